@@ -1,0 +1,32 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.PHONY: demo test check model clean
+
+demo: $(VENV)/.installed  ## label the sample archive with the default model
+	$(BIN)/emojob score --sample
+
+test: check  ## lint, types and all tests
+	$(BIN)/pytest
+
+check: $(VENV)/.installed-dev  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+model: $(VENV)/.installed  ## make the default model again from the corpora in DATA; hours on a CPU, goes on where it stopped
+	$(BIN)/python -m jobs.make_model $(DATA) build/default_model --work build
+
+clean:
+	rm -rf $(VENV) build *.egg-info shop_chat.emotions
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

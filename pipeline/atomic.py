@@ -1,0 +1,40 @@
+"""Files that are there whole or not at all: written beside their place, fsynced, renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def commit(beside: Path, place: Path) -> None:
+    """Bring a finished file to its place: fsync it, rename it, fsync the folder."""
+    descriptor = os.open(beside, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.replace(place)
+    sync_folder(place.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames and removals in a folder last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(place: Path, value: Any) -> None:
+    """Write a JSON file atomically."""
+    beside = temporary(place)
+    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    commit(beside, place)
+
+
+def temporary(place: Path) -> Path:
+    """Where a file is written before it is brought to its place: hidden, in the same folder."""
+    return place.with_name(f".{place.name}.tmp")

@@ -1,0 +1,39 @@
+"""The names of columns: those of dialogue archives, and those that emojob adds."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+#: What the column with the dialogue is usually called; compared without case.
+USUAL_TEXT_COLUMNS = (
+    "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue",
+    "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지", "댓글", "리뷰", "사람문장1", "user",
+)  # fmt: skip
+
+SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
+STATUSES = (SCORED, TRUNCATED, EMPTY)
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+
+def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
+    """The columns that emojob adds behind an input's own, for a model with these labels."""
+    return [
+        pa.field(f"{prefix}emotion", _NAME),
+        pa.field(f"{prefix}confidence", pa.float32()),
+        *(pa.field(f"{prefix}prob_{label}", pa.float32()) for label in labels),
+        pa.field(f"{prefix}emotion_status", _NAME),
+    ]
+
+
+#: OUT/_emojob/rejects.parquet: the rows that could not be read.
+REJECTS = pa.schema(
+    [
+        pa.field("input", pa.string(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),  # the row's number in its input, from 1, without a header
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("raw", pa.string(), nullable=False),  # up to RAW_CHARACTERS of it
+    ]
+)
+
+RAW_CHARACTERS = 1000

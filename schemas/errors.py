@@ -1,0 +1,71 @@
+"""Every error that emojob raises on purpose, and the exit code each one ends in.
+
+    EmojobError                    1   a fault of emojob's own
+    |-- InputError                 2   the user's input, options or configuration
+    |   |-- OptionError                an option's value
+    |   |-- ArchiveError               an input that is missing, unreadable or not what it should be
+    |   |   `-- ColumnError            a column that is missing, ambiguous, of a wrong type or in the way
+    |   |-- ModelError                 a model or tokenizer that cannot be used
+    |   `-- OutputError                an output folder that is not ours, or was made with another model
+    |-- StorageError               1   disk full, no right to write: the same command goes on later
+    |-- BusyError                 75   another run holds the output
+    `-- Interrupted              130   stopped by Ctrl-C or SIGTERM: the same command goes on later
+
+A message is one line: what is wrong, the value, what would be right, the next step.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EmojobError(Exception):
+    """A fault of emojob's own."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(EmojobError):
+    """The user's input, options or configuration."""
+
+    exit_code = 2
+
+
+class OptionError(InputError):
+    """An option's value."""
+
+
+class ArchiveError(InputError):
+    """An input that is missing, unreadable or not what it should be."""
+
+
+class ColumnError(ArchiveError):
+    """A column that is missing, ambiguous, of a wrong type or in the way."""
+
+
+class ModelError(InputError):
+    """A model or tokenizer that cannot be used."""
+
+
+class OutputError(InputError):
+    """An output folder that is not ours, or was made with another model."""
+
+
+class StorageError(EmojobError):
+    """Disk full or no right to write; nothing is lost, the same command goes on later."""
+
+
+class BusyError(EmojobError):
+    """Another run holds the output."""
+
+    exit_code = 75
+
+
+class Interrupted(EmojobError):
+    """Stopped by Ctrl-C or SIGTERM; the same command goes on later."""
+
+    exit_code = 130
+
+
+#: Exit code of a run that is done, but rejected more rows than --max-rejects allows.
+TOO_MANY_REJECTS = 3

@@ -1,0 +1,100 @@
+"""What a run writes down beside its parts: counts, completion markers, run.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+#: Version of the layout of OUT; a newer one is refused, an older one read.
+FORMAT = 1
+
+#: Bins of the histogram of confidences that a marker holds, over 0..1.
+CONFIDENCE_BINS = 1000
+
+
+@dataclass
+class Counts:
+    """Rows by what became of them; read = labelled + empty + rejected."""
+
+    scored: int = 0
+    truncated: int = 0
+    empty: int = 0
+    rejected: int = 0
+    emotions: dict[str, int] = field(default_factory=dict)
+    confidences: list[int] = field(default_factory=lambda: [0] * CONFIDENCE_BINS)
+
+    @property
+    def labelled(self) -> int:
+        """Rows with an emotion."""
+        return self.scored + self.truncated
+
+    @property
+    def written(self) -> int:
+        """Rows in the output."""
+        return self.labelled + self.empty
+
+    @property
+    def read(self) -> int:
+        """Rows of the input."""
+        return self.written + self.rejected
+
+    @property
+    def median_confidence(self) -> float | None:
+        """The median confidence, to a bin's width; None where nothing was labelled."""
+        half, below = self.labelled / 2, 0
+        for bin_, rows in enumerate(self.confidences):
+            below += rows
+            if rows and below >= half:
+                return (bin_ + 0.5) / CONFIDENCE_BINS
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; the histogram only as its bins that are not 0."""
+        return {**asdict(self), "confidences": {str(i): rows for i, rows in enumerate(self.confidences) if rows}}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> Counts:
+        """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it holds no counts."""
+        bins = [0] * CONFIDENCE_BINS
+        for i, rows in plain["confidences"].items():
+            bins[int(i)] = rows
+        return cls(**{**plain, "confidences": bins})
+
+    def add(self, other: Counts) -> None:
+        """Add another's rows to these."""
+        self.scored += other.scored
+        self.truncated += other.truncated
+        self.empty += other.empty
+        self.rejected += other.rejected
+        for emotion, rows in other.emotions.items():
+            self.emotions[emotion] = self.emotions.get(emotion, 0) + rows
+        self.confidences = [a + b for a, b in zip(self.confidences, other.confidences, strict=True)]
+
+
+@dataclass(frozen=True)
+class PartMarker:
+    """One complete part: where its rows came from, and what they came to."""
+
+    part: str  # file name in OUT
+    part_bytes: int
+    input: str
+    input_bytes: int
+    input_sha256: str
+    first_row: int  # rows of the input, from 0, rejected ones counted
+    stop_row: int
+    last: bool  # whether the input ends here
+    fingerprint: str
+    counts: Counts
+    format: int = FORMAT
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "counts": self.counts.as_json()}
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> PartMarker:
+        """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it is no marker."""
+        values = {one.name: plain[one.name] for one in fields(cls)}
+        if values["format"] > FORMAT:
+            raise ValueError(f"format {values['format']}")
+        return cls(**{**values, "counts": Counts.from_json(values["counts"])})
