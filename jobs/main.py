@@ -1,0 +1,68 @@
+"""The command line: `emojob COMMAND`. Commands import what is heavy when they run, so that --help is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from jobs.bench import bench
+from jobs.doctor import doctor
+from jobs.predict import predict
+from jobs.score import score
+from jobs.terminal import plain
+from schemas.errors import EmojobError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="emojob", message="emojob %(version)s")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where an error occurs.")
+def cli() -> None:
+    """Emotion labels for millions of lines of Korean dialogue.
+
+    Begin with: emojob score --sample
+    """
+
+
+for command in (score, predict, bench, doctor):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; every error ends in one line and the exit code of its kind."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments or bool(os.environ.get("EMOJOB_DEBUG"))
+    try:
+        code: Any = cli.main(arguments, prog_name="emojob", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        click.echo(help_wanted.format_message())
+        code = 2
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "emojob"
+        code = _fail(f"{' '.join(error.format_message().split())} See `{where} --help`.", 2)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        code = _fail("interrupted", 130)
+    except EmojobError as error:
+        if debug:
+            raise
+        code = _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush is quiet
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        # the message of a foreign exception may hold dialogue, so only its kind is shown
+        code = _fail(
+            f"a fault of emojob's own ({type(error).__name__}): run the same command with --debug to see it", 1
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"emojob: {plain(message)}", err=True)
+    return code

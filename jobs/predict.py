@@ -1,0 +1,59 @@
+"""`emojob predict`: label texts given on the command line or on standard input."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import click
+
+from jobs.options import SETTINGS, model_options, take_model_options
+from jobs.terminal import plain
+from schemas.labels import EMOJI
+
+_LINES = 2048  # of standard input, labelled together
+
+
+@click.command(context_settings=SETTINGS, short_help="Label texts given here, or on standard input.")
+@click.argument("texts", metavar="TEXT...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all probabilities.")
+@model_options
+def predict(texts: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Label texts, one line of output a text; without TEXT, the lines of standard input."""
+    options = take_model_options(given)
+    from pipeline.scorer import Scorer
+
+    scorer = Scorer.load(options=options)
+    for block in [texts] if texts else _blocks(sys.stdin):
+        scored = scorer.score(block)
+        rows = zip(block, scored.labels, scored.confidences.tolist(), scored.probabilities.tolist(), strict=True)
+        for text, label, confidence, probabilities in rows:
+            click.echo(
+                _json_line(text, label, dict(zip(scored.names, probabilities, strict=True)))
+                if as_json
+                else _line(text, label, confidence)
+            )
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Lines without their ends, a block at a time; at a terminal each by itself."""
+    size = 1 if sys.stdin.isatty() else _LINES
+    lines = iter(lines)
+    while block := [line.rstrip("\r\n") for line in itertools.islice(lines, size)]:
+        yield block
+
+
+def _line(text: str, label: str, confidence: float) -> str:
+    if not label:
+        return "-  (no text)"
+    return f"{EMOJI.get(label, '·')} {label}  {confidence:.3f}  {plain(text)}"
+
+
+def _json_line(text: str, label: str, probabilities: dict[str, float]) -> str:
+    shown = {name: round(value, 6) for name, value in probabilities.items()} if label else None
+    confidence = max(shown.values()) if shown else None
+    value = {"text": text, "emotion": label or None, "confidence": confidence, "probabilities": shown}
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,78 @@
+"""`emojob score`: label an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.options import SETTINGS, model_options, take_model_options
+from schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
+from schemas.options import ENCODINGS, ScoreOptions
+
+_DEFAULT = ScoreOptions()
+
+
+@click.command(context_settings=SETTINGS, short_help="Label every utterance of an archive.")
+@click.argument("inputs", metavar="INPUT...", nargs=-1)
+@click.option(
+    "-o", "--out", metavar="OUT", help="Folder, or a file X.parquet.  [default: INPUT-STEM.emotions beside INPUT]"
+)
+@click.option("--text-column", metavar="C", help="Column with the dialogue.  [default: found among the usual names]")
+@click.option("--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True)
+@model_options
+@click.option("--prefix", default=_DEFAULT.prefix, help="Put before the names of the columns that are added.")
+@click.option("--conversation-column", metavar="C", help="Column that tells conversations apart.")
+@click.option("--time-column", metavar="C", help="Column with the time of an utterance.")
+@click.option("--sample", is_flag=True, help="Label the sample archive that comes with the package.")
+@click.option("--fresh", is_flag=True, help="Begin again, without the parts that are complete.")
+@click.option("--limit", type=int, metavar="N", help="Label the first N rows only.")
+@click.option(
+    "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
+    help="Unreadable rows (or share of rows) beyond which the exit code is 3.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
+    """Label every utterance of an archive with an emotion and its probabilities.
+
+    INPUT is a file, a folder or a glob of .parquet, .csv, .tsv or .jsonl (the last three also .gz or .zst).
+    The same command again goes on where the last one stopped.
+    """
+    from jobs.progress import make_log
+
+    log = make_log(given.pop("log_format"), given.pop("quiet"))
+    try:
+        return _score(list(inputs), out, sample, log, given)
+    except EmojobError as error:
+        if not log.takes_errors:
+            raise
+        log.error(str(error), error.exit_code)
+        return error.exit_code
+
+
+def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: dict[str, Any]) -> int:
+    dry_run = given.pop("dry_run")
+    columns = {role: given.pop(f"{role}_column") for role in ("conversation", "time")}
+    model = take_model_options(given)
+    options = ScoreOptions(**given, **{f"{role}_column": name for role, name in columns.items()})
+    if sample == bool(inputs):
+        raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
+    from pipeline.destination import plan_archive, score_to
+    from pipeline.samples import sample_archive
+    from pipeline.stages import Stages
+
+    place = Path(out) if out else None
+    if sample:
+        inputs, place = [str(sample_archive())], place or Path("shop_chat.emotions")
+    if dry_run:
+        log.plan(plan_archive(inputs, place, options))
+        return 0
+    stages = Stages()
+    with log.running(stages):
+        result = score_to(inputs, place, options, model, log.progress, log.note, stages)
+    log.summary(result)
+    rejected = result.counts.rejected > options.rejects_allowed(result.counts.read)
+    return TOO_MANY_REJECTS if rejected else 0

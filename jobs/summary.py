@@ -1,0 +1,102 @@
+"""What is printed when a run has ended."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jobs.terminal import plain, seconds
+from schemas.labels import EMOJI
+
+if TYPE_CHECKING:
+    from pipeline.run import Result
+
+_BAR = 24  # characters
+
+
+def print_summary(result: Result) -> None:
+    """Print counts, emotions with bars, speed, where the output is and what to try next."""
+    console = Console(highlight=False)
+    counts, run = result.counts, result.run
+    console.print()
+    console.print(_headline(result))
+    console.print(
+        f"  {counts.read:,} read = {counts.labelled:,} labelled + {counts.empty:,} empty + {counts.rejected:,} rejected"
+    )
+    if counts.truncated:
+        console.print(f"  {counts.truncated:,} of them longer than --max-length {run['model']['max_length']}")
+    if counts.labelled:
+        console.print()
+        console.print(_emotions(counts.emotions, counts.labelled))
+        console.print(f"  median confidence {counts.median_confidence:.2f}")
+    console.print()
+    _print_places(console, result)
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    """Print what --dry-run found."""
+    console = Console(highlight=False)
+    for name, value in plan.items():
+        shown = f"{value:,}" if isinstance(value, int) else plain(str(value))
+        console.print(Text(f"  {name.replace('_', ' ')}: {shown}"))
+
+
+def _headline(result: Result) -> Text:
+    run, engine = result.run, result.run["engine"]
+    if not result.rows_done:
+        return Text(
+            f"  Already complete: {result.counts.read:,} rows were labelled before, nothing was left to do", "bold"
+        )
+    rate = result.rows_done / max(result.seconds, 1e-9)
+    before = f" ({result.rows_before:,} were complete before)" if result.rows_before else ""
+    how = f"{engine['engine']} on {engine['device']} in {engine['precision']}"
+    repeats = run["this_run"]["rows_with_text"] - run["this_run"]["inferred_rows"]
+    share = repeats / max(1, run["this_run"]["rows_with_text"])
+    return Text.assemble(
+        (f"  {result.rows_done:,} rows in {seconds(result.seconds)}", "bold"),
+        f"{before}, {rate:,.0f} rows/s with {how}, {share:.0%} repeats",
+    )
+
+
+def _emotions(emotions: dict[str, int], labelled: int) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
+    table.add_column()
+    table.add_column(min_width=6)
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column()
+    most = max(emotions.values(), default=0) or 1
+    for emotion, rows in sorted(emotions.items(), key=lambda one: -one[1]):
+        bar = "█" * round(_BAR * rows / most) or "▏"
+        table.add_row(
+            f" {EMOJI.get(emotion, '·')}",
+            Text(plain(emotion, 20)),
+            f"{rows:,}",
+            f"{rows / labelled:.1%}",
+            Text(bar, "cyan"),
+        )
+    return table
+
+
+def _print_places(console: Console, result: Result) -> None:
+    # one piece a line, never broken or cut, so that it can be copied
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(text, style), soft_wrap=True)
+
+    line(f"  output   {plain(str(result.out))}")
+    if result.counts.rejected and result.out.is_dir():
+        line(f"  rejects  {plain(str(result.out / '_emojob' / 'rejects.parquet'))}", "yellow")
+    line(f"  next     {_count_command(result)}")
+    line('           emojob predict "오늘 정말 고마웠어요"')
+
+
+def _count_command(result: Result) -> str:
+    """A shell command that counts the emotions of the output."""
+    parts = f"{result.out}/part-*.parquet" if result.out.is_dir() else str(result.out)
+    columns = f"{result.run['prefix']}emotion, count(*)"
+    code = f"import duckdb; print(duckdb.read_parquet({parts!r}).aggregate({columns!r}))"
+    return f'python -c "{code}"' if not set('"$`\\!\n') & set(code) else plain(shlex.join(["python", "-c", code]))

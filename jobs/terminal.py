@@ -1,0 +1,37 @@
+"""Showing text from an archive in a terminal: whatever it holds, it stays text."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Characters of these kinds steer a terminal or the order of letters, and show nothing themselves.
+_STEERING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_JOINER = "\u200d"  # holds emoji together
+
+
+def plain(text: str, length: int | None = None) -> str:
+    """`text` on one line, with control characters, escape sequences and bidi overrides made visible or dropped.
+
+    length: characters at most; more are cut, and an ellipsis says so.
+    """
+    if length is not None and len(text) > length:
+        text = text[: length - 1] + "…"
+    return "".join(_shown(c) for c in text)
+
+
+def _shown(character: str) -> str:
+    if character in "\n\r\t":
+        return " "
+    if character == _JOINER or unicodedata.category(character) not in _STEERING:
+        return character
+    return "" if character == "\ufeff" else "�"
+
+
+def seconds(value: float) -> str:
+    """A time as a person says it: 4.2 s, 3 min 5 s, 2 h 10 min."""
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,127 @@
+"""Archives: files of several formats, opened as one table and read window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from pipeline import delimited, encoding, jsonl, parquet
+from pipeline.columns import align, choose_text_column, common_schema, refuse_twins
+from pipeline.inputs import InputFile
+from pipeline.json_kinds import Kinds, add, column_type
+from pipeline.windows import Reject, Window, cut
+from schemas.errors import ArchiveError
+
+__all__ = ["Archive", "Reject", "Source", "Window", "open_archive", "windows"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file, looked at.
+
+    size: bytes; sha256: of those bytes; schema: as the file's rows come out, with the key=value folders behind as
+    strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where known without reading, rejected ones
+    counted; quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text.
+    """
+
+    file: InputFile
+    size: int
+    sha256: str
+    schema: pa.Schema
+    encoding: str | None = None
+    rows: int | None = None
+    quoted: bool = True
+    json_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Files that are one table. schema: of each window; text_column: the name of the column to be labelled."""
+
+    sources: list[Source]
+    schema: pa.Schema
+    text_column: str
+
+
+def open_archive(files: Sequence[InputFile], text_column: str | None = None, encoding: str = "auto") -> Archive:
+    """Look at every file once before anything is scored: its hash, its encoding, its columns.
+
+    text_column: where None, the only column of a usual name (schemas.columns.USUAL_TEXT_COLUMNS) that holds text and
+    stands in every file. encoding: auto, utf-8 or cp949, of the text formats. Raises ArchiveError for a file that
+    cannot be read, ColumnError for columns that do not fit together or to the text, OptionError for `encoding`.
+    """
+    if not files:
+        raise ArchiveError("no input file: name a file, a folder or a glob")
+    json_kinds: Kinds = {}  # of all JSON files together, as the same column may be 1 in one and 1.5 in the next
+    sources = [_look(file, encoding, json_kinds) for file in files]
+    sources = [_with_json_columns(s, json_kinds) if s.file.format == "jsonl" else s for s in sources]
+    for source in sources:
+        refuse_twins(source.file, source.schema.names)
+    sources = [_with_partitions(source) for source in sources]
+    parts = [(source.file, source.schema) for source in sources]
+    schema = common_schema(parts)
+    return Archive(sources, schema, choose_text_column(parts, schema, text_column))
+
+
+def windows(archive: Archive, source: Source, start_row: int = 0, rows: int = 61_440) -> Iterator[Window]:
+    """The rows of one source of an archive from `start_row` (from 0, rejected ones counted) on, in order.
+
+    Each window has the archive's schema and at most `rows` rows, fewer where they are very long. No more than about a
+    window is in memory. Raises ArchiveError where the file is damaged or has changed since it was looked at.
+    """
+    with encoding.readable(source.file):
+        size = source.file.path.stat().st_size
+    if size != source.size:
+        raise ArchiveError(
+            f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {size:,}); "
+            f"start again when it is complete"
+        )
+    for window in cut(_stretches(source, start_row, rows), start_row, rows):
+        yield replace(window, batch=align(window.batch, source.file, archive.schema))
+
+
+def _look(file: InputFile, wanted: str, json_kinds: Kinds) -> Source:
+    """One file, looked at on its own; a JSON file's columns go to `json_kinds`."""
+    if file.format == "parquet":
+        digest, schema, rows = parquet.look(file)
+        return Source(file, digest.size, digest.hexdigest(), schema, rows=rows)
+    looked = encoding.look(file, wanted)
+    if file.format != "jsonl":
+        schema, quoted = delimited.look(file, looked.encoding)
+        return Source(file, looked.size, looked.sha256, schema, looked.encoding, quoted=quoted)
+    kinds, rows = jsonl.survey(file, looked.encoding)
+    for name, kind in kinds.items():
+        add(json_kinds, name, kind)
+    schema = pa.schema([pa.field(name, pa.null()) for name in kinds])  # the types come when all files are known
+    return Source(file, looked.size, looked.sha256, schema, looked.encoding, rows)
+
+
+def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
+    types = {name: column_type(json_kinds[name]) for name in source.schema.names}
+    schema = pa.schema([pa.field(name, kind or pa.string()) for name, kind in types.items()])
+    return replace(source, schema=schema, json_columns=tuple(name for name, kind in types.items() if kind is None))
+
+
+def _with_partitions(source: Source) -> Source:
+    """With the file's key=value folders as columns; where the file has such a column itself, that one stays."""
+    own = source.schema.names
+    folders = tuple((key, value) for key, value in source.file.partitions if key not in own)
+    schema = source.schema
+    for key, _ in folders:
+        schema = schema.append(pa.field(key, pa.string()))
+    return replace(source, file=replace(source.file, partitions=folders), schema=schema)
+
+
+def _stretches(source: Source, start_row: int, rows: int) -> Iterator[Window]:
+    """The rows of a source as its reader gives them."""
+    file = source.file
+    if file.format == "parquet":
+        return parquet.read(file, start_row, rows)
+    text_encoding = source.encoding or "utf-8"
+    if file.format == "jsonl":
+        folders = dict(file.partitions)
+        own = pa.schema([field for field in source.schema if field.name not in folders])
+        return jsonl.read(file, text_encoding, own, source.json_columns)
+    return delimited.read(file, text_encoding, source.quoted)

@@ -1,0 +1,163 @@
+"""BERT's encoder and classifier, with the layout that is fastest to run.
+
+The arithmetic is that of `transformers.BertForSequenceClassification` (Devlin et al., 2019); what differs is
+where the weights lie: query, key and value are one matrix, and a batch of texts of one length needs no mask.
+`from_hf` and `to_hf` translate the names of the weights, so a model folder stays an ordinary Hugging Face one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class BertShape:
+    """The sizes of a BERT model, read from its config.json."""
+
+    vocab_size: int
+    hidden_size: int
+    layers: int
+    heads: int
+    intermediate_size: int
+    max_positions: int = 512
+    type_vocab_size: int = 2
+    layer_norm_eps: float = 1e-12
+    pad_id: int = 1
+
+
+class Layer(nn.Module):
+    """One transformer block: attention and feed-forward, each followed by its residual and LayerNorm."""
+
+    def __init__(self, shape: BertShape) -> None:
+        super().__init__()
+        hidden = shape.hidden_size
+        self.heads = shape.heads
+        self.gelu_within_up = False
+        self.qkv: nn.Module = nn.Linear(hidden, 3 * hidden)
+        self.attended: nn.Module = nn.Linear(hidden, hidden)
+        self.attention_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
+        self.up: nn.Module = nn.Linear(hidden, shape.intermediate_size)
+        self.down: nn.Module = nn.Linear(shape.intermediate_size, hidden)
+        self.output_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
+
+    def forward(self, x: Tensor, dropout: float = 0.0) -> Tensor:
+        """x: [rows, tokens, hidden], all tokens real (no padding) -> the same shape."""
+        rows, tokens, hidden = x.shape
+        # one view of [rows, tokens, 3, heads, size] -> three of [rows, heads, tokens, size]
+        q, k, v = self.qkv(x).view(rows, tokens, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        attended = self.attended(attended.transpose(1, 2).reshape(rows, tokens, hidden))
+        x = self.attention_norm(x + F.dropout(attended, dropout, dropout > 0))
+        raised = self.up(x) if self.gelu_within_up else F.gelu(self.up(x))
+        normed: Tensor = self.output_norm(x + F.dropout(self.down(raised), dropout, dropout > 0))
+        return normed
+
+    def pack(self, packed: Callable[[nn.Linear, str], nn.Module]) -> None:
+        """Replace the linear layers, for inference only; packed(layer, activation) makes the replacement."""
+        for name, activation in (("qkv", "none"), ("attended", "none"), ("up", "gelu"), ("down", "none")):
+            linear = getattr(self, name)
+            setattr(self, name, packed(linear, activation))
+        self.gelu_within_up = True
+
+
+class Encoder(nn.Module):
+    """Token ids -> hidden states."""
+
+    def __init__(self, shape: BertShape) -> None:
+        super().__init__()
+        self.words = nn.Embedding(shape.vocab_size, shape.hidden_size, padding_idx=shape.pad_id)
+        self.positions = nn.Embedding(shape.max_positions, shape.hidden_size)
+        self.segments = nn.Embedding(shape.type_vocab_size, shape.hidden_size)
+        self.norm = nn.LayerNorm(shape.hidden_size, eps=shape.layer_norm_eps)
+        self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
+
+    def forward(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+        """ids: int [rows, tokens] of texts of one length -> [rows, tokens, hidden]."""
+        x = self.words(ids) + self.positions.weight[: ids.shape[1]]
+        x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
+        x = F.dropout(self.norm(x), dropout, dropout > 0)
+        for layer in self.layers:
+            x = layer(x, dropout)
+        return cast(Tensor, x)
+
+
+class Classifier(nn.Module):
+    """Encoder, pooled [CLS] and a linear layer to the labels."""
+
+    def __init__(self, shape: BertShape, labels: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(shape)
+        self.pooler = nn.Linear(shape.hidden_size, shape.hidden_size)
+        self.head = nn.Linear(shape.hidden_size, labels)
+
+    def pooled(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
+        """ids: int [rows, tokens] of texts of one length -> [rows, hidden]."""
+        return torch.tanh(self.pooler(self.encoder(ids, segments, dropout)[:, 0]))
+
+    def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
+        """ids: int [rows, tokens] of texts of one length -> logits [rows, labels]."""
+        logits: Tensor = self.head(self.pooled(ids, segments))
+        return logits
+
+
+_LAYER_NAMES = {
+    "attended": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "up": "intermediate.dense",
+    "down": "output.dense",
+    "output_norm": "output.LayerNorm",
+}
+_OTHER_NAMES = {
+    "encoder.words": "bert.embeddings.word_embeddings",
+    "encoder.positions": "bert.embeddings.position_embeddings",
+    "encoder.segments": "bert.embeddings.token_type_embeddings",
+    "encoder.norm": "bert.embeddings.LayerNorm",
+    "pooler": "bert.pooler.dense",
+    "head": "classifier",
+}
+_ATTENTION = ("query", "key", "value")
+
+
+def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
+    """The state of a `Classifier` from the weights of a Hugging Face BertForSequenceClassification.
+
+    Raises KeyError with the Hugging Face name of a weight that is missing.
+    """
+    # weights converted from TensorFlow call LayerNorm's two vectors gamma and beta
+    weights = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): w for name, w in weights.items()}
+    state = {}
+    for kind in ("weight", "bias"):
+        for ours, theirs in _OTHER_NAMES.items():
+            if kind == "weight" or ours not in ("encoder.words", "encoder.positions", "encoder.segments"):
+                state[f"{ours}.{kind}"] = weights[f"{theirs}.{kind}"]
+        for i in range(layers):
+            block = f"bert.encoder.layer.{i}"
+            qkv = [weights[f"{block}.attention.self.{part}.{kind}"] for part in _ATTENTION]
+            state[f"encoder.layers.{i}.qkv.{kind}"] = torch.cat(qkv)
+            for ours, theirs in _LAYER_NAMES.items():
+                state[f"encoder.layers.{i}.{ours}.{kind}"] = weights[f"{block}.{theirs}.{kind}"]
+    return state
+
+
+def to_hf(state: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
+    """The reverse of `from_hf`."""
+    weights = {}
+    for name, weight in state.items():
+        ours, kind = name.rsplit(".", 1)
+        if ours in _OTHER_NAMES:
+            weights[f"{_OTHER_NAMES[ours]}.{kind}"] = weight
+            continue
+        _, _, layer, part = ours.split(".")
+        block = f"bert.encoder.layer.{layer}"
+        if part == "qkv":
+            for one, slab in zip(_ATTENTION, weight.chunk(3), strict=True):
+                weights[f"{block}.attention.self.{one}.{kind}"] = slab.contiguous()
+        else:
+            weights[f"{block}.{_LAYER_NAMES[part]}.{kind}"] = weight
+    return weights

@@ -1,0 +1,195 @@
+"""CSV and TSV: every column a string, every value untouched, and rows that are none rejected one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+
+from pipeline.encoding import codec, decodes, text_blocks
+from pipeline.inputs import InputFile
+from pipeline.records import TOO_LONG, UNCLOSED, Dialect, split_records
+from pipeline.windows import Reject, Window
+from schemas.columns import RAW_CHARACTERS
+from schemas.errors import ArchiveError
+
+SAMPLE = 8 << 20  # bytes of a TSV file on which is decided whether it is quoted
+_DOUBTFUL = 64 << 10  # bytes; a quote open for less, where the sample is cut, may still be closed
+
+_DELIMITERS = {"csv": b",", "tsv": b"\t"}
+_RAW_BYTES = 4 * RAW_CHARACTERS
+
+
+def look(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
+    """A file's columns, all strings, and whether it is quoted (CSV always, TSV as its beginning shows).
+
+    Raises ArchiveError where there is no header.
+    """
+    quoted = file.format == "csv" or _is_quoted(file, encoding)
+    pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
+    names, _ = _header(pieces, file, encoding, quoted)
+    return pa.schema([pa.field(name, pa.string()) for name in names]), quoted
+
+
+def read(file: InputFile, encoding: str, quoted: bool) -> Iterator[Window]:
+    """All rows behind the header, in stretches of about a block."""
+    dialect = Dialect(_DELIMITERS[file.format], quoted)
+    pieces = split_records(text_blocks(file, encoding), dialect)
+    names, rest = _header(pieces, file, encoding, quoted)
+    parser, row = Parser(names, dialect, encoding), 0
+    if rest:
+        stretch = parser.parse(rest, 0)
+        row = stretch.rows_read
+        yield stretch
+    for piece, trouble in pieces:
+        stretch = parser.parse(piece, row) if trouble is None else parser.reject(piece, row, trouble)
+        row += stretch.rows_read
+        yield stretch
+
+
+class Parser:
+    """Turns runs of whole records into rows. names: of the columns."""
+
+    def __init__(self, names: list[str], dialect: Dialect, encoding: str) -> None:
+        self._names, self._dialect, self._codec = names, dialect, codec(encoding)
+        # By number, as two columns of one name are refused elsewhere, with a message.
+        self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
+        self._blank_is_a_row = len(names) == 1
+
+    def parse(self, run: bytes, first_row: int) -> Window:
+        """The rows of some whole records, the first of which is row `first_row` of the file."""
+        try:
+            text = run.decode(self._codec)
+        except UnicodeDecodeError:
+            return self._parse_around(run, first_row)
+        return self._parse_utf8(run if self._codec == "utf-8" else text.encode(), first_row)
+
+    def reject(self, line: bytes, row: int, reason: str) -> Window:
+        """A stretch of one row that is no record."""
+        raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
+        return Window(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
+
+    def _parse_utf8(self, run: bytes, first_row: int) -> Window:
+        if not self._blank_is_a_row and not run.strip(b"\r\n"):
+            return Window(self._empty(), first_row, 0, [])
+        rejects: list[Reject] = []
+
+        def reject(row: pc.InvalidRow) -> str:
+            fields = f"{row.actual_columns} field{'s' if row.actual_columns > 1 else ''}"
+            reason = f"{fields} where the header has {row.expected_columns}"
+            rejects.append(Reject(first_row + row.number, reason, row.text[:RAW_CHARACTERS]))
+            return "skip"
+
+        table = pc.read_csv(
+            pa.BufferReader(run),
+            pc.ReadOptions(use_threads=False, block_size=len(run) + 1, column_names=self._schema.names),
+            pc.ParseOptions(
+                delimiter=self._dialect.delimiter.decode(),
+                quote_char='"' if self._dialect.quoted else False,
+                newlines_in_values=self._dialect.quoted,
+                ignore_empty_lines=not self._blank_is_a_row,
+                invalid_row_handler=reject,
+            ),
+            pc.ConvertOptions(column_types=self._schema, strings_can_be_null=False, check_utf8=False),
+        )
+        batches = table.combine_chunks().to_batches()
+        batch = self._named(batches[0]) if batches else self._empty()
+        return Window(batch, first_row, batch.num_rows + len(rejects), rejects)
+
+    def _parse_around(self, run: bytes, first_row: int) -> Window:
+        """Parse a run that does not decode: only the records at fault are rejected."""
+        records = [match[0] for match in self._dialect.record.finditer(run)]
+        if not self._blank_is_a_row:
+            records = [record for record in records if record.strip(b"\r\n")]
+        good = np.array([decodes(record, self._codec) for record in records])
+        reason = f"not valid {self._codec}"
+        rejects = [self.reject(records[i], first_row + int(i), reason).rejects[0] for i in np.flatnonzero(~good)]
+        decoded = b"".join(record for record, is_good in zip(records, good, strict=True) if is_good)
+        parsed = self.parse(decoded, 0) if decoded else Window(self._empty(), 0, 0, [])
+        place = first_row + 1 + np.flatnonzero(good)  # of each decoded record
+        rejects += [Reject(int(place[one.position - 1]), one.reason, one.raw) for one in parsed.rejects]
+        return Window(parsed.batch, first_row, len(records), sorted(rejects, key=lambda one: one.position))
+
+    def _named(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays(batch.columns, self._names)
+
+    def _empty(self) -> pa.RecordBatch:
+        return self._named(pa.RecordBatch.from_pylist([], schema=self._schema))
+
+
+def _header(
+    pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
+) -> tuple[list[str], bytes]:
+    """(the names of the columns, the records behind them in the same run), blank lines before them left out."""
+    dialect = Dialect(_DELIMITERS[file.format], quoted)
+    for piece, trouble in pieces:
+        run = piece.lstrip(b"\r\n")
+        match = dialect.record.match(run)
+        if not run:
+            continue
+        if trouble or not match:
+            raise ArchiveError(f"{file.name} has no header that can be read (line 1: {trouble}); check its beginning")
+        try:
+            return [name.decode(codec(encoding)) for name in _fields(match[0], dialect)], run[match.end() :]
+        except UnicodeDecodeError as error:
+            raise ArchiveError(
+                f"the header of {file.name} is not valid {codec(encoding)}; write it anew, or try another --encoding"
+            ) from error
+    raise ArchiveError(f"{file.name} is empty: it has neither a header nor rows; leave it out, or write a header to it")
+
+
+def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
+    """The values of one well-formed record."""
+    at = 0
+    while match := dialect.field.match(record, at):
+        value = match[0]
+        yield value[1:-1].replace(b'""', b'"') if dialect.quoted and value.startswith(b'"') else value
+        at = match.end() + 1
+        if record[match.end() : at] != dialect.delimiter:
+            return
+
+
+def _is_quoted(file: InputFile, encoding: str) -> bool:
+    """Whether quotes hold a TSV file's fields together.
+
+    They do not where reading them so breaks records, and reading each line on its own gives all lines of the file's
+    beginning as many fields as the header has.
+    """
+    sample, whole = _beginning(text_blocks(file, encoding))
+    if not whole:
+        sample = sample[: sample.rfind(b"\n") + 1]
+    sample = sample.decode(codec(encoding), "replace").encode()
+    return not _breaks(sample, True, whole, file) or _breaks(sample, False, whole, file)
+
+
+def _breaks(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> bool:
+    """Whether a row of `sample`, utf-8, is no record or has not as many fields as the header."""
+    dialect, at = Dialect(_DELIMITERS[file.format], quoted), 0
+    parser: Parser | None = None
+    for piece, trouble in split_records([sample], dialect):
+        if trouble in (UNCLOSED, TOO_LONG) and not whole and len(sample) - at < _DOUBTFUL:
+            return False
+        at += len(piece)
+        run = piece if parser else piece.lstrip(b"\r\n")
+        if trouble:
+            return True
+        if run and parser is None:
+            names, run = _header(iter([(run, None)]), file, "utf-8", quoted)
+            parser = Parser(names, dialect, "utf-8")
+        if run and parser and parser.parse(run, 0).rejects:
+            return True
+    return False
+
+
+def _beginning(blocks: Iterable[bytes]) -> tuple[bytes, bool]:
+    """(a file's first SAMPLE bytes, whether they are all)."""
+    pieces: list[bytes] = []
+    size = 0
+    for block in blocks:
+        if size >= SAMPLE:
+            return b"".join(pieces), False
+        pieces.append(block)
+        size += len(block)
+    return b"".join(pieces), True

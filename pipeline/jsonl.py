@@ -1,0 +1,188 @@
+"""JSON lines: one object a line, the columns found by looking through the whole file first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json as pj
+
+from pipeline.encoding import codec, text_blocks, whole_lines
+from pipeline.inputs import InputFile
+from pipeline.json_kinds import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
+from pipeline.records import TOO_LONG
+from pipeline.windows import Reject, Window
+from schemas.columns import RAW_CHARACTERS
+from schemas.errors import ArchiveError
+
+_BLANK = b" \t\r\n"
+_RAW_BYTES = 4 * RAW_CHARACTERS
+_NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
+_OBJECT = re.compile(rb"^[ \t\r]*+\{[^\n]*\}[ \t\r]*+$", re.MULTILINE)
+_BEHIND_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
+# An integer that may be beyond 2^53. The look behind comes second, as a search for a leading digit is faster.
+_LONG_INTEGER = re.compile(rb"\d(?<![\d.]\d)\d{15,}+(?![.eE])")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def survey(file: InputFile, encoding: str) -> tuple[Kinds, int]:
+    """Look through a whole file: the kind of each column, in the order first seen, and the number of rows.
+
+    Rows that are no objects are counted, too. Raises ArchiveError where there is no object at all.
+    """
+    kinds: Kinds = {}
+    rows, objects, first_reject = 0, 0, None
+    for block, whole in whole_lines(text_blocks(file, encoding)):
+        data = _utf8(block, encoding) if whole else None
+        table = _read_fast(data, None) if data and not _LONG_INTEGER.search(data) else None
+        if table is not None:
+            for field in table.schema:
+                add(kinds, field.name, _inferred(field.type))
+            rows, objects = rows + table.num_rows, objects + table.num_rows
+            continue
+        parsed, rejects, read = _parse(block, whole, encoding, rows)
+        for row in parsed:
+            for name, value in row.items():
+                add(kinds, name, _kind(value))
+        rows, objects = rows + read, objects + len(parsed)
+        first_reject = first_reject or next(iter(rejects), None)
+    if first_reject and not objects:
+        hint = "; it is a JSON array, so write it as lines: jq -c '.[]' IN > OUT" if first_reject.raw[:1] == "[" else ""
+        raise ArchiveError(f"{file.name} holds no JSON object a line (row 1: {first_reject.reason}){hint}")
+    if not rows:
+        raise ArchiveError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
+    return kinds, rows
+
+
+def read(file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str]) -> Iterator[Window]:
+    """All rows, in stretches of about a block. json_columns: those of the schema's strings that hold JSON text."""
+    row = 0
+    for block, whole in whole_lines(text_blocks(file, encoding)):
+        data = None if json_columns or not whole else _utf8(block, encoding)
+        table = _read_fast(data, schema) if data else None
+        if table is not None:
+            batches = table.select(schema.names).combine_chunks().to_batches()
+            stretch = Window(batches[0], row, table.num_rows, [])
+        else:
+            parsed, rejects, rows = _parse(block, whole, encoding, row)
+            stretch = Window(_batch(parsed, schema, json_columns), row, rows, rejects)
+        row += stretch.rows_read
+        yield stretch
+
+
+def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
+    """All rows of some lines by pyarrow, in one call; None where only a look at each line will tell.
+
+    pyarrow crashes on a null in place of an object and on very deep values, and takes two objects on a line for two
+    rows, so it is given only lines that look right.
+    """
+    lines = len(_NOT_BLANK.findall(data))
+    if not lines or lines != len(_OBJECT.findall(data)) or _BEHIND_OBJECT.search(data) or _is_deep(data, lines):
+        return None
+    try:
+        table = pj.read_json(
+            pa.BufferReader(data),
+            pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+            pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore" if schema else "infer"),
+        )
+    except (pa.ArrowException, ValueError):
+        return None
+    return table if table.num_rows == lines and (schema is None or table.num_columns) else None
+
+
+def _is_deep(data: bytes, lines: int) -> bool:
+    """Whether lists and objects in a line may be nested deeper than DEEPEST; brackets in strings count."""
+    if data.count(b"[") + data.count(b"{") <= lines + DEEPEST:
+        return False
+    characters = np.frombuffer(data, np.uint8)
+    steps = np.isin(characters, list(b"[{")).astype(np.int32) - np.isin(characters, list(b"]}"))
+    depth = np.cumsum(steps, dtype=np.int32)
+    ends = np.flatnonzero(characters == ord("\n"))
+    begins = np.concatenate([[0], ends + 1])
+    begins = begins[begins < len(data)]
+    before = np.concatenate([[0], depth[ends]])[: len(begins)]
+    return bool((np.maximum.reduceat(depth, begins) - before).max() > DEEPEST)
+
+
+def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dict[str, Any]], list[Reject], int]:
+    """Look at each line: (objects, rejected lines, lines that are not blank). row: number of the first in the file."""
+    rows: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    first = row
+    for line in block.split(b"\n") if whole else [block]:
+        if not line.strip(_BLANK):
+            continue
+        row += 1
+        value = _object(line, encoding) if whole else TOO_LONG
+        if isinstance(value, dict):
+            rows.append(value)
+        else:
+            raw = line[:_RAW_BYTES].decode(codec(encoding), "replace").strip()
+            rejects.append(Reject(row, value, raw[:RAW_CHARACTERS]))
+    return rows, rejects, row - first
+
+
+def _object(line: bytes, encoding: str) -> dict[str, Any] | str:
+    """The object on one line, or why there is none."""
+    try:
+        value = json.loads(line.decode(codec(encoding)))
+    except UnicodeDecodeError:
+        return f"not valid {codec(encoding)}"
+    except json.JSONDecodeError as error:
+        return f"not JSON ({error.msg} at character {error.pos + 1})"
+    except (RecursionError, ValueError):  # ValueError: an integer of more than 4,300 digits
+        return "JSON that is nested too deeply or has too long a number"
+    if not isinstance(value, dict):
+        return "not a JSON object"
+    if _SURROGATE.search(line) and not _is_text(value):
+        return "half a character (a lone surrogate)"
+    return value
+
+
+def _is_text(value: dict[str, Any]) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _batch(rows: list[dict[str, Any]], schema: pa.Schema, json_columns: Sequence[str]) -> pa.RecordBatch:
+    arrays = []
+    for field in schema:
+        values = [row.get(field.name) for row in rows]
+        if field.name in json_columns:
+            values = [_json_text(value) for value in values]
+        arrays.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _json_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _utf8(block: bytes, encoding: str) -> bytes | None:
+    """`block` in utf-8, None where it does not decode."""
+    try:
+        text = block.decode(codec(encoding))
+    except UnicodeDecodeError:
+        return None
+    return block if codec(encoding) == "utf-8" else text.encode()
+
+
+def _kind(value: Any) -> pa.DataType | None:
+    try:
+        return kind_of(value)
+    except Disagreement:
+        return None
+
+
+def _inferred(kind: pa.DataType) -> pa.DataType | None:
+    try:
+        return from_inferred(kind)
+    except Disagreement:
+        return None

@@ -1,0 +1,56 @@
+"""The labelled columns: what was scored, as the columns that stand behind an input's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.scorer import Scored
+from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED, label_fields
+from schemas.errors import ColumnError
+from schemas.manifest import CONFIDENCE_BINS, Counts
+
+
+def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
+    """An input's schema with the labelled columns behind it.
+
+    Raises ColumnError where the input has a column of one of their names.
+    """
+    added = label_fields(labels, prefix)
+    taken = sorted({field.name for field in added} & set(schema.names))
+    if taken:
+        raise ColumnError(
+            f"the input already has the column{'s' * (len(taken) > 1)} {', '.join(taken)}: "
+            f"give our columns another beginning, such as --prefix new_"
+        )
+    return pa.schema([*schema, *added], metadata=schema.metadata)
+
+
+def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.RecordBatch:
+    """Put the labelled columns behind a batch's own. schema: that of `labelled_schema`."""
+    nothing = scored.emotions < 0
+    emotion = pa.DictionaryArray.from_arrays(
+        pa.array(scored.emotions, mask=nothing), pa.array(scored.names, pa.string())
+    )
+    status = pa.DictionaryArray.from_arrays(pa.array(scored.statuses), pa.array(STATUSES, pa.string()))
+    probabilities = [
+        pa.array(np.ascontiguousarray(column), pa.float32(), mask=nothing) for column in scored.probabilities.T
+    ]
+    confidence = pa.array(scored.confidences, pa.float32(), mask=nothing)
+    return pa.RecordBatch.from_arrays([*batch.columns, emotion, confidence, *probabilities, status], schema=schema)
+
+
+def count(scored: Scored, rejected: int) -> Counts:
+    """Count the rows of a window by what became of them."""
+    by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
+    by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
+    confidences = scored.confidences[scored.emotions >= 0]
+    bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+    return Counts(
+        scored=by_status[STATUSES.index(SCORED)],
+        truncated=by_status[STATUSES.index(TRUNCATED)],
+        empty=by_status[STATUSES.index(EMPTY)],
+        rejected=rejected,
+        emotions=dict(zip(scored.names, by_emotion, strict=True)),
+        confidences=np.bincount(bins, minlength=CONFIDENCE_BINS).tolist(),
+    )

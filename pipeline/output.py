@@ -1,0 +1,203 @@
+"""OUT: the folder of a labelled archive, held by one run at a time, and what is complete in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow.parquet as pq
+
+from pipeline import atomic
+from pipeline.archive import Source
+from pipeline.parts import PartPlace
+from schemas.columns import REJECTS
+from schemas.errors import BusyError, OutputError
+from schemas.manifest import FORMAT, Counts, PartMarker
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has no such lock; two runs are then the user's to prevent
+    fcntl = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far one input is: its number in OUT, the rows that complete parts hold, whether that is all of them."""
+
+    number: int
+    stop_row: int
+    complete: bool
+    counts: Counts
+
+
+class Output:
+    """A labelled archive that this run holds. Made by `hold`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "_emojob"
+        self.markers: list[PartMarker] = []
+        self._numbers: dict[str, int] = {}  # of the inputs, as they stand in the parts' names
+
+    # -- what was there before ---------------------------------------------------------------------------------
+
+    def read_markers(self) -> None:
+        """Read the completion markers, leaving out those that are damaged or whose part is not there as it was."""
+        self.markers = []
+        for file in sorted((self.state / "parts").glob("*.json")):
+            try:
+                marker = PartMarker.from_json(json.loads(file.read_text(encoding="utf-8")))
+                whole = (self.folder / marker.part).stat().st_size == marker.part_bytes
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+                continue
+            if whole and file.stem == Path(marker.part).stem:
+                self.markers.append(marker)
+
+    def run(self) -> dict[str, Any]:
+        """The last run's run.json; {} where there is none."""
+        try:
+            plain = json.loads((self.state / "run.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return plain if isinstance(plain, dict) else {}
+
+    def check(self, fingerprint: str, model: str, labels: tuple[str, ...], text_column: str, prefix: str) -> None:
+        """Refuse to go on with what does not match the parts in place. Raises OutputError."""
+        if not self.markers:
+            return
+        before = self.run()
+        if before.get("format", FORMAT) > FORMAT:
+            raise OutputError(f"{self.folder} was written by a newer emojob (format {before['format']}): use that one")
+        others = {marker.fingerprint for marker in self.markers} - {fingerprint}
+        if others:
+            then = before.get("model", {})
+            raise OutputError(
+                f"{self.folder} was labelled with another model ({then.get('name', 'unknown')}, "
+                f"{', '.join(sorted(others))}; labels {' '.join(then.get('labels', []))}) than this one ({model}, "
+                f"{fingerprint}; labels {' '.join(labels)}): "
+                f"give another -o, the same model and --max-length, or --fresh"
+            )
+        for option, now in (("text_column", text_column), ("prefix", prefix)):
+            then_value = before.get(option, now)
+            if then_value != now:
+                raise OutputError(
+                    f"{self.folder} was labelled with --{option.replace('_', '-')} {then_value!r}, now it is {now!r}: "
+                    f"give another -o, the same value, or --fresh"
+                )
+
+    # -- planning ----------------------------------------------------------------------------------------------
+
+    def forget_all(self) -> None:
+        """Begin again: remove every part and marker of ours."""
+        for file in [*(self.state / "parts").glob("*.json"), *self.folder.glob("part-*.parquet")]:
+            file.unlink(missing_ok=True)
+        (self.state / "run.json").unlink(missing_ok=True)
+        self.markers = []
+        self.sweep()
+
+    def standing(self, source: Source) -> Standing:
+        """How far an input is. Its parts go where it has changed since, and those behind a gap."""
+        mine = sorted((m for m in self.markers if m.input == source.file.name), key=lambda m: m.first_row)
+        number = self._number_of(source.file.name)
+        stop_row, counts, complete = 0, Counts(), False
+        for marker in mine:
+            same = marker.input_bytes == source.size and marker.input_sha256 == source.sha256
+            if same and marker.first_row == stop_row and not complete:
+                stop_row, complete = marker.stop_row, marker.last
+                counts.add(marker.counts)
+            else:
+                self._remove(marker)
+        return Standing(number, stop_row, complete, counts)
+
+    def _number_of(self, name: str) -> int:
+        if not self._numbers:
+            self._numbers = {marker.input: int(marker.part.split("-")[1]) for marker in self.markers}
+        return self._numbers.setdefault(name, 1 + max(self._numbers.values(), default=-1))
+
+    def place(self, number: int, first_row: int) -> PartPlace:
+        """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
+        return PartPlace(self.folder, f"part-{number:05d}-{first_row:012d}")
+
+    def committed(self, marker: PartMarker) -> None:
+        """Take note of a part that this run completed."""
+        self.markers.append(marker)
+
+    def sweep(self) -> None:
+        """Remove what a run that was cut off left behind: files without a marker, and temporary ones."""
+        complete = {Path(marker.part).stem for marker in self.markers}
+        for file in [*self.folder.glob("part-*.parquet"), *(self.state / "parts").glob("part-*")]:
+            if file.name.split(".")[0] not in complete:
+                file.unlink(missing_ok=True)
+        for file in [*self.folder.glob(".part-*.tmp"), *self.state.rglob(".*.tmp")]:
+            file.unlink(missing_ok=True)
+
+    # -- writing down ------------------------------------------------------------------------------------------
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        """Write run.json."""
+        atomic.write_json(self.state / "run.json", {"format": FORMAT, **run})
+
+    def write_rejects(self) -> None:
+        """Put the parts' rejects together in rejects.parquet; no such file where nothing was rejected."""
+        place = self.state / "rejects.parquet"
+        files = [self.folder / "_emojob" / "parts" / f"{Path(m.part).stem}.rejects.parquet" for m in self.markers]
+        files = sorted(file for file in files if file.exists())
+        if not files:
+            place.unlink(missing_ok=True)
+            return
+        beside = atomic.temporary(place)
+        with pq.ParquetWriter(beside, REJECTS, compression="zstd") as writer:
+            for file in files:
+                writer.write_table(pq.read_table(file, schema=REJECTS))
+        atomic.commit(beside, place)
+
+    def _remove(self, marker: PartMarker) -> None:
+        place = PartPlace(self.folder, Path(marker.part).stem)
+        for file in (
+            place.marker,
+            place.part,
+            place.rejects,
+        ):  # the marker first: a part without one counts for nothing
+            file.unlink(missing_ok=True)
+        self.markers.remove(marker)
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[Output]:
+    """Hold OUT for this run, making it where it does not exist.
+
+    Raises OutputError where the folder is not ours, BusyError where another run holds it.
+    """
+    refuse_foreign(folder)
+    (folder / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
+    with (folder / "_emojob" / "lock").open("a") as lock:
+        _lock(lock, folder)
+        output = Output(folder)
+        output.read_markers()
+        yield output
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise OutputError where OUT is something that is not ours."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"-o {folder} is a file: give a folder, or a file name that ends in .parquet")
+    if folder.is_dir() and not is_ours(folder) and any(folder.iterdir()):
+        raise OutputError(f"-o {folder} is not empty and no labelled archive: give a new or an empty folder")
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder is a labelled archive, or the beginning of one."""
+    return (folder / "_emojob").is_dir()
+
+
+def _lock(file: IO[str], folder: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BusyError(f"another run holds {folder}: wait until it has ended, or give another -o") from None

@@ -1,0 +1,63 @@
+"""Parquet files: opened, and read as a stream of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.encoding import Digest, read_blocks
+from pipeline.inputs import InputFile
+from pipeline.windows import Window
+from schemas.errors import ArchiveError
+
+BUFFER = 1 << 20  # bytes of each column that are read ahead
+BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
+
+
+def look(file: InputFile) -> tuple[Digest, pa.Schema, int]:
+    """Read a Parquet file's bytes and its footer: (digest, schema, rows).
+
+    Raises ArchiveError where it is empty, cut off or no Parquet file.
+    """
+    digest = Digest()
+    for _ in read_blocks(file, digest):
+        pass
+    if not digest.size:
+        raise ArchiveError(f"{file.name} is empty (0 bytes); leave it out, or write it anew")
+    with _whole(file, "is not a readable Parquet file (truncated?)"), _open(file) as parquet:
+        return digest, parquet.schema_arrow, int(parquet.metadata.num_rows)
+
+
+def read(file: InputFile, start_row: int, rows: int) -> Iterator[Window]:
+    """The rows of a Parquet file, from the row group on that holds `start_row`, at most `rows` at a time.
+
+    Raises ArchiveError where the file turns out to be damaged.
+    """
+    with _whole(file, "is damaged"), _open(file) as parquet:
+        groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
+        first, row = 0, 0
+        while first < len(groups) and row + groups[first].num_rows <= start_row:
+            row += groups[first].num_rows
+            first += 1
+        widest = max((g.total_byte_size / g.num_rows for g in groups[first:] if g.num_rows), default=1.0)
+        size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
+        for batch in parquet.iter_batches(size, row_groups=range(first, len(groups)), use_threads=False):
+            yield Window(batch, row, batch.num_rows, [])
+            row += batch.num_rows
+
+
+def _open(file: InputFile) -> pq.ParquetFile:
+    # Without pre_buffer and with a buffer, a row group's columns are read piece by piece, not whole.
+    return pq.ParquetFile(file.path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True)
+
+
+@contextmanager
+def _whole(file: InputFile, fault: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ArchiveError(f"{file.name} {fault}: {reason}; copy or write it anew") from error

@@ -1,0 +1,141 @@
+"""Labelled parts: each a Parquet file that is there whole or not at all, with a completion marker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import atomic
+from pipeline.archive import Reject, Source
+from schemas.columns import REJECTS
+from schemas.manifest import FORMAT, Counts, PartMarker
+
+ROW_GROUP = 122_880  # rows; what DuckDB gives one thread
+PART_ROWS = 250_000  # rows after which a part is closed
+PART_SECONDS = 120.0  # of work after which it is closed earlier, so that a kill never costs more
+_BUFFER_BYTES = 128 << 20  # of rows that wait for a full row group
+
+
+@dataclass(frozen=True)
+class PartPlace:
+    """Where a part and what belongs to it lie in OUT."""
+
+    folder: Path
+    name: str  # without ending
+
+    @property
+    def part(self) -> Path:
+        """The labelled rows."""
+        return self.folder / f"{self.name}.parquet"
+
+    @property
+    def marker(self) -> Path:
+        """The completion marker."""
+        return self.folder / "_emojob" / "parts" / f"{self.name}.json"
+
+    @property
+    def rejects(self) -> Path:
+        """The rows that could not be read; only where there are any."""
+        return self.folder / "_emojob" / "parts" / f"{self.name}.rejects.parquet"
+
+
+class PartWriter:
+    """Writes the rows of one part; nothing of it is seen before `commit`."""
+
+    def __init__(self, place: PartPlace, source: Source, schema: pa.Schema, fingerprint: str, first_row: int) -> None:
+        self.first_row = self.stop_row = first_row
+        self.counts = Counts()
+        self._place, self._source, self._fingerprint = place, source, fingerprint
+        self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
+        self._begun = time.monotonic()
+        self._waiting: list[pa.RecordBatch] = []
+        self._rejects: list[Reject] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    @property
+    def due(self) -> bool:
+        """Whether the part holds enough rows, or work, to be closed."""
+        return self.counts.written >= PART_ROWS or time.monotonic() - self._begun >= PART_SECONDS
+
+    def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
+        """Add a window's labelled rows; row groups are written as they fill up."""
+        self._waiting.append(batch)
+        self._rejects += rejects
+        self.counts.add(counts)
+        self.stop_row = stop_row
+        while sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
+            self._flush(ROW_GROUP)
+        if sum(one.nbytes for one in self._waiting) >= _BUFFER_BYTES:
+            self._flush(ROW_GROUP)
+
+    def commit(self, last: bool) -> PartMarker:
+        """Bring the part to its place, then its marker. last: whether the input ends here."""
+        self._flush(ROW_GROUP)
+        if self._writer is None:
+            self._flush(0)
+        assert self._writer is not None  # noqa: S101
+        self._writer.close()
+        self._writer = None
+        atomic.commit(atomic.temporary(self._place.part), self._place.part)
+        if self._rejects:
+            beside = atomic.temporary(self._place.rejects)
+            pq.write_table(_rejects_table(self._source.file.name, self._rejects), beside, compression="zstd")
+            atomic.commit(beside, self._place.rejects)
+        marker = PartMarker(
+            part=self._place.part.name,
+            part_bytes=self._place.part.stat().st_size,
+            input=self._source.file.name,
+            input_bytes=self._source.size,
+            input_sha256=self._source.sha256,
+            first_row=self.first_row,
+            stop_row=self.stop_row,
+            last=last,
+            fingerprint=self._fingerprint,
+            counts=self.counts,
+        )
+        atomic.write_json(self._place.marker, marker.as_json())
+        return marker
+
+    def abandon(self) -> None:
+        """Drop what was written."""
+        self._waiting.clear()
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            with contextlib.suppress(OSError, pa.ArrowException):  # the disk may be full; the file goes anyway
+                writer.close()
+        atomic.temporary(self._place.part).unlink(missing_ok=True)
+
+    def _flush(self, rows: int) -> None:
+        """Write up to `rows` of the waiting rows as one row group (0: none, but open the file)."""
+        if self._writer is None and (self._waiting or not rows):
+            self._writer = pq.ParquetWriter(
+                atomic.temporary(self._place.part), self._schema, compression="zstd", version="2.6"
+            )
+        if self._writer is None or not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting, self._waiting[0].schema)
+        self._waiting = table.slice(rows).to_batches()
+        group = table.slice(0, rows).replace_schema_metadata(self._schema.metadata)
+        if group.num_rows:
+            self._writer.write_table(group, row_group_size=rows)
+
+
+def part_metadata(fingerprint: str) -> bytes:
+    """What a part's Parquet metadata says of its making, under the key `emojob`."""
+    return json.dumps({"format": FORMAT, "fingerprint": fingerprint}).encode()
+
+
+def _rejects_table(name: str, rejects: list[Reject]) -> pa.Table:
+    columns = [
+        [name] * len(rejects),
+        [one.position for one in rejects],
+        [one.reason for one in rejects],
+        [one.raw for one in rejects],
+    ]
+    return pa.table(columns, schema=REJECTS)

@@ -1,0 +1,377 @@
+"""A scoring run: archive -> windows -> tokens -> probabilities -> labelled parts, the stages overlapping."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import versions
+from pipeline.archive import Archive, Source, Window, open_archive, windows
+from pipeline.inputs import find_inputs
+from pipeline.labelled import count, labelled_schema, with_labels
+from pipeline.output import Output, Standing, hold, is_ours, refuse_foreign
+from pipeline.parts import PartWriter
+from pipeline.scorer import Prepared, Scorer
+from pipeline.stages import Clock, Stages, Stopped
+from schemas.errors import ArchiveError, Interrupted, StorageError
+from schemas.manifest import Counts
+from schemas.options import ModelOptions, ScoreOptions, as_dict
+
+WINDOW_ROWS = 61_440  # read at a time: half a row group of the output
+_FIRST_ROWS = 2_048  # given to the engine at first; then what takes it about _CHUNK_SECONDS
+_FEWEST_ROWS = 1_024
+_CHUNK_SECONDS = 15.0
+
+
+@dataclass
+class Progress:
+    """How far a run is; the same object all the time, its numbers growing."""
+
+    rows_total: int | None = None  # of all inputs; None where only reading will tell
+    rows_before: int = 0  # in parts that were complete already
+    rows_done: int = 0  # by this run
+    rows_repeated: int = 0  # of those with text, labelled without the engine
+    rows_with_text: int = 0
+    parts: int = 0
+    inputs: int = 0
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def rows_per_second(self) -> float:
+        """Of this run so far."""
+        return self.rows_done / max(1e-9, time.monotonic() - self.begun)
+
+    @property
+    def memo_share(self) -> float:
+        """The share of the rows with text that repeated others."""
+        return self.rows_repeated / self.rows_with_text if self.rows_with_text else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where the number of rows is not known, or nothing has been done yet."""
+        if self.rows_total is None or not self.rows_done:
+            return None
+        return max(0, self.rows_total - self.rows_before - self.rows_done) / self.rows_per_second
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to. counts: of all inputs, parts that were complete before among them."""
+
+    out: Path
+    state: str  # complete | interrupted
+    counts: Counts
+    rows_before: int
+    seconds: float
+    run: dict[str, Any]  # what run.json holds
+
+    @property
+    def rows_done(self) -> int:
+        """Rows read by this run."""
+        return self.counts.read - self.rows_before
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of one input on their way to the engine."""
+
+    source: Source
+    standing: Standing
+    window: Window
+    last: bool = False  # whether the input ends here
+
+    @property
+    def stop_row(self) -> int:
+        """The row of the input behind the chunk's last."""
+        return self.window.first_row + self.window.rows_read
+
+
+def default_out(inputs: Sequence[str], files: int) -> Path:
+    """INPUT-STEM.emotions beside the input. Raises ArchiveError where there are several inputs."""
+    if len(inputs) != 1 or any(sign in inputs[0] for sign in "*?["):
+        raise ArchiveError(f"{files} inputs and no place for the output: give one with -o FOLDER")
+    path = Path(inputs[0].removeprefix("file://")).resolve()
+    stem = path.name if path.is_dir() else path.name.split(".")[0] or path.name
+    return path.parent / f"{stem}.emotions"
+
+
+def score_archive(
+    inputs: Sequence[str],
+    out: Path | None = None,
+    options: ScoreOptions | None = None,
+    model_options: ModelOptions | None = None,
+    report: Callable[[Progress], None] = lambda progress: None,
+    note: Callable[[str], None] = lambda text: None,
+    stages: Stages | None = None,
+) -> Result:
+    """Label an archive into the folder `out`, going on where an earlier run of the same stopped.
+
+    report: called some ten times a second; note: called with a line that the user should see; stages: its `stop`
+    ends the run. Raises InputError for what the user can mend, StorageError where OUT cannot be written, BusyError
+    where another run holds it, Interrupted after `stop`.
+    """
+    options, model_options = options or ScoreOptions(), model_options or ModelOptions()
+    files = find_inputs(inputs, out)
+    out = (out or default_out(inputs, len(files))).resolve()
+    with contextlib.ExitStack() as held:
+        try:
+            refuse_foreign(out)
+            output = held.enter_context(hold(out)) if is_ours(out) else None
+            archive = open_archive(files, options.text_column, options.encoding)
+            for source in archive.sources:
+                if source.encoding:
+                    note(f"{source.file.path.name}: encoding {source.encoding}")
+            scorer = Scorer.load(options=model_options)
+            schema = labelled_schema(archive.schema, scorer.model.labels, options.prefix)
+            output = output or held.enter_context(hold(out))
+            return _Run(archive, scorer, schema, output, options, stages or Stages(), report).go()
+        except OSError as error:
+            raise storage_error(error, out) from error
+
+
+class _Run:
+    """The state of one run, from what is complete already to the last part."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        scorer: Scorer,
+        schema: pa.Schema,
+        output: Output,
+        options: ScoreOptions,
+        stages: Stages,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.archive, self.scorer, self.schema = archive, scorer, schema
+        self.output, self.options, self.stages, self.report = output, options, stages, report
+        self.clock, self.progress = Clock(), Progress(inputs=len(archive.sources))
+        self.chunk_rows = _FIRST_ROWS
+        self.started = datetime.now(UTC)
+
+    def go(self) -> Result:
+        """Plan, score, and write down what came of it."""
+        self._plan()
+        if self._complete_before():
+            return self._finish("complete")
+        self.output.write_run(self._run_json("running"))
+        writer: PartWriter | None = None
+        try:
+            for chunk, prepared, probabilities in self.stages.ahead(self._infer(), 1, self._tick):
+                if writer and writer.stop_row != chunk.window.first_row:
+                    raise AssertionError(f"row {chunk.window.first_row} follows row {writer.stop_row}")
+                writer = writer or self._new_part(chunk)
+                with self.clock.busy("write"):
+                    self._add(writer, chunk, prepared, probabilities)
+                    if writer.due or chunk.last or self._at_limit(chunk):
+                        self._commit(writer, chunk.last)
+                        writer = None
+            return self._finish("complete")
+        except Stopped:
+            if writer:
+                self._commit(writer, False)
+            result = self._finish("interrupted")
+            raise Interrupted(
+                f"interrupted after {result.rows_done:,} rows of this run: the same command goes on from there"
+            ) from None
+        except BaseException:
+            if writer:
+                writer.abandon()
+            raise
+        finally:
+            self.stages.join()
+
+    # -- what is to be done ------------------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        if self.options.fresh:
+            self.output.forget_all()
+        self.output.check(
+            self.scorer.fingerprint,
+            self.scorer.model.name,
+            self.scorer.model.labels,
+            self.archive.text_column,
+            self.options.prefix,
+        )
+        self.standings = [self.output.standing(source) for source in self.archive.sources]
+        self.output.sweep()
+        self.counts = Counts()
+        for standing in self.standings:
+            self.counts.add(standing.counts)
+        self.progress.rows_before = self.rows_before = self.counts.read
+        rows = [
+            s.stop_row if s.complete else source.rows
+            for s, source in zip(self.standings, self.archive.sources, strict=True)
+        ]
+        total = None if None in rows else sum(row or 0 for row in rows)
+        limit = self.options.limit
+        self.progress.rows_total = min(total, limit) if total is not None and limit else total or limit
+
+    def _complete_before(self) -> bool:
+        if all(standing.complete for standing in self.standings):
+            return True
+        return self.options.limit is not None and next(self._read(), None) is None
+
+    def _at_limit(self, chunk: Chunk) -> bool:
+        return self.options.limit is not None and chunk.stop_row >= self._stop_for(chunk.source)
+
+    def _stop_for(self, source: Source) -> float:
+        """The row of `source` before which --limit ends the run, as far as it is known yet."""
+        return self._stops.get(source.file.name, float("inf"))
+
+    # -- stages ------------------------------------------------------------------------------------------------
+
+    def _read(self) -> Iterator[Chunk]:
+        """The rows that are still to be scored, in order."""
+        self._stops: dict[str, float] = {}
+        before = 0  # rows of the inputs before this one
+        for source, standing in zip(self.archive.sources, self.standings, strict=True):
+            stop = float("inf") if self.options.limit is None else self.options.limit - before
+            self._stops[source.file.name] = stop
+            if stop <= 0:
+                return
+            row = standing.stop_row
+            if not standing.complete and row < stop:
+                for chunk in _mark_last(self._chunks(source, standing), source, standing, self.archive.schema):
+                    if chunk.stop_row > stop:
+                        within, _ = chunk.window.split(int(stop) - chunk.window.first_row)
+                        chunk = replace(chunk, window=within, last=False)
+                    row = chunk.stop_row
+                    yield chunk
+                    if row >= stop:
+                        break
+            before += row
+
+    def _chunks(self, source: Source, standing: Standing) -> Iterator[Chunk]:
+        for window in windows(self.archive, source, standing.stop_row, WINDOW_ROWS):
+            rest = window
+            while rest.rows_read:
+                head, rest = rest.split(self.chunk_rows)
+                yield Chunk(source, standing, head)
+
+    def _tokenize(self) -> Iterator[tuple[Chunk, Prepared]]:
+        for chunk in self.stages.ahead(self.clock.timed("read", self._read())):
+            texts = chunk.window.batch.column(self.archive.text_column)
+            with self.clock.busy("tokenize"):
+                prepared = self.scorer.prepare(texts)
+            yield chunk, prepared
+
+    def _infer(self) -> Iterator[tuple[Chunk, Prepared, NDArray[np.float32]]]:
+        for chunk, prepared in self.stages.ahead(self._tokenize()):
+            begun = time.perf_counter()
+            with self.clock.busy("infer"):
+                probabilities = self.scorer.infer(prepared, lambda: self.stages.stopping)
+            seconds = time.perf_counter() - begun
+            if chunk.window.batch.num_rows >= min(self.chunk_rows, _FEWEST_ROWS):
+                rows = int(chunk.window.batch.num_rows * _CHUNK_SECONDS / max(seconds, 1e-3))
+                self.chunk_rows = min(max(rows, _FEWEST_ROWS), 4 * self.chunk_rows, WINDOW_ROWS)
+            yield chunk, prepared, probabilities
+
+    # -- what comes out ----------------------------------------------------------------------------------------
+
+    def _new_part(self, chunk: Chunk) -> PartWriter:
+        place = self.output.place(chunk.standing.number, chunk.window.first_row)
+        return PartWriter(place, chunk.source, self.schema, self.scorer.fingerprint, chunk.window.first_row)
+
+    def _add(self, writer: PartWriter, chunk: Chunk, prepared: Prepared, probabilities: NDArray[np.float32]) -> None:
+        scored = self.scorer.label(prepared, probabilities)
+        counts = count(scored, len(chunk.window.rejects))
+        writer.add(with_labels(chunk.window.batch, scored, self.schema), counts, chunk.stop_row, chunk.window.rejects)
+        self.progress.rows_done += counts.read
+        self.progress.rows_with_text += counts.labelled
+        tally = self.scorer.tally
+        self.progress.rows_repeated = max(0, tally.rows - tally.inferred_rows)
+        self._tick()
+
+    def _commit(self, writer: PartWriter, last: bool) -> None:
+        marker = writer.commit(last)
+        self.output.committed(marker)
+        self.counts.add(marker.counts)
+        self.progress.parts += 1
+
+    def _tick(self) -> None:
+        self.report(self.progress)
+
+    def _finish(self, state: str) -> Result:
+        self.output.write_rejects()
+        run = self._run_json(state)
+        if self.counts.read > self.rows_before or not self.output.run():
+            self.output.write_run(run)
+        seconds = time.monotonic() - self.progress.begun
+        return Result(self.output.folder, state, self.counts, self.rows_before, seconds, run)
+
+    def _run_json(self, state: str) -> dict[str, Any]:
+        scorer, tally = self.scorer, self.scorer.tally
+        return {
+            "state": state,
+            "started": self.started.isoformat(timespec="seconds"),
+            "finished": None if state == "running" else datetime.now(UTC).isoformat(timespec="seconds"),
+            "model": {
+                "name": scorer.model.name,
+                "fingerprint": scorer.fingerprint,
+                "labels": list(scorer.model.labels),
+                "max_length": scorer.options.max_length,
+                "context": scorer.options.context,
+                "temperature": scorer.model.temperature,
+            },
+            "engine": {
+                "engine": scorer.choice.engine,
+                "device": scorer.choice.device,
+                "precision": scorer.choice.precision,
+                "batch_tokens": scorer.batch_tokens,
+                "halvings": tally.halvings,
+            },
+            "text_column": self.archive.text_column,
+            "prefix": self.options.prefix,
+            "options": as_dict(replace(scorer.options), self.options),
+            "inputs": [
+                {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding}
+                for s in self.archive.sources
+            ],
+            "counts": {
+                "read": self.counts.read,
+                "labelled": self.counts.labelled,
+                "truncated": self.counts.truncated,
+                "empty": self.counts.empty,
+                "rejected": self.counts.rejected,
+                "emotions": self.counts.emotions,
+                "median_confidence": self.counts.median_confidence,
+            },
+            "this_run": {
+                "rows": self.counts.read - self.rows_before,
+                "rows_with_text": tally.rows,
+                "inferred_rows": tally.inferred_rows,
+                "inferred_tokens": tally.inferred_tokens,
+                "padded_tokens": tally.padded_tokens,
+                "batches": tally.batches,
+                "seconds": round(time.monotonic() - self.progress.begun, 3),
+                "stage_seconds": {stage: round(s, 3) for stage, s in self.clock.seconds.items()},
+            },
+            "versions": versions.installed(),
+        }
+
+
+def _mark_last(chunks: Iterator[Chunk], source: Source, standing: Standing, schema: pa.Schema) -> Iterator[Chunk]:
+    """Mark the chunk with which an input ends; an input without rows has one chunk without rows."""
+    nothing = Window(pa.RecordBatch.from_pylist([], schema=schema), standing.stop_row, 0, [])
+    current = next(chunks, Chunk(source, standing, nothing))
+    for following in chunks:
+        yield current
+        current = following
+    yield replace(current, last=True)
+
+
+def storage_error(error: OSError, out: Path) -> StorageError:
+    """The one line for an output that cannot be written."""
+    return StorageError(
+        f"cannot write to {out}: {error.strerror or error}: make room or give the right to write; "
+        f"the same command then goes on"
+    )

@@ -1,0 +1,195 @@
+"""Texts to emotions: distinct texts -> tokens -> memo -> batches of one length -> engine -> the texts' own order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import machine, memo, model
+from pipeline.batching import equal_length_batches, gather
+from pipeline.engine import BATCH_TOKENS, Choice, OutOfMemory, TorchEngine, choose, softmax
+from pipeline.stages import Stopped
+from pipeline.tokenizer import Encoded
+from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
+from schemas.errors import ModelError, OptionError
+from schemas.options import ModelOptions
+
+# Half of a pair that a terminal or a JSON escape may hand over; Arrow and SentencePiece know no such character.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Texts ready for the engine: each distinct one once.
+
+    encoded: the distinct texts' tokens; keys: uint64 [distinct, 2]; place: int64 [rows], which distinct text each
+    row holds, -1 for null.
+    """
+
+    encoded: Encoded
+    keys: memo.Keys
+    place: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What texts came to, in their order.
+
+    emotions: int32 [rows], the label's id, -1 where there was no text; probabilities: float32 [rows, labels], NaN
+    there; statuses: int32 [rows], into schemas.columns.STATUSES.
+    """
+
+    names: tuple[str, ...]
+    emotions: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+    statuses: NDArray[np.int32]
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each text; "" where there was no text."""
+        names = [*self.names, ""]
+        return [names[i] for i in self.emotions.tolist()]
+
+    @property
+    def confidences(self) -> NDArray[np.float32]:
+        """float32 [rows]: the probability of the label; NaN where there was no text."""
+        found: NDArray[np.float32] = self.probabilities.max(axis=1, initial=-1)
+        return np.where(self.emotions >= 0, found, np.float32(np.nan)).astype(np.float32)
+
+
+@dataclass
+class Tally:
+    """What the engine was given, counted over a run."""
+
+    rows: int = 0  # with text, repeats among them
+    inferred_rows: int = 0
+    inferred_tokens: int = 0
+    padded_tokens: int = 0
+    batches: int = 0
+    halvings: int = 0  # how often the token budget was halved for want of memory
+
+
+class Scorer:
+    """A model on a device, with its memo."""
+
+    def __init__(self, loaded: model.Model, choice: Choice, options: ModelOptions, threads: int | None = None) -> None:
+        self.model = loaded
+        self.choice = choice
+        self.options = options
+        self.batch_tokens = options.batch_tokens or BATCH_TOKENS[choice.device]
+        self.tally = Tally()
+        self._engine = TorchEngine(loaded, choice, threads)
+        self._memo = memo.Memo(len(loaded.labels))
+
+    @classmethod
+    def load(cls, name: str | None = None, options: ModelOptions | None = None) -> Scorer:
+        """Load a model folder, a model of the Hugging Face hub or (None) the model that comes with the package.
+
+        Raises ModelError where the model cannot be used, OptionError where the options ask for what is not here.
+        """
+        options = options or ModelOptions()
+        options = replace(options, model=name or options.model)
+        choice = choose(options, machine.look())
+        loaded = model.load(options.model, machine.cores())
+        if options.context != loaded.context:
+            raise OptionError(
+                f"--context {options.context}: {loaded.name} was trained with the context {loaded.context!r}: "
+                f"give --context {loaded.context}, or a model trained with {options.context}"
+            )
+        if options.max_length > loaded.shape.max_positions:
+            raise OptionError(
+                f"--max-length {options.max_length} is too long: {loaded.name} has {loaded.shape.max_positions} positions"
+            )
+        return cls(loaded, choice, options)
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for weights, tokenizer, labels, max length and context."""
+        return self.model.fingerprint_for(self.options.max_length)
+
+    def prepare(self, texts: pa.Array) -> Prepared:
+        """Find the distinct texts and tokenize them. texts: an Arrow array of strings (or all null)."""
+        if pa.types.is_null(texts.type):
+            texts = texts.cast(pa.string())
+        if pa.types.is_string_view(texts.type):
+            texts = texts.cast(pa.large_string())
+        coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+        place = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
+        encoded = self.model.tokenizer.encode(coded.dictionary, self.options.max_length)
+        return Prepared(encoded, memo.keys_of(encoded), place)
+
+    def infer(self, prepared: Prepared, stopping: Callable[[], bool] = lambda: False) -> NDArray[np.float32]:
+        """Probabilities float32 [distinct, labels] of distinct texts; NaN for those without a token.
+
+        Raises Stopped as soon as `stopping` says so.
+        """
+        probabilities = np.full((len(prepared.encoded), len(self.model.labels)), np.nan, np.float32)
+        wanted = np.flatnonzero(prepared.encoded.lengths > 2)
+        used = np.bincount(prepared.place[prepared.place >= 0], minlength=len(prepared.encoded))
+        self.tally.rows += int(used[wanted].sum())
+        wanted = wanted[used[wanted] > 0]  # a dictionary column may hold values that no row has
+        known, found = self._memo.find(prepared.keys[wanted])
+        probabilities[wanted[known]] = found
+        missing = wanted[~known]
+        # texts that are written differently may still be the same tokens
+        keys, first, inverse = np.unique(
+            prepared.keys[missing].view("u8,u8").reshape(-1), return_index=True, return_inverse=True
+        )
+        fresh = self._run(prepared.encoded, missing[first], stopping)
+        probabilities[missing] = fresh[inverse]
+        self._memo.add(keys.view(np.uint64).reshape(-1, 2), fresh)
+        return probabilities
+
+    def label(self, prepared: Prepared, probabilities: NDArray[np.float32]) -> Scored:
+        """Give every row its distinct text's probabilities. Raises ModelError where the model gave no numbers."""
+        statuses = np.where(prepared.encoded.truncated, STATUSES.index(TRUNCATED), STATUSES.index(SCORED))
+        statuses[prepared.encoded.lengths <= 2] = STATUSES.index(EMPTY)
+        # a last entry for null, at index -1
+        statuses = np.append(statuses, STATUSES.index(EMPTY))[prepared.place].astype(np.int32)
+        nothing = np.full((1, probabilities.shape[1]), np.nan, np.float32)
+        rows = np.concatenate([probabilities, nothing])[prepared.place]
+        with_text = statuses != STATUSES.index(EMPTY)
+        if np.isnan(rows[with_text]).any():
+            raise ModelError(
+                f"{self.model.name} gave no numbers (NaN) in {self.choice.precision}: try --precision fp32"
+            )
+        emotions = np.where(with_text, np.nan_to_num(rows).argmax(axis=1), -1).astype(np.int32)
+        return Scored(self.model.labels, emotions, rows, statuses)
+
+    def score(self, texts: Sequence[str | None]) -> Scored:
+        """Label texts: what `emojob predict` and a notebook call."""
+        strings = [text and _SURROGATE.sub("\ufffd", text) for text in texts]
+        prepared = self.prepare(pa.array(strings, pa.large_string()))
+        return self.label(prepared, self.infer(prepared))
+
+    def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
+        """Probabilities float32 [rows, labels] of some rows, batch by batch."""
+        out = np.empty((len(rows), len(self.model.labels)), np.float32)
+        todo = equal_length_batches(encoded.lengths[rows], self.batch_tokens)[::-1]
+        while todo:
+            if stopping():
+                raise Stopped
+            batch = todo.pop()
+            ids = gather(encoded, rows[batch])
+            try:
+                out[batch] = softmax(self._engine.logits(ids), self.model.temperature)
+            except OutOfMemory:
+                if len(batch) == 1:
+                    raise ModelError(
+                        f"{self.model.name} does not fit into the memory of {self.choice.device} with one text of "
+                        f"{ids.shape[1]} tokens: give --device cpu"
+                    ) from None
+                self.batch_tokens = max(1, ids.size // 2)
+                self.tally.halvings += 1
+                left = np.concatenate([batch, *todo])
+                todo = [left[one] for one in equal_length_batches(encoded.lengths[rows[left]], self.batch_tokens)][::-1]
+                continue
+            self.tally.batches += 1
+            self.tally.inferred_rows += len(batch)
+            self.tally.inferred_tokens += ids.size
+        return out

@@ -1,0 +1,164 @@
+"""Labels are those of a plain transformers forward pass, whatever the batches, the windows and the memo."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForSequenceClassification
+
+from pipeline import scorer as module
+from pipeline.samples import sample_texts
+from pipeline.scorer import Scorer
+from pipeline.stages import Stopped
+from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
+from schemas.errors import ModelError, OptionError
+from schemas.options import ModelOptions
+
+TEXTS = sample_texts()[:300]
+
+
+def load(folder, **options) -> Scorer:
+    return Scorer.load(str(folder), ModelOptions(**{"precision": "fp32", **options}))
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_model) -> np.ndarray:
+    """Probabilities from stock transformers in fp32, one text at a time."""
+    stock = AutoModelForSequenceClassification.from_pretrained(tiny_model, dtype=torch.float32).eval()
+    encoded = load(tiny_model).model.tokenizer.encode(TEXTS).tolist()
+    with torch.inference_mode():
+        return np.concatenate([stock(input_ids=torch.tensor([ids])).logits.softmax(-1).numpy() for ids in encoded])
+
+
+def test_probabilities_in_fp32_are_those_of_stock_transformers(tiny_model, reference):
+    scored = load(tiny_model).score(TEXTS)
+    assert np.abs(scored.probabilities - reference).max() < 1e-4
+    assert (scored.emotions == reference.argmax(1)).mean() > 0.99
+    assert len(set(scored.labels)) > 1
+
+
+def test_the_default_model_in_bf16_is_close_to_itself_in_fp32():
+    exact, quick = (Scorer.load(options=ModelOptions(precision=p)).score(TEXTS) for p in ("fp32", "bf16"))
+    assert np.abs(exact.probabilities - quick.probabilities).max() < 0.03
+    assert (exact.emotions == quick.emotions).mean() > 0.99
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_batch_size_does_not_change_a_single_bit(tiny_model, precision):
+    expected = load(tiny_model, precision=precision).score(TEXTS).probabilities
+    for batch_tokens in (1, 50, 333):
+        got = load(tiny_model, precision=precision, batch_tokens=batch_tokens).score(TEXTS).probabilities
+        assert np.array_equal(got, expected), batch_tokens
+
+
+def test_the_memo_and_the_neighbours_do_not_change_a_single_bit(tiny_model):
+    expected = load(tiny_model).score(TEXTS).probabilities
+    scorer = load(tiny_model)
+    scorer.score(TEXTS[::3])
+    inferred = scorer.tally.inferred_rows
+    assert np.array_equal(scorer.score(TEXTS).probabilities, expected)
+    assert scorer.tally.inferred_rows < inferred + len(TEXTS[::3]) + len(set(TEXTS))
+
+
+def test_a_text_seen_before_is_not_inferred_again(tiny_model):
+    scorer = load(tiny_model)
+    scorer.score(["네", "감사합니다", "네"])
+    assert scorer.tally.inferred_rows == 2
+    scorer.score(["감사합니다", " 네  "])
+    assert scorer.tally.inferred_rows == 2
+    assert scorer.tally.rows == 5
+
+
+def test_null_and_blank_texts_have_no_label(tiny_model):
+    scored = load(tiny_model).score(["기뻐요", None, "", " \u3000\t", "\u200b"])
+    assert scored.labels[1:] == ["", "", "", ""]
+    assert scored.labels[0] in scored.names
+    assert [STATUSES[i] for i in scored.statuses] == [SCORED, EMPTY, EMPTY, EMPTY, EMPTY]
+    assert np.isnan(scored.probabilities[1:]).all()
+
+
+def test_a_text_longer_than_max_length_is_labelled_and_says_so(tiny_model):
+    scored = load(tiny_model, max_length=8).score(["말이 끝없이 길어지면 뒤는 읽히지 않습니다 정말로", "짧아요"])
+    assert [STATUSES[i] for i in scored.statuses] == [TRUNCATED, SCORED]
+
+
+def test_probabilities_sum_to_one(tiny_model):
+    scored = load(tiny_model, precision="bf16").score(TEXTS)
+    assert np.abs(scored.probabilities.sum(1) - 1).max() < 1e-5
+
+
+def test_a_temperature_flattens_probabilities_and_keeps_labels(change_config, tiny_model):
+    plain = load(tiny_model).score(TEXTS)
+    calm = load(change_config(emojob_temperature=3.0)).score(TEXTS)
+    assert plain.labels == calm.labels
+    assert calm.confidences.mean() < plain.confidences.mean()
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(st.sampled_from(["네", "네", "", None, "화가 나요", "정말 기쁘네요", "슬퍼요 ㅠㅠ"]), max_size=40))
+def test_every_row_gets_its_own_texts_label(tiny_scorer, rows):
+    one_by_one = {text: tiny_scorer.score([text]).labels[0] for text in set(rows)}
+    assert tiny_scorer.score(rows).labels == [one_by_one[text] for text in rows]
+
+
+@pytest.fixture(scope="module")
+def tiny_scorer(tiny_model) -> Scorer:
+    return load(tiny_model)
+
+
+def test_dictionary_and_large_columns_are_scored_like_plain_ones(tiny_scorer):
+    texts = ["기뻐요", None, "기뻐요", "싫어요"]
+    expected = tiny_scorer.score(texts).labels
+    plain = pa.array(texts)
+    for column in (plain, plain.cast(pa.large_string()), plain.dictionary_encode(), plain.cast(pa.string_view())):
+        prepared = tiny_scorer.prepare(column)
+        assert tiny_scorer.label(prepared, tiny_scorer.infer(prepared)).labels == expected
+    prepared = tiny_scorer.prepare(pa.nulls(2))
+    assert tiny_scorer.label(prepared, tiny_scorer.infer(prepared)).labels == ["", ""]
+
+
+def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypatch):
+    expected = load(tiny_model).score(TEXTS).probabilities
+    scorer = load(tiny_model)
+    whole = scorer._engine.logits
+
+    def short_of_memory(ids):
+        if ids.size > 100:
+            raise module.OutOfMemory("CUDA out of memory")
+        return whole(ids)
+
+    monkeypatch.setattr(scorer._engine, "logits", short_of_memory)
+    assert np.array_equal(scorer.score(TEXTS).probabilities, expected)
+    assert scorer.batch_tokens <= 100
+    assert scorer.tally.halvings >= 1
+
+
+def test_one_text_that_does_not_fit_at_all_is_an_error(tiny_model, monkeypatch):
+    scorer = load(tiny_model)
+
+    def no_memory(ids):
+        raise module.OutOfMemory("CUDA out of memory")
+
+    monkeypatch.setattr(scorer._engine, "logits", no_memory)
+    with pytest.raises(ModelError, match="does not fit"):
+        scorer.score(["네"])
+
+
+def test_inference_stops_when_told_to(tiny_scorer):
+    with pytest.raises(Stopped):
+        tiny_scorer.infer(tiny_scorer.prepare(pa.array(["이 문장은 아직 본 적이 없어요"])), lambda: True)
+
+
+def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
+    scorer = load(tiny_model)
+    monkeypatch.setattr(scorer._engine, "logits", lambda ids: np.full((len(ids), 6), np.nan, np.float32))
+    with pytest.raises(ModelError, match="fp32"):
+        scorer.score(["네"])
+
+
+@pytest.mark.parametrize("options", [{"engine": "ray"}, {"precision": "int8"}, {"context": "previous"}])
+def test_what_is_not_to_be_had_is_refused(tiny_model, options):
+    with pytest.raises(OptionError):
+        load(tiny_model, **options)
