@@ -54,11 +54,9 @@ def _headline(result: Result) -> Text:
     rate = result.rows_done / max(result.seconds, 1e-9)
     before = f" ({result.rows_before:,} were complete before)" if result.rows_before else ""
     how = f"{engine['engine']} on {engine['device']} in {engine['precision']}"
-    repeats = run["this_run"]["rows_with_text"] - run["this_run"]["inferred_rows"]
-    share = repeats / max(1, run["this_run"]["rows_with_text"])
     return Text.assemble(
         (f"  {result.rows_done:,} rows in {seconds(result.seconds)}", "bold"),
-        f"{before}, {rate:,.0f} rows/s with {how}, {share:.0%} repeats",
+        f"{before}, {rate:,.0f} rows/s with {how}, {run['this_run']['memo_share']:.0%} repeats",
     )
 
 

@@ -51,7 +51,7 @@ def measure(model: ModelOptions, source: str | None, text_column: str | None, ro
         "tokens_per_second": round(work["inferred_tokens"] / result.seconds, 1),
         "mean_tokens": round(work["inferred_tokens"] / max(1, work["inferred_rows"]), 2),
         "padding_share": round(work["padded_tokens"] / max(1, tokens), 4),
-        "memo_share": round(1 - work["inferred_rows"] / max(1, work["rows_with_text"]), 4),
+        "memo_share": work["memo_share"],
         "stage_seconds": stages,
         "stage_busy_share": {stage: round(value / result.seconds, 3) for stage, value in stages.items()},
         "load_seconds": round(loaded - begun, 3),

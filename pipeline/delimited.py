@@ -56,7 +56,8 @@ class Parser:
         self._names, self._dialect, self._codec = names, dialect, codec(encoding)
         # By number, as two columns of one name are refused elsewhere, with a message.
         self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
-        self._blank_is_a_row = len(names) == 1
+        self.columns = len(names)
+        self._blank_is_a_row = self.columns == 1
 
     def parse(self, run: bytes, first_row: int) -> Window:
         """The rows of some whole records, the first of which is row `first_row` of the file."""
@@ -154,33 +155,39 @@ def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
 def _is_quoted(file: InputFile, encoding: str) -> bool:
     """Whether quotes hold a TSV file's fields together.
 
-    They do not where reading them so breaks records, and reading each line on its own gives all lines of the file's
-    beginning as many fields as the header has.
+    They do not where each line of the file's beginning, read on its own, has as many fields as the header, but read
+    with quotes a record breaks or reaches over several lines. (A single column tells nothing about the latter.)
     """
     sample, whole = _beginning(text_blocks(file, encoding))
+    if b'"' not in sample:
+        return True
     if not whole:
         sample = sample[: sample.rfind(b"\n") + 1]
     sample = sample.decode(codec(encoding), "replace").encode()
-    return not _breaks(sample, True, whole, file) or _breaks(sample, False, whole, file)
+    columns, records, size = _tried(sample, True, whole, file)
+    _, lines, _ = _tried(sample[:size], False, True, file)
+    return lines is None or (records is not None and (columns == 1 or records == lines))
 
 
-def _breaks(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> bool:
-    """Whether a row of `sample`, utf-8, is no record or has not as many fields as the header."""
-    dialect, at = Dialect(_DELIMITERS[file.format], quoted), 0
+def _tried(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[int, int | None, int]:
+    """Read a sample in utf-8 as one dialect: (columns, records or None where one breaks, bytes that tell)."""
+    dialect, at, records = Dialect(_DELIMITERS[file.format], quoted), 0, 0
     parser: Parser | None = None
     for piece, trouble in split_records([sample], dialect):
         if trouble in (UNCLOSED, TOO_LONG) and not whole and len(sample) - at < _DOUBTFUL:
-            return False
+            break
         at += len(piece)
         run = piece if parser else piece.lstrip(b"\r\n")
-        if trouble:
-            return True
-        if run and parser is None:
+        if trouble is None and run and parser is None:
             names, run = _header(iter([(run, None)]), file, "utf-8", quoted)
             parser = Parser(names, dialect, "utf-8")
-        if run and parser and parser.parse(run, 0).rejects:
-            return True
-    return False
+        if trouble is None and run and parser:
+            parsed = parser.parse(run, 0)
+            records += parsed.rows_read
+            trouble = "ragged" if parsed.rejects else None
+        if trouble:
+            return parser.columns if parser else 0, None, len(sample)
+    return parser.columns if parser else 0, records, at
 
 
 def _beginning(blocks: Iterable[bytes]) -> tuple[bytes, bool]:

@@ -24,8 +24,7 @@ _RAW_BYTES = 4 * RAW_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
 _OBJECT = re.compile(rb"^[ \t\r]*+\{[^\n]*\}[ \t\r]*+$", re.MULTILINE)
 _BEHIND_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
-# An integer that may be beyond 2^53. The look behind comes second, as a search for a leading digit is faster.
-_LONG_INTEGER = re.compile(rb"\d(?<![\d.]\d)\d{15,}+(?![.eE])")
+_LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # may be beyond 2^53
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 

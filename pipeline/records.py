@@ -130,8 +130,8 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) 
     match = dialect.fields.match(buffer, at, limit)
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'
-    if end < limit and not is_open:
-        return BEHIND_QUOTE
+    if end < limit and not is_open:  # the next quote closed it; on a later line, that was hardly meant
+        return UNCLOSED if _LINE_END.search(buffer, at, end) else BEHIND_QUOTE
     if ended or len(buffer) - at > encoding.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ _FIRST_ROWS = 2_048  # given to the engine at first; then what takes it about _C
 _FEWEST_ROWS = 1_024
 _CHUNK_SECONDS = 15.0
 
+_ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
+
 
 @dataclass
 class Progress:
@@ -39,8 +42,7 @@ class Progress:
     rows_total: int | None = None  # of all inputs; None where only reading will tell
     rows_before: int = 0  # in parts that were complete already
     rows_done: int = 0  # by this run
-    rows_repeated: int = 0  # of those with text, labelled without the engine
-    rows_with_text: int = 0
+    memo_share: float = 0.0  # of the rows with text, those that repeated others
     parts: int = 0
     inputs: int = 0
     begun: float = field(default_factory=time.monotonic)
@@ -49,11 +51,6 @@ class Progress:
     def rows_per_second(self) -> float:
         """Of this run so far."""
         return self.rows_done / max(1e-9, time.monotonic() - self.begun)
-
-    @property
-    def memo_share(self) -> float:
-        """The share of the rows with text that repeated others."""
-        return self.rows_repeated / self.rows_with_text if self.rows_with_text else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -100,7 +97,7 @@ def default_out(inputs: Sequence[str], files: int) -> Path:
     if len(inputs) != 1 or any(sign in inputs[0] for sign in "*?["):
         raise ArchiveError(f"{files} inputs and no place for the output: give one with -o FOLDER")
     path = Path(inputs[0].removeprefix("file://")).resolve()
-    stem = path.name if path.is_dir() else path.name.split(".")[0] or path.name
+    stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
     return path.parent / f"{stem}.emotions"
 
 
@@ -126,11 +123,10 @@ def score_archive(
         try:
             refuse_foreign(out)
             output = held.enter_context(hold(out)) if is_ours(out) else None
+            scorer = Scorer.load(options=model_options)  # before the long look at every file
             archive = open_archive(files, options.text_column, options.encoding)
-            for source in archive.sources:
-                if source.encoding:
-                    note(f"{source.file.path.name}: encoding {source.encoding}")
-            scorer = Scorer.load(options=model_options)
+            for line in _encodings(archive):
+                note(line)
             schema = labelled_schema(archive.schema, scorer.model.labels, options.prefix)
             output = output or held.enter_context(hold(out))
             return _Run(archive, scorer, schema, output, options, stages or Stages(), report).go()
@@ -286,9 +282,7 @@ class _Run:
         counts = count(scored, len(chunk.window.rejects))
         writer.add(with_labels(chunk.window.batch, scored, self.schema), counts, chunk.stop_row, chunk.window.rejects)
         self.progress.rows_done += counts.read
-        self.progress.rows_with_text += counts.labelled
-        tally = self.scorer.tally
-        self.progress.rows_repeated = max(0, tally.rows - tally.inferred_rows)
+        self.progress.memo_share = self.scorer.tally.memo_share
         self._tick()
 
     def _commit(self, writer: PartWriter, last: bool) -> None:
@@ -348,6 +342,7 @@ class _Run:
             "this_run": {
                 "rows": self.counts.read - self.rows_before,
                 "rows_with_text": tally.rows,
+                "memo_share": round(tally.memo_share, 4),
                 "inferred_rows": tally.inferred_rows,
                 "inferred_tokens": tally.inferred_tokens,
                 "padded_tokens": tally.padded_tokens,
@@ -367,6 +362,15 @@ def _mark_last(chunks: Iterator[Chunk], source: Source, standing: Standing, sche
         yield current
         current = following
     yield replace(current, last=True)
+
+
+def _encodings(archive: Archive) -> list[str]:
+    """Lines that say which encodings were found."""
+    files: dict[str, list[str]] = {}
+    for source in archive.sources:
+        if source.encoding:
+            files.setdefault(source.encoding, []).append(source.file.path.name)
+    return [f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {e}" for e, names in files.items()]
 
 
 def storage_error(error: OSError, out: Path) -> StorageError:

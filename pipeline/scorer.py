@@ -67,11 +67,17 @@ class Tally:
     """What the engine was given, counted over a run."""
 
     rows: int = 0  # with text, repeats among them
+    repeated_rows: int = 0  # of these, labelled without the engine
     inferred_rows: int = 0
     inferred_tokens: int = 0
     padded_tokens: int = 0
     batches: int = 0
     halvings: int = 0  # how often the token budget was halved for want of memory
+
+    @property
+    def memo_share(self) -> float:
+        """The share of the rows with text that were labelled without the engine."""
+        return self.repeated_rows / self.rows if self.rows else 0.0
 
 
 class Scorer:
@@ -103,7 +109,8 @@ class Scorer:
             )
         if options.max_length > loaded.shape.max_positions:
             raise OptionError(
-                f"--max-length {options.max_length} is too long: {loaded.name} has {loaded.shape.max_positions} positions"
+                f"--max-length {options.max_length} is too long: {loaded.name} has "
+                f"{loaded.shape.max_positions} positions"
             )
         return cls(loaded, choice, options)
 
@@ -131,7 +138,7 @@ class Scorer:
         probabilities = np.full((len(prepared.encoded), len(self.model.labels)), np.nan, np.float32)
         wanted = np.flatnonzero(prepared.encoded.lengths > 2)
         used = np.bincount(prepared.place[prepared.place >= 0], minlength=len(prepared.encoded))
-        self.tally.rows += int(used[wanted].sum())
+        rows = int(used[wanted].sum())
         wanted = wanted[used[wanted] > 0]  # a dictionary column may hold values that no row has
         known, found = self._memo.find(prepared.keys[wanted])
         probabilities[wanted[known]] = found
@@ -143,6 +150,8 @@ class Scorer:
         fresh = self._run(prepared.encoded, missing[first], stopping)
         probabilities[missing] = fresh[inverse]
         self._memo.add(keys.view(np.uint64).reshape(-1, 2), fresh)
+        self.tally.rows += rows
+        self.tally.repeated_rows += rows - len(fresh)
         return probabilities
 
     def label(self, prepared: Prepared, probabilities: NDArray[np.float32]) -> Scored:

@@ -1,0 +1,231 @@
+"""The commands as a user types them: what they print, and the exit code each mistake ends in."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from jobs.main import cli, main
+
+
+@pytest.fixture
+def emojob(tiny_model, monkeypatch, capsys):
+    """Run a command in this process with the tiny model: (exit code, standard output, standard error)."""
+    monkeypatch.setenv("EMOJOB_MODEL", str(tiny_model))
+
+    def run(*arguments: object):
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def log(tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("id,text\n1,정말 기뻐요\n2,\n3,왜 아직도 안 와요\n")
+    return file
+
+
+def one_line(err: str) -> str:
+    assert err.count("\n") == 1, err
+    assert err.startswith("emojob: ")
+    return err
+
+
+def test_score_labels_a_file_and_says_what_came_of_it(emojob, log, tmp_path):
+    code, out, err = emojob("score", log)
+    assert code == 0
+    assert "3 read = 2 labelled + 1 empty + 0 rejected" in out
+    assert str(tmp_path / "log.emotions") in out
+    assert "log.csv: utf-8" in err
+    assert len(pq.read_table(tmp_path / "log.emotions")) == 3
+
+
+def test_the_same_command_again_says_that_all_is_done(emojob, log):
+    emojob("score", log)
+    code, out, _ = emojob("score", log)
+    assert code == 0
+    assert "Already complete" in out
+
+
+def test_the_commands_that_the_summary_proposes_work(emojob, log, tiny_model):
+    _, out, _ = emojob("score", log)
+    lines = out.strip().splitlines()
+    proposed = [lines[-2].split("next", 1)[1].strip(), lines[-1].strip()]
+    python = Path(sys.executable).parent
+    for command in proposed:
+        environment = {**os.environ, "PATH": f"{python}:{os.environ['PATH']}"}
+        done = subprocess.run(command, shell=True, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+
+
+def test_quiet_prints_nothing(emojob, log):
+    assert emojob("score", log, "--quiet") == (0, "", "")
+
+
+def test_json_log_is_one_object_a_line(emojob, log):
+    code, out, err = emojob("score", log, "--log-format", "json")
+    assert code == 0
+    events = [json.loads(line) for line in (err + out).splitlines()]
+    assert [one["event"] for one in events] == ["note", "summary"]
+    assert events[-1]["counts"]["labelled"] == 2
+
+
+def test_an_error_is_json_too_where_the_log_is(emojob, tmp_path):
+    code, _, err = emojob("score", tmp_path / "none.parquet", "--log-format", "json")
+    assert code == 2
+    assert json.loads(err)["event"] == "error"
+
+
+def test_a_dry_run_writes_nothing(emojob, log, tmp_path):
+    code, out, _ = emojob("score", log, "--dry-run")
+    assert code == 0
+    assert "text column: text" in out
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["log.csv"]
+
+
+def test_more_rejects_than_allowed_end_in_3(emojob, log):
+    log.write_text("id,text\n1,좋아요\n2,너무,많은\n3,또,많은\n")
+    assert emojob("score", log, "--max-rejects", 2)[0] == 0
+    assert emojob("score", log, "--max-rejects", 1)[0] == 3
+    assert emojob("score", log, "--max-rejects", "50%")[0] == 3
+
+
+def test_the_sample_is_labelled_where_one_stands(emojob, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, _ = emojob("score", "--sample")
+    assert code == 0
+    assert len(pq.read_table(tmp_path / "shop_chat.emotions")) >= 600
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--max-length", 2], "3 to 512"),
+        (["--max-length", 513], "3 to 512"),
+        (["--batch-tokens", 0], "--batch-tokens 0"),
+        (["--precision", "fp8"], "'fp8'"),
+        (["--device", "tpu"], "'tpu'"),
+        (["--encoding", "utf-16"], "'utf-16'"),
+        (["--limit", 0], "--limit 0"),
+        (["--max-rejects", "many"], "'many'"),
+        (["--text-column", "nothing"], "nothing"),
+        (["--model", "/no/such/model"], "/no/such/model"),
+        (["--no-such-option"], "--no-such-option"),
+        (["--engine", "ray"], "ray"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_2(emojob, log, arguments, said):
+    code, out, err = emojob("score", log, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err.splitlines()[-1]
+    assert len(err.splitlines()) <= 2  # the encoding may have been said before
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: folder / "missing.parquet",
+        lambda folder: folder,
+        lambda folder: write(folder / "zero.parquet", b""),
+        lambda folder: write(folder / "zero.csv", b""),
+        lambda folder: write(folder / "cut.parquet", parquet_bytes(folder)[:-20]),
+        lambda folder: write(folder / "no_text.csv", b"a,b\n1,2\n"),
+        lambda folder: write(folder / "twice.csv", b"text,text\n1,2\n"),
+        lambda folder: write(folder / "numbers.parquet", parquet_bytes(folder, [1, 2])),
+        lambda folder: write(folder / "image.png", b"\x89PNG"),
+        lambda folder: write(folder / "taken.csv", "text,emotion\n네,x\n".encode()),
+    ],
+)
+def test_bad_input_is_one_line_and_2_and_leaves_nothing(emojob, tmp_path, make):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    given = make(folder)
+    code, out, err = emojob("score", given)
+    assert (code, out) == (2, "")
+    assert given.name in one_line(err.splitlines(keepends=True)[-1]) or "emotion" in err
+    assert not [one.name for one in [*tmp_path.iterdir(), *folder.iterdir()] if one.name.endswith(".emotions")]
+
+
+def write(file, data):
+    file.write_bytes(data)
+    return file
+
+
+def parquet_bytes(folder, texts=("네", "좋아요")) -> bytes:
+    file = folder / ".made.parquet"
+    pq.write_table(pa.table({"text": list(texts)}), file)
+    data = file.read_bytes()
+    file.unlink()
+    return data
+
+
+def test_predict_prints_one_line_a_text(emojob):
+    code, out, _ = emojob("predict", "기뻐요", "", "이상한 \x1b[31m글\n두 줄 \u202e반대")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) == 3
+    assert lines[0].endswith("기뻐요")
+    assert "no text" in lines[1]
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_predict_gives_all_probabilities_as_json(emojob):
+    _, out, _ = emojob("predict", "--json", "기뻐요", "")
+    first, second = map(json.loads, out.splitlines())
+    assert first["emotion"] == max(first["probabilities"], key=first["probabilities"].get)
+    assert abs(sum(first["probabilities"].values()) - 1) < 1e-4
+    assert second["emotion"] is None
+
+
+def test_predict_reads_standard_input(tiny_model):
+    result = CliRunner().invoke(cli, ["predict", "--model", str(tiny_model)], input="하나\r\n둘\n셋")
+    assert [line.split("  ")[-1] for line in result.output.splitlines()] == ["하나", "둘", "셋"]
+
+
+def test_doctor_says_what_would_be_used_and_why(emojob):
+    code, out, _ = emojob("doctor", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["engine"].startswith("torch on ")
+    assert found["why"]
+
+
+def test_bench_measures_the_whole_job(emojob, tmp_path):
+    file = tmp_path / "figures.json"
+    code, out, _ = emojob("bench", "--rows", 300, "--json", file)
+    figures = json.loads(file.read_text())
+    assert code == 0
+    assert figures["rows"] == 300
+    assert figures["rows_per_second"] > 0
+    assert figures["padding_share"] == 0
+    assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "write"}
+    assert "rows per second" in out
+
+
+def test_every_option_has_an_environment_variable(emojob, log, monkeypatch):
+    monkeypatch.setenv("EMOJOB_MAX_LENGTH", "2")
+    assert "--max-length 2" in emojob("score", log)[2]
+
+
+def test_a_fault_of_our_own_shows_no_dialogue(emojob, monkeypatch):
+    from pipeline.scorer import Scorer
+
+    def fail(self, texts):
+        raise RuntimeError(f"while at {texts}")
+
+    monkeypatch.setattr(Scorer, "score", fail)
+    code, _, err = emojob("predict", "비밀 이야기")
+    assert code == 1
+    assert "비밀" not in one_line(err)

@@ -1,0 +1,385 @@
+"""A run gives every row back, labelled, in order, however often it was cut off."""
+
+import gzip
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import parts, run
+from pipeline.destination import score_to
+from pipeline.run import score_archive
+from pipeline.samples import sample_texts
+from pipeline.stages import Stages
+from schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError
+from schemas.options import ModelOptions, ScoreOptions
+
+LABELLED = [
+    "emotion",
+    "confidence",
+    "prob_일상",
+    "prob_분노",
+    "prob_불안",
+    "prob_슬픔",
+    "prob_기쁨",
+    "prob_우울",
+    "emotion_status",
+]
+
+
+@pytest.fixture
+def model(tiny_model) -> ModelOptions:
+    return ModelOptions(model=str(tiny_model), precision="fp32")
+
+
+def texts(rows: int) -> list[str | None]:
+    samples = [*sample_texts(), None, "", "  ", "네", "네", "감사합니다"]
+    return [samples[(i * 7) % len(samples)] for i in range(rows)]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    table = pa.table(
+        {
+            "id": pa.array(range(3000), pa.int64()),
+            "text": pa.array(texts(3000), pa.large_string()),
+            "tags": pa.array([[{"k": i}] for i in range(3000)]),
+            "channel": pa.array([f"c{i % 3}" for i in range(3000)]).dictionary_encode(),
+        }
+    ).replace_schema_metadata({"owner": "shop"})
+    file = tmp_path / "log.parquet"
+    pq.write_table(table, file, row_group_size=700)
+    return file
+
+
+def read(out) -> pa.Table:
+    """The output as one table, in the parts' order."""
+    files = sorted(out.glob("part-*.parquet")) if out.is_dir() else [out]
+    return pa.concat_tables([pq.read_table(file) for file in files]).replace_schema_metadata(None)
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Parts of 500 rows made of chunks of 100."""
+    monkeypatch.setattr(parts, "PART_ROWS", 500)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+        monkeypatch.setattr(run, name, 100)
+
+
+def test_every_row_comes_back_with_its_columns_and_labels(archive, model, tmp_path):
+    result = score_archive([str(archive)], tmp_path / "out", model_options=model)
+    before, after = pq.read_table(archive), read(tmp_path / "out")
+    assert after.select(before.schema.names).equals(before)
+    assert after.schema.names == [*before.schema.names, *LABELLED]
+    assert after.schema.field("emotion").type == pa.dictionary(pa.int32(), pa.string())
+    assert after.schema.field("prob_기쁨").type == pa.float32()
+    sums = sum(np.nan_to_num(after[name].to_numpy()) for name in LABELLED if name.startswith("prob_"))
+    has_text = pc.is_valid(after["emotion"]).to_numpy()
+    assert np.abs(sums[has_text] - 1).max() < 1e-5
+    blank = [not (text or "").strip() for text in before["text"].to_pylist()]
+    assert [status == "empty" for status in after["emotion_status"].to_pylist()] == blank
+    assert result.counts.read == 3000
+    assert result.counts.empty == sum(blank)
+    assert result.counts.labelled + result.counts.empty + result.counts.rejected == result.counts.read
+
+
+def test_the_inputs_metadata_stays_and_the_fingerprint_joins_it(archive, model, tmp_path):
+    score_archive([str(archive)], tmp_path / "out", model_options=model)
+    (part,) = (tmp_path / "out").glob("part-*.parquet")
+    metadata = pq.read_schema(part).metadata
+    fingerprint = json.loads((tmp_path / "out/_emojob/run.json").read_text())["model"]["fingerprint"]
+    assert metadata[b"owner"] == b"shop"
+    assert json.loads(metadata[b"emojob"])["fingerprint"] == fingerprint
+
+
+def test_window_size_and_parts_do_not_change_a_single_bit(archive, model, tmp_path, request):
+    score_archive([str(archive)], tmp_path / "whole", model_options=model)
+    request.getfixturevalue("small_parts")
+    score_archive([str(archive)], tmp_path / "small", model_options=model)
+    assert len(list((tmp_path / "small").glob("part-*.parquet"))) == 6
+    assert read(tmp_path / "small").equals(read(tmp_path / "whole"))
+
+
+def test_a_finished_run_is_not_done_again(archive, model, tmp_path):
+    score_archive([str(archive)], tmp_path / "out", model_options=model)
+    (part,) = (tmp_path / "out").glob("part-*.parquet")
+    written = part.stat().st_mtime_ns
+    result = score_archive([str(archive)], tmp_path / "out", model_options=model)
+    assert result.rows_done == 0
+    assert result.counts.read == 3000
+    assert part.stat().st_mtime_ns == written
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_an_interrupted_run_keeps_what_it_did_and_goes_on(archive, model, tmp_path):
+    score_archive([str(archive)], tmp_path / "whole", model_options=model)
+    rounds = 0
+    while True:
+        stages, rows = Stages(), []
+
+        def stop_after_some(progress, stages=stages):
+            if progress.rows_done >= 700:
+                stages.stop()
+
+        try:
+            score_archive([str(archive)], tmp_path / "out", model_options=model, report=stop_after_some, stages=stages)
+            break
+        except Interrupted:
+            rounds += 1
+            rows = read(tmp_path / "out")["id"].to_pylist()
+            assert rows == list(range(len(rows)))
+            assert len(rows) >= 700 * rounds
+    assert rounds >= 2
+    assert read(tmp_path / "out").equals(read(tmp_path / "whole"))
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_what_a_killed_run_left_behind_is_swept_and_scored_again(archive, model, tmp_path):
+    out = tmp_path / "out"
+    score_archive([str(archive)], out, model_options=model)
+    whole = read(out)
+    names = sorted(file.name for file in out.glob("part-*.parquet"))
+    (out / "_emojob/parts" / names[2].replace(".parquet", ".json")).unlink()  # died before the marker
+    (out / names[4]).write_bytes(b"PAR1 half")  # damaged afterwards
+    (out / ".part-00000-000000009999.parquet.tmp").write_bytes(b"half a part")
+    (out / "_emojob/parts/part-00000-000000000500.json").write_text("{rubbish")
+    result = score_archive([str(archive)], out, model_options=model)
+    assert result.rows_done == 2500  # all behind the first gap
+    assert read(out).equals(whole)
+    assert sorted(file.name for file in out.iterdir()) == sorted([*names, "_emojob"])
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_changed_input_is_scored_anew_and_its_old_parts_go(archive, model, tmp_path):
+    out = tmp_path / "out"
+    score_archive([str(archive)], out, model_options=model)
+    pq.write_table(pq.read_table(archive).slice(1000, 700), archive)
+    result = score_archive([str(archive)], out, model_options=model)
+    assert result.rows_done == 700
+    assert read(out)["id"].to_pylist() == list(range(1000, 1700))
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_later_input_joins_the_archive(archive, model, tmp_path):
+    out = tmp_path / "out"
+    other = tmp_path / "a_first_by_name.parquet"
+    score_archive([str(archive)], out, model_options=model)
+    pq.write_table(pq.read_table(archive).slice(0, 5), other)
+    result = score_archive([str(other), str(archive)], out, model_options=model)
+    assert result.rows_done == 5
+    assert read(out)["id"].to_pylist() == [*range(3000), *range(5)]
+
+
+def test_fresh_begins_again(archive, model, tmp_path):
+    score_archive([str(archive)], tmp_path / "out", model_options=model)
+    result = score_archive([str(archive)], tmp_path / "out", ScoreOptions(fresh=True), model)
+    assert result.rows_done == 3000
+    assert len(read(tmp_path / "out")) == 3000
+
+
+def test_another_model_is_refused_by_both_fingerprints(archive, model, make_model, tmp_path):
+    score_archive([str(archive)], tmp_path / "out", model_options=model)
+    other = ModelOptions(model=str(make_model(labels=("좋음", "나쁨"), seed=1)))
+    with pytest.raises(OutputError) as caught:
+        score_archive([str(archive)], tmp_path / "out", model_options=other)
+    before = json.loads((tmp_path / "out/_emojob/run.json").read_text())["model"]["fingerprint"]
+    assert before in str(caught.value)
+    assert "좋음 나쁨" in str(caught.value)
+    assert "--fresh" in str(caught.value)
+    assert len(read(tmp_path / "out")) == 3000
+
+
+def test_a_limit_labels_the_first_rows_and_no_limit_the_others(archive, model, tmp_path):
+    out = tmp_path / "out"
+    assert score_archive([str(archive)], out, ScoreOptions(limit=1234), model).rows_done == 1234
+    assert read(out)["id"].to_pylist() == list(range(1234))
+    assert score_archive([str(archive)], out, ScoreOptions(limit=1234), model).rows_done == 0
+    assert score_archive([str(archive)], out, model_options=model).rows_done == 1766
+    assert read(out)["id"].to_pylist() == list(range(3000))
+
+
+def test_a_limit_may_end_in_a_later_input(archive, model, tmp_path):
+    second = shutil.copy(archive, tmp_path / "second.parquet")
+    out = tmp_path / "out"
+    inputs = [str(archive), str(second)]
+    assert score_archive(inputs, out, ScoreOptions(limit=3100), model).rows_done == 3100
+    assert score_archive(inputs, out, ScoreOptions(limit=3100), model).rows_done == 0
+
+
+def test_an_archive_without_rows_gives_an_empty_output(model, tmp_path):
+    file = tmp_path / "none.csv"
+    file.write_text("id,text\n")
+    result = score_archive([str(file)], model_options=model)
+    assert result.counts.read == 0
+    assert read(tmp_path / "none.emotions").num_rows == 0
+    assert read(tmp_path / "none.emotions").schema.names == ["id", "text", *LABELLED]
+
+
+def test_rows_that_cannot_be_read_are_rejected_with_their_reason(model, tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text('id,text\n1,기뻐요\n2,너무,많은,칸\n3,"열린 따옴표\n4,슬퍼요\n')
+    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    assert read(tmp_path / "out")["id"].to_pylist() == ["1", "4"]
+    assert (result.counts.read, result.counts.rejected) == (4, 2)
+    rejects = pq.read_table(tmp_path / "out/_emojob/rejects.parquet").to_pylist()
+    assert [one["position"] for one in rejects] == [2, 3]
+    assert rejects[0]["raw"].startswith("2,너무")
+    assert all(one["input"] == str(file) and one["reason"] for one in rejects)
+
+
+def test_rejected_rows_stay_counted_over_a_restart(model, tmp_path, small_parts):
+    file = tmp_path / "log.csv"
+    rows = [f"{i},{'x,' if i % 50 == 3 else ''}말 {i}" for i in range(1200)]
+    file.write_text("id,text\n" + "\n".join(rows) + "\n")
+    stages = Stages()
+    with pytest.raises(Interrupted):
+        score_archive(
+            [str(file)],
+            tmp_path / "out",
+            model_options=model,
+            report=lambda p: p.rows_done > 300 and stages.stop(),
+            stages=stages,
+        )
+    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    assert (result.counts.read, result.counts.rejected) == (1200, 24)
+    rejects = pq.read_table(tmp_path / "out/_emojob/rejects.parquet")
+    assert rejects["position"].to_pylist() == [i + 1 for i in range(1200) if i % 50 == 3]
+
+
+def test_parquet_and_csv_in_both_encodings_get_the_same_labels(model, tmp_path):
+    rows = [text or "" for text in texts(400) if text is None or text.encode("cp949", "ignore").decode("cp949") == text]
+    pq.write_table(pa.table({"text": rows}), tmp_path / "a.parquet")
+    quoted = ["text", *('"' + row.replace('"', '""') + '"' for row in rows)]
+    (tmp_path / "b.csv").write_bytes("\n".join(quoted).encode())
+    (tmp_path / "c.csv.gz").write_bytes(gzip.compress("\r\n".join(quoted).encode("cp949")))
+    outs = []
+    for name in ("a.parquet", "b.csv", "c.csv.gz"):
+        score_archive([str(tmp_path / name)], tmp_path / f"{name}.out", model_options=model)
+        outs.append(
+            read(tmp_path / f"{name}.out")
+            .select(["emotion", "confidence", "emotion_status"])
+            .cast(pa.schema({"emotion": pa.string(), "confidence": pa.float32(), "emotion_status": pa.string()}))
+        )
+    assert outs[0].equals(outs[1])
+    assert outs[0].equals(outs[2])
+
+
+def test_a_column_in_the_way_is_an_error_and_a_prefix_the_way_out(model, tmp_path):
+    file = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"text": ["좋아요"], "emotion": ["?"]}), file)
+    with pytest.raises(ColumnError, match="--prefix"):
+        score_archive([str(file)], tmp_path / "out", model_options=model)
+    assert not (tmp_path / "out").exists()
+    score_archive([str(file)], tmp_path / "out", ScoreOptions(prefix="ai_"), model)
+    assert read(tmp_path / "out").schema.names[:3] == ["text", "emotion", "ai_emotion"]
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(archive, model, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "precious.txt").write_text("mine")
+    with pytest.raises(OutputError, match="not empty"):
+        score_archive([str(archive)], out, ScoreOptions(fresh=True), model)
+    assert [file.name for file in out.iterdir()] == ["precious.txt"]
+
+
+def test_bad_input_leaves_no_output_behind(model, tmp_path):
+    file = tmp_path / "log.parquet"
+    file.write_bytes(b"PAR1 but no more")
+    with pytest.raises(ArchiveError):
+        score_archive([str(file)], tmp_path / "out", model_options=model)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_run_into_the_same_output_is_turned_away(archive, model, tmp_path):
+    busy = []
+
+    def run_another(progress):
+        if not busy:
+            with pytest.raises(BusyError):
+                score_archive([str(archive)], tmp_path / "out", model_options=model)
+            busy.append(True)
+
+    score_archive([str(archive)], tmp_path / "out", model_options=model, report=run_another)
+    assert busy
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_later(archive, model, tmp_path, monkeypatch):
+    commit = parts.PartWriter.commit
+
+    def full(self, last):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parts.PartWriter, "commit", full)
+    with pytest.raises(StorageError, match="No space left"):
+        score_archive([str(archive)], tmp_path / "out", model_options=model)
+    assert not list((tmp_path / "out").glob("*part-*"))
+    assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
+    monkeypatch.setattr(parts.PartWriter, "commit", commit)
+    assert score_archive([str(archive)], tmp_path / "out", model_options=model).rows_done == 3000
+
+
+def test_damage_in_the_middle_of_an_input_is_said(archive, model, tmp_path):
+    data = bytearray(archive.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    archive.write_bytes(bytes(data))
+    with pytest.raises(ArchiveError, match=r"log\.parquet"):
+        score_archive([str(archive)], tmp_path / "out", model_options=model)
+    assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
+
+
+def test_one_file_as_output_holds_all_rows_and_is_not_made_twice(archive, model, tmp_path):
+    file = tmp_path / "labelled.parquet"
+    score_to([str(archive)], tmp_path / "folder", ScoreOptions(), model)
+    score_to([str(archive)], file, ScoreOptions(), model)
+    assert read(file).equals(read(tmp_path / "folder"))
+    again = score_to([str(archive)], file, ScoreOptions(), model)
+    assert (again.rows_done, again.counts.read) == (0, 3000)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["folder", "labelled.parquet", "log.parquet"]
+
+
+def test_a_file_that_is_not_ours_is_left_alone(archive, model):
+    with pytest.raises(OutputError, match="not written by emojob"):
+        score_to([str(archive)], archive, ScoreOptions(fresh=True), model)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_an_interrupted_file_goes_on(archive, model, tmp_path):
+    file, stages = tmp_path / "labelled.parquet", Stages()
+    with pytest.raises(Interrupted):
+        score_to(
+            [str(archive)], file, ScoreOptions(), model, lambda p: p.rows_done > 900 and stages.stop(), stages=stages
+        )
+    assert not file.exists()
+    assert score_to([str(archive)], file, ScoreOptions(), model).rows_done < 2200
+    assert read(file)["id"].to_pylist() == list(range(3000))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_command_loses_nothing(archive, tiny_model, tmp_path, number):
+    """The real command as a process, killed at several moments; afterwards all is as if nothing had happened."""
+    plain = ["-m", "jobs", "score", str(archive), "--model", str(tiny_model), "--precision", "fp32", "-o"]
+    subprocess.run([sys.executable, *plain, str(tmp_path / "whole"), "--quiet"], check=True)
+    generator = np.random.default_rng(int(number))
+    codes = []
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, *plain, str(tmp_path / "out"), "--quiet"], stderr=subprocess.PIPE)
+        time.sleep(float(generator.uniform(0.5, 4.0)))
+        process.send_signal(number)
+        codes.append(process.wait(30))
+        process.stderr.close()
+    allowed = {0, -number} if number == signal.SIGKILL else {0, 130, -number}
+    assert set(codes) <= allowed
+    subprocess.run([sys.executable, *plain, str(tmp_path / "out"), "--quiet"], check=True)
+    assert read(tmp_path / "out").equals(read(tmp_path / "whole"))
+    assert not list((tmp_path / "out").glob(".*"))
