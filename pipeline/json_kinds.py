@@ -94,7 +94,7 @@ def column_type(kind: pa.DataType | None) -> pa.DataType | None:
     """The Arrow type of a column, None for JSON text."""
     if kind is None or _has_empty_struct(kind):  # Parquet has no objects without fields
         return None
-    return _with_wide_integers(kind)
+    return _settled(kind)
 
 
 def _struct(fields: list[tuple[str, pa.DataType]]) -> pa.DataType:
@@ -109,11 +109,12 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) and _has_empty_struct(kind.value_type))
 
 
-def _with_wide_integers(kind: pa.DataType) -> pa.DataType:
+def _settled(kind: pa.DataType) -> pa.DataType:
+    """With one type of integers, and lists of nulls as lists of strings: pyarrow.json miscounts the former."""
     if kind == NARROW:
         return WIDE
     if pa.types.is_list(kind):
-        return pa.list_(_with_wide_integers(kind.value_type))
+        return pa.list_(pa.string() if pa.types.is_null(kind.value_type) else _settled(kind.value_type))
     if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _with_wide_integers(field.type)) for field in kind])
+        return pa.struct([(field.name, _settled(field.type)) for field in kind])
     return kind

@@ -38,20 +38,30 @@ def read(file: InputFile, start_row: int, rows: int) -> Iterator[Window]:
     """
     with _whole(file, "is damaged"), _open(file) as parquet:
         groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
+        apart = any(_nests_dictionary(field.type) for field in parquet.schema_arrow)
         first, row = 0, 0
         while first < len(groups) and row + groups[first].num_rows <= start_row:
             row += groups[first].num_rows
             first += 1
         widest = max((g.total_byte_size / g.num_rows for g in groups[first:] if g.num_rows), default=1.0)
         size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
-        for batch in parquet.iter_batches(size, row_groups=range(first, len(groups)), use_threads=False):
-            yield Window(batch, row, batch.num_rows, [])
-            row += batch.num_rows
+        remaining = list(range(first, len(groups)))
+        for some in [[i] for i in remaining] if apart else [remaining]:
+            for batch in parquet.iter_batches(size, row_groups=some, use_threads=False):
+                yield Window(batch, row, batch.num_rows, [])
+                row += batch.num_rows
 
 
 def _open(file: InputFile) -> pq.ParquetFile:
     # Without pre_buffer and with a buffer, a row group's columns are read piece by piece, not whole.
     return pq.ParquetFile(file.path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True)
+
+
+def _nests_dictionary(kind: pa.DataType, nested: bool = False) -> bool:
+    """Whether a dictionary lies inside a list, map or struct, of which pyarrow reads only one row group at a time."""
+    if pa.types.is_dictionary(kind):
+        return nested
+    return any(_nests_dictionary(kind.field(i).type, True) for i in range(kind.num_fields))
 
 
 @contextmanager

@@ -1,0 +1,244 @@
+"""JSON lines: columns found over the whole file, values unchanged, lines that are no objects rejected one by one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import encoding, jsonl
+from pipeline.archive import Archive, Window, open_archive, windows
+from pipeline.inputs import find_inputs
+from schemas.errors import ArchiveError, ColumnError
+
+
+def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Archive:
+    path = folder / name
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return open_archive(find_inputs([str(path)]), None)
+
+
+def read(archive: Archive, rows: int = 1000, start_row: int = 0) -> list[Window]:
+    return list(windows(archive, archive.sources[0], start_row, rows))
+
+
+def values(archive: Archive, **options: int) -> list[dict[str, Any]]:
+    return [row for window in read(archive, **options) for row in window.batch.to_pylist()]
+
+
+def kinds(archive: Archive) -> dict[str, str]:
+    return {field.name: str(field.type) for field in archive.schema}
+
+
+@pytest.fixture(params=[5, 1 << 20])
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(encoding, "BLOCK", request.param)
+    return int(request.param)
+
+
+@pytest.mark.usefixtures("block")
+class TestColumns:
+    def test_types_are_those_of_the_whole_file(self, tmp_path: Path) -> None:
+        archive = opened(
+            tmp_path,
+            '{"text":"안녕","n":1,"x":null,"l":[],"d":"2026-10-05","o":{"a":1},"t":["2026-10-05T01:02:03"]}\n'
+            '{"new":true,"x":3,"text":null,"n":2.5,"l":[1.5],"o":{"b":"가"}}\n',
+        )
+        assert kinds(archive) == {
+            "text": "string",
+            "n": "double",
+            "x": "int64",
+            "l": "list<item: double>",
+            "d": "string",
+            "o": "struct<a: int64, b: string>",
+            "t": "list<item: string>",
+            "new": "bool",
+        }
+        first, second = values(archive)
+        assert (first["text"], first["d"], first["t"]) == ("안녕", "2026-10-05", ["2026-10-05T01:02:03"])
+        assert (first["o"], first["new"], first["n"]) == ({"a": 1, "b": None}, None, 1.0)
+        assert (second["o"], second["new"], second["d"]) == ({"a": None, "b": "가"}, True, None)
+
+    def test_values_that_disagree_become_json_text(self, tmp_path: Path) -> None:
+        archive = opened(
+            tmp_path,
+            '{"text":"a","v":1,"w":[1],"e":{}}\n{"text":"b","v":"둘","w":{"k":[1,"가"]},"e":{}}\n{"text":"c","v":null}\n',
+        )
+        assert kinds(archive) == {"text": "string", "v": "string", "w": "string", "e": "string"}
+        assert [(row["v"], row["w"], row["e"]) for row in values(archive)] == [
+            ("1", "[1]", "{}"),
+            ("둘", '{"k": [1, "가"]}', "{}"),
+            (None, None, None),
+        ]
+
+    def test_no_integer_is_blurred(self, tmp_path: Path) -> None:
+        archive = opened(
+            tmp_path,
+            '{"text":"a","id":9223372036854775807,"big":9223372036854775808,"mix":9007199254740993,"f":1}\n'
+            '{"text":"b","id":-9223372036854775808,"big":1,"mix":0.5,"f":0.25}\n',
+        )
+        assert kinds(archive) == {"text": "string", "id": "int64", "big": "string", "mix": "string", "f": "double"}
+        first, second = values(archive)
+        assert (first["id"], first["big"], first["mix"]) == (
+            9223372036854775807,
+            "9223372036854775808",
+            "9007199254740993",
+        )
+        assert (second["id"], second["big"], second["mix"]) == (-9223372036854775808, "1", "0.5")
+
+    def test_not_a_number_is_a_number(self, tmp_path: Path) -> None:
+        archive = opened(tmp_path, '{"text":"a","x":NaN}\n{"text":"b","x":-Infinity}\n{"text":"c","x":1}\n')
+        assert kinds(archive)["x"] == "double"
+        assert [str(row["x"]) for row in values(archive)] == ["nan", "-inf", "1.0"]
+
+    def test_an_object_with_thousands_of_names_is_json_text(self, tmp_path: Path) -> None:
+        archive = opened(tmp_path, json.dumps({"text": "a", "o": {f"k{i}": i for i in range(2000)}}) + "\n")
+        assert kinds(archive)["o"] == "string"
+        assert json.loads(values(archive)[0]["o"])["k1999"] == 1999
+
+    @pytest.mark.parametrize("depth", [100, 500])
+    def test_a_deep_value_is_json_text(self, tmp_path: Path, depth: int) -> None:
+        archive = opened(tmp_path, '{"text":"a","v":' + "[" * depth + "]" * depth + "}\n")
+        assert values(archive)[0]["v"] == "[" * depth + "]" * depth
+
+    def test_several_files_agree_on_one_type(self, tmp_path: Path) -> None:
+        (tmp_path / "1.jsonl").write_text('{"text":"a","x":1}\n{"text":"b","x":2}\n')
+        (tmp_path / "2.jsonl").write_text('{"x":0.5,"text":"c","y":[1]}\n')
+        archive = open_archive(find_inputs([str(tmp_path)]))
+        assert kinds(archive) == {"text": "string", "x": "double", "y": "list<item: int64>"}
+        rows = [row for source in archive.sources for w in windows(archive, source) for row in w.batch.to_pylist()]
+        assert rows == [
+            {"text": "a", "x": 1.0, "y": None},
+            {"text": "b", "x": 2.0, "y": None},
+            {"text": "c", "x": 0.5, "y": [1]},
+        ]
+
+
+INVALID = {
+    "null": "not a JSON object",
+    "3": "not a JSON object",
+    '["a"]': "not a JSON object",
+    "안녕": "not JSON (Expecting value at character 1)",
+    '{"text":"a"': "not JSON (Expecting ',' delimiter at character 12)",
+    '{"text":"a"} {"text":"b"}': "not JSON (Extra data at character 14)",
+    '{"text":"a"}null{"text":"b"}': "not JSON (Extra data at character 13)",
+    '{"text":"a",}': "not JSON (Expecting property name enclosed in double quotes at character 13)",
+    '{"text":"\\ud800"}': "half a character (a lone surrogate)",
+    '{"text":"a","\\udc00":1}': "half a character (a lone surrogate)",
+    '{"text":"a","v":' + "[" * 100_000 + "]" * 100_000 + "}": "JSON that is nested too deeply or has too long a number",
+    '{"text":"a","v":' + "9" * 5000 + "}": "JSON that is nested too deeply or has too long a number",
+}
+
+
+@pytest.mark.parametrize("line", list(INVALID), ids=lambda line: line[:30])
+@pytest.mark.usefixtures("block")
+def test_a_line_that_is_no_object_is_rejected_alone(tmp_path: Path, line: str) -> None:
+    archive = opened(tmp_path, f'{{"text":"가"}}\n\n{line}\n{{"text":"나"}}\n')
+    assert [row["text"] for row in values(archive)] == ["가", "나"]
+    rejects = [one for window in read(archive) for one in window.rejects]
+    assert [(one.position, one.reason, one.raw) for one in rejects] == [(2, INVALID[line], line[:1000])]
+    assert archive.sources[0].rows == 3
+    assert sum(window.rows_read for window in read(archive)) == 3
+
+
+def test_the_last_of_two_equal_names_counts(tmp_path: Path) -> None:
+    assert values(opened(tmp_path, '{"text":"a","text":"b"}\n')) == [{"text": "b"}]
+
+
+def test_a_line_that_does_not_decode_is_rejected_alone(tmp_path: Path) -> None:
+    data = b'{"text":"a"}\n' * 200 + b'{"text":"\xff"}\n' + b'{"text":"b"}\n'
+    rejects = [one for window in read(opened(tmp_path, data)) for one in window.rejects]
+    assert [(one.position, one.reason) for one in rejects] == [(201, "not valid utf-8")]
+
+
+def test_an_overlong_line_is_rejected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoding, "LONGEST_ROW", 100)
+    monkeypatch.setattr(encoding, "BLOCK", 10)
+    archive = opened(tmp_path, '{"text":"a"}\n{"text":"' + "b" * 500 + '"}\n{"text":"c"}\n')
+    assert [row["text"] for row in values(archive)] == ["a", "c"]
+    assert [(one.position, one.reason) for window in read(archive) for one in window.rejects] == [(2, "row too long")]
+
+
+@pytest.mark.parametrize("name", ["utf-8-sig", "cp949"])
+def test_encodings_come_out_the_same(tmp_path: Path, name: str) -> None:
+    archive = opened(tmp_path, '{"발화":"펲시"}\r\n{"발화":"뷁"}'.encode(name), "a.ndjson")
+    assert archive.sources[0].encoding == name
+    assert values(archive) == [{"발화": "펲시"}, {"발화": "뷁"}]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
+def test_compressed_files_are_read(tmp_path: Path, name: str) -> None:
+    data = '{"text":"안녕"}\n'.encode()
+    packed = gzip.compress(data) if name.endswith("gz") else pa.compress(data, "zstd", asbytes=True)
+    assert values(opened(tmp_path, packed, name)) == [{"text": "안녕"}]
+
+
+def test_a_file_without_objects_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match=r"is empty \(0 bytes\)"):
+        opened(tmp_path, "")
+    with pytest.raises(ArchiveError, match="is empty: it has no JSON object"):
+        opened(tmp_path, "\n  \r\n\n")
+    with pytest.raises(ArchiveError, match="JSON array, so write it as lines: jq"):
+        opened(tmp_path, '[\n{"text":\n"a"}\n]\n', "a.json")
+    with pytest.raises(ColumnError, match="the columns are none"):
+        opened(tmp_path, "{}\n{}\n")
+
+
+def test_plain_lines_are_read_by_pyarrow_and_doubtful_ones_looked_at() -> None:
+    assert jsonl._read_fast(b'{"text":"a :{ b"}\n\n {"text":"b","v":[{"k":[]}]} \r\n', None).num_rows == 2
+    for doubtful in (b'{"a":1}{"a":2}\n', b"null\n", b'{"v":' + b"[" * 70 + b"]" * 70 + b"}\n", b'{"a":1}\n{"a":\n'):
+        assert jsonl._read_fast(doubtful, None) is None
+
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8"), max_size=5),
+    st.sampled_from(["2026-10-05", "{", "}:[", "null"]),
+)
+trees = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+)
+objects = st.lists(st.dictionaries(st.sampled_from(["v", "w", "x"]), trees, max_size=3), min_size=1, max_size=8)
+
+
+def same(found: Any, meant: Any) -> bool:
+    """Equal, where a name that is missing in an object is null, and an integer may have become a float."""
+    if isinstance(found, dict) and isinstance(meant, dict):
+        return all(same(found.get(name), meant.get(name)) for name in found.keys() | meant.keys())
+    if isinstance(found, list) and isinstance(meant, list):
+        return len(found) == len(meant) and all(map(same, found, meant))
+    if isinstance(found, bool) != isinstance(meant, bool):
+        return False
+    return bool(found == meant)
+
+
+@given(objects, st.integers(1, 60), st.integers(1, 4), st.integers(0, 3), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_every_value_comes_back(rows: list[dict[str, Any]], block: int, window: int, start: int, ascii_: bool) -> None:
+    rows = [{"text": str(i), **row} for i, row in enumerate(rows)]
+    data = "".join(json.dumps(row, ensure_ascii=ascii_) + "\n" for row in rows)
+    before, encoding.BLOCK = encoding.BLOCK, block
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            archive = opened(Path(folder), data)
+            found = values(archive, rows=window, start_row=start)
+    finally:
+        encoding.BLOCK = before
+    as_json = archive.sources[0].json_columns
+    assert len(found) == max(0, len(rows) - start)
+    for got, meant in zip(found, rows[start:], strict=True):
+        for name, value in got.items():
+            wanted = meant.get(name)
+            if name in as_json and value is not None and not isinstance(wanted, str):
+                value = json.loads(value)
+            assert same(value, wanted), name
