@@ -88,6 +88,8 @@ class KoBertTokenizer:
         # Where no piece reaches over a word boundary, the words of a text's beginning are encoded as in the whole.
         self._words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
         self._longest_piece = max(map(len, pieces))
+        # KoBERT's model folds spaces itself; then a text of harmless characters needs no cleaning at all.
+        self._folds_spaces = self._sp.encode("  가  나 ", out_type=int) == self._sp.encode("가 나", out_type=int)
 
     @property
     def vocab_size(self) -> int:
@@ -129,7 +131,8 @@ class KoBertTokenizer:
 
         With `room`, a very long text may come back shorter than it is, but longer than `room`.
         """
-        cleaned = [clean(text) if text else "" for text in texts]
+        needs_care = _NEEDS_CARE.search if self._folds_spaces else lambda text: True
+        cleaned = [clean(text) if needs_care(text) else text for text in (text or "" for text in texts)]
         cut = self._cut_long(cleaned, room)
         rows: list[list[int]] = self._sp.encode(cleaned, out_type=int, num_threads=self.threads)
         for row, whole in cut.items():

@@ -1,0 +1,66 @@
+"""Stages run ahead by so much and no more, pass on errors as they are, and end when told to."""
+
+import threading
+
+import pytest
+
+from pipeline.stages import Stages, Stopped
+
+
+def stage_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "emojob-stage"]
+
+
+def test_items_come_in_order_through_several_stages():
+    stages = Stages()
+    doubled = (2 * i for i in stages.ahead(iter(range(100))))
+    assert list(stages.ahead(doubled)) == [2 * i for i in range(100)]
+    stages.join()
+    assert not stage_threads()
+
+
+def test_a_stage_is_at_most_its_depth_ahead():
+    made, taken = [], threading.Event()
+
+    def count():
+        for i in range(100):
+            made.append(i)
+            if len(made) >= 4:
+                taken.set()
+            yield i
+
+    stages = Stages()
+    items = stages.ahead(count(), depth=2)
+    next(items)
+    assert taken.wait(5)  # one was taken, two wait, one is in hand
+    assert len(made) == 4
+    stages.join()
+
+
+def test_an_error_reaches_the_one_who_takes_as_it_is():
+    def fail():
+        yield 1
+        raise ValueError("the real message")
+
+    stages = Stages()
+    with pytest.raises(ValueError, match="the real message"):
+        list(stages.ahead(stages.ahead(fail())))
+    stages.join()
+    assert not stage_threads()
+
+
+def test_stop_ends_waiting_and_working_stages():
+    def forever():
+        i = 0
+        while True:
+            yield (i := i + 1)
+
+    stages = Stages()
+    items = stages.ahead(stages.ahead(forever()))
+    next(items)
+    stages.stop()
+    with pytest.raises(Stopped):
+        for _ in items:
+            pass
+    stages.join()
+    assert not stage_threads()
