@@ -42,6 +42,9 @@ def bench(source: str | None, text_column: str | None, rows: int, json_file: str
 def _print(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from jobs.terminal import plain
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
@@ -52,7 +55,7 @@ def _print(figures: dict[str, Any]) -> None:
         shown = (
             f"{value:.1%}" if name.endswith("_share") else f"{value:,}" if isinstance(value, (int, float)) else value
         )
-        table.add_row(name.replace("_", " "), shown)
+        table.add_row(name.replace("_", " "), Text(plain(shown)))
     for stage, spent in figures["stage_seconds"].items():
         table.add_row(f"  {stage}", f"{spent:.2f} s, busy {figures['stage_busy_share'][stage]:.0%}")
     Console(highlight=False).print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any, NoReturn
@@ -33,6 +34,9 @@ for command in (score, predict, bench, doctor):
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every error ends in one line and the exit code of its kind."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a terminal or a cron job may know no Korean
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     debug = "--debug" in arguments or bool(os.environ.get("EMOJOB_DEBUG"))
     try:
         code: Any = cli.main(arguments, prog_name="emojob", standalone_mode=False)
@@ -53,6 +57,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush is quiet
         code = 0
+    except OSError as error:
+        if debug:
+            raise
+        code = _fail(f"cannot write what was found: {error.strerror or error}", 1)
     except Exception as error:
         if debug:
             raise

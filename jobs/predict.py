@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from jobs.options import SETTINGS, model_options, take_model_options
-from jobs.terminal import plain
+from jobs.terminal import json_line, plain
 from schemas.labels import EMOJI
 
 _LINES = 2048  # of standard input, labelled together
@@ -49,11 +48,11 @@ def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
 def _line(text: str, label: str, confidence: float) -> str:
     if not label:
         return "-  (no text)"
-    return f"{EMOJI.get(label, '·')} {label}  {confidence:.3f}  {plain(text)}"
+    return f"{EMOJI.get(label, '·')} {plain(label)}  {confidence:.3f}  {plain(text)}"
 
 
 def _json_line(text: str, label: str, probabilities: dict[str, float]) -> str:
     shown = {name: round(value, 6) for name, value in probabilities.items()} if label else None
     confidence = max(shown.values()) if shown else None
     value = {"text": text, "emotion": label or None, "confidence": confidence, "probabilities": shown}
-    return json.dumps(value, ensure_ascii=False)
+    return json_line(value)

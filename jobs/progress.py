@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from jobs.terminal import plain, seconds
+from jobs.terminal import json_line, plain, seconds
 from schemas.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -69,6 +68,17 @@ class Log:
         """An error, where `takes_errors`."""
 
 
+def _say(line: str, file: Any = None) -> None:
+    """Print a line, by default on standard error; a run does not end because nobody reads what it says."""
+    with contextlib.suppress(OSError):
+        print(line, file=file or sys.stderr, flush=True)
+
+
+def _rows(progress: Progress) -> str:
+    done = progress.rows_before + progress.rows_done
+    return f"{done:,} of {'about ' * progress.is_estimate}{progress.rows_total:,} rows"
+
+
 class LineLog(Log):
     """A plain line every half minute."""
 
@@ -82,19 +92,18 @@ class LineLog(Log):
 
     def line(self, progress: Progress) -> None:
         """Print one line of progress."""
-        done, total = progress.rows_before + progress.rows_done, progress.rows_total
         left = progress.seconds_left
         parts = [
-            f"{done:,} of {total:,} rows" if total else f"{done:,} rows",
+            _rows(progress),
             f"{progress.rows_per_second:,.0f} rows/s",
             f"{progress.memo_share:.0%} repeats",
             f"part {progress.parts + 1}",
             *([f"{seconds(left)} left"] if left is not None else []),
         ]
-        print(f"emojob: {', '.join(parts)}", file=sys.stderr, flush=True)
+        _say(f"emojob: {', '.join(parts)}")
 
     def note(self, text: str) -> None:
-        print(f"emojob: {plain(text)}", file=sys.stderr, flush=True)
+        _say(f"emojob: {plain(text)}")
 
     def summary(self, result: Result) -> None:
         from jobs.summary import print_summary
@@ -132,7 +141,7 @@ class JsonLog(LineLog):
 
     def _print(self, event: str, file: Any = None, **values: Any) -> None:
         line = {"event": event, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **values}
-        print(json.dumps(line, ensure_ascii=False), file=file or sys.stderr, flush=True)
+        _say(json_line(line), file)
 
 
 class BarLog(LineLog):
@@ -161,12 +170,12 @@ class BarLog(LineLog):
             yield
 
     def progress(self, progress: Progress) -> None:
-        done, total, left = progress.rows_before + progress.rows_done, progress.rows_total, progress.seconds_left
+        left = progress.seconds_left
         self._bar.update(
             self._task,
-            completed=done,
-            total=total,
-            rows=f"{done:,} of {total:,} rows" if total else f"{done:,} rows",
+            completed=progress.rows_before + progress.rows_done,
+            total=progress.rows_total,
+            rows=_rows(progress),
             rate=f"{progress.rows_per_second:,.0f} rows/s",
             repeats=f"{progress.memo_share:.0%}",
             part=progress.parts + 1,

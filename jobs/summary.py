@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -89,7 +92,7 @@ def _print_places(console: Console, result: Result) -> None:
     if result.counts.rejected and result.out.is_dir():
         line(f"  rejects  {plain(str(result.out / '_emojob' / 'rejects.parquet'))}", "yellow")
     line(f"  next     {_count_command(result)}")
-    line('           emojob predict "오늘 정말 고마웠어요"')
+    line(f'           {_program("emojob")} predict "오늘 정말 고마웠어요"')
 
 
 def _count_command(result: Result) -> str:
@@ -97,4 +100,14 @@ def _count_command(result: Result) -> str:
     parts = f"{result.out}/part-*.parquet" if result.out.is_dir() else str(result.out)
     columns = f"{result.run['prefix']}emotion, count(*)"
     code = f"import duckdb; print(duckdb.read_parquet({parts!r}).aggregate({columns!r}))"
-    return f'python -c "{code}"' if not set('"$`\\!\n') & set(code) else plain(shlex.join(["python", "-c", code]))
+    quoted = f'"{code}"' if not set('"$`\\!\n') & set(code) else plain(shlex.quote(code))
+    return f"{_program('python')} -c {quoted}"
+
+
+def _program(name: str) -> str:
+    """How a program of this environment is called from here."""
+    here = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found and Path(found).parent == here.parent:
+        return name
+    return shlex.quote(str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here))

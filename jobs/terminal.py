@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
+from typing import Any
 
 # Characters of these kinds steer a terminal or the order of letters, and show nothing themselves.
 _STEERING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_STEERING_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _JOINER = "\u200d"  # holds emoji together
 
 
@@ -25,6 +29,12 @@ def _shown(character: str) -> str:
     if character == _JOINER or unicodedata.category(character) not in _STEERING:
         return character
     return "" if character == "\ufeff" else "�"
+
+
+def json_line(value: Any) -> str:
+    """JSON on one line, Korean readable, but characters that steer a terminal written as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def seconds(value: float) -> str:

@@ -23,7 +23,8 @@ class Source:
 
     size: bytes; sha256: of those bytes; schema: as the file's rows come out, with the key=value folders behind as
     strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where known without reading, rejected ones
-    counted; quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text.
+    counted; lines: of a text file, about its rows where those are not known; quoted: whether quotes hold fields
+    together (CSV, TSV); json_columns: strings that hold JSON text.
     """
 
     file: InputFile
@@ -32,6 +33,7 @@ class Source:
     schema: pa.Schema
     encoding: str | None = None
     rows: int | None = None
+    lines: int = 0
     quoted: bool = True
     json_columns: tuple[str, ...] = ()
 
@@ -90,7 +92,7 @@ def _look(file: InputFile, wanted: str, json_kinds: Kinds) -> Source:
     looked = encoding.look(file, wanted)
     if file.format != "jsonl":
         schema, quoted = delimited.look(file, looked.encoding)
-        return Source(file, looked.size, looked.sha256, schema, looked.encoding, quoted=quoted)
+        return Source(file, looked.size, looked.sha256, schema, looked.encoding, lines=looked.lines, quoted=quoted)
     kinds, rows = jsonl.survey(file, looked.encoding)
     for name, kind in kinds.items():
         add(json_kinds, name, kind)

@@ -31,7 +31,8 @@ def sync_folder(folder: Path) -> None:
 def write_json(place: Path, value: Any) -> None:
     """Write a JSON file atomically."""
     beside = temporary(place)
-    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    beside.write_bytes(text.encode("utf-8", "backslashreplace"))  # a file's name may be in another encoding
     commit(beside, place)
 
 

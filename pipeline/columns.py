@@ -15,6 +15,7 @@ from schemas.columns import USUAL_TEXT_COLUMNS
 from schemas.errors import ArchiveError, ColumnError
 
 _MOST_LISTED = 40  # columns in a message
+_LONGEST_LISTED = 60  # characters; without a header, the first row of a file passes for names
 
 Part = tuple[InputFile, pa.Schema]
 
@@ -59,7 +60,7 @@ def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str
     if given not in names and len(same) != 1:
         file, own = next(((file, own) for file, own in parts if given not in own.names), parts[0])
         close = difflib.get_close_matches(given, own.names, 1)
-        hint = f"; did you mean --text-column {close[0]}?" if close else ""
+        hint = f"; did you mean --text-column {listed(close[:1])}?" if close else ""
         raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed(own.names)}{hint}")
     name = given if given in names else same[0]
     kind = schema.field(name).type
@@ -80,6 +81,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 def listed(names: Sequence[str]) -> str:
     """Names for a message, on one line; those with commas, spaces or line ends in quotes."""
+    names = [name if len(name) <= _LONGEST_LISTED else name[:_LONGEST_LISTED] + "..." for name in names]
     shown = [name if name.isprintable() and not set(name) & set(" ,;'") and name else repr(name) for name in names]
     more = f", ... ({len(shown) - _MOST_LISTED} more)" if len(shown) > _MOST_LISTED else ""
     return (", ".join(shown[:_MOST_LISTED]) or "none") + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
@@ -15,14 +16,16 @@ import pyarrow.parquet as pq
 
 from pipeline import atomic
 from pipeline.archive import Archive, open_archive
-from pipeline.inputs import find_inputs
+from pipeline.columns import listed
+from pipeline.inputs import find_inputs, local_path
 from pipeline.model import load as load_model
 from pipeline.output import Output
 from pipeline.parts import ROW_GROUP
-from pipeline.run import Progress, Result, default_out, score_archive, storage_error
+from pipeline.run import Progress, Result, default_out, score_archive
 from pipeline.stages import Stages
+from schemas.columns import REJECTS
 from schemas.errors import OutputError
-from schemas.manifest import FORMAT, Counts
+from schemas.manifest import FORMAT, Counts, PartMarker
 from schemas.options import ModelOptions, ScoreOptions
 
 
@@ -39,35 +42,36 @@ def score_to(
 
     Raises what `pipeline.run.score_archive` raises.
     """
-    if out is None or out.suffix.lower() != ".parquet" or out.is_dir():
+    if out is None or not _is_one_file(out):
         return score_archive(inputs, out, options, model, report, note, stages)
     return _score_to_file(inputs, out.resolve(), options, model, report, note, stages)
 
 
+def _is_one_file(out: Path) -> bool:
+    return out.suffix.lower() == ".parquet" and not out.is_dir()
+
+
 def plan_archive(inputs: Sequence[str], out: Path | None, options: ScoreOptions) -> dict[str, Any]:
     """What a run would do, found without a model and without writing anything."""
-    files = find_inputs(inputs, out)
-    place = (out or default_out(inputs, len(files))).resolve()
+    files = find_inputs(inputs, [out] if out else [])
+    place = (out or default_out(inputs)).resolve()
     archive = open_archive(files, options.text_column, options.encoding)
-    output = Output(place)
+    output = Output(place.with_name(f".{place.name}.emojob") if _is_one_file(place) else place)
     output.read_markers()
-    known = [source.rows for source in archive.sources if source.rows is not None]
-    complete = sum(marker.stop_row - marker.first_row for marker in output.markers if _still_holds(marker, archive))
+    rows = [source.lines if source.rows is None else source.rows for source in archive.sources]
     return {
         "inputs": len(archive.sources),
         "bytes": sum(source.size for source in archive.sources),
         "text_column": archive.text_column,
-        "rows": sum(known) if len(known) == len(archive.sources) else "known when they are read",
-        "rows_complete": complete,
+        "rows" if all(source.rows is not None for source in archive.sources) else "rows_about": sum(rows),
+        "rows_complete": sum(m.stop_row - m.first_row for m in output.markers if _still_holds(m, archive)),
         "output": str(place),
     }
 
 
-def _still_holds(marker: Any, archive: Archive) -> bool:
-    return any(
-        (s.file.name, s.size, s.sha256) == (marker.input, marker.input_bytes, marker.input_sha256)
-        for s in archive.sources
-    )
+def _still_holds(marker: PartMarker, archive: Archive) -> bool:
+    now = {(s.file.name, s.size, s.sha256) for s in archive.sources}
+    return (marker.input, marker.input_bytes, marker.input_sha256) in now
 
 
 def _score_to_file(
@@ -80,22 +84,29 @@ def _score_to_file(
     stages: Stages | None,
 ) -> Result:
     """Label into a hidden folder beside the file, from which an interrupted run goes on, then join its parts."""
-    work = file.with_name(f".{file.name}.emojob")
+    work, rejects = file.with_name(f".{file.name}.emojob"), file.with_name(f"{file.stem}.rejects.parquet")
+    done = work.with_name(f"{work.name}.done")
+    if file in {Path(local_path(one)).resolve() for one in inputs}:
+        raise OutputError(f"-o {file} is an input itself: give another name")
+    if rejects.exists() and not _has_columns(rejects, REJECTS.names):
+        raise OutputError(f"{rejects}, where unreadable rows would go, was not written by emojob: give -o another name")
     earlier = _run_of(file)
     if earlier is not None and not options.fresh and not work.exists():
-        done = _still_complete(file, earlier, inputs, options, model)
-        if done is not None:
-            return done
-    result = score_archive(inputs, work, options, model, report, note, stages)
-    try:
-        _join(work, file, result)
-        rejects = work / "_emojob" / "rejects.parquet"
-        if rejects.exists():
-            atomic.commit(rejects, file.with_name(f"{file.stem}.rejects.parquet"))
-        shutil.rmtree(work)
-    except OSError as error:
-        raise storage_error(error, file) from error
-    return replace(result, out=file)
+        result = _still_complete(file, earlier, inputs, options, model)
+        if result is not None:
+            return result
+
+    def join(result: Result, schema: pa.Schema) -> Result:
+        _join(work, file, result, schema)
+        rejects.unlink(missing_ok=True)
+        if (work / "_emojob" / "rejects.parquet").exists():
+            atomic.commit(work / "_emojob" / "rejects.parquet", rejects)
+        shutil.rmtree(done, ignore_errors=True)
+        work.rename(done)  # so that a kill in the middle of the removal leaves nothing that looks like a beginning
+        shutil.rmtree(done)
+        return replace(result, out=file)
+
+    return score_archive(inputs, work, options, model, report, note, stages, [file, rejects], join)
 
 
 def _run_of(file: Path) -> dict[str, Any] | None:
@@ -103,52 +114,88 @@ def _run_of(file: Path) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        run = json.loads((pq.read_schema(file).metadata or {})[b"emojob"])["run"]
-    except (KeyError, ValueError, OSError, pa.ArrowException):
+        about = json.loads((pq.read_schema(file).metadata or {})[b"emojob"])
+        run = about["run"]
+        known = {key: run[key] for key in ("model", "inputs", "text_column", "prefix", "options")}
+        if about["format"] > FORMAT:
+            raise OutputError(f"-o {file} was written by a newer emojob (format {about['format']}): use that version")
+        known |= {"counts": Counts.from_json(run["all_counts"]), "fingerprint": run["model"]["fingerprint"], "run": run}
+        known |= {"files": [(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]]}
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException):
         raise OutputError(f"-o {file} is there already and was not written by emojob: give another name") from None
-    return dict(run)
+    return known
+
+
+def _has_columns(file: Path, names: list[str]) -> bool:
+    with contextlib.suppress(pa.ArrowException):
+        return list(pq.read_schema(file).names) == names
+    return False
 
 
 def _still_complete(
     file: Path, earlier: dict[str, Any], inputs: Sequence[str], options: ScoreOptions, model: ModelOptions
 ) -> Result | None:
-    """The earlier result, where the same inputs and options would only give it again."""
+    """The earlier result, where the same inputs and options would only give it again; None where inputs changed.
+
+    Raises OutputError where the file holds something else than what is asked for now.
+    """
     begun = time.monotonic()
     loaded = load_model(model.model)
-    now, then = loaded.fingerprint_for(model.max_length), earlier["model"]["fingerprint"]
-    if now != then:
-        raise OutputError(
-            f"-o {file} was labelled with another model ({earlier['model']['name']}, {then}) than this one "
-            f"({loaded.name}, {now}): give another name, the same model and --max-length, or --fresh"
-        )
-    archive = open_archive(find_inputs(inputs, file), options.text_column, options.encoding)
-    same_inputs = [(s.file.name, s.size, s.sha256) for s in archive.sources] == [
-        (one["name"], one["bytes"], one["sha256"]) for one in earlier["inputs"]
-    ]
-    same_options = (archive.text_column, options.prefix, options.limit) == (
-        earlier["text_column"], earlier["prefix"], earlier["options"]["limit"]
-    )  # fmt: skip
-    if not (same_inputs and same_options):
+    rejects = file.with_name(f"{file.stem}.rejects.parquet")
+    archive = open_archive(find_inputs(inputs, [file, rejects]), options.text_column, options.encoding)
+    now = {
+        "model": loaded.fingerprint_for(model.max_length),
+        "text column": archive.text_column,
+        "prefix": options.prefix,
+        "inputs": [source.file.name for source in archive.sources],
+    }
+    then = {
+        "model": earlier["fingerprint"],
+        "text column": earlier["text_column"],
+        "prefix": earlier["prefix"],
+        "inputs": [name for name, *_ in earlier["files"]],
+    }
+    for what, value in now.items():
+        if value != then[what]:
+            raise OutputError(
+                f"-o {file} was made with another {what} ({_shown(then[what])}) than this one ({_shown(value)}): "
+                f"give another name, or --fresh to make it anew"
+            )
+    files = [(s.file.name, s.size, s.sha256, s.encoding) for s in archive.sources]
+    if files != earlier["files"] or options.limit != earlier["options"].get("limit"):
         return None
-    counts = Counts.from_json(earlier["all_counts"])
-    return Result(file, "complete", counts, counts.read, time.monotonic() - begun, earlier)
+    counts = earlier["counts"]
+    return Result(file, counts, counts.read, time.monotonic() - begun, earlier["run"])
 
 
-def _join(work: Path, file: Path, result: Result) -> None:
+def _shown(value: object) -> str:
+    return listed(value) if isinstance(value, list) else repr(value)
+
+
+def _join(work: Path, file: Path, result: Result, schema: pa.Schema) -> None:
     """Make one file of the parts of this run's inputs, in the inputs' order."""
     output = Output(work)
     output.read_markers()
     order = {one["name"]: i for i, one in enumerate(result.run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
-    parts = [pq.ParquetFile(work / marker.part) for marker in markers]
     run = {**result.run, "all_counts": result.counts.as_json()}
     about = json.dumps({"format": FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run}, ensure_ascii=False)
-    first = parts[0].schema_arrow
-    schema = first.with_metadata({**(first.metadata or {}), b"emojob": about.encode()})
+    schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": about.encode()})
     beside = atomic.temporary(file)
     with pq.ParquetWriter(beside, schema, compression="zstd", version="2.6") as writer:
-        for part in parts:
+        for marker in markers:
+            part = pq.ParquetFile(work / marker.part)
             for group in range(part.num_row_groups):
-                table = part.read_row_group(group).replace_schema_metadata(schema.metadata)
-                writer.write_table(table, row_group_size=ROW_GROUP)
+                writer.write_table(_aligned(part.read_row_group(group), schema), row_group_size=ROW_GROUP)
     atomic.commit(beside, file)
+
+
+def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A part's rows with the columns of the whole: a part made before an input with more columns joined lacks some."""
+    columns = [
+        table.column(field.name).cast(field.type)
+        if field.name in table.schema.names
+        else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)

@@ -40,12 +40,13 @@ _FOREIGN_MARKS = {
 class Looked:
     """What one reading of a whole text file tells.
 
-    size: bytes as stored; sha256: of the bytes as stored; encoding: utf-8, utf-8-sig or cp949.
+    size: bytes as stored; sha256: of the bytes as stored; encoding: utf-8, utf-8-sig or cp949; lines: line feeds.
     """
 
     size: int
     sha256: str
     encoding: str
+    lines: int
 
 
 def codec(encoding: str) -> str:
@@ -62,10 +63,11 @@ def look(file: InputFile, encoding: str = "auto") -> Looked:
     wanted = _NAMES.get(encoding.lower().replace("_", "-"))
     if wanted is None:
         raise OptionError(f"--encoding {encoding} is not known; give auto, utf-8 or cp949 (which covers euc-kr)")
-    digest, check, head, total = Digest(), _Strict("cp949" if wanted == "cp949" else "utf-8"), b"", 0
+    digest, check, head, total, lines = Digest(), _Strict("cp949" if wanted == "cp949" else "utf-8"), b"", 0, 0
     for block in read_blocks(file, digest):
         head = head if len(head) >= 4 else head + block[:4]
         total += len(block)
+        lines += block.count(b"\n")
         check.feed(block)
     check.finish()
     if not total:
@@ -74,7 +76,7 @@ def look(file: InputFile, encoding: str = "auto") -> Looked:
     chosen = check.encoding
     if check.fault is not None:
         chosen = _among(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
-    return Looked(digest.size, digest.hexdigest(), "utf-8-sig" if marked else chosen)
+    return Looked(digest.size, digest.hexdigest(), "utf-8-sig" if marked else chosen, lines)
 
 
 def _marked(file: InputFile, head: bytes, wanted: str) -> bool:

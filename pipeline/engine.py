@@ -73,6 +73,7 @@ class TorchEngine:
             )
         self.choice = choice
         self.labels = len(model.labels)
+        self.padded_tokens = 0  # added so far, where a batch was too small
         self._threads = threads or machine.cores()
         self._device = torch.device(choice.device)
         classifier = copy.deepcopy(model.classifier).to(self._device, DTYPES[choice.precision]).eval()
@@ -91,6 +92,7 @@ class TorchEngine:
         spare = max(0, -(-_FEWEST_ROWS // tokens) - rows)
         if spare:
             ids = np.concatenate([ids, np.repeat(ids[:1], spare, axis=0)])
+            self.padded_tokens += spare * tokens
         with torch.inference_mode():
             given = torch.from_numpy(ids).to(self._device)
             pooled = self._classifier.encoder(given)[:, 0]

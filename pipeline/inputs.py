@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -47,19 +47,20 @@ class InputFile:
     @property
     def name(self) -> str:
         """What the file is known by from run to run: its absolute path."""
-        return self.path.as_posix()
+        # a name in another encoding than the system's is still a name
+        return os.fsencode(self.path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def find_inputs(inputs: Sequence[str], leave_out: Path | None = None) -> list[InputFile]:
+def find_inputs(inputs: Sequence[str], leave_out: Collection[Path] = ()) -> list[InputFile]:
     """The files that `inputs` name, in the order named, those of a folder or glob sorted; each file once.
 
     A folder is searched with its subfolders. Passed over in folders and globs: names that begin with . or _, labelled
-    archives, `leave_out` (the run's own output), links that lead out of the folder, and files of other kinds.
+    archives, `leave_out` (such as the run's own output), links that lead out of the folder, and files of other kinds.
     Raises ArchiveError where an input is missing, of no known kind, not a regular file, or not on this machine.
     """
     if not inputs:
         raise ArchiveError("no input: name a file, a folder or a glob, such as logs/2026-10-05.parquet")
-    left_out = leave_out.resolve() if leave_out else None
+    left_out = {one.resolve() for one in leave_out}
     found: dict[Path, InputFile] = {}
     for given in inputs:
         for file in _find(given, left_out):
@@ -67,8 +68,8 @@ def find_inputs(inputs: Sequence[str], leave_out: Path | None = None) -> list[In
     return list(found.values())
 
 
-def _find(given: str, left_out: Path | None) -> list[InputFile]:
-    local = _local_path(given)
+def _find(given: str, left_out: set[Path]) -> list[InputFile]:
+    local = local_path(given)
     path = Path(local)
     try:
         if path.is_dir():
@@ -78,12 +79,13 @@ def _find(given: str, left_out: Path | None) -> list[InputFile]:
             return [_explicit(path.parent.resolve() / path.name, given)]
         if _WILDCARD.search(local):
             return _expand(local, left_out, given)
-    except OSError as error:
-        raise ArchiveError(f"{given} cannot be read: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        reason = getattr(error, "strerror", None) or "a link that leads nowhere"
+        raise ArchiveError(f"{given} cannot be read: {reason}") from error
     raise ArchiveError(f"{given}: no such file or folder; check the path (a relative one begins at {Path.cwd()})")
 
 
-def _local_path(given: str) -> str:
+def local_path(given: str) -> str:
     """A path from a path or a file:// URL."""
     if not given:
         raise ArchiveError("an input is the empty text: name a file, a folder or a glob")
@@ -110,7 +112,7 @@ def _explicit(path: Path, given: str) -> InputFile:
     return _regular(path, kind, path.parent)
 
 
-def _expand(pattern: str, left_out: Path | None, given: str) -> list[InputFile]:
+def _expand(pattern: str, left_out: set[Path], given: str) -> list[InputFile]:
     """The files that a glob matches, and those in the folders that it matches."""
     fixed = []
     for part in Path(pattern).parts:
@@ -137,7 +139,7 @@ def _between(root: Path, path: Path) -> Iterator[Path]:
         path = path.parent
 
 
-def _walk(folder: Path, root: Path, left_out: Path | None) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, left_out: set[Path]) -> Iterator[Path]:
     """Every file below `folder` that is not passed over; links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
@@ -148,8 +150,8 @@ def _walk(folder: Path, root: Path, left_out: Path | None) -> Iterator[Path]:
         yield from (path for name in names if not _is_passed_over(path := Path(here, name), left_out))
 
 
-def _is_passed_over(path: Path, left_out: Path | None) -> bool:
-    return path.name.startswith((".", "_")) or path == left_out or (path / MARK_OF_OUTPUT).is_dir()
+def _is_passed_over(path: Path, left_out: set[Path]) -> bool:
+    return path.name.startswith((".", "_")) or path in left_out or (path / MARK_OF_OUTPUT).is_dir()
 
 
 def _of_known_kind(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:

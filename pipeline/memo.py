@@ -15,7 +15,8 @@ from pipeline.tokenizer import Encoded
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]
 
-_MULTIPLIERS = np.random.default_rng(20261122).integers(1, 2**64, (2, 1024), dtype=np.uint64, endpoint=False)
+# Others in each run, so that nobody can write texts that share a key.
+_MULTIPLIERS = np.random.default_rng().integers(1, 2**64, (2, 1024), dtype=np.uint64, endpoint=False)
 
 
 def keys_of(encoded: Encoded) -> Keys:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from pipeline.bert import BertShape, Classifier, from_hf
 from pipeline.tokenizer import KoBertTokenizer
-from schemas.errors import ModelError
+from schemas.errors import EmojobError, ModelError
 
 # Everyday sentences written for this check. KoBERT's tokenizer knows all of their pieces; one of another
 # vocabulary, or one whose ids are shifted, does not.
@@ -74,6 +73,8 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     weights = _weights(folder, shown)
     shape = _shape(config, shown)
     _check_head(config, weights, shown)
+    if any(name.startswith(f"bert.encoder.layer.{shape.layers}.") for name in weights):
+        raise ModelError(f"{shown} has weights for more layers than the {shape.layers} that its config.json names")
     labels = _labels(config, weights, shown)
     _check_tokenizer(tokenizer, config, weights, shown)
     classifier = Classifier(shape, len(labels))
@@ -83,7 +84,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
         raise ModelError(f"{shown} lacks the weight {error.args[0]}: is the file complete? Download it again") from None
     except RuntimeError as error:
         raise ModelError(f"{shown} has weights that do not fit its config.json: {_last_line(error)}") from None
-    temperature = float(config.get("emojob_temperature", 1.0))
+    temperature = _temperature(config, shown)
     stored_in = weights["bert.embeddings.word_embeddings.weight"].dtype
     fingerprint = _digest(_hash(weights), _file_hash(tokenizer.model_file), *labels, repr(temperature))
     context = str(config.get("emojob_context", "none"))
@@ -138,7 +139,7 @@ def _config(folder: Path, shown: str) -> dict[str, Any]:
 
 def _shape(config: dict[str, Any], shown: str) -> BertShape:
     try:
-        return BertShape(
+        shape = BertShape(
             vocab_size=int(config["vocab_size"]),
             hidden_size=int(config["hidden_size"]),
             layers=int(config["num_hidden_layers"]),
@@ -151,6 +152,24 @@ def _shape(config: dict[str, Any], shown: str) -> BertShape:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{shown} has a config.json without a usable {_last_line(error)}") from None
+    if (
+        min(shape.vocab_size, shape.hidden_size, shape.layers, shape.heads, shape.max_positions) < 1
+        or shape.hidden_size % shape.heads
+    ):
+        raise ModelError(
+            f"{shown} has {shape.layers} layers of {shape.hidden_size} with {shape.heads} heads in its config.json: "
+            f"give at least one of each, and a size that the heads divide"
+        )
+    return shape
+
+
+def _temperature(config: dict[str, Any], shown: str) -> float:
+    given = config.get("emojob_temperature", 1.0)
+    if not isinstance(given, (int, float)) or not 0 < given < float("inf"):
+        raise ModelError(
+            f"{shown} has emojob_temperature {given!r} in its config.json: give a number above 0, or leave it out"
+        )
+    return float(given)
 
 
 def _weights(folder: Path, shown: str) -> dict[str, Tensor]:
@@ -159,12 +178,20 @@ def _weights(folder: Path, shown: str) -> dict[str, Tensor]:
         if safe.exists():
             return dict(load_file(safe))
         if pickled.exists():
-            return dict(torch.load(pickled, map_location="cpu", weights_only=True))
+            return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{shown} has weights that cannot be read: {_last_line(error)}") from None
+    except EmojobError:  # raised by a signal
+        raise
     except Exception as error:  # torch.load raises whatever the pickle leads it to
         raise ModelError(f"{shown} has a pytorch_model.bin that is not plain weights: {_last_line(error)}") from None
     raise ModelError(f"{shown} lacks its weights: {' or '.join(_WEIGHT_FILES)} in one file")
+
+
+def _only_tensors(weights: Any) -> dict[str, Tensor]:
+    if not isinstance(weights, dict) or not all(isinstance(one, Tensor) for one in weights.values()):
+        raise TypeError("not a dictionary of tensors")
+    return weights
 
 
 def _check_head(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
@@ -192,8 +219,8 @@ def _tokenizer(folder: Path, shown: str, threads: int | None) -> KoBertTokenizer
         raise ModelError(f"{shown} lacks spiece.model: put KoBERT's SentencePiece model beside config.json")
     try:
         return KoBertTokenizer(found[0], threads)
-    except ValueError as error:
-        raise ModelError(f"{shown} has a tokenizer that cannot be used: {error}") from None
+    except (ValueError, OSError) as error:
+        raise ModelError(f"{shown} has a tokenizer that cannot be used: {_last_line(error)}") from None
 
 
 def _check_tokenizer(
@@ -238,8 +265,3 @@ def _digest(*parts: str) -> str:
 
 def _last_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:300]
-
-
-def default_folder() -> str | os.PathLike[str]:
-    """The folder of the model that comes with the package."""
-    return _folder(None)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic
@@ -22,6 +25,9 @@ try:
     import fcntl
 except ImportError:  # pragma: no cover - Windows has no such lock; two runs are then the user's to prevent
     fcntl = None  # type: ignore[assignment]
+
+
+_PART = re.compile(r"part-\d{5}-\d{12}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -46,38 +52,51 @@ class Output:
     # -- what was there before ---------------------------------------------------------------------------------
 
     def read_markers(self) -> None:
-        """Read the completion markers, leaving out those that are damaged or whose part is not there as it was."""
+        """Read the completion markers, leaving out those that are damaged or whose part is not there as it was.
+
+        Raises OutputError where they were written by a newer emojob.
+        """
         self.markers = []
-        for file in sorted((self.state / "parts").glob("*.json")):
-            try:
-                marker = PartMarker.from_json(json.loads(file.read_text(encoding="utf-8")))
-                whole = (self.folder / marker.part).stat().st_size == marker.part_bytes
-            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        for file in [self.state / "run.json", *sorted((self.state / "parts").glob("*.json"))]:
+            plain = _plain(file)
+            if isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
+                raise OutputError(
+                    f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows {FORMAT}): "
+                    f"use that version, or give another -o"
+                )
+            if file.name == "run.json":
                 continue
-            if whole and file.stem == Path(marker.part).stem:
-                self.markers.append(marker)
+            with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+                marker = PartMarker.from_json(plain)
+                if _PART.fullmatch(marker.part) and file.stem == Path(marker.part).stem and self._is_whole(marker):
+                    self.markers.append(marker)
+
+    def _is_whole(self, marker: PartMarker) -> bool:
+        place = PartPlace(self.folder, Path(marker.part).stem)
+        if place.part.stat().st_size != marker.part_bytes:
+            return False
+        if not marker.counts.rejected:
+            return True
+        with contextlib.suppress(pa.ArrowException):
+            return bool(pq.read_metadata(place.rejects).num_rows == marker.counts.rejected)
+        return False
 
     def run(self) -> dict[str, Any]:
         """The last run's run.json; {} where there is none."""
-        try:
-            plain = json.loads((self.state / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return plain if isinstance(plain, dict) else {}
+        return _plain(self.state / "run.json")
 
     def check(self, fingerprint: str, model: str, labels: tuple[str, ...], text_column: str, prefix: str) -> None:
         """Refuse to go on with what does not match the parts in place. Raises OutputError."""
         if not self.markers:
             return
         before = self.run()
-        if before.get("format", FORMAT) > FORMAT:
-            raise OutputError(f"{self.folder} was written by a newer emojob (format {before['format']}): use that one")
         others = {marker.fingerprint for marker in self.markers} - {fingerprint}
         if others:
-            then = before.get("model", {})
+            then = before.get("model")
+            then = then if isinstance(then, dict) else {}
             raise OutputError(
                 f"{self.folder} was labelled with another model ({then.get('name', 'unknown')}, "
-                f"{', '.join(sorted(others))}; labels {' '.join(then.get('labels', []))}) than this one ({model}, "
+                f"{', '.join(sorted(others))}; labels {_words(then.get('labels'))}) than this one ({model}, "
                 f"{fingerprint}; labels {' '.join(labels)}): "
                 f"give another -o, the same model and --max-length, or --fresh"
             )
@@ -93,7 +112,7 @@ class Output:
 
     def forget_all(self) -> None:
         """Begin again: remove every part and marker of ours."""
-        for file in [*(self.state / "parts").glob("*.json"), *self.folder.glob("part-*.parquet")]:
+        for file in [*(self.state / "parts").glob("*.json"), *self._parts()]:
             file.unlink(missing_ok=True)
         (self.state / "run.json").unlink(missing_ok=True)
         self.markers = []
@@ -105,7 +124,8 @@ class Output:
         number = self._number_of(source.file.name)
         stop_row, counts, complete = 0, Counts(), False
         for marker in mine:
-            same = marker.input_bytes == source.size and marker.input_sha256 == source.sha256
+            same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
+            same = same and marker.encoding == source.encoding
             if same and marker.first_row == stop_row and not complete:
                 stop_row, complete = marker.stop_row, marker.last
                 counts.add(marker.counts)
@@ -116,7 +136,8 @@ class Output:
     def _number_of(self, name: str) -> int:
         if not self._numbers:
             self._numbers = {marker.input: int(marker.part.split("-")[1]) for marker in self.markers}
-        return self._numbers.setdefault(name, 1 + max(self._numbers.values(), default=-1))
+        taken = set(self._numbers.values())
+        return self._numbers.setdefault(name, next(i for i in itertools.count() if i not in taken))
 
     def place(self, number: int, first_row: int) -> PartPlace:
         """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
@@ -129,11 +150,15 @@ class Output:
     def sweep(self) -> None:
         """Remove what a run that was cut off left behind: files without a marker, and temporary ones."""
         complete = {Path(marker.part).stem for marker in self.markers}
-        for file in [*self.folder.glob("part-*.parquet"), *(self.state / "parts").glob("part-*")]:
+        for file in [*self._parts(), *(self.state / "parts").glob("part-*")]:
             if file.name.split(".")[0] not in complete:
                 file.unlink(missing_ok=True)
         for file in [*self.folder.glob(".part-*.tmp"), *self.state.rglob(".*.tmp")]:
             file.unlink(missing_ok=True)
+
+    def _parts(self) -> list[Path]:
+        """The files in OUT that have a part's name; whatever else a user put there is not ours to touch."""
+        return [file for file in self.folder.glob("part-*.parquet") if _PART.fullmatch(file.name)]
 
     # -- writing down ------------------------------------------------------------------------------------------
 
@@ -173,12 +198,42 @@ def hold(folder: Path) -> Iterator[Output]:
     Raises OutputError where the folder is not ours, BusyError where another run holds it.
     """
     refuse_foreign(folder)
+    was_there = folder.exists()
     (folder / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
     with (folder / "_emojob" / "lock").open("a") as lock:
         _lock(lock, folder)
         output = Output(folder)
         output.read_markers()
-        yield output
+        try:
+            yield output
+        finally:
+            _leave_no_empty(folder, was_there)
+
+
+def _leave_no_empty(folder: Path, was_there: bool) -> None:
+    """Remove the beginnings of an OUT in which the run came to nothing: no part, no run.json."""
+    state = folder / "_emojob"
+    if not (state / "lock").exists() or any(one.name not in ("lock", "parts") for one in state.iterdir()):
+        return
+    with contextlib.suppress(OSError):  # it holds something after all
+        (state / "parts").rmdir()
+        (state / "lock").unlink()
+        state.rmdir()
+        if not was_there:
+            folder.rmdir()
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else "unknown"
+
+
+def _plain(file: Path) -> dict[str, Any]:
+    """A JSON file's object; {} where there is no such file or no object in it."""
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return plain if isinstance(plain, dict) else {}
 
 
 def refuse_foreign(folder: Path) -> None:

@@ -17,9 +17,9 @@ from schemas.columns import REJECTS
 from schemas.manifest import FORMAT, Counts, PartMarker
 
 ROW_GROUP = 122_880  # rows; what DuckDB gives one thread
-PART_ROWS = 250_000  # rows after which a part is closed
+PART_ROWS = 2 * ROW_GROUP  # rows after which a part is closed
 PART_SECONDS = 120.0  # of work after which it is closed earlier, so that a kill never costs more
-_BUFFER_BYTES = 128 << 20  # of rows that wait for a full row group
+_BUFFER_BYTES = 64 << 20  # of rows that wait for a full row group
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,13 @@ class PartWriter:
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
         self._writer: pq.ParquetWriter | None = None
+        # Dictionaries of several windows together may have more values than a narrow index can count.
+        self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
 
     @property
     def due(self) -> bool:
         """Whether the part holds enough rows, or work, to be closed."""
-        return self.counts.written >= PART_ROWS or time.monotonic() - self._begun >= PART_SECONDS
+        return self.counts.read >= PART_ROWS or time.monotonic() - self._begun >= PART_SECONDS
 
     def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
         """Add a window's labelled rows; row groups are written as they fill up."""
@@ -71,7 +73,7 @@ class PartWriter:
         self.stop_row = stop_row
         while sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
             self._flush(ROW_GROUP)
-        if sum(one.nbytes for one in self._waiting) >= _BUFFER_BYTES:
+        if self._narrow or sum(one.nbytes for one in self._waiting) >= _BUFFER_BYTES:
             self._flush(ROW_GROUP)
 
     def commit(self, last: bool) -> PartMarker:
@@ -93,6 +95,7 @@ class PartWriter:
             input=self._source.file.name,
             input_bytes=self._source.size,
             input_sha256=self._source.sha256,
+            encoding=self._source.encoding,
             first_row=self.first_row,
             stop_row=self.stop_row,
             last=last,

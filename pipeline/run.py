@@ -15,17 +15,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import versions
 from pipeline.archive import Archive, Source, Window, open_archive, windows
-from pipeline.inputs import find_inputs
+from pipeline.columns import listed
+from pipeline.inputs import find_inputs, local_path
 from pipeline.labelled import count, labelled_schema, with_labels
-from pipeline.output import Output, Standing, hold, is_ours, refuse_foreign
+from pipeline.output import Output, Standing, hold
 from pipeline.parts import PartWriter
+from pipeline.runfile import run_json
 from pipeline.scorer import Prepared, Scorer
 from pipeline.stages import Clock, Stages, Stopped
-from schemas.errors import ArchiveError, Interrupted, StorageError
+from schemas.errors import ArchiveError, ColumnError, Interrupted, OutputError, StorageError
 from schemas.manifest import Counts
-from schemas.options import ModelOptions, ScoreOptions, as_dict
+from schemas.options import ModelOptions, ScoreOptions
 
 WINDOW_ROWS = 61_440  # read at a time: half a row group of the output
 _FIRST_ROWS = 2_048  # given to the engine at first; then what takes it about _CHUNK_SECONDS
@@ -39,7 +40,8 @@ _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
 class Progress:
     """How far a run is; the same object all the time, its numbers growing."""
 
-    rows_total: int | None = None  # of all inputs; None where only reading will tell
+    rows_total: int = 0  # of all inputs
+    is_estimate: bool = False  # whether rows_total is the number of lines of text files
     rows_before: int = 0  # in parts that were complete already
     rows_done: int = 0  # by this run
     memo_share: float = 0.0  # of the rows with text, those that repeated others
@@ -54,8 +56,8 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """None where the number of rows is not known, or nothing has been done yet."""
-        if self.rows_total is None or not self.rows_done:
+        """None where nothing has been done yet."""
+        if not self.rows_done:
             return None
         return max(0, self.rows_total - self.rows_before - self.rows_done) / self.rows_per_second
 
@@ -65,7 +67,6 @@ class Result:
     """What a run came to. counts: of all inputs, parts that were complete before among them."""
 
     out: Path
-    state: str  # complete | interrupted
     counts: Counts
     rows_before: int
     seconds: float
@@ -92,11 +93,12 @@ class Chunk:
         return self.window.first_row + self.window.rows_read
 
 
-def default_out(inputs: Sequence[str], files: int) -> Path:
-    """INPUT-STEM.emotions beside the input. Raises ArchiveError where there are several inputs."""
-    if len(inputs) != 1 or any(sign in inputs[0] for sign in "*?["):
-        raise ArchiveError(f"{files} inputs and no place for the output: give one with -o FOLDER")
-    path = Path(inputs[0].removeprefix("file://")).resolve()
+def default_out(inputs: Sequence[str]) -> Path:
+    """INPUT-STEM.emotions beside the input. Raises ArchiveError where there is no one file or folder to name it by."""
+    path = Path(local_path(inputs[0]))
+    if len(inputs) != 1 or not path.exists():
+        raise ArchiveError("several inputs, and no place for the output: give one with -o FOLDER")
+    path = path.resolve()
     stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
     return path.parent / f"{stem}.emotions"
 
@@ -109,29 +111,33 @@ def score_archive(
     report: Callable[[Progress], None] = lambda progress: None,
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
+    leave_out: Sequence[Path] = (),
+    then: Callable[[Result, pa.Schema], Result] = lambda result, schema: result,
 ) -> Result:
     """Label an archive into the folder `out`, going on where an earlier run of the same stopped.
 
     report: called some ten times a second; note: called with a line that the user should see; stages: its `stop`
-    ends the run. Raises InputError for what the user can mend, StorageError where OUT cannot be written, BusyError
-    where another run holds it, Interrupted after `stop`.
+    ends the run; leave_out: files that are no input, wherever they lie; then: what is done with the result while
+    `out` is still held. Raises InputError for what the user can mend, StorageError where OUT cannot be written,
+    BusyError where another run holds it, Interrupted after `stop`.
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
-    files = find_inputs(inputs, out)
-    out = (out or default_out(inputs, len(files))).resolve()
-    with contextlib.ExitStack() as held:
-        try:
-            refuse_foreign(out)
-            output = held.enter_context(hold(out)) if is_ours(out) else None
+    files = find_inputs(inputs, [*leave_out, *([out] if out else [])])
+    place = (out or default_out(inputs)).resolve()
+    try:
+        with hold(place) as output:
             scorer = Scorer.load(options=model_options)  # before the long look at every file
             archive = open_archive(files, options.text_column, options.encoding)
-            for line in _encodings(archive):
+            _check_columns(archive, options)
+            if out is None:
+                _check_default_out(output, inputs[0], archive)
+            for line in [*_encodings(archive), *_others(output, archive)]:
                 note(line)
             schema = labelled_schema(archive.schema, scorer.model.labels, options.prefix)
-            output = output or held.enter_context(hold(out))
-            return _Run(archive, scorer, schema, output, options, stages or Stages(), report).go()
-        except OSError as error:
-            raise storage_error(error, out) from error
+            result = _Run(archive, scorer, schema, output, options, stages or Stages(), report).go()
+            return then(result, schema)
+    except OSError as error:
+        raise storage_error(error, place) from error
 
 
 class _Run:
@@ -172,6 +178,7 @@ class _Run:
                         writer = None
             return self._finish("complete")
         except Stopped:
+            self.stages.join()
             if writer:
                 self._commit(writer, False)
             result = self._finish("interrupted")
@@ -181,6 +188,9 @@ class _Run:
         except BaseException:
             if writer:
                 writer.abandon()
+            self.stages.join()
+            with contextlib.suppress(OSError):
+                self._write_failed()
             raise
         finally:
             self.stages.join()
@@ -204,12 +214,12 @@ class _Run:
             self.counts.add(standing.counts)
         self.progress.rows_before = self.rows_before = self.counts.read
         rows = [
-            s.stop_row if s.complete else source.rows
-            for s, source in zip(self.standings, self.archive.sources, strict=True)
+            standing.stop_row if standing.complete else source.rows if source.rows is not None else source.lines
+            for standing, source in zip(self.standings, self.archive.sources, strict=True)
         ]
-        total = None if None in rows else sum(row or 0 for row in rows)
-        limit = self.options.limit
-        self.progress.rows_total = min(total, limit) if total is not None and limit else total or limit
+        total = sum(rows)
+        self.progress.rows_total = min(total, self.options.limit or total)
+        self.progress.is_estimate = any(source.rows is None for source in self.archive.sources)
 
     def _complete_before(self) -> bool:
         if all(standing.complete for standing in self.standings):
@@ -296,62 +306,22 @@ class _Run:
 
     def _finish(self, state: str) -> Result:
         self.output.write_rejects()
-        run = self._run_json(state)
-        if self.counts.read > self.rows_before or not self.output.run():
+        before, run = self.output.run(), self._run_json(state)
+        if (before.get("state"), before.get("counts")) != (state, run["counts"]):
             self.output.write_run(run)
         seconds = time.monotonic() - self.progress.begun
-        return Result(self.output.folder, state, self.counts, self.rows_before, seconds, run)
+        return Result(self.output.folder, self.counts, self.rows_before, seconds, run)
+
+    def _write_failed(self) -> None:
+        if self.output.markers:
+            self.output.write_run(self._run_json("failed"))
+        else:  # nothing to go on with, so nothing is left behind
+            self.output.forget_all()
 
     def _run_json(self, state: str) -> dict[str, Any]:
-        scorer, tally = self.scorer, self.scorer.tally
-        return {
-            "state": state,
-            "started": self.started.isoformat(timespec="seconds"),
-            "finished": None if state == "running" else datetime.now(UTC).isoformat(timespec="seconds"),
-            "model": {
-                "name": scorer.model.name,
-                "fingerprint": scorer.fingerprint,
-                "labels": list(scorer.model.labels),
-                "max_length": scorer.options.max_length,
-                "context": scorer.options.context,
-                "temperature": scorer.model.temperature,
-            },
-            "engine": {
-                "engine": scorer.choice.engine,
-                "device": scorer.choice.device,
-                "precision": scorer.choice.precision,
-                "batch_tokens": scorer.batch_tokens,
-                "halvings": tally.halvings,
-            },
-            "text_column": self.archive.text_column,
-            "prefix": self.options.prefix,
-            "options": as_dict(replace(scorer.options), self.options),
-            "inputs": [
-                {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding}
-                for s in self.archive.sources
-            ],
-            "counts": {
-                "read": self.counts.read,
-                "labelled": self.counts.labelled,
-                "truncated": self.counts.truncated,
-                "empty": self.counts.empty,
-                "rejected": self.counts.rejected,
-                "emotions": self.counts.emotions,
-                "median_confidence": self.counts.median_confidence,
-            },
-            "this_run": {
-                "rows": self.counts.read - self.rows_before,
-                "rows_with_text": tally.rows,
-                "memo_share": round(tally.memo_share, 4),
-                "inferred_rows": tally.inferred_rows,
-                "inferred_tokens": tally.inferred_tokens,
-                "padded_tokens": tally.padded_tokens,
-                "batches": tally.batches,
-                "seconds": round(time.monotonic() - self.progress.begun, 3),
-                "stage_seconds": {stage: round(s, 3) for stage, s in self.clock.seconds.items()},
-            },
-            "versions": versions.installed(),
-        }
+        new_rows = self.counts.read - self.rows_before
+        timings = self.progress.begun, self.clock.seconds
+        return run_json(state, self.started, self.archive, self.scorer, self.options, self.counts, new_rows, timings)
 
 
 def _mark_last(chunks: Iterator[Chunk], source: Source, standing: Standing, schema: pa.Schema) -> Iterator[Chunk]:
@@ -371,6 +341,38 @@ def _encodings(archive: Archive) -> list[str]:
         if source.encoding:
             files.setdefault(source.encoding, []).append(source.file.path.name)
     return [f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {e}" for e, names in files.items()]
+
+
+def _others(output: Output, archive: Archive) -> list[str]:
+    """A line that says that OUT holds rows of inputs that are not given now."""
+    others = {marker.input for marker in output.markers} - {source.file.name for source in archive.sources}
+    rows = sum(marker.counts.read for marker in output.markers if marker.input in others)
+    return (
+        [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(others))}"]
+        if others
+        else []
+    )
+
+
+def _check_columns(archive: Archive, options: ScoreOptions) -> None:
+    for role in ("conversation", "time"):
+        name = getattr(options, f"{role}_column")
+        if name is not None and name not in archive.schema.names:
+            raise ColumnError(
+                f"--{role}-column {name} is no column of the input; it has {listed(archive.schema.names)}"
+            )
+
+
+def _check_default_out(output: Output, given: str, archive: Archive) -> None:
+    """Refuse to put an input's labels to those of another that happens to have the same stem."""
+    folder = f"{Path(local_path(given)).resolve()}/"
+    names = {source.file.name for source in archive.sources}
+    others = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
+    if others:
+        raise OutputError(
+            f"{output.folder} holds the labels of {others[0]}{' and others' * (len(others) > 1)}, not of {given}: "
+            f"give another place with -o"
+        )
 
 
 def storage_error(error: OSError, out: Path) -> StorageError:

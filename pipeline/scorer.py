@@ -123,9 +123,11 @@ class Scorer:
         """Find the distinct texts and tokenize them. texts: an Arrow array of strings (or all null)."""
         if pa.types.is_null(texts.type):
             texts = texts.cast(pa.string())
+        if pa.types.is_dictionary(texts.type):
+            texts = texts.dictionary_decode()  # a dictionary may hold far more values than these rows have
         if pa.types.is_string_view(texts.type):
             texts = texts.cast(pa.large_string())
-        coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+        coded = texts.dictionary_encode()
         place = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         encoded = self.model.tokenizer.encode(coded.dictionary, self.options.max_length)
         return Prepared(encoded, memo.keys_of(encoded), place)
@@ -137,9 +139,7 @@ class Scorer:
         """
         probabilities = np.full((len(prepared.encoded), len(self.model.labels)), np.nan, np.float32)
         wanted = np.flatnonzero(prepared.encoded.lengths > 2)
-        used = np.bincount(prepared.place[prepared.place >= 0], minlength=len(prepared.encoded))
-        rows = int(used[wanted].sum())
-        wanted = wanted[used[wanted] > 0]  # a dictionary column may hold values that no row has
+        rows = int((prepared.encoded.lengths > 2)[prepared.place[prepared.place >= 0]].sum())
         known, found = self._memo.find(prepared.keys[wanted])
         probabilities[wanted[known]] = found
         missing = wanted[~known]
@@ -199,6 +199,7 @@ class Scorer:
                 todo = [left[one] for one in equal_length_batches(encoded.lengths[rows[left]], self.batch_tokens)][::-1]
                 continue
             self.tally.batches += 1
+            self.tally.padded_tokens = self._engine.padded_tokens
             self.tally.inferred_rows += len(batch)
             self.tally.inferred_tokens += ids.size
         return out

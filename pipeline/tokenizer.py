@@ -233,6 +233,10 @@ def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:
 
 def _strings(texts: Iterable[str | None] | pa.Array | pa.ChunkedArray) -> list[str | None]:
     if isinstance(texts, (pa.Array, pa.ChunkedArray)):
-        strings: list[str | None] = texts.to_pylist()
+        try:
+            strings: list[str | None] = texts.to_pylist()
+        except UnicodeDecodeError:  # Parquet does not verify that its strings are UTF-8
+            values = texts.cast(pa.large_binary()).to_pylist()
+            strings = [value if value is None else value.decode("utf-8", "replace") for value in values]
         return strings
     return list(texts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-WINDOW_BYTES = 128 << 20  # a window of very long texts has fewer rows, so that memory stays bounded
+WINDOW_BYTES = 32 << 20  # a window of very long texts has fewer rows, so that memory stays bounded
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def cut(stretches: Iterable[Window], start_row: int, rows: int) -> Iterator[Wind
             if head.rows_read:
                 held.append(head)
                 held_rows += head.rows_read
-                held_bytes += head.batch.nbytes
+                held_bytes += head.batch.nbytes + sum(len(one.raw) for one in head.rejects)
             if rest.rows_read or held_rows == rows:
                 yield from _join(held)
                 held, held_rows, held_bytes = [], 0, 0

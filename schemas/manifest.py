@@ -57,8 +57,14 @@ class Counts:
         """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it holds no counts."""
         bins = [0] * CONFIDENCE_BINS
         for i, rows in plain["confidences"].items():
+            if not 0 <= int(i) < CONFIDENCE_BINS:
+                raise ValueError(f"bin {i}")
             bins[int(i)] = rows
-        return cls(**{**plain, "confidences": bins})
+        counts = cls(**{**plain, "confidences": bins})
+        numbers = [counts.scored, counts.truncated, counts.empty, counts.rejected, *counts.emotions.values(), *bins]
+        if not all(isinstance(one, int) and one >= 0 for one in numbers):
+            raise ValueError("a count that is no number")
+        return counts
 
     def add(self, other: Counts) -> None:
         """Add another's rows to these."""
@@ -80,6 +86,7 @@ class PartMarker:
     input: str
     input_bytes: int
     input_sha256: str
+    encoding: str | None  # that a text format was read in
     first_row: int  # rows of the input, from 0, rejected ones counted
     stop_row: int
     last: bool  # whether the input ends here
@@ -97,4 +104,6 @@ class PartMarker:
         values = {one.name: plain[one.name] for one in fields(cls)}
         if values["format"] > FORMAT:
             raise ValueError(f"format {values['format']}")
+        if not all(isinstance(values[name], int) for name in ("part_bytes", "first_row", "stop_row")):
+            raise ValueError("a row number that is no number")
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

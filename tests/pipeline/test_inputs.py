@@ -62,9 +62,9 @@ def test_a_folder_passes_over_hidden_names_and_labelled_archives(tmp_path: Path)
 
 def test_the_runs_own_output_is_left_out(tmp_path: Path) -> None:
     put(tmp_path, "a.csv", "out/b.csv", "c.parquet")
-    assert below(tmp_path, find_inputs([str(tmp_path)], tmp_path / "out")) == ["a.csv", "c.parquet"]
-    assert below(tmp_path, find_inputs([str(tmp_path / "**" / "*.csv")], tmp_path / "out")) == ["a.csv"]
-    assert below(tmp_path, find_inputs([str(tmp_path)], tmp_path / "c.parquet")) == ["a.csv", "out/b.csv"]
+    assert below(tmp_path, find_inputs([str(tmp_path)], [tmp_path / "out"])) == ["a.csv", "c.parquet"]
+    assert below(tmp_path, find_inputs([str(tmp_path / "**" / "*.csv")], [tmp_path / "out"])) == ["a.csv"]
+    assert below(tmp_path, find_inputs([str(tmp_path)], [tmp_path / "c.parquet"])) == ["a.csv", "out/b.csv"]
 
 
 def test_a_glob_matches_files_and_folders(tmp_path: Path) -> None:

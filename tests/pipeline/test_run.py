@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -348,9 +347,59 @@ def test_one_file_as_output_holds_all_rows_and_is_not_made_twice(archive, model,
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folder", "labelled.parquet", "log.parquet"]
 
 
-def test_a_file_that_is_not_ours_is_left_alone(archive, model):
+def test_a_file_that_is_not_ours_is_left_alone(archive, model, tmp_path):
+    other = shutil.copy(archive, tmp_path / "other.parquet")
     with pytest.raises(OutputError, match="not written by emojob"):
-        score_to([str(archive)], archive, ScoreOptions(fresh=True), model)
+        score_to([str(archive)], other, ScoreOptions(fresh=True), model)
+    with pytest.raises(OutputError, match="is an input itself"):
+        score_to([str(archive)], archive, ScoreOptions(), model)
+
+
+def test_a_file_made_into_the_folder_of_its_inputs_is_no_input(archive, model, tmp_path):
+    file = tmp_path / "labelled.parquet"
+    (tmp_path / "more.csv").write_text("id,text\n1,네\n2,너무,많은\n")
+    for _ in range(2):
+        counts = score_to([str(tmp_path / "more.csv")], file, ScoreOptions(), model).counts
+        assert (counts.read, counts.rejected) == (2, 1)
+    (tmp_path / "log.parquet").unlink()
+    score_to([str(tmp_path)], file, ScoreOptions(), model)
+    assert read(file)["id"].to_pylist() == ["1"]
+
+
+def test_two_archives_of_one_stem_do_not_share_an_output(archive, model, tmp_path):
+    score_archive([str(archive)], model_options=model)
+    (tmp_path / "log.csv").write_text("text\n네\n")
+    with pytest.raises(OutputError, match=r"log\.parquet"):
+        score_archive([str(tmp_path / "log.csv")], model_options=model)
+    assert len(read(tmp_path / "log.emotions")) == 3000
+
+
+def test_an_output_of_a_newer_version_is_refused_and_left_as_it_is(archive, model, tmp_path):
+    out = tmp_path / "out"
+    score_archive([str(archive)], out, model_options=model)
+    (marker,) = (out / "_emojob/parts").glob("*.json")
+    marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 99}))
+    with pytest.raises(OutputError, match="newer emojob"):
+        score_archive([str(archive)], out, ScoreOptions(fresh=True), model)
+    assert len(read(out)) == 3000
+
+
+def test_strings_that_are_not_utf8_are_labelled_and_come_back_as_they_were(model, tmp_path):
+    texts = pa.array([b"\xff\xfe binary \x00", "기뻐요".encode()], pa.binary())
+    raw = pa.Array.from_buffers(pa.string(), 2, texts.buffers())
+    file = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"text": raw}), file)
+    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    assert result.counts.labelled == 2
+    assert read(tmp_path / "out")["text"].cast(pa.binary()).equals(pa.chunked_array([texts]))
+
+
+def test_many_rejected_rows_close_a_part_too(model, tmp_path, small_parts):
+    file = tmp_path / "log.csv"
+    file.write_text("id,text\n" + "1,2,3\n" * 1700)
+    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    assert result.counts.rejected == 1700
+    assert len(list((tmp_path / "out/_emojob/parts").glob("*.json"))) == 4
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -365,21 +414,46 @@ def test_an_interrupted_file_goes_on(archive, model, tmp_path):
     assert read(file)["id"].to_pylist() == list(range(3000))
 
 
+CHILD = """
+import os, random, signal, sys
+from pipeline import atomic, parts, run
+from jobs.main import main
+
+parts.PART_ROWS, run._FIRST_ROWS, run._FEWEST_ROWS, run.WINDOW_ROWS = 500, 100, 100, 100
+moment, number = int(sys.argv.pop(1)), int(sys.argv.pop(1))
+passed = 0
+
+
+def die_at_the_moment(function):
+    def counted(*arguments, **named):
+        global passed
+        passed += 1
+        if passed == moment:
+            os.kill(os.getpid(), number)
+        return function(*arguments, **named)
+
+    return counted
+
+
+atomic.commit = die_at_the_moment(atomic.commit)
+atomic.sync_folder = die_at_the_moment(atomic.sync_folder)
+parts.PartWriter.add = die_at_the_moment(parts.PartWriter.add)
+parts.PartWriter._flush = die_at_the_moment(parts.PartWriter._flush)
+main(sys.argv[1:])
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_killed_command_loses_nothing(archive, tiny_model, tmp_path, number):
-    """The real command as a process, killed at several moments; afterwards all is as if nothing had happened."""
-    plain = ["-m", "jobs", "score", str(archive), "--model", str(tiny_model), "--precision", "fp32", "-o"]
-    subprocess.run([sys.executable, *plain, str(tmp_path / "whole"), "--quiet"], check=True)
-    generator = np.random.default_rng(int(number))
+def test_a_command_killed_again_and_again_loses_nothing(archive, tiny_model, model, tmp_path, number):
+    """The real command as a process that dies while it adds rows, writes, renames, syncs or marks a part."""
+    score_archive([str(archive)], tmp_path / "whole", model_options=model)
+    options = ["--model", str(tiny_model), "--precision", "fp32", "--quiet", "-o", str(tmp_path / "out")]
     codes = []
-    for _ in range(4):
-        process = subprocess.Popen([sys.executable, *plain, str(tmp_path / "out"), "--quiet"], stderr=subprocess.PIPE)
-        time.sleep(float(generator.uniform(0.5, 4.0)))
-        process.send_signal(number)
-        codes.append(process.wait(30))
-        process.stderr.close()
-    allowed = {0, -number} if number == signal.SIGKILL else {0, 130, -number}
-    assert set(codes) <= allowed
-    subprocess.run([sys.executable, *plain, str(tmp_path / "out"), "--quiet"], check=True)
+    for moment in np.random.default_rng(int(number)).integers(1, 40, 6).tolist():
+        child = [sys.executable, "-c", CHILD, str(moment), str(int(number)), "score", str(archive), *options]
+        codes.append(subprocess.run(child, capture_output=True, timeout=120).returncode)
+    assert set(codes) <= {0, -number if number == signal.SIGKILL else 130}
+    assert codes[0] != 0
+    score_archive([str(archive)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out").equals(read(tmp_path / "whole"))
     assert not list((tmp_path / "out").glob(".*"))

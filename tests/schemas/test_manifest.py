@@ -20,6 +20,7 @@ def marker(**changes) -> PartMarker:
         "input": "/logs/a.parquet",
         "input_bytes": 20,
         "input_sha256": "ab",
+        "encoding": None,
         "first_row": 0,
         "stop_row": 8,
         "last": True,

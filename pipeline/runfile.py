@@ -1,0 +1,94 @@
+"""run.json: what a run was asked for, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline import versions
+from pipeline.archive import Archive
+from pipeline.scorer import Scorer
+from schemas.manifest import Counts
+from schemas.options import ScoreOptions, as_dict
+
+
+def run_json(
+    state: str,
+    started: datetime,
+    archive: Archive,
+    scorer: Scorer,
+    options: ScoreOptions,
+    counts: Counts,
+    new_rows: int,
+    timings: tuple[float, dict[str, float]],
+) -> dict[str, Any]:
+    """The contents of run.json.
+
+    state: running, complete, interrupted or failed; counts: of all inputs; new_rows: of them, read by this run;
+    timings: when the run began (time.monotonic), and the seconds that each stage was busy.
+    """
+    begun, stage_seconds = timings
+    return {
+        "state": state,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": None if state == "running" else datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": _model(scorer),
+        "engine": _engine(scorer),
+        "text_column": archive.text_column,
+        "prefix": options.prefix,
+        "options": as_dict(scorer.options, options),
+        "inputs": [
+            {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding} for s in archive.sources
+        ],
+        "counts": {
+            "read": counts.read,
+            "labelled": counts.labelled,
+            "truncated": counts.truncated,
+            "empty": counts.empty,
+            "rejected": counts.rejected,
+            "emotions": counts.emotions,
+            "median_confidence": counts.median_confidence,
+        },
+        "this_run": {
+            "rows": new_rows,
+            "seconds": round(time.monotonic() - begun, 3),
+            "stage_seconds": {stage: round(seconds, 3) for stage, seconds in stage_seconds.items()},
+            **_work(scorer),
+        },
+        "versions": versions.installed(),
+    }
+
+
+def _model(scorer: Scorer) -> dict[str, Any]:
+    return {
+        "name": scorer.model.name,
+        "fingerprint": scorer.fingerprint,
+        "labels": list(scorer.model.labels),
+        "max_length": scorer.options.max_length,
+        "context": scorer.options.context,
+        "temperature": scorer.model.temperature,
+    }
+
+
+def _engine(scorer: Scorer) -> dict[str, Any]:
+    choice = scorer.choice
+    return {
+        "engine": choice.engine,
+        "device": choice.device,
+        "precision": choice.precision,
+        "batch_tokens": scorer.batch_tokens,
+        "halvings": scorer.tally.halvings,
+    }
+
+
+def _work(scorer: Scorer) -> dict[str, Any]:
+    tally = scorer.tally
+    return {
+        "rows_with_text": tally.rows,
+        "memo_share": round(tally.memo_share, 4),
+        "inferred_rows": tally.inferred_rows,
+        "inferred_tokens": tally.inferred_tokens,
+        "padded_tokens": tally.padded_tokens,
+        "batches": tally.batches,
+    }

@@ -1,0 +1,115 @@
+"""What training's tests share: a small world of texts, its tokenizer, and a recipe that takes seconds."""
+
+import csv
+import dataclasses
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sentencepiece
+import torch
+
+from pipeline.bert import BertShape
+from pipeline.tokenizer import KoBertTokenizer
+from schemas.labels import DEFAULT_LABELS
+from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
+from training.default_model import FILES
+from training.recipe import Phase, read_recipe
+
+# Each class has words of its own, so that whoever learns anything tells them apart.
+WORDS = {
+    "일상": "회의 점심 버스 날씨 서류",
+    "분노": "화나 짜증 열받아 어이없어 괘씸해",
+    "불안": "무서워 걱정돼 떨려 초조해 불안해",
+    "슬픔": "슬퍼 눈물나 서러워 아쉬워 안타까워",
+    "기쁨": "기뻐 행복해 신나 고마워 좋아",
+    "우울": "지쳤어 막막해 귀찮아 힘들어 절망이야",
+}
+# torch divides small sums among threads in no fixed way, and a tiny model is no faster for it
+torch.set_num_threads(1)
+
+OPENINGS = ["오늘", "어제", "정말", "그냥", "또", "나는", "우리", "왜", "지금", "아까"]
+
+KOTE_NAMES = {"일상": "없음", "분노": "짜증", "불안": "불안/걱정", "슬픔": "슬픔", "기쁨": "기쁨", "우울": "절망"}
+GOEMOTIONS_NAMES = dict(zip(DEFAULT_LABELS, ("neutral", "anger", "fear", "sadness", "joy", "remorse"), strict=True))
+
+
+@pytest.fixture(scope="session")
+def utterances() -> list[tuple[str, str]]:
+    """(text, class): 50 texts of each class."""
+    return [
+        (f"{opening} {word}", label)
+        for label, words in WORDS.items()
+        for opening, word in itertools.product(OPENINGS, words.split())
+    ]
+
+
+@pytest.fixture(scope="session")
+def spiece(utterances, tmp_path_factory) -> Path:
+    """A SentencePiece model with KoBERT's special tokens and some hundred pieces."""
+    place = tmp_path_factory.mktemp("spiece") / "spiece"
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([text for text, _ in utterances]), model_prefix=str(place), vocab_size=150,
+        hard_vocab_limit=False, unk_id=0, unk_piece="[UNK]", pad_id=1, pad_piece="[PAD]", bos_id=-1, eos_id=-1,
+        control_symbols=["[CLS]", "[SEP]", "[MASK]"], num_threads=1, minloglevel=2,
+    )  # fmt: skip
+    return place.with_suffix(".model")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(spiece) -> KoBertTokenizer:
+    return KoBertTokenizer(spiece, threads=1)
+
+
+@pytest.fixture(scope="session")
+def shape(tokenizer) -> BertShape:
+    return BertShape(tokenizer.vocab_size, hidden_size=32, layers=1, heads=2, intermediate_size=64, max_positions=32)
+
+
+@pytest.fixture(scope="session")
+def recipe(shape):
+    """The default model's recipe with everything small."""
+    default = read_recipe()
+    phase = Phase(
+        "all at once", epochs=6, learning_rate=5e-3, shares={"kote": 2.0, "goemotions": 1.0, "reviews": 0.5},
+        weights={"classes": 1.0, "kote": 1.0, "goemotions": 1.0, "rating": 0.5},
+    )  # fmt: skip
+    return dataclasses.replace(
+        default,
+        shape=shape,
+        corpus=dataclasses.replace(default.corpus, max_length=16, held_out=60),
+        pretraining=dataclasses.replace(default.pretraining, tokens=4000, batch_tokens=256),
+        fine_tuning=dataclasses.replace(default.fine_tuning, batch_tokens=128, phases=(phase,)),
+    )
+
+
+@pytest.fixture(scope="session")
+def data(utterances, spiece, tmp_path_factory) -> Path:
+    """A data folder with every corpus that the default model is made from, in its publisher's format."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "tokenizer").mkdir()
+    (folder / FILES["spiece"]).write_bytes(spiece.read_bytes())
+    texts = [text for text, _ in utterances]
+    ratings = np.array([10 if label == "기쁨" else 1 for _, label in utterances], np.int64)
+    pq.write_table(pa.table({"review": texts, "rating": ratings}), folder / FILES["reviews"])
+    kote = [(i, text, KOTE_LABELS.index(KOTE_NAMES[label])) for i, (text, label) in enumerate(utterances)]
+    goemotions = [(text, GOEMOTIONS_LABELS.index(GOEMOTIONS_NAMES[label]), "id") for text, label in utterances]
+    _write_tsv(folder / FILES["kote"], kote)
+    for part in ("goemotions", "goemotions_dev", "goemotions_test"):
+        _write_tsv(folder / FILES[part], goemotions)
+    with (folder / FILES["chat"]).open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("Q", "A", "label"), ("지금 뭐 해", "회의 가는 버스", 0), ("왜 떨려", "", 1)])
+    return folder
+
+
+def _write_tsv(place: Path, rows: list[tuple[object, ...]]) -> None:
+    place.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder with the default model's SentencePiece model."""
+    return Path(__file__).parent.parent / "pipeline" / "golden"

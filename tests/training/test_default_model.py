@@ -1,0 +1,88 @@
+"""The way from corpora to a finished folder, on a world of three hundred texts."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from schemas.errors import ArchiveError, OptionError
+from schemas.labels import DEFAULT_LABELS
+from training.default_model import FILES, labelled_examples, make_default_model, read_corpora
+
+
+@pytest.fixture(scope="module")
+def made(data, recipe, tmp_path_factory):
+    """(folder, work folder, metrics, lines of progress) of one whole making."""
+    place = tmp_path_factory.mktemp("made")
+    lines: list[str] = []
+    metrics = make_default_model(data, place / "model", place / "work", recipe, lines.append)
+    return place / "model", place / "work", metrics, lines
+
+
+def test_a_model_is_made_that_knows_its_small_world(made):
+    folder, _, metrics, _ = made
+    assert metrics["kote_held_out"]["accuracy"] > 0.7  # a guess is right in a sixth of them
+    assert json.loads((folder / "metrics.json").read_text(encoding="utf-8")) == metrics
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"] == {
+        str(i): label for i, label in enumerate(DEFAULT_LABELS)
+    }
+
+
+def test_the_card_states_the_measured_figures_and_the_licences(made):
+    folder, _, metrics, _ = made
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlanguage: ko\n")
+    for corpus in ("kote_held_out", "goemotions_dev", "goemotions_test"):
+        assert f"{metrics[corpus]['accuracy']:.3f}" in card
+        assert f"{metrics[corpus]['macro_f1']:.3f}" in card
+    assert all(licence in card for licence in ("CC0", "MIT", "Apache-2.0"))
+    assert "$" not in card
+
+
+def test_made_again_from_its_checkpoint_it_is_the_same_model(made, data, recipe, tmp_path):
+    folder, work, _, _ = made
+    make_default_model(data, tmp_path / "again", work, recipe, lambda line: None)
+    assert (tmp_path / "again" / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_a_work_folder_of_another_recipe_is_refused(made, data, recipe, tmp_path):
+    other = dataclasses.replace(recipe, pretraining=dataclasses.replace(recipe.pretraining, tokens=5000))
+    with pytest.raises(OptionError, match="begun with another pretraining"):
+        make_default_model(data, tmp_path, made[1], other, lambda line: None)
+
+
+def test_missing_corpora_are_all_named(data, recipe, tmp_path):
+    (tmp_path / FILES["chat"]).write_bytes((data / FILES["chat"]).read_bytes())
+    with pytest.raises(ArchiveError, match=r"nsmc_reviews\.parquet, kote_val\.tsv"):
+        read_corpora(tmp_path, recipe)
+
+
+def test_held_out_texts_are_learnt_from_nowhere(data, recipe):
+    read = read_corpora(data, recipe)
+    assert len(read.kote_held_out.texts) == 60
+    assert not set(read.kote_held_out.texts) & set(read.kote.texts)
+
+
+def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tokenizer):
+    read = read_corpora(data, recipe)
+    examples = labelled_examples(read, tokenizer, recipe)
+    known = {task: set(np.flatnonzero(~np.isnan(marks[:, 0]))) for task, marks in examples.marks.items()}
+    assert known["kote"] == set(examples.corpora["kote"])
+    assert known["goemotions"] == set(examples.corpora["goemotions"])
+    assert known["rating"] == set(examples.corpora["reviews"])
+    with_class = np.flatnonzero(~np.isnan(examples.classes[:, 0]))
+    assert set(with_class) == known["kote"] | known["goemotions"]
+
+
+def test_more_texts_held_out_than_there_are_is_refused(data, recipe):
+    greedy = dataclasses.replace(recipe, corpus=dataclasses.replace(recipe.corpus, held_out=300))
+    with pytest.raises(OptionError, match="hold out fewer"):
+        read_corpora(data, greedy)
+
+
+def test_a_recipe_that_does_not_fit_the_tokenizer_is_refused(data, recipe, tmp_path):
+    other = dataclasses.replace(recipe, shape=dataclasses.replace(recipe.shape, vocab_size=8002))
+    with pytest.raises(OptionError, match=r"vocab_size is 8002, but .* has \d+ pieces"):
+        make_default_model(data, tmp_path / "out", tmp_path / "work", other, lambda line: None)
+    assert not (tmp_path / "work").exists()

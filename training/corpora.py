@@ -1,0 +1,80 @@
+"""The corpora that the default model is made from: texts, ratings and labels, by name.
+
+The files are those of their publishers (NSMC-style reviews as Parquet, KOTE and GoEmotions-Korean as TSV, a
+question-and-answer CSV); none of them is part of this project.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+#: Each corpus's labels, in the order of their ids.
+KOTE_LABELS = [
+    "불평/불만", "환영/호의", "감동/감탄", "지긋지긋", "고마움", "슬픔", "화남/분노", "존경", "기대감",
+    "우쭐댐/무시함", "안타까움/실망", "비장함", "의심/불신", "뿌듯함", "편안/쾌적", "신기함/관심", "아껴주는",
+    "부끄러움", "공포/무서움", "절망", "한심함", "역겨움/징그러움", "짜증", "어이없음", "없음", "패배/자기혐오",
+    "귀찮음", "힘듦/지침", "즐거움/신남", "깨달음", "죄책감", "증오/혐오", "흐뭇함(귀여움/예쁨)", "당황/난처",
+    "경악", "부담/안_내킴", "서러움", "재미없음", "불쌍함/연민", "놀람", "행복", "불안/걱정", "기쁨", "안심/신뢰",
+]  # fmt: skip
+
+GOEMOTIONS_LABELS = [
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion", "curiosity", "desire",
+    "disappointment", "disapproval", "disgust", "embarrassment", "excitement", "fear", "gratitude", "grief",
+    "joy", "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness",
+    "surprise", "neutral",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Texts, each with one or several of `labels`: marks is float32 [texts, labels], 1 where a label was given."""
+
+    texts: list[str]
+    marks: NDArray[np.float32]
+    labels: list[str]
+
+    def take(self, rows: NDArray[np.int64]) -> Labelled:
+        """The given rows."""
+        return Labelled([self.texts[i] for i in rows], self.marks[rows], self.labels)
+
+
+def kote(path: Path) -> Labelled:
+    """KOTE: id, text, label ids, tab between, quoted as in CSV."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="\t"))
+    return _labelled([row[1] for row in rows], [row[2] for row in rows], KOTE_LABELS)
+
+
+def goemotions(path: Path) -> Labelled:
+    """GoEmotions in Korean: text, label ids, ..., tab between, quotes meaning themselves."""
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
+    return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
+
+
+def reviews(path: Path) -> tuple[list[str], NDArray[np.float32]]:
+    """Reviews and their ratings scaled to 0..1, each text once."""
+    table = pq.read_table(path, columns=["review", "rating"])
+    ratings = (table["rating"].to_numpy().astype(np.float32) - 1) / 9
+    first_rating: dict[str, float] = {}
+    for text, rating in zip(table["review"].to_pylist(), ratings.tolist(), strict=True):
+        first_rating.setdefault(text, rating)
+    return list(first_rating), np.fromiter(first_rating.values(), np.float32, len(first_rating))
+
+
+def questions_and_answers(path: Path) -> list[str]:
+    """The questions and the answers of a CSV with the columns Q and A."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row[column] for row in csv.DictReader(file) for column in ("Q", "A") if row[column]]
+
+
+def _labelled(texts: list[str], ids: list[str], labels: list[str]) -> Labelled:
+    marks = np.zeros((len(texts), len(labels)), np.float32)
+    for row, numbers in enumerate(ids):
+        marks[row, [int(number) for number in numbers.split(",")]] = 1
+    return Labelled(texts, marks, labels)

@@ -1,0 +1,222 @@
+"""The default model, from plain texts to the finished folder: pre-train, fine-tune, calibrate, measure, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.atomic import write_json
+from pipeline.bert import BertShape, Classifier
+from pipeline.tokenizer import Encoded, KoBertTokenizer
+from schemas.errors import ArchiveError, OptionError
+from schemas.labels import DEFAULT_LABELS
+from training import corpora
+from training.calibration import fit_temperature, softmax
+from training.corpora import Labelled
+from training.evaluation import Figures, figures
+from training.finetuning import Examples, fine_tune, predict
+from training.mapping import LabelMap
+from training.model_card import model_card
+from training.model_folder import Trained, write_model_folder
+from training.pretraining import Pretrainer, pretrain
+from training.recipe import ModelRecipe
+
+STORED_IN = torch.bfloat16
+
+#: The files of a data folder.
+FILES = {
+    "reviews": "nsmc_reviews.parquet",
+    "kote": "kote_val.tsv",
+    "goemotions": "goemotions_ko_train.tsv",
+    "goemotions_dev": "goemotions_ko_dev.tsv",
+    "goemotions_test": "goemotions_ko_test.tsv",
+    "chat": "chatbot_qa.csv",
+    "spiece": "tokenizer/spiece.model",
+}
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """Everything the default model learns from or is measured on. ratings: float32 [reviews] in 0..1."""
+
+    reviews: list[str]
+    ratings: NDArray[np.float32]
+    chat: list[str]
+    kote: Labelled
+    kote_held_out: Labelled
+    goemotions: Labelled
+    goemotions_dev: Labelled
+    goemotions_test: Labelled
+    spiece: Path
+
+
+def make_default_model(
+    data: Path, out: Path, work: Path, recipe: ModelRecipe, report: Callable[[str], None], device: str = "cpu"
+) -> dict[str, Any]:
+    """Make the model folder `out` from the corpora in `data`, and return its measured figures.
+
+    work: holds the checkpoint; the same call goes on with it where an earlier one stopped. `report` gets lines of
+    progress. Raises ArchiveError where a file of `data` is missing, OptionError where the recipe does not
+    fit the tokenizer, or `work` was begun with another recipe.
+    """
+    read = read_corpora(data, recipe)
+    tokenizer = KoBertTokenizer(read.spiece)
+    if tokenizer.vocab_size != recipe.shape.vocab_size:
+        raise OptionError(
+            f"recipe: model.vocab_size is {recipe.shape.vocab_size}, but {read.spiece} has {tokenizer.vocab_size} "
+            "pieces; make them agree"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    _claim(work, recipe)
+    report(f"pre-training on {len(read.reviews) + len(read.chat):,} unlabelled and {_labelled(read):,} labelled texts")
+    encoded, ratings = _plain_texts(read, tokenizer, recipe.corpus.max_length)
+    checkpoint = work / "pretraining.pt"
+    pretrained = pretrain(
+        encoded, ratings, recipe.shape, tokenizer.mask_id, recipe.pretraining, checkpoint, report, device
+    )
+    trained = fine_tuned(pretrained, read, tokenizer, recipe, report, device)
+    metrics = measure(trained, read, tokenizer, recipe)
+    write_model_folder(out, trained, read.spiece, metrics, model_card(metrics, recipe), STORED_IN)
+    report(f"wrote {out}")
+    return metrics
+
+
+def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
+    """Read the files of a data folder. Raises ArchiveError that names those that are missing."""
+    missing = [name for name in FILES.values() if not (data / name).exists()]
+    if missing:
+        raise ArchiveError(f"{data} lacks {', '.join(missing)}; put the corpora there, or name another folder")
+    path = {key: data / name for key, name in FILES.items()}
+    reviews, ratings = corpora.reviews(path["reviews"])
+    kote = corpora.kote(path["kote"])
+    held_out = recipe.corpus.held_out
+    if held_out >= len(kote.texts):
+        raise OptionError(
+            f"recipe: corpus.held_out is {held_out}, but {path['kote']} has {len(kote.texts)} texts; hold out fewer"
+        )
+    order = np.random.default_rng(recipe.corpus.held_out_seed).permutation(len(kote.texts))
+    return Corpora(
+        reviews=reviews,
+        ratings=ratings,
+        chat=corpora.questions_and_answers(path["chat"]),
+        kote=kote.take(np.sort(order[held_out:])),
+        kote_held_out=kote.take(order[:held_out]),
+        goemotions=corpora.goemotions(path["goemotions"]),
+        goemotions_dev=corpora.goemotions(path["goemotions_dev"]),
+        goemotions_test=corpora.goemotions(path["goemotions_test"]),
+        spiece=path["spiece"],
+    )
+
+
+def fine_tuned(
+    pretrained: Pretrainer,
+    read: Corpora,
+    tokenizer: KoBertTokenizer,
+    recipe: ModelRecipe,
+    report: Callable[[str], None],
+    device: str = "cpu",
+) -> Trained:
+    """Fine-tune and calibrate; the epoch and the temperature are chosen on the held-out texts."""
+    held_out = tokenizer.encode(read.kote_held_out.texts, recipe.corpus.max_length)
+    labels = recipe.kote.hard(read.kote_held_out.marks)
+
+    def judge(classifier: Classifier) -> float:
+        return figures(softmax(predict(classifier, held_out)), labels, DEFAULT_LABELS).macro_f1
+
+    torch.manual_seed(recipe.fine_tuning.seed)
+    body = _with_new_head(pretrained, recipe.shape, len(DEFAULT_LABELS)).to(device)
+    examples = labelled_examples(read, tokenizer, recipe)
+    report(f"fine-tuning on {len(examples.encoded):,} texts, {len(labels):,} held out")
+    classifier = stored(fine_tune(body, examples, recipe.fine_tuning, judge, report), STORED_IN)
+    temperature = fit_temperature(predict(classifier, held_out), labels)
+    return Trained(classifier, recipe.shape, DEFAULT_LABELS, temperature)
+
+
+def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> dict[str, Any]:
+    """The model's figures on texts it did not learn from, as they stand in metrics.json and in the card."""
+
+    def on(labelled: Labelled, label_map: LabelMap) -> Figures:
+        logits = predict(trained.classifier, tokenizer.encode(labelled.texts, recipe.corpus.max_length))
+        return figures(softmax(logits, trained.temperature), label_map.hard(labelled.marks), trained.labels)
+
+    return {
+        "temperature": round(trained.temperature, 4),
+        "kote_held_out": on(read.kote_held_out, recipe.kote).as_json(),
+        "goemotions_dev": on(read.goemotions_dev, recipe.goemotions).as_json(),
+        "goemotions_test": on(read.goemotions_test, recipe.goemotions).as_json(),
+    }
+
+
+def labelled_examples(read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> Examples:
+    """The labelled texts one corpus behind the other, each with what is known of it."""
+    sizes = [len(read.kote.texts), len(read.goemotions.texts), len(read.reviews)]
+    starts = np.cumsum([0, *sizes])
+    places = dict(zip(("kote", "goemotions", "reviews"), map(np.arange, starts[:-1], starts[1:]), strict=True))
+
+    def known(rows: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
+        whole = np.full((starts[-1], values.shape[1]), np.nan, np.float32)
+        whole[rows] = values
+        return whole
+
+    sharpness = recipe.fine_tuning.sharpness
+    classes = np.concatenate(
+        [recipe.kote.soft(read.kote.marks, sharpness), recipe.goemotions.soft(read.goemotions.marks, sharpness)]
+    )
+    return Examples(
+        encoded=tokenizer.encode([*read.kote.texts, *read.goemotions.texts, *read.reviews], recipe.corpus.max_length),
+        corpora=places,
+        classes=known(np.arange(len(classes)), classes),
+        marks={
+            "kote": known(places["kote"], read.kote.marks),
+            "goemotions": known(places["goemotions"], read.goemotions.marks),
+            "rating": known(places["reviews"], read.ratings[:, None]),
+        },
+    )
+
+
+def stored(classifier: Classifier, dtype: torch.dtype) -> Classifier:
+    """The classifier with its weights rounded to what will be stored, in float32 again."""
+    return classifier.to(dtype).float().eval()
+
+
+def _plain_texts(read: Corpora, tokenizer: KoBertTokenizer, max_length: int) -> tuple[Encoded, NDArray[np.float32]]:
+    """What pre-training reads, and each text's rating, NaN where it has none."""
+    others = [*read.kote.texts, *read.goemotions.texts, *read.chat]
+    ratings = np.concatenate([read.ratings, np.full(len(others), np.nan, np.float32)])
+    return tokenizer.encode([*read.reviews, *others], max_length), ratings
+
+
+def _with_new_head(pretrained: Pretrainer, shape: BertShape, labels: int) -> Classifier:
+    classifier = Classifier(shape, labels)
+    torch.nn.init.normal_(classifier.head.weight, std=0.02)
+    torch.nn.init.zeros_(classifier.head.bias)
+    body = {k: w for k, w in pretrained.body.state_dict().items() if not k.startswith("head.")}
+    classifier.load_state_dict(body, strict=False)
+    return classifier
+
+
+def _claim(work: Path, recipe: ModelRecipe) -> None:
+    """Note in the work folder what its checkpoint is made with; a checkpoint of another recipe is not gone on with."""
+    ours = {part: dataclasses.asdict(getattr(recipe, part)) for part in ("shape", "corpus", "pretraining")}
+    note = work / "begun_with.json"
+    if not note.exists():
+        write_json(note, ours)
+        return
+    theirs = json.loads(note.read_text(encoding="utf-8"))
+    changed = [part for part in ours if theirs.get(part) != ours[part]]
+    if changed:
+        raise OptionError(
+            f"the work folder {work} was begun with another {' and '.join(changed)}; give --work an empty folder"
+        )
+
+
+def _labelled(read: Corpora) -> int:
+    return len(read.kote.texts) + len(read.goemotions.texts)

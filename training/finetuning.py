@@ -1,0 +1,172 @@
+"""Fine-tuning on several labelled corpora at once.
+
+Each text brings what is known of it: the weights of its classes, the labels of its corpus, its rating. The six
+classes are what the model is for; the other tasks have heads of their own, which are thrown away in the end, and
+only teach the body. Targets are soft: a text that carries joy and sadness is both, in shares, which also keeps the
+model from being surer than it should be.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pipeline.bert import Classifier
+from pipeline.tokenizer import Encoded
+from training.batches import equal_length_batches, gather
+from training.progress import Progress
+from training.recipe import FineTuningRecipe, Phase
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts with what is known of them; a row of NaN where nothing is.
+
+    corpora: the rows of each corpus; classes: float32 [rows, classes], summing to 1;
+    marks: for each further task float32 [rows, outputs] in 0..1.
+    """
+
+    encoded: Encoded
+    corpora: dict[str, NDArray[np.int64]]
+    classes: NDArray[np.float32]
+    marks: dict[str, NDArray[np.float32]]
+
+
+class FineTuner(nn.Module):
+    """The classifier with a further head for each further task."""
+
+    def __init__(self, body: Classifier, outputs: dict[str, int]) -> None:
+        super().__init__()
+        self.body = body
+        self.heads = nn.ModuleDict({task: nn.Linear(body.head.in_features, size) for task, size in outputs.items()})
+
+    def forward(self, ids: Tensor, dropout: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """ids: int [rows, tokens] -> logits of the classes [rows, classes] and of each task [rows, outputs]."""
+        pooled = self.body.pooled(ids, dropout=dropout)
+        pooled = F.dropout(pooled, dropout, dropout > 0)
+        return self.body.head(pooled), {task: head(pooled) for task, head in self.heads.items()}
+
+
+def fine_tune(
+    body: Classifier,
+    examples: Examples,
+    recipe: FineTuningRecipe,
+    judge: Callable[[Classifier], float],
+    report: Callable[[str], None],
+) -> Classifier:
+    """Fine-tune `body` in place, and return the state after that epoch of the last phase that `judge` rates highest."""
+    torch.manual_seed(recipe.seed)
+    device = body.head.weight.device
+    model = FineTuner(body, {task: marks.shape[1] for task, marks in examples.marks.items()}).to(device)
+    examples = replace(examples, classes=balanced(examples, recipe.balance))
+    generator = np.random.default_rng(recipe.seed)
+    best, best_score = copy.deepcopy(body), -1.0
+    for phase in recipe.phases:
+        epochs = [_rows_of_epoch(examples, phase, generator) for _ in range(phase.epochs)]
+        batches = [_batches(examples, rows, recipe.batch_tokens, generator) for rows in epochs]
+        optimizer = torch.optim.AdamW(_decayed_and_not(model, recipe.weight_decay), phase.learning_rate)
+        progress = Progress(sum(map(len, batches)), "steps", report)
+        for epoch in batches:
+            for rows in epoch:
+                rate = phase.learning_rate * learning_rate_share(progress.done / progress.total, recipe.warmup)
+                losses = _losses(model, examples, rows, recipe.dropout)
+                _step(model, optimizer, losses, phase, rate)
+                progress.add(1, {task: loss.item() for task, loss in losses.items()})
+            score = judge(body)
+            report(f"{phase.name}: held-out macro-F1 {score:.4f}")
+            if phase is recipe.phases[-1] and score > best_score:
+                best, best_score = copy.deepcopy(body), score
+    return best.cpu()
+
+
+def predict(model: Classifier, encoded: Encoded, batch_tokens: int = 8192) -> NDArray[np.float32]:
+    """Logits float32 [rows, classes], in the order of the rows."""
+    device = model.head.weight.device
+    logits = np.zeros((len(encoded), model.head.out_features), np.float32)
+    with torch.inference_mode():
+        for rows in equal_length_batches(encoded.lengths, batch_tokens, np.random.default_rng(0)):
+            logits[rows] = model(gather(encoded, rows).to(device)).float().cpu().numpy()
+    return logits
+
+
+def learning_rate_share(done: float, warmup: float) -> float:
+    """The share of the full learning rate after a share `done` of the steps: linear up, then linear down to 0."""
+    if done < warmup:
+        return done / warmup
+    return (1 - done) / (1 - warmup) if warmup < 1 else 1.0
+
+
+def _rows_of_epoch(examples: Examples, phase: Phase, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Each corpus as often as its share says: whole times, and a part drawn anew."""
+    drawn = []
+    for corpus, share in phase.shares.items():
+        rows = examples.corpora.get(corpus, np.zeros(0, np.int64))
+        whole, part = divmod(share, 1)
+        drawn += [rows] * int(whole)
+        drawn.append(generator.permutation(rows)[: round(part * len(rows))])
+    return np.concatenate(drawn)
+
+
+def _batches(
+    examples: Examples, rows: NDArray[np.int64], budget: int, generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    return [rows[batch] for batch in equal_length_batches(examples.encoded.lengths[rows], budget, generator)]
+
+
+def _losses(model: FineTuner, examples: Examples, rows: NDArray[np.int64], dropout: float) -> dict[str, Tensor]:
+    """The loss of each task over those rows of which the task's answer is known."""
+    device = model.body.head.weight.device
+    ids = gather(examples.encoded, rows).to(device)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        logits, others = model(ids, dropout)
+    target = torch.from_numpy(examples.classes[rows]).to(device)
+    known = ~target[:, 0].isnan()
+    losses = {"classes": -(target[known] * F.log_softmax(logits.float()[known], 1)).sum() / max(1, len(rows))}
+    for task, marks in examples.marks.items():
+        target = torch.from_numpy(marks[rows]).to(device)
+        known = ~target[:, 0].isnan()
+        each = F.binary_cross_entropy_with_logits(others[task].float()[known], target[known], reduction="sum")
+        losses[task] = each / (max(1, len(rows)) * target.shape[1])
+    return losses
+
+
+def _step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, losses: dict[str, Tensor], phase: Phase, rate: float
+) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    total = torch.stack([phase.weights[task] * loss for task, loss in losses.items()]).sum()
+    torch.autograd.backward(total)
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
+    """The texts' classes, each class weighted with (1 / its share) ** power: float32 [rows, classes].
+
+    Shares are those within a corpus, for what is rare in one may be common in another; the texts of a corpus weigh
+    1 on average.
+    """
+    classes = examples.classes.copy()
+    for rows in examples.corpora.values():
+        known = rows[~np.isnan(classes[rows, 0])]
+        if len(known):
+            share = np.maximum(classes[known].mean(axis=0), 1e-6)
+            weights = share**-power
+            classes[known] *= weights / (weights * share).sum()
+    return classes
+
+
+def _decayed_and_not(model: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Parameters in BERT's two groups: biases and LayerNorm are not decayed."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]

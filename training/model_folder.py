@@ -1,0 +1,88 @@
+"""Writing a model folder: an ordinary Hugging Face one, that stock `transformers` opens without anyone's code."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from pipeline.atomic import commit, temporary, write_json
+from pipeline.bert import BertShape, Classifier, to_hf
+from training.stock_tokenizer import write_stock_tokenizer
+
+FORMAT = 1  # of the keys that begin with emojob_
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier that is ready to be written.
+
+    labels: in id order; temperature: divides the logits before the softmax; context: none or previous.
+    """
+
+    classifier: Classifier
+    shape: BertShape
+    labels: tuple[str, ...]
+    temperature: float
+    context: str = "none"
+
+
+def write_model_folder(
+    folder: Path,
+    trained: Trained,
+    spiece: Path,
+    metrics: dict[str, Any],
+    card: str,
+    dtype: torch.dtype = torch.bfloat16,
+) -> None:
+    """Write config.json, model.safetensors, spiece.model, the tokenizer's files, metrics.json and README.md.
+
+    dtype: what the weights are stored in. config.json comes last: a folder that has one is whole.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").unlink(missing_ok=True)
+    state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
+    beside = temporary(folder / "model.safetensors")
+    weights = {name: w.contiguous() for name, w in to_hf(state, trained.shape.layers).items()}
+    save_file(weights, beside, metadata={"format": "pt"})
+    beside.chmod(0o644)  # safetensors lets the owner alone read
+    commit(beside, folder / "model.safetensors")
+    beside = temporary(folder / "spiece.model")
+    shutil.copyfile(spiece, beside)
+    commit(beside, folder / "spiece.model")
+    write_stock_tokenizer(spiece, folder, trained.shape.max_positions)
+    write_json(folder / "metrics.json", metrics)
+    beside = temporary(folder / "README.md")
+    beside.write_text(card, encoding="utf-8")
+    commit(beside, folder / "README.md")
+    write_json(folder / "config.json", _config(trained, dtype))
+
+
+def _config(trained: Trained, dtype: torch.dtype) -> dict[str, Any]:
+    shape = trained.shape
+    return {
+        "architectures": ["BertForSequenceClassification"],
+        "model_type": "bert",
+        "vocab_size": shape.vocab_size,
+        "hidden_size": shape.hidden_size,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "intermediate_size": shape.intermediate_size,
+        "max_position_embeddings": shape.max_positions,
+        "type_vocab_size": shape.type_vocab_size,
+        "layer_norm_eps": shape.layer_norm_eps,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "pad_token_id": shape.pad_id,
+        "id2label": {str(i): label for i, label in enumerate(trained.labels)},
+        "label2id": {label: i for i, label in enumerate(trained.labels)},
+        "dtype": str(dtype).removeprefix("torch."),
+        "emojob_format": FORMAT,
+        "emojob_temperature": round(trained.temperature, 6),
+        "emojob_context": trained.context,
+    }

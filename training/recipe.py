@@ -1,0 +1,207 @@
+"""How a model is made, as frozen dataclasses that check themselves and a TOML file that fills them."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.bert import BertShape
+from schemas.errors import OptionError
+from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
+from training.mapping import LabelMap
+
+DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
+
+CORPORA = ("kote", "goemotions", "reviews")
+TASKS = ("classes", "kote", "goemotions", "rating")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class CorpusRecipe:
+    """[corpus]: how texts are cut and how many labelled ones are kept apart."""
+
+    max_length: int  # tokens
+    held_out: int  # texts
+    held_out_seed: int
+
+    def __post_init__(self) -> None:
+        _between("corpus.max_length", self.max_length, 3, 4096)
+        _between("corpus.held_out", self.held_out, 1, 1_000_000)
+
+
+@dataclass(frozen=True)
+class PretrainingRecipe:
+    """[pretraining]: masked-language pre-training; the recipe file says what each one means."""
+
+    tokens: int
+    batch_tokens: int
+    learning_rate: float
+    warmup: float
+    decay: float
+    weight_decay: float
+    masked: float
+    rating_weight: float
+    window: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        _between("pretraining.tokens", self.tokens, 1, 10**13)
+        _between("pretraining.batch_tokens", self.batch_tokens, 1, 10**7)
+        _between("pretraining.learning_rate", self.learning_rate, 1e-9, 1)
+        _between("pretraining.warmup", self.warmup, 0, 1)
+        _between("pretraining.decay", self.decay, 0, 1)
+        _between("pretraining.weight_decay", self.weight_decay, 0, 1)
+        _between("pretraining.masked", self.masked, 0.01, 0.9)
+        _between("pretraining.rating_weight", self.rating_weight, 0, 100)
+        _between("pretraining.window", self.window, 1, 64)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """[[fine_tuning.phases]]: some epochs over a mixture of corpora, with a weight for each task.
+
+    shares: how often an epoch reads each corpus (0.5: half of it, drawn anew each time; 3.0: three times).
+    weights: the weight of each task's loss.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    shares: dict[str, float]
+    weights: dict[str, float]
+
+    def __post_init__(self) -> None:
+        where = f"fine_tuning.phases {self.name!r}"
+        _between(f"{where} epochs", self.epochs, 1, 10_000)
+        _between(f"{where} learning_rate", self.learning_rate, 1e-9, 1)
+        _numbers(f"{where} shares", self.shares, CORPORA)
+        _numbers(f"{where} weights", self.weights, TASKS)
+        if not any(self.shares.values()):
+            raise OptionError(f"recipe: {where} reads nothing, all shares are 0; give a corpus a share above 0")
+
+
+@dataclass(frozen=True)
+class FineTuningRecipe:
+    """[fine_tuning]: what the phases have in common; the recipe file says what each one means."""
+
+    batch_tokens: int
+    warmup: float
+    weight_decay: float
+    dropout: float
+    sharpness: float
+    balance: float
+    seed: int
+    phases: tuple[Phase, ...]
+
+    def __post_init__(self) -> None:
+        _between("fine_tuning.batch_tokens", self.batch_tokens, 1, 10**7)
+        _between("fine_tuning.warmup", self.warmup, 0, 1)
+        _between("fine_tuning.weight_decay", self.weight_decay, 0, 1)
+        _between("fine_tuning.dropout", self.dropout, 0, 0.9)
+        _between("fine_tuning.sharpness", self.sharpness, 0.1, 100)
+        _between("fine_tuning.balance", self.balance, 0, 1)
+        _between("fine_tuning: number of phases", len(self.phases), 1, 100)
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """A whole recipe file: a model from plain texts to calibrated classes."""
+
+    shape: BertShape
+    corpus: CorpusRecipe
+    pretraining: PretrainingRecipe
+    fine_tuning: FineTuningRecipe
+    kote: LabelMap
+    goemotions: LabelMap
+
+    def __post_init__(self) -> None:
+        for size, value in dataclasses.asdict(self.shape).items():
+            if size not in ("pad_id", "layer_norm_eps"):
+                _between(f"model.{size}", value, 1, 10**6)
+        if self.shape.hidden_size % self.shape.heads:
+            raise OptionError(
+                f"recipe: model.hidden_size {self.shape.hidden_size} is not a multiple of model.heads "
+                f"{self.shape.heads}; choose sizes that divide"
+            )
+        _between(
+            "corpus.max_length (model.max_positions is the limit)", self.corpus.max_length, 3, self.shape.max_positions
+        )
+
+
+def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
+    """Read a recipe file. Raises OptionError where it is missing, is not TOML, or says what cannot be."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OptionError(f"recipe {path} does not exist; name a .toml file like {DEFAULT_RECIPE.name}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"recipe {path} is not TOML: {error}; compare it with {DEFAULT_RECIPE.name}") from None
+    sections = {"model": dict, "corpus": dict, "pretraining": dict, "fine_tuning": dict, "labels": dict}
+    _check_keys("the recipe", table, sections)
+    _check_keys("labels", table["labels"], {"kote": dict, "goemotions": dict})
+    fine_tuning = dict(table["fine_tuning"])
+    phases = fine_tuning.get("phases", [])
+    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
+        raise OptionError(
+            f"recipe: fine_tuning.phases is {phases!r}; give each phase as a table [[fine_tuning.phases]]"
+        )
+    fine_tuning["phases"] = tuple(fill(Phase, phase, "fine_tuning.phases") for phase in phases)
+    return ModelRecipe(
+        shape=fill(BertShape, table["model"], "model"),
+        corpus=fill(CorpusRecipe, table["corpus"], "corpus"),
+        pretraining=fill(PretrainingRecipe, table["pretraining"], "pretraining"),
+        fine_tuning=fill(FineTuningRecipe, fine_tuning, "fine_tuning"),
+        kote=LabelMap.from_table(table["labels"]["kote"], KOTE_LABELS, "labels.kote"),
+        goemotions=LabelMap.from_table(table["labels"]["goemotions"], GOEMOTIONS_LABELS, "labels.goemotions"),
+    )
+
+
+def fill(kind: type[_T], table: dict[str, Any], where: str) -> _T:
+    """A dataclass from a table of a TOML file.
+
+    Raises OptionError where a key is missing (and has no default), is unknown, or has a value of a wrong type.
+    """
+    types = typing.get_type_hints(kind)
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    expected = {field.name: typing.get_origin(types[field.name]) or types[field.name] for field in fields}
+    optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
+    _check_keys(where, table, expected, optional)
+    values = {key: float(value) if expected[key] is float else value for key, value in table.items()}
+    return kind(**values)
+
+
+def _check_keys(
+    where: str, table: dict[str, Any], expected: dict[str, Any], optional: set[str] | frozenset[str] = frozenset()
+) -> None:
+    known = ", ".join(expected)
+    for key, value in table.items():
+        if key not in expected:
+            raise OptionError(f"recipe: {where} has the unknown key {key!r}; known are {known}")
+        right = _is_number(value) if expected[key] is float else isinstance(value, expected[key])
+        if not right or (expected[key] is int and isinstance(value, bool)):
+            name = expected[key].__name__
+            raise OptionError(f"recipe: {where}.{key} is {value!r}, which should be of type {name}; correct it")
+    missing = [key for key in expected if key not in table and key not in optional]
+    if missing:
+        raise OptionError(f"recipe: {where} lacks {', '.join(missing)}; compare it with {DEFAULT_RECIPE.name}")
+
+
+def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> None:
+    _check_keys(where, table, dict.fromkeys(names, float))
+    for name, value in table.items():
+        _between(f"{where} {name}", value, 0, 1e6)
+
+
+def _between(where: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise OptionError(f"recipe: {where} is {value}, which should lie between {low:g} and {high:g}; correct it")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
