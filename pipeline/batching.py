@@ -1,12 +1,14 @@
-"""Cutting a window into batches: rows of one length, a token budget, no padding.
+"""Cutting a window into batches: rows sorted by length, a token budget, next to no padding.
 
-Because every row of a batch has the same number of tokens, nothing is padded and nothing is masked, and what a row
-comes to does not depend on its neighbours: batch size, window size and memo cannot change a label.
+The tokens of a batch stand one behind the other, rows of one length together. Attention works on each such group, all
+else on all tokens at once, so nothing is masked, and what a row comes to does not depend on its neighbours: batch
+size, window size and memo cannot change a label.
 """
 
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,23 +17,60 @@ from pipeline.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
+_STEP = 256  # tokens; what a batch is filled up to a multiple of
+_SMALLEST = 16
 
-def equal_length_batches(lengths: NDArray[np.int64], batch_tokens: int) -> list[Rows]:
-    """Cut rows into batches of one length, the longest first; every row stands in exactly one.
+
+@dataclass(frozen=True)
+class Packed:
+    """The tokens of a batch.
+
+    ids, positions: int32 [tokens], texts one after the other, then padding; groups: (rows, length) of each run of
+    texts of one length; firsts: int64 [rows], where each text begins; padding: tokens that belong to no text.
+    """
+
+    ids: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    groups: list[tuple[int, int]]
+    firsts: NDArray[np.int64]
+    padding: int
+
+
+def token_batches(lengths: NDArray[np.int64], batch_tokens: int) -> list[Rows]:
+    """Cut rows into batches, the longest first; every row stands in exactly one.
 
     lengths: int64 [rows], tokens of each row. batch_tokens: tokens a batch holds at most (one row at least).
     """
     order = np.argsort(-lengths, kind="stable")
-    starts = np.flatnonzero(np.diff(lengths[order], prepend=-1)).tolist()
-    batches = []
-    for start, stop in itertools.pairwise([*starts, len(order)]):
-        size = max(1, batch_tokens // max(1, int(lengths[order[start]])))
-        batches += [order[i : min(i + size, stop)] for i in range(start, stop, size)]
-    return batches
+    ends = np.cumsum(lengths[order])
+    cuts = [0]
+    while cuts[-1] < len(order):
+        before = ends[cuts[-1] - 1] if cuts[-1] else 0
+        cuts.append(max(cuts[-1] + 1, int(np.searchsorted(ends, before + batch_tokens, side="right"))))
+    return [order[start:stop] for start, stop in itertools.pairwise(cuts)]
 
 
-def gather(encoded: Encoded, rows: Rows) -> NDArray[np.int32]:
-    """The ids of rows that are all of one length: int32 [rows, tokens]."""
-    length = int(encoded.offsets[rows[0] + 1] - encoded.offsets[rows[0]])
-    ids: NDArray[np.int32] = encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)]
-    return ids
+def pack(encoded: Encoded, rows: Rows, batch_tokens: int) -> Packed:
+    """Put the tokens of rows, which are sorted by length, one behind the other.
+
+    The batch is filled up to one of a few sizes: for each size, matrix kernels are prepared anew, which takes longer
+    than the padding does.
+    """
+    lengths = encoded.lengths[rows]
+    tokens = int(lengths.sum())
+    size = max(tokens, min(batch_tokens, _filled(tokens)))
+    firsts = np.cumsum(lengths) - lengths
+    within = np.arange(tokens) - np.repeat(firsts, lengths)
+    ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)
+    ids[:tokens] = encoded.ids[np.repeat(encoded.offsets[rows], lengths) + within]
+    positions[:tokens] = within
+    starts = np.flatnonzero(np.diff(lengths, prepend=-1))
+    groups = [(stop - start, int(lengths[start])) for start, stop in itertools.pairwise([*starts.tolist(), len(rows)])]
+    return Packed(ids, positions, groups, firsts, size - tokens)
+
+
+def _filled(tokens: int) -> int:
+    """The smallest of 16, 32, ... 256, 512, 768, ... that holds so many tokens."""
+    if tokens > _STEP:
+        return -(-tokens // _STEP) * _STEP
+    return max(_SMALLEST, 1 << (tokens - 1).bit_length())

@@ -1,7 +1,8 @@
 """BERT's encoder and classifier, with the layout that is fastest to run.
 
 The arithmetic is that of `transformers.BertForSequenceClassification` (Devlin et al., 2019); what differs is
-where the weights lie: query, key and value are one matrix, and a batch of texts of one length needs no mask.
+where the weights and the tokens lie: query, key and value are one matrix, and the tokens of a batch stand one behind
+the other, texts of one length together, so that nothing is padded and nothing masked.
 `from_hf` and `to_hf` translate the names of the weights, so a model folder stays an ordinary Hugging Face one.
 """
 
@@ -14,6 +15,8 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Groups = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,20 @@ class Layer(nn.Module):
         self.down: nn.Module = nn.Linear(shape.intermediate_size, hidden)
         self.output_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
 
-    def forward(self, x: Tensor, dropout: float = 0.0) -> Tensor:
-        """x: [rows, tokens, hidden], all tokens real (no padding) -> the same shape."""
-        rows, tokens, hidden = x.shape
-        # one view of [rows, tokens, 3, heads, size] -> three of [rows, heads, tokens, size]
-        q, k, v = self.qkv(x).view(rows, tokens, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-        attended = self.attended(attended.transpose(1, 2).reshape(rows, tokens, hidden))
-        x = self.attention_norm(x + F.dropout(attended, dropout, dropout > 0))
+    def forward(self, x: Tensor, groups: Groups, dropout: float = 0.0) -> Tensor:
+        """x: [tokens, hidden], texts one after the other, those of one length together -> the same shape.
+
+        Attention stays within each text; everything else is done for all tokens at once.
+        """
+        qkv, attended, start = self.qkv(x), torch.zeros_like(x), 0
+        for rows, length in groups:
+            stop = start + rows * length
+            # a view of [rows, length, 3, heads, size] -> three of [rows, heads, length, size]
+            q, k, v = qkv[start:stop].view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            within = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+            attended[start:stop] = within.transpose(1, 2).reshape(stop - start, -1)
+            start = stop
+        x = self.attention_norm(x + F.dropout(self.attended(attended), dropout, dropout > 0))
         raised = self.up(x) if self.gelu_within_up else F.gelu(self.up(x))
         normed: Tensor = self.output_norm(x + F.dropout(self.down(raised), dropout, dropout > 0))
         return normed
@@ -79,11 +88,24 @@ class Encoder(nn.Module):
 
     def forward(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
         """ids: int [rows, tokens] of texts of one length -> [rows, tokens, hidden]."""
-        x = self.words(ids) + self.positions.weight[: ids.shape[1]]
+        rows, length = ids.shape
+        positions = torch.arange(length, device=ids.device).repeat(rows)
+        flat_segments = None if segments is None else segments.reshape(-1)
+        x = self.packed(ids.reshape(-1), positions, [(rows, length)], flat_segments, dropout)
+        return x.view(rows, length, -1)
+
+    def packed(
+        self, ids: Tensor, positions: Tensor, groups: Groups, segments: Tensor | None = None, dropout: float = 0.0
+    ) -> Tensor:
+        """ids, positions: int [tokens], texts one after the other -> [tokens, hidden].
+
+        groups: (rows, length) of each run of texts of one length, in order; tokens behind the last are padding.
+        """
+        x = self.words(ids) + self.positions(positions)
         x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
         x = F.dropout(self.norm(x), dropout, dropout > 0)
         for layer in self.layers:
-            x = layer(x, dropout)
+            x = layer(x, groups, dropout)
         return cast(Tensor, x)
 
 

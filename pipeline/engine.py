@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline import machine
+from pipeline.batching import Packed
 from pipeline.bert import Classifier, Layer
 from pipeline.model import Model
 from schemas.errors import ModelError, OptionError
@@ -25,8 +26,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Tokens in one forward pass where the user names none: what keeps a CPU's caches or a GPU's processors busy.
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
 
-# A matrix product of fewer rows takes another path through the fp32 kernels, with other rounding; so no batch has
-# fewer, and what a text comes to does not depend on how many others stand beside it.
+# A matrix product of fewer rows takes another path through the fp32 kernels, with other rounding; so none has fewer,
+# and what a text comes to does not depend on how many others stand beside it.
 _FEWEST_ROWS = 16
 
 
@@ -64,7 +65,7 @@ def choose(options: ModelOptions, here: machine.Machine) -> Choice:
 
 
 class TorchEngine:
-    """BERT in torch: fused attention, weights packed for the processor, no padding and so no mask."""
+    """BERT in torch: fused attention, weights laid out for the processor, next to no padding and no mask."""
 
     def __init__(self, model: Model, choice: Choice, threads: int | None = None) -> None:
         if model.context != "none":
@@ -73,7 +74,6 @@ class TorchEngine:
             )
         self.choice = choice
         self.labels = len(model.labels)
-        self.padded_tokens = 0  # added so far, where a batch was too small
         self._threads = threads or machine.cores()
         self._device = torch.device(choice.device)
         classifier = copy.deepcopy(model.classifier).to(self._device, DTYPES[choice.precision]).eval()
@@ -81,23 +81,21 @@ class TorchEngine:
             _pack(classifier)
         self._classifier = classifier
 
-    def logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
-        """ids: int32 [rows, tokens] of texts of one length -> logits float32 [rows, labels].
+    def logits(self, batch: Packed) -> NDArray[np.float32]:
+        """The logits of the texts of a batch: float32 [rows, labels].
 
         Raises torch.OutOfMemoryError where the device has not the memory for so many tokens.
         """
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)  # counts for the calling thread only
-        rows, tokens = ids.shape
-        spare = max(0, -(-_FEWEST_ROWS // tokens) - rows)
-        if spare:
-            ids = np.concatenate([ids, np.repeat(ids[:1], spare, axis=0)])
-            self.padded_tokens += spare * tokens
+        rows = len(batch.firsts)
         with torch.inference_mode():
-            given = torch.from_numpy(ids).to(self._device)
-            pooled = self._classifier.encoder(given)[:, 0]
-            if len(pooled) < _FEWEST_ROWS:
-                pooled = F.pad(pooled, (0, 0, 0, _FEWEST_ROWS - len(pooled)))
+            ids, positions, firsts = (
+                torch.from_numpy(one).to(self._device) for one in (batch.ids, batch.positions, batch.firsts)
+            )
+            pooled = self._classifier.encoder.packed(ids, positions, batch.groups)[firsts]
+            if rows % _FEWEST_ROWS:
+                pooled = F.pad(pooled, (0, 0, 0, _FEWEST_ROWS - rows % _FEWEST_ROWS))
             logits = self._classifier.head(torch.tanh(self._classifier.pooler(pooled)))[:rows]
             return cast(NDArray[np.float32], logits.float().cpu().numpy())
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import machine, memo, model
-from pipeline.batching import equal_length_batches, gather
+from pipeline.batching import pack, token_batches
 from pipeline.engine import BATCH_TOKENS, Choice, OutOfMemory, TorchEngine, choose, softmax
 from pipeline.stages import Stopped
 from pipeline.tokenizer import Encoded
@@ -179,27 +179,27 @@ class Scorer:
     def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
         """Probabilities float32 [rows, labels] of some rows, batch by batch."""
         out = np.empty((len(rows), len(self.model.labels)), np.float32)
-        todo = equal_length_batches(encoded.lengths[rows], self.batch_tokens)[::-1]
+        todo = token_batches(encoded.lengths[rows], self.batch_tokens)[::-1]
         while todo:
             if stopping():
                 raise Stopped
             batch = todo.pop()
-            ids = gather(encoded, rows[batch])
+            packed = pack(encoded, rows[batch], self.batch_tokens)
             try:
-                out[batch] = softmax(self._engine.logits(ids), self.model.temperature)
+                out[batch] = softmax(self._engine.logits(packed), self.model.temperature)
             except OutOfMemory:
                 if len(batch) == 1:
                     raise ModelError(
                         f"{self.model.name} does not fit into the memory of {self.choice.device} with one text of "
-                        f"{ids.shape[1]} tokens: give --device cpu"
+                        f"{len(packed.ids)} tokens: give --device cpu"
                     ) from None
-                self.batch_tokens = max(1, ids.size // 2)
+                self.batch_tokens = max(1, len(packed.ids) // 2)
                 self.tally.halvings += 1
                 left = np.concatenate([batch, *todo])
-                todo = [left[one] for one in equal_length_batches(encoded.lengths[rows[left]], self.batch_tokens)][::-1]
+                todo = [left[one] for one in token_batches(encoded.lengths[rows[left]], self.batch_tokens)][::-1]
                 continue
             self.tally.batches += 1
-            self.tally.padded_tokens = self._engine.padded_tokens
+            self.tally.padded_tokens += packed.padding
             self.tally.inferred_rows += len(batch)
-            self.tally.inferred_tokens += ids.size
+            self.tally.inferred_tokens += len(packed.ids) - packed.padding
         return out

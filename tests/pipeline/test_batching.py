@@ -1,28 +1,51 @@
-"""Batches hold every row once, one length each, within the budget."""
+"""Batches hold every row once, within the budget, and next to no padding."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.batching import equal_length_batches, gather
+from pipeline.batching import pack, token_batches
 from pipeline.tokenizer import Encoded
 
 
+def encoded(lengths: list[int]) -> Encoded:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Encoded(np.arange(1, offsets[-1] + 1, dtype=np.int32), offsets, np.zeros(len(lengths), bool))
+
+
 @given(st.lists(st.integers(2, 64), max_size=300), st.integers(1, 500))
-def test_every_row_stands_in_one_batch_of_its_length(lengths, budget):
+def test_every_row_stands_in_one_batch_within_the_budget(lengths, budget):
     rows = np.array(lengths, np.int64)
-    batches = equal_length_batches(rows, budget)
+    batches = token_batches(rows, budget)
     assert sorted(i for batch in batches for i in batch.tolist()) == list(range(len(rows)))
-    for batch in batches:
-        assert len(set(rows[batch].tolist())) == 1
-        assert len(batch) == 1 or rows[batch].sum() <= budget
+    assert all(len(batch) == 1 or rows[batch].sum() <= budget for batch in batches)
 
 
 def test_the_longest_come_first():
-    lengths = np.array([3, 60, 7, 60])
-    assert [lengths[batch[0]] for batch in equal_length_batches(lengths, 1000)] == [60, 7, 3]
+    assert [batch.tolist() for batch in token_batches(np.array([3, 60, 7, 60]), 70)] == [[1], [3, 2, 0]]
 
 
-def test_a_batch_holds_its_rows_tokens():
-    encoded = Encoded(np.arange(9, dtype=np.int32), np.array([0, 2, 5, 6, 9]), np.zeros(4, bool))
-    assert gather(encoded, np.array([3, 1])).tolist() == [[6, 7, 8], [2, 3, 4]]
+@given(st.lists(st.integers(2, 64), min_size=1, max_size=60), st.integers(64, 600))
+def test_a_batch_holds_its_rows_tokens_in_groups_of_one_length(lengths, budget):
+    texts = encoded(lengths)
+    for rows in token_batches(texts.lengths, budget):
+        batch = pack(texts, rows, budget)
+        assert batch.firsts.tolist() == (np.cumsum(texts.lengths[rows]) - texts.lengths[rows]).tolist()
+        for row, first in zip(rows.tolist(), batch.firsts.tolist(), strict=True):
+            length = lengths[row]
+            assert batch.ids[first : first + length].tolist() == texts.ids[texts.offsets[row] :][:length].tolist()
+            assert batch.positions[first : first + length].tolist() == list(range(length))
+        assert [length for rows_, length in batch.groups for _ in range(rows_)] == texts.lengths[rows].tolist()
+        assert len(batch.ids) == texts.lengths[rows].sum() + batch.padding
+
+
+def test_a_long_window_has_under_three_percent_of_padding():
+    lengths = np.random.default_rng(0).gamma(3.0, 6.0, 4000).astype(int).clip(3, 64).tolist()
+    texts = encoded(lengths)
+    padding = sum(pack(texts, rows, 2048).padding for rows in token_batches(texts.lengths, 2048))
+    assert 0 < padding < 0.03 * sum(lengths)
+
+
+def test_batches_come_in_few_sizes():
+    sizes = {len(pack(encoded([3] * n), np.arange(n), 2048).ids) for n in range(1, 680)}
+    assert len(sizes) <= 12

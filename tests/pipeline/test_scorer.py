@@ -124,10 +124,10 @@ def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypa
     scorer = load(tiny_model)
     whole = scorer._engine.logits
 
-    def short_of_memory(ids):
-        if ids.size > 100:
+    def short_of_memory(batch):
+        if len(batch.ids) > 100:
             raise module.OutOfMemory("CUDA out of memory")
-        return whole(ids)
+        return whole(batch)
 
     monkeypatch.setattr(scorer._engine, "logits", short_of_memory)
     assert np.array_equal(scorer.score(TEXTS).probabilities, expected)
@@ -138,7 +138,7 @@ def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypa
 def test_one_text_that_does_not_fit_at_all_is_an_error(tiny_model, monkeypatch):
     scorer = load(tiny_model)
 
-    def no_memory(ids):
+    def no_memory(batch):
         raise module.OutOfMemory("CUDA out of memory")
 
     monkeypatch.setattr(scorer._engine, "logits", no_memory)
@@ -153,7 +153,7 @@ def test_inference_stops_when_told_to(tiny_scorer):
 
 def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
     scorer = load(tiny_model)
-    monkeypatch.setattr(scorer._engine, "logits", lambda ids: np.full((len(ids), 6), np.nan, np.float32))
+    monkeypatch.setattr(scorer._engine, "logits", lambda batch: np.full((len(batch.firsts), 6), np.nan, np.float32))
     with pytest.raises(ModelError, match="fp32"):
         scorer.score(["네"])
 
