@@ -58,7 +58,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int) -> Packed:
     """
     lengths = encoded.lengths[rows]
     tokens = int(lengths.sum())
-    size = max(tokens, min(batch_tokens, _filled(tokens)))
+    size = max(tokens, _SMALLEST, min(batch_tokens, _filled(tokens)))
     firsts = np.cumsum(lengths) - lengths
     within = np.arange(tokens) - np.repeat(firsts, lengths)
     ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)

@@ -22,7 +22,7 @@ tags: [korean, emotion, kobert]
 Labels a short Korean utterance with one of six emotions: $labels. It has KoBERT's architecture made small
 ($layers layers of $hidden, a vocabulary of $vocabulary SentencePiece pieces) and was trained from nothing by this
 project's own code, so that the job runs out of the box and quickly on a plain processor. It is a starting point:
-a KoBERT that was fine-tuned on your own annotated dialogue will be better (`emojob train`).
+a KoBERT that was fine-tuned on your own annotated dialogue will be better.
 
 한국어 짧은 발화를 여섯 감정(일상, 분노, 불안, 슬픔, 기쁨, 우울)으로 나누는 작은 KoBERT 구조의 모델입니다.
 가지고 계신 대화 데이터로 미세 조정한 KoBERT가 더 정확합니다.
@@ -35,7 +35,7 @@ $rows
 
 Only texts count in which one class clearly outweighs the others (at least 1.3 times the next; a label weighs
 1 / the number of labels in its class). Calibration error: expected calibration error, 15 bins. "Most frequent class"
-is the accuracy of always giving that one. The held-out KOTE texts also chose the best epoch and the temperature, so
+is the accuracy of always giving that one. The held-out KOTE texts also chose the settings, the best epoch and the temperature, so
 their figures lean a little to the good side; GoEmotions' test part was looked at once, for this table.
 
 | KOTE, held out | texts | precision | recall | F1 |
@@ -62,7 +62,7 @@ and `make model` makes the model again.
 ## What to know
 
 - Its texts are film reviews, comments and machine-translated English comments, hardly any dialogue.
-- 우울 (depression) is rare in all of them and seldom found; its figure rests on few texts. The label means
+- 우울 (depression) is rare in all of them and hardly ever found; its figure rests on very few texts. The label means
   that an utterance sounds weary or hopeless. It is no sign of an illness.
 - 일상 (neutral) and 불안 (anxiety) are often taken for something else; irony is usually missed.
 - It reads the first $max_length tokens of one utterance, without what was said before.
