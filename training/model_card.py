@@ -36,7 +36,8 @@ $rows
 Only texts count in which one class clearly outweighs the others (at least 1.3 times the next; a label weighs
 1 / the number of labels in its class). Calibration error: expected calibration error, 15 bins. "Most frequent class"
 is the accuracy of always giving that one. The held-out KOTE texts also chose the settings, the
-best epoch and the temperature, so their figures lean a little to the good side; GoEmotions' test part was looked at once, for this table.
+best epoch and the temperature, so their figures lean a little to the good side; GoEmotions' test part was looked at
+once, for this table.
 
 | KOTE, held out | texts | precision | recall | F1 |
 | --- | ---: | ---: | ---: | ---: |
