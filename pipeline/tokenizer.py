@@ -12,6 +12,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ SPECIAL_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 _NEEDS_CARE = re.compile(r"[^ -~가-힣ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎㅏ-ㅣ]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGIT_COMMA = re.compile(r"\S,")
+_SLICE = 4096  # texts
 _LONG = 4096  # characters; a longer text is encoded from its beginning only, where that is exact
 
 
@@ -129,12 +131,21 @@ class KoBertTokenizer:
     def _pieces(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
         """Ids without special tokens, int32 [tokens], and their number for each text, int64 [rows].
 
-        With `room`, a very long text may come back shorter than it is, but longer than `room`.
+        With `room`, a very long text may come back shorter than it is, but longer than `room`. Many texts are worked
+        on in slices, so that Python's share of one is done while C++ works on another.
         """
+        if len(texts) <= _SLICE:
+            return self._pieces_of_slice(texts, room)
+        slices = [texts[i : i + _SLICE] for i in range(0, len(texts), _SLICE)]
+        with ThreadPoolExecutor(self.threads) as pool:
+            done = list(pool.map(lambda one: self._pieces_of_slice(one, room), slices))
+        return np.concatenate([ids for ids, _ in done]), np.concatenate([lengths for _, lengths in done])
+
+    def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
         needs_care = _NEEDS_CARE.search if self._folds_spaces else lambda text: True
         cleaned = [clean(text) if needs_care(text) else text for text in (text or "" for text in texts)]
         cut = self._cut_long(cleaned, room)
-        rows: list[list[int]] = self._sp.encode(cleaned, out_type=int, num_threads=self.threads)
+        rows: list[list[int]] = self._sp.encode(cleaned, out_type=int, num_threads=1)
         for row, whole in cut.items():
             if room is not None and len(rows[row]) <= room:
                 cleaned[row] = whole

@@ -48,6 +48,12 @@ def test_a_comma_behind_a_digit_is_a_piece_of_its_own(digits):
     assert encoded.tolist() == [one["ids"] for one in RECORDS["digits_comma"]]
 
 
+def test_many_texts_get_the_ids_that_each_gets_alone(tokenizer, monkeypatch):
+    texts = [one["text"] for one in RECORDS["single"]]
+    monkeypatch.setattr(module, "_SLICE", 7)
+    assert tokenizer.encode(texts, 64).tolist() == [one["ids_64"] for one in RECORDS["single"]]
+
+
 def test_special_ids_are_koberts(tokenizer):
     ids = (tokenizer.unk_id, tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
     assert ids == (0, 1, 2, 3, 4)
