@@ -394,6 +394,21 @@ def test_strings_that_are_not_utf8_are_labelled_and_come_back_as_they_were(model
     assert read(tmp_path / "out")["text"].cast(pa.binary()).equals(pa.chunked_array([texts]))
 
 
+def test_narrow_dictionaries_stay_readable(model, tmp_path):
+    file = tmp_path / "log.parquet"
+    narrow = pa.dictionary(pa.int8(), pa.string())
+    schema = pa.schema({"text": pa.string(), "code": narrow})
+    with pq.ParquetWriter(file, schema) as writer:
+        for group in range(4):
+            codes = pa.array([f"{group}-{i}" for i in range(100)]).dictionary_encode().cast(narrow)
+            writer.write_table(pa.table({"text": texts(100), "code": codes}, schema=schema))
+    for out in (tmp_path / "out", tmp_path / "out.parquet"):
+        score_to([str(file)], out, ScoreOptions(), model)
+        codes = read(out)["code"]
+        assert codes.type == narrow
+        assert codes.to_pylist() == [f"{group}-{i}" for group in range(4) for i in range(100)]
+
+
 def test_many_rejected_rows_close_a_part_too(model, tmp_path, small_parts):
     file = tmp_path / "log.csv"
     file.write_text("id,text\n" + "1,2,3\n" * 1700)

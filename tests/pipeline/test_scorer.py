@@ -158,6 +158,15 @@ def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
         scorer.score(["네"])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("precision", "distance"), [("fp32", 1e-3), ("bf16", 0.03)])
+def test_a_gpu_gives_the_cpus_probabilities(precision, distance):
+    exact = Scorer.load(options=ModelOptions(device="cpu", precision="fp32")).score(TEXTS)
+    there = Scorer.load(options=ModelOptions(device="cuda", precision=precision)).score(TEXTS)
+    assert np.abs(exact.probabilities - there.probabilities).max() < distance
+
+
 @pytest.mark.parametrize("options", [{"engine": "ray"}, {"precision": "int8"}, {"context": "previous"}])
 def test_what_is_not_to_be_had_is_refused(tiny_model, options):
     with pytest.raises(OptionError):
