@@ -32,7 +32,7 @@ def keys_of(encoded: Encoded) -> Keys:
 class Memo:
     """Probabilities of texts seen before, at most `capacity` of them."""
 
-    def __init__(self, labels: int, capacity: int = 200_000) -> None:
+    def __init__(self, labels: int, capacity: int = 50_000) -> None:
         self.capacity = capacity
         self._keys = np.empty((0, 2), np.uint64)  # sorted by the first half
         self._probabilities = np.empty((0, labels), np.float32)
