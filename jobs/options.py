@@ -27,7 +27,12 @@ _MODEL_OPTIONS = (
     click.option(
         "--batch-tokens", type=int, metavar="N", help="Tokens in one forward pass.  [default: suits the device]"
     ),
-    click.option("--context", type=click.Choice(CONTEXTS), default=_DEFAULT.context, show_default=True),
+    click.option(
+        "--context",
+        type=click.Choice(CONTEXTS),
+        help="What the model reads beside a text: nothing, or the previous utterance of its conversation.  "
+        "[default: what it was trained for]",
+    ),
 )
 
 

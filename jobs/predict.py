@@ -19,15 +19,24 @@ _LINES = 2048  # of standard input, labelled together
 @click.command(context_settings=SETTINGS, short_help="Label texts given here, or on standard input.")
 @click.argument("texts", metavar="TEXT...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all probabilities.")
+@click.option(
+    "--dialogue", is_flag=True, help="The texts are one conversation, in order: for a model with the context previous."
+)
 @model_options
-def predict(texts: tuple[str, ...], as_json: bool, **given: Any) -> None:
-    """Label texts, one line of output a text; without TEXT, the lines of standard input."""
+def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any) -> None:
+    """Label texts, one line of output a text; without TEXT, the lines of standard input.
+
+    Each text stands alone: a model that reads the previous utterance as well gets none, unless --dialogue is given.
+    """
     options = take_model_options(given)
+    from pipeline.context import consecutive
     from pipeline.scorer import Scorer
 
     scorer = Scorer.load(options=options)
+    last: str | None = None
     for block in [texts] if texts else _blocks(sys.stdin):
-        scored = scorer.score(block)
+        *previous, last = consecutive([*block, ""], last)
+        scored = scorer.score(block, previous if dialogue else None)
         rows = zip(block, scored.labels, scored.confidences.tolist(), scored.probabilities.tolist(), strict=True)
         for text, label, confidence, probabilities in rows:
             click.echo(

@@ -12,6 +12,7 @@ from schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
 from schemas.options import ENCODINGS, ScoreOptions
 
 _DEFAULT = ScoreOptions()
+_CONVERSATIONS = "Column that tells conversations apart.  [default: where the model needs one, among the usual names]"
 
 
 @click.command(context_settings=SETTINGS, short_help="Label every utterance of an archive.")
@@ -23,7 +24,7 @@ _DEFAULT = ScoreOptions()
 @click.option("--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True)
 @model_options
 @click.option("--prefix", default=_DEFAULT.prefix, help="Put before the names of the columns that are added.")
-@click.option("--conversation-column", metavar="C", help="Column that tells conversations apart.")
+@click.option("--conversation-column", metavar="C", help=_CONVERSATIONS)
 @click.option("--time-column", metavar="C", help="Column with the time of an utterance.")
 @click.option("--sample", is_flag=True, help="Label the sample archive that comes with the package.")
 @click.option("--fresh", is_flag=True, help="Begin again, without the parts that are complete.")
@@ -68,7 +69,7 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     if sample:
         inputs, place = [str(sample_archive())], place or Path("shop_chat.emotions")
     if dry_run:
-        log.plan(plan_archive(inputs, place, options))
+        log.plan(plan_archive(inputs, place, options, model.context))
         return 0
     stages = Stages()
     with log.running(stages):

@@ -40,11 +40,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Archive:
-    """Files that are one table. schema: of each window; text_column: the name of the column to be labelled."""
+    """Files that are one table.
+
+    schema: of each window; text_column: the name of the column to be labelled; conversation_column: of the one that
+    tells conversations apart, where they matter.
+    """
 
     sources: list[Source]
     schema: pa.Schema
     text_column: str
+    conversation_column: str | None = None
 
 
 def open_archive(files: Sequence[InputFile], text_column: str | None = None, encoding: str = "auto") -> Archive:
@@ -67,11 +72,14 @@ def open_archive(files: Sequence[InputFile], text_column: str | None = None, enc
     return Archive(sources, schema, choose_text_column(parts, schema, text_column))
 
 
-def windows(archive: Archive, source: Source, start_row: int = 0, rows: int = 61_440) -> Iterator[Window]:
+def windows(
+    archive: Archive, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
+) -> Iterator[Window]:
     """The rows of one source of an archive from `start_row` (from 0, rejected ones counted) on, in order.
 
-    Each window has the archive's schema and at most `rows` rows, fewer where they are very long. No more than about a
-    window is in memory. Raises ArchiveError where the file is damaged or has changed since it was looked at.
+    Each window has the archive's schema (or only `columns` of it) and at most `rows` rows, fewer where they are very
+    long. No more than about a window is in memory. Raises ArchiveError where the file is damaged or has changed since
+    it was looked at.
     """
     with encoding.readable(source.file):
         size = source.file.path.stat().st_size
@@ -80,8 +88,11 @@ def windows(archive: Archive, source: Source, start_row: int = 0, rows: int = 61
             f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {size:,}); "
             f"start again when it is complete"
         )
-    for window in cut(_stretches(source, start_row, rows), start_row, rows):
-        yield replace(window, batch=align(window.batch, source.file, archive.schema))
+    schema = archive.schema
+    if columns is not None:
+        schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
+    for window in cut(_stretches(source, start_row, rows, columns), start_row, rows):
+        yield replace(window, batch=align(window.batch, source.file, schema))
 
 
 def _look(file: InputFile, wanted: str, json_kinds: Kinds) -> Source:
@@ -116,11 +127,11 @@ def _with_partitions(source: Source) -> Source:
     return replace(source, file=replace(source.file, partitions=folders), schema=schema)
 
 
-def _stretches(source: Source, start_row: int, rows: int) -> Iterator[Window]:
-    """The rows of a source as its reader gives them."""
+def _stretches(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[Window]:
+    """The rows of a source as its reader gives them; only Parquet has columns that can be left unread."""
     file = source.file
     if file.format == "parquet":
-        return parquet.read(file, start_row, rows)
+        return parquet.read(file, start_row, rows, columns)
     text_encoding = source.encoding or "utf-8"
     if file.format == "jsonl":
         folders = dict(file.partitions)

@@ -26,7 +26,8 @@ class Packed:
     """The tokens of a batch.
 
     ids, positions: int32 [tokens], texts one after the other, then padding; groups: (rows, length) of each run of
-    texts of one length; firsts: int64 [rows], where each text begins; padding: tokens that belong to no text.
+    texts of one length; firsts: int64 [rows], where each text begins; padding: tokens that belong to no text;
+    segments: int32 [tokens] of pairs of texts, None for texts alone.
     """
 
     ids: NDArray[np.int32]
@@ -34,6 +35,7 @@ class Packed:
     groups: list[tuple[int, int]]
     firsts: NDArray[np.int64]
     padding: int
+    segments: NDArray[np.int32] | None = None
 
 
 def token_batches(lengths: NDArray[np.int64], batch_tokens: int) -> list[Rows]:
@@ -62,11 +64,16 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int) -> Packed:
     firsts = np.cumsum(lengths) - lengths
     within = np.arange(tokens) - np.repeat(firsts, lengths)
     ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)
-    ids[:tokens] = encoded.ids[np.repeat(encoded.offsets[rows], lengths) + within]
+    at = np.repeat(encoded.offsets[rows], lengths) + within
+    ids[:tokens] = encoded.ids[at]
     positions[:tokens] = within
+    segments = None
+    if encoded.segments is not None:
+        segments = np.zeros(size, np.int32)
+        segments[:tokens] = encoded.segments[at]
     starts = np.flatnonzero(np.diff(lengths, prepend=-1))
     groups = [(stop - start, int(lengths[start])) for start, stop in itertools.pairwise([*starts.tolist(), len(rows)])]
-    return Packed(ids, positions, groups, firsts, size - tokens)
+    return Packed(ids, positions, groups, firsts, size - tokens, segments)
 
 
 def _filled(tokens: int) -> int:

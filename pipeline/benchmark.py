@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +22,7 @@ from pipeline.scorer import Scorer
 from schemas.options import ModelOptions, ScoreOptions
 
 _STAGES = ("read", "tokenize", "infer", "write")
+_TURNS = 10  # utterances of a conversation, for a model that reads the previous one
 
 
 def measure(model: ModelOptions, source: str | None, text_column: str | None, rows: int) -> dict[str, Any]:
@@ -37,7 +39,8 @@ def measure(model: ModelOptions, source: str | None, text_column: str | None, ro
     with tempfile.TemporaryDirectory(prefix="emojob-bench-") as folder:
         archive = Path(folder) / "rows.parquet"
         _write(_texts(source, text_column, rows), archive)
-        result = score_archive([str(archive)], Path(folder) / "out", ScoreOptions(text_column="text"), model)
+        options = ScoreOptions(text_column="text", conversation_column="conversation")
+        result = score_archive([str(archive)], Path(folder) / "out", options, model)
     work, engine = result.run["this_run"], result.run["engine"]
     stages = {stage: work["stage_seconds"].get(stage, 0.0) for stage in _STAGES}
     tokens = work["inferred_tokens"] + work["padded_tokens"]
@@ -73,7 +76,7 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
 
 
 def _write(texts: pa.Array, file: Path) -> None:
-    pq.write_table(pa.table({"text": texts}), file)
+    pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), file)
 
 
 def _peak_memory() -> int:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.inputs import InputFile
-from schemas.columns import USUAL_TEXT_COLUMNS
+from schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMNS
 from schemas.errors import ArchiveError, ColumnError
 
 _MOST_LISTED = 40  # columns in a message
@@ -55,14 +55,19 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     )
 
 
-def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str], given: str) -> str:
+def _given_column(parts: Sequence[Part], names: list[str], given: str, option: str) -> str:
+    """The column of `names`, which all files have, that is meant by `given`; raises ColumnError where there is none."""
     same = [name for name in names if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", given)]
     if given not in names and len(same) != 1:
         file, own = next(((file, own) for file, own in parts if given not in own.names), parts[0])
         close = difflib.get_close_matches(given, own.names, 1)
-        hint = f"; did you mean --text-column {listed(close[:1])}?" if close else ""
+        hint = f"; did you mean {option} {listed(close[:1])}?" if close else ""
         raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed(own.names)}{hint}")
-    name = given if given in names else same[0]
+    return given if given in names else same[0]
+
+
+def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str], given: str) -> str:
+    name = _given_column(parts, names, given, "--text-column")
     kind = schema.field(name).type
     if not is_text(kind):
         texts = [field.name for field in schema if is_text(field.type)]
@@ -77,6 +82,49 @@ def is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(_is_string(kind) or pa.types.is_null(kind))
+
+
+def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_column: str, given: str | None) -> str:
+    """The name of the column that tells conversations apart: the one given, or the only one of a usual name that fits.
+
+    It stands in each file, is not the text, and holds strings, bytes or numbers. schema: of all files together.
+    Raises ColumnError.
+    """
+    names: list[str] = [name for name in schema.names if all(name in own.names for _, own in parts)]
+    where, ask = _where(parts), "say which column tells conversations apart: --conversation-column NAME"
+    if given is not None:
+        name = _given_column(parts, names, given, "--conversation-column")
+        if not is_conversation(schema.field(name).type):
+            raise ColumnError(
+                f"column {name!r} of {where} holds {schema.field(name).type}, which tells no conversations apart: "
+                f"give a column of strings or numbers with --conversation-column NAME; the columns are {listed(names)}"
+            )
+        return name
+    usual = {_folded(name) for name in USUAL_CONVERSATION_COLUMNS}
+    called = [name for name in names if _folded(name) in usual and name != text_column]
+    fitting = [name for name in called if is_conversation(schema.field(name).type)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise ColumnError(f"{where}: columns {listed(fitting)} may each tell conversations apart, {ask}")
+    among = "the columns" if len(parts) == 1 else "the columns that all files have"
+    raise ColumnError(
+        f"{where}: the model reads each utterance with the previous one of its conversation, and no column of a usual "
+        f"name holds conversations; {among} are {listed(names)}; {ask}"
+    )
+
+
+def is_conversation(kind: pa.DataType) -> bool:
+    """Whether values of this type can tell conversations apart: strings, bytes, numbers, or nothing but nulls."""
+    if isinstance(kind, pa.BaseExtensionType):  # such as a UUID
+        kind = kind.storage_type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    families = (
+        is_text, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view,
+        pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal,
+    )  # fmt: skip
+    return any(family(kind) for family in families)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -17,11 +17,13 @@ import pyarrow.parquet as pq
 from pipeline import atomic
 from pipeline.archive import Archive, open_archive
 from pipeline.columns import listed
+from pipeline.context import in_context
 from pipeline.inputs import find_inputs, local_path
 from pipeline.model import load as load_model
 from pipeline.output import Output
 from pipeline.parts import ROW_GROUP
 from pipeline.run import Progress, Result, default_out, score_archive
+from pipeline.scorer import settled
 from pipeline.stages import Stages
 from schemas.columns import REJECTS
 from schemas.errors import OutputError
@@ -51,11 +53,17 @@ def _is_one_file(out: Path) -> bool:
     return out.suffix.lower() == ".parquet" and not out.is_dir()
 
 
-def plan_archive(inputs: Sequence[str], out: Path | None, options: ScoreOptions) -> dict[str, Any]:
-    """What a run would do, found without a model and without writing anything."""
+def plan_archive(
+    inputs: Sequence[str], out: Path | None, options: ScoreOptions, context: str | None = None
+) -> dict[str, Any]:
+    """What a run would do, found without a model and without writing anything.
+
+    context: as --context says; None, where only the model would tell, leaves conversations out.
+    """
     files = find_inputs(inputs, [out] if out else [])
     place = (out or default_out(inputs)).resolve()
     archive = open_archive(files, options.text_column, options.encoding)
+    archive = in_context(archive, context, options.conversation_column)
     output = Output(place.with_name(f".{place.name}.emojob") if _is_one_file(place) else place)
     output.read_markers()
     rows = [source.lines if source.rows is None else source.rows for source in archive.sources]
@@ -63,6 +71,7 @@ def plan_archive(inputs: Sequence[str], out: Path | None, options: ScoreOptions)
         "inputs": len(archive.sources),
         "bytes": sum(source.size for source in archive.sources),
         "text_column": archive.text_column,
+        **({"conversation_column": archive.conversation_column} if archive.conversation_column else {}),
         "rows" if all(source.rows is not None for source in archive.sources) else "rows_about": sum(rows),
         "rows_complete": sum(m.stop_row - m.first_row for m in output.markers if _still_holds(m, archive)),
         "output": str(place),
@@ -119,6 +128,7 @@ def _run_of(file: Path) -> dict[str, Any] | None:
         known = {key: run[key] for key in ("model", "inputs", "text_column", "prefix", "options")}
         if about["format"] > FORMAT:
             raise OutputError(f"-o {file} was written by a newer emojob (format {about['format']}): use that version")
+        known["conversation_column"] = run.get("conversation_column")  # not in what earlier versions wrote
         known |= {"counts": Counts.from_json(run["all_counts"]), "fingerprint": run["model"]["fingerprint"], "run": run}
         known |= {"files": [(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]]}
     except (KeyError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException):
@@ -141,17 +151,21 @@ def _still_complete(
     """
     begun = time.monotonic()
     loaded = load_model(model.model)
+    context = settled(model, loaded).context
     rejects = file.with_name(f"{file.stem}.rejects.parquet")
     archive = open_archive(find_inputs(inputs, [file, rejects]), options.text_column, options.encoding)
+    archive = in_context(archive, context, options.conversation_column)
     now = {
         "model": loaded.fingerprint_for(model.max_length),
         "text column": archive.text_column,
+        "conversation column": archive.conversation_column,
         "prefix": options.prefix,
         "inputs": [source.file.name for source in archive.sources],
     }
     then = {
         "model": earlier["fingerprint"],
         "text column": earlier["text_column"],
+        "conversation column": earlier["conversation_column"],
         "prefix": earlier["prefix"],
         "inputs": [name for name, *_ in earlier["files"]],
     }

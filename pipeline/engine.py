@@ -16,7 +16,7 @@ from pipeline import machine
 from pipeline.batching import Packed
 from pipeline.bert import Classifier, Layer
 from pipeline.model import Model
-from schemas.errors import ModelError, OptionError
+from schemas.errors import OptionError
 from schemas.options import ModelOptions
 
 OutOfMemory = torch.OutOfMemoryError
@@ -68,10 +68,6 @@ class TorchEngine:
     """BERT in torch: fused attention, weights laid out for the processor, next to no padding and no mask."""
 
     def __init__(self, model: Model, choice: Choice, threads: int | None = None) -> None:
-        if model.context != "none":
-            raise ModelError(
-                f"{model.name} was trained with the context {model.context!r}, which this version cannot score"
-            )
         self.choice = choice
         self.labels = len(model.labels)
         self._threads = threads or machine.cores()
@@ -93,7 +89,8 @@ class TorchEngine:
             ids, positions, firsts = (
                 torch.from_numpy(one).to(self._device) for one in (batch.ids, batch.positions, batch.firsts)
             )
-            pooled = self._classifier.encoder.packed(ids, positions, batch.groups)[firsts]
+            segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(self._device)
+            pooled = self._classifier.encoder.packed(ids, positions, batch.groups, segments)[firsts]
             if rows % _FEWEST_ROWS:
                 pooled = F.pad(pooled, (0, 0, 0, _FEWEST_ROWS - rows % _FEWEST_ROWS))
             logits = self._classifier.head(torch.tanh(self._classifier.pooler(pooled)))[:rows]

@@ -9,23 +9,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic
 from pipeline.archive import Source
+from pipeline.lock import lock
 from pipeline.parts import PartPlace
 from schemas.columns import REJECTS
-from schemas.errors import BusyError, OutputError
+from schemas.errors import OutputError
 from schemas.manifest import FORMAT, Counts, PartMarker
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows has no such lock; two runs are then the user's to prevent
-    fcntl = None  # type: ignore[assignment]
-
 
 _PART = re.compile(r"part-\d{5}-\d{12}\.parquet")
 
@@ -85,7 +80,15 @@ class Output:
         """The last run's run.json; {} where there is none."""
         return _plain(self.state / "run.json")
 
-    def check(self, fingerprint: str, model: str, labels: tuple[str, ...], text_column: str, prefix: str) -> None:
+    def check(
+        self,
+        fingerprint: str,
+        model: str,
+        labels: tuple[str, ...],
+        text_column: str,
+        conversation_column: str | None,
+        prefix: str,
+    ) -> None:
         """Refuse to go on with what does not match the parts in place. Raises OutputError."""
         if not self.markers:
             return
@@ -100,7 +103,8 @@ class Output:
                 f"{fingerprint}; labels {' '.join(labels)}): "
                 f"give another -o, the same model and --max-length, or --fresh"
             )
-        for option, now in (("text_column", text_column), ("prefix", prefix)):
+        values = {"text_column": text_column, "conversation_column": conversation_column, "prefix": prefix}
+        for option, now in values.items():
             then_value = before.get(option, now)
             if then_value != now:
                 raise OutputError(
@@ -200,8 +204,7 @@ def hold(folder: Path) -> Iterator[Output]:
     refuse_foreign(folder)
     was_there = folder.exists()
     (folder / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
-    with (folder / "_emojob" / "lock").open("a") as lock:
-        _lock(lock, folder)
+    with lock(folder / "_emojob" / "lock", folder):
         output = Output(folder)
         output.read_markers()
         try:
@@ -247,12 +250,3 @@ def refuse_foreign(folder: Path) -> None:
 def is_ours(folder: Path) -> bool:
     """Whether a folder is a labelled archive, or the beginning of one."""
     return (folder / "_emojob").is_dir()
-
-
-def _lock(file: IO[str], folder: Path) -> None:
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BusyError(f"another run holds {folder}: wait until it has ended, or give another -o") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -31,14 +31,16 @@ def look(file: InputFile) -> tuple[Digest, pa.Schema, int]:
         return digest, parquet.schema_arrow, int(parquet.metadata.num_rows)
 
 
-def read(file: InputFile, start_row: int, rows: int) -> Iterator[Window]:
+def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[Window]:
     """The rows of a Parquet file, from the row group on that holds `start_row`, at most `rows` at a time.
 
+    columns: names of those that are wanted, where not all are; a name that the file has not counts for nothing.
     Raises ArchiveError where the file turns out to be damaged.
     """
     with _whole(file, "is damaged"), _open(file) as parquet:
         groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
         apart = any(_nests_dictionary(field.type) for field in parquet.schema_arrow)
+        wanted = None if columns is None else [name for name in parquet.schema_arrow.names if name in columns]
         first, row = 0, 0
         while first < len(groups) and row + groups[first].num_rows <= start_row:
             row += groups[first].num_rows
@@ -47,7 +49,7 @@ def read(file: InputFile, start_row: int, rows: int) -> Iterator[Window]:
         size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
         remaining = list(range(first, len(groups)))
         for some in [[i] for i in remaining] if apart else [remaining]:
-            for batch in parquet.iter_batches(size, row_groups=some, use_threads=False):
+            for batch in parquet.iter_batches(size, row_groups=some, columns=wanted, use_threads=False):
                 yield Window(batch, row, batch.num_rows, [])
                 row += batch.num_rows
 

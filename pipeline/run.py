@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.archive import Archive, Source, Window, open_archive, windows
 from pipeline.columns import listed
+from pipeline.context import conversations_before, in_context
 from pipeline.inputs import find_inputs, local_path
 from pipeline.labelled import count, labelled_schema, with_labels
 from pipeline.output import Output, Standing, hold
@@ -85,12 +86,20 @@ class Chunk:
     source: Source
     standing: Standing
     window: Window
+    previous: pa.Array | None = None  # the utterance before each row of the batch, where the model reads it
     last: bool = False  # whether the input ends here
 
     @property
     def stop_row(self) -> int:
         """The row of the input behind the chunk's last."""
         return self.window.first_row + self.window.rows_read
+
+    def split(self, rows: int) -> tuple[Chunk, Chunk]:
+        """The first `rows` rows, rejected ones counted, and the others; nothing is copied."""
+        head, rest = self.window.split(rows)
+        at = head.batch.num_rows
+        before, behind = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
+        return replace(self, window=head, previous=before, last=False), replace(self, window=rest, previous=behind)
 
 
 def default_out(inputs: Sequence[str]) -> Path:
@@ -128,6 +137,8 @@ def score_archive(
         with hold(place) as output:
             scorer = Scorer.load(options=model_options)  # before the long look at every file
             archive = open_archive(files, options.text_column, options.encoding)
+            archive = in_context(archive, scorer.options.context, options.conversation_column)
+            options = replace(options, conversation_column=archive.conversation_column or options.conversation_column)
             _check_columns(archive, options)
             if out is None:
                 _check_default_out(output, inputs[0], archive)
@@ -205,6 +216,7 @@ class _Run:
             self.scorer.model.name,
             self.scorer.model.labels,
             self.archive.text_column,
+            self.archive.conversation_column,
             self.options.prefix,
         )
         self.standings = [self.output.standing(source) for source in self.archive.sources]
@@ -248,8 +260,7 @@ class _Run:
             if not standing.complete and row < stop:
                 for chunk in _mark_last(self._chunks(source, standing), source, standing, self.archive.schema):
                     if chunk.stop_row > stop:
-                        within, _ = chunk.window.split(int(stop) - chunk.window.first_row)
-                        chunk = replace(chunk, window=within, last=False)
+                        chunk, _ = chunk.split(int(stop) - chunk.window.first_row)
                     row = chunk.stop_row
                     yield chunk
                     if row >= stop:
@@ -257,17 +268,20 @@ class _Run:
             before += row
 
     def _chunks(self, source: Source, standing: Standing) -> Iterator[Chunk]:
-        for window in windows(self.archive, source, standing.stop_row, WINDOW_ROWS):
-            rest = window
-            while rest.rows_read:
+        start, stopping = standing.stop_row, lambda: self.stages.stopping
+        conversations = conversations_before(self.archive, source, start, WINDOW_ROWS, stopping)
+        for window in windows(self.archive, source, start, WINDOW_ROWS):
+            previous = None if conversations is None else conversations.previous(window)
+            rest = Chunk(source, standing, window, previous)
+            while rest.window.rows_read:
                 head, rest = rest.split(self.chunk_rows)
-                yield Chunk(source, standing, head)
+                yield head
 
     def _tokenize(self) -> Iterator[tuple[Chunk, Prepared]]:
         for chunk in self.stages.ahead(self.clock.timed("read", self._read())):
             texts = chunk.window.batch.column(self.archive.text_column)
             with self.clock.busy("tokenize"):
-                prepared = self.scorer.prepare(texts)
+                prepared = self.scorer.prepare(texts, chunk.previous)
             yield chunk, prepared
 
     def _infer(self) -> Iterator[tuple[Chunk, Prepared, NDArray[np.float32]]]:

@@ -36,6 +36,7 @@ def run_json(
         "model": _model(scorer),
         "engine": _engine(scorer),
         "text_column": archive.text_column,
+        "conversation_column": archive.conversation_column,
         "prefix": options.prefix,
         "options": as_dict(scorer.options, options),
         "inputs": [

@@ -25,7 +25,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Prepared:
-    """Texts ready for the engine: each distinct one once.
+    """Texts ready for the engine: each distinct one once, or each distinct pair of a previous text and a text.
 
     encoded: the distinct texts' tokens; keys: uint64 [distinct, 2]; place: int64 [rows], which distinct text each
     row holds, -1 for null.
@@ -102,34 +102,41 @@ class Scorer:
         options = replace(options, model=name or options.model)
         choice = choose(options, machine.look())
         loaded = model.load(options.model, machine.cores())
-        if options.context != loaded.context:
-            raise OptionError(
-                f"--context {options.context}: {loaded.name} was trained with the context {loaded.context!r}: "
-                f"give --context {loaded.context}, or a model trained with {options.context}"
-            )
-        if options.max_length > loaded.shape.max_positions:
-            raise OptionError(
-                f"--max-length {options.max_length} is too long: {loaded.name} has "
-                f"{loaded.shape.max_positions} positions"
-            )
-        return cls(loaded, choice, options)
+        return cls(loaded, choice, settled(options, loaded))
 
     @property
     def fingerprint(self) -> str:
         """Stands for weights, tokenizer, labels, max length and context."""
         return self.model.fingerprint_for(self.options.max_length)
 
-    def prepare(self, texts: pa.Array) -> Prepared:
-        """Find the distinct texts and tokenize them. texts: an Arrow array of strings (or all null)."""
-        if pa.types.is_null(texts.type):
-            texts = texts.cast(pa.string())
-        if pa.types.is_dictionary(texts.type):
-            texts = texts.dictionary_decode()  # a dictionary may hold far more values than these rows have
-        if pa.types.is_string_view(texts.type):
-            texts = texts.cast(pa.large_string())
+    def prepare(self, texts: pa.Array, previous: pa.Array | None = None) -> Prepared:
+        """Find the distinct texts and tokenize them. texts: an Arrow array of strings (or all null).
+
+        previous: for a model of the context `previous`, the utterance before each text; null, and None for all of
+        them, where there is none.
+        """
+        texts = _strings(texts)
+        if self.model.context == "previous":
+            return self._prepare_pairs(texts, pa.nulls(len(texts)) if previous is None else previous)
         coded = texts.dictionary_encode()
         place = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         encoded = self.model.tokenizer.encode(coded.dictionary, self.options.max_length)
+        return Prepared(encoded, memo.keys_of(encoded), place)
+
+    def _prepare_pairs(self, texts: pa.Array, previous: pa.Array) -> Prepared:
+        both = pa.concat_arrays([_strings(one).cast(pa.large_string()) for one in (previous, texts)])
+        coded = both.dictionary_encode()
+        codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
+        first, second = codes[: len(texts)], codes[len(texts) :]
+        with_text = np.flatnonzero(second >= 0)
+        each = len(coded.dictionary) + 1  # previous texts, none at all among them
+        pairs, inverse = np.unique(second[with_text] * each + first[with_text] + 1, return_inverse=True)
+        place = np.full(len(texts), -1)
+        place[with_text] = inverse
+        before = pa.array(pairs % each - 1, mask=pairs % each == 0)
+        encoded = self.model.tokenizer.encode_behind(
+            coded.dictionary.take(pa.array(pairs // each)), coded.dictionary.take(before), self.options.max_length
+        )
         return Prepared(encoded, memo.keys_of(encoded), place)
 
     def infer(self, prepared: Prepared, stopping: Callable[[], bool] = lambda: False) -> NDArray[np.float32]:
@@ -170,10 +177,20 @@ class Scorer:
         emotions = np.where(with_text, np.nan_to_num(rows).argmax(axis=1), -1).astype(np.int32)
         return Scored(self.model.labels, emotions, rows, statuses)
 
-    def score(self, texts: Sequence[str | None]) -> Scored:
-        """Label texts: what `emojob predict` and a notebook call."""
-        strings = [text and _SURROGATE.sub("\ufffd", text) for text in texts]
-        prepared = self.prepare(pa.array(strings, pa.large_string()))
+    def score(self, texts: Sequence[str | None], previous: Sequence[str | None] | None = None) -> Scored:
+        """Label texts: what `emojob predict` and a notebook call.
+
+        previous: for a model of the context `previous`, the utterance before each text, None where there is none.
+        Raises OptionError where the model was trained without.
+        """
+        if previous is not None and self.model.context != "previous":
+            raise OptionError(
+                f"{self.model.name} was trained with the context {self.model.context!r} and reads no previous "
+                f"utterances: leave them out, or give a model trained with --context previous"
+            )
+        if previous is not None and len(previous) != len(texts):
+            raise OptionError(f"{len(texts)} texts, but {len(previous)} previous ones: give one for each, or None")
+        prepared = self.prepare(_column(texts), None if previous is None else _column(previous))
         return self.label(prepared, self.infer(prepared))
 
     def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
@@ -203,3 +220,30 @@ class Scorer:
             self.tally.inferred_rows += len(batch)
             self.tally.inferred_tokens += len(packed.ids) - packed.padding
         return out
+
+
+def settled(options: ModelOptions, loaded: model.Model) -> ModelOptions:
+    """The options with the context that the model was trained for. Raises OptionError where they do not fit it."""
+    if options.context not in (None, loaded.context):
+        raise OptionError(
+            f"--context {options.context}: {loaded.name} was trained with the context {loaded.context!r}: "
+            f"give --context {loaded.context}, or a model trained with {options.context}"
+        )
+    if options.max_length > loaded.shape.max_positions:
+        raise OptionError(
+            f"--max-length {options.max_length} is too long: {loaded.name} has {loaded.shape.max_positions} positions"
+        )
+    return replace(options, context=loaded.context)
+
+
+def _strings(texts: pa.Array) -> pa.Array:
+    """An array of strings in any of Arrow's ways to hold them, as one of plain strings."""
+    if pa.types.is_null(texts.type):
+        return texts.cast(pa.string())
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary_decode()  # a dictionary may hold far more values than these rows have
+    return texts.cast(pa.large_string()) if pa.types.is_string_view(texts.type) else texts
+
+
+def _column(texts: Sequence[str | None]) -> pa.Array:
+    return pa.array([text and _SURROGATE.sub("\ufffd", text) for text in texts], pa.large_string())

@@ -113,15 +113,50 @@ class KoBertTokenizer:
         first_ids, first_lengths = self._pieces(_strings(texts), room)
         if second is None:
             kept = first_lengths if room is None else np.minimum(first_lengths, room)
-            ids, offsets = self._assemble([(first_ids, first_lengths, kept)])
+            ids, offsets = self._assemble([(first_ids, _begins(first_lengths), kept)])
             return Encoded(ids, offsets, kept < first_lengths)
         second_ids, second_lengths = self._pieces(_strings(second), room)
         if len(first_lengths) != len(second_lengths):
             raise ValueError(f"{len(first_lengths)} texts, but {len(second_lengths)} second texts")
         kept, second_kept = _longest_first(first_lengths, second_lengths, room)
-        ids, offsets = self._assemble([(first_ids, first_lengths, kept), (second_ids, second_lengths, second_kept)])
+        ids, offsets = self._assemble(
+            [(first_ids, _begins(first_lengths), kept), (second_ids, _begins(second_lengths), second_kept)]
+        )
         segments = _alternate(kept + 2, second_kept + 1)
         return Encoded(ids, offsets, (kept < first_lengths) | (second_kept < second_lengths), segments)
+
+    def encode_behind(
+        self,
+        texts: Sequence[str | None] | pa.Array | pa.ChunkedArray,
+        previous: Sequence[str | None] | pa.Array | pa.ChunkedArray,
+        max_length: int | None = 64,
+    ) -> Encoded:
+        """Encode each text behind the utterance before it: [CLS] previous [SEP] text [SEP], in the segments 0 and 1.
+
+        A text without a previous one (None, or one of no token) stands alone, as [CLS] text [SEP] in the segment 0:
+        in training as in scoring. A text of no token is [CLS] [SEP]. max_length: as in `encode`, 5 at least.
+        """
+        strings = [*_strings(previous), *_strings(texts)]
+        if len(strings) != 2 * len(texts):
+            raise ValueError(f"{len(texts)} texts, but {len(previous)} previous texts")
+        if max_length is not None and max_length < 5:
+            raise ValueError(f"{max_length} tokens do not hold a pair: [CLS], a token, [SEP], a token, [SEP]")
+        place = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most are a text and then a previous one
+        at = np.fromiter(map(place.__getitem__, strings), np.int64, len(strings))
+        room = None if max_length is None else max_length - 2
+        ids, lengths = self._pieces(list(place), room)
+        begins = _begins(lengths)
+        before, text = at[: len(texts)], at[len(texts) :]
+        first, second = lengths[before], lengths[text]
+        paired = (first > 0) & (second > 0)
+        first_kept, second_kept = _longest_first(first, second, None if room is None else room - 1)
+        first_kept = np.where(paired, first_kept, 0)
+        second_kept = np.where(paired, second_kept, second if room is None else np.minimum(second, room))
+        out, offsets = self._assemble(
+            [(ids, begins[before], first_kept), (ids, begins[text], second_kept)], without_first=~paired
+        )
+        segments = _alternate(np.where(paired, first_kept, second_kept) + 2, np.where(paired, second_kept + 1, 0))
+        return Encoded(out, offsets, (second_kept < second) | (paired & (first_kept < first)), segments)
 
     def unknown_share(self, texts: Sequence[str]) -> float:
         """The share of [UNK] among the tokens of `texts`, special tokens left out."""
@@ -196,20 +231,28 @@ class KoBertTokenizer:
         ids = [self._sp.PieceToId(piece) for piece in spelt]
         return [self.unk_id if i in self._control else i for i in ids]
 
-    def _assemble(self, parts: list[tuple[Ids, Offsets, Offsets]]) -> tuple[Ids, Offsets]:
-        """[CLS] part [SEP] (part [SEP]) of every row; a part is (ids, lengths, how many of each to keep)."""
+    def _assemble(
+        self, parts: list[tuple[Ids, Offsets, Offsets]], without_first: NDArray[np.bool_] | None = None
+    ) -> tuple[Ids, Offsets]:
+        """[CLS] part [SEP] (part [SEP]) of every row; a part is (ids, where each begins, how many of each to keep).
+
+        without_first: bool [rows], the rows that lack the first part and its [SEP].
+        """
         total = 1 + sum(kept + 1 for _, _, kept in parts)
+        if without_first is not None:
+            total = total - without_first
         offsets = np.concatenate([[0], np.cumsum(total)]).astype(np.int64)
         out = np.empty(offsets[-1], np.int32)
         out[offsets[:-1]] = self.cls_id
         at = offsets[:-1] + 1  # where the next part of each row begins
-        for ids, lengths, kept in parts:
-            begins = np.cumsum(lengths) - lengths
+        for ids, begins, kept in parts:
             within = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
             out[np.repeat(at, kept) + within] = ids[np.repeat(begins, kept) + within]
             at = at + kept
-            out[at] = self.sep_id
+            out[at] = self.sep_id  # where a row lacks this part, what comes next is written over it
             at = at + 1
+            if without_first is not None:
+                at, without_first = at - without_first, None
         return out, offsets
 
 
@@ -234,6 +277,12 @@ def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, O
     kept_a = np.where(fits, a, np.where(a > b, np.maximum(room - b, (room + 1) // 2), np.minimum(a, (room + 1) // 2)))
     kept_b = np.where(fits, b, room - kept_a)
     return kept_a, kept_b
+
+
+def _begins(lengths: Offsets) -> Offsets:
+    """Where each row begins in what is put one behind the other."""
+    begins: Offsets = np.cumsum(lengths) - lengths
+    return begins
 
 
 def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:

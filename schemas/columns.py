@@ -10,6 +10,13 @@ USUAL_TEXT_COLUMNS = (
     "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지", "댓글", "리뷰", "사람문장1", "user",
 )  # fmt: skip
 
+#: What the column that tells conversations apart is usually called; compared without case.
+USUAL_CONVERSATION_COLUMNS = (
+    "conversation_id", "conversation", "conv_id", "dialogue_id", "dialog_id", "dialog", "session_id", "session",
+    "room_id", "chat_id", "thread_id", "대화ID", "대화_ID", "대화번호", "대화_번호", "상담ID", "상담_ID", "상담번호",
+    "세션ID", "세션_ID", "방ID", "방_ID", "방번호",
+)  # fmt: skip
+
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 

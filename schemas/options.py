@@ -16,6 +16,9 @@ CONTEXTS = ("none", "previous")
 #: Shortest and longest --max-length: [CLS], one token, [SEP]; BERT's positions.
 MAX_LENGTHS = (3, 512)
 
+#: Shortest --max-length with the context `previous`: [CLS], one token, [SEP], one token, [SEP].
+SHORTEST_PAIR = 5
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -27,16 +30,22 @@ class ModelOptions:
     precision: str = "auto"
     max_length: int = 64  # tokens, [CLS] and [SEP] among them
     batch_tokens: int | None = None  # tokens in one forward pass; None: what suits the device
-    context: str = "none"
+    context: str | None = None  # None: what the model was trained for
 
     def __post_init__(self) -> None:
         _one_of("--device", self.device, DEVICES)
         _one_of("--engine", self.engine, ENGINES)
         _one_of("--precision", self.precision, PRECISIONS)
-        _one_of("--context", self.context, CONTEXTS)
+        if self.context is not None:
+            _one_of("--context", self.context, CONTEXTS)
         low, high = MAX_LENGTHS
         if not low <= self.max_length <= high:
             raise OptionError(f"--max-length {self.max_length} is out of range: give {low} to {high} tokens")
+        if self.context == "previous" and self.max_length < SHORTEST_PAIR:
+            raise OptionError(
+                f"--max-length {self.max_length} is too short for a previous utterance beside the text: "
+                f"give {SHORTEST_PAIR} to {high} tokens"
+            )
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise OptionError(
                 f"--batch-tokens {self.batch_tokens} is too small: give at least 1, or leave it out for the best value"
@@ -53,8 +62,8 @@ class ScoreOptions:
     fresh: bool = False
     limit: int | None = None  # rows of the archive
     max_rejects: str = "100"  # rows, or a share such as 1%
-    conversation_column: str | None = None  # kept in run.json for reports
-    time_column: str | None = None  # likewise
+    conversation_column: str | None = None  # None: found among the usual names where the model's context needs it
+    time_column: str | None = None  # kept in run.json for reports
 
     def __post_init__(self) -> None:
         _one_of("--encoding", self.encoding, ENCODINGS)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.main import cli, main
+from schemas.options import ModelOptions
 
 
 @pytest.fixture
@@ -194,6 +195,56 @@ def test_predict_reads_standard_input(tiny_model):
     assert [line.split("  ")[-1] for line in result.output.splitlines()] == ["하나", "둘", "셋"]
 
 
+@pytest.fixture(scope="module")
+def pair_model(make_model):
+    """A model that was trained to read the previous utterance as well."""
+    return make_model(emojob_context="previous")
+
+
+def test_predict_takes_each_text_alone_and_a_dialogue_where_it_is_said(emojob, pair_model, monkeypatch):
+    import io
+
+    from pipeline.scorer import Scorer
+
+    def shown(*arguments):
+        code, out, _ = emojob("predict", "--model", pair_model, "--precision", "fp32", "--json", *arguments)
+        assert code == 0
+        return [list((json.loads(line)["probabilities"] or {}).values()) for line in out.splitlines()]
+
+    texts = ["왜 아직도 안 와요", "", "죄송합니다", "네"]
+    scorer = Scorer.load(str(pair_model), ModelOptions(precision="fp32"))
+    alone = scorer.score(texts).probabilities.tolist()
+    behind = scorer.score(texts, [None, None, texts[0], texts[2]]).probabilities.tolist()
+    for got, expected in ((shown(*texts), alone), (shown("--dialogue", *texts), behind)):
+        assert [pytest.approx(one, abs=1e-5) for one in got] == [
+            one if text else [] for one, text in zip(expected, texts, strict=True)
+        ]
+    monkeypatch.setattr("jobs.predict._LINES", 3)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(texts)))
+    assert shown("--dialogue")[3] == pytest.approx(behind[3], abs=1e-5)
+
+
+def test_a_dialogue_is_nothing_for_a_model_without_context(emojob):
+    code, _, err = emojob("predict", "--dialogue", "네")
+    assert code == 2
+    assert "trained with the context 'none'" in one_line(err)
+
+
+def test_score_finds_the_conversations_or_asks_for_them(emojob, log, pair_model, tmp_path):
+    code, out, err = emojob("score", log, "--model", pair_model)
+    assert (code, out) == (2, "")
+    assert "the columns are id, text; say which column tells conversations apart: --conversation-column NAME" in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "log.emotions").exists()
+    assert emojob("score", log, "--model", pair_model, "--conversation-column", "id")[0] == 0
+    assert emojob("score", log, "--model", pair_model, "--context", "none", "--conversation-column", "id")[0] == 2
+
+
+def test_a_dry_run_in_context_names_the_conversation_column(emojob, log):
+    options = ("--dry-run", "--context", "previous", "--conversation-column", "id")
+    assert "conversation column: id" in emojob("score", log, *options)[1]
+
+
 def test_doctor_says_what_would_be_used_and_why(emojob):
     code, out, _ = emojob("doctor", "--json")
     found = json.loads(out)
@@ -222,7 +273,7 @@ def test_every_option_has_an_environment_variable(emojob, log, monkeypatch):
 def test_a_fault_of_our_own_shows_no_dialogue(emojob, monkeypatch):
     from pipeline.scorer import Scorer
 
-    def fail(self, texts):
+    def fail(self, texts, previous=None):
         raise RuntimeError(f"while at {texts}")
 
     monkeypatch.setattr(Scorer, "score", fail)

@@ -39,6 +39,15 @@ def test_a_batch_holds_its_rows_tokens_in_groups_of_one_length(lengths, budget):
         assert len(batch.ids) == texts.lengths[rows].sum() + batch.padding
 
 
+def test_the_segments_of_pairs_stay_with_their_tokens():
+    texts = encoded([5, 3, 7])
+    assert pack(texts, np.array([2, 0, 1]), 64).segments is None
+    pairs = Encoded(texts.ids, texts.offsets, texts.truncated, (texts.ids % 2).astype(np.int8))
+    batch = pack(pairs, np.array([2, 0, 1]), 64)
+    assert batch.segments.tolist() == (batch.ids % 2).tolist()
+    assert len(batch.segments) == 16
+
+
 def test_a_long_window_has_under_three_percent_of_padding():
     lengths = np.random.default_rng(0).gamma(3.0, 6.0, 4000).astype(int).clip(3, 64).tolist()
     texts = encoded(lengths)

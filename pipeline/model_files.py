@@ -1,0 +1,191 @@
+"""What a model folder holds, each file read and checked on its own.
+
+A model folder is an ordinary Hugging Face one of the BERT family with KoBERT's tokenizer: config.json,
+model.safetensors (or pytorch_model.bin, read through weights_only) and spiece.model. No code of the folder is run.
+`shown` is how messages call the model.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pipeline.bert import BertShape, Classifier, from_hf
+from pipeline.tokenizer import KoBertTokenizer
+from schemas.errors import EmojobError, ModelError
+
+# Everyday sentences written for this check. KoBERT's tokenizer knows all of their pieces; one of another
+# vocabulary, or one whose ids are shifted, does not.
+KNOWN_SENTENCES = (
+    "오늘 하루도 정말 수고 많으셨어요.",
+    "주문한 물건이 아직 도착하지 않아서 너무 답답해요.",
+    "감사합니다, 좋은 하루 보내세요!",
+    "내일 시험이 있어서 걱정이 많이 됩니다.",
+    "왜 이렇게 사람을 화나게 하는 거야?",
+    "혼자 있으면 자꾸 눈물이 나고 슬퍼요.",
+)
+MOST_UNKNOWN = 0.05
+
+_TOKENIZER_FILES = ("spiece.model", "tokenizer.model")
+_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def find_folder(name: str | None, option: str = "--model") -> Path:
+    """The folder of a model: as named, fetched from the Hugging Face hub, or (None) the one in the package.
+
+    Raises ModelError, naming `option`, where there is none.
+    """
+    if name is None:
+        return Path(str(files("pipeline") / "default_model"))
+    path = Path(name)
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise ModelError(f"{option} {name} is a file: give the folder that holds config.json and the weights")
+    if name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name:
+        raise ModelError(f"{option} {name} does not exist: give a model folder, or a name on the Hugging Face hub")
+    return _from_hub(name, option)
+
+
+def _from_hub(name: str, option: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    wanted = ["config.json", *_WEIGHT_FILES, *_TOKENIZER_FILES]
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"{option} {name} is no folder here, and the Hugging Face hub did not give it ({type(error).__name__}): "
+            f"check the name and the network, or give a folder"
+        ) from None
+
+
+def read_config(folder: Path, shown: str) -> dict[str, Any]:
+    """config.json of a BERT with GELU. Raises ModelError where it is missing, damaged, or of another architecture."""
+    file = folder / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{shown} lacks config.json: a model folder has config.json, weights and spiece.model"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{shown} has a config.json that cannot be read: {last_line(error)}") from None
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if kind != "bert":
+        raise ModelError(f"{shown} is of the type {kind!r}: emojob runs models of the type 'bert' (KoBERT)")
+    act = config.get("hidden_act", "gelu")
+    if act != "gelu":
+        raise ModelError(f"{shown} has the activation {act!r}: emojob runs BERT with 'gelu'")
+    return dict(config)
+
+
+def read_shape(config: dict[str, Any], shown: str) -> BertShape:
+    """The sizes that config.json names. Raises ModelError where one is missing or cannot be."""
+    try:
+        shape = BertShape(
+            vocab_size=int(config["vocab_size"]),
+            hidden_size=int(config["hidden_size"]),
+            layers=int(config["num_hidden_layers"]),
+            heads=int(config["num_attention_heads"]),
+            intermediate_size=int(config["intermediate_size"]),
+            max_positions=int(config["max_position_embeddings"]),
+            type_vocab_size=int(config.get("type_vocab_size", 2)),
+            layer_norm_eps=float(config.get("layer_norm_eps", 1e-12)),
+            pad_id=int(config.get("pad_token_id") or 0),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{shown} has a config.json without a usable {last_line(error)}") from None
+    if (
+        min(shape.vocab_size, shape.hidden_size, shape.layers, shape.heads, shape.max_positions) < 1
+        or shape.hidden_size % shape.heads
+    ):
+        raise ModelError(
+            f"{shown} has {shape.layers} layers of {shape.hidden_size} with {shape.heads} heads in its config.json: "
+            f"give at least one of each, and a size that the heads divide"
+        )
+    return shape
+
+
+def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
+    """The weights by their Hugging Face names. Raises ModelError where they are missing, damaged, or more than that."""
+    safe, pickled = (folder / file for file in _WEIGHT_FILES)
+    try:
+        if safe.exists():
+            return dict(load_file(safe))
+        if pickled.exists():
+            return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{shown} has weights that cannot be read: {last_line(error)}") from None
+    except EmojobError:  # raised by a signal
+        raise
+    except Exception as error:  # torch.load raises whatever the pickle leads it to
+        raise ModelError(f"{shown} has a pytorch_model.bin that is not plain weights: {last_line(error)}") from None
+    raise ModelError(f"{shown} lacks its weights: {' or '.join(_WEIGHT_FILES)} in one file")
+
+
+def _only_tensors(weights: Any) -> dict[str, Tensor]:
+    if not isinstance(weights, dict) or not all(isinstance(one, Tensor) for one in weights.values()):
+        raise TypeError("not a dictionary of tensors")
+    return weights
+
+
+def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> KoBertTokenizer:
+    """KoBERT's tokenizer from spiece.model. Raises ModelError where it is missing or damaged."""
+    found = [folder / file for file in _TOKENIZER_FILES if (folder / file).exists()]
+    if not found:
+        raise ModelError(f"{shown} lacks spiece.model: put KoBERT's SentencePiece model beside config.json")
+    try:
+        return KoBertTokenizer(found[0], threads)
+    except (ValueError, OSError) as error:
+        raise ModelError(f"{shown} has a tokenizer that cannot be used: {last_line(error)}") from None
+
+
+def check_tokenizer(tokenizer: KoBertTokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
+    """Raise ModelError unless the tokenizer is the one that the weights were trained with, as far as can be told."""
+    rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
+    if tokenizer.vocab_size != rows:
+        raise ModelError(
+            f"{shown} has a tokenizer of {tokenizer.vocab_size} pieces, but weights for {rows}: "
+            f"use the spiece.model that the model was trained with"
+        )
+    pad = config.get("pad_token_id")
+    if pad is not None and pad != tokenizer.pad_id:
+        raise ModelError(
+            f"{shown} has [PAD] = {pad} in config.json, but {tokenizer.pad_id} in its tokenizer: "
+            f"the two do not belong together"
+        )
+    unknown = tokenizer.unknown_share(KNOWN_SENTENCES)
+    if unknown > MOST_UNKNOWN:
+        raise ModelError(
+            f"{shown} has a tokenizer that does not know {unknown:.0%} of everyday Korean "
+            f"({tokenizer.model_file.name}): "
+            f"use the spiece.model that the model was trained with"
+        )
+
+
+def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: str) -> Classifier:
+    """A classifier in fp32 from weights by their Hugging Face names. Raises ModelError where they do not fit."""
+    if any(name.startswith(f"bert.encoder.layer.{shape.layers}.") for name in weights):
+        raise ModelError(f"{shown} has weights for more layers than the {shape.layers} that its config.json names")
+    classifier = Classifier(shape, labels)
+    try:
+        classifier.load_state_dict({key: w.float() for key, w in from_hf(weights, shape.layers).items()})
+    except KeyError as error:
+        raise ModelError(f"{shown} lacks the weight {error.args[0]}: is the file complete? Download it again") from None
+    except RuntimeError as error:
+        raise ModelError(f"{shown} has weights that do not fit its config.json: {last_line(error)}") from None
+    return classifier
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of an exception's message, where torch and others put what went wrong."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:300]
