@@ -11,9 +11,12 @@ import click
 
 from jobs.bench import bench
 from jobs.doctor import doctor
+from jobs.evaluate import evaluate
 from jobs.predict import predict
+from jobs.sample import sample
 from jobs.score import score
 from jobs.terminal import plain
+from jobs.train import train
 from schemas.errors import EmojobError
 
 
@@ -27,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (score, predict, bench, doctor):
+for command in (score, predict, train, sample, evaluate, bench, doctor):
     cli.add_command(command)
 
 

@@ -1,0 +1,53 @@
+"""`emojob sample`: the utterances of a labelled archive that are worth labelling by hand."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.options import SETTINGS, debug_option
+from jobs.terminal import plain
+
+if TYPE_CHECKING:
+    from pipeline.uncertain import Uncertain
+
+
+@click.command(context_settings=SETTINGS, short_help="Choose utterances to label by hand, as a sheet for annotators.")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--uncertain", type=int, metavar="N", required=True, help="How many of those the model is least sure of.")
+@click.option(
+    "-o", "--sheet", "file", metavar="FILE.csv", type=click.Path(path_type=Path), required=True, help="Where to."
+)
+@click.option("--force", is_flag=True, help="Replace FILE.csv where it is there already.")
+@debug_option
+def sample(out: Path, uncertain: int, file: Path, force: bool) -> None:
+    """Write the N utterances of OUT whose labelling would teach the model most as a sheet for annotators.
+
+    OUT is what `emojob score` wrote. The sheet opens in Excel; fill in its column `label` and give it to `emojob
+    train`. Chosen is where the best two labels are nearly equal, and of texts that are alike only one; repeats count
+    once, and a text of fewer than two letters or more than 1,000 characters not at all.
+    """
+    from pipeline.sheet import check_place, write_sheet
+    from pipeline.uncertain import choose
+    from pipeline.warehouse import open_warehouse
+
+    check_place(file, force)
+    warehouse = open_warehouse(out)
+    chosen = choose(warehouse, uncertain)
+    write_sheet(file, chosen.utterances, force)
+    click.echo(_came_to(chosen, uncertain, file))
+    click.echo(f"Fill in its column label ({plain(', '.join(warehouse.labels))}), then:")
+    click.echo(f"  emojob train --data FIRST.csv --data {plain(shlex.quote(str(file)))} -o DIR")
+
+
+def _came_to(chosen: Uncertain, wanted: int, file: Path) -> str:
+    count = len(chosen.utterances)
+    fewer = f" ({wanted:,} were wanted, there are no more)" if count < wanted else ""
+    left_out = f", {chosen.left_out:,} of them too short or too long" if chosen.left_out else ""
+    return (
+        f"{count:,} utterance{'s' * (count != 1)}{fewer} in {plain(str(file))}, out of {chosen.texts:,} distinct texts "
+        f"in {chosen.rows:,} labelled rows{left_out}"
+    )

@@ -1,0 +1,131 @@
+"""The distinct texts of a labelled archive, those first of which the model is least certain.
+
+One pass over the archive; DuckDB groups the texts within a limit of memory and spills to disk beyond it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline.machine import cores
+from pipeline.warehouse import Warehouse, strings
+from schemas.columns import SCORED, TRUNCATED
+from schemas.errors import EmojobError, StorageError
+
+#: A longer text is no line of dialogue: an annotator would not read it, and the model reads its beginning only.
+MOST_CHARACTERS = 1_000
+
+_MEMORY_BYTES = 1 << 30  # that DuckDB may take before it spills
+_MEMORY_OF_A_THREAD = 128 << 20
+
+# The number of a row takes the lower bits of its entry, its margin the upper ones: the least entry of a text is its
+# least certain row, and of equal ones the first.
+_NUMBER_BITS, _MARGIN_STEPS = 43, 1 << 20
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Distinct texts in the order of their margins, one for each spelling first, and out of how many."""
+
+    numbers: NDArray[np.int64]  # [texts], the row of each where its margin is least, and of equal ones the first
+    times: NDArray[np.int64]  # [texts], rows that have it
+    rows: int  # labelled, of the whole archive
+    left_out: int  # of them, too short or too long
+    texts: int  # distinct, in the others
+
+
+def rank(warehouse: Warehouse, most: int) -> Ranking:
+    """Rank the texts of two letters to MOST_CHARACTERS characters; the first `most` of the ranking are returned.
+
+    Raises ArchiveError where a file cannot be read, StorageError where there is no room for temporary files.
+    """
+    stream = _Stream(warehouse)
+    with tempfile.TemporaryDirectory(prefix="emojob-") as spill, duckdb.connect(config=_settings(spill)) as connection:
+        try:
+            connection.register("labelled_rows", stream.reader())
+            connection.execute(_sql("uncertain_texts"), {"most_characters": MOST_CHARACTERS})
+            kept, texts = connection.execute(_sql("uncertain_counts")).fetchall()[0]
+            found = connection.execute(_sql("uncertain_candidates"), {"most": most}).fetchnumpy()
+        except duckdb.Error as error:
+            if stream.error is not None:
+                raise stream.error from error
+            raise StorageError(
+                f"cannot sort the texts of {warehouse.place} ({type(error).__name__}): "
+                f"make room in memory or in the folder for temporary files, {Path(spill).parent}"
+            ) from error
+    numbers = (found["entry"].astype(np.uint64) & np.uint64((1 << _NUMBER_BITS) - 1)).astype(np.int64)
+    return Ranking(numbers, found["times"].astype(np.int64), stream.rows, stream.rows - kept, texts)
+
+
+def _settings(spill: str) -> dict[str, Any]:
+    threads = cores()
+    return {
+        "threads": threads,
+        "memory_limit": f"{max(_MEMORY_BYTES, threads * _MEMORY_OF_A_THREAD) >> 20}MiB",
+        "temp_directory": spill,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+
+
+def _sql(name: str) -> str:
+    return (files("pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+class _Stream:
+    """The labelled rows of an archive on their way into DuckDB, counted as they pass."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self.rows = 0
+        self.error: EmojobError | None = None  # DuckDB wraps what is raised while it reads
+
+    def reader(self) -> pa.RecordBatchReader:
+        """text: large_string; entry: uint64."""
+        schema = pa.schema([("text", pa.large_string()), ("entry", pa.uint64())])
+        return pa.RecordBatchReader.from_batches(schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        names = [self._warehouse.text_column, self._warehouse.status_column, *self._warehouse.probability_columns]
+        try:
+            for first, _, batch in self._warehouse.batches(names):
+                labelled = pc.is_in(pc.cast(batch.column(1), pa.string()), pa.array([SCORED, TRUNCATED]))
+                numbers = np.flatnonzero(labelled.to_numpy(zero_copy_only=False)) + first
+                rows = batch.filter(labelled)
+                self.rows += rows.num_rows
+                margins = margins_of(probabilities_of(rows, 2))
+                yield pa.record_batch({"text": strings(rows.column(0)), "entry": _entries(margins, numbers)})
+        except EmojobError as error:
+            self.error = error
+            raise
+
+
+def _entries(margins: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+    steps = np.round(margins.astype(np.float64) * _MARGIN_STEPS).astype(np.uint64)
+    return (steps << np.uint64(_NUMBER_BITS)) | numbers.astype(np.uint64)
+
+
+def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
+    """The columns from `first` on, float32 [rows, labels]."""
+    columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[first:]]
+    return np.column_stack(columns).astype(np.float32, copy=False)
+
+
+def margins_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Between the best two of each row, 0..1; 1 where there are no two, or no numbers."""
+    if probabilities.shape[1] < 2:
+        return np.ones(len(probabilities), np.float32)
+    best = np.sort(probabilities, axis=1)
+    return np.asarray(np.clip(np.nan_to_num(best[:, -1] - best[:, -2], nan=1.0), 0, 1), np.float32)

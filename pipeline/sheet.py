@@ -1,0 +1,77 @@
+"""Writing the annotators' sheet; schemas/sheet.py says what it looks like."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline import atomic
+from pipeline.uncertain import Utterance
+from schemas.errors import OptionError, StorageError
+from schemas.sheet import (
+    CONFIDENCE,
+    CONVERSATION,
+    GUESS,
+    MARGIN,
+    PREVIOUS,
+    SECOND,
+    SHEET_COLUMNS,
+    SHEET_ENCODING,
+    TEXT,
+    TIME,
+    TIMES,
+    inert,
+)
+
+
+def check_place(file: Path, replace: bool = False) -> None:
+    """Raise OptionError where a sheet cannot go to `file`; replace: where a file is there already, it may."""
+    if file.suffix.lower() != ".csv":
+        raise OptionError(f"-o {file}: a sheet is written as CSV, which Excel opens; give a name that ends in .csv")
+    if file.is_dir():
+        raise OptionError(f"-o {file} is a folder: give a file name that ends in .csv")
+    if not file.parent.is_dir():
+        raise OptionError(f"-o {file}: there is no folder {file.parent}; make it, or give another place")
+    if os.path.lexists(file) and not replace:
+        raise OptionError(
+            f"-o {file} is there already and may hold an annotator's work: give another name, or --force to replace it"
+        )
+
+
+def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = False) -> None:
+    """Write the sheet, whole or not at all, the label of each utterance blank.
+
+    Raises OptionError as `check_place`, StorageError where it cannot be written.
+    """
+    check_place(file, replace)
+    columns = [*SHEET_COLUMNS]
+    columns += [CONVERSATION] if any(one.conversation is not None for one in utterances) else []
+    columns += [TIME] if any(one.time is not None for one in utterances) else []
+    beside = atomic.temporary(file)
+    try:
+        with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
+            writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")  # CR LF, as a spreadsheet's own
+            writer.writeheader()
+            writer.writerows(_cells(one) for one in utterances)
+        atomic.commit(beside, file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write {file}: {error.strerror or error}; make room or give the right to write, then try again"
+        ) from error
+
+
+def _cells(utterance: Utterance) -> dict[str, str]:
+    return {
+        TEXT: inert(utterance.text),
+        PREVIOUS: inert(utterance.previous or ""),
+        GUESS: inert(utterance.guess),
+        CONFIDENCE: f"{utterance.confidence:.4f}",
+        SECOND: inert(utterance.second or ""),
+        MARGIN: f"{utterance.margin:.4f}",
+        TIMES: str(utterance.times),
+        CONVERSATION: inert(utterance.conversation or ""),
+        TIME: inert(utterance.time or "", keep_values=True),
+    }

@@ -1,0 +1,191 @@
+"""A labelled archive to be read: which of its files are complete, and what their columns mean."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.output import Output, is_ours
+from schemas.errors import ArchiveError, OutputError
+from schemas.manifest import FORMAT
+
+_BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One complete file of the archive."""
+
+    file: Path
+    input: str | None  # that its rows came from; None where it may hold those of several
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The rows of a labelled archive, numbered from 0 through all its pieces, and the names of its columns."""
+
+    place: Path
+    pieces: tuple[Piece, ...]
+    labels: tuple[str, ...]  # in id order
+    prefix: str
+    text_column: str
+    conversation_column: str | None  # None where the run was not told
+    time_column: str | None
+
+    @property
+    def status_column(self) -> str:
+        """The column that says what became of a row."""
+        return f"{self.prefix}emotion_status"
+
+    @property
+    def probability_columns(self) -> list[str]:
+        """One column for each label."""
+        return [f"{self.prefix}prob_{label}" for label in self.labels]
+
+    def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, Piece, pa.RecordBatch]]:
+        """All rows in order, a batch at a time: (number of its first row, its piece, these columns).
+
+        A column that a piece lacks is all null. Raises ArchiveError where a file cannot be read.
+        """
+        first = 0
+        for piece in self.pieces:
+            with _opened(piece.file) as parquet:
+                for batch in parquet.iter_batches(_BATCH_ROWS, columns=_present(parquet, columns)):
+                    found = dict(zip(batch.schema.names, batch.columns, strict=True))
+                    yield first, piece, _with_all(found, columns, batch.num_rows)
+                    first += batch.num_rows
+
+    def rows(
+        self, numbers: NDArray[np.int64], columns: Sequence[str]
+    ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
+        """The rows of these numbers, in the archive's order: (numbers, these columns) for each row group that has any.
+
+        Raises ArchiveError where a file cannot be read.
+        """
+        wanted, first = np.unique(numbers), 0
+        for piece in self.pieces:
+            with _opened(piece.file) as parquet:
+                for group in range(parquet.num_row_groups):
+                    stop = first + parquet.metadata.row_group(group).num_rows
+                    here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, stop)]
+                    if len(here):
+                        table = parquet.read_row_group(group, _present(parquet, columns))
+                        taken = {name: table.column(name).take(pa.array(here - first)) for name in table.column_names}
+                        yield here, _with_all(taken, columns, len(here))
+                    first = stop
+
+
+def open_warehouse(out: Path) -> Warehouse:
+    """The labelled archive in the folder `out`, or in that one file: what is complete of it.
+
+    Raises OutputError where it is no labelled archive, or nothing of it is complete.
+    """
+    if out.is_dir():
+        pieces, run = _folder(out)
+    elif out.exists():
+        pieces, run = (Piece(out, None),), _run_in(out)
+    else:
+        raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
+    options = run.get("options")
+    options = options if isinstance(options, dict) else {}
+    text_column, prefix = run.get("text_column"), run.get("prefix", "")
+    if not isinstance(text_column, str) or not isinstance(prefix, str):
+        raise OutputError(
+            f"{out}: _emojob/run.json, which tells the columns, is missing or damaged: "
+            f"run the same `emojob score` command again, it only writes that file"
+        )
+    with _opened(pieces[0].file) as parquet:
+        names = parquet.schema_arrow.names
+    labels = _labels(names, prefix)
+    if not labels or text_column not in names:
+        raise OutputError(
+            f"{pieces[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
+            f"label the archive anew with `emojob score --fresh`"
+        )
+    conversation_column = run.get("conversation_column") or options.get("conversation_column")
+    return Warehouse(out, pieces, labels, prefix, text_column, conversation_column, options.get("time_column"))
+
+
+def _folder(out: Path) -> tuple[tuple[Piece, ...], dict[str, Any]]:
+    if not is_ours(out):
+        raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
+    output = Output(out)
+    output.read_markers()
+    if not output.markers:
+        raise OutputError(f"{out} holds no complete part yet: run `emojob score` first")
+    markers = sorted(output.markers, key=lambda marker: marker.part)
+    return tuple(Piece(out / marker.part, marker.input) for marker in markers), output.run()
+
+
+def _run_in(file: Path) -> dict[str, Any]:
+    """The run.json that a labelled file carries."""
+    try:
+        about = json.loads((pq.read_schema(file).metadata or {})[b"emojob"])
+        run, its_format = about["run"], int(about["format"])
+    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+        raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None
+    if its_format > FORMAT:
+        raise OutputError(f"{file} was written by a newer emojob (format {its_format}): use that version")
+    return run if isinstance(run, dict) else {}
+
+
+def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
+    """The labels by the block of columns behind an input's own, which may have columns named like them."""
+    confidence, status, beginning = f"{prefix}confidence", f"{prefix}emotion_status", f"{prefix}prob_"
+    if confidence not in names or status not in names:
+        return ()
+    block = names[names.index(confidence) + 1 : names.index(status)]
+    return tuple(name.removeprefix(beginning) for name in block) if all(n.startswith(beginning) for n in block) else ()
+
+
+def strings(column: pa.Array) -> pa.Array:
+    """A column's values as large_string, whatever they are: numbers as written, times to the second."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("s", column.type.tz), safe=False)
+    try:
+        texts = column.cast(pa.large_string())
+        texts.validate(full=True)
+        return texts
+    except pa.ArrowNotImplementedError:  # lists and the like
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
+    except pa.ArrowInvalid:  # Parquet does not verify that its strings are UTF-8
+        values = column.cast(pa.large_binary()).to_pylist()
+        return pa.array([None if one is None else one.decode("utf-8", "replace") for one in values], pa.large_string())
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            yield parquet
+    except PermissionError as error:
+        raise ArchiveError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
+    except (OSError, pa.ArrowException) as error:
+        raise ArchiveError(
+            f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
+        ) from error
+
+
+def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
+    names = set(parquet.schema_arrow.names)
+    return [name for name in columns if name in names]
+
+
+def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:
+    """A batch of these columns, in this order; all null where one was not found."""
+    values = [found.get(name, pa.nulls(rows)) for name in columns]
+    whole = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in values]
+    return pa.RecordBatch.from_arrays(whole, names=list(columns))
