@@ -7,12 +7,18 @@ question-and-answer CSV); none of them is part of this project.
 from __future__ import annotations
 
 import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from schemas.errors import ArchiveError
+from training.mapping import counted
 
 #: Each corpus's labels, in the order of their ids.
 KOTE_LABELS = [
@@ -29,6 +35,14 @@ GOEMOTIONS_LABELS = [
     "joy", "love", "nervousness", "optimism", "pride", "realization", "relief", "remorse", "sadness",
     "surprise", "neutral",
 ]  # fmt: skip
+
+
+#: Of each publisher: the labels, and the places of the text and of the label ids in a row.
+LABELS = {"kote": KOTE_LABELS, "goemotions": GOEMOTIONS_LABELS}
+PLACES = {"kote": (1, 2), "goemotions": (0, 1)}
+
+_IDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3})*")
+_NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,38 @@ def goemotions(path: Path) -> Labelled:
     """GoEmotions in Korean: text, label ids, ..., tab between, quotes meaning themselves."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
+
+
+def publisher(first_row: Sequence[str]) -> str | None:
+    """Whose file it is by its first row: kote (id, text, label ids), goemotions (text, label ids, ...), or None."""
+    if len(first_row) == 3 and _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[2]):
+        return "kote"
+    if len(first_row) > 1 and not _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[1]):
+        return "goemotions"
+    return None
+
+
+def named_labels(cells: Sequence[str | None], whose: str, place: str) -> list[tuple[str, ...] | None]:
+    """The labels of rows by name, from their label ids; None where a cell holds no ids.
+
+    place: the file, for messages. Raises ArchiveError where an id is unknown, or where the numbers may as well be
+    somebody's own: a row of theirs has several, or somewhere is a number above 9.
+    """
+    ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
+    names = LABELS[whose]
+    unknown = Counter(one for row in ids if row for one in row if one >= len(names))
+    if unknown:
+        raise ArchiveError(
+            f"{place} looks like {whose}, but has label ids that it does not know: "
+            f"{counted({str(one): count for one, count in unknown.items()})}; known are 0 to {len(names) - 1}; "
+            "correct them, or write a header (text, label) and the labels' names"
+        )
+    if not any(row and (len(row) > 1 or row[0] > 9) for row in ids):
+        raise ArchiveError(
+            f"{place} has no header, and a number means nothing on its own; write a header (text, label) before the "
+            "rows, and name the numbers with --label-map"
+        )
+    return [None if row is None else tuple(dict.fromkeys(names[one] for one in row)) for row in ids]
 
 
 def reviews(path: Path) -> tuple[list[str], NDArray[np.float32]]:

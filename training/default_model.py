@@ -21,7 +21,7 @@ from schemas.labels import DEFAULT_LABELS
 from training import corpora
 from training.calibration import fit_temperature, softmax
 from training.corpora import Labelled
-from training.evaluation import Figures, figures
+from training.evaluation import Evaluation, evaluate
 from training.finetuning import Examples, fine_tune, predict
 from training.mapping import LabelMap
 from training.model_card import model_card
@@ -129,7 +129,7 @@ def fine_tuned(
     labels = recipe.kote.hard(read.kote_held_out.marks)
 
     def judge(classifier: Classifier) -> float:
-        return figures(softmax(predict(classifier, held_out)), labels, DEFAULT_LABELS).macro_f1
+        return evaluate(softmax(predict(classifier, held_out)), labels, DEFAULT_LABELS).macro_f1
 
     torch.manual_seed(recipe.fine_tuning.seed)
     body = _with_new_head(pretrained, recipe.shape, len(DEFAULT_LABELS)).to(device)
@@ -143,9 +143,9 @@ def fine_tuned(
 def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> dict[str, Any]:
     """The model's figures on texts it did not learn from, as they stand in metrics.json and in the card."""
 
-    def on(labelled: Labelled, label_map: LabelMap) -> Figures:
+    def on(labelled: Labelled, label_map: LabelMap) -> Evaluation:
         logits = predict(trained.classifier, tokenizer.encode(labelled.texts, recipe.corpus.max_length))
-        return figures(softmax(logits, trained.temperature), label_map.hard(labelled.marks), trained.labels)
+        return evaluate(softmax(logits, trained.temperature), label_map.hard(labelled.marks), trained.labels)
 
     return {
         "temperature": round(trained.temperature, 4),
@@ -205,7 +205,8 @@ def _with_new_head(pretrained: Pretrainer, shape: BertShape, labels: int) -> Cla
 
 def _claim(work: Path, recipe: ModelRecipe) -> None:
     """Note in the work folder what its checkpoint is made with; a checkpoint of another recipe is not gone on with."""
-    ours = {part: dataclasses.asdict(getattr(recipe, part)) for part in ("shape", "corpus", "pretraining")}
+    parts = {part: dataclasses.asdict(getattr(recipe, part)) for part in ("shape", "corpus", "pretraining")}
+    ours = json.loads(json.dumps(parts))  # as it comes back: lists, no tuples
     note = work / "begun_with.json"
     if not note.exists():
         write_json(note, ours)

@@ -83,11 +83,15 @@ def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
     return model
 
 
-def learning_rate_at(done: float, recipe: PretrainingRecipe) -> float:
-    """The learning rate after a share `done` of the tokens: warm-up, plateau, linear decay to 0."""
-    up = min(1.0, done / recipe.warmup) if recipe.warmup else 1.0
-    down = min(1.0, max(0.0, (1 - done) / recipe.decay)) if recipe.decay else 1.0
-    return recipe.learning_rate * up * down
+def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
+    """The learning rate after so many tokens: in each cycle warm-up, plateau, linear decay to 0."""
+    for cycle in recipe.cycles:
+        if tokens < cycle:
+            up = min(1.0, tokens / recipe.warmup) if recipe.warmup else 1.0
+            down = min(1.0, (1 - tokens / cycle) / recipe.decay) if recipe.decay else 1.0
+            return recipe.learning_rate * up * down
+        tokens -= cycle
+    return 0.0
 
 
 def hide(
@@ -136,7 +140,7 @@ def pretrain(
         ids = gather(encoded, rows)
         hidden, at = hide(ids, recipe, mask_id, shape.vocab_size, generator)
         masked, rating = _losses(run.model, ids.to(device), hidden.to(device), at.to(device), ratings[rows])
-        run.step(masked + recipe.rating_weight * rating, learning_rate_at(run.tokens / recipe.tokens, recipe))
+        run.step(masked + recipe.rating_weight * rating, learning_rate_at(run.tokens, recipe))
         run.tokens += ids.numel()
         progress.add(ids.numel(), {"masked tokens": masked.item(), "rating": rating.item()})
         if time.monotonic() - stored >= seconds_between_checkpoints:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pipeline.bert import BertShape
 from schemas.errors import OptionError
 from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
-from training.mapping import LabelMap
+from training.mapping import LabelMap, label_names
 
 DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
 
@@ -31,18 +31,18 @@ class CorpusRecipe:
     held_out_seed: int
 
     def __post_init__(self) -> None:
-        _between("corpus.max_length", self.max_length, 3, 4096)
-        _between("corpus.held_out", self.held_out, 1, 1_000_000)
+        between("corpus.max_length", self.max_length, 3, 4096)
+        between("corpus.held_out", self.held_out, 1, 1_000_000)
 
 
 @dataclass(frozen=True)
 class PretrainingRecipe:
     """[pretraining]: masked-language pre-training; the recipe file says what each one means."""
 
-    tokens: int
+    cycles: tuple[int, ...]
     batch_tokens: int
     learning_rate: float
-    warmup: float
+    warmup: int
     decay: float
     weight_decay: float
     masked: float
@@ -51,15 +51,22 @@ class PretrainingRecipe:
     seed: int
 
     def __post_init__(self) -> None:
-        _between("pretraining.tokens", self.tokens, 1, 10**13)
-        _between("pretraining.batch_tokens", self.batch_tokens, 1, 10**7)
-        _between("pretraining.learning_rate", self.learning_rate, 1e-9, 1)
-        _between("pretraining.warmup", self.warmup, 0, 1)
-        _between("pretraining.decay", self.decay, 0, 1)
-        _between("pretraining.weight_decay", self.weight_decay, 0, 1)
-        _between("pretraining.masked", self.masked, 0.01, 0.9)
-        _between("pretraining.rating_weight", self.rating_weight, 0, 100)
-        _between("pretraining.window", self.window, 1, 64)
+        between("pretraining.cycles: number of cycles", len(self.cycles), 1, 1000)
+        for tokens in self.cycles:
+            between("pretraining.cycles", tokens, 1, 10**13)
+        between("pretraining.batch_tokens", self.batch_tokens, 1, 10**7)
+        between("pretraining.learning_rate", self.learning_rate, 1e-9, 1)
+        between("pretraining.warmup", self.warmup, 0, 10**13)
+        between("pretraining.decay", self.decay, 0, 1)
+        between("pretraining.weight_decay", self.weight_decay, 0, 1)
+        between("pretraining.masked", self.masked, 0.01, 0.9)
+        between("pretraining.rating_weight", self.rating_weight, 0, 100)
+        between("pretraining.window", self.window, 1, 64)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all cycles."""
+        return sum(self.cycles)
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,8 @@ class Phase:
 
     def __post_init__(self) -> None:
         where = f"fine_tuning.phases {self.name!r}"
-        _between(f"{where} epochs", self.epochs, 1, 10_000)
-        _between(f"{where} learning_rate", self.learning_rate, 1e-9, 1)
+        between(f"{where} epochs", self.epochs, 1, 10_000)
+        between(f"{where} learning_rate", self.learning_rate, 1e-9, 1)
         _numbers(f"{where} shares", self.shares, CORPORA)
         _numbers(f"{where} weights", self.weights, TASKS)
         if not any(self.shares.values()):
@@ -100,13 +107,13 @@ class FineTuningRecipe:
     phases: tuple[Phase, ...]
 
     def __post_init__(self) -> None:
-        _between("fine_tuning.batch_tokens", self.batch_tokens, 1, 10**7)
-        _between("fine_tuning.warmup", self.warmup, 0, 1)
-        _between("fine_tuning.weight_decay", self.weight_decay, 0, 1)
-        _between("fine_tuning.dropout", self.dropout, 0, 0.9)
-        _between("fine_tuning.sharpness", self.sharpness, 0.1, 100)
-        _between("fine_tuning.balance", self.balance, 0, 1)
-        _between("fine_tuning: number of phases", len(self.phases), 1, 100)
+        between("fine_tuning.batch_tokens", self.batch_tokens, 1, 10**7)
+        between("fine_tuning.warmup", self.warmup, 0, 1)
+        between("fine_tuning.weight_decay", self.weight_decay, 0, 1)
+        between("fine_tuning.dropout", self.dropout, 0, 0.9)
+        between("fine_tuning.sharpness", self.sharpness, 0.1, 100)
+        between("fine_tuning.balance", self.balance, 0, 1)
+        between("fine_tuning: number of phases", len(self.phases), 1, 100)
 
 
 @dataclass(frozen=True)
@@ -123,13 +130,13 @@ class ModelRecipe:
     def __post_init__(self) -> None:
         for size, value in dataclasses.asdict(self.shape).items():
             if size not in ("pad_id", "layer_norm_eps"):
-                _between(f"model.{size}", value, 1, 10**6)
+                between(f"model.{size}", value, 1, 10**6)
         if self.shape.hidden_size % self.shape.heads:
             raise OptionError(
                 f"recipe: model.hidden_size {self.shape.hidden_size} is not a multiple of model.heads "
                 f"{self.shape.heads}; choose sizes that divide"
             )
-        _between(
+        between(
             "corpus.max_length (model.max_positions is the limit)", self.corpus.max_length, 3, self.shape.max_positions
         )
 
@@ -143,22 +150,25 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"recipe {path} is not TOML: {error}; compare it with {DEFAULT_RECIPE.name}") from None
     sections = {"model": dict, "corpus": dict, "pretraining": dict, "fine_tuning": dict, "labels": dict}
-    _check_keys("the recipe", table, sections)
-    _check_keys("labels", table["labels"], {"kote": dict, "goemotions": dict})
+    check_keys("the recipe", table, sections)
+    check_keys("labels", table["labels"], {"kote": str, "goemotions": str})
     fine_tuning = dict(table["fine_tuning"])
     phases = fine_tuning.get("phases", [])
     if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
         raise OptionError(
             f"recipe: fine_tuning.phases is {phases!r}; give each phase as a table [[fine_tuning.phases]]"
         )
+    pretraining = dict(table["pretraining"])
+    if isinstance(pretraining.get("cycles"), list):
+        pretraining["cycles"] = tuple(pretraining["cycles"])
     fine_tuning["phases"] = tuple(fill(Phase, phase, "fine_tuning.phases") for phase in phases)
     return ModelRecipe(
         shape=fill(BertShape, table["model"], "model"),
         corpus=fill(CorpusRecipe, table["corpus"], "corpus"),
-        pretraining=fill(PretrainingRecipe, table["pretraining"], "pretraining"),
+        pretraining=fill(PretrainingRecipe, pretraining, "pretraining"),
         fine_tuning=fill(FineTuningRecipe, fine_tuning, "fine_tuning"),
-        kote=LabelMap.from_table(table["labels"]["kote"], KOTE_LABELS, "labels.kote"),
-        goemotions=LabelMap.from_table(table["labels"]["goemotions"], GOEMOTIONS_LABELS, "labels.goemotions"),
+        kote=LabelMap.from_names(label_names(table["labels"]["kote"]), KOTE_LABELS),
+        goemotions=LabelMap.from_names(label_names(table["labels"]["goemotions"]), GOEMOTIONS_LABELS),
     )
 
 
@@ -171,14 +181,15 @@ def fill(kind: type[_T], table: dict[str, Any], where: str) -> _T:
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     expected = {field.name: typing.get_origin(types[field.name]) or types[field.name] for field in fields}
     optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
-    _check_keys(where, table, expected, optional)
+    check_keys(where, table, expected, optional)
     values = {key: float(value) if expected[key] is float else value for key, value in table.items()}
     return kind(**values)
 
 
-def _check_keys(
+def check_keys(
     where: str, table: dict[str, Any], expected: dict[str, Any], optional: set[str] | frozenset[str] = frozenset()
 ) -> None:
+    """Raise OptionError unless a table has the expected keys, with values of the expected types, and no others."""
     known = ", ".join(expected)
     for key, value in table.items():
         if key not in expected:
@@ -193,12 +204,13 @@ def _check_keys(
 
 
 def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> None:
-    _check_keys(where, table, dict.fromkeys(names, float))
+    check_keys(where, table, dict.fromkeys(names, float))
     for name, value in table.items():
-        _between(f"{where} {name}", value, 0, 1e6)
+        between(f"{where} {name}", value, 0, 1e6)
 
 
-def _between(where: str, value: float, low: float, high: float) -> None:
+def between(where: str, value: float, low: float, high: float) -> None:
+    """Raise OptionError unless a recipe's number lies between two others, which it may equal."""
     if not low <= value <= high:
         raise OptionError(f"recipe: {where} is {value}, which should lie between {low:g} and {high:g}; correct it")
 

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import itertools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import sentencepiece
 import torch
+import transformers
 
 from pipeline.bert import BertShape
 from pipeline.tokenizer import KoBertTokenizer
@@ -18,6 +20,7 @@ from schemas.labels import DEFAULT_LABELS
 from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
 from training.default_model import FILES
 from training.recipe import Phase, read_recipe
+from training.train_recipe import TrainRecipe, read_train_recipe
 
 # Each class has words of its own, so that whoever learns anything tells them apart.
 WORDS = {
@@ -70,6 +73,43 @@ def shape(tokenizer) -> BertShape:
 
 
 @pytest.fixture(scope="session")
+def base(golden, tmp_path_factory) -> Path:
+    """A folder with a small encoder as BertModel stores it: no head, no `bert.` before the weights' names."""
+    folder = tmp_path_factory.mktemp("base")
+    torch.manual_seed(0)
+    sizes = transformers.BertConfig(
+        vocab_size=8002, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=32, pad_token_id=1,
+    )  # fmt: skip
+    transformers.BertModel(sizes).save_pretrained(folder)
+    shutil.copy(golden / "spiece.model", folder / "spiece.model")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def train_recipe() -> TrainRecipe:
+    """A recipe of `emojob train` that learns the utterances above in seconds."""
+    default = read_train_recipe()
+    return TrainRecipe(
+        training=dataclasses.replace(
+            default.training, epochs=8, batch=8, learning_rate=5e-3, layer_decay=1.0, label_smoothing=0.0,
+            class_weights=0.0, patience=0, log_every=4, max_length=16,
+            precision="fp32",
+        ),
+        split=dataclasses.replace(default.split, test=0.2, validation=0.2),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def annotated_csv(utterances, tmp_path_factory) -> Path:
+    """The utterances as the notebook had them: CSV in cp949 with the columns sentiment and user."""
+    file = tmp_path_factory.mktemp("annotated") / "annotated.csv"
+    with file.open("w", encoding="cp949", newline="") as handle:
+        csv.writer(handle).writerows([("sentiment", "user"), *((label, text) for text, label in utterances)])
+    return file
+
+
+@pytest.fixture(scope="session")
 def recipe(shape):
     """The default model's recipe with everything small."""
     default = read_recipe()
@@ -81,7 +121,7 @@ def recipe(shape):
         default,
         shape=shape,
         corpus=dataclasses.replace(default.corpus, max_length=16, held_out=60),
-        pretraining=dataclasses.replace(default.pretraining, tokens=4000, batch_tokens=256),
+        pretraining=dataclasses.replace(default.pretraining, cycles=(4000,), warmup=100, batch_tokens=256),
         fine_tuning=dataclasses.replace(default.fine_tuning, batch_tokens=128, phases=(phase,)),
     )
 

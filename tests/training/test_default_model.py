@@ -47,7 +47,7 @@ def test_made_again_from_its_checkpoint_it_is_the_same_model(made, data, recipe,
 
 
 def test_a_work_folder_of_another_recipe_is_refused(made, data, recipe, tmp_path):
-    other = dataclasses.replace(recipe, pretraining=dataclasses.replace(recipe.pretraining, tokens=5000))
+    other = dataclasses.replace(recipe, pretraining=dataclasses.replace(recipe.pretraining, cycles=(5000,)))
     with pytest.raises(OptionError, match="begun with another pretraining"):
         make_default_model(data, tmp_path, made[1], other, lambda line: None)
 

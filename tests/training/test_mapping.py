@@ -5,11 +5,12 @@ import pytest
 
 from schemas.errors import OptionError
 from schemas.labels import DEFAULT_LABELS
-from training.corpora import KOTE_LABELS
-from training.mapping import LabelMap
+from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
+from training.mapping import LabelMap, LabelNames, counted, label_names, read_label_map
 from training.recipe import read_recipe
 
-SMALL = LabelMap.from_table({"a": ["p", "q"], "b": ["r", "s", "t"], "dropped": ["u"]}, "pqrstu", "small", ("a", "b"))
+NAMES = LabelNames("small", {"a": ("p", "q"), "b": ("r", "s", "t")}, ("u",))
+SMALL = LabelMap.from_names(NAMES, "pqrstu", ("a", "b"))
 
 
 def marks(*given: str) -> np.ndarray:
@@ -26,9 +27,9 @@ def test_a_text_counts_from_1_3_times_the_next_class_on():
 
 
 def test_exactly_1_3_times_is_enough():
-    ten = [f"a{i}" for i in range(10)]
-    thirteen = [f"b{i}" for i in range(13)]
-    tie = LabelMap.from_table({"a": ten, "b": thirteen}, [*ten, *thirteen], "tie", ("a", "b"))
+    ten = tuple(f"a{i}" for i in range(10))
+    thirteen = tuple(f"b{i}" for i in range(13))
+    tie = LabelMap.from_names(LabelNames("tie", {"a": ten, "b": thirteen}), [*ten, *thirteen], ("a", "b"))
     both = np.zeros((1, 23), np.float32)
     both[0, [0, 10]] = 1  # 1/10 against 1/13
     assert tie.hard(both).tolist() == [0]
@@ -39,14 +40,21 @@ def test_a_text_with_dropped_labels_alone_has_no_class():
     assert SMALL.hard(marks("u")).tolist() == [-1]
 
 
+def test_a_single_class_is_enough():
+    alone = LabelMap.from_names(LabelNames("one", {"a": ("p",)}, ("q",)), "pq", ("a",))
+    assert alone.hard(np.eye(2, dtype=np.float32)).tolist() == [0, -1]
+
+
 def test_an_unmapped_label_is_an_error_that_names_all_of_them():
     with pytest.raises(OptionError, match="unmapped labels: s, t"):
-        LabelMap.from_table({"a": ["p", "q"], "b": ["r"], "dropped": ["u"]}, "pqrstu", "small", ("a", "b"))
+        LabelMap.from_names(LabelNames("small", {"a": ("p", "q"), "b": ("r",)}, ("u",)), "pqrstu", ("a", "b"))
 
 
-def test_an_unknown_class_is_an_error():
-    with pytest.raises(OptionError, match="unknown class 'c'"):
-        LabelMap.from_table({"c": ["p"]}, "p", "small", ("a", "b"))
+def test_an_unknown_class_or_label_is_an_error():
+    with pytest.raises(OptionError, match=r"unknown classes \(known are a, b\): c"):
+        LabelMap.from_names(LabelNames("small", {"c": ("p",)}), "p", ("a", "b"))
+    with pytest.raises(OptionError, match="unknown labels: z"):
+        LabelMap.from_names(LabelNames("small", {"a": ("p", "z")}), "p", ("a", "b"))
 
 
 def test_kote_maps_as_the_quality_figures_do():
@@ -61,3 +69,78 @@ def test_sharpness_gives_the_heaviest_class_more():
     soft, sharp = (SMALL.soft(marks("pr"), power)[0] for power in (1.0, 4.0))
     assert sharp[0] > soft[0] > 0.5
     assert sharp.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("name", "labels"), [("kote", KOTE_LABELS), ("goemotions", GOEMOTIONS_LABELS)])
+def test_the_built_in_maps_place_every_label_of_their_corpus(name, labels):
+    names = label_names(name)
+    assert names.classes == DEFAULT_LABELS
+    assert sorted([*names.class_of(), *names.dropped]) == sorted({*labels, *DEFAULT_LABELS})
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text: str) -> str:
+        file = tmp_path / "map.toml"
+        file.write_text(text, encoding="utf-8")
+        return str(file)
+
+    return write
+
+
+def test_no_label_map_is_none():
+    assert read_label_map(None) is None
+
+
+def test_a_map_renames_merges_and_drops(written):
+    names = read_label_map(written('[labels]\n"기쁨" = ["행복", "6"]\n"분노" = ["짜증"]\ndrop = ["기타"]\n'))
+    assert names.class_of() == {"행복": "기쁨", "6": "기쁨", "짜증": "분노", "기쁨": "기쁨", "분노": "분노"}
+    assert names.dropped == ("기타",)
+    assert names.as_table() == {"기쁨": ["행복", "6"], "분노": ["짜증"], "drop": ["기타"]}
+
+
+def test_the_heading_may_be_left_out_and_drop_may_stand_before_it(written):
+    assert read_label_map(written('"기쁨" = ["행복"]\ndropped = ["기타"]')).dropped == ("기타",)
+    assert read_label_map(written('drop = ["기타"]\n[labels]\n"기쁨" = ["행복"]')).dropped == ("기타",)
+
+
+def test_a_class_name_that_is_mapped_elsewhere_or_dropped_is_not_its_own():
+    names = LabelNames("map", {"슬픔": ("우울",), "우울": ("절망",)}, ("기쁨",))
+    assert names.class_of(("기쁨", "분노")) == {"우울": "슬픔", "절망": "우울", "슬픔": "슬픔", "분노": "분노"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[labels]\n"기쁨" = "행복"', "should be a list of labels"),
+        ('[labels]\n"기쁨" = [1, 2]', "should be a list of labels"),
+        ('[labels]\n"기쁨" = {a = 1}', "should be a list of labels"),
+        ("labels = 3", "should be a table"),
+        ('[labels]\n"기쁨" = ["행복"]\n"분노" = ["행복"]', "labels given twice: 행복"),
+        ('[labels]\n"기쁨" = ["행복"]\ndrop = ["행복"]', "labels given twice: 행복"),
+        ('"기쁨" = ["행복"]\n[labels]\n"기쁨" = ["신남"]', "both under"),
+        ('[labels]\n"" = ["행복"]', "without a name"),
+        ("[labels]", "names no label"),
+        ("", "names no label"),
+        ("기쁨: 행복", "is not TOML"),
+    ],
+)
+def test_a_map_that_cannot_be_is_refused_in_one_line(written, text, complaint):
+    with pytest.raises(OptionError, match=complaint) as refusal:
+        read_label_map(written(text))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_map_that_is_not_there_or_not_utf8_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="does not exist; give kote or goemotions"):
+        read_label_map("kite")
+    with pytest.raises(OptionError, match="cannot be read"):
+        read_label_map(str(tmp_path))
+    (tmp_path / "map.toml").write_bytes('"기쁨" = ["행복"]'.encode("cp949"))
+    with pytest.raises(OptionError, match="is not TOML in UTF-8"):
+        read_label_map(str(tmp_path / "map.toml"))
+
+
+def test_labels_are_counted_on_one_line_the_most_frequent_first():
+    assert counted({"상처": 45, "당황": 1234, "a\nb": 1}) == "당황 (1,234), 상처 (45), 'a\\nb' (1)"
+    assert counted({"a": 3, "b": 2, "c": 1}, 2) == "a (3), b (2), ... (1 more)"

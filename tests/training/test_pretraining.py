@@ -33,10 +33,12 @@ def test_hide_takes_the_share_it_is_told_and_spares_cls_and_sep():
     assert (hidden.reshape(-1)[others] == ids.reshape(-1)[others]).all()
 
 
-def test_the_learning_rate_warms_up_stays_and_falls_to_nothing():
-    recipe = dataclasses.replace(RECIPE, learning_rate=1.0, warmup=0.1, decay=0.25)
-    rates = [learning_rate_at(done, recipe) for done in (0, 0.05, 0.1, 0.5, 0.75, 0.875, 1)]
-    assert rates == pytest.approx([0, 0.5, 1, 1, 1, 0.5, 0])
+def test_in_each_cycle_the_learning_rate_warms_up_stays_and_falls_to_nothing():
+    recipe = dataclasses.replace(RECIPE, learning_rate=1.0, cycles=(1000, 2000), warmup=100, decay=0.25)
+    first = [learning_rate_at(tokens, recipe) for tokens in (0, 50, 100, 500, 750, 875, 999)]
+    assert first == pytest.approx([0, 0.5, 1, 1, 1, 0.5, 0.004])
+    second = [learning_rate_at(tokens, recipe) for tokens in (1000, 1050, 1100, 2500, 2750, 3000, 4000)]
+    assert second == pytest.approx([0, 0.5, 1, 1, 0.5, 0, 0])
 
 
 def test_words_in_the_same_company_begin_alike(tokenizer, utterances):
@@ -50,7 +52,7 @@ def test_words_in_the_same_company_begin_alike(tokenizer, utterances):
 def run(tokenizer, utterances, shape, checkpoint, **keys):
     texts = [text for text, _ in utterances]
     ratings = np.where(np.arange(len(texts)) % 2, np.float32(np.nan), np.float32(0.5)).astype(np.float32)
-    recipe = dataclasses.replace(RECIPE, tokens=4000, batch_tokens=256)
+    recipe = dataclasses.replace(RECIPE, cycles=(4000,), warmup=0, batch_tokens=256)
     lines: list[str] = []
     model = pretrain(
         tokenizer.encode(texts), ratings, shape, tokenizer.mask_id, recipe, checkpoint, lines.append, **keys
@@ -81,7 +83,7 @@ def test_what_was_interrupted_and_gone_on_with_equals_what_was_not(tokenizer, ut
 
 
 def test_texts_too_short_to_hide_anything_do_no_harm(tokenizer, shape, tmp_path):
-    recipe = dataclasses.replace(RECIPE, tokens=60, batch_tokens=2)
+    recipe = dataclasses.replace(RECIPE, cycles=(60,), warmup=0, batch_tokens=2)
     empty = tokenizer.encode([""] * 40)
     ratings = np.full(40, 1.0, np.float32)
     lines: list[str] = []
@@ -92,7 +94,7 @@ def test_texts_too_short_to_hide_anything_do_no_harm(tokenizer, shape, tmp_path)
 def test_hidden_tokens_are_guessed_better_after_training(tokenizer, utterances, shape, tmp_path):
     texts = [text for text, _ in utterances]
     encoded = tokenizer.encode(texts)
-    recipe = dataclasses.replace(RECIPE, tokens=15_000, batch_tokens=512, learning_rate=1e-2)
+    recipe = dataclasses.replace(RECIPE, cycles=(15_000,), warmup=0, batch_tokens=512, learning_rate=1e-2)
     ratings = np.full(len(texts), np.nan, np.float32)
     trained = pretrain(encoded, ratings, shape, tokenizer.mask_id, recipe, tmp_path / "t.pt", lambda line: None)
     fresh = initial(shape, torch.zeros(shape.vocab_size, shape.hidden_size), seed=1)

@@ -44,9 +44,9 @@ def test_the_default_recipe_is_kobert_made_small():
         ("masked = 0.2", "", "pretraining lacks masked"),
         ("kote = 2.0", "kite = 2.0", "unknown key 'kite'"),
         ("[corpus]", "[korpus]", "unknown key 'korpus'"),
-        ('"remorse"', '"regret"', "unknown labels: regret"),
-        ('["remorse"]', "[]", "unmapped labels: remorse"),
-        ('["remorse"]', '["remorse", "anger"]', "labels given twice: anger"),
+        ('goemotions = "goemotions"', 'goemotions = "kote"', "has unknown labels: 없음"),
+        ('goemotions = "goemotions"', 'goemotions = "kite"', "--label-map kite does not exist"),
+        ('goemotions = "goemotions"', "goemotions = {}", "labels.goemotions is {}"),
         ("[model]", "[model", "is not TOML"),
     ],
 )

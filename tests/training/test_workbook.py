@@ -1,0 +1,173 @@
+"""Excel workbooks: read where fastexcel is installed, and refused in one line where they are broken or vast."""
+
+import importlib.util
+import zipfile
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+
+from schemas.errors import ArchiveError, ColumnError
+from training import workbook
+from training.annotated import annotate
+from training.corpus import CorpusOptions, read_corpus
+
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+
+
+def cell(column: int, row: int, value: object) -> str:
+    place = f"{chr(ord('A') + column)}{row}"
+    if isinstance(value, str):
+        return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
+    return "" if value is None else f'<c r="{place}"><v>{value}</v></c>'
+
+
+def write_xlsx(file: Path, sheets: dict[str, list[list[object]]], behind: str = "") -> Path:
+    """A workbook as small as can be. behind: XML that stands behind the rows of each sheet."""
+    names = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(sheets, 1))
+    places = "".join(
+        f'<Relationship Id="r{i}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>'
+        for i in range(1, len(sheets) + 1)
+    )
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{_PACKAGE}"><Relationship Id="r" Type="{_OFFICE}/officeDocument" '
+            'Target="xl/workbook.xml"/></Relationships>',
+        )
+        packed.writestr(
+            "xl/workbook.xml", f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{names}</sheets></workbook>'
+        )
+        packed.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}">{places}</Relationships>')
+        for i, rows in enumerate(sheets.values(), 1):
+            lines = "".join(
+                f'<row r="{row}">{"".join(cell(column, row, value) for column, value in enumerate(values))}</row>'
+                for row, values in enumerate(rows, 1)
+            )
+            packed.writestr(
+                f"xl/worksheets/sheet{i}.xml",
+                f'<worksheet xmlns="{_MAIN}"><sheetData>{lines}{behind}</sheetData></worksheet>',
+            )
+    return file
+
+
+def test_a_sheet_is_read_with_numbers_as_texts_and_without_blank_rows(tmp_path):
+    rows = [["문장", "감정"], ["오늘 참 좋다", "기쁨"], [], [119, "불안"], ["줄\n바꿈", None]]
+    corpus = read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": rows})])
+    assert corpus.texts == ["오늘 참 좋다", "119", "줄\n바꿈"]
+    assert corpus.given == [("기쁨",), ("불안",), ()]
+    (file,) = corpus.files
+    assert (file.name, file.kind, file.rows, file.rejected) == ("a.xlsx", "table", 3, 0)
+    assert file.bytes == (tmp_path / "a.xlsx").stat().st_size
+
+
+def test_whole_numbers_as_labels_have_no_fraction(tmp_path):
+    corpus = read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "label"], ["좋다", 3], ["싫다", 4.0]]})])
+    assert corpus.given == [("3",), ("4",)]
+
+
+def test_single_sentences_of_ai_hub_with_their_side_table_are_read(tmp_path):
+    rows = [
+        ["Sentence", "Emotion", None, None, "공포", 3],
+        ["문 뒤에 누가 있는 것 같아", "공포", None, None, "놀람", 2],
+        ["깜짝이야 언제 왔어", "놀람"],
+    ]
+    corpus = read_corpus([write_xlsx(tmp_path / "단발성.xlsx", {"Sheet1": rows})])
+    assert corpus.given == [("공포",), ("놀람",)]
+    assert corpus.files[0].kind == "aihub-sentences"
+
+
+def test_sheets_without_annotated_texts_are_passed_over(tmp_path):
+    sheets = {
+        "설명": [["만든 사람", "날짜"], ["우리 팀", "2026"]],
+        "하나": [["문장", "감정"], ["좋아", "기쁨"]],
+        "빈": [],
+        "둘": [["감정", "문장"], ["슬픔", "울었어"]],
+    }
+    corpus = read_corpus([write_xlsx(tmp_path / "a.xlsx", sheets)])
+    assert corpus.texts == ["좋아", "울었어"]
+    assert corpus.files[0].rows == 2
+
+
+def test_a_workbook_without_annotated_texts_says_what_is_missing(tmp_path):
+    with pytest.raises(ColumnError, match="columns are 만든이, 날짜"):
+        read_corpus([write_xlsx(tmp_path / "a.xlsx", {"설명": [["만든이", "날짜"], ["팀", "2026"]]})])
+
+
+def test_columns_of_one_name_are_refused(tmp_path):
+    with pytest.raises(ColumnError, match="more than once: 감정"):
+        read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정", "감정"], ["좋아", "기쁨", "분노"]]})])
+
+
+def test_the_given_columns_count_in_workbooks_too(tmp_path):
+    file = write_xlsx(tmp_path / "A.XLSX", {"하나": [["말", "느낌", "감정"], ["좋아", "기쁨", "?"]]})
+    corpus = read_corpus([file], CorpusOptions(text_column="말", label_column="느낌"))
+    assert (corpus.texts, corpus.given) == (["좋아"], [("기쁨",)])
+    assert annotate(corpus, None).names == ("기쁨",)
+
+
+def test_a_folder_gives_its_workbooks_and_other_files(tmp_path):
+    write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["좋아", "기쁨"]]})
+    (tmp_path / "~$a.xlsx").write_bytes(b"a lock of Excel's")
+    assert read_corpus([tmp_path]).texts == ["좋아"]
+    (tmp_path / "b.csv").write_text("문장,감정\n싫어,분노\n", encoding="utf-8")
+    assert sorted(read_corpus([tmp_path]).texts) == ["싫어", "좋아"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"hello" * 100,
+        lambda data: data[: len(data) // 2],
+        lambda data: bytes.fromhex("D0CF11E0A1B11AE1") + bytes(5000),  # encrypted ones look so
+        lambda data: data.replace(b"xl/workbook.xml", b"xl/workbork.xml"),
+        lambda data: data[:200] + bytes(100) + data[300:],
+    ],
+)
+def test_a_broken_workbook_is_refused_in_one_line(tmp_path, damage):
+    file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["좋아", "기쁨"]] * 200})
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ArchiveError, match=r"a\.xlsx") as refusal:
+        read_corpus([file])
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("place", ["XFD1048576", "ZZZZZZ9", "A99999999999", "XFD4000"])
+def test_a_stray_cell_at_the_end_of_the_sheet_is_refused_before_it_takes_all_memory(tmp_path, place):
+    stray = f'<row spans="1:2" r="4000"><c s="1" r="{place}"><v>1</v></c></row>'
+    file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"]]}, behind=stray)
+    with pytest.raises(ArchiveError, match="delete stray cells"):
+        read_corpus([file])
+
+
+def test_a_bomb_is_refused(tmp_path, monkeypatch):
+    file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["가" * 5000, "기쁨"]]})
+    monkeypatch.setattr(workbook, "MOST_BYTES", 5000)
+    with pytest.raises(ArchiveError, match="unpacked"):
+        read_corpus([file])
+
+
+def test_a_workbook_without_rows_is_refused(tmp_path):
+    with pytest.raises(ArchiveError, match="has no row"):
+        read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": []})])
+
+
+def test_without_fastexcel_it_says_what_to_install(tmp_path, monkeypatch):
+    file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["좋아", "기쁨"]]})
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ArchiveError, match=r"pip install 'emojob\[xlsx\]'"):
+        read_corpus([file])
+
+
+def test_the_old_format_is_refused_with_what_to_do(tmp_path):
+    (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(ArchiveError, match=r"save it as \.xlsx or \.csv"):
+        read_corpus([tmp_path / "a.xls"])
+
+
+def test_a_workbook_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ArchiveError, match="no such file"):
+        read_corpus([tmp_path / "none.xlsx"])

@@ -1,0 +1,258 @@
+"""The files that annotated texts come in, each read whole: what `emojob score` reads, JSON lists, workbooks."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import delimited, encoding, jsonl, parquet
+from pipeline.archive import open_archive, windows
+from pipeline.columns import choose_text_column, is_text, refuse_twins
+from pipeline.inputs import InputFile, find_inputs
+from pipeline.json_kinds import column_type
+from schemas.errors import ArchiveError
+from training import aihub, corpora, workbook
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a file, whole.
+
+    place: the file (and sheet) for messages; data: its rows, those rejected left out; sha256, bytes: of the file;
+    published: kote or goemotions where the file is one of theirs, without a header, its columns then called 0, 1, ...
+    """
+
+    file: InputFile
+    place: str
+    data: pa.Table
+    sha256: str
+    bytes: int
+    rejected: int = 0
+    published: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns' names."""
+        return list(self.data.column_names)
+
+    def called(self, name: str) -> str | None:
+        """The column of a name, whatever its case, outer spaces or form of Hangul; None where there is none."""
+        if name in self.columns:
+            return name
+        return next((column for column in self.columns if folded(column) == folded(name)), None)
+
+    def values(self, column: str) -> list[Any]:
+        """A column as Python values."""
+        values = self.data.column(column)
+        try:
+            return list(values.to_pylist())
+        except UnicodeDecodeError:  # Parquet does not verify that its strings are UTF-8
+            return [one and one.decode("utf-8", "replace") for one in values.cast(pa.large_binary()).to_pylist()]
+
+    def texts(self, column: str) -> list[str | None]:
+        """A column as texts, whatever it holds; None where it is null."""
+        return [None if value is None else in_words(value) for value in self.values(column)]
+
+    def choose_text(self, given: str | None) -> str:
+        """The column with the text, by the rules of `emojob score`. Raises ColumnError."""
+        return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
+
+
+def find_files(paths: Iterable[Path]) -> list[InputFile]:
+    """The files that `paths` (files, folders, globs) name, each once: what `emojob score` reads, and .xlsx."""
+    found: dict[Path, InputFile] = {}
+    for path in paths:
+        for file in _find(path):
+            found.setdefault(file.path.resolve(), file)
+    return list(found.values())
+
+
+def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
+    """The tables of a file: one, or the sheets of a workbook that have rows.
+
+    wanted: the encoding of a text file (auto, utf-8, cp949). Raises ArchiveError where the file cannot be read.
+    """
+    if file.format == workbook.FORMAT:
+        return _sheets(file)
+    if file.format == "parquet":
+        return [_archived(file, wanted, parquet.look(file)[1])]
+    looked = encoding.look(file, wanted)
+    if file.format == "jsonl":
+        if _is_json_list(file, looked.encoding):
+            return [_json_list(file, looked)]
+        kinds = jsonl.survey(file, looked.encoding)[0]
+        types = {name: column_type(kind) or pa.string() for name, kind in kinds.items()}
+        return [_archived(file, wanted, pa.schema(list(types.items())))]
+    schema, quoted = delimited.look(file, looked.encoding)
+    published = corpora.publisher(schema.names) if file.format == "tsv" else None
+    if published or Counter(schema.names)[""] > 1:
+        return [_delimited(file, looked, schema.names, quoted, published)]
+    return [_archived(file, wanted, schema)]
+
+
+def in_words(value: Any) -> str:
+    """A cell as a text: 3.0 is 3, as spreadsheets and data frames turn whole numbers into fractions."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def folded(name: str) -> str:
+    """A name without case and outer spaces, its Hangul composed."""
+    return unicodedata.normalize("NFC", name).strip().casefold()
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+
+def _find(path: Path) -> list[InputFile]:
+    if path.is_dir():
+        books = [
+            book
+            for book in sorted(path.rglob("*.xlsx"))
+            if book.is_file() and not any(part.startswith((".", "_", "~$")) for part in book.relative_to(path).parts)
+        ]
+        try:
+            return [*find_inputs([str(path)]), *map(_workbook, books)]
+        except ArchiveError:
+            if not books:
+                raise
+            return [_workbook(book) for book in books]
+    suffix = path.suffix.lower()
+    if suffix == ".xls":
+        raise ArchiveError(
+            f"{path} is in Excel's old format .xls, which emojob does not read; save it as .xlsx or .csv"
+        )
+    if suffix == ".xlsx" and path.is_file():
+        return [_workbook(path)]
+    return find_inputs([str(path)])
+
+
+def _workbook(path: Path) -> InputFile:
+    return InputFile(path.parent.resolve() / path.name, workbook.FORMAT, None)
+
+
+# -- what emojob score reads ---------------------------------------------------------------------------------------
+
+
+def _archived(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
+    """A file by the pipeline's own readers. schema: as seen at first sight."""
+    # the archive must have a text column; which one is decided later, with all that is known of annotated files
+    any_text = next((field.name for field in schema if is_text(field.type)), None)
+    archive = open_archive([file], any_text, wanted)
+    source = archive.sources[0]
+    batches, rejected = [], 0
+    for window in windows(archive, source):
+        batches.append(window.batch)
+        rejected += len(window.rejects)
+    data = pa.Table.from_batches(batches, archive.schema)
+    return Table(source.file, file.name, data, source.sha256, source.size, rejected)
+
+
+def _delimited(
+    file: InputFile, looked: encoding.Looked, names: Sequence[str], quoted: bool, published: str | None
+) -> Table:
+    """A file without a header, whose first row passes for one, or with a header that has blanks."""
+    keys = [str(number) for number in range(len(names))]
+    batches, rejected = [], 0
+    for window in delimited.read(file, looked.encoding, quoted):
+        batches.append(pa.RecordBatch.from_arrays(window.batch.columns, keys))
+        rejected += len(window.rejects)
+    schema = pa.schema([pa.field(key, pa.string()) for key in keys])
+    data = pa.Table.from_batches(batches, schema)
+    if published:
+        first = pa.table([pa.array([name]) for name in names], schema)
+        data = pa.concat_tables([first, data])
+    else:
+        data = _named(file, data, names)
+    return Table(file, file.name, data, looked.sha256, looked.size, rejected, published)
+
+
+def _named(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
+    """With names for the columns; those without one are left out."""
+    kept = [number for number, name in enumerate(names) if name and name.strip()]
+    refuse_twins(file, [str(names[number]) for number in kept])
+    return pa.table([data.column(number) for number in kept], [str(names[number]) for number in kept])
+
+
+# -- JSON lists ----------------------------------------------------------------------------------------------------
+
+
+def _is_json_list(file: InputFile, known_encoding: str) -> bool:
+    for block in encoding.text_blocks(file, known_encoding):
+        if block.strip():
+            return block.lstrip().startswith(b"[")
+    return False
+
+
+def _json_list(file: InputFile, looked: encoding.Looked) -> Table:
+    """A file that is one JSON list of objects: AI Hub's dialogues, or flat ones. Other items are rejected."""
+    try:
+        text = b"".join(encoding.text_blocks(file, looked.encoding)).decode(encoding.codec(looked.encoding))
+        items = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise ArchiveError(f"{file.name} is not in {looked.encoding} throughout; convert it with iconv") from error
+    except json.JSONDecodeError as error:
+        raise ArchiveError(
+            f"{file.name} is no JSON list ({error.msg} at line {error.lineno}, column {error.colno}); write it anew"
+        ) from error
+    except (RecursionError, ValueError) as error:  # ValueError: an integer of more than 4,300 digits
+        raise ArchiveError(
+            f"{file.name} is nested too deeply or has too long a number; give a list of flat objects"
+        ) from error
+    objects = [item for item in items if isinstance(item, dict) and _is_whole_text(item)]
+    if not objects:
+        raise ArchiveError(f"{file.name} holds no JSON object in its list; give a list such as [{{...}}, {{...}}]")
+    if aihub.is_dialogue_list(objects):
+        columns: dict[str, list[Any]] = dict(aihub.columns_of(objects, file.name))
+    else:
+        names = dict.fromkeys(name for one in objects for name in one)
+        columns = {name: [one.get(name) for one in objects] for name in names}
+    data = pa.table({name: _column(values) for name, values in columns.items()})
+    return Table(file, file.name, data, looked.sha256, looked.size, len(items) - len(objects))
+
+
+def _is_whole_text(item: dict[str, Any]) -> bool:
+    """Whether there is no half a character (a lone surrogate) in an object."""
+    try:
+        json.dumps(item, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values as Arrow takes them; where they do not agree, as texts."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return pa.array(
+            [one if one is None or isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in values]
+        )
+
+
+# -- workbooks -----------------------------------------------------------------------------------------------------
+
+
+def _sheets(file: InputFile) -> list[Table]:
+    digest = encoding.Digest()
+    for _ in encoding.read_blocks(file, digest):
+        pass
+    tables = []
+    for sheet, rows in workbook.read_sheets(file).items():
+        names, *cells = rows
+        keys = [str(number) for number in range(len(names))]
+        columns = zip(*cells, strict=True) if cells else [()] * len(names)
+        data = pa.table([pa.array(column, pa.string()) for column in columns], keys)
+        place = f"{file.name}, sheet {sheet!r}"
+        tables.append(Table(file, place, _named(file, data, names), digest.hexdigest(), digest.size))
+    return tables
