@@ -11,7 +11,9 @@ COLDEST, HOTTEST = 0.05, 20.0
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """The temperature by which to divide logits [texts, classes] so that the labels' log-loss is least.
 
-    labels: int64 [texts]; a label of -1 leaves its text out. Without any label the temperature is 1.
+    labels: int64 [texts]; a label of -1 leaves its text out. Without any label the temperature is 1. As in Platt's
+    scaling (1999), a label of n texts counts as (n + 1) / (n + 2) sure, or a few texts that are all right would make
+    the model boundlessly sure of itself.
     """
     counts = labels >= 0
     if not counts.any():
@@ -28,6 +30,18 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     return float(np.exp((low + high) / 2))
 
 
+def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Probabilities float32 [texts, classes] with the temperature of the other half of the texts.
+
+    So that a temperature can be judged where there is no second part to judge it on. Every other text is of one half.
+    """
+    probabilities = np.empty_like(logits)
+    for half in (0, 1):
+        temperature = fit_temperature(logits[1 - half :: 2], labels[1 - half :: 2])
+        probabilities[half::2] = softmax(logits[half::2], temperature)
+    return probabilities
+
+
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
     """Probabilities float32 [texts, classes]."""
     scaled = logits / temperature
@@ -38,5 +52,6 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
 
 def _slope(logits: NDArray[np.float32], labels: NDArray[np.int64], inverse: float) -> float:
     """The derivative of the mean log-loss by the inverse temperature."""
-    probabilities = softmax(logits, 1 / inverse)
-    return float(((probabilities * logits).sum(1) - logits[np.arange(len(labels)), labels]).mean())
+    doubt = 1 / (len(labels) + 2)
+    target = (1 - doubt) * logits[np.arange(len(labels)), labels] + doubt * logits.mean(1)
+    return float(((softmax(logits, 1 / inverse) * logits).sum(1) - target).mean())

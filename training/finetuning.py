@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pipeline.batching import pack, token_batches
 from pipeline.bert import Classifier
 from pipeline.tokenizer import Encoded
 from training.batches import equal_length_batches, gather
@@ -91,8 +92,14 @@ def predict(model: Classifier, encoded: Encoded, batch_tokens: int = 8192) -> ND
     device = model.head.weight.device
     logits = np.zeros((len(encoded), model.head.out_features), np.float32)
     with torch.inference_mode():
-        for rows in equal_length_batches(encoded.lengths, batch_tokens, np.random.default_rng(0)):
-            logits[rows] = model(gather(encoded, rows).to(device)).float().cpu().numpy()
+        for rows in token_batches(encoded.lengths, batch_tokens):
+            batch = pack(encoded, rows, batch_tokens)
+            ids, positions, firsts = (
+                torch.from_numpy(one).to(device) for one in (batch.ids, batch.positions, batch.firsts)
+            )
+            segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(device)
+            hidden = model.encoder.packed(ids, positions, batch.groups, segments)[firsts]
+            logits[rows] = model.head(torch.tanh(model.pooler(hidden))).float().cpu().numpy()
     return logits
 
 

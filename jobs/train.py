@@ -1,0 +1,47 @@
+"""`emojob train`: fine-tune a model on annotated utterances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.corpus import corpus_options, take_corpus_options, take_data
+from jobs.options import SETTINGS, debug_option
+from schemas.options import CONTEXTS, DEVICES, ModelOptions
+
+_DEFAULT = ModelOptions()
+
+
+@click.command(context_settings=SETTINGS, short_help="Fine-tune a model on annotated utterances.")
+@corpus_options
+@click.option("-o", "--out", metavar="DIR", required=True, help="Folder for the model.")
+@click.option("--recipe", default="default", show_default=True, metavar="NAME", help="default, seed, or a .toml file.")
+@click.option("--base", metavar="M", help="Encoder: a folder, or a name on the hub.  [default: the package's]")
+@click.option("--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
+              help="Measure on these, not on a part of the data; may be given again.")  # fmt: skip
+@click.option("--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
+              help="What is read of an utterance: itself, or the one before it as well.")  # fmt: skip
+@click.option("--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True)
+@click.option("--fresh", is_flag=True, help="Begin anew, without what an earlier run left in DIR.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@debug_option
+def train(out: str, recipe: str, quiet: bool, context: str, test: tuple[Path, ...], **given: Any) -> int:
+    """Fine-tune a model on annotated utterances.
+
+    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx with a text and a label column, or a corpus in its publisher's
+    form (AI Hub, KOTE, GoEmotions). The same command again goes on where the last one stopped.
+    """
+    files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
+    from jobs.training import TrainingLog, print_outcome
+    from training.train import TrainOptions, train_model
+    from training.train_recipe import read_train_recipe
+
+    options = TrainOptions(tuple(files), Path(out), test=test, corpus=corpus, **given)
+    with TrainingLog(quiet) as log:
+        outcome = train_model(options, read_train_recipe(recipe), log.watch)
+    if not quiet:
+        print_outcome(outcome)
+    return 0

@@ -1,0 +1,114 @@
+"""What `emojob train` shows: a bar while it learns, and the figures when it is done."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.terminal import plain, seconds
+from schemas.errors import Interrupted
+
+if TYPE_CHECKING:
+    from training.train import Outcome
+    from training.trainer import Progress
+
+_LINE_SECONDS = 30.0
+
+
+class TrainingLog:
+    """A bar in a terminal, a plain line every half minute elsewhere; Ctrl-C and SIGTERM end training in good order."""
+
+    def __init__(self, quiet: bool) -> None:
+        from training.claim import is_first
+        from training.trainer import Watch
+
+        self.quiet = quiet or not is_first()
+        self.watch = Watch(self._report, self._note)
+        self._bar: Any = None
+        self._printed = time.monotonic()
+
+    def __enter__(self) -> TrainingLog:
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        if not self.quiet and sys.stderr.isatty():
+            self._bar = _bar()
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._bar:
+            self._bar.stop()
+
+    def _stop(self, number: int, frame: object) -> None:
+        stop = self.watch.stop
+        if stop.stopping or not stop.started:
+            raise Interrupted("interrupted: the same command goes on from the last checkpoint")
+        stop.stop()
+
+    def _report(self, progress: Progress) -> None:
+        if self.quiet:
+            return
+        left = progress.seconds_left
+        words = {
+            "epoch": f"epoch {progress.epoch:.1f} of {progress.epochs}",
+            "loss": f"loss {progress.loss:.3f}",
+            "rate": f"learning rate {progress.learning_rate:.1e}",
+            "left": f"{seconds(left)} left" if left is not None else "",
+        }
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=progress.step, total=progress.steps, **words)
+        elif time.monotonic() - self._printed >= _LINE_SECONDS:
+            self._printed = time.monotonic()
+            click.echo(f"emojob: {', '.join(word for word in words.values() if word)}", err=True)
+
+    def _note(self, text: str) -> None:
+        if self.quiet:
+            return
+        if self._bar:
+            self._bar.console.print(plain(text), style="dim", markup=False, highlight=False)
+        else:
+            click.echo(f"emojob: {plain(text)}", err=True)
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.fields[epoch]}"),
+        BarColumn(),
+        TextColumn("{task.fields[loss]} · {task.fields[rate]} · {task.fields[left]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.add_task("", total=None, epoch="reading", loss="", rate="", left="")
+    return bar
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Print the figures of a model that is finished, where it is, and what to try next."""
+    from training.claim import is_first
+
+    if not is_first():
+        return
+    folder = plain(str(outcome.folder))
+    if outcome.was_finished:
+        click.echo(f"{folder} is finished already: nothing to do (--fresh trains it anew)")
+        return
+    if outcome.evaluation:
+        from jobs.evaluation import print_evaluation
+
+        print_evaluation(outcome.evaluation)
+    for note in outcome.notes:
+        click.echo(f"  note     {plain(note)}")
+    click.echo(f"  model    {folder}")
+    click.echo(f"  next     emojob score ARCHIVE.parquet --model {folder}")

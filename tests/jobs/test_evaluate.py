@@ -1,0 +1,144 @@
+"""`emojob evaluate` as a user types it."""
+
+import json
+import unicodedata
+
+import pytest
+
+from jobs.main import main
+from training import pages
+
+
+@pytest.fixture
+def emojob(tiny_model, monkeypatch, capsys):
+    """Run `emojob evaluate` in this process with the tiny model: (exit code, standard output, standard error)."""
+    monkeypatch.setenv("EMOJOB_MODEL", str(tiny_model))
+
+    def run(*arguments: object):
+        with pytest.raises(SystemExit) as ended:
+            main(["evaluate", *map(str, arguments)])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def data(tmp_path):
+    file = tmp_path / "val.csv"
+    rows = ["기뻐요,기쁨", "정말 화나요,분노", "너무 슬퍼요,슬픔", "걱정이에요,불안", ",일상", "밥 먹었어요,일상"]
+    file.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+def one_line(err: str) -> str:
+    assert err.count("\n") == 1, err
+    assert err.startswith("emojob: ")
+    return err
+
+
+def width(line: str) -> int:
+    return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line)
+
+
+def test_it_prints_figures_classes_and_what_became_of_the_rows(emojob, data):
+    code, out, err = emojob("--data", data)
+    assert (code, err) == (0, "")
+    for one in ("accuracy", "macro-F1", "expected calibration error", "log-loss", "precision", "recall", "F1", "우울"):
+        assert one in out
+    assert "6 rows = 5 kept + 1 empty" in out
+    assert "\x1b" not in out
+
+
+def test_a_comparison_fits_into_80_columns_and_ends_in_plain_words(emojob, data, make_model):
+    code, out, _ = emojob("--data", data, "--against", make_model(seed=7))
+    assert code == 0
+    assert "McNemar p" in out
+    tables = out.split("class", 1)[1].split("\n\n")[0]
+    assert max(map(width, tables.splitlines())) <= 80
+
+
+def test_files_may_follow_data_as_a_shell_puts_them(emojob, data, tmp_path):
+    other = tmp_path / "more.csv"
+    other.write_text("text,label\n행복해요,기쁨\n", encoding="utf-8")
+    assert "7 rows = 6 kept" in emojob("--data", data, other)[1]
+    assert "7 rows = 6 kept" in emojob("--data", data, "--data", other)[1]
+
+
+def test_columns_and_labels_may_have_other_names(emojob, tmp_path):
+    file = tmp_path / "ours.csv"
+    file.write_text("말,느낌\n행복해요,좋음\n화나요,나쁨\n", encoding="utf-8")
+    label_map = tmp_path / "map.toml"
+    label_map.write_text('[labels]\n"기쁨" = ["좋음"]\n"분노" = ["나쁨"]\n', encoding="utf-8")
+    code, out, _ = emojob("--data", file, "--text-column", "말", "--label-column", "느낌", "--label-map", label_map)
+    assert code == 0
+    assert "2 rows = 2 kept" in out
+
+
+def test_json_goes_to_a_file_or_alone_to_standard_output(emojob, data, tmp_path):
+    emojob("--data", data, "--json", tmp_path / "figures.json")
+    code, out, _ = emojob("--data", data, "--json", "-")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert json.loads(out)["model"]["evaluation"]["texts"] == 5
+
+
+def test_html_is_a_page_with_the_figures(emojob, data, tmp_path):
+    code, out, _ = emojob("--data", data, "--html", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert code == 0
+    assert "page.html" in out
+    assert page.startswith("<!doctype html>")
+    assert "val.csv" in page
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["page.html", "val.csv"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--data"),
+        (["--data", "missing.csv"], "missing.csv"),
+        (["--data", "val.csv", "--html", "no/folder/page.html"], "no/folder"),
+        (["--data", "val.csv", "--json", "no/folder/figures.json"], "no/folder"),
+        (["--data", "val.csv", "--html", "."], "--html"),
+        (["--data", "val.csv", "--html", "-"], "--html"),
+        (["--data", "val.csv", "--html", "one", "--json", "one"], "both name one"),
+        (["--data", "val.csv", "--label-column", "none"], "none"),
+        (["--data", "val.csv", "--label-map", "none.toml"], "none.toml"),
+        (["--data", "val.csv", "--against", "none/model"], "none/model"),
+        (["--data", "val.csv", "--context", "previous"], "--context previous"),
+    ],
+)
+def test_a_mistake_is_one_line_and_2_and_writes_nothing(emojob, data, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = emojob(*arguments)
+    assert (code, out) == (2, "")
+    assert said in one_line(err)
+    assert [one.name for one in tmp_path.iterdir()] == ["val.csv"]
+
+
+def test_a_page_that_cannot_be_drawn_is_said_before_anything_is_scored(emojob, data, tmp_path, monkeypatch):
+    def fail(*arguments, **more):
+        raise AssertionError("scored")
+
+    monkeypatch.setattr(pages, "installed", lambda module: module != "altair")
+    monkeypatch.setattr("training.measurement.measure", fail)
+    code, _, err = emojob("--data", data, "--html", tmp_path / "page.html")
+    assert code == 2
+    assert "emojob[report]" in one_line(err)
+
+
+def test_without_the_drawing_packages_all_else_works(emojob, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "installed", lambda module: False)
+    code, out, _ = emojob("--data", data, "--json", tmp_path / "figures.json")
+    assert code == 0
+    assert "accuracy" in out
+
+
+def test_a_label_that_steers_a_terminal_is_shown_harmless(tmp_path, make_model, emojob):
+    labels = ("\x1b[31m빨강", "파랑")
+    file = tmp_path / "d.csv"
+    file.write_text("text,label\n좋아요,파랑\n", encoding="utf-8")
+    code, out, _ = emojob("--data", file, "--model", make_model(labels))
+    assert code == 0
+    assert "\x1b" not in out

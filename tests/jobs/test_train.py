@@ -1,0 +1,134 @@
+"""`emojob train` as a user types it."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.main import main
+from training.train_recipe import RECIPES
+
+FEELINGS = {"기쁨": "기뻐요 신나요 행복해요 고마워요", "슬픔": "슬퍼요 눈물나요 서러워요 아쉬워요"}
+OPENINGS = ["오늘", "어제", "정말", "그냥", "우리", "나는", "지금", "아까", "문득", "자꾸"]
+
+
+@pytest.fixture
+def emojob(make_model, tmp_path, monkeypatch, capsys):
+    """Run `emojob` in this process and in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMOJOB_BASE", str(make_model(initializer_range=0.05)))
+    capsys.readouterr()
+
+    def run(*arguments: object):
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def notebooks(tmp_path) -> Path:
+    """The notebook's own shape: CSV in cp949 with the columns sentiment and user."""
+    rows = [(label, f"{opening} {word}") for label, words in FEELINGS.items() for opening in OPENINGS
+            for word in words.split()]  # fmt: skip
+    file = tmp_path / "notebook.csv"
+    with file.open("w", encoding="cp949", newline="") as handle:
+        csv.writer(handle).writerows([("sentiment", "user"), *rows])
+    return file
+
+
+@pytest.fixture
+def recipe(tmp_path) -> Path:
+    """The seed recipe, in a hurry."""
+    text = (RECIPES / "seed.toml").read_text(encoding="utf-8")
+    for slow, quick in (
+        ("epochs = 50", "epochs = 8"), ("batch = 64", "batch = 8"), ("learning_rate = 5e-5", "learning_rate = 5e-3"),
+        ("log_every = 200", "log_every = 4"),
+    ):  # fmt: skip
+        assert slow in text
+        text = text.replace(slow, quick)
+    file = tmp_path / "quick.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_from_the_notebooks_csv_to_a_labelled_archive(emojob, notebooks, recipe, tmp_path):
+    code, out, err = emojob("train", "--data", notebooks, "-o", "model", "--recipe", recipe)
+    assert code == 0, err
+    assert "accuracy                        1.000" in out
+    assert "emojob: 80 rows = 80 kept" in err
+    assert "next     emojob score ARCHIVE.parquet --model model" in out
+    (tmp_path / "log.csv").write_text("text\n오늘 기뻐요\n어제 슬퍼요\n", encoding="utf-8")
+    assert emojob("score", "log.csv", "--model", "model", "-o", "labelled.parquet", "--quiet")[0] == 0
+    assert pq.read_table("labelled.parquet")["emotion"].to_pylist() == ["기쁨", "슬픔"]
+    code, out, _ = emojob("train", "--data", notebooks, "-o", "model", "--recipe", recipe)
+    assert code == 0
+    assert "finished already" in out
+
+
+def test_what_was_sampled_and_filled_in_is_learned_from_beside_the_first_data(emojob, notebooks, recipe, tmp_path):
+    lines = [f"{opening} 음식이 늦게 왔네요 {i}" for i, opening in enumerate(OPENINGS)]
+    (tmp_path / "log.csv").write_text("\n".join(["text", *lines]), encoding="utf-8")
+    assert emojob("score", "log.csv", "--quiet")[0] == 0
+    assert emojob("sample", "log.emotions", "--uncertain", 6, "-o", "todo.csv")[0] == 0
+    sheet = list(csv.DictReader(io.StringIO((tmp_path / "todo.csv").read_text(encoding="utf-8-sig"))))
+    assert len(sheet) == 6
+    for row in sheet[:5]:
+        row["label"] = "분노"
+    with (tmp_path / "todo.csv").open("w", encoding="utf-8-sig", newline="") as handle:
+        writer = csv.DictWriter(handle, sheet[0].keys())
+        writer.writeheader()
+        writer.writerows(sheet)
+    code, _, err = emojob("train", "--data", notebooks, "--data", "todo.csv", "-o", "model", "--recipe", recipe)
+    assert code == 0, err
+    assert "86 rows = 85 kept + 1 unlabelled" in err
+    assert json.loads((tmp_path / "model" / "config.json").read_text())["id2label"] == {
+        "0": "기쁨",
+        "1": "분노",
+        "2": "슬픔",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "no data is given: name the annotated files with --data FILE..."),
+        (("--data", "nothing.csv"), "nothing.csv"),
+        (
+            ("--data", "notebook.csv", "--recipe", "fast"),
+            "--recipe fast does not exist: give default, seed",
+        ),
+        (("--data", "notebook.csv", "--label-column", "mood"), "mood"),
+        (("--data", "notebook.csv", "--base", "./nothing"), "--base ./nothing does not exist"),
+        (("--data", "notebook.csv", "--context", "previous"), "--conversation-column"),
+        (("--data", "notebook.csv", "--label-map", "nothing.toml"), "nothing.toml"),
+    ],
+)
+def test_bad_input_is_one_line_and_2_and_leaves_nothing(emojob, notebooks, tmp_path, arguments, said):
+    code, out, err = emojob("train", "-o", "model", *arguments)
+    assert code == 2
+    assert out == ""
+    assert said in err.splitlines()[-1]
+    assert all(line.startswith("emojob: ") for line in err.splitlines())
+    assert not (tmp_path / "model" / "config.json").exists()
+
+
+def test_unmapped_labels_are_listed_with_their_counts_and_a_map_mends_it(emojob, notebooks, recipe, tmp_path):
+    said = {"어쩌면 좋아요": "당황", "마음이 아파요": "상처", "이게 뭐예요": "당황", "기뻐요": "기쁨"}
+    with (tmp_path / "validation.csv").open("w", encoding="cp949", newline="") as handle:
+        csv.writer(handle).writerows([("사람문장1", "감정_대분류"), *said.items()])
+    asked = ("train", "--data", notebooks, "--test", "validation.csv", "-o", "model", "--recipe", recipe)
+    code, _, err = emojob(*asked)
+    assert code == 2
+    assert "당황 (2), 상처 (1)" in err
+    (tmp_path / "map.toml").write_text(
+        '[labels]\n"기쁨" = ["기쁨"]\n"슬픔" = ["슬픔", "상처"]\ndrop = ["당황"]\n', encoding="utf-8"
+    )
+    code, out, err = emojob(*asked, "--label-map", "map.toml")
+    assert code == 0, err
+    assert "macro-F1" in out

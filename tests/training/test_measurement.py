@@ -1,0 +1,154 @@
+"""Measuring models on annotated files: the same figures as by hand, and two models on the same rows."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from pipeline.scorer import Scorer
+from schemas.errors import ArchiveError, ModelError
+from schemas.labels import DEFAULT_LABELS
+from schemas.options import ModelOptions
+from training.corpus import CorpusOptions
+from training.evaluation import evaluate
+from training.measurement import measure
+
+TEXTS = [
+    f"{when} {what}"
+    for when in ("오늘", "어제", "지금", "아까")
+    for what in ("기뻐요", "화나요", "걱정돼요", "슬퍼요", "밥 먹었어요")
+]
+LABELS = [DEFAULT_LABELS[i % len(DEFAULT_LABELS)] for i in range(len(TEXTS))]
+
+
+def write_csv(file: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        csv.writer(opened).writerows([header, *rows])
+    return file
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    return write_csv(tmp_path / "val.csv", list(zip(TEXTS, LABELS, strict=True)))
+
+
+def on(model: Path, **more: object) -> ModelOptions:
+    return ModelOptions(model=str(model), device="cpu", precision="fp32", **more)
+
+
+def reordered(model: Path, folder: Path) -> Path:
+    """The same model with its labels in the opposite order."""
+    shutil.copytree(model, folder)
+    weights = load_file(folder / "model.safetensors")
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = np.ascontiguousarray(weights[name][::-1])
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    labels = [config["id2label"][str(i)] for i in range(len(DEFAULT_LABELS))][::-1]
+    config |= {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_figures_are_those_of_the_scorers_probabilities(data, tiny_model):
+    found = measure([data], CorpusOptions(), None, on(tiny_model))
+    scored = Scorer.load(options=on(tiny_model)).score(TEXTS)
+    labels = np.array([DEFAULT_LABELS.index(label) for label in LABELS])
+    assert found.model.evaluation == evaluate(scored.probabilities, labels, DEFAULT_LABELS)
+    assert found.comparison is None
+    assert found.in_words == ""
+
+
+def test_the_temperature_of_the_model_counts(data, tiny_model, change_config):
+    plain = measure([data], CorpusOptions(), None, on(tiny_model)).model
+    hotter = measure([data], CorpusOptions(), None, on(change_config(emojob_temperature=9.0))).model
+    assert hotter.temperature == 9
+    assert hotter.evaluation.accuracy == plain.evaluation.accuracy
+    assert hotter.evaluation.log_loss != plain.evaluation.log_loss
+
+
+def test_another_order_of_labels_changes_nothing(data, tiny_model, tmp_path):
+    other = reordered(tiny_model, tmp_path / "reordered")
+    found = measure([data], CorpusOptions(), None, on(tiny_model), against=str(other))
+    assert found.against is not None
+    assert found.against.evaluation.confusion == found.model.evaluation.confusion
+    assert (found.comparison.only_ours, found.comparison.only_other) == (0, 0)
+
+
+def test_two_models_are_compared_on_the_same_texts(data, make_model, tiny_model):
+    other = make_model(seed=5)
+    found = measure([data], CorpusOptions(), None, on(tiny_model), against=str(other))
+    alone = measure([data], CorpusOptions(), None, on(other))
+    assert found.against.evaluation == alone.model.evaluation
+    difference = found.model.evaluation.accuracy - alone.model.evaluation.accuracy
+    assert found.comparison.accuracy.difference == pytest.approx(difference)
+    assert str(other) in found.in_words
+
+
+def test_models_of_different_labels_are_refused_naming_them(data, make_model, tiny_model):
+    other = make_model((*DEFAULT_LABELS[:5], "당황"))
+    with pytest.raises(ModelError, match=r"alone has 우울.*alone has 당황"):
+        measure([data], CorpusOptions(), None, on(tiny_model), against=str(other))
+
+
+def test_labels_that_the_model_lacks_are_refused_with_their_counts(tmp_path, tiny_model):
+    rows = [("왜 그래요", "당황"), ("너무해요", "당황"), ("좋아요", "기쁨")]
+    with pytest.raises(ArchiveError, match=r"당황 \(2\)"):
+        measure([write_csv(tmp_path / "d.csv", rows)], CorpusOptions(), None, on(tiny_model))
+
+
+def test_a_published_corpus_without_its_map_says_which_one(tmp_path, tiny_model):
+    file = tmp_path / "kote.tsv"
+    file.write_text("".join(f"{i}\t문장 {i} 이에요\t{i % 40},{(i + 3) % 40}\n" for i in range(60)), encoding="utf-8")
+    with pytest.raises(ArchiveError, match="--label-map kote"):
+        measure([file], CorpusOptions(), None, on(tiny_model))
+    assert measure([file], CorpusOptions(), "kote", on(tiny_model)).model.evaluation.texts > 0
+
+
+def test_data_without_a_labelled_text_is_refused(tmp_path, tiny_model):
+    with pytest.raises(ArchiveError, match="no labelled text"):
+        measure([write_csv(tmp_path / "d.csv", [("", "기쁨")])], CorpusOptions(), None, on(tiny_model))
+
+
+def test_texts_that_hold_nothing_to_read_are_left_out_and_counted(tmp_path, tiny_model):
+    file = write_csv(tmp_path / "d.csv", [("\u0301", "기쁨"), ("좋아요", "기쁨")])  # an accent on its own
+    found = measure([file], CorpusOptions(), None, on(tiny_model))
+    assert (found.model.evaluation.texts, found.wordless) == (1, 1)
+    assert "1 without a word left out" in found.data_line
+
+
+def test_a_model_that_reads_the_previous_utterance_is_given_it(tmp_path, tiny_model, change_config):
+    rows = [(str(i % 2), text, label) for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))]
+    file = write_csv(tmp_path / "d.csv", rows, ("conversation_id", "text", "label"))
+    model = change_config(emojob_context="previous")
+    found = measure([file], CorpusOptions(), None, on(model), against=str(tiny_model))
+    scorer = Scorer.load(options=on(model))
+    scored = scorer.score(TEXTS, [None, None, *TEXTS[:-2]])
+    labels = np.array([DEFAULT_LABELS.index(label) for label in LABELS])
+    assert found.model.evaluation == evaluate(scored.probabilities, labels, DEFAULT_LABELS)
+    alone = measure([file], CorpusOptions(), None, on(tiny_model))
+    assert found.against.evaluation == alone.model.evaluation
+
+
+def test_texts_scored_in_pieces_are_those_scored_at_once(data, tiny_model, monkeypatch):
+    whole = measure([data], CorpusOptions(), None, on(tiny_model)).model.evaluation
+    monkeypatch.setattr("training.measurement._AT_A_TIME", 3)
+    reports = []
+    pieces = measure(
+        [data], CorpusOptions(), None, on(tiny_model), report=lambda done, texts: reports.append((done, texts))
+    )
+    assert pieces.model.evaluation == whole
+    assert reports[-1] == (len(TEXTS), len(TEXTS))
+    assert len(reports) == -(-len(TEXTS) // 3)
+
+
+def test_a_measurement_is_json(data, tiny_model, make_model):
+    found = measure([data], CorpusOptions(), None, on(tiny_model), against=str(make_model(seed=5))).as_json()
+    assert json.loads(json.dumps(found)) == found
+    assert found["data"]["files"][0]["name"] == "val.csv"
+    assert found["comparison"]["in_words"]
+    assert found["against"]["fingerprint"] != found["model"]["fingerprint"]

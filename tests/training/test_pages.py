@@ -1,0 +1,234 @@
+"""A model's page and picture: complete, self-contained, and inert whatever labels are called."""
+
+import base64
+import dataclasses
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from schemas.errors import OptionError
+from schemas.labels import DEFAULT_LABELS
+from training import pages
+from training.comparison import compare
+from training.evaluation import Evaluation, evaluate
+from training.pages import Curves, write_page, write_pictures
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    '"><img src=x onerror=alert(3)>',
+    "<!--<script>",
+    "{{ 7 * 7 }}\u202e\\",
+    "half \ud800 of a pair",
+)
+
+CURVES = Curves(
+    step=[100, 200, 300],
+    loss=[1.5, 1.0, float("nan")],
+    learning_rate=[1e-5, 5e-5, 2e-5],
+    epoch=[1.0, 2.0],
+    train_loss=[1.2, 0.8],
+    test_loss=[1.3, 0.91234],
+    train_accuracy=[0.5, 0.7],
+    test_accuracy=[0.45, 0.6123],
+)
+
+
+class Page(HTMLParser):
+    """A page taken apart: elements with their attributes, and the text inside each kind of element."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: dict[str, list[str]] = {}
+        self._open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "br"):
+            self._open.append(tag)
+            self.text.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag, f"</{tag}> closes something else"
+
+    def handle_data(self, data):
+        for tag in set(self._open):
+            self.text[tag][-1] += data
+
+    @property
+    def policy(self) -> dict[str, list[str]]:
+        """The Content-Security-Policy: {directive: what it allows}."""
+        (content,) = [one["content"] for tag, one in self.elements if "http-equiv" in one]
+        return {part.split()[0]: part.split()[1:] for part in content.split(";")}
+
+    @property
+    def charts(self) -> dict[str, dict]:
+        return json.loads(self.text["script"][0])
+
+
+def judged(names: tuple[str, ...] = DEFAULT_LABELS, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(120) % len(names)
+    return rng.dirichlet(np.ones(len(names)), 120).astype(np.float32), labels
+
+
+def evaluation(names: tuple[str, ...] = DEFAULT_LABELS) -> Evaluation:
+    return evaluate(*judged(names), names)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a page and take it apart."""
+
+    def write(*arguments: object, **more: object) -> Page:
+        file = tmp_path / "page.html"
+        write_page(file, *arguments, **more)
+        assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
+        return Page(file.read_text(encoding="utf-8"))
+
+    return write
+
+
+def test_the_page_shows_figures_classes_curves_and_facts(written):
+    found = evaluation()
+    page = written("내 모델", found, CURVES, {"data": "val.csv, 120 rows"})
+    said = page.text["body"][0]
+    assert page.text["title"] == ["내 모델"]
+    for one in (
+        f"{found.accuracy:.3f}",
+        f"{found.macro_f1:.3f}",
+        f"{found.calibration_error:.3f}",
+        "val.csv, 120 rows",
+    ):
+        assert one in said
+    for label in DEFAULT_LABELS:
+        assert label in page.text["table"][0]
+    assert set(page.charts) == {"confusion", "reliability", "loss", "accuracy", "training-loss", "learning-rate"}
+
+
+def test_every_chart_has_its_place_and_a_table_that_says_the_same(written):
+    found = evaluation()
+    page = written("m", found, CURVES, {})
+    places = [one["id"] for tag, one in page.elements if tag == "div" and one.get("class") == "chart"]
+    assert sorted(places) == sorted(page.charts)
+    assert all(chart["description"] for chart in page.charts.values())
+    tables = dict(zip(places, page.text["details"], strict=True))
+    for count in found.confusion[0]:
+        assert str(count) in tables["confusion"]
+    for one in found.reliability:
+        assert f"{one.accuracy:.3f}" in tables["reliability"]
+    assert "0.9123" in tables["loss"]
+    assert "0.6123" in tables["accuracy"]
+
+
+def test_nothing_but_the_pages_own_script_and_style_may_run_or_load(written):
+    page = written("m", evaluation(), CURVES, {})
+
+    def digest(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    assert page.policy["default-src"] == ["'none'"]
+    assert page.policy["script-src"] == [digest(page.text["script"][1])]
+    assert page.policy["style-src"] == [digest(page.text["style"][0])]
+    assert set(page.policy) == {"default-src", "script-src", "style-src", "base-uri", "form-action"}
+    assert "ast: true" in page.text["script"][1]  # without it Vega needs 'unsafe-eval'
+
+
+def test_the_page_names_no_address_and_has_no_inline_handler_or_style(written):
+    page = written("m", evaluation(), CURVES, {})
+    for tag, attributes in page.elements:
+        assert not {name for name in attributes if name.startswith("on")}
+        assert not {"src", "href", "style", "action"} & set(attributes), tag
+    assert not re.search(r"url\(|@import", page.text["style"][0])
+
+
+def test_hostile_names_stay_text(written):
+    facts = {HOSTILE[0]: HOSTILE[1]}
+    plain = written("m", evaluation(tuple("abcdef")), CURVES, {"a": "b"})
+    page = written(HOSTILE[1], evaluation(HOSTILE), CURVES, facts)
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in plain.elements]
+    assert page.text["script"][1] == plain.text["script"][1]
+    assert HOSTILE[2] in page.text["table"][0]
+    assert page.text["title"] == [HOSTILE[1]]
+    names = page.charts["confusion"]["datasets"]
+    assert HOSTILE[0] in {row.get("true") for rows in names.values() for row in rows}
+    assert "\u202e" not in page.text["body"][0]
+
+
+def test_names_that_look_the_same_keep_cells_of_their_own(written):
+    page = written("m", evaluation(("a\u202e", "a\u202d", "b")), None, {})
+    (rows,) = page.charts["confusion"]["datasets"].values()
+    assert len({(row["true"], row["guessed"]) for row in rows}) == 9
+
+
+def test_a_comparison_is_told_with_its_intervals(written):
+    ours, labels = judged()
+    other, _ = judged(seed=4)
+    found = compare(ours, other, labels, DEFAULT_LABELS)
+    page = written("new", evaluation(), None, {}, found, against="old")
+    said = page.text["body"][0]
+    assert found.sentence("new", "old") in said
+    assert f"{found.accuracy.low:+.3f} to {found.accuracy.high:+.3f}" in said
+
+
+def test_without_training_there_are_no_curves(written):
+    assert set(written("m", evaluation(), None, {}).charts) == {"confusion", "reliability"}
+
+
+def test_a_number_that_is_none_breaks_no_chart(written):
+    page = written("m", evaluation(), CURVES, {})
+    assert "NaN" not in page.text["script"][0]
+    (rows,) = page.charts["training-loss"]["datasets"].values()
+    assert [row["step"] for row in rows] == [100, 200]
+
+
+def test_a_long_training_is_drawn_with_fewer_points_but_its_last(written):
+    steps = list(range(1, 20_002))
+    page = written("m", evaluation(), Curves(step=steps, loss=[1.0] * 20_001, learning_rate=[1e-5] * 20_001), {})
+    (rows,) = page.charts["training-loss"]["datasets"].values()
+    assert len(rows) <= 1001
+    assert rows[-1]["step"] == 20_001
+
+
+def test_many_classes_get_the_whole_width_and_no_numbers(written):
+    page = written("m", evaluation(tuple(f"class {i}" for i in range(20))), None, {})
+    assert ("figure", {"class": "wide"}) in page.elements
+    assert len(page.charts["confusion"].get("layer", [])) <= 1
+
+
+def test_the_curves_are_a_png(tmp_path):
+    (picture,) = write_pictures(tmp_path, CURVES)
+    assert picture == tmp_path / "curves.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert [one.name for one in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_the_picture_shows_the_curves_and_not_empty_axes(tmp_path):
+    first = write_pictures(tmp_path, CURVES)[0].read_bytes()
+    other = dataclasses.replace(CURVES, test_accuracy=[0.45, 0.65])
+    assert write_pictures(tmp_path, other)[0].read_bytes() != first
+
+
+def test_without_training_there_is_no_picture(tmp_path):
+    assert write_pictures(tmp_path, Curves()) == []
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("absent", ["altair", "vl_convert"])
+def test_a_missing_package_is_named_with_how_to_get_it(tmp_path, monkeypatch, absent):
+    monkeypatch.setattr(pages, "installed", lambda module: module != absent)
+    for write in (
+        lambda: write_pictures(tmp_path, CURVES),
+        lambda: write_page(tmp_path / "page.html", "m", evaluation(), None, {}),
+    ):
+        with pytest.raises(OptionError, match=r"pip install 'emojob\[report\]'") as raised:
+            write()
+        assert pages._NEEDED[absent] in str(raised.value)
+        assert raised.value.exit_code == 2
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,316 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from pipeline.lock import lock
+from pipeline.scorer import Scorer
+from schemas.errors import ArchiveError, BusyError, Interrupted, ModelError, OptionError, OutputError
+from schemas.labels import DEFAULT_LABELS
+from schemas.options import ModelOptions
+from training import trainer
+from training.corpus import CorpusOptions
+from training.finished import calibrate
+from training.train import TrainOptions, train_model
+from training.train_recipe import TrainRecipe
+from training.trainer import Stop, Watch
+
+
+@pytest.fixture
+def options(annotated_csv, base, tmp_path) -> TrainOptions:
+    return TrainOptions(data=(annotated_csv,), out=tmp_path / "model", base=str(base), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(annotated_csv, base, train_recipe, tmp_path_factory) -> Path:
+    """A model folder that nothing disturbed while it was made."""
+    out = tmp_path_factory.mktemp("trained") / "model"
+    train_model(TrainOptions((annotated_csv,), out, base=str(base), device="cpu"), train_recipe)
+    return out
+
+
+def change(recipe: TrainRecipe, **values: object) -> TrainRecipe:
+    return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, **values))
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (a, b))
+    return ours.keys() == theirs.keys() and all(torch.equal(w, theirs[name]) for name, w in ours.items())
+
+
+class TestWhatIsLeftBehind:
+    def test_the_model_learned_and_says_so(self, trained):
+        metrics = json.loads((trained / "metrics.json").read_text())
+        assert metrics["test"]["accuracy"] > 0.95
+        assert set(metrics["test"]["classes"]) == set(DEFAULT_LABELS)
+        assert metrics["curves"]["epoch"] == [float(i) for i in range(1, 9)]
+        assert metrics["curves"]["train_accuracy"][-1] > metrics["curves"]["train_accuracy"][0]
+        assert metrics["calibration"]["fitted_on"] == "validation"
+
+    def test_score_takes_the_folder(self, trained):
+        scored = Scorer.load(str(trained), ModelOptions(max_length=16)).score(["오늘 기뻐", "어제 눈물나"])
+        assert scored.labels == ["기쁨", "슬픔"]
+
+    def test_stock_transformers_gives_the_same_labels(self, trained, utterances):
+        texts = [text for text, _ in utterances]
+        tokenizer = AutoTokenizer.from_pretrained(trained)
+        model = AutoModelForSequenceClassification.from_pretrained(trained).eval()
+        with torch.inference_mode():
+            logits = model(**tokenizer(texts, padding=True, truncation=True, max_length=16, return_tensors="pt")).logits
+        theirs = [model.config.id2label[i] for i in logits.argmax(1).tolist()]
+        ours = Scorer.load(str(trained), ModelOptions(max_length=16, precision="fp32")).score(texts).labels
+        assert ours == theirs
+
+    def test_recipe_data_and_versions_are_written_down(self, trained, annotated_csv):
+        made_with = json.loads((trained / "recipe.json").read_text())
+        assert made_with["recipe"]["training"]["learning_rate"] == 5e-3
+        assert made_with["data"][0]["name"] == annotated_csv.name
+        assert len(made_with["data"][0]["sha256"]) == 64
+        assert made_with["parts"] == {"train": 180, "validation": 60, "test": 60, "dropped": 0}
+        assert "torch" in made_with["versions"]
+        card = (trained / "README.md").read_text()
+        assert card.startswith("---\nlanguage: ko")
+        assert made_with["data"][0]["sha256"] in card
+
+    def test_pictures_and_page_are_drawn(self, trained):
+        assert (trained / "curves.png").read_bytes().startswith(b"\x89PNG")
+        assert "불안" in (trained / "training.html").read_text()
+
+    def test_no_checkpoint_stays(self, trained):
+        assert sorted(one.name for one in (trained / "_training").iterdir() if one.name != "runs") == [
+            "lock",
+            "made_with.json",
+        ]
+
+
+class TestTheSameAgain:
+    def test_one_seed_gives_the_same_weights(self, trained, options, train_recipe):
+        train_model(options, train_recipe)
+        assert same_weights(trained, options.out)
+
+    def test_a_finished_model_is_left_alone(self, trained, options, train_recipe):
+        before = (trained / "model.safetensors").stat().st_mtime_ns
+        outcome = train_model(dataclasses.replace(options, out=trained), train_recipe)
+        assert outcome.was_finished
+        assert (trained / "model.safetensors").stat().st_mtime_ns == before
+
+    @pytest.mark.parametrize("step", [3, 23, 26])  # in the first epoch, at its end, in the second
+    def test_what_was_stopped_goes_on_to_the_same_weights(self, trained, options, train_recipe, step):
+        stop = Stop()
+
+        def report(progress):
+            if progress.step == step:
+                stop.stop()
+
+        with pytest.raises(Interrupted):
+            train_model(options, train_recipe, Watch(report=report, stop=stop))
+        assert not (options.out / "config.json").exists()
+        train_model(options, train_recipe)
+        assert same_weights(trained, options.out)
+        assert (options.out / "metrics.json").read_text() == (trained / "metrics.json").read_text()
+
+    def test_what_was_killed_goes_on_to_the_same_weights(self, trained, options, train_recipe, tmp_path):
+        script = tmp_path / "run.py"
+        script.write_text(
+            "import pickle, sys, torch\n"
+            "from training import trainer, train\n"
+            "torch.set_num_threads(1)\n"
+            "trainer.CHECKPOINT_SECONDS = 0.0\n"
+            "options, recipe = pickle.load(open(sys.argv[1], 'rb'))\n"
+            "train.train_model(options, recipe, trainer.Watch(report=lambda p: print(p.step, flush=True)))\n"
+        )
+        import pickle
+
+        given = tmp_path / "given"
+        given.write_bytes(pickle.dumps((options, train_recipe)))
+        command = [sys.executable, str(script), str(given)]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+        for until in (5, 40):
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    if int(line) >= until:
+                        process.send_signal(signal.SIGKILL)
+                        break
+            assert process.returncode == -signal.SIGKILL
+        train_model(options, train_recipe)
+        assert same_weights(trained, options.out)
+        assert (options.out / "metrics.json").read_text() == (trained / "metrics.json").read_text()
+
+    def test_a_checkpoint_that_was_cut_off_is_not_used(self, trained, options, train_recipe):
+        (options.out / "_training" / "checkpoint-9").mkdir(parents=True)
+        (options.out / "_training" / "checkpoint-9" / "model.safetensors").write_bytes(b"half")
+        train_model(options, train_recipe)
+        assert same_weights(trained, options.out)
+
+    def test_another_recipe_in_the_same_folder_is_refused_and_fresh_begins_anew(self, options, train_recipe):
+        short = change(train_recipe, epochs=1)
+        train_model(options, short)
+        with pytest.raises(OutputError, match="begun with other recipe: give another -o, or --fresh"):
+            train_model(options, change(short, epochs=2))
+        assert not train_model(dataclasses.replace(options, fresh=True), change(short, epochs=2)).was_finished
+
+    def test_two_runs_cannot_train_into_one_folder(self, options, train_recipe):
+        (options.out / "_training").mkdir(parents=True)
+        with lock(options.out / "_training" / "lock", options.out), pytest.raises(BusyError):
+            train_model(options, train_recipe)
+
+    def test_a_folder_of_other_things_is_refused(self, options, train_recipe):
+        options.out.mkdir()
+        (options.out / "letter.txt").write_text("안녕")
+        with pytest.raises(OutputError, match="not empty"):
+            train_model(options, train_recipe)
+        assert [one.name for one in options.out.iterdir()] == ["letter.txt"]
+
+
+class TestTheRecipeIsFollowed:
+    def test_training_ends_when_patience_does_and_the_best_epoch_is_kept(self, options, train_recipe, monkeypatch):
+        scores = iter([0.5, 0.9, 0.8, 0.7, 0.95])
+        real, weights = trainer._measured, []
+
+        def measured(classifier, part, names):
+            found = real(classifier, part, names)
+            if part.labels is run_parts[0]:
+                weights.append({k: w.clone() for k, w in classifier.state_dict().items()})
+                return dataclasses.replace(found, macro_f1=next(scores))
+            return found
+
+        run_parts = []
+        monkeypatch.setattr(trainer, "_measured", measured)
+        real_train = trainer.train
+
+        def train(classifier, run, watch):
+            run_parts.append(run.validation.labels)
+            return real_train(classifier, run, watch)
+
+        monkeypatch.setattr("training.train.train", train)
+        train_model(options, change(train_recipe, epochs=5, patience=2))
+        metrics = json.loads((options.out / "metrics.json").read_text())
+        assert (metrics["epochs"], metrics["epoch_kept"]) == (4, 2)
+        kept = load_file(options.out / "model.safetensors")
+        assert torch.equal(kept["classifier.weight"], weights[1]["head.weight"])
+
+    def test_the_last_epoch_is_kept_where_the_recipe_says_so(self, options, train_recipe):
+        last = dataclasses.replace(
+            change(train_recipe, keep="last", patience=0, epochs=2),
+            split=dataclasses.replace(train_recipe.split, validation=0.0),
+        )
+        train_model(options, last)
+        metrics = json.loads((options.out / "metrics.json").read_text())
+        assert (metrics["epochs"], metrics["epoch_kept"]) == (2, 2)
+        assert metrics["calibration"]["fitted_on"] == "test"
+
+    def test_half_as_many_texts_at_a_time_give_nearly_the_same_loss(self, options, train_recipe, trained):
+        train_model(options, change(train_recipe, accumulation=4))
+        ours, theirs = (json.loads((f / "metrics.json").read_text())["curves"] for f in (options.out, trained))
+        assert ours["step"] == theirs["step"]
+        assert ours["loss"][0] == pytest.approx(theirs["loss"][0], rel=0.05)
+        assert ours["learning_rate"] == theirs["learning_rate"]
+
+
+def test_out_of_memory_halves_the_texts_at_a_time_and_goes_on(options, train_recipe, monkeypatch):
+    seen, notes = [], []
+    real = trainer.loss_of
+
+    def hungry(logits, labels, weights, smoothing):
+        seen.append(len(labels))
+        if len(labels) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(logits, labels, weights, smoothing)
+
+    monkeypatch.setattr(trainer, "loss_of", hungry)
+    train_model(options, change(train_recipe, epochs=1), Watch(note=notes.append))
+    assert seen[:2] == [8, 4]
+    assert max(seen[1:]) == 4
+    assert [note for note in notes if "out of memory" in note] == [
+        "out of memory: going on with 4 texts at a time, their gradients added up",
+    ]
+    curves = json.loads((options.out / "metrics.json").read_text())["curves"]
+    assert curves["step"][-1] == 20  # 180 texts in steps of 8 are 23, logged every 4: two halves are one step
+
+
+def test_out_of_memory_with_one_text_is_one_line(options, train_recipe, monkeypatch):
+    def never(*given):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(trainer, "loss_of", never)
+    with pytest.raises(OptionError, match="out of memory with one text at a time"):
+        train_model(options, change(train_recipe, epochs=1))
+
+
+class TestTheData:
+    def test_other_texts_may_be_measured_on(self, options, train_recipe, tmp_path):
+        other = tmp_path / "other.csv"
+        other.write_text("label,text\n기쁨,오늘 기뻐\n슬픔,완전히 슬퍼\n", encoding="utf-8")
+        train_model(dataclasses.replace(options, test=(other,)), change(train_recipe, epochs=1))
+        made_with = json.loads((options.out / "recipe.json").read_text())
+        assert made_with["parts"]["test"] == 2
+        assert made_with["parts"]["dropped"] == 1  # "오늘 기뻐" was among those to learn from or to choose by
+
+    def test_labels_of_the_test_that_the_data_lacks_are_all_listed(self, options, train_recipe, tmp_path):
+        other = tmp_path / "other.csv"
+        other.write_text("감정_대분류,사람문장1\n당황,어쩌지\n상처,아파\n당황,어머나\n기쁨,좋아\n", encoding="cp949")
+        with pytest.raises(ArchiveError, match=r"당황 \(2\), 상처 \(1\)"):
+            train_model(dataclasses.replace(options, test=(other,)), train_recipe)
+        assert not options.out.exists()
+
+    def test_one_label_alone_teaches_nothing(self, options, train_recipe, tmp_path):
+        one = tmp_path / "one.csv"
+        one.write_text("label,text\n기쁨,좋아\n기쁨,신나\n", encoding="utf-8")
+        with pytest.raises(ArchiveError, match="only the label '기쁨': give texts of two labels"):
+            train_model(dataclasses.replace(options, data=(one,)), train_recipe)
+
+    def test_pairs_are_learned_with_the_utterance_before_them(self, options, train_recipe, tmp_path):
+        # the answer is the same: only what was said before tells how it is meant
+        lines = ["conversation_id,text,label"]
+        for i in range(120):
+            before, label = ("오늘 기뻐", "기쁨") if i % 2 else ("오늘 슬퍼", "슬픔")
+            lines += [f"c{i},{before},", f"c{i},그냥 {'또 ' * (i // 20)}나는,{label}"]
+        file = tmp_path / "pairs.csv"
+        file.write_text("\n".join(lines), encoding="utf-8")
+        asked = dataclasses.replace(options, data=(file,), corpus=CorpusOptions(context="previous"))
+        train_model(asked, change(train_recipe, epochs=20))
+        assert json.loads((options.out / "config.json").read_text())["emojob_context"] == "previous"
+        scorer = Scorer.load(str(options.out), ModelOptions(max_length=16))
+        assert scorer.score(["그냥 나는", "그냥 나는"], previous=["오늘 기뻐", "오늘 슬퍼"]).labels == ["기쁨", "슬픔"]
+
+
+class TestTheBase:
+    def test_a_classifier_of_the_same_labels_keeps_its_head_whatever_their_order(self, make_model, golden):
+        from training.base import load_base
+
+        folder = make_model(labels=("나", "가"))
+        base = load_base(str(folder), ("가", "나"), seed=1)
+        stored = load_file(folder / "model.safetensors")
+        assert torch.equal(base.classifier.head.weight, stored["classifier.weight"].flip(0))
+        assert "head is trained further" in base.notes[0]
+        other = load_base(str(folder), ("가", "다"), seed=1)
+        assert not torch.equal(other.classifier.head.weight, stored["classifier.weight"].flip(0))
+
+    def test_a_folder_that_is_no_model_is_one_line(self, options, train_recipe, tmp_path):
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(ModelError, match=r"lacks config\.json"):
+            train_model(dataclasses.replace(options, base=str(tmp_path / "empty")), train_recipe)
+
+    def test_a_base_that_is_not_there_names_the_option(self, options, train_recipe):
+        with pytest.raises(ModelError, match=r"--base \./nowhere does not exist"):
+            train_model(dataclasses.replace(options, base="./nowhere"), train_recipe)
+
+
+def test_calibration_without_held_out_texts_says_nothing(trained):
+    import numpy as np
+
+    from pipeline.tokenizer import Encoded
+    from training.trainer import Part
+
+    none = Part(Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, bool)), np.zeros(0, np.int64))
+    calibration = calibrate(None, none, none)
+    assert (calibration.temperature, calibration.fitted_on, calibration.error_before) == (1.0, "none", None)

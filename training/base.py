@@ -1,0 +1,64 @@
+"""The base of a fine-tuning run: an encoder of KoBERT's kind, with or without a classification head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline import model_files as model
+from pipeline.bert import BertShape, Classifier
+from pipeline.tokenizer import KoBertTokenizer
+
+#: The one that comes with the package: the default model's encoder.
+PACKAGED = "emojob's default model"
+
+
+@dataclass(frozen=True)
+class Base:
+    """An encoder under a head for `labels`. notes: what had to be made anew, for the user."""
+
+    name: str
+    classifier: Classifier
+    shape: BertShape
+    tokenizer: KoBertTokenizer
+    notes: tuple[str, ...]
+
+
+def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
+    """Load an encoder from a folder, from the Hugging Face hub, or (None) the one that comes with the package.
+
+    The head is new, with weights from `seed`, unless the base is a classifier of the very same labels. Raises
+    ModelError where anything but the head and the pooler is missing or does not fit together.
+    """
+    shown = name or PACKAGED
+    folder = model.find_folder(name, option="--base")
+    config = model.read_config(folder, shown)
+    tokenizer = model.read_tokenizer(folder, shown)
+    weights = model.read_weights(folder, shown)
+    if not any(key.startswith("bert.") for key in weights):  # a BertModel that was stored on its own
+        weights = {f"bert.{key}": w for key, w in weights.items()}
+    shape = model.read_shape(config, shown)
+    model.check_tokenizer(tokenizer, config, weights, shown)
+    torch.manual_seed(seed)
+    notes = []
+    if "bert.pooler.dense.weight" not in weights:
+        notes.append(f"{shown} has no pooler: a new one is trained")
+        _put_linear(weights, "bert.pooler.dense", shape.hidden_size, shape.hidden_size)
+    known = config.get("id2label")
+    ids = {str(label): int(i) for i, label in known.items()} if isinstance(known, dict) else {}
+    if set(ids) == set(labels) and len(weights.get("classifier.weight", ())) == len(labels):
+        order = [ids[label] for label in labels]
+        weights["classifier.weight"] = weights["classifier.weight"][order]
+        weights["classifier.bias"] = weights["classifier.bias"][order]
+        notes.append(f"{shown} has these labels already: its head is trained further")
+    else:
+        _put_linear(weights, "classifier", len(labels), shape.hidden_size)
+    return Base(shown, model.assemble(weights, shape, len(labels), shown), shape, tokenizer, tuple(notes))
+
+
+def _put_linear(weights: dict[str, Tensor], name: str, rows: int, columns: int) -> None:
+    """A new linear layer with BERT's first weights: normal, 0.02."""
+    weights[f"{name}.weight"] = torch.randn(rows, columns) * 0.02
+    weights[f"{name}.bias"] = torch.zeros(rows)

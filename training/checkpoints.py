@@ -1,0 +1,83 @@
+"""Checkpoints of a training run: what is kept beside the Trainer's own state, and which one to go on from.
+
+A checkpoint is a folder that the Trainer writes (weights, optimizer, schedule, random numbers). Ours adds the best
+weights so far and, last and atomically, progress.json: a checkpoint without it was cut off and is not used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from pipeline.atomic import commit, temporary, write_json
+from training.pages import Curves
+
+_NAME = re.compile(r"checkpoint-(\d+)")
+_PROGRESS = "progress.json"
+_BEST = "best.safetensors"
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass
+class State:
+    """How far training is, beside the Trainer's own state."""
+
+    curves: Curves = field(default_factory=Curves)
+    best_score: float = -1.0
+    best_epoch: int = 0
+    worse_epochs: int = 0  # since the best one
+    finished: bool = False  # all epochs are done, or patience ended
+    batch: int = 0  # texts that fit into memory at a time; 0: not known to be fewer than the recipe's
+    # sums since the last logging step, and since the epoch began
+    loss_sum: float = 0.0
+    loss_texts: int = 0
+    epoch_loss: float = 0.0
+    epoch_right: int = 0
+    epoch_texts: int = 0
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> State:
+        """The reverse of `dataclasses.asdict`."""
+        return cls(**{**plain, "curves": Curves(**plain["curves"])})
+
+
+def complete(folder: Path) -> Path | None:
+    """The newest complete checkpoint of a run; those that were cut off are removed."""
+    found: list[tuple[int, Path]] = []
+    for place in folder.glob("checkpoint-*"):
+        number = _NAME.fullmatch(place.name)
+        if number and (place / _PROGRESS).exists():
+            found.append((int(number[1]), place))
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+    return max(found)[1] if found else None
+
+
+def finish(checkpoint: Path, state: State, best: Weights | None) -> None:
+    """Add the best weights and our state to a checkpoint that the Trainer wrote; the older ones are removed."""
+    if best is not None:
+        save_file(best, temporary(checkpoint / _BEST))
+        commit(temporary(checkpoint / _BEST), checkpoint / _BEST)
+    for file in checkpoint.iterdir():  # the Trainer leaves its own where a power cut could still lose them
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+    write_json(checkpoint / _PROGRESS, asdict(state))
+    for place in checkpoint.parent.glob("checkpoint-*"):
+        if place != checkpoint:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def read(checkpoint: Path) -> tuple[State, Weights | None]:
+    """Our state of a complete checkpoint, and the best weights so far, None before the first epoch's end."""
+    state = State.from_json(json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8")))
+    best = checkpoint / _BEST
+    return state, load_file(best) if best.exists() else None

@@ -1,0 +1,125 @@
+"""What training leaves behind: temperature, figures, pictures, card, recipe, and the model folder around them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.atomic import write_json
+from pipeline.bert import Classifier
+from pipeline.versions import installed as installed_versions
+from schemas.errors import OptionError
+from training.base import Base
+from training.calibration import cross_fitted, fit_temperature, softmax
+from training.checkpoints import State
+from training.claim import is_first
+from training.evaluation import Evaluation, calibration_error, evaluate
+from training.finetuning import predict
+from training.model_folder import Trained, write_model_folder
+from training.pages import check_drawable, write_page, write_pictures
+from training.trained_card import trained_card
+from training.trainer import Part, Run
+
+PAGE = "training.html"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A temperature, and the expected calibration error without and with it, on texts that it was not fitted on.
+
+    fitted_on: validation, test (then the error with it is cross-fitted, half by half) or none (then nothing is known).
+    """
+
+    temperature: float
+    fitted_on: str
+    error_before: float | None
+    error_after: float | None
+
+    def summary(self) -> str:
+        """One line."""
+        if self.fitted_on == "none":
+            return "none, since no texts were held out"
+        return (
+            f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} part; expected calibration error "
+            f"{self.error_before:.3f} before, {self.error_after:.3f} after"
+        )
+
+
+def finish(
+    out: Path, run: Run, base: Base, state: State, context: str, made_with: dict[str, Any]
+) -> tuple[Evaluation | None, tuple[str, ...]]:
+    """Calibrate, measure on the test part, and write the model folder; returns the figures, and notes for the user.
+
+    Where the packages that draw are not installed, pictures and page are left out, and a note says so.
+    """
+    classifier, notes = base.classifier, []
+    calibration = calibrate(classifier, run.validation, run.test)
+    evaluation = None
+    metrics: dict[str, Any] = {
+        "epochs": len(state.curves.epoch),
+        "epoch_kept": state.best_epoch if run.recipe.keep == "best" else len(state.curves.epoch),
+        "calibration": asdict(calibration),
+        "curves": asdict(state.curves),
+    }
+    if len(run.test.labels):
+        probabilities = softmax(predict(classifier, run.test.encoded), calibration.temperature)
+        evaluation = evaluate(probabilities, run.test.labels, run.names)
+        metrics["test"] = evaluation.as_json()
+    if not is_first():
+        return evaluation, ()
+    made_with = {**made_with, "versions": installed_versions()}
+    try:
+        check_drawable()
+    except OptionError as error:
+        notes.append(f"no pictures and no page: {error}")
+    else:
+        write_pictures(out, state.curves)
+        if evaluation:
+            write_page(out / PAGE, out.name, evaluation, state.curves, facts(made_with, calibration))
+    write_json(out / "recipe.json", made_with)
+    trained = Trained(classifier, base.shape, run.names, calibration.temperature, context)
+    card = trained_card(base.name, metrics, calibration.summary(), made_with)
+    write_model_folder(out, trained, base.tokenizer.model_file, metrics, card, torch.float32)
+    return evaluation, tuple(notes)
+
+
+def calibrate(classifier: Classifier, validation: Part, test: Part) -> Calibration:
+    """Fit the temperature on the validation part, or on the test part where there is no other."""
+    if len(validation.labels):
+        temperature = fit_temperature(predict(classifier, validation.encoded), validation.labels)
+        judged, fitted_on = (test if len(test.labels) else validation), "validation"
+        logits = predict(classifier, judged.encoded)
+        after = softmax(logits, temperature)
+    elif len(test.labels):
+        judged, fitted_on = test, "test"
+        logits = predict(classifier, judged.encoded)
+        temperature, after = fit_temperature(logits, test.labels), cross_fitted(logits, test.labels)
+    else:
+        return Calibration(1.0, "none", None, None)
+    return Calibration(temperature, fitted_on, _error(softmax(logits), judged.labels), _error(after, judged.labels))
+
+
+def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    return calibration_error(probabilities.max(1), probabilities.argmax(1) == labels)
+
+
+def facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]:
+    """What the page says of how the model was made, by name."""
+    parts, recipe = made_with["parts"], made_with["recipe"]["training"]
+    said = {
+        "base": str(made_with["base"] or "the encoder that comes with emojob"),
+        "texts": (
+            f"{parts['train']:,} to learn from, {parts['validation']:,} to choose by, {parts['test']:,} to measure on"
+        ),
+        "calibration": calibration.summary(),
+        "recipe": ", ".join(f"{name} {value}" for name, value in recipe.items()),
+    }
+    for file in made_with["data"]:
+        said[f"data: {file['name']}"] = f"{file['rows']:,} rows as {file['kind']}, sha256 {file['sha256']}"
+    said["versions"] = ", ".join(f"{name} {version}" for name, version in made_with["versions"].items())
+    return said

@@ -1,0 +1,343 @@
+"""Fine-tuning with transformers' Trainer: batches without padding, exact resume, the best epoch kept."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers.trainer_callback import PrinterCallback
+
+from pipeline import machine
+from pipeline.bert import Classifier
+from pipeline.tokenizer import Encoded
+from schemas.errors import Interrupted, OptionError
+from training import checkpoints
+from training.calibration import softmax
+from training.checkpoints import State, Weights
+from training.evaluation import evaluate
+from training.finetuning import predict
+from training.train_recipe import TrainingRecipe
+from training.trainee import (
+    Rows,
+    Shuffled,
+    Trainee,
+    class_weights,
+    loss_of,
+    packed_batch,
+    parameter_groups,
+    rate_share,
+)
+
+CHECKPOINT_SECONDS = 300.0
+_CHECKPOINT_STEPS = 500  # where several processes train together, whose clocks may differ
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tokens and labels of the train, validation or test part. labels: int64 [texts]."""
+
+    encoded: Encoded
+    labels: NDArray[np.int64]
+
+
+@dataclass
+class Progress:
+    """How far training is; the same object all the time."""
+
+    step: int = 0
+    steps: int = 0
+    epoch: float = 0.0
+    epochs: int = 0
+    loss: float = float("nan")  # running mean
+    learning_rate: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
+    first_step: int = 0  # of this process
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where nothing has been done yet."""
+        done = self.step - self.first_step
+        return (time.monotonic() - self.begun) / done * (self.steps - self.step) if done > 0 else None
+
+
+class Stop:
+    """Tells training to stop; may be told by a signal handler."""
+
+    def __init__(self) -> None:
+        self.started = False  # whether there is something to be saved before the end
+        self.stopping = False
+
+    def stop(self) -> None:
+        """Save a checkpoint after the current step, and stop."""
+        self.stopping = True
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Whom training tells what it does, and who may stop it."""
+
+    report: Callable[[Progress], None] = lambda progress: None
+    note: Callable[[str], None] = lambda text: None
+    stop: Stop = field(default_factory=Stop)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training run works with. validation: empty where the recipe keeps the last epoch."""
+
+    train: Part
+    validation: Part
+    test: Part
+    names: tuple[str, ...]
+    recipe: TrainingRecipe
+    work: Path  # for checkpoints and logs
+    device: str  # cpu or cuda
+    bf16: bool
+
+
+def train(classifier: Classifier, run: Run, watch: Watch) -> State:
+    """Fine-tune `classifier` in place, going on from the work folder's checkpoint; it ends as the epoch to be kept.
+
+    Where memory does not suffice for a batch, it is given in halves whose gradients are added up. Raises Interrupted
+    after `watch.stop.stop`, OptionError where not even one text at a time fits into memory.
+    """
+    begun_with = copy.deepcopy(classifier.state_dict())
+    texts = None
+    while True:
+        try:
+            return _Training(classifier, run, watch, texts).go()
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            texts = _fewer_texts(run, texts)
+            watch.note(f"out of memory: going on with {texts} texts at a time, their gradients added up")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        classifier.load_state_dict(begun_with)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)
+
+
+def _fewer_texts(run: Run, texts: int | None) -> int:
+    now = texts or _micro_batch(run)
+    if now == 1:
+        raise OptionError("out of memory with one text at a time: shorten training.max_length, or take a smaller base")
+    return now // 2
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _micro_batch(run: Run) -> int:
+    """Texts that one process takes at a time where memory suffices."""
+    return max(1, run.recipe.batch // (run.recipe.accumulation * _processes()))
+
+
+class _Training:
+    """One attempt at a run, with batches of so many texts at a time."""
+
+    def __init__(self, classifier: Classifier, run: Run, watch: Watch, texts: int | None) -> None:
+        self.run, self.watch, self.classifier = run, watch, classifier
+        self.checkpoint = checkpoints.complete(run.work)
+        self.state = State()
+        self.best: Weights | None = None
+        if self.checkpoint:
+            self.state, self.best = checkpoints.read(self.checkpoint)
+        texts = texts or self.state.batch or _micro_batch(run)
+        self.state.batch = texts
+        weights = class_weights(run.train.labels, len(run.names), run.recipe.class_weights)
+        weights = weights.to(run.device)
+        self.trainer = _Trainer(
+            run.recipe,
+            model=Trainee(classifier, run.recipe.dropout),
+            args=_arguments(run, texts),
+            train_dataset=Rows(len(run.train.labels)),
+            data_collator=functools.partial(packed_batch, run.train.encoded, run.train.labels),
+            compute_loss_func=functools.partial(self._loss, weights),
+            callbacks=[_Watcher(self)],
+        )
+        self.trainer.remove_callback(PrinterCallback)
+
+    def go(self) -> State:
+        """Train until the end, or the first epoch after which patience ends."""
+        if not self.state.finished:
+            self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
+            if self.watch.stop.stopping and not self.state.finished:
+                raise Interrupted(
+                    f"interrupted after epoch {len(self.state.curves.epoch)}: the same command goes on from there"
+                )
+        elif self.checkpoint:
+            self.trainer._load_from_checkpoint(str(self.checkpoint))
+        if self.run.recipe.keep == "best" and self.best is not None:
+            self.classifier.load_state_dict(self.best)
+        self.classifier.cpu().eval()
+        return self.state
+
+    def _loss(
+        self, weights: Tensor, logits: Tensor, labels: Tensor, num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        loss = loss_of(logits, labels, weights, self.run.recipe.label_smoothing)
+        added, state = float(loss.detach()), self.state
+        state.loss_sum += added
+        state.loss_texts += len(labels)
+        state.epoch_loss += added
+        state.epoch_texts += len(labels)
+        state.epoch_right += int((logits.detach().argmax(1) == labels).sum())
+        return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+    def end_epoch(self, epoch: float) -> None:
+        """Measure the epoch's model, and keep it if it is the best so far."""
+        state, curves = self.state, self.state.curves
+        curves.epoch.append(round(epoch, 4))
+        curves.train_loss.append(state.epoch_loss / max(1, state.epoch_texts))
+        curves.train_accuracy.append(state.epoch_right / max(1, state.epoch_texts))
+        state.epoch_loss, state.epoch_right, state.epoch_texts = 0.0, 0, 0
+        words = f"epoch {len(curves.epoch)}: train accuracy {curves.train_accuracy[-1]:.3f}"
+        if len(self.run.test.labels):
+            test = _measured(self.classifier, self.run.test, self.run.names)
+            curves.test_loss.append(test.log_loss)
+            curves.test_accuracy.append(test.accuracy)
+            words += f", test accuracy {test.accuracy:.3f}"
+        if self.run.recipe.keep == "best":
+            score = _measured(self.classifier, self.run.validation, self.run.names).macro_f1
+            words += f", validation macro-F1 {score:.3f}"
+            self._judge(score, len(curves.epoch))
+        self.trainer.log({name: values[-1] for name, values in vars(curves).items() if "_" in name and values})
+        self.watch.note(words)
+
+    def _judge(self, score: float, epoch: int) -> None:
+        state = self.state
+        state.worse_epochs += 1
+        if score > state.best_score:
+            state.best_score, state.best_epoch, state.worse_epochs = score, epoch, 0
+            self.best = {k: w.cpu().clone() for k, w in self.classifier.state_dict().items()}
+        if self.run.recipe.patience and state.worse_epochs >= self.run.recipe.patience:
+            state.finished = True
+
+
+class _Trainer(transformers.Trainer):
+    """The Trainer with our order of rows, parameter groups and schedule."""
+
+    def __init__(self, recipe: TrainingRecipe, **given: Any) -> None:
+        self._recipe = recipe
+        super().__init__(**given)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Shuffled:
+        return Shuffled(len(cast(Rows, train_dataset or self.train_dataset)), self._recipe.seed)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(parameter_groups(cast(Trainee, self.model), self._recipe))
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> torch.optim.lr_scheduler.LRScheduler:
+        if self.lr_scheduler is None:
+            share = functools.partial(rate_share, steps=num_training_steps, recipe=self._recipe)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.create_optimizer(), share)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+
+class _Watcher(transformers.TrainerCallback):
+    """Tells how far training is, ends epochs, asks for checkpoints."""
+
+    def __init__(self, training: _Training) -> None:
+        self.training = training
+        self.progress = Progress(epochs=training.run.recipe.epochs)
+        self.saved = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.training.watch.stop.started = True
+        self.progress.steps = state.max_steps
+        self.progress.step = self.progress.first_step = state.global_step
+        self.steps_of_epoch = max(1, state.max_steps // self.progress.epochs)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        ours, progress = self.training.state, self.progress
+        progress.step, progress.epoch = state.global_step, state.epoch
+        progress.learning_rate = others["lr_scheduler"].get_last_lr()[-1]
+        progress.loss = ours.epoch_loss / max(1, ours.epoch_texts)
+        if state.global_step % self.training.run.recipe.log_every == 0:
+            ours.curves.step.append(state.global_step)
+            ours.curves.loss.append(ours.loss_sum / max(1, ours.loss_texts))
+            ours.curves.learning_rate.append(progress.learning_rate)
+            ours.loss_sum, ours.loss_texts = 0.0, 0
+        stopping = self.training.watch.stop.stopping
+        at_end = state.global_step % self.steps_of_epoch == 0  # the epoch's end is saved with what it came to
+        if not at_end and (stopping or self._is_time(state.global_step)):
+            control.should_save = True
+        control.should_training_stop |= stopping
+        self.training.watch.report(progress)
+
+    def _is_time(self, step: int) -> bool:
+        if _processes() > 1:
+            return step % _CHECKPOINT_STEPS == 0
+        return time.monotonic() - self.saved >= CHECKPOINT_SECONDS
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        if state.global_step % self.steps_of_epoch:
+            return  # stopped in the middle
+        self.training.end_epoch(state.epoch)
+        ours = self.training.state
+        ours.finished |= state.global_step >= state.max_steps
+        control.should_save = True
+        control.should_training_stop |= ours.finished or self.training.watch.stop.stopping
+
+    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.saved = time.monotonic()
+        if state.is_world_process_zero:
+            checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            checkpoints.finish(checkpoint, self.training.state, self.training.best)
+
+
+def _measured(classifier: Classifier, part: Part, names: tuple[str, ...]):  # type: ignore[no-untyped-def]
+    was_training = classifier.training
+    classifier.eval()
+    figures = evaluate(softmax(predict(classifier, part.encoded)), part.labels, names)
+    classifier.train(was_training)
+    return figures
+
+
+def _arguments(run: Run, texts: int) -> transformers.TrainingArguments:
+    recipe = run.recipe
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    arguments = transformers.TrainingArguments(
+        output_dir=str(run.work),
+        num_train_epochs=recipe.epochs,
+        per_device_train_batch_size=texts,
+        gradient_accumulation_steps=max(1, recipe.batch // (texts * _processes())),
+        max_grad_norm=recipe.clip,
+        bf16=run.bf16,
+        use_cpu=run.device == "cpu",
+        ddp_backend="gloo" if run.device == "cpu" and _processes() > 1 else None,
+        ddp_find_unused_parameters=False,
+        seed=recipe.seed,
+        save_strategy="no",
+        logging_strategy="steps",
+        logging_steps=recipe.log_every,
+        report_to=_trackers(),
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        label_names=["labels"],
+    )
+    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs are for torchrun: packed batches cannot be scattered
+    return arguments
+
+
+def _trackers() -> list[str]:
+    return ["tensorboard"] if machine.installed("tensorboard") else []
