@@ -15,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.archive import Archive, Source, Window, open_archive, windows
+from pipeline.archive import Archive, open_archive
+from pipeline.chunks import Chunk, Reading
 from pipeline.columns import listed
-from pipeline.context import conversations_before, in_context
+from pipeline.context import in_context
 from pipeline.inputs import find_inputs, local_path
 from pipeline.labelled import count, labelled_schema, with_labels
-from pipeline.output import Output, Standing, hold
+from pipeline.output import Output, hold
 from pipeline.parts import PartWriter
 from pipeline.runfile import run_json
 from pipeline.scorer import Prepared, Scorer
@@ -28,11 +29,6 @@ from pipeline.stages import Clock, Stages, Stopped
 from schemas.errors import ArchiveError, ColumnError, Interrupted, OutputError, StorageError
 from schemas.manifest import Counts
 from schemas.options import ModelOptions, ScoreOptions
-
-WINDOW_ROWS = 61_440  # read at a time: half a row group of the output
-_FIRST_ROWS = 2_048  # given to the engine at first; then what takes it about _CHUNK_SECONDS
-_FEWEST_ROWS = 1_024
-_CHUNK_SECONDS = 15.0
 
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
 
@@ -77,29 +73,6 @@ class Result:
     def rows_done(self) -> int:
         """Rows read by this run."""
         return self.counts.read - self.rows_before
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Rows of one input on their way to the engine."""
-
-    source: Source
-    standing: Standing
-    window: Window
-    previous: pa.Array | None = None  # the utterance before each row of the batch, where the model reads it
-    last: bool = False  # whether the input ends here
-
-    @property
-    def stop_row(self) -> int:
-        """The row of the input behind the chunk's last."""
-        return self.window.first_row + self.window.rows_read
-
-    def split(self, rows: int) -> tuple[Chunk, Chunk]:
-        """The first `rows` rows, rejected ones counted, and the others; nothing is copied."""
-        head, rest = self.window.split(rows)
-        at = head.batch.num_rows
-        before, behind = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
-        return replace(self, window=head, previous=before, last=False), replace(self, window=rest, previous=behind)
 
 
 def default_out(inputs: Sequence[str]) -> Path:
@@ -167,7 +140,6 @@ class _Run:
         self.archive, self.scorer, self.schema = archive, scorer, schema
         self.output, self.options, self.stages, self.report = output, options, stages, report
         self.clock, self.progress = Clock(), Progress(inputs=len(archive.sources))
-        self.chunk_rows = _FIRST_ROWS
         self.started = datetime.now(UTC)
 
     def go(self) -> Result:
@@ -175,6 +147,7 @@ class _Run:
         self._plan()
         if self._complete_before():
             return self._finish("complete")
+        self.reading = self._reading()
         self.output.write_run(self._run_json("running"))
         writer: PartWriter | None = None
         try:
@@ -184,7 +157,7 @@ class _Run:
                 writer = writer or self._new_part(chunk)
                 with self.clock.busy("write"):
                     self._add(writer, chunk, prepared, probabilities)
-                    if writer.due or chunk.last or self._at_limit(chunk):
+                    if writer.due or chunk.last or self.reading.ends_with(chunk):
                         self._commit(writer, chunk.last)
                         writer = None
             return self._finish("complete")
@@ -236,49 +209,16 @@ class _Run:
     def _complete_before(self) -> bool:
         if all(standing.complete for standing in self.standings):
             return True
-        return self.options.limit is not None and next(self._read(), None) is None
+        return self.options.limit is not None and next(iter(self._reading()), None) is None
 
-    def _at_limit(self, chunk: Chunk) -> bool:
-        return self.options.limit is not None and chunk.stop_row >= self._stop_for(chunk.source)
-
-    def _stop_for(self, source: Source) -> float:
-        """The row of `source` before which --limit ends the run, as far as it is known yet."""
-        return self._stops.get(source.file.name, float("inf"))
+    def _reading(self) -> Reading:
+        sources = list(zip(self.archive.sources, self.standings, strict=True))
+        return Reading(self.archive, sources, self.options.limit, lambda: self.stages.stopping)
 
     # -- stages ------------------------------------------------------------------------------------------------
 
-    def _read(self) -> Iterator[Chunk]:
-        """The rows that are still to be scored, in order."""
-        self._stops: dict[str, float] = {}
-        before = 0  # rows of the inputs before this one
-        for source, standing in zip(self.archive.sources, self.standings, strict=True):
-            stop = float("inf") if self.options.limit is None else self.options.limit - before
-            self._stops[source.file.name] = stop
-            if stop <= 0:
-                return
-            row = standing.stop_row
-            if not standing.complete and row < stop:
-                for chunk in _mark_last(self._chunks(source, standing), source, standing, self.archive.schema):
-                    if chunk.stop_row > stop:
-                        chunk, _ = chunk.split(int(stop) - chunk.window.first_row)
-                    row = chunk.stop_row
-                    yield chunk
-                    if row >= stop:
-                        break
-            before += row
-
-    def _chunks(self, source: Source, standing: Standing) -> Iterator[Chunk]:
-        start, stopping = standing.stop_row, lambda: self.stages.stopping
-        conversations = conversations_before(self.archive, source, start, WINDOW_ROWS, stopping)
-        for window in windows(self.archive, source, start, WINDOW_ROWS):
-            previous = None if conversations is None else conversations.previous(window)
-            rest = Chunk(source, standing, window, previous)
-            while rest.window.rows_read:
-                head, rest = rest.split(self.chunk_rows)
-                yield head
-
     def _tokenize(self) -> Iterator[tuple[Chunk, Prepared]]:
-        for chunk in self.stages.ahead(self.clock.timed("read", self._read())):
+        for chunk in self.stages.ahead(self.clock.timed("read", iter(self.reading))):
             texts = chunk.window.batch.column(self.archive.text_column)
             with self.clock.busy("tokenize"):
                 prepared = self.scorer.prepare(texts, chunk.previous)
@@ -289,10 +229,7 @@ class _Run:
             begun = time.perf_counter()
             with self.clock.busy("infer"):
                 probabilities = self.scorer.infer(prepared, lambda: self.stages.stopping)
-            seconds = time.perf_counter() - begun
-            if chunk.window.batch.num_rows >= min(self.chunk_rows, _FEWEST_ROWS):
-                rows = int(chunk.window.batch.num_rows * _CHUNK_SECONDS / max(seconds, 1e-3))
-                self.chunk_rows = min(max(rows, _FEWEST_ROWS), 4 * self.chunk_rows, WINDOW_ROWS)
+            self.reading.took(chunk, time.perf_counter() - begun)
             yield chunk, prepared, probabilities
 
     # -- what comes out ----------------------------------------------------------------------------------------
@@ -336,16 +273,6 @@ class _Run:
         new_rows = self.counts.read - self.rows_before
         timings = self.progress.begun, self.clock.seconds
         return run_json(state, self.started, self.archive, self.scorer, self.options, self.counts, new_rows, timings)
-
-
-def _mark_last(chunks: Iterator[Chunk], source: Source, standing: Standing, schema: pa.Schema) -> Iterator[Chunk]:
-    """Mark the chunk with which an input ends; an input without rows has one chunk without rows."""
-    nothing = Window(pa.RecordBatch.from_pylist([], schema=schema), standing.stop_row, 0, [])
-    current = next(chunks, Chunk(source, standing, nothing))
-    for following in chunks:
-        yield current
-        current = following
-    yield replace(current, last=True)
 
 
 def _encodings(archive: Archive) -> list[str]:

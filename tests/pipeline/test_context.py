@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
-from pipeline import context, parts, run
+from pipeline import chunks, context, parts
 from pipeline.archive import open_archive, windows
 from pipeline.benchmark import measure
 from pipeline.context import Conversations, consecutive, conversations_before, in_context
@@ -364,7 +364,7 @@ def small_parts(monkeypatch):
     """Parts of 400 rows made of chunks of 80."""
     monkeypatch.setattr(parts, "PART_ROWS", 400)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
-        monkeypatch.setattr(run, name, 80)
+        monkeypatch.setattr(chunks, name, 80)
 
 
 def read(out) -> pa.Table:

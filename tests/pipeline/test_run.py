@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import parts, run
+from pipeline import chunks, parts
 from pipeline.destination import score_to
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
@@ -71,7 +71,7 @@ def small_parts(monkeypatch):
     """Parts of 500 rows made of chunks of 100."""
     monkeypatch.setattr(parts, "PART_ROWS", 500)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
-        monkeypatch.setattr(run, name, 100)
+        monkeypatch.setattr(chunks, name, 100)
 
 
 def test_every_row_comes_back_with_its_columns_and_labels(archive, model, tmp_path):
@@ -431,10 +431,10 @@ def test_an_interrupted_file_goes_on(archive, model, tmp_path):
 
 CHILD = """
 import os, random, signal, sys
-from pipeline import atomic, parts, run
+from pipeline import atomic, chunks, parts
 from jobs.main import main
 
-parts.PART_ROWS, run._FIRST_ROWS, run._FEWEST_ROWS, run.WINDOW_ROWS = 500, 100, 100, 100
+parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 500, 100, 100, 100
 moment, number = int(sys.argv.pop(1)), int(sys.argv.pop(1))
 passed = 0
 
