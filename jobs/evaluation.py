@@ -23,9 +23,16 @@ _FIGURES = {
 }
 
 
+class PipedConsole(Console):
+    """A console whose reader may leave early, as `head` does: that ends a command as it does without rich, with 0."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparison: Comparison | None = None) -> None:
     """Print the figures of the whole and of each class; beside another model's where there is one."""
-    console = Console(highlight=False)
+    console = PipedConsole(highlight=False)
     console.print(_figures(ours, other, comparison))
     console.print()
     console.print(_classes(ours, other))
@@ -58,5 +65,5 @@ def _classes(ours: Evaluation, other: Evaluation | None) -> Table:
         shares = [f"{share:.3f}" for share in (one.precision, one.recall, one.f1)]
         if other:
             shares.append(f"{other.classes[name].f1:.3f}")
-        table.add_row(Text(plain(name, 24)), f"{one.texts:,}", *shares)
+        table.add_row(Text(plain(name, 24)), f"{one.support:,}", *shares)
     return table

@@ -92,7 +92,9 @@ def _print_places(console: Console, result: Result) -> None:
     if result.counts.rejected and result.out.is_dir():
         line(f"  rejects  {plain(str(result.out / '_emojob' / 'rejects.parquet'))}", "yellow")
     line(f"  next     {_count_command(result)}")
-    line(f'           {_program("emojob")} predict "오늘 정말 고마웠어요"')
+    model = result.run["options"]["model"]
+    with_model = f" --model {plain(shlex.quote(model))}" if model else ""
+    line(f'           {_program("emojob")} predict "오늘 정말 고마웠어요"{with_model}')
 
 
 def _count_command(result: Result) -> str:

@@ -22,6 +22,7 @@ _DEFAULT = ModelOptions()
 @click.option("--base", metavar="M", help="Encoder: a folder, or a name on the hub.  [default: the package's]")
 @click.option("--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
               help="Measure on these, not on a part of the data; may be given again.")  # fmt: skip
+@click.option("--test-label-map", metavar="NAME|FILE", help="Label map of the --test files.  [default: --label-map]")
 @click.option("--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
               help="What is read of an utterance: itself, or the one before it as well.")  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True)

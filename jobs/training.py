@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import time
@@ -14,8 +15,8 @@ from jobs.terminal import plain, seconds
 from schemas.errors import Interrupted
 
 if TYPE_CHECKING:
+    from training.run import Progress
     from training.train import Outcome
-    from training.trainer import Progress
 
 _LINE_SECONDS = 30.0
 
@@ -25,7 +26,7 @@ class TrainingLog:
 
     def __init__(self, quiet: bool) -> None:
         from training.claim import is_first
-        from training.trainer import Watch
+        from training.run import Watch
 
         self.quiet = quiet or not is_first()
         self.watch = Watch(self._report, self._note)
@@ -111,4 +112,4 @@ def print_outcome(outcome: Outcome) -> None:
     for note in outcome.notes:
         click.echo(f"  note     {plain(note)}")
     click.echo(f"  model    {folder}")
-    click.echo(f"  next     emojob score ARCHIVE.parquet --model {folder}")
+    click.echo(f"  next     emojob score ARCHIVE.parquet --model {plain(shlex.quote(str(outcome.folder)))}")

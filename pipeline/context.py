@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.archive import Archive, Source, Window, windows
 from pipeline.columns import choose_conversation_column
+from schemas.errors import ColumnError
 
 #: Conversations remembered, and characters of their last utterances together. Beyond either, those seen least recently
 #: are forgotten, at every _STEP-th row of an input, so that it depends on nothing but the rows.
@@ -116,6 +117,10 @@ def in_context(archive: Archive, context: str | None, given: str | None) -> Arch
         return archive
     parts = [(source.file, source.schema) for source in archive.sources]
     column = choose_conversation_column(parts, archive.schema, archive.text_column, given)
+    if column == archive.text_column:
+        raise ColumnError(
+            f"--conversation-column {column}: that column holds the text; give the one that tells conversations apart"
+        )
     return replace(archive, conversation_column=column)
 
 

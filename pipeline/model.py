@@ -15,6 +15,7 @@ from pipeline.model_files import (
     assemble,
     check_tokenizer,
     find_folder,
+    hash_weights,
     read_config,
     read_shape,
     read_tokenizer,
@@ -66,7 +67,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     classifier = assemble(weights, shape, len(labels), shown)
     temperature = _temperature(config, shown)
     stored_in = weights["bert.embeddings.word_embeddings.weight"].dtype
-    fingerprint = _digest(_hash(weights), _file_hash(tokenizer.model_file), *labels, repr(temperature))
+    fingerprint = _digest(hash_weights(weights), _file_hash(tokenizer.model_file), *labels, repr(temperature))
     context = _context(config, shape, shown)
     return Model(shown, classifier.eval(), shape, tokenizer, labels, temperature, context, fingerprint, stored_in)
 
@@ -112,14 +113,6 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
     if len(named) != number or not all(labels) or len(set(labels)) != number:
         raise ModelError(f"{shown} has {number} outputs, but id2label names {len(named)} labels: name each id once")
     return labels
-
-
-def _hash(weights: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        digest.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _file_hash(file: Path) -> str:

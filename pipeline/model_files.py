@@ -7,6 +7,7 @@ model.safetensors (or pytorch_model.bin, read through weights_only) and spiece.m
 
 from __future__ import annotations
 
+import hashlib
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -184,6 +185,15 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
     except RuntimeError as error:
         raise ModelError(f"{shown} has weights that do not fit its config.json: {last_line(error)}") from None
     return classifier
+
+
+def hash_weights(weights: dict[str, Tensor]) -> str:
+    """SHA-256 of the weights and their names, hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def last_line(error: BaseException) -> str:

@@ -111,8 +111,12 @@ def open_warehouse(out: Path) -> Warehouse:
             f"{pieces[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
             f"label the archive anew with `emojob score --fresh`"
         )
-    conversation_column = run.get("conversation_column") or options.get("conversation_column")
-    return Warehouse(out, pieces, labels, prefix, text_column, conversation_column, options.get("time_column"))
+    conversation_column = _name(run.get("conversation_column")) or _name(options.get("conversation_column"))
+    return Warehouse(out, pieces, labels, prefix, text_column, conversation_column, _name(options.get("time_column")))
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _folder(out: Path) -> tuple[tuple[Piece, ...], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from schemas.labels import DEFAULT_LABELS
+from training.mapping import label_names
 
 TOP = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -25,22 +29,28 @@ def commands(name: str) -> list[str]:
 
 @pytest.fixture
 def logs(tmp_path):
-    """A folder with the archives that the READMEs speak of."""
+    """A folder with the archives and models that the READMEs speak of."""
     (tmp_path / "logs").mkdir()
     pq.write_table(pa.table({"text": ["좋아요", None, "너무 늦네요"]}), tmp_path / "logs" / "2026-11-21.parquet")
     (tmp_path / "calls.csv").write_bytes("번호,상담내용\n1,고맙습니다\n2,화가 나요\n".encode("cp949"))
+    for name in ("annotated.csv", "held_out.csv"):
+        shutil.copy(TOP / "pipeline" / "sample" / name, tmp_path)
+    shutil.copytree(TOP / "pipeline" / "default_model", tmp_path / "in_production")
+    told = [("밥 먹었어?", "일상"), ("합격했어?", "일상"), ("네", "기쁨"), ("울었어?", "슬픔"), ("네", "슬픔")]
+    talks = [f"{call},{text} {call},{label}" for call in range(8) for text, label in told]
+    (tmp_path / "talks.csv").write_text("\n".join(["call,text,label", *talks]), encoding="utf-8")
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
-def test_every_command_shown_works(name, logs):
-    shown = [command for command in commands(name) if not command.startswith("make ")]
-    assert len(shown) >= 3
+def test_every_command_shown_works(logs, make_model):
+    english, korean = (
+        [one for one in commands(name) if not one.startswith("make ")] for name in ("README.md", "README.ko.md")
+    )
+    assert min(len(english), len(korean)) >= 3
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for command in shown:
-        done = subprocess.run(
-            command, shell=True, cwd=logs, env={**os.environ, "PATH": path}, capture_output=True, text=True
-        )
+    quick = {**os.environ, "PATH": path, "EMOJOB_BASE": str(make_model())}  # trains in seconds
+    for command in dict.fromkeys([*english, *korean]):  # what both show is run once
+        done = subprocess.run(command, shell=True, cwd=logs, env=quick, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
 
 
@@ -57,3 +67,21 @@ def test_the_python_shown_works(tmp_path):
     code += "\nassert len(scored.labels) == 2 and scored.probabilities.shape == (2, 6)"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     assert (tmp_path / "my_kobert" / "config.json").exists()
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
+def test_the_label_maps_shown_are_read(name, tmp_path):
+    shown = blocks(name, "toml")
+    assert shown
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text, encoding="utf-8")
+        assert {"당황", "상처"} <= set(label_names(str(file)).class_of())
+
+
+def test_the_annotated_samples_hold_what_their_card_says():
+    for name, of_each in (("annotated.csv", 20), ("held_out.csv", 10)):
+        lines = (TOP / "pipeline" / "sample" / name).read_text(encoding="cp949").splitlines()
+        assert lines[0] == "sentiment,user"
+        labels = [line.split(",")[0] for line in lines[1:]]
+        assert {label: labels.count(label) for label in labels} == dict.fromkeys(DEFAULT_LABELS, of_each)

@@ -144,7 +144,7 @@ def _classes(
         unmapped = {one: n for one, n in labels.items() if one not in class_of and one not in label_map.dropped}
         if unmapped:
             raise ArchiveError(
-                f"{label_map.where} leaves {len(unmapped):,} labels of {files} unmapped: {counted(unmapped)}; put each "
+                f"{label_map.where} leaves labels of {files} unmapped: {counted(unmapped)}; put each "
                 "on the right of the label that it is, or under drop"
             )
         strange = Counter[str]()
@@ -177,7 +177,7 @@ def _refuse_strangers(
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
     raise ArchiveError(
-        f"{files}: {len(strange):,} labels that are not among {', '.join(names)}: {counted(strange)}; {step}"
+        f"{files}: labels that are not among {', '.join(names)}: {counted(strange)}; {step}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from pipeline import model_files as model
 from pipeline.bert import BertShape, Classifier
 from pipeline.tokenizer import KoBertTokenizer
+from schemas.errors import ModelError
 
 #: The one that comes with the package: the default model's encoder.
 PACKAGED = "emojob's default model"
@@ -32,6 +34,8 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
     The head is new, with weights from `seed`, unless the base is a classifier of the very same labels. Raises
     ModelError where anything but the head and the pooler is missing or does not fit together.
     """
+    if name is not None and not name.strip():
+        raise ModelError("--base is empty: give a model folder, or a name on the Hugging Face hub, or leave it out")
     shown = name or PACKAGED
     folder = model.find_folder(name, option="--base")
     config = model.read_config(folder, shown)
@@ -46,8 +50,7 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
     if "bert.pooler.dense.weight" not in weights:
         notes.append(f"{shown} has no pooler: a new one is trained")
         _put_linear(weights, "bert.pooler.dense", shape.hidden_size, shape.hidden_size)
-    known = config.get("id2label")
-    ids = {str(label): int(i) for i, label in known.items()} if isinstance(known, dict) else {}
+    ids = _label_ids(config)
     if set(ids) == set(labels) and len(weights.get("classifier.weight", ())) == len(labels):
         order = [ids[label] for label in labels]
         weights["classifier.weight"] = weights["classifier.weight"][order]
@@ -56,6 +59,16 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
     else:
         _put_linear(weights, "classifier", len(labels), shape.hidden_size)
     return Base(shown, model.assemble(weights, shape, len(labels), shown), shape, tokenizer, tuple(notes))
+
+
+def _label_ids(config: dict[str, Any]) -> dict[str, int]:
+    """The ids of a base's labels; none where config.json does not name them, or not in a way that can be."""
+    known = config.get("id2label")
+    try:
+        ids = {str(label): int(i) for i, label in known.items()} if isinstance(known, dict) else {}
+    except (TypeError, ValueError):
+        return {}
+    return ids if sorted(ids.values()) == list(range(len(ids))) else {}
 
 
 def _put_linear(weights: dict[str, Tensor], name: str, rows: int, columns: int) -> None:

@@ -18,11 +18,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.atomic import commit, temporary, write_json
-from training.pages import Curves
+from schemas.errors import OutputError
+from training.curves import Curves
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _PROGRESS = "progress.json"
 _BEST = "best.safetensors"
+_SIZES = "sizes"  # bytes of each of a checkpoint's other files
 
 Weights = dict[str, torch.Tensor]
 
@@ -57,8 +59,10 @@ def complete(folder: Path) -> Path | None:
         number = _NAME.fullmatch(place.name)
         if number and (place / _PROGRESS).exists():
             found.append((int(number[1]), place))
-        else:
+        elif place.is_dir():
             shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
     return max(found)[1] if found else None
 
 
@@ -70,14 +74,35 @@ def finish(checkpoint: Path, state: State, best: Weights | None) -> None:
     for file in checkpoint.iterdir():  # the Trainer leaves its own where a power cut could still lose them
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    write_json(checkpoint / _PROGRESS, asdict(state))
+    # the other processes' random numbers may be on their way still
+    files = [file for file in sorted(checkpoint.iterdir()) if not file.name.startswith("rng_state_")]
+    sizes = {file.name: file.stat().st_size for file in files}
+    write_json(checkpoint / _PROGRESS, {**asdict(state), _SIZES: sizes})
     for place in checkpoint.parent.glob("checkpoint-*"):
         if place != checkpoint:
             shutil.rmtree(place, ignore_errors=True)
 
 
 def read(checkpoint: Path) -> tuple[State, Weights | None]:
-    """Our state of a complete checkpoint, and the best weights so far, None before the first epoch's end."""
-    state = State.from_json(json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8")))
+    """Our state of a complete checkpoint, and the best weights so far, None before the first epoch's end.
+
+    Raises OutputError where the checkpoint is damaged: the Trainer would go on without a file that is missing, and come
+    to something else.
+    """
+    try:
+        plain = json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8"))
+        damaged = [name for name, size in plain.pop(_SIZES, {}).items() if _size(checkpoint / name) != size]
+        state = State.from_json(plain)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        damaged = [_PROGRESS]
+    if damaged:
+        raise OutputError(
+            f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}): training cannot go on from it; give "
+            "another -o, or --fresh to begin anew"
+        )
     best = checkpoint / _BEST
     return state, load_file(best) if best.exists() else None
+
+
+def _size(file: Path) -> int | None:
+    return file.stat().st_size if file.is_file() else None

@@ -20,7 +20,13 @@ def conversation_column(table: Table, text_column: str, given: str | None, conte
     """The column that tells conversations apart; None where there is none and none is needed. Raises ColumnError."""
     parts, schema = [(table.file, table.data.schema)], table.data.schema
     try:
-        return choose_conversation_column(parts, schema, text_column, given)
+        column = choose_conversation_column(parts, schema, text_column, given)
+        if column == text_column:
+            raise ColumnError(
+                f"{table.place}: --conversation-column {column} holds the text; give the one that tells conversations "
+                "apart"
+            )
+        return column
     except ColumnError:
         if given is None and context == "none":
             return None

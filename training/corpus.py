@@ -202,8 +202,13 @@ def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
 
 def _dialogues(table: Table, options: CorpusOptions) -> _Rows:
     person, system = ([_texts_called(table, column) for column in columns] for columns in (aihub.PERSON, aihub.SYSTEM))
-    label = table.called(options.label_column or aihub.CLASS) or table.called(aihub.CLASS)
-    given = _labels(table, str(label))
+    label = table.called(options.label_column or aihub.CLASS)
+    if label is None:
+        raise ColumnError(
+            f"{table.place} has no column {options.label_column!r}; its columns are {listed(table.columns)}; "
+            "--label-column NAME, or leave it out"
+        )
+    given = _labels(table, label)
     names = [f"{table.file.path.name} {number}" for number in range(len(given))]
     if options.context == "none":
         return _Rows("aihub-dialogue", person[0], given, [None] * len(given), list(names))

@@ -17,9 +17,9 @@ LEAST_LIKELY = 1e-12
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class: how many texts bear it, and how well they are found. All but `texts` lie in 0..1."""
+    """One class: how many texts bear it, and how well they are found. All but `support` lie in 0..1."""
 
-    texts: int
+    support: int
     precision: float
     recall: float
     f1: float
@@ -77,7 +77,7 @@ def evaluate(probabilities: NDArray[np.float32], labels: NDArray[np.int64], name
     return Evaluation(
         texts=len(labels),
         accuracy=float(right.mean()),
-        macro_f1=float(np.mean([one.f1 for one in classes.values() if one.texts])),
+        macro_f1=float(np.mean([one.f1 for one in classes.values() if one.support])),
         calibration_error=calibration_error(confidence, right),
         log_loss=float(losses(probabilities, labels).mean()),
         most_frequent=float(confusion.sum(1).max() / len(labels)),

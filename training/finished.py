@@ -22,8 +22,8 @@ from training.evaluation import Evaluation, calibration_error, evaluate
 from training.finetuning import predict
 from training.model_folder import Trained, write_model_folder
 from training.pages import check_drawable, write_page, write_pictures
+from training.run import Part, Run
 from training.trained_card import trained_card
-from training.trainer import Part, Run
 
 PAGE = "training.html"
 
@@ -58,7 +58,7 @@ def finish(
     Where the packages that draw are not installed, pictures and page are left out, and a note says so.
     """
     classifier, notes = base.classifier, []
-    calibration = calibrate(classifier, run.validation, run.test)
+    calibration, probabilities = calibrate(classifier, run.validation, run.test)
     evaluation = None
     metrics: dict[str, Any] = {
         "epochs": len(state.curves.epoch),
@@ -66,8 +66,7 @@ def finish(
         "calibration": asdict(calibration),
         "curves": asdict(state.curves),
     }
-    if len(run.test.labels):
-        probabilities = softmax(predict(classifier, run.test.encoded), calibration.temperature)
+    if probabilities is not None:
         evaluation = evaluate(probabilities, run.test.labels, run.names)
         metrics["test"] = evaluation.as_json()
     if not is_first():
@@ -88,20 +87,26 @@ def finish(
     return evaluation, tuple(notes)
 
 
-def calibrate(classifier: Classifier, validation: Part, test: Part) -> Calibration:
-    """Fit the temperature on the validation part, or on the test part where there is no other."""
+def calibrate(classifier: Classifier, validation: Part, test: Part) -> tuple[Calibration, NDArray[np.float32] | None]:
+    """Fit the temperature on the validation part, or on the test part where there is no other.
+
+    Returns the test part's probabilities as well: float32 [texts, classes], cross-fitted where the temperature is the
+    test part's own; None where that part is empty.
+    """
+    tested = predict(classifier, test.encoded) if len(test.labels) else None
     if len(validation.labels):
-        temperature = fit_temperature(predict(classifier, validation.encoded), validation.labels)
-        judged, fitted_on = (test if len(test.labels) else validation), "validation"
-        logits = predict(classifier, judged.encoded)
-        after = softmax(logits, temperature)
-    elif len(test.labels):
-        judged, fitted_on = test, "test"
-        logits = predict(classifier, judged.encoded)
-        temperature, after = fit_temperature(logits, test.labels), cross_fitted(logits, test.labels)
+        validated = predict(classifier, validation.encoded)
+        temperature = fit_temperature(validated, validation.labels)
+        logits, labels = (validated, validation.labels) if tested is None else (tested, test.labels)
+        after, fitted_on = softmax(logits, temperature), "validation"
+    elif tested is not None:
+        logits, labels = tested, test.labels
+        temperature = fit_temperature(logits, labels)
+        after, fitted_on = cross_fitted(logits, labels), "test"
     else:
-        return Calibration(1.0, "none", None, None)
-    return Calibration(temperature, fitted_on, _error(softmax(logits), judged.labels), _error(after, judged.labels))
+        return Calibration(1.0, "none", None, None), None
+    calibration = Calibration(temperature, fitted_on, _error(softmax(logits), labels), _error(after, labels))
+    return calibration, None if tested is None else after
 
 
 def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -112,7 +117,7 @@ def facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]
     """What the page says of how the model was made, by name."""
     parts, recipe = made_with["parts"], made_with["recipe"]["training"]
     said = {
-        "base": str(made_with["base"] or "the encoder that comes with emojob"),
+        "base": str(made_with["base"]["name"] or "the encoder that comes with emojob"),
         "texts": (
             f"{parts['train']:,} to learn from, {parts['validation']:,} to choose by, {parts['test']:,} to measure on"
         ),

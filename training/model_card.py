@@ -100,7 +100,7 @@ def model_card(metrics: dict[str, Any], recipe: ModelRecipe) -> str:
 
 
 def _row(name: str, figures: dict[str, Any]) -> str:
-    most = max(one["texts"] for one in figures["classes"].values()) / figures["texts"]
+    most = max(one["support"] for one in figures["classes"].values()) / figures["texts"]
     return (
         f"| {name} | {figures['texts']:,} | {figures['accuracy']:.3f} | {most:.3f} "
         f"| {figures['macro_f1']:.3f} | {figures['calibration_error']:.3f} |"
@@ -109,4 +109,4 @@ def _row(name: str, figures: dict[str, Any]) -> str:
 
 def _class_row(name: str, one: dict[str, Any]) -> str:
     shares = " | ".join(f"{one[figure]:.3f}" for figure in ("precision", "recall", "f1"))
-    return f"| {name} ({ENGLISH[name]}) | {one['texts']} | {shares} |"
+    return f"| {name} ({ENGLISH[name]}) | {one['support']} | {shares} |"

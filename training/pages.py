@@ -12,7 +12,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,30 +22,13 @@ from pipeline.machine import installed
 from schemas.errors import OptionError
 from schemas.labels import ENGLISH
 from training.comparison import Comparison, Difference
+from training.curves import Curves
 from training.evaluation import Evaluation
 
 #: What draws the charts, by the name it is imported and the name it is installed by.
 _NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 #: Rows of a table that stands for a curve, at most.
 _MOST_ROWS = 60
-
-
-@dataclass(frozen=True)
-class Curves:
-    """What training logged; empty lists where there was no training.
-
-    step, loss, learning_rate: at each logging step, of equal length. epoch, train_loss, test_loss, train_accuracy,
-    test_accuracy: after each epoch, of equal length.
-    """
-
-    step: list[int] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    learning_rate: list[float] = field(default_factory=list)
-    epoch: list[float] = field(default_factory=list)
-    train_loss: list[float] = field(default_factory=list)
-    test_loss: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
-    test_accuracy: list[float] = field(default_factory=list)
 
 
 def check_drawable() -> None:
@@ -221,7 +204,7 @@ def _classes(evaluation: Evaluation) -> list[list[str]]:
     return [
         ["class", "texts", "precision", "recall", "F1"],
         *(
-            [_named(name), _count(one.texts), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}"]
+            [_named(name), _count(one.support), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}"]
             for name, one in evaluation.classes.items()
         ),
     ]

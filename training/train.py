@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.columns import listed
 from pipeline.engine import choose
 from pipeline.machine import look
-from schemas.errors import ArchiveError, OptionError
+from pipeline.model_files import hash_weights
+from schemas.errors import ArchiveError, ModelError, OptionError
 from schemas.options import SHORTEST_PAIR, ModelOptions
 from training import claim
 from training.annotated import Annotated, annotate, same_text
@@ -20,9 +24,10 @@ from training.corpus import Corpus, CorpusOptions, read_corpus
 from training.evaluation import Evaluation
 from training.finished import finish
 from training.mapping import read_label_map
+from training.run import Part, Run, Watch
 from training.splits import Split, split
 from training.train_recipe import TrainRecipe
-from training.trainer import Part, Run, Watch, train
+from training.trainer import train
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class TrainOptions:
     base: str | None = None  # None: the encoder that comes with the package
     test: tuple[Path, ...] = ()  # measured on these rather than on a part of the data
     label_map: str | None = None
+    test_label_map: str | None = None  # of the files in `test`; None: as the data's
     corpus: CorpusOptions = field(default_factory=CorpusOptions)
     device: str = "auto"
     fresh: bool = False
@@ -71,12 +77,15 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, watch: Watch | None 
     """
     watch = watch or Watch()
     data = read_data(options, recipe)
-    made_with = _made_with(options, recipe, data)
+    base = load_base(options.base, data.annotated.names, recipe.training.seed)
+    made_with = _made_with(options, recipe, data, base)
     with claim.hold(options.out):
         if claim.claim(options.out, made_with, options.fresh):
+            if claim.is_first():  # where the last run was cut off right at its end
+                claim.clear(options.out)
             return Outcome(options.out, was_finished=True)
-        watch.note(data.annotated.counts.summary())
-        base = load_base(options.base, data.annotated.names, recipe.training.seed)
+        for note in _notes(data):
+            watch.note(note)
         for note in base.notes:
             watch.note(note)
         run = _run(options, recipe, data, base)
@@ -100,9 +109,17 @@ def read_data(options: TrainOptions, recipe: TrainRecipe) -> Data:
         parts = split(annotated, shares.test, shares.validation, shares.seed, shares.how)
         return _checked(Data(annotated, annotated, parts, (corpus,)), recipe)
     other = read_corpus(options.test, options.corpus)
-    test_texts = annotate(other, label_map, annotated.names)
+    test_map = read_label_map(options.test_label_map) if options.test_label_map else label_map
+    test_texts = annotate(other, test_map, annotated.names)
+    if not test_texts.texts:
+        raise ArchiveError(f"--test has no labelled text: {test_texts.counts.summary()}; give other files")
     parts = split(annotated, 0.0, shares.validation, shares.seed, shares.how)
     parts = _without(test_texts, annotated, parts)
+    if not len(parts.train):
+        raise ArchiveError(
+            f"all of the {len(annotated.texts):,} texts to learn from stand in --test as well: give other files to one "
+            "of the two"
+        )
     return _checked(Data(annotated, test_texts, parts, (corpus, other)), recipe)
 
 
@@ -123,20 +140,42 @@ def _checked(data: Data, recipe: TrainRecipe) -> Data:
     if not len(data.parts.train):
         raise ArchiveError("the train part has no text left: give more texts, or smaller shares under [split]")
     if recipe.training.keep == "best" and not len(data.parts.validation):
+        conversations = set(data.annotated.conversations)
+        found = f"{len(data.annotated.texts):,} in all"
+        if len(conversations) == 1 and None not in conversations:  # which no part may share with another
+            found += ", all of one conversation (is it the right --conversation-column?)"
         raise ArchiveError(
-            f"the validation part has no text, of {len(data.annotated.texts)} in all: give more texts, a greater "
-            'split.validation, or a recipe that keeps the "last" epoch'
+            f"the validation part has no text, of {found}: give more texts, a greater split.validation, or a recipe "
+            'that keeps the "last" epoch'
         )
     return data
 
 
-def _made_with(options: TrainOptions, recipe: TrainRecipe, data: Data) -> dict[str, Any]:
+def _notes(data: Data) -> list[str]:
+    """What the user should know of the data before training begins: what became of its rows, labels without texts."""
+    annotated = data.annotated
+    rejected = sum(corpus.rejected for corpus in data.corpora)
+    notes = [annotated.counts.summary() + (f"; {rejected:,} more could not be read" if rejected else "")]
+    learned = np.bincount(annotated.labels[data.parts.train], minlength=len(annotated.names))
+    if data.test_texts is not annotated:
+        notes.append(f"--test: {data.test_texts.counts.summary()}")
+    missing = [name for name, texts in zip(annotated.names, learned.tolist(), strict=True) if not texts]
+    if missing:
+        notes.append(f"no text to learn from has the label {listed(missing)}: the model will not give it")
+    return notes
+
+
+def _made_with(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> dict[str, Any]:
     """What a model is made with: stands in its recipe.json, and must stay the same when training goes on."""
+    maps = {role: read_label_map(getattr(options, role)) for role in ("label_map", "test_label_map")}
     return {
         "recipe": recipe.as_dict(),
-        "base": options.base,
+        "base": {"name": options.base, "sha256": hash_weights(base.classifier.state_dict())},
         "labels": list(data.annotated.names),
+        **{role: one and one.as_table() for role, one in maps.items()},
         "context": options.corpus.context,
+        "columns": {key: value for key, value in asdict(options.corpus).items() if key.endswith("column")},
+        "encoding": options.corpus.encoding,
         "data": [asdict(file) for corpus in data.corpora for file in corpus.files],
         "counts": asdict(data.annotated.counts),
         "parts": {
@@ -145,7 +184,19 @@ def _made_with(options: TrainOptions, recipe: TrainRecipe, data: Data) -> dict[s
             "test": len(data.parts.test),
             "dropped": data.parts.dropped,
         },
+        "texts_sha256": _hash_texts(data),
     }
+
+
+def _hash_texts(data: Data) -> str:
+    """SHA-256 of every text of each part, with its label and what was said before it."""
+    digest = hashlib.sha256()
+    parts = {"train": data.annotated, "validation": data.annotated, "test": data.test_texts}
+    for name, texts in parts.items():
+        taken = texts.take(getattr(data.parts, name))
+        rows = zip(taken.texts, taken.previous, taken.labels.tolist(), strict=True)
+        digest.update(json.dumps([name, *rows]).encode())
+    return digest.hexdigest()
 
 
 def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> Run:
@@ -158,6 +209,11 @@ def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> 
         raise OptionError(
             f"recipe: training.max_length is {recipe.training.max_length}, but a pair of utterances needs "
             f"{SHORTEST_PAIR} tokens; lengthen it"
+        )
+    if options.corpus.context == "previous" and base.shape.type_vocab_size < 2:
+        raise ModelError(
+            f"--context previous needs a base with 2 segments, but {base.name} has {base.shape.type_vocab_size}; give "
+            "another --base, or --context none"
         )
     choice = choose(ModelOptions(device=options.device, precision=recipe.training.precision), look())
 

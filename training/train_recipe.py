@@ -118,7 +118,11 @@ def read_train_recipe(name: str = "default") -> TrainRecipe:
         raise OptionError(
             f"--recipe {name} does not exist: give {', '.join(NAMES)}, or a .toml file like {RECIPES / 'default.toml'}"
         ) from None
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise OptionError(
+            f"--recipe {name} cannot be read: {error.strerror}; give {', '.join(NAMES)}, or a .toml file"
+        ) from None
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested too deeply, or a name that cannot be
         raise OptionError(f"--recipe {name} is not TOML: {error}; compare it with {RECIPES / 'default.toml'}") from None
     check_keys("the recipe", table, {"training": dict, "split": dict})
     return TrainRecipe(

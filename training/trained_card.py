@@ -91,7 +91,7 @@ def _figures(test: dict[str, Any]) -> str:
     ]
     for name, one in test["classes"].items():
         shares = " | ".join(f"{one[figure]:.3f}" for figure in ("precision", "recall", "f1"))
-        lines.append(f"| {_inert(name)} | {one['texts']:,} | {shares} |")
+        lines.append(f"| {_inert(name)} | {one['support']:,} | {shares} |")
     return "\n".join(lines)
 
 

@@ -132,4 +132,4 @@ def class_weights(labels: NDArray[np.int64], number: int, power: float) -> Tenso
 def loss_of(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
     """Cross-entropy of the texts, each class with its weight, added up: a scalar."""
     each = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
-    return (each * weights[labels]).sum()
+    return (each * weights.to(logits.device)[labels]).sum()

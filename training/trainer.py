@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import copy
 import functools
+import gc
+import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 import transformers
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
 from pipeline import machine
 from pipeline.bert import Classifier
-from pipeline.tokenizer import Encoded
 from schemas.errors import Interrupted, OptionError
 from training import checkpoints
 from training.calibration import softmax
 from training.checkpoints import State, Weights
 from training.evaluation import evaluate
 from training.finetuning import predict
+from training.run import Part, Progress, Run, Watch
 from training.train_recipe import TrainingRecipe
 from training.trainee import (
     Rows,
@@ -43,85 +40,25 @@ CHECKPOINT_SECONDS = 300.0
 _CHECKPOINT_STEPS = 500  # where several processes train together, whose clocks may differ
 
 
-@dataclass(frozen=True)
-class Part:
-    """Tokens and labels of the train, validation or test part. labels: int64 [texts]."""
-
-    encoded: Encoded
-    labels: NDArray[np.int64]
-
-
-@dataclass
-class Progress:
-    """How far training is; the same object all the time."""
-
-    step: int = 0
-    steps: int = 0
-    epoch: float = 0.0
-    epochs: int = 0
-    loss: float = float("nan")  # running mean
-    learning_rate: float = 0.0
-    begun: float = field(default_factory=time.monotonic)
-    first_step: int = 0  # of this process
-
-    @property
-    def seconds_left(self) -> float | None:
-        """None where nothing has been done yet."""
-        done = self.step - self.first_step
-        return (time.monotonic() - self.begun) / done * (self.steps - self.step) if done > 0 else None
-
-
-class Stop:
-    """Tells training to stop; may be told by a signal handler."""
-
-    def __init__(self) -> None:
-        self.started = False  # whether there is something to be saved before the end
-        self.stopping = False
-
-    def stop(self) -> None:
-        """Save a checkpoint after the current step, and stop."""
-        self.stopping = True
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Whom training tells what it does, and who may stop it."""
-
-    report: Callable[[Progress], None] = lambda progress: None
-    note: Callable[[str], None] = lambda text: None
-    stop: Stop = field(default_factory=Stop)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one training run works with. validation: empty where the recipe keeps the last epoch."""
-
-    train: Part
-    validation: Part
-    test: Part
-    names: tuple[str, ...]
-    recipe: TrainingRecipe
-    work: Path  # for checkpoints and logs
-    device: str  # cpu or cuda
-    bf16: bool
-
-
 def train(classifier: Classifier, run: Run, watch: Watch) -> State:
     """Fine-tune `classifier` in place, going on from the work folder's checkpoint; it ends as the epoch to be kept.
 
     Where memory does not suffice for a batch, it is given in halves whose gradients are added up. Raises Interrupted
     after `watch.stop.stop`, OptionError where not even one text at a time fits into memory.
     """
-    begun_with = copy.deepcopy(classifier.state_dict())
+    begun_with = {name: weight.clone() for name, weight in classifier.state_dict().items()}
     texts = None
     while True:
+        training = _Training(classifier, run, watch, texts)
         try:
-            return _Training(classifier, run, watch, texts).go()
+            return training.go()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            texts = _fewer_texts(run, texts)
+            texts = _fewer_texts(training.texts)
             watch.note(f"out of memory: going on with {texts} texts at a time, their gradients added up")
+        del training
+        gc.collect()  # the Trainer and its callbacks hold each other, and with them the optimizer's memory
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         classifier.load_state_dict(begun_with)
@@ -131,11 +68,15 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)
 
 
-def _fewer_texts(run: Run, texts: int | None) -> int:
-    now = texts or _micro_batch(run)
-    if now == 1:
+def _fewer_texts(texts: int) -> int:
+    if _processes() > 1:
+        raise OptionError(
+            f"out of memory with {texts} texts at a time in each of {_processes()} processes: give the recipe a "
+            "greater training.accumulation"
+        )
+    if texts == 1:
         raise OptionError("out of memory with one text at a time: shorten training.max_length, or take a smaller base")
-    return now // 2
+    return texts // 2
 
 
 def _processes() -> int:
@@ -143,8 +84,24 @@ def _processes() -> int:
 
 
 def _micro_batch(run: Run) -> int:
-    """Texts that one process takes at a time where memory suffices."""
-    return max(1, run.recipe.batch // (run.recipe.accumulation * _processes()))
+    """Texts that one process takes at a time where memory suffices. Raises OptionError where they do not divide."""
+    pieces = run.recipe.accumulation * _processes()
+    if run.recipe.batch % pieces:
+        raise OptionError(
+            f"recipe: training.batch is {run.recipe.batch}, which training.accumulation {run.recipe.accumulation} "
+            f"times {_processes()} processes do not divide; give a multiple of {pieces}"
+        )
+    return run.recipe.batch // pieces
+
+
+def _summed(numbers: list[float]) -> list[float]:
+    """The sums of some numbers over all processes that train together."""
+    if not torch.distributed.is_initialized():
+        return numbers
+    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    sums = torch.tensor(numbers, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(sums)
+    return list(sums.tolist())
 
 
 class _Training:
@@ -157,18 +114,19 @@ class _Training:
         self.best: Weights | None = None
         if self.checkpoint:
             self.state, self.best = checkpoints.read(self.checkpoint)
-        texts = texts or self.state.batch or _micro_batch(run)
-        self.state.batch = texts
+        self.texts = texts or self.state.batch or _micro_batch(run)
+        self.state.batch = self.texts
+        self._step = [0.0, 0.0, 0.0, 0.0]  # since the last step: objective, cross-entropy, texts, those that were right
         weights = class_weights(run.train.labels, len(run.names), run.recipe.class_weights)
-        weights = weights.to(run.device)
+        self.watcher = _Watcher(self)
         self.trainer = _Trainer(
             run.recipe,
             model=Trainee(classifier, run.recipe.dropout),
-            args=_arguments(run, texts),
+            args=_arguments(run, self.texts),
             train_dataset=Rows(len(run.train.labels)),
             data_collator=functools.partial(packed_batch, run.train.encoded, run.train.labels),
             compute_loss_func=functools.partial(self._loss, weights),
-            callbacks=[_Watcher(self)],
+            callbacks=[self.watcher],
         )
         self.trainer.remove_callback(PrinterCallback)
 
@@ -176,7 +134,7 @@ class _Training:
         """Train until the end, or the first epoch after which patience ends."""
         if not self.state.finished:
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
-            if self.watch.stop.stopping and not self.state.finished:
+            if self.watcher.stopping and not self.state.finished:
                 raise Interrupted(
                     f"interrupted after epoch {len(self.state.curves.epoch)}: the same command goes on from there"
                 )
@@ -184,20 +142,37 @@ class _Training:
             self.trainer._load_from_checkpoint(str(self.checkpoint))
         if self.run.recipe.keep == "best" and self.best is not None:
             self.classifier.load_state_dict(self.best)
-        self.classifier.cpu().eval()
+        self.classifier.eval()
         return self.state
 
     def _loss(
         self, weights: Tensor, logits: Tensor, labels: Tensor, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         loss = loss_of(logits, labels, weights, self.run.recipe.label_smoothing)
-        added, state = float(loss.detach()), self.state
-        state.loss_sum += added
-        state.loss_texts += len(labels)
-        state.epoch_loss += added
-        state.epoch_texts += len(labels)
-        state.epoch_right += int((logits.detach().argmax(1) == labels).sum())
+        added = float(loss.detach())
+        if not math.isfinite(added):
+            raise OptionError(
+                f"training diverged: the loss is {added} after {self.trainer.state.global_step:,} steps; lower "
+                f"training.learning_rate, which is {self.run.recipe.learning_rate:g}, or check the base's weights"
+            )
+        with torch.no_grad():
+            plain = float(torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
+            right = int((logits.argmax(1) == labels).sum())
+        seen = (added, plain, len(labels), right)
+        self._step = [before + one for before, one in zip(self._step, seen, strict=True)]
         return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+    def end_step(self, stopping: bool) -> bool:
+        """Add a step's sums, those of all processes, to the state; returns whether any of them is to stop."""
+        objective, plain, texts, right, stops = _summed([*self._step, float(stopping)])
+        self._step = [0.0, 0.0, 0.0, 0.0]
+        state = self.state
+        state.loss_sum += objective
+        state.loss_texts += int(texts)
+        state.epoch_loss += plain
+        state.epoch_texts += int(texts)
+        state.epoch_right += int(right)
+        return stops > 0
 
     def end_epoch(self, epoch: float) -> None:
         """Measure the epoch's model, and keep it if it is the best so far."""
@@ -259,6 +234,7 @@ class _Watcher(transformers.TrainerCallback):
         self.training = training
         self.progress = Progress(epochs=training.run.recipe.epochs)
         self.saved = time.monotonic()
+        self.stopping = False  # any of the processes that train together
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self.training.watch.stop.started = True
@@ -268,6 +244,7 @@ class _Watcher(transformers.TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         ours, progress = self.training.state, self.progress
+        self.stopping = self.training.end_step(self.training.watch.stop.stopping)
         progress.step, progress.epoch = state.global_step, state.epoch
         progress.learning_rate = others["lr_scheduler"].get_last_lr()[-1]
         progress.loss = ours.epoch_loss / max(1, ours.epoch_texts)
@@ -276,11 +253,10 @@ class _Watcher(transformers.TrainerCallback):
             ours.curves.loss.append(ours.loss_sum / max(1, ours.loss_texts))
             ours.curves.learning_rate.append(progress.learning_rate)
             ours.loss_sum, ours.loss_texts = 0.0, 0
-        stopping = self.training.watch.stop.stopping
         at_end = state.global_step % self.steps_of_epoch == 0  # the epoch's end is saved with what it came to
-        if not at_end and (stopping or self._is_time(state.global_step)):
+        if not at_end and (self.stopping or self._is_time(state.global_step)):
             control.should_save = True
-        control.should_training_stop |= stopping
+        control.should_training_stop |= self.stopping
         self.training.watch.report(progress)
 
     def _is_time(self, step: int) -> bool:
@@ -295,10 +271,12 @@ class _Watcher(transformers.TrainerCallback):
         ours = self.training.state
         ours.finished |= state.global_step >= state.max_steps
         control.should_save = True
-        control.should_training_stop |= ours.finished or self.training.watch.stop.stopping
+        control.should_training_stop |= ours.finished or self.stopping
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self.saved = time.monotonic()
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # each process writes its own random numbers
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             checkpoints.finish(checkpoint, self.training.state, self.training.best)

@@ -1,7 +1,11 @@
 """`emojob evaluate` as a user types it."""
 
 import json
+import os
+import subprocess
+import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +107,9 @@ def test_html_is_a_page_with_the_figures(emojob, data, tmp_path):
         (["--data", "val.csv", "--html", "."], "--html"),
         (["--data", "val.csv", "--html", "-"], "--html"),
         (["--data", "val.csv", "--html", "one", "--json", "one"], "both name one"),
+        (["--data", "val.csv", "--json", "./val.csv"], "--json val.csv would replace the data"),
+        (["--data", "val.csv", "--html", "val.csv"], "--html val.csv would replace the data"),
+        (["--data", "val.csv", "--json", os.devnull], f"--json {os.devnull} is no file"),
         (["--data", "val.csv", "--label-column", "none"], "none"),
         (["--data", "val.csv", "--label-map", "none.toml"], "none.toml"),
         (["--data", "val.csv", "--against", "none/model"], "none/model"),
@@ -142,3 +149,13 @@ def test_a_label_that_steers_a_terminal_is_shown_harmless(tmp_path, make_model, 
     code, out, _ = emojob("--data", file, "--model", make_model(labels))
     assert code == 0
     assert "\x1b" not in out
+
+
+def test_a_reader_that_leaves_early_is_no_error(tiny_model, data):
+    command = [sys.executable, "-m", "jobs", "evaluate", "--data", str(data), "--model", str(tiny_model)]
+    root = Path(__file__).parent.parent.parent
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write) as gone:
+        ended = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, text=True, cwd=root, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -540,6 +540,12 @@ def test_a_missing_conversation_column_is_one_line_and_leaves_nothing(model, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_the_text_is_no_conversation_column(dialogue):
+    archive = open_archive(find_inputs([str(dialogue)]))
+    with pytest.raises(ColumnError, match="holds the text; give the one that tells conversations apart"):
+        in_context(archive, "previous", archive.text_column)
+
+
 def test_a_dry_run_names_the_conversation_column_where_it_is_asked_for(dialogue):
     assert plan_archive([str(dialogue)], None, ScoreOptions(), "previous")["conversation_column"] == "dialog_id"
     assert "conversation_column" not in plan_archive([str(dialogue)], None, ScoreOptions())

@@ -301,6 +301,12 @@ def test_what_is_no_labelled_archive_is_refused(tmp_path, archive):
         open_warehouse(out)
 
 
+def test_columns_that_are_no_names_in_run_json_are_not_looked_for(archive):
+    out = archive([row("괜찮아요")])
+    write_run(out, conversation_column=["a"], time_column=5)
+    assert [one.text for one in choose(open_warehouse(out), 1).utterances] == ["괜찮아요"]
+
+
 def test_an_archive_without_a_complete_part_is_refused(tmp_path):
     (tmp_path / "_emojob" / "parts").mkdir(parents=True)
     with pytest.raises(OutputError, match="no complete part"):

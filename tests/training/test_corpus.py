@@ -371,6 +371,12 @@ def test_times_may_be_dates_or_timestamps_and_those_without_one_come_last(tmp_pa
     assert read_corpus([tmp_path / "a.parquet"], options).previous == ["먼저", "나중", None]
 
 
+def test_the_text_tells_no_conversations_apart(written):
+    options = CorpusOptions(context="previous", conversation_column="text")
+    with pytest.raises(ColumnError, match="--conversation-column text holds the text"):
+        read_corpus([written("d.csv", "text,label\n네,기쁨\n")], options)
+
+
 def test_conversations_are_known_without_context_too(written):
     corpus = read_corpus([written("chat.csv", CHAT)])
     assert corpus.conversations[:2] == ["가", "나"]

@@ -56,7 +56,7 @@ def test_figures_equal_those_counted_text_by_text(case):
         hits = sum(g == y == i for g, y in zip(guessed, labels, strict=True))
         true, said = sum(y == i for y in labels), guessed.count(i)
         one = found.classes[name]
-        assert one.texts == true
+        assert one.support == true
         assert one.precision == pytest.approx(hits / said if said else 0)
         assert one.recall == pytest.approx(hits / true if true else 0)
         if true:
@@ -82,7 +82,7 @@ def test_the_confusion_matrix_holds_every_text_once(case):
     found = evaluate(probabilities, labels, names)
     matrix = np.array(found.confusion)
     assert matrix.sum() == len(labels)
-    assert matrix.sum(1).tolist() == [one.texts for one in found.classes.values()]
+    assert matrix.sum(1).tolist() == [one.support for one in found.classes.values()]
     assert np.trace(matrix) == round(found.accuracy * len(labels))
 
 

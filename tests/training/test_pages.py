@@ -14,8 +14,9 @@ from schemas.errors import OptionError
 from schemas.labels import DEFAULT_LABELS
 from training import pages
 from training.comparison import compare
+from training.curves import Curves
 from training.evaluation import Evaluation, evaluate
-from training.pages import Curves, write_page, write_pictures
+from training.pages import write_page, write_pictures
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -129,6 +129,19 @@ def test_a_recipe_that_cannot_be_is_one_line(tmp_path, change, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["x = " + "[" * 50_000, "[training"])
+def test_a_recipe_that_is_not_toml_is_one_line(tmp_path, text):
+    (tmp_path / "odd.toml").write_text(text)
+    with pytest.raises(OptionError, match="is not TOML"):
+        read_train_recipe(str(tmp_path / "odd.toml"))
+
+
+@pytest.mark.parametrize("name", ["a\0b", ".", ""])
+def test_a_name_that_no_recipe_can_have_is_one_line(name):
+    with pytest.raises(OptionError, match="--recipe"):
+        read_train_recipe(name)
+
+
 def test_a_missing_recipe_names_those_there_are(tmp_path):
     with pytest.raises(OptionError, match=r"does not exist: give default, seed, or a \.toml file"):
         read_train_recipe(str(tmp_path / "none.toml"))
