@@ -176,9 +176,7 @@ def _refuse_strangers(
         step = f"correct {label_map.where}: the model's labels stand on the left"
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
-    raise ArchiveError(
-        f"{files}: labels that are not among {', '.join(names)}: {counted(strange)}; {step}"
-    )
+    raise ArchiveError(f"{files}: labels that are not among {', '.join(names)}: {counted(strange)}; {step}")
 
 
 def _outcomes(
