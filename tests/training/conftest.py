@@ -31,13 +31,21 @@ WORDS = {
     "기쁨": "기뻐 행복해 신나 고마워 좋아",
     "우울": "지쳤어 막막해 귀찮아 힘들어 절망이야",
 }
-# torch divides small sums among threads in no fixed way, and a tiny model is no faster for it
-torch.set_num_threads(1)
-
 OPENINGS = ["오늘", "어제", "정말", "그냥", "또", "나는", "우리", "왜", "지금", "아까"]
 
 KOTE_NAMES = {"일상": "없음", "분노": "짜증", "불안": "불안/걱정", "슬픔": "슬픔", "기쁨": "기쁨", "우울": "절망"}
 GOEMOTIONS_NAMES = dict(zip(DEFAULT_LABELS, ("neutral", "anger", "fear", "sadness", "joy", "remorse"), strict=True))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread_for_what_a_module_shares() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Sums come out otherwise with another number of threads, and scoring sets the one that it finds best."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
