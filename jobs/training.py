@@ -28,13 +28,16 @@ class TrainingLog:
         from training.claim import is_first
         from training.run import Watch
 
-        self.quiet = quiet or not is_first()
+        self._is_first = is_first()
+        self._before: dict[int, Any] = {}
+        self.quiet = quiet or not self._is_first
         self.watch = Watch(self._report, self._note)
         self._bar: Any = None
         self._printed = time.monotonic()
 
     def __enter__(self) -> TrainingLog:
-        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        if self._is_first:
+            self._take_signals()
         if not self.quiet and sys.stderr.isatty():
             self._bar = _bar()
             self._bar.start()
@@ -54,7 +57,12 @@ class TrainingLog:
             raise Interrupted("interrupted: the same command goes on from the last checkpoint")
         stop.stop()
 
+    def _take_signals(self) -> None:
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
     def _report(self, progress: Progress) -> None:
+        if not self._before:  # the other processes of torchrun: while they wait for the first, a signal ends them
+            self._take_signals()
         if self.quiet:
             return
         left = progress.seconds_left
