@@ -177,9 +177,18 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
     """A classifier in fp32 from weights by their Hugging Face names. Raises ModelError where they do not fit."""
     if any(name.startswith(f"bert.encoder.layer.{shape.layers}.") for name in weights):
         raise ModelError(f"{shown} has weights for more layers than the {shape.layers} that its config.json names")
-    classifier = Classifier(shape, labels)
     try:
-        classifier.load_state_dict({key: w.float() for key, w in from_hf(weights, shape.layers).items()})
+        state = {key: w.float() for key, w in from_hf(weights, shape.layers).items()}
+        expected = {
+            "encoder.words": (shape.vocab_size, shape.hidden_size),
+            "encoder.positions": (shape.max_positions, shape.hidden_size),
+            "encoder.layers.0.up": (shape.intermediate_size, shape.hidden_size),
+        }
+        for name, size in expected.items():  # before memory is asked for, which config.json may name any amount of
+            if tuple(state[f"{name}.weight"].shape) != size:
+                raise RuntimeError(f"{name} is {tuple(state[f'{name}.weight'].shape)}, not {size}")
+        classifier = Classifier(shape, labels)
+        classifier.load_state_dict(state)
     except KeyError as error:
         raise ModelError(f"{shown} lacks the weight {error.args[0]}: is the file complete? Download it again") from None
     except RuntimeError as error:

@@ -111,6 +111,11 @@ def test_weights_of_another_size_than_the_config_are_refused(change_config):
     assert "do not fit" in refusal(change_config(intermediate_size=128))
 
 
+@pytest.mark.parametrize("size", ["hidden_size", "intermediate_size", "max_position_embeddings", "num_hidden_layers"])
+def test_an_absurd_size_is_refused_before_memory_is_asked_for(change_config, size):
+    assert "config.json" in (said := refusal(change_config(**{size: 10**9}))) or "lacks the weight" in said
+
+
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     assert "does not exist" in refusal(tmp_path / "nothing")
 
