@@ -42,6 +42,7 @@ class Layer(nn.Module):
         hidden = shape.hidden_size
         self.heads = shape.heads
         self.gelu_within_up = False
+        self.products_in = torch.float32
         self.qkv: nn.Module = nn.Linear(hidden, 3 * hidden)
         self.attended: nn.Module = nn.Linear(hidden, hidden)
         self.attention_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
@@ -52,9 +53,11 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, groups: Groups, dropout: float = 0.0) -> Tensor:
         """x: [tokens, hidden], texts one after the other, those of one length together -> the same shape.
 
-        Attention stays within each text; everything else is done for all tokens at once.
+        Attention stays within each text; everything else is done for all tokens at once. Where the matrix products
+        are in 16 bits, x is not: what the layers add up to would be rounded at each of them.
         """
-        qkv, attended, start = self.qkv(x), torch.zeros_like(x), 0
+        narrow = x.to(self.products_in)
+        qkv, attended, start = self.qkv(narrow), torch.zeros_like(narrow), 0
         for rows, length in groups:
             stop = start + rows * length
             # a view of [rows, length, 3, heads, size] -> three of [rows, heads, length, size]
@@ -63,9 +66,16 @@ class Layer(nn.Module):
             attended[start:stop] = within.transpose(1, 2).reshape(stop - start, -1)
             start = stop
         x = self.attention_norm(x + F.dropout(self.attended(attended), dropout, dropout > 0))
-        raised = self.up(x) if self.gelu_within_up else F.gelu(self.up(x))
+        raised = self.up(x.to(self.products_in))
+        raised = raised if self.gelu_within_up else F.gelu(raised)
         normed: Tensor = self.output_norm(x + F.dropout(self.down(raised), dropout, dropout > 0))
         return normed
+
+    def multiply_in(self, dtype: torch.dtype) -> None:
+        """Do the matrix products in `dtype`; what goes in and comes out stays as it is."""
+        self.products_in = dtype
+        for linear in (self.qkv, self.attended, self.up, self.down):
+            linear.to(dtype)
 
     def pack(self, packed: Callable[[nn.Linear, str], nn.Module]) -> None:
         """Replace the linear layers, for inference only; packed(layer, activation) makes the replacement."""

@@ -72,7 +72,9 @@ class TorchEngine:
         self.labels = len(model.labels)
         self._threads = threads or machine.cores()
         self._device = torch.device(choice.device)
-        classifier = copy.deepcopy(model.classifier).to(self._device, DTYPES[choice.precision]).eval()
+        classifier = copy.deepcopy(model.classifier).to(self._device).eval()
+        for layer in classifier.encoder.layers:
+            cast(Layer, layer).multiply_in(DTYPES[choice.precision])
         if choice.device == "cpu" and choice.precision == "bf16":
             _pack(classifier)
         self._classifier = classifier
@@ -128,7 +130,7 @@ def _pack(classifier: Classifier) -> None:
             x = torch.randn(32, up.in_features, dtype=torch.bfloat16)
             if not torch.allclose(_PackedLinear(up, "gelu")(x), F.gelu(up(x)), atol=0.02, rtol=0.02):
                 return
-    except (RuntimeError, AttributeError, NotImplementedError):
+    except (RuntimeError, AttributeError):
         return
     with torch.inference_mode():
         for layer in classifier.encoder.layers:
