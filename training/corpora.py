@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from schemas.errors import ArchiveError
+from schemas.labels import DEFAULT_LABELS
 from training.mapping import counted
 
 #: Each corpus's labels, in the order of their ids.
@@ -36,6 +37,9 @@ GOEMOTIONS_LABELS = [
     "surprise", "neutral",
 ]  # fmt: skip
 
+
+#: Everyday dialogue lines, each with one of the default model's labels, written for this project: to learn from, to test.
+DIALOGUE = Path(__file__).parent / "dialogue"
 
 #: Of each publisher: the labels, and the places of the text and of the label ids in a row.
 LABELS = {"kote": KOTE_LABELS, "goemotions": GOEMOTIONS_LABELS}
@@ -69,6 +73,14 @@ def goemotions(path: Path) -> Labelled:
     """GoEmotions in Korean: text, label ids, ..., tab between, quotes meaning themselves."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
+
+
+def dialogue(path: Path) -> Labelled:
+    """The project's own dialogue lines: CSV with the columns text and label, one label a line."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    marks = np.eye(len(DEFAULT_LABELS), dtype=np.float32)[[DEFAULT_LABELS.index(row["label"]) for row in rows]]
+    return Labelled([row["text"] for row in rows], marks, list(DEFAULT_LABELS))
 
 
 def publisher(first_row: Sequence[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,9 +28,12 @@ from training.mapping import LabelMap
 from training.model_card import model_card
 from training.model_folder import Trained, write_model_folder
 from training.pretraining import Pretrainer, pretrain
-from training.recipe import ModelRecipe
+from training.recipe import CORPORA, ModelRecipe
 
 STORED_IN = torch.bfloat16
+
+#: The label map of texts that bear the default model's own labels.
+AS_THEY_ARE = LabelMap(DEFAULT_LABELS, np.eye(len(DEFAULT_LABELS), dtype=np.float32))
 
 #: The files of a data folder.
 FILES = {
@@ -55,6 +59,8 @@ class Corpora:
     goemotions: Labelled
     goemotions_dev: Labelled
     goemotions_test: Labelled
+    dialogue: Labelled
+    dialogue_test: Labelled
     spiece: Path
 
 
@@ -77,7 +83,7 @@ def make_default_model(
     work.mkdir(parents=True, exist_ok=True)
     _claim(work, recipe)
     report(f"pre-training on {len(read.reviews) + len(read.chat):,} unlabelled and {_labelled(read):,} labelled texts")
-    encoded, ratings = _plain_texts(read, tokenizer, recipe.corpus.max_length)
+    encoded, ratings = _plain_texts(read, tokenizer, recipe)
     checkpoint = work / "pretraining.pt"
     pretrained = pretrain(
         encoded, ratings, recipe.shape, tokenizer.mask_id, recipe.pretraining, checkpoint, report, device
@@ -112,6 +118,8 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
         goemotions=corpora.goemotions(path["goemotions"]),
         goemotions_dev=corpora.goemotions(path["goemotions_dev"]),
         goemotions_test=corpora.goemotions(path["goemotions_test"]),
+        dialogue=corpora.dialogue(corpora.DIALOGUE / "train.csv"),
+        dialogue_test=corpora.dialogue(corpora.DIALOGUE / "test.csv"),
         spiece=path["spiece"],
     )
 
@@ -152,14 +160,15 @@ def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe:
         "kote_held_out": on(read.kote_held_out, recipe.kote).as_json(),
         "goemotions_dev": on(read.goemotions_dev, recipe.goemotions).as_json(),
         "goemotions_test": on(read.goemotions_test, recipe.goemotions).as_json(),
+        "dialogue_test": on(read.dialogue_test, AS_THEY_ARE).as_json(),
     }
 
 
 def labelled_examples(read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> Examples:
     """The labelled texts one corpus behind the other, each with what is known of it."""
-    sizes = [len(read.kote.texts), len(read.goemotions.texts), len(read.reviews)]
-    starts = np.cumsum([0, *sizes])
-    places = dict(zip(("kote", "goemotions", "reviews"), map(np.arange, starts[:-1], starts[1:]), strict=True))
+    labelled = [read.kote.texts, read.goemotions.texts, read.dialogue.texts]
+    starts = np.cumsum([0, *map(len, labelled), len(read.reviews)])
+    places = dict(zip(CORPORA, map(np.arange, starts[:-1], starts[1:]), strict=True))
 
     def known(rows: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
         whole = np.full((starts[-1], values.shape[1]), np.nan, np.float32)
@@ -168,10 +177,14 @@ def labelled_examples(read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRe
 
     sharpness = recipe.fine_tuning.sharpness
     classes = np.concatenate(
-        [recipe.kote.soft(read.kote.marks, sharpness), recipe.goemotions.soft(read.goemotions.marks, sharpness)]
+        [
+            recipe.kote.soft(read.kote.marks, sharpness),
+            recipe.goemotions.soft(read.goemotions.marks, sharpness),
+            read.dialogue.marks,
+        ]
     )
     return Examples(
-        encoded=tokenizer.encode([*read.kote.texts, *read.goemotions.texts, *read.reviews], recipe.corpus.max_length),
+        encoded=tokenizer.encode([*itertools.chain(*labelled), *read.reviews], recipe.corpus.max_length),
         corpora=places,
         classes=known(np.arange(len(classes)), classes),
         marks={
@@ -187,11 +200,14 @@ def stored(classifier: Classifier, dtype: torch.dtype) -> Classifier:
     return classifier.to(dtype).float().eval()
 
 
-def _plain_texts(read: Corpora, tokenizer: KoBertTokenizer, max_length: int) -> tuple[Encoded, NDArray[np.float32]]:
+def _plain_texts(
+    read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe
+) -> tuple[Encoded, NDArray[np.float32]]:
     """What pre-training reads, and each text's rating, NaN where it has none."""
-    others = [*read.kote.texts, *read.goemotions.texts, *read.chat]
+    texts = {"kote": read.kote.texts, "goemotions": read.goemotions.texts, "chat": read.chat}
+    others = [text for corpus, times in recipe.pretraining.repeats.items() for text in texts[corpus] * times]
     ratings = np.concatenate([read.ratings, np.full(len(others), np.nan, np.float32)])
-    return tokenizer.encode([*read.reviews, *others], max_length), ratings
+    return tokenizer.encode([*read.reviews, *others], recipe.corpus.max_length), ratings
 
 
 def _with_new_head(pretrained: Pretrainer, shape: BertShape, labels: int) -> Classifier:

@@ -27,6 +27,10 @@ from training.progress import Progress
 from training.recipe import PretrainingRecipe
 
 
+#: The number of tokens that are guessed at a time is a multiple of it: each new size costs the kernels' cache memory.
+MASKED_STEP = 64
+
+
 class Pretrainer(nn.Module):
     """The classifier's body with the two heads that pre-training needs."""
 
@@ -104,6 +108,8 @@ def hide(
     chance = torch.rand(ids.shape, generator=generator)
     chance[:, 0] = chance[:, -1] = 1.0
     at = (chance < recipe.masked).reshape(-1).nonzero()[:, 0]
+    if len(at) > MASKED_STEP:
+        at = at[: len(at) // MASKED_STEP * MASKED_STEP]
     hidden = ids.clone().reshape(-1)
     kind = torch.rand(len(at), generator=generator)
     other = torch.randint(mask_id + 1, vocab_size, (len(at),), generator=generator)

@@ -16,7 +16,8 @@ from training.mapping import LabelMap, label_names
 
 DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
 
-CORPORA = ("kote", "goemotions", "reviews")
+CORPORA = ("kote", "goemotions", "dialogue", "reviews")
+REPEATED = ("kote", "goemotions", "chat")
 TASKS = ("classes", "kote", "goemotions", "rating")
 
 _T = TypeVar("_T")
@@ -48,6 +49,7 @@ class PretrainingRecipe:
     masked: float
     rating_weight: float
     window: int
+    repeats: dict[str, int]
     seed: int
 
     def __post_init__(self) -> None:
@@ -62,6 +64,9 @@ class PretrainingRecipe:
         between("pretraining.masked", self.masked, 0.01, 0.9)
         between("pretraining.rating_weight", self.rating_weight, 0, 100)
         between("pretraining.window", self.window, 1, 64)
+        check_keys("pretraining.repeats", self.repeats, dict.fromkeys(REPEATED, int))
+        for corpus, times in self.repeats.items():
+            between(f"pretraining.repeats {corpus}", times, 0, 1000)
 
     @property
     def tokens(self) -> int:
