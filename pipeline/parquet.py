@@ -71,5 +71,5 @@ def _whole(file: InputFile, fault: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ArchiveError(f"{file.name} {fault}: {reason}; copy or write it anew") from error

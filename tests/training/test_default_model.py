@@ -33,7 +33,7 @@ def test_the_card_states_the_measured_figures_and_the_licences(made):
     folder, _, metrics, _ = made
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlanguage: ko\n")
-    for corpus in ("kote_held_out", "goemotions_dev", "goemotions_test"):
+    for corpus in ("kote_held_out", "goemotions_dev", "goemotions_test", "dialogue_test"):
         assert f"{metrics[corpus]['accuracy']:.3f}" in card
         assert f"{metrics[corpus]['macro_f1']:.3f}" in card
     assert all(licence in card for licence in ("CC0", "MIT", "Apache-2.0"))
@@ -72,7 +72,15 @@ def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tok
     assert known["goemotions"] == set(examples.corpora["goemotions"])
     assert known["rating"] == set(examples.corpora["reviews"])
     with_class = np.flatnonzero(~np.isnan(examples.classes[:, 0]))
-    assert set(with_class) == known["kote"] | known["goemotions"]
+    assert set(with_class) == known["kote"] | known["goemotions"] | set(examples.corpora["dialogue"])
+
+
+def test_dialogue_to_learn_from_and_to_be_tested_on_is_apart(data, recipe):
+    read = read_corpora(data, recipe)
+    learnt, tested = ({"".join(filter(str.isalnum, text)) for text in part.texts} for part in (read.dialogue, read.dialogue_test))
+    assert len(learnt) == len(read.dialogue.texts)
+    assert len(tested) == len(read.dialogue_test.texts)
+    assert not learnt & tested
 
 
 def test_more_texts_held_out_than_there_are_is_refused(data, recipe):

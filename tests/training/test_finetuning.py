@@ -30,7 +30,7 @@ def examples(tokenizer, utterances) -> Examples:
     rating[1::2, 0] = [float(label == "기쁨") for _, label in utterances[1::2]]
     return Examples(
         tokenizer.encode([text for text, _ in utterances]),
-        {"kote": rows[::2], "goemotions": rows[:0], "reviews": rows[1::2]},
+        {"kote": rows[::2], "goemotions": rows[:0], "dialogue": rows[:0], "reviews": rows[1::2]},
         classes,
         {"rating": rating},
     )

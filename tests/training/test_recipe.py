@@ -6,7 +6,7 @@ import re
 import pytest
 
 from schemas.errors import OptionError
-from training.recipe import DEFAULT_RECIPE, Phase, read_recipe
+from training.recipe import CORPORA, DEFAULT_RECIPE, Phase, read_recipe
 
 
 @pytest.fixture
@@ -43,6 +43,8 @@ def test_the_default_recipe_is_kobert_made_small():
         ("masked = 0.2", "masked = 2", "pretraining.masked is 2"),
         ("masked = 0.2", "", "pretraining lacks masked"),
         ("kote = 2.0", "kite = 2.0", "unknown key 'kite'"),
+        ("kote = 4,", "kite = 4,", "pretraining.repeats has the unknown key 'kite'"),
+        ("kote = 4,", "kote = -1,", "pretraining.repeats kote is -1"),
         ("[corpus]", "[korpus]", "unknown key 'korpus'"),
         ('goemotions = "goemotions"', 'goemotions = "kote"', "has unknown labels: 없음"),
         ('goemotions = "goemotions"', 'goemotions = "kite"', "--label-map kite does not exist"),
@@ -67,7 +69,7 @@ def test_a_whole_number_will_do_where_a_fraction_is_meant(changed):
 
 
 def test_a_phase_that_reads_nothing_is_refused():
-    shares = dict.fromkeys(("kote", "goemotions", "reviews"), 0.0)
+    shares = dict.fromkeys(CORPORA, 0.0)
     weights = dict.fromkeys(("classes", "kote", "goemotions", "rating"), 1.0)
     with pytest.raises(OptionError, match="reads nothing"):
         Phase("idle", 1, 1e-3, shares, weights)

@@ -46,6 +46,38 @@ def change(recipe: TrainRecipe, **values: object) -> TrainRecipe:
     return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, **values))
 
 
+def stock_labels(folder: Path, texts: list[str], pairs: list[str] | None = None) -> list[str]:
+    """What transformers alone makes of texts (with those before them first), some at a time, padded and masked."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    found: list[int] = []
+    for i in range(0, len(texts), 250):
+        given = [texts[i : i + 250]] if pairs is None else [pairs[i : i + 250], texts[i : i + 250]]
+        with torch.inference_mode():
+            inputs = tokenizer(*given, padding=True, truncation=True, max_length=16, return_tensors="pt")
+            found += model(**inputs).logits.argmax(1).tolist()
+    return [model.config.id2label[i] for i in found]
+
+
+def agreement(ours: list[str], theirs: list[str]) -> float:
+    assert len(ours) == len(theirs)
+    return sum(a == b for a, b in zip(ours, theirs, strict=True)) / len(ours)
+
+
+@pytest.fixture(scope="module")
+def varied(utterances) -> list[str]:
+    """5,000 texts of words, any syllables, Latin, digits, signs and odd spaces, short and long."""
+    random = np.random.default_rng(3)
+    words = sorted({word for text, _ in utterances for word in text.split()})
+    others = ["ㅋㅋ", "ㅠㅠ", "OK", "7,000원", "``왜''", "cafe\u0301", "😊", "[MASK]", "...", "Ａ１", "3, 4"]
+
+    def piece() -> str:
+        syllables = "".join(map(chr, random.integers(0xAC00, 0xD7A4, 2)))
+        return str(random.choice([*words, *others, syllables]))
+
+    return [random.choice([" ", "  ", "\t"]).join(piece() for _ in range(random.integers(1, 13))) for _ in range(5000)]
+
+
 def same_weights(a: Path, b: Path) -> bool:
     ours, theirs = (load_file(folder / "model.safetensors") for folder in (a, b))
     return ours.keys() == theirs.keys() and all(torch.equal(w, theirs[name]) for name, w in ours.items())
@@ -64,15 +96,10 @@ class TestWhatIsLeftBehind:
         scored = Scorer.load(str(trained), ModelOptions(max_length=16)).score(["오늘 기뻐", "어제 눈물나"])
         assert scored.labels == ["기쁨", "슬픔"]
 
-    def test_stock_transformers_gives_the_same_labels(self, trained, utterances):
-        texts = [text for text, _ in utterances]
-        tokenizer = AutoTokenizer.from_pretrained(trained)
-        model = AutoModelForSequenceClassification.from_pretrained(trained).eval()
-        with torch.inference_mode():
-            logits = model(**tokenizer(texts, padding=True, truncation=True, max_length=16, return_tensors="pt")).logits
-        theirs = [model.config.id2label[i] for i in logits.argmax(1).tolist()]
-        ours = Scorer.load(str(trained), ModelOptions(max_length=16, precision="fp32")).score(texts).labels
-        assert ours == theirs
+    @pytest.mark.parametrize("precision", ["fp32", "bf16"])
+    def test_stock_transformers_gives_the_same_labels(self, trained, varied, precision):
+        scored = Scorer.load(str(trained), ModelOptions(max_length=16, precision=precision)).score(varied)
+        assert agreement(scored.labels, stock_labels(trained, varied)) >= (1.0 if precision == "fp32" else 0.999)
 
     def test_recipe_data_and_versions_are_written_down(self, trained, annotated_csv):
         made_with = json.loads((trained / "recipe.json").read_text())
@@ -340,6 +367,39 @@ def test_out_of_memory_halves_the_texts_at_a_time_and_goes_on(options, train_rec
     assert curves["step"][-1] == 20  # 180 texts in steps of 8 are 23, logged every 4: two halves are one step
 
 
+def test_after_a_stop_it_goes_on_with_the_texts_that_memory_sufficed_for(options, train_recipe, monkeypatch):
+    seen: list[int] = []
+    real = trainer.loss_of
+
+    def hungry(logits, labels, weights, smoothing):
+        seen.append(len(labels))
+        if len(labels) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(logits, labels, weights, smoothing)
+
+    monkeypatch.setattr(trainer, "loss_of", hungry)
+    stop = Stop()
+    with pytest.raises(Interrupted):
+        train_model(options, train_recipe, Watch(report=lambda p: p.step == 30 and stop.stop(), stop=stop))
+    assert 8 in seen
+    seen.clear()
+    train_model(options, change(train_recipe))
+    assert max(seen) == 4
+    curves = json.loads((options.out / "metrics.json").read_text())["curves"]
+    assert curves["epoch"] == [float(i) for i in range(1, 9)]
+
+
+def test_losses_and_rates_are_logged_for_tensorboard(options, train_recipe):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train_model(options, change(train_recipe, epochs=2))
+    [logs] = {file.parent for file in options.out.rglob("events.out.tfevents.*")}
+    events = EventAccumulator(str(logs)).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == list(range(4, 47, 4))
+    assert [event.step for event in events.Scalars("test/accuracy")] == [23, 46]
+    assert len(events.Scalars("train/learning_rate")) == 11
+
+
 def test_out_of_memory_with_one_text_is_one_line(options, train_recipe, monkeypatch):
     def never(*given):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -432,7 +492,7 @@ class TestTheData:
         assert notes[0] == "41 rows = 41 kept; 1 more could not be read"
         assert notes[1] == "no text to learn from has the label 다: the model will not give it"
 
-    def test_pairs_are_learned_with_the_utterance_before_them(self, options, train_recipe, tmp_path):
+    def test_pairs_are_learned_with_the_utterance_before_them(self, options, train_recipe, tmp_path, varied):
         # the answer is the same: only what was said before tells how it is meant
         lines = ["conversation_id,text,label"]
         for i in range(120):
@@ -443,8 +503,11 @@ class TestTheData:
         asked = dataclasses.replace(options, data=(file,), corpus=CorpusOptions(context="previous"))
         train_model(asked, change(train_recipe, epochs=20))
         assert json.loads((options.out / "config.json").read_text())["emojob_context"] == "previous"
-        scorer = Scorer.load(str(options.out), ModelOptions(max_length=16))
+        scorer = Scorer.load(str(options.out), ModelOptions(max_length=16, precision="fp32"))
         assert scorer.score(["그냥 나는", "그냥 나는"], previous=["오늘 기뻐", "오늘 슬퍼"]).labels == ["기쁨", "슬픔"]
+        before = varied[1:] + varied[:1]
+        ours = scorer.score(varied, previous=before).labels
+        assert agreement(ours, stock_labels(options.out, varied, before)) == 1.0
 
 
 class TestTheBase:
