@@ -19,7 +19,11 @@ _DEFAULT = ModelOptions()
 @corpus_options
 @click.option("-o", "--out", metavar="DIR", required=True, help="Folder for the model.")
 @click.option("--recipe", default="default", show_default=True, metavar="NAME", help="default, seed, or a .toml file.")
-@click.option("--base", metavar="M", help="Encoder: a folder, or a name on the hub.  [default: the package's]")
+@click.option(
+    "--base",
+    metavar="M",
+    help="Encoder with KoBERT's tokenizer: a folder, or a name on the hub.  [default: the package's]",
+)
 @click.option("--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
               help="Measure on these, not on a part of the data; may be given again.")  # fmt: skip
 @click.option("--test-label-map", metavar="NAME|FILE", help="Label map of the --test files.  [default: --label-map]")

@@ -38,7 +38,7 @@ GOEMOTIONS_LABELS = [
 ]  # fmt: skip
 
 
-#: Everyday dialogue lines, each with one of the default model's labels, written for this project: to learn from, to test.
+#: Everyday dialogue lines with the default model's labels, written for this project: train.csv and test.csv.
 DIALOGUE = Path(__file__).parent / "dialogue"
 
 #: Of each publisher: the labels, and the places of the text and of the label ids in a row.

@@ -90,7 +90,8 @@ def make_default_model(
     )
     trained = fine_tuned(pretrained, read, tokenizer, recipe, report, device)
     metrics = measure(trained, read, tokenizer, recipe)
-    write_model_folder(out, trained, read.spiece, metrics, model_card(metrics, recipe), STORED_IN)
+    card = model_card(metrics, len(read.dialogue.texts), recipe)
+    write_model_folder(out, trained, read.spiece, metrics, card, STORED_IN)
     report(f"wrote {out}")
     return metrics
 
@@ -200,9 +201,7 @@ def stored(classifier: Classifier, dtype: torch.dtype) -> Classifier:
     return classifier.to(dtype).float().eval()
 
 
-def _plain_texts(
-    read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe
-) -> tuple[Encoded, NDArray[np.float32]]:
+def _plain_texts(read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> tuple[Encoded, NDArray[np.float32]]:
     """What pre-training reads, and each text's rating, NaN where it has none."""
     texts = {"kote": read.kote.texts, "goemotions": read.goemotions.texts, "chat": read.chat}
     others = [text for corpus, times in recipe.pretraining.repeats.items() for text in texts[corpus] * times]

@@ -26,7 +26,6 @@ from training.batches import epochs, gather
 from training.progress import Progress
 from training.recipe import PretrainingRecipe
 
-
 #: The number of tokens that are guessed at a time is a multiple of it: each new size costs the kernels' cache memory.
 MASKED_STEP = 64
 

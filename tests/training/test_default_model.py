@@ -77,10 +77,8 @@ def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tok
 
 def test_dialogue_to_learn_from_and_to_be_tested_on_is_apart(data, recipe):
     read = read_corpora(data, recipe)
-    learnt, tested = ({"".join(filter(str.isalnum, text)) for text in part.texts} for part in (read.dialogue, read.dialogue_test))
-    assert len(learnt) == len(read.dialogue.texts)
-    assert len(tested) == len(read.dialogue_test.texts)
-    assert not learnt & tested
+    texts = ["".join(filter(str.isalnum, text)) for part in (read.dialogue, read.dialogue_test) for text in part.texts]
+    assert len(set(texts)) == len(texts) > 500
 
 
 def test_more_texts_held_out_than_there_are_is_refused(data, recipe):
