@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
@@ -27,8 +28,11 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
     """Label texts, one line of output a text; without TEXT, the lines of standard input.
 
     Each text stands alone: a model that reads the previous utterance as well gets none, unless --dialogue is given.
+    With --precision auto it is fp32, as in stock transformers; `score`, which is for many texts, takes what is fastest.
     """
     options = take_model_options(given)
+    if options.precision == "auto":
+        options = dataclasses.replace(options, precision="fp32")
     from pipeline.context import consecutive
     from pipeline.scorer import Scorer
 

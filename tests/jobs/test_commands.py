@@ -190,6 +190,14 @@ def test_predict_gives_all_probabilities_as_json(emojob):
     assert second["emotion"] is None
 
 
+def test_predict_is_as_exact_as_stock_transformers_unless_told_otherwise(emojob):
+    as_it_comes, exact, _ = (
+        emojob("predict", "--json", *given, "기뻐요", "걱정돼요 정말")[1]
+        for given in ([], ["--precision", "fp32"], ["--precision", "bf16"])
+    )
+    assert as_it_comes == exact
+
+
 def test_predict_reads_standard_input(tiny_model):
     result = CliRunner().invoke(cli, ["predict", "--model", str(tiny_model)], input="하나\r\n둘\n셋")
     assert [line.split("  ")[-1] for line in result.output.splitlines()] == ["하나", "둘", "셋"]
