@@ -122,7 +122,7 @@ def recipe(shape):
     """The default model's recipe with everything small."""
     default = read_recipe()
     phase = Phase(
-        "all at once", epochs=6, learning_rate=5e-3,
+        "all at once", epochs=10, learning_rate=5e-3,
         shares={"kote": 2.0, "goemotions": 1.0, "dialogue": 0.0, "reviews": 0.5},
         weights={"classes": 1.0, "kote": 1.0, "goemotions": 1.0, "rating": 0.5},
     )  # fmt: skip
