@@ -11,12 +11,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.batching import pack, token_batches
 from pipeline.bert import Classifier
@@ -62,13 +64,19 @@ def fine_tune(
     judge: Callable[[Classifier], float],
     report: Callable[[str], None],
 ) -> Classifier:
-    """Fine-tune `body` in place, and return the state after that epoch of the last phase that `judge` rates highest."""
+    """Fine-tune `body` in place, and return that average of its weights in the last phase that `judge` rates highest.
+
+    The average runs over the steps, the weights of a step counting `recipe.average` times as much as the next one's: a
+    few thousand labelled texts move the weights to and fro more than they teach them. `judge` is asked at epoch ends.
+    """
     torch.manual_seed(recipe.seed)
     device = body.head.weight.device
     model = FineTuner(body, {task: marks.shape[1] for task, marks in examples.marks.items()}).to(device)
     examples = replace(examples, classes=balanced(examples, recipe.balance))
     generator = np.random.default_rng(recipe.seed)
-    best, best_score = copy.deepcopy(body), -1.0
+    averaged = AveragedModel(body, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
+    average = cast(Classifier, averaged.module)
+    best, best_score = average, -1.0
     for phase in recipe.phases:
         epochs = [_rows_of_epoch(examples, phase, generator) for _ in range(phase.epochs)]
         batches = [_batches(examples, rows, recipe.batch_tokens, generator) for rows in epochs]
@@ -79,11 +87,12 @@ def fine_tune(
                 rate = phase.learning_rate * learning_rate_share(progress.done / progress.total, recipe.warmup)
                 losses = _losses(model, examples, rows, recipe.dropout)
                 _step(model, optimizer, losses, phase, rate)
+                averaged.update_parameters(body)
                 progress.add(1, {task: loss.item() for task, loss in losses.items()})
-            score = judge(body)
+            score = judge(average)
             report(f"{phase.name}: held-out macro-F1 {score:.4f}")
             if phase is recipe.phases[-1] and score > best_score:
-                best, best_score = copy.deepcopy(body), score
+                best, best_score = copy.deepcopy(average), score
     return best.cpu()
 
 

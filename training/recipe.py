@@ -108,6 +108,7 @@ class FineTuningRecipe:
     dropout: float
     sharpness: float
     balance: float
+    average: float
     seed: int
     phases: tuple[Phase, ...]
 
@@ -118,6 +119,7 @@ class FineTuningRecipe:
         between("fine_tuning.dropout", self.dropout, 0, 0.9)
         between("fine_tuning.sharpness", self.sharpness, 0.1, 100)
         between("fine_tuning.balance", self.balance, 0, 1)
+        between("fine_tuning.average", self.average, 0, 0.9999)
         between("fine_tuning: number of phases", len(self.phases), 1, 100)
 
 

@@ -66,6 +66,19 @@ def test_the_best_epoch_of_the_last_phase_is_kept(examples, shape, recipe):
     assert not torch.equal(seen[2], seen[3])
 
 
+@pytest.mark.parametrize(("average", "same"), [(0.0, True), (0.9, False)])
+def test_the_judge_sees_the_average_of_the_steps(examples, shape, recipe, average, same):
+    body = fresh(shape)
+    seen = []
+
+    def judge(model: Classifier) -> float:
+        seen.append(torch.equal(model.head.weight, body.head.weight))
+        return 0.5
+
+    fine_tune(body, examples, dataclasses.replace(recipe.fine_tuning, average=average), judge, lambda line: None)
+    assert set(seen) == {same}
+
+
 def test_logits_come_back_in_the_order_of_the_texts(tokenizer, shape):
     model = fresh(shape).eval()
     texts = ["오늘", "오늘 회의 점심", "왜", "정말 행복해 고마워"]
