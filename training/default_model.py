@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from training import corpora
 from training.calibration import fit_temperature, softmax
 from training.corpora import Labelled
 from training.evaluation import Evaluation, evaluate
-from training.finetuning import Examples, balanced, fine_tune, predict
+from training.finetuning import Examples, fine_tune, predict
 from training.mapping import LabelMap
 from training.model_card import model_card
 from training.model_folder import Trained, write_model_folder
 from training.pretraining import Pretrainer, pretrain
-from training.recipe import CORPORA, DistillationRecipe, FineTuningRecipe, ModelRecipe
+from training.recipe import CORPORA, ModelRecipe
 
 STORED_IN = torch.bfloat16
 
@@ -133,50 +133,20 @@ def fine_tuned(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> Trained:
-    """Fine-tune teachers, the model that learns from labels and teachers, and calibrate it.
-
-    Epochs and the temperature are chosen on the held-out texts. Why teachers: several models' mean is right more often
-    than each of them, and one model can learn most of what it knows (https://arxiv.org/abs/1503.02531).
-    """
+    """Fine-tune and calibrate; the epoch and the temperature are chosen on the held-out texts."""
     held_out = tokenizer.encode(read.kote_held_out.texts, recipe.corpus.max_length)
     labels = recipe.kote.hard(read.kote_held_out.marks)
 
     def judge(classifier: Classifier) -> float:
         return evaluate(softmax(predict(classifier, held_out)), labels, DEFAULT_LABELS).macro_f1
 
-    def tuned(examples: Examples, tuning: FineTuningRecipe) -> Classifier:
-        torch.manual_seed(tuning.seed)
-        body = _with_new_head(pretrained, recipe.shape, len(DEFAULT_LABELS)).to(device)
-        return fine_tune(body, examples, tuning, judge, report)
-
-    tuning, distillation = recipe.fine_tuning, recipe.distillation
+    torch.manual_seed(recipe.fine_tuning.seed)
+    body = _with_new_head(pretrained, recipe.shape, len(DEFAULT_LABELS)).to(device)
     examples = labelled_examples(read, tokenizer, recipe)
-    examples = replace(examples, classes=balanced(examples, tuning.balance))
-    teachers = []
-    for number in range(1, distillation.teachers + 1):
-        report(f"fine-tuning teacher {number} of {distillation.teachers}, {len(labels):,} texts held out")
-        teachers.append(tuned(examples, replace(tuning, seed=tuning.seed + number)))
-    taught = taught_by(teachers, examples, distillation, tuning.seed)
-    report(f"fine-tuning the model on the labels and its teachers' opinion of {distillation.reviews:,} reviews more")
-    classifier = stored(tuned(taught, replace(tuning, phases=distillation.phases)), STORED_IN)
+    report(f"fine-tuning on {len(examples.encoded):,} texts, {len(labels):,} held out")
+    classifier = stored(fine_tune(body, examples, recipe.fine_tuning, judge, report), STORED_IN)
     temperature = fit_temperature(predict(classifier, held_out), labels)
     return Trained(classifier, recipe.shape, DEFAULT_LABELS, temperature)
-
-
-def taught_by(teachers: list[Classifier], examples: Examples, recipe: DistillationRecipe, seed: int) -> Examples:
-    """The examples with the teachers' mean probabilities in their classes; of the reviews, `recipe.reviews` remain.
-
-    Classes that are known keep 1 - `recipe.share` of their weight; the others are all the teachers' opinion.
-    """
-    reviews = np.random.default_rng(seed).permutation(examples.corpora["reviews"])[: recipe.reviews]
-    corpora = {**examples.corpora, "reviews": reviews}
-    rows = np.concatenate(list(corpora.values()))
-    each = [softmax(predict(teacher, examples.encoded, rows=rows)) for teacher in teachers]
-    opinion = np.mean(each, axis=0, dtype=np.float32)
-    classes = examples.classes.copy()
-    known = ~np.isnan(classes[rows])
-    classes[rows] = np.where(known, (1 - recipe.share) * classes[rows] + recipe.share * opinion, opinion)
-    return replace(examples, corpora=corpora, classes=classes)
 
 
 def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> dict[str, Any]:

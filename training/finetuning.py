@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -72,6 +72,7 @@ def fine_tune(
     torch.manual_seed(recipe.seed)
     device = body.head.weight.device
     model = FineTuner(body, {task: marks.shape[1] for task, marks in examples.marks.items()}).to(device)
+    examples = replace(examples, classes=balanced(examples, recipe.balance))
     generator = np.random.default_rng(recipe.seed)
     averaged = AveragedModel(body, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
     average = cast(Classifier, averaged.module)
@@ -95,22 +96,19 @@ def fine_tune(
     return best.cpu()
 
 
-def predict(
-    model: Classifier, encoded: Encoded, batch_tokens: int = 8192, rows: NDArray[np.int64] | None = None
-) -> NDArray[np.float32]:
-    """Logits float32 [rows, classes], in the order of the rows; of all texts where none are named."""
+def predict(model: Classifier, encoded: Encoded, batch_tokens: int = 8192) -> NDArray[np.float32]:
+    """Logits float32 [rows, classes], in the order of the rows."""
     device = model.head.weight.device
-    rows = np.arange(len(encoded)) if rows is None else rows
-    logits = np.zeros((len(rows), model.head.out_features), np.float32)
+    logits = np.zeros((len(encoded), model.head.out_features), np.float32)
     with torch.inference_mode():
-        for places in token_batches(encoded.lengths[rows], batch_tokens):
-            batch = pack(encoded, rows[places], batch_tokens)
+        for rows in token_batches(encoded.lengths, batch_tokens):
+            batch = pack(encoded, rows, batch_tokens)
             ids, positions, firsts = (
                 torch.from_numpy(one).to(device) for one in (batch.ids, batch.positions, batch.firsts)
             )
             segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(device)
             hidden = model.encoder.packed(ids, positions, batch.groups, segments)[firsts]
-            logits[places] = model.head(torch.tanh(model.pooler(hidden))).float().cpu().numpy()
+            logits[rows] = model.head(torch.tanh(model.pooler(hidden))).float().cpu().numpy()
     return logits
 
 

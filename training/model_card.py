@@ -51,7 +51,7 @@ All figures are in metrics.json.
 
 | data | used for | licence |
 | --- | --- | --- |
-| Korean film reviews with ratings (the collection that NSMC was drawn from) | pre-training, fine-tuning | CC0 |
+| Korean film reviews with ratings (the collection that NSMC was drawn from) | pre-training | CC0 |
 | KOTE, 5,000 online comments with 44 emotions; $held_out held out | pre-training, fine-tuning, measuring | MIT |
 | GoEmotions in Korean (machine-translated), 28 emotions | pre-training, fine-tuning, measuring | Apache-2.0 |
 | Korean chit-chat questions and answers | pre-training | MIT |
@@ -59,10 +59,9 @@ All figures are in metrics.json.
 
 Pre-training: hidden tokens are guessed ($masked% of them) over $tokens tokens, and the [CLS] vector learns the
 reviews' ratings. Fine-tuning: the six classes, with soft targets where a text has several labels, together with KOTE's
-44 and GoEmotions' 28 labels; first $teachers teachers, then this model, from the labels and from the teachers' mean
-opinion of the same texts and of $taught of the reviews. One temperature ($temperature, `emojob_temperature` in
-config.json) calibrates the probabilities: divide the logits by it before the softmax.
-`training/recipes/default_model.toml` has every number, and `make model` makes the model again.
+44 and GoEmotions' 28 labels. One temperature ($temperature, `emojob_temperature` in config.json) calibrates the
+probabilities: divide the logits by it before the softmax. `training/recipes/default_model.toml` has every number,
+and `make model` makes the model again.
 
 ## What to know
 
@@ -99,8 +98,6 @@ def model_card(metrics: dict[str, Any], dialogue_texts: int, recipe: ModelRecipe
         dialogue=f"{dialogue_texts:,}",
         dialogue_test=f"{metrics['dialogue_test']['texts']:,}",
         held_out=f"{recipe.corpus.held_out:,}",
-        teachers=recipe.distillation.teachers,
-        taught=f"{recipe.distillation.reviews:,}",
         masked=round(100 * recipe.pretraining.masked),
         tokens=f"{recipe.pretraining.tokens:,}",
         temperature=metrics["temperature"],

@@ -76,7 +76,7 @@ class PretrainingRecipe:
 
 @dataclass(frozen=True)
 class Phase:
-    """[[fine_tuning.phases]], [[distillation.phases]]: epochs over a mixture of corpora, with a weight for each task.
+    """[[fine_tuning.phases]]: some epochs over a mixture of corpora, with a weight for each task.
 
     shares: how often an epoch reads each corpus (0.5: half of it, drawn anew each time; 3.0: three times).
     weights: the weight of each task's loss.
@@ -89,7 +89,7 @@ class Phase:
     weights: dict[str, float]
 
     def __post_init__(self) -> None:
-        where = f"phases {self.name!r}"
+        where = f"fine_tuning.phases {self.name!r}"
         between(f"{where} epochs", self.epochs, 1, 10_000)
         between(f"{where} learning_rate", self.learning_rate, 1e-9, 1)
         _numbers(f"{where} shares", self.shares, CORPORA)
@@ -124,22 +124,6 @@ class FineTuningRecipe:
 
 
 @dataclass(frozen=True)
-class DistillationRecipe:
-    """[distillation]: what the model learns from models fine-tuned before it; the recipe file says what each means."""
-
-    teachers: int
-    share: float
-    reviews: int
-    phases: tuple[Phase, ...]
-
-    def __post_init__(self) -> None:
-        between("distillation.teachers", self.teachers, 1, 100)
-        between("distillation.share", self.share, 0, 1)
-        between("distillation.reviews", self.reviews, 0, 10**9)
-        between("distillation: number of phases", len(self.phases), 1, 100)
-
-
-@dataclass(frozen=True)
 class ModelRecipe:
     """A whole recipe file: a model from plain texts to calibrated classes."""
 
@@ -147,7 +131,6 @@ class ModelRecipe:
     corpus: CorpusRecipe
     pretraining: PretrainingRecipe
     fine_tuning: FineTuningRecipe
-    distillation: DistillationRecipe
     kote: LabelMap
     goemotions: LabelMap
 
@@ -173,18 +156,24 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
         raise OptionError(f"recipe {path} does not exist; name a .toml file like {DEFAULT_RECIPE.name}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"recipe {path} is not TOML: {error}; compare it with {DEFAULT_RECIPE.name}") from None
-    sections = ("model", "corpus", "pretraining", "fine_tuning", "distillation", "labels")
-    check_keys("the recipe", table, dict.fromkeys(sections, dict))
+    sections = {"model": dict, "corpus": dict, "pretraining": dict, "fine_tuning": dict, "labels": dict}
+    check_keys("the recipe", table, sections)
     check_keys("labels", table["labels"], {"kote": str, "goemotions": str})
+    fine_tuning = dict(table["fine_tuning"])
+    phases = fine_tuning.get("phases", [])
+    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
+        raise OptionError(
+            f"recipe: fine_tuning.phases is {phases!r}; give each phase as a table [[fine_tuning.phases]]"
+        )
     pretraining = dict(table["pretraining"])
     if isinstance(pretraining.get("cycles"), list):
         pretraining["cycles"] = tuple(pretraining["cycles"])
+    fine_tuning["phases"] = tuple(fill(Phase, phase, "fine_tuning.phases") for phase in phases)
     return ModelRecipe(
         shape=fill(BertShape, table["model"], "model"),
         corpus=fill(CorpusRecipe, table["corpus"], "corpus"),
         pretraining=fill(PretrainingRecipe, pretraining, "pretraining"),
-        fine_tuning=fill(FineTuningRecipe, _with_phases(table, "fine_tuning"), "fine_tuning"),
-        distillation=fill(DistillationRecipe, _with_phases(table, "distillation"), "distillation"),
+        fine_tuning=fill(FineTuningRecipe, fine_tuning, "fine_tuning"),
         kote=LabelMap.from_names(label_names(table["labels"]["kote"]), KOTE_LABELS),
         goemotions=LabelMap.from_names(label_names(table["labels"]["goemotions"]), GOEMOTIONS_LABELS),
     )
@@ -219,13 +208,6 @@ def check_keys(
     missing = [key for key in expected if key not in table and key not in optional]
     if missing:
         raise OptionError(f"recipe: {where} lacks {', '.join(missing)}; compare it with {DEFAULT_RECIPE.name}")
-
-
-def _with_phases(table: dict[str, Any], part: str) -> dict[str, Any]:
-    phases = table[part].get("phases", [])
-    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
-        raise OptionError(f"recipe: {part}.phases is {phases!r}; give each phase as a table [[{part}.phases]]")
-    return {**table[part], "phases": tuple(fill(Phase, phase, f"{part}.phases") for phase in phases)}
 
 
 def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> None:

@@ -132,7 +132,6 @@ def recipe(shape):
         corpus=dataclasses.replace(default.corpus, max_length=16, held_out=60),
         pretraining=dataclasses.replace(default.pretraining, cycles=(4000,), warmup=100, batch_tokens=256),
         fine_tuning=dataclasses.replace(default.fine_tuning, batch_tokens=128, average=0.9, phases=(phase,)),
-        distillation=dataclasses.replace(default.distillation, teachers=1, reviews=100, phases=(phase,)),
     )
 
 

@@ -6,11 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.bert import Classifier
 from schemas.errors import ArchiveError, OptionError
 from schemas.labels import DEFAULT_LABELS
-from training.default_model import FILES, labelled_examples, make_default_model, read_corpora, taught_by
-from training.finetuning import predict
+from training.default_model import FILES, labelled_examples, make_default_model, read_corpora
 
 
 @pytest.fixture(scope="module")
@@ -75,27 +73,6 @@ def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tok
     assert known["rating"] == set(examples.corpora["reviews"])
     with_class = np.flatnonzero(~np.isnan(examples.classes[:, 0]))
     assert set(with_class) == known["kote"] | known["goemotions"] | set(examples.corpora["dialogue"])
-
-
-def test_labels_are_blended_with_the_teachers_mean_opinion_and_unlabelled_texts_get_it_whole(
-    data, recipe, tokenizer, shape
-):
-    examples = labelled_examples(read_corpora(data, recipe), tokenizer, recipe)
-    teachers = [Classifier(shape, len(DEFAULT_LABELS)).eval() for _ in range(2)]
-    part = dataclasses.replace(recipe.distillation, share=0.25, reviews=7)
-    taught = taught_by(teachers, examples, part, seed=4)
-    opinion = np.mean([np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in _logits(teachers, examples)], axis=0)
-    labelled, reviews = examples.corpora["kote"], taught.corpora["reviews"]
-    assert len(set(reviews)) == 7
-    assert set(reviews) < set(examples.corpora["reviews"])
-    blend = 0.75 * examples.classes[labelled] + 0.25 * opinion[labelled]
-    np.testing.assert_allclose(taught.classes[labelled], blend, atol=1e-5)
-    np.testing.assert_allclose(taught.classes[reviews], opinion[reviews], atol=1e-5)
-    assert np.isnan(taught.classes).any(axis=1).sum() == len(examples.corpora["reviews"]) - 7
-
-
-def _logits(teachers, examples):
-    return [predict(teacher, examples.encoded) for teacher in teachers]
 
 
 def test_dialogue_to_learn_from_and_to_be_tested_on_is_apart(data, recipe):
