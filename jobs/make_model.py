@@ -20,7 +20,7 @@ from schemas.errors import EmojobError
 def make_model(data: Path, out: Path, work: Path | None, recipe: Path | None, device: str) -> None:
     """Pre-train, fine-tune, calibrate and measure the default model, and write its folder.
 
-    Takes about an hour and a half on two processor cores. The same command goes on where it was stopped.
+    Takes about three hours on two processor cores. The same command goes on where pre-training was stopped.
     """
     from training.default_model import make_default_model
     from training.recipe import DEFAULT_RECIPE, read_recipe
