@@ -22,7 +22,7 @@ _DEFAULT = ModelOptions()
 @click.option(
     "--base",
     metavar="M",
-    help="Encoder with KoBERT's tokenizer: a folder, or a name on the hub.  [default: the package's]",
+    help="KoBERT, or another Korean BERT, RoBERTa, ELECTRA: a folder, or a name on the hub.  [default: the package's]",
 )
 @click.option("--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
               help="Measure on these, not on a part of the data; may be given again.")  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.tokenizer import Encoded
+from pipeline.encoded import Encoded
 
 Rows = NDArray[np.int64]
 

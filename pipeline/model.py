@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.bert import BertShape, Classifier
+from pipeline.encoded import Tokenizer
 from pipeline.model_files import (
     assemble,
     check_tokenizer,
@@ -21,7 +22,6 @@ from pipeline.model_files import (
     read_tokenizer,
     read_weights,
 )
-from pipeline.tokenizer import KoBertTokenizer
 from schemas.errors import ModelError
 from schemas.options import CONTEXTS
 
@@ -38,7 +38,7 @@ class Model:
     name: str
     classifier: Classifier
     shape: BertShape
-    tokenizer: KoBertTokenizer
+    tokenizer: Tokenizer
     labels: tuple[str, ...]
     temperature: float
     context: str
@@ -67,7 +67,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     classifier = assemble(weights, shape, len(labels), shown)
     temperature = _temperature(config, shown)
     stored_in = weights["bert.embeddings.word_embeddings.weight"].dtype
-    fingerprint = _digest(hash_weights(weights), _file_hash(tokenizer.model_file), *labels, repr(temperature))
+    fingerprint = _digest(hash_weights(weights), *map(_file_hash, tokenizer.files), *labels, repr(temperature))
     context = _context(config, shape, shown)
     return Model(shown, classifier.eval(), shape, tokenizer, labels, temperature, context, fingerprint, stored_in)
 

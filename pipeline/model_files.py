@@ -1,8 +1,8 @@
 """What a model folder holds, each file read and checked on its own.
 
-A model folder is an ordinary Hugging Face one of the BERT family with KoBERT's tokenizer: config.json,
-model.safetensors (or pytorch_model.bin, read through weights_only) and spiece.model. No code of the folder is run.
-`shown` is how messages call the model.
+A model folder is an ordinary Hugging Face one of the BERT family: config.json, model.safetensors (or
+pytorch_model.bin, read through weights_only), and its tokenizer: KoBERT's spiece.model, or the tokenizer.json or
+vocab.txt of another BERT. No code of the folder is run. `shown` is how messages call the model.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pipeline.bert import BertShape, Classifier, from_hf
+from pipeline.encoded import Tokenizer
 from pipeline.tokenizer import KoBertTokenizer
+from pipeline.wordpiece import WordPieceTokenizer
 from schemas.errors import EmojobError, ModelError
 
-# Everyday sentences written for this check. KoBERT's tokenizer knows all of their pieces; one of another
+# Everyday sentences written for this check. A Korean model's tokenizer knows all of their pieces; one of another
 # vocabulary, or one whose ids are shifted, does not.
 KNOWN_SENTENCES = (
     "오늘 하루도 정말 수고 많으셨어요.",
@@ -34,7 +36,8 @@ KNOWN_SENTENCES = (
 )
 MOST_UNKNOWN = 0.05
 
-_TOKENIZER_FILES = ("spiece.model", "tokenizer.model")
+_SENTENCEPIECE = ("spiece.model", "tokenizer.model")
+_WORDPIECE = ("tokenizer.json", "vocab.txt")
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -59,7 +62,7 @@ def _from_hub(name: str, option: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = ["config.json", *_WEIGHT_FILES, *_TOKENIZER_FILES]
+    wanted = ["config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *_WORDPIECE, "tokenizer_config.json"]
     try:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
@@ -69,20 +72,21 @@ def _from_hub(name: str, option: str) -> Path:
         ) from None
 
 
-def read_config(folder: Path, shown: str) -> dict[str, Any]:
-    """config.json of a BERT with GELU. Raises ModelError where it is missing, damaged, or of another architecture."""
+def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) -> dict[str, Any]:
+    """config.json of a BERT, or another of `kinds`, with GELU. Raises ModelError where it is not that, or damaged."""
     file = folder / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(
-            f"{shown} lacks config.json: a model folder has config.json, weights and spiece.model"
+            f"{shown} lacks config.json: a model folder has config.json, weights and a tokenizer"
         ) from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{shown} has a config.json that cannot be read: {last_line(error)}") from None
     kind = config.get("model_type") if isinstance(config, dict) else None
-    if kind != "bert":
-        raise ModelError(f"{shown} is of the type {kind!r}: emojob runs models of the type 'bert' (KoBERT)")
+    if kind not in kinds:
+        known = ", ".join(map(repr, kinds))
+        raise ModelError(f"{shown} is of the type {kind!r}: give a model of the type {known} (KoBERT is a 'bert')")
     act = config.get("hidden_act", "gelu")
     if act != "gelu":
         raise ModelError(f"{shown} has the activation {act!r}: emojob runs BERT with 'gelu'")
@@ -139,24 +143,34 @@ def _only_tensors(weights: Any) -> dict[str, Tensor]:
     return weights
 
 
-def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> KoBertTokenizer:
-    """KoBERT's tokenizer from spiece.model. Raises ModelError where it is missing or damaged."""
-    found = [folder / file for file in _TOKENIZER_FILES if (folder / file).exists()]
-    if not found:
-        raise ModelError(f"{shown} lacks spiece.model: put KoBERT's SentencePiece model beside config.json")
+def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Tokenizer:
+    """KoBERT's tokenizer where there is its spiece.model, else BERT's. Raises ModelError where none can be used."""
+    sentencepiece = [folder / file for file in _SENTENCEPIECE if (folder / file).exists()]
     try:
-        return KoBertTokenizer(found[0], threads)
+        if sentencepiece:
+            return KoBertTokenizer(sentencepiece[0], threads)
+        if any((folder / file).exists() for file in _WORDPIECE):
+            return WordPieceTokenizer(folder, threads)
     except (ValueError, OSError) as error:
-        raise ModelError(f"{shown} has a tokenizer that cannot be used: {last_line(error)}") from None
+        raise ModelError(
+            f"{shown} has a tokenizer that cannot be used: {last_line(error)}; put the spiece.model (KoBERT) or the "
+            "WordPiece tokenizer.json that the model was trained with beside config.json"
+        ) from None
+    raise ModelError(
+        f"{shown} lacks its tokenizer: put KoBERT's spiece.model, or another BERT's tokenizer.json or vocab.txt, "
+        "beside config.json"
+    )
 
 
-def check_tokenizer(tokenizer: KoBertTokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
+def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
     """Raise ModelError unless the tokenizer is the one that the weights were trained with, as far as can be told."""
     rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
-    if tokenizer.vocab_size != rows:
+    name = tokenizer.files[0].name
+    spare = rows - tokenizer.vocab_size  # WordPiece models are given rows that no piece needs, up to a round number
+    if spare < 0 or (spare and isinstance(tokenizer, KoBertTokenizer)):
         raise ModelError(
             f"{shown} has a tokenizer of {tokenizer.vocab_size} pieces, but weights for {rows}: "
-            f"use the spiece.model that the model was trained with"
+            f"use the {name} that the model was trained with"
         )
     pad = config.get("pad_token_id")
     if pad is not None and pad != tokenizer.pad_id:
@@ -167,9 +181,8 @@ def check_tokenizer(tokenizer: KoBertTokenizer, config: dict[str, Any], weights:
     unknown = tokenizer.unknown_share(KNOWN_SENTENCES)
     if unknown > MOST_UNKNOWN:
         raise ModelError(
-            f"{shown} has a tokenizer that does not know {unknown:.0%} of everyday Korean "
-            f"({tokenizer.model_file.name}): "
-            f"use the spiece.model that the model was trained with"
+            f"{shown} has a tokenizer that does not know {unknown:.0%} of everyday Korean ({name}): "
+            f"use the spiece.model or tokenizer.json that the model was trained with"
         )
 
 

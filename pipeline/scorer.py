@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline import machine, memo, model
 from pipeline.batching import pack, token_batches
+from pipeline.encoded import Encoded
 from pipeline.engine import BATCH_TOKENS, Choice, OutOfMemory, TorchEngine, choose, softmax
 from pipeline.stages import Stopped
-from pipeline.tokenizer import Encoded
 from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from schemas.errors import ModelError, OptionError
 from schemas.options import ModelOptions

@@ -7,64 +7,26 @@ here, on `sentencepiece`. tests/pipeline/golden/ holds ids made with the origina
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import sentencepiece
-from numpy.typing import NDArray
 
-Ids = NDArray[np.int32]
-Offsets = NDArray[np.int64]
+from pipeline.encoded import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
 
 WORD_MARK = "▁"
-SPECIAL_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 
 # A text of these characters alone comes out of NFKD and SentencePiece's own normaliser the same as out of the
 # latter alone, so the slow step is skipped. Not among them: consonant clusters (ㄳ), which NFKD turns into
 # finals, a consonant before a vowel (ㅇㅏ), which it joins into a syllable, and the doubled quotes of rule 1.
 _NEEDS_CARE = re.compile(r"[^ -~가-힣ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎㅏ-ㅣ]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGIT_COMMA = re.compile(r"\S,")
-_SLICE = 4096  # texts
-_LONG = 4096  # characters; a longer text is encoded from its beginning only, where that is exact
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """The token ids of some texts, one after the other.
-
-    ids: int32 [tokens]; offsets: int64 [rows + 1], row i is ids[offsets[i]:offsets[i + 1]];
-    segments: int8 [tokens], 1 from behind a pair's first [SEP] on, None for single texts;
-    truncated: bool [rows], whether tokens were left out to keep to the maximum length.
-    """
-
-    ids: Ids
-    offsets: Offsets
-    truncated: NDArray[np.bool_]
-    segments: NDArray[np.int8] | None = None
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> Offsets:
-        """int64 [rows]: tokens of each row, [CLS] and [SEP] among them."""
-        return np.diff(self.offsets)
-
-    def tolist(self) -> list[list[int]]:
-        """One list of ids a text."""
-        return [row.tolist() for row in np.split(self.ids, self.offsets[1:-1])] if len(self) else []
-
-
-class KoBertTokenizer:
+class KoBertTokenizer(Tokenizer):
     """Texts to token ids, by KoBERT's rules, in C++ threads.
 
     Raises ValueError where `model_file` is not a SentencePiece model that has KoBERT's special tokens.
@@ -72,7 +34,7 @@ class KoBertTokenizer:
 
     def __init__(self, model_file: str | os.PathLike[str], threads: int | None = None) -> None:
         self.model_file = Path(model_file)
-        self.threads = threads or os.cpu_count() or 1
+        self.files = (self.model_file,)
         self._sp = sentencepiece.SentencePieceProcessor()
         try:
             self._sp.LoadFromSerializedProto(self.model_file.read_bytes())
@@ -83,130 +45,33 @@ class KoBertTokenizer:
         missing = [token for token in SPECIAL_TOKENS if token not in ids]
         if missing:
             raise ValueError(f"{self.model_file} lacks the special tokens {' '.join(missing)}")
-        self.unk_id, self.pad_id, self.cls_id, self.sep_id, self.mask_id = (ids[t] for t in SPECIAL_TOKENS)
+        super().__init__([ids[token] for token in SPECIAL_TOKENS], threads)
+        self.vocab_size = len(pieces)
         self._control = {i for i in range(len(pieces)) if self._sp.IsControl(i)}
         self._ends_in_digit_comma = np.array([_ends_in_digit_comma(piece) for piece in pieces])
         self._comma_known = "," in ids
         # Where no piece reaches over a word boundary, the words of a text's beginning are encoded as in the whole.
-        self._words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
-        self._longest_piece = max(map(len, pieces))
+        words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
+        self._longest_piece = max(map(len, pieces)) if words_are_apart else None
         # KoBERT's model folds spaces itself; then a text of harmless characters needs no cleaning at all.
         self._folds_spaces = self._sp.encode("  가  나 ", out_type=int) == self._sp.encode("가 나", out_type=int)
-
-    @property
-    def vocab_size(self) -> int:
-        """The number of pieces."""
-        return len(self._ends_in_digit_comma)
-
-    def encode(
-        self,
-        texts: Sequence[str | None] | pa.Array | pa.ChunkedArray,
-        max_length: int | None = 64,
-        second: Sequence[str | None] | pa.Array | pa.ChunkedArray | None = None,
-    ) -> Encoded:
-        """Encode texts, or pairs of texts where `second` is given; None counts as an empty text.
-
-        max_length: tokens, [CLS] and [SEP] among them; None for no limit. A single text keeps its beginning,
-        a pair loses tokens from the end of the longer of the two first.
-        """
-        room = None if max_length is None else max(0, max_length - (2 if second is None else 3))
-        first_ids, first_lengths = self._pieces(_strings(texts), room)
-        if second is None:
-            kept = first_lengths if room is None else np.minimum(first_lengths, room)
-            ids, offsets = self._assemble([(first_ids, _begins(first_lengths), kept)])
-            return Encoded(ids, offsets, kept < first_lengths)
-        second_ids, second_lengths = self._pieces(_strings(second), room)
-        if len(first_lengths) != len(second_lengths):
-            raise ValueError(f"{len(first_lengths)} texts, but {len(second_lengths)} second texts")
-        kept, second_kept = _longest_first(first_lengths, second_lengths, room)
-        ids, offsets = self._assemble(
-            [(first_ids, _begins(first_lengths), kept), (second_ids, _begins(second_lengths), second_kept)]
-        )
-        segments = _alternate(kept + 2, second_kept + 1)
-        return Encoded(ids, offsets, (kept < first_lengths) | (second_kept < second_lengths), segments)
-
-    def encode_behind(
-        self,
-        texts: Sequence[str | None] | pa.Array | pa.ChunkedArray,
-        previous: Sequence[str | None] | pa.Array | pa.ChunkedArray,
-        max_length: int | None = 64,
-    ) -> Encoded:
-        """Encode each text behind the utterance before it: [CLS] previous [SEP] text [SEP], in the segments 0 and 1.
-
-        A text without a previous one (None, or one of no token) stands alone, as [CLS] text [SEP] in the segment 0:
-        in training as in scoring. A text of no token is [CLS] [SEP]. max_length: as in `encode`, 5 at least.
-        """
-        strings = [*_strings(previous), *_strings(texts)]
-        if len(strings) != 2 * len(texts):
-            raise ValueError(f"{len(texts)} texts, but {len(previous)} previous texts")
-        if max_length is not None and max_length < 5:
-            raise ValueError(f"{max_length} tokens do not hold a pair: [CLS], a token, [SEP], a token, [SEP]")
-        place = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most are a text and then a previous one
-        at = np.fromiter(map(place.__getitem__, strings), np.int64, len(strings))
-        room = None if max_length is None else max_length - 2
-        ids, lengths = self._pieces(list(place), room)
-        begins = _begins(lengths)
-        before, text = at[: len(texts)], at[len(texts) :]
-        first, second = lengths[before], lengths[text]
-        paired = (first > 0) & (second > 0)
-        first_kept, second_kept = _longest_first(first, second, None if room is None else room - 1)
-        first_kept = np.where(paired, first_kept, 0)
-        second_kept = np.where(paired, second_kept, second if room is None else np.minimum(second, room))
-        out, offsets = self._assemble(
-            [(ids, begins[before], first_kept), (ids, begins[text], second_kept)], without_first=~paired
-        )
-        segments = _alternate(np.where(paired, first_kept, second_kept) + 2, np.where(paired, second_kept + 1, 0))
-        return Encoded(out, offsets, (second_kept < second) | (paired & (first_kept < first)), segments)
-
-    def unknown_share(self, texts: Sequence[str]) -> float:
-        """The share of [UNK] among the tokens of `texts`, special tokens left out."""
-        ids, _ = self._pieces(list(texts), None)
-        return float((ids == self.unk_id).mean()) if len(ids) else 0.0
-
-    def _pieces(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
-        """Ids without special tokens, int32 [tokens], and their number for each text, int64 [rows].
-
-        With `room`, a very long text may come back shorter than it is, but longer than `room`. Many texts are worked
-        on in slices, so that Python's share of one is done while C++ works on another.
-        """
-        if len(texts) <= _SLICE:
-            return self._pieces_of_slice(texts, room)
-        slices = [texts[i : i + _SLICE] for i in range(0, len(texts), _SLICE)]
-        with ThreadPoolExecutor(self.threads) as pool:
-            done = list(pool.map(lambda one: self._pieces_of_slice(one, room), slices))
-        return np.concatenate([ids for ids, _ in done]), np.concatenate([lengths for _, lengths in done])
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
         needs_care = _NEEDS_CARE.search if self._folds_spaces else lambda text: True
         cleaned = [clean(text) if needs_care(text) else text for text in (text or "" for text in texts)]
-        cut = self._cut_long(cleaned, room)
+        cut = cut_long(cleaned, room, self._longest_piece)
         rows: list[list[int]] = self._sp.encode(cleaned, out_type=int, num_threads=1)
         for row, whole in cut.items():
             if room is not None and len(rows[row]) <= room:
                 cleaned[row] = whole
                 rows[row] = self._sp.encode(whole, out_type=int)
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        ids = np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum()))
+        ids, lengths = flat(rows)
         respelt = self._rows_with_digit_comma(cleaned, ids, lengths)
         if not respelt:
             return ids, lengths
         for row in respelt:
             rows[row] = self._split_commas(cleaned[row])
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        return np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
-
-    def _cut_long(self, cleaned: list[str], room: int | None) -> dict[int, str]:
-        """Cut long texts in place, behind a word, to what surely holds more than `room` tokens: {row: whole text}."""
-        whole: dict[int, str] = {}
-        if room is None or not self._words_are_apart:
-            return whole
-        for row, text in enumerate(cleaned):
-            if len(text) > _LONG:
-                end = text.find(" ", max(_LONG, (room + 2) * self._longest_piece))
-                if end >= 0:
-                    whole[row] = text
-                    cleaned[row] = text[:end]
-        return whole
+        return flat(rows)
 
     def _rows_with_digit_comma(self, cleaned: list[str], ids: Ids, lengths: Offsets) -> list[int]:
         """The rows in which a piece of more than one character ends in a comma behind a digit (rule 3)."""
@@ -231,72 +96,15 @@ class KoBertTokenizer:
         ids = [self._sp.PieceToId(piece) for piece in spelt]
         return [self.unk_id if i in self._control else i for i in ids]
 
-    def _assemble(
-        self, parts: list[tuple[Ids, Offsets, Offsets]], without_first: NDArray[np.bool_] | None = None
-    ) -> tuple[Ids, Offsets]:
-        """[CLS] part [SEP] (part [SEP]) of every row; a part is (ids, where each begins, how many of each to keep).
-
-        without_first: bool [rows], the rows that lack the first part and its [SEP].
-        """
-        total = 1 + sum(kept + 1 for _, _, kept in parts)
-        if without_first is not None:
-            total = total - without_first
-        offsets = np.concatenate([[0], np.cumsum(total)]).astype(np.int64)
-        out = np.empty(offsets[-1], np.int32)
-        out[offsets[:-1]] = self.cls_id
-        at = offsets[:-1] + 1  # where the next part of each row begins
-        for ids, begins, kept in parts:
-            within = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
-            out[np.repeat(at, kept) + within] = ids[np.repeat(begins, kept) + within]
-            at = at + kept
-            out[at] = self.sep_id  # where a row lacks this part, what comes next is written over it
-            at = at + 1
-            if without_first is not None:
-                at, without_first = at - without_first, None
-        return out, offsets
-
 
 def clean(text: str) -> str:
     """Rule 1: fold white space, straighten doubled quotes, NFKD without combining characters."""
     text = " ".join(text.split())
     if not _NEEDS_CARE.search(text):
         return text
-    text = _SURROGATE.sub("\ufffd", text).replace("``", '"').replace("''", '"')
+    text = SURROGATE.sub("\ufffd", text).replace("``", '"').replace("''", '"')
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
 
 
 def _ends_in_digit_comma(piece: str) -> bool:
     return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
-
-
-def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, Offsets]:
-    """How many tokens of each pair's two texts stay, the longer losing its end first and the second on a tie."""
-    if room is None:
-        return a, b
-    fits = a + b <= room
-    kept_a = np.where(fits, a, np.where(a > b, np.maximum(room - b, (room + 1) // 2), np.minimum(a, (room + 1) // 2)))
-    kept_b = np.where(fits, b, room - kept_a)
-    return kept_a, kept_b
-
-
-def _begins(lengths: Offsets) -> Offsets:
-    """Where each row begins in what is put one behind the other."""
-    begins: Offsets = np.cumsum(lengths) - lengths
-    return begins
-
-
-def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:
-    """int8 [sum]: zeros[0] times 0, ones[0] times 1, zeros[1] times 0, ..."""
-    runs = np.stack([zeros, ones], axis=1).reshape(-1)
-    return np.repeat(np.tile(np.array([0, 1], np.int8), len(zeros)), runs)
-
-
-def _strings(texts: Iterable[str | None] | pa.Array | pa.ChunkedArray) -> list[str | None]:
-    if isinstance(texts, (pa.Array, pa.ChunkedArray)):
-        try:
-            strings: list[str | None] = texts.to_pylist()
-        except UnicodeDecodeError:  # Parquet does not verify that its strings are UTF-8
-            values = texts.cast(pa.large_binary()).to_pylist()
-            strings = [value if value is None else value.decode("utf-8", "replace") for value in values]
-        return strings
-    return list(texts)

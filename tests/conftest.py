@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.model_files import KNOWN_SENTENCES
 from schemas.labels import DEFAULT_LABELS
 
 GOLDEN = Path(__file__).parent / "pipeline" / "golden"
@@ -45,6 +46,40 @@ def make_model(tmp_path_factory) -> Callable[..., Path]:
 def tiny_model(make_model) -> Path:
     """A model folder with random weights and the default labels; not to be changed by a test."""
     return make_model()
+
+
+@pytest.fixture(scope="session")
+def golden_pieces() -> list[str]:
+    """The pieces of the default model's SentencePiece model, in id order."""
+    import sentencepiece
+
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(GOLDEN / "spiece.model"))
+    return [pieces.IdToPiece(i) for i in range(len(pieces))]
+
+
+@pytest.fixture(scope="session")
+def wordpiece(tmp_path_factory) -> Path:
+    """A folder with a small WordPiece tokenizer as Korean BERT models bring it: tokenizer.json, vocab.txt, settings."""
+    from tokenizers.implementations import BertWordPieceTokenizer
+    from transformers import BertTokenizer
+
+    folder = tmp_path_factory.mktemp("wordpiece")
+    made = BertWordPieceTokenizer(lowercase=False, strip_accents=False)
+    made.train_from_iterator([*KNOWN_SENTENCES, "오늘은 정말 기뻤어", "배송이 너무 늦어서 속이 타요"], min_frequency=1)
+    made.save_model(str(folder))
+    BertTokenizer.from_pretrained(folder, do_lower_case=False, strip_accents=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bert(make_model, wordpiece) -> Path:
+    """A model folder of a BERT with WordPiece and random weights; not to be changed by a test."""
+    pieces = len((wordpiece / "vocab.txt").read_text(encoding="utf-8").splitlines())
+    folder: Path = make_model(vocab_size=pieces + 7, pad_token_id=0)
+    (folder / "spiece.model").unlink()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(wordpiece / name, folder / name)
+    return folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The base of a fine-tuning run: an encoder of KoBERT's kind, with or without a classification head."""
+"""The base of a fine-tuning run: a BERT-like encoder, with or without a head of its own, as a BERT classifier."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from torch import Tensor
 
 from pipeline import model_files as model
 from pipeline.bert import BertShape, Classifier
-from pipeline.tokenizer import KoBertTokenizer
+from pipeline.encoded import Tokenizer
 from schemas.errors import ModelError
+
+#: The kinds of encoder, by config.json's model_type, whose layers are BERT's.
+KINDS = ("bert", "electra", "roberta")
 
 #: The one that comes with the package: the default model's encoder.
 PACKAGED = "emojob's default model"
@@ -24,7 +27,7 @@ class Base:
     name: str
     classifier: Classifier
     shape: BertShape
-    tokenizer: KoBertTokenizer
+    tokenizer: Tokenizer
     notes: tuple[str, ...]
 
 
@@ -38,11 +41,9 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
         raise ModelError("--base is empty: give a model folder, or a name on the Hugging Face hub, or leave it out")
     shown = name or PACKAGED
     folder = model.find_folder(name, option="--base")
-    config = model.read_config(folder, shown)
+    config = model.read_config(folder, shown, KINDS)
     tokenizer = model.read_tokenizer(folder, shown)
-    weights = model.read_weights(folder, shown)
-    if not any(key.startswith("bert.") for key in weights):  # a BertModel that was stored on its own
-        weights = {f"bert.{key}": w for key, w in weights.items()}
+    config, weights = _as_bert(config, model.read_weights(folder, shown), shown)
     shape = model.read_shape(config, shown)
     model.check_tokenizer(tokenizer, config, weights, shown)
     torch.manual_seed(seed)
@@ -59,6 +60,30 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
     else:
         _put_linear(weights, "classifier", len(labels), shape.hidden_size)
     return Base(shown, model.assemble(weights, shape, len(labels), shown), shape, tokenizer, tuple(notes))
+
+
+def _as_bert(
+    config: dict[str, Any], weights: dict[str, Tensor], shown: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The config and the weights of a BERT that gives the same hidden states."""
+    kind = config["model_type"]
+    if not any(key.startswith(f"{kind}.") for key in weights):  # an encoder that was stored on its own
+        weights = {f"{kind}.{key}": w for key, w in weights.items()}
+    weights = {"bert" + key.removeprefix(kind) if key.startswith(f"{kind}.") else key: w for key, w in weights.items()}
+    if kind == "electra":
+        narrow = config.get("embedding_size", config.get("hidden_size"))
+        if narrow != config.get("hidden_size"):
+            raise ModelError(
+                f"--base {shown} is an ELECTRA whose embeddings are {narrow} wide and its layers "
+                f"{config.get('hidden_size')}: give one where they are equal (the base and large sizes)"
+            )
+    if kind == "roberta":  # its first token stands at the position behind the padding id
+        first = int(config.get("pad_token_id", 1)) + 1
+        positions = "bert.embeddings.position_embeddings.weight"
+        if positions in weights:
+            weights[positions] = weights[positions][first:]
+        config = {**config, "max_position_embeddings": int(config.get("max_position_embeddings", first)) - first}
+    return config, weights
 
 
 def _label_ids(config: dict[str, Any]) -> dict[str, int]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.atomic import write_json
 from pipeline.bert import BertShape, Classifier
-from pipeline.tokenizer import Encoded, KoBertTokenizer
+from pipeline.encoded import Encoded
+from pipeline.tokenizer import KoBertTokenizer
 from schemas.errors import ArchiveError, OptionError
 from schemas.labels import DEFAULT_LABELS
 from training import corpora
@@ -91,7 +92,7 @@ def make_default_model(
     trained = fine_tuned(pretrained, read, tokenizer, recipe, report, device)
     metrics = measure(trained, read, tokenizer, recipe)
     card = model_card(metrics, len(read.dialogue.texts), recipe)
-    write_model_folder(out, trained, read.spiece, metrics, card, STORED_IN)
+    write_model_folder(out, trained, tokenizer, metrics, card, STORED_IN)
     report(f"wrote {out}")
     return metrics
 

@@ -22,7 +22,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from pipeline.batching import pack, token_batches
 from pipeline.bert import Classifier
-from pipeline.tokenizer import Encoded
+from pipeline.encoded import Encoded
 from training.batches import equal_length_batches, gather
 from training.progress import Progress
 from training.recipe import FineTuningRecipe, Phase

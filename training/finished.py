@@ -83,7 +83,7 @@ def finish(
     write_json(out / "recipe.json", made_with)
     trained = Trained(classifier, base.shape, run.names, calibration.temperature, context)
     card = trained_card(base.name, metrics, calibration.summary(), made_with)
-    write_model_folder(out, trained, base.tokenizer.model_file, metrics, card, torch.float32)
+    write_model_folder(out, trained, base.tokenizer, metrics, card, torch.float32)
     return evaluation, tuple(notes)
 
 

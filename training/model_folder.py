@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from safetensors.torch import save_file
 
 from pipeline.atomic import commit, temporary, write_json
 from pipeline.bert import BertShape, Classifier, to_hf
-from training.stock_tokenizer import write_stock_tokenizer
+from pipeline.encoded import Tokenizer
+from training.stock_tokenizer import write_tokenizer
 
 FORMAT = 1  # of the keys that begin with emojob_
 
@@ -34,12 +34,12 @@ class Trained:
 def write_model_folder(
     folder: Path,
     trained: Trained,
-    spiece: Path,
+    tokenizer: Tokenizer,
     metrics: dict[str, Any],
     card: str,
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
-    """Write config.json, model.safetensors, spiece.model, the tokenizer's files, metrics.json and README.md.
+    """Write config.json, model.safetensors, the tokenizer's files, metrics.json and README.md.
 
     dtype: what the weights are stored in. config.json comes last: a folder that has one is whole.
     """
@@ -51,10 +51,7 @@ def write_model_folder(
     save_file(weights, beside, metadata={"format": "pt"})
     beside.chmod(0o644)  # safetensors lets the owner alone read
     commit(beside, folder / "model.safetensors")
-    beside = temporary(folder / "spiece.model")
-    shutil.copyfile(spiece, beside)
-    commit(beside, folder / "spiece.model")
-    write_stock_tokenizer(spiece, folder, trained.shape.max_positions)
+    write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)
     beside = temporary(folder / "README.md")
     beside.write_text(card, encoding="utf-8")

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from pipeline.atomic import commit, temporary
 from pipeline.bert import BertShape, Classifier
-from pipeline.tokenizer import Encoded
+from pipeline.encoded import Encoded
 from training.batches import epochs, gather
 from training.progress import Progress
 from training.recipe import PretrainingRecipe

@@ -207,7 +207,7 @@ def check_keys(
             raise OptionError(f"recipe: {where}.{key} is {value!r}, which should be of type {name}; correct it")
     missing = [key for key in expected if key not in table and key not in optional]
     if missing:
-        raise OptionError(f"recipe: {where} lacks {', '.join(missing)}; compare it with {DEFAULT_RECIPE.name}")
+        raise OptionError(f"recipe: {where} lacks {', '.join(missing)}; take them from a recipe in training/recipes")
 
 
 def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.tokenizer import Encoded
+from pipeline.encoded import Encoded
 from training.train_recipe import TrainingRecipe
 
 

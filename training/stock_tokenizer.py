@@ -1,31 +1,41 @@
-"""KoBERT's tokenizer in the form that stock `transformers` opens: tokenizer.json and its two companions.
+"""A model's tokenizer in the form that stock `transformers` opens: tokenizer.json and its two companions.
 
-What it leaves out is rule 3 (a comma behind a digit); everything else gives the same ids as `KoBertTokenizer`.
+What KoBERT's leaves out there is rule 3 (a comma behind a digit); all else gives the same ids as `KoBertTokenizer`.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sentencepiece
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, processors
+from tokenizers import Regex, decoders, models, normalizers, processors
+from tokenizers import Tokenizer as FastTokenizer
 
 from pipeline.atomic import commit, temporary, write_json
-from pipeline.tokenizer import SPECIAL_TOKENS, WORD_MARK
+from pipeline.encoded import SPECIAL_TOKENS, Tokenizer
+from pipeline.tokenizer import WORD_MARK, KoBertTokenizer
+from pipeline.wordpiece import WordPieceTokenizer
 
 # A special token is also an entry of the vocabulary; no text may be cheaper with it than letter by letter.
 _NEVER = -1000.0
 
 
-def write_stock_tokenizer(spiece: Path, folder: Path, max_length: int) -> None:
-    """Write tokenizer.json, tokenizer_config.json and special_tokens_map.json for a SentencePiece model."""
-    tokenizer = stock_tokenizer(spiece)
+def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None:
+    """Write tokenizer.json, tokenizer_config.json, special_tokens_map.json, and KoBERT's spiece.model as it is."""
+    if isinstance(tokenizer, KoBertTokenizer):
+        beside = temporary(folder / "spiece.model")
+        shutil.copyfile(tokenizer.model_file, beside)
+        commit(beside, folder / "spiece.model")
+        stock = stock_tokenizer(tokenizer.model_file).to_str(pretty=True)
+    else:
+        stock = cast(WordPieceTokenizer, tokenizer).as_json()
     beside = temporary(folder / "tokenizer.json")
-    beside.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
+    beside.write_text(stock, encoding="utf-8")
     commit(beside, folder / "tokenizer.json")
     named = {f"{token[1:-1].lower()}_token": token for token in SPECIAL_TOKENS}
     write_json(folder / "special_tokens_map.json", named)
@@ -40,12 +50,12 @@ def write_stock_tokenizer(spiece: Path, folder: Path, max_length: int) -> None:
     write_json(folder / "tokenizer_config.json", config)
 
 
-def stock_tokenizer(spiece: Path) -> Tokenizer:
+def stock_tokenizer(spiece: Path) -> FastTokenizer:
     """A `tokenizers` tokenizer with the pieces, scores and normaliser of a SentencePiece unigram model."""
     sp = sentencepiece.SentencePieceProcessor(model_file=str(spiece))
     pieces = [(sp.IdToPiece(i), sp.GetScore(i)) for i in range(sp.GetPieceSize())]
     vocabulary = [(piece, _NEVER if piece in SPECIAL_TOKENS else score) for piece, score in pieces]
-    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=sp.unk_id(), byte_fallback=False))
+    tokenizer = FastTokenizer(models.Unigram(vocabulary, unk_id=sp.unk_id(), byte_fallback=False))
     tokenizer.normalizer = _normalizer(_precompiled_characters(spiece.read_bytes()))
     tokenizer.decoder = decoders.Metaspace(replacement=WORD_MARK, prepend_scheme="always")
     tokenizer.post_processor = processors.TemplateProcessing(

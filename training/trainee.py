@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.batching import pack
 from pipeline.bert import Classifier
-from pipeline.tokenizer import Encoded
+from pipeline.encoded import Encoded
 from training.train_recipe import TrainingRecipe
 
 #: No limit on what a batch is filled up to: a step of a size that was there before finds its kernels ready.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.batching import pack, token_batches
-from pipeline.tokenizer import Encoded
+from pipeline.encoded import Encoded
 
 
 def encoded(lengths: list[int]) -> Encoded:

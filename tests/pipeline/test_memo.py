@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.encoded import Encoded
 from pipeline.memo import Memo, keys_of
-from pipeline.tokenizer import Encoded
 
 
 def encoded(rows: list[list[int]]) -> Encoded:

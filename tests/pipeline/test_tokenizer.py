@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import encoded
 from pipeline import tokenizer as module
 from pipeline.tokenizer import KoBertTokenizer, clean
 
@@ -50,7 +51,7 @@ def test_a_comma_behind_a_digit_is_a_piece_of_its_own(digits):
 
 def test_many_texts_get_the_ids_that_each_gets_alone(tokenizer, monkeypatch):
     texts = [one["text"] for one in RECORDS["single"]]
-    monkeypatch.setattr(module, "_SLICE", 7)
+    monkeypatch.setattr(encoded, "_SLICE", 7)
     assert tokenizer.encode(texts, 64).tolist() == [one["ids_64"] for one in RECORDS["single"]]
 
 

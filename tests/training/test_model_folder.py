@@ -10,7 +10,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from pipeline import model as models
 from pipeline.bert import BertShape, Classifier
-from pipeline.tokenizer import SPECIAL_TOKENS, KoBertTokenizer
+from pipeline.encoded import SPECIAL_TOKENS
+from pipeline.tokenizer import KoBertTokenizer
 from schemas.labels import DEFAULT_LABELS
 from training.default_model import stored
 from training.finetuning import predict
@@ -42,7 +43,7 @@ def written(spiece, tmp_path_factory):
         torch.nn.init.normal_(weight, std=0.3)
     trained = Trained(stored(classifier, torch.bfloat16), shape, DEFAULT_LABELS, temperature=1.25)
     folder = tmp_path_factory.mktemp("written") / "model"
-    write_model_folder(folder, trained, spiece, {"accuracy": 0.5}, "# A card\n")
+    write_model_folder(folder, trained, KoBertTokenizer(spiece), {"accuracy": 0.5}, "# A card\n")
     return folder, trained
 
 

@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from pipeline.encoded import Encoded
 from pipeline.lock import lock
 from pipeline.scorer import Scorer
-from pipeline.tokenizer import Encoded
 from schemas.errors import ArchiveError, BusyError, Interrupted, ModelError, OptionError, OutputError, StorageError
 from schemas.labels import DEFAULT_LABELS
 from schemas.options import ModelOptions

@@ -1,0 +1,93 @@
+"""A base may be any encoder whose layers are BERT's; what becomes of it gives the same hidden states."""
+
+import shutil
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    ElectraConfig,
+    ElectraForPreTraining,
+    ElectraModel,
+    RobertaConfig,
+    RobertaModel,
+)
+
+from pipeline import model
+from pipeline.scorer import Scorer
+from schemas.errors import ModelError
+from schemas.options import ModelOptions
+from training.base import load_base
+from training.train import TrainOptions, train_model
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+KINDS = {
+    "bert": (BertModel, BertConfig, {"pad_token_id": 0}),
+    "electra": (ElectraModel, ElectraConfig, {"pad_token_id": 0, "embedding_size": 32}),
+    "electra to be pre-trained": (ElectraForPreTraining, ElectraConfig, {"pad_token_id": 0, "embedding_size": 32}),
+    "roberta": (RobertaModel, RobertaConfig, {"pad_token_id": 0, "type_vocab_size": 1, "max_position_embeddings": 33}),
+}
+LABELS = ("기쁨", "슬픔")
+
+
+@pytest.fixture
+def make_base(wordpiece, tmp_path):
+    """A factory of encoder folders with random weights and WordPiece."""
+
+    def make(kind: str, **changed: object):
+        of, config, values = KINDS[kind]
+        pieces = len((wordpiece / "vocab.txt").read_text(encoding="utf-8").splitlines())
+        torch.manual_seed(0)
+        encoder = of(config(vocab_size=pieces, **{**SIZES, "max_position_embeddings": 32, **values, **changed})).eval()
+        encoder.save_pretrained(tmp_path / "base")
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(wordpiece / name, tmp_path / "base" / name)
+        return tmp_path / "base", encoder
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hidden_states_are_those_of_stock_transformers(make_base, kind):
+    folder, encoder = make_base(kind)
+    base = load_base(str(folder), LABELS, seed=1)
+    ids = torch.tensor([[2, 7, 8, 9, 10, 3], [2, 11, 12, 7, 7, 3]])
+    body = getattr(encoder, "electra", encoder)
+    with torch.inference_mode():
+        theirs = body(ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        ours = base.classifier.encoder(ids)
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+def test_an_electra_with_narrow_embeddings_is_refused(make_base):
+    folder, _ = make_base("electra", embedding_size=16)
+    with pytest.raises(ModelError, match="embeddings are 16 wide and its layers 32"):
+        load_base(str(folder), LABELS, seed=1)
+
+
+def test_another_kind_is_refused_with_those_that_would_do(make_base):
+    folder, _ = make_base("bert")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"bert"', '"t5"'))
+    with pytest.raises(ModelError, match="'bert', 'electra', 'roberta'"):
+        load_base(str(folder), LABELS, seed=1)
+
+
+@pytest.mark.parametrize("kind", ["electra", "roberta"])
+def test_what_is_trained_from_it_is_a_bert_that_emojob_and_stock_transformers_open(
+    make_base, kind, annotated_csv, utterances, train_recipe, tmp_path
+):
+    folder, _ = make_base(kind)
+    out = tmp_path / "model"
+    train_model(TrainOptions((annotated_csv,), out, base=str(folder), device="cpu"), train_recipe)
+    texts = [text for text, _ in utterances]
+    scored = Scorer.load(str(out), ModelOptions(max_length=16, precision="fp32")).score(texts)
+    stock = AutoModelForSequenceClassification.from_pretrained(out).eval()
+    batch = AutoTokenizer.from_pretrained(out)(texts, padding=True, truncation=True, max_length=16, return_tensors="pt")
+    with torch.inference_mode():
+        theirs = stock(**batch).logits.argmax(1).tolist()
+    assert [stock.config.id2label[i] for i in theirs] == scored.labels
+    assert model.load(str(out)).shape.max_positions == 32
