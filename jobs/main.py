@@ -15,6 +15,7 @@ from jobs.evaluate import evaluate
 from jobs.predict import predict
 from jobs.sample import sample
 from jobs.score import score
+from jobs.sql import sql
 from jobs.terminal import plain
 from jobs.train import train
 from schemas.errors import EmojobError
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (score, predict, train, sample, evaluate, bench, doctor):
+for command in (score, predict, sql, train, sample, evaluate, bench, doctor):
     cli.add_command(command)
 
 

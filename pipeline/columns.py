@@ -139,6 +139,12 @@ def _where(parts: Sequence[Part]) -> str:
     return parts[0][0].name if len(parts) == 1 else f"{len(parts)} inputs ({parts[0][0].name}, ...)"
 
 
+def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Those of the names that are among the usual ones, compared without case, in the order of the usual ones."""
+    place = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
+    return sorted((name for name in names if _folded(name) in place), key=lambda name: place[_folded(name)])
+
+
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 

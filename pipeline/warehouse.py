@@ -14,11 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.columns import of_usual_name
 from pipeline.output import Output, is_ours
+from schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
 from schemas.errors import ArchiveError, OutputError
 from schemas.manifest import FORMAT
 
 _BATCH_ROWS = 65_536
+_USUAL = {
+    "conversation": USUAL_CONVERSATION_COLUMNS,
+    "time": USUAL_TIME_COLUMNS,
+    "speaker": USUAL_SPEAKER_COLUMNS,
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,10 @@ class Warehouse:
     labels: tuple[str, ...]  # in id order
     prefix: str
     text_column: str
-    conversation_column: str | None  # None where the run was not told
-    time_column: str | None
+    columns: tuple[str, ...]  # of the input, in its order; a piece may lack some of them
+    conversation_column: str | None = None  # these as the run was told, or of a usual name; None where there is none
+    time_column: str | None = None
+    speaker_column: str | None = None
 
     @property
     def status_column(self) -> str:
@@ -111,12 +120,19 @@ def open_warehouse(out: Path) -> Warehouse:
             f"{pieces[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
             f"label the archive anew with `emojob score --fresh`"
         )
-    conversation_column = _name(run.get("conversation_column")) or _name(options.get("conversation_column"))
-    return Warehouse(out, pieces, labels, prefix, text_column, conversation_column, _name(options.get("time_column")))
+    block = {f"{prefix}{name}" for name in ("emotion", "confidence", "emotion_status", *(f"prob_{x}" for x in labels))}
+    columns = tuple(name for name in names if name not in block)
+    told = {role: _name(run.get(f"{role}_column")) or _name(options.get(f"{role}_column")) for role in _USUAL}
+    found = {f"{role}_column": told[role] or _usual(columns, role, text_column) for role in _USUAL}
+    return Warehouse(out, pieces, labels, prefix, text_column, columns, **found)
 
 
 def _name(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _usual(columns: Sequence[str], role: str, text_column: str) -> str | None:
+    return next(iter(of_usual_name([name for name in columns if name != text_column], _USUAL[role])), None)
 
 
 def _folder(out: Path) -> tuple[tuple[Piece, ...], dict[str, Any]]:

@@ -17,6 +17,19 @@ USUAL_CONVERSATION_COLUMNS = (
     "세션ID", "세션_ID", "방ID", "방_ID", "방번호",
 )  # fmt: skip
 
+#: What the column with the time of an utterance is usually called; compared without case.
+USUAL_TIME_COLUMNS = (
+    "said_at", "sent_at", "created_at", "timestamp", "datetime", "time", "date", "created", "sent", "ts", "regdate",
+    "reg_date", "시간", "시각", "일시", "날짜", "등록일", "등록일시", "작성일", "작성일시", "발화시간", "발화시각",
+    "전송시간", "전송시각",
+)  # fmt: skip
+
+#: What the column that tells speakers apart is usually called; compared without case.
+USUAL_SPEAKER_COLUMNS = (
+    "speaker", "speaker_id", "sender", "sender_id", "author", "role", "participant", "from", "화자", "화자ID",
+    "화자_ID", "발화자", "발신자", "보낸사람", "작성자", "역할",
+)  # fmt: skip
+
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 

@@ -15,3 +15,14 @@ ENGLISH = {
     "기쁨": "joy",
     "우울": "depression",
 }
+
+#: Labels, of this and of other usual sets, that say that somebody does not feel well.
+NEGATIVE = frozenset({
+    "분노", "불안", "슬픔", "우울", "당황", "상처", "공포", "혐오", "짜증", "부정", "걱정", "실망", "외로움",
+    "후회", "피로",
+    "anger", "anxiety", "sadness", "depression", "fear", "disgust", "annoyance", "disappointment", "disapproval",
+    "embarrassment", "grief", "nervousness", "remorse", "worry", "negative",
+})  # fmt: skip
+
+#: Those of them after which somebody should look at the conversation.
+ALARMING = frozenset({"분노", "우울", "불안", "공포", "anger", "depression", "anxiety", "fear"})

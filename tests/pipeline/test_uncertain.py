@@ -14,11 +14,9 @@ import pytest
 from pipeline import margins, warehouse
 from pipeline.uncertain import choose
 from pipeline.warehouse import open_warehouse
-from schemas.columns import label_fields
 from schemas.errors import ArchiveError, OptionError, OutputError
-from schemas.manifest import Counts, PartMarker
+from tests.archives import LABELS, row, table_of, write_part, write_run
 
-LABELS = ("일상", "분노", "기쁨")
 WORDS = [
     "바람",
     "시계",
@@ -48,57 +46,6 @@ def varied(count: int) -> list[str]:
     """Texts that share little: words of chance syllables, always the same."""
     chance = random.Random(4)
     return [" ".join("".join(chance.choices(SYLLABLES, k=3)) for _ in range(4)) for _ in range(count)]
-
-
-def row(text: str | None, margin: float = 0.0, guess: int = 0, status: str = "scored", **more: object) -> dict:
-    """A labelled row whose best two probabilities differ by `margin`; guess: its label's number."""
-    if status == "empty":
-        return {"text": text, "emotion": None, "status": status, "probabilities": [None] * 3, **more}
-    best, second = (0.9 + margin) / 2, (0.9 - margin) / 2
-    probabilities = [second, max(0.0, 1 - best - second)]
-    probabilities.insert(guess, best)
-    return {"text": text, "emotion": LABELS[guess], "status": status, "probabilities": probabilities, **more}
-
-
-def table_of(rows: list[dict], prefix: str = "", labels: tuple[str, ...] = LABELS) -> pa.Table:
-    more = {name: [one[name] for one in rows] for name in rows[0] if name not in ("emotion", "status", "probabilities")}
-    added = [
-        [one["emotion"] for one in rows],
-        [max(one["probabilities"], key=lambda p: p or 0) for one in rows],
-        *[[one["probabilities"][i] for one in rows] for i in range(len(labels))],
-        [one["status"] for one in rows],
-    ]
-    fields = label_fields(labels, prefix)
-    columns = [pa.array(values, field.type) for values, field in zip(added, fields, strict=True)]
-    return pa.table({**more, **{field.name: column for field, column in zip(fields, columns, strict=True)}})
-
-
-def write_part(out: Path, table: pa.Table, number: int = 0, first_row: int = 0) -> Path:
-    """A complete part of input `number`, with its marker."""
-    (out / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
-    part = out / f"part-{number:05d}-{first_row:012d}.parquet"
-    pq.write_table(table, part, row_group_size=50)
-    marker = PartMarker(
-        part=part.name,
-        part_bytes=part.stat().st_size,
-        input=f"{number}.csv",
-        input_bytes=1,
-        input_sha256="",
-        encoding="utf-8",
-        first_row=first_row,
-        stop_row=first_row + len(table),
-        last=True,
-        fingerprint="tiny",
-        counts=Counts(scored=len(table)),
-    )
-    (out / "_emojob" / "parts" / f"{part.stem}.json").write_text(json.dumps(marker.as_json()))
-    return part
-
-
-def write_run(out: Path, prefix: str = "", **options: object) -> Path:
-    run = {"format": 1, "text_column": "text", "prefix": prefix, "options": options}
-    (out / "_emojob" / "run.json").write_text(json.dumps(run))
-    return out
 
 
 @pytest.fixture

@@ -1,0 +1,84 @@
+"""`emojob sql`: questions to a labelled archive, in SQL."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.options import SETTINGS, debug_option
+from jobs.terminal import plain
+from schemas.errors import OptionError
+
+if TYPE_CHECKING:
+    from pipeline.query import Session
+
+_FORMATS = ("table", "csv", "json", "parquet")
+
+
+@click.command(context_settings=SETTINGS, short_help="Ask a labelled archive in SQL.")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("query", metavar="[QUERY]", required=False)
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="How to show what is found.  [default: table]")
+@click.option("-o", "--output", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write to a file.")
+@click.option(
+    "--time-zone", metavar="ZONE", help="Whose wall clock said_at is of.  [default: as the archive, or Korea's]"
+)
+@click.option("--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Make a database for BI tools.")
+@click.option("--copy", is_flag=True, help="With --export: put the rows into it, not only the way to them.")
+@debug_option
+def sql(
+    out: Path, query: str | None, form: str | None, file: Path | None, time_zone: str | None, export: Path | None,
+    copy: bool,
+) -> None:  # fmt: skip
+    """Ask OUT, what `emojob score` wrote, in SQL (DuckDB's). The archive is the view `labelled`.
+
+    \b
+    emojob sql OUT "SELECT emotion, count(*) FROM labelled GROUP BY ALL"
+    echo "FROM labelled LIMIT 5" | emojob sql OUT --format json
+    emojob sql OUT                       (a prompt)
+
+    It has the archive's own columns, the labels' (emotion, confidence, prob_..., emotion_status) and, as far as they
+    are known, conversation_id, said_at and speaker. Ready-made: emotions, days, hours_of_day, hours_of_week, quality,
+    transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
+    """
+    from pipeline.warehouse import open_warehouse
+
+    warehouse = open_warehouse(out)
+    if copy and not export:
+        raise OptionError("--copy goes with --export FILE.duckdb; give that too, or leave --copy out")
+    if export:
+        from pipeline.export import export_database
+
+        export_database(warehouse, export, copy, time_zone)
+        click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
+        return
+    from pipeline.query import open_session
+
+    with open_session(warehouse, time_zone) as session:
+        if query is None and sys.stdin.isatty():
+            from jobs.prompt import converse
+
+            converse(session)
+            return
+        _answer(session, sys.stdin.read() if query is None else query, form, file)
+
+
+def _answer(session: Session, query: str, form: str | None, file: Path | None) -> None:
+    from jobs.tables import print_table
+    from pipeline.answers import format_of, write, write_file
+
+    form = format_of(file, form)
+    answer = session.ask(query)
+    if file is not None:
+        form = "csv" if form == "table" else form
+        rows = write_file(answer, file, form)
+        click.echo(f"{rows:,} row{'s' * (rows != 1)} in {plain(str(file))}", err=True)
+    elif form == "table":
+        print_table(answer)
+    elif form == "parquet" and sys.stdout.isatty():
+        raise OptionError("--format parquet is not for a terminal; give -o FILE.parquet")
+    else:
+        write(answer, sys.stdout.buffer, form)

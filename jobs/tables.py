@@ -1,0 +1,63 @@
+"""What a query gives, as a table in a terminal or in a pipe."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jobs.terminal import plain
+
+if TYPE_CHECKING:
+    from pipeline.query import Answer
+
+_MOST_ROWS = 1000
+_LONGEST_CELL = 200  # characters
+_PIPE_WIDTH = 100_000  # nothing is cut or folded in a pipe
+
+
+def print_table(answer: Answer) -> None:
+    """Print up to 1,000 rows, and say how many more there are."""
+    import pyarrow as pa
+
+    numbers = [pa.types.is_integer(one) or pa.types.is_floating(one) or pa.types.is_decimal(one)
+               for one in answer.schema.types]  # fmt: skip
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name, number in zip(answer.schema.names, numbers, strict=True):
+        table.add_column(Text(plain(name)), justify="right" if number else "left", overflow="fold")
+    rows = itertools.chain.from_iterable(_rows(batch) for batch in answer.batches)
+    shown = 0
+    for row in itertools.islice(rows, _MOST_ROWS):
+        table.add_row(*(Text(cell) for cell in row))
+        shown += 1
+    more = sum(1 for _ in rows)
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    console.print(table)
+    click.echo(f"{shown + more:,} row{'s' * (shown + more != 1)}"
+               + (f", the first {shown:,} are shown: --format csv gives all" if more else ""))  # fmt: skip
+
+
+def _rows(batch: Any) -> list[list[str]]:
+    columns = [list(map(_cell, column.to_pylist())) for column in batch.columns]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _cell(value: Any) -> str:
+    from pipeline.answers import plain_value
+
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ", "seconds")
+    return plain(str(plain_value(value)), _LONGEST_CELL)

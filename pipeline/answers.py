@@ -1,0 +1,137 @@
+"""Writing what a query gives: CSV that is safe to open in a spreadsheet, JSON, Parquet."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import decimal
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from pipeline.atomic import commit, temporary
+from pipeline.query import Answer
+from pipeline.warehouse import strings
+from schemas.errors import OptionError
+from schemas.sheet import FORMULA_PATTERN, inert
+
+FORMATS = ("table", "csv", "json", "parquet")
+
+#: Formats by the ending of a file's name.
+ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
+
+
+def format_of(file: Path | None, given: str | None) -> str:
+    """The format asked for, or the one that the file's name tells, or a table. Raises OptionError where none fits."""
+    if given is not None:
+        return given
+    if file is None:
+        return "table"
+    if file.suffix.lower() not in ENDINGS:
+        raise OptionError(f"-o {file} has the ending {file.suffix!r}; give --format, or one of {', '.join(ENDINGS)}")
+    return ENDINGS[file.suffix.lower()]
+
+
+def write_file(answer: Answer, file: Path, form: str) -> int:
+    """Write an answer to a file, whole or not at all; returns the number of rows.
+
+    Raises OSError where it cannot be written.
+    """
+    beside = temporary(file)
+    try:
+        with beside.open("wb") as stream:
+            rows = write(answer, stream, form)
+        commit(beside, file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    return rows
+
+
+def write(answer: Answer, stream: BinaryIO, form: str) -> int:
+    """Write an answer as `csv`, `json` (a list, one row a line) or `parquet`; returns the number of rows."""
+    return {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[form](answer, stream)
+
+
+def _write_csv(answer: Answer, stream: BinaryIO) -> int:
+    rows = 0
+    names = [inert(name, keep_values=True) for name in answer.schema.names]
+    schema = pa.schema(list(zip(names, map(_csv_type, answer.schema.types), strict=True)))
+    with pa.csv.CSVWriter(stream, schema) as writer:
+        for batch in answer.batches:
+            writer.write_batch(pa.RecordBatch.from_arrays(list(map(_csv_cells, batch.columns)), schema=schema))
+            rows += batch.num_rows
+    return rows
+
+
+def _csv_type(kind: pa.DataType) -> pa.DataType:
+    simple = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp)
+    return kind if any(one(kind) for one in simple) else pa.large_string()
+
+
+def _csv_cells(column: pa.Array) -> pa.Array:
+    """A column as CSV takes it; texts that a spreadsheet would calculate get an apostrophe before them."""
+    if _csv_type(column.type) == column.type and not pa.types.is_large_string(column.type):
+        return column
+    if pa.types.is_nested(column.type) or pa.types.is_interval(column.type) or pa.types.is_binary(column.type):
+        column = pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.large_string())
+    texts = strings(column)
+    risky = pc.match_substring_regex(texts, FORMULA_PATTERN)
+    mark, nothing = pa.scalar("'", pa.large_string()), pa.scalar("", pa.large_string())
+    return pc.if_else(risky, pc.binary_join_element_wise(mark, texts, nothing), texts)
+
+
+def _write_json(answer: Answer, stream: BinaryIO) -> int:
+    rows, between = 0, "["
+    for row in json_rows(answer):
+        stream.write(f"{between}\n{_json(row)}".encode())
+        rows, between = rows + 1, ","
+    stream.write(b"[]\n" if not rows else b"\n]\n")
+    return rows
+
+
+def json_rows(answer: Answer) -> Iterator[dict[str, Any]]:
+    """Each row as plain values that JSON knows."""
+    for batch in answer.batches:
+        for row in batch.to_pylist():
+            yield {name: plain_value(value) for name, value in row.items()}
+
+
+def plain_value(value: Any) -> Any:
+    """A value of DuckDB's as JSON knows it: times in ISO 8601, numbers that are none as null, bytes in base64."""
+    if isinstance(value, dict):
+        return {str(key): plain_value(one) for key, one in value.items()}
+    if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
+        return {str(key): plain_value(one) for key, one in value}  # a MAP
+    if isinstance(value, (list, tuple)):
+        return [plain_value(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, decimal.Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value if isinstance(value, (str, int, bool)) or value is None else str(value)
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(plain_value(value), ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(plain_value(value))
+
+
+def _write_parquet(answer: Answer, stream: BinaryIO) -> int:
+    rows = 0
+    with pq.ParquetWriter(stream, answer.schema, compression="zstd") as writer:
+        for batch in answer.batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows

@@ -1,0 +1,240 @@
+"""A labelled archive in DuckDB, read in place: the view `labelled`, and the aggregates that reports are made from.
+
+labelled      every row of the complete parts with its own columns, and conversation_id, said_at, speaker
+utterances    the same rows under names that do not depend on the archive; the aggregates read these
+aggregates    pipeline/sql/aggregates/NAME.sql, each of which says what one of its rows is
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression, StarExpression
+
+from pipeline.machine import cores
+from pipeline.warehouse import Warehouse
+from schemas.errors import ArchiveError, ColumnError, OptionError, StorageError
+from schemas.labels import ALARMING, NEGATIVE
+
+#: Whose wall clock days and hours are of, where neither the archive nor the user says.
+TIME_ZONE = "Asia/Seoul"
+
+#: Bytes that DuckDB takes before it spills to disk.
+MEMORY = 3 << 30
+
+#: The names that `labelled` gives to the columns whose part in a dialogue is known, and what `Warehouse` calls them.
+ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
+
+#: The aggregates, each behind those that it is made from.
+AGGREGATES = (
+    "hours", "emotions", "days", "quality", "hours_of_day", "hours_of_week", "confidences", "lengths", "transitions",
+    "turns", "conversations", "soured",
+)  # fmt: skip
+
+# What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
+_PART, _ROW = "file_index", "file_row_number"
+
+
+@contextlib.contextmanager
+def open_database(
+    warehouse: Warehouse, time_zone: str | None = None, memory: int = MEMORY
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory with the views `labelled` and `utterances`.
+
+    time_zone: whose wall clock days and hours are of; None: the archive's own, or Korea's. memory: bytes. Raises
+    OptionError where the zone is unknown, ArchiveError where a part cannot be read, and what happens within as
+    ArchiveError or StorageError where it is of that kind.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="emojob-") as spill,
+        translated(warehouse, spill),
+        duckdb.connect(config=settings(spill, memory)) as db,
+    ):
+        create_views(db, warehouse, time_zone)
+        yield db
+
+
+def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | float | list[str]]:
+    """DuckDB's settings: what this machine and container allow, and nothing from the network."""
+    return {
+        "threads": cores(),
+        "memory_limit": f"{memory >> 20}MiB",
+        "temp_directory": spill,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "python_enable_replacements": False,
+    }
+
+
+@contextlib.contextmanager
+def translated(warehouse: Warehouse, spill: str) -> Iterator[None]:
+    """Turn DuckDB's errors that are not of a query into ours."""
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        if any(str(piece.file) in str(error) for piece in warehouse.pieces):
+            raise unreadable(warehouse) from error
+        raise StorageError(
+            f"cannot work on {warehouse.place} ({type(error).__name__}): make room in memory or in the folder for "
+            f"temporary files, {Path(spill).parent}"
+        ) from error
+    except (duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        raise unreadable(warehouse) from error
+
+
+def unreadable(warehouse: Warehouse) -> ArchiveError:
+    """The error for a part that is damaged or has gone."""
+    return ArchiveError(
+        f"a part of {warehouse.place} cannot be read: run the same `emojob score` command again, it makes anew what is "
+        "damaged"
+    )
+
+
+def zone_of(warehouse: Warehouse) -> str:
+    """The time zone that the archive's times bear; Korea's where they bear none, or UTC, which nobody lives by."""
+    name = warehouse.time_column
+    with contextlib.suppress(OSError, pa.ArrowException, KeyError):
+        schema = pq.read_schema(warehouse.pieces[0].file)
+        zone = getattr(schema.field(name).type, "tz", None) if name is not None else None
+        whole_hours = re.fullmatch(r"([+-])0?(\d{1,2}):00", zone or "")
+        if whole_hours:  # the names of such zones count the other way
+            sign, hours = whole_hours.groups()
+            zone = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
+        if zone and "/" in zone and zone not in ("Etc/UTC", "Etc/GMT-0", "Etc/GMT+0"):
+            return str(zone)
+    return TIME_ZONE
+
+
+# -- views -------------------------------------------------------------------------------------------------------------
+
+
+def create_views(
+    db: duckdb.DuckDBPyConnection, warehouse: Warehouse, time_zone: str | None = None, copy: bool = False
+) -> None:
+    """Create `labelled` and `utterances`, and the macros that read times.
+
+    copy: put the rows of `labelled` into a table. Raises OptionError where the zone is unknown, ArchiveError or
+    ColumnError where the parts cannot be read.
+    """
+    zone = ConstantExpression(_known(db, time_zone or zone_of(warehouse)))
+    for statement in db.extract_statements(_sql("moments")):
+        db.execute(statement)
+    rows = db.read_parquet([str(piece.file) for piece in warehouse.pieces], union_by_name=True)
+    clash = sorted({_PART, _ROW, "filename"} & {name.casefold() for name in rows.columns})
+    if clash:
+        raise ColumnError(
+            f"{warehouse.place} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
+            "label the archive anew"
+        )
+    roles = _roles(rows, warehouse, zone)
+    taken = {name.casefold() for name in rows.columns}
+    labelled = rows.select(StarExpression(), *(v.alias(name) for name, v in roles.items() if name not in taken))
+    if copy:
+        db.execute("SET preserve_insertion_order = true")
+        labelled.create("labelled")
+        rows, part, row = db.table("labelled"), ConstantExpression(0), ColumnExpression("rowid")
+    else:
+        labelled.create_view("labelled")
+        part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
+    emotion = ColumnExpression(f"{warehouse.prefix}emotion")
+    rows.select(
+        roles.get("conversation_id", SQLExpression("NULL::VARCHAR")).alias("conversation"),
+        roles.get("speaker", SQLExpression("NULL::VARCHAR")).alias("speaker"),
+        roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
+        ColumnExpression(warehouse.text_column).cast("VARCHAR").alias("text"),
+        emotion.alias("emotion"),
+        _is_in(emotion, [label for label in warehouse.labels if label in NEGATIVE]).alias("negative"),
+        _is_in(emotion, [label for label in warehouse.labels if label in ALARMING]).alias("alarming"),
+        ColumnExpression(f"{warehouse.prefix}confidence").alias("confidence"),
+        ColumnExpression(warehouse.status_column).alias("status"),
+        part.alias("part"),
+        row.alias("row"),
+    ).create_view("utterances")
+
+
+def _known(db: duckdb.DuckDBPyConnection, zone: str) -> str:
+    try:
+        db.execute("SELECT timezone($zone, now())::VARCHAR", {"zone": zone}).fetchall()
+    except duckdb.Error:
+        raise OptionError(f"--time-zone {zone!r} is unknown; give one such as {TIME_ZONE}") from None
+    return zone
+
+
+def _roles(rows: duckdb.DuckDBPyRelation, warehouse: Warehouse, zone: Expression) -> dict[str, Expression]:
+    """The expressions of `conversation_id`, `said_at` and `speaker`, as far as the archive has what they stand for."""
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    found: dict[str, Expression] = {}
+    for name, role in ROLES.items():
+        column = getattr(warehouse, role)
+        if column in types:
+            value = ColumnExpression(column)
+            said = _moment(value, types[column], zone) if name == "said_at" else value.cast("VARCHAR")
+            if said is not None:
+                found[name] = said
+    return found
+
+
+def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None:
+    """A column of this type as a TIMESTAMP of the wall clock; None where it cannot be one."""
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return FunctionExpression("timezone", zone, value)
+    if kind.startswith("TIMESTAMP") or kind == "DATE":
+        return value.cast("TIMESTAMP")
+    if kind in ("VARCHAR", "JSON"):
+        return FunctionExpression("moment_of_text", value.cast("VARCHAR"), zone)
+    if kind.lstrip("U") in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "DOUBLE", "FLOAT"):
+        return FunctionExpression("moment_of_number", value, zone)
+    return None
+
+
+def _is_in(value: Expression, labels: list[str]) -> Expression:
+    return value.isin(*map(ConstantExpression, labels)) if labels else ConstantExpression(False)
+
+
+# -- aggregates --------------------------------------------------------------------------------------------------------
+
+
+def aggregate(name: str) -> tuple[str, str]:
+    """The query of an aggregate, and its comment: what one row of it is."""
+    text = _sql(f"aggregates/{name}")
+    comment = " ".join(line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--"))
+    return text, comment
+
+
+def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
+    """Create a view of each aggregate, with its comment."""
+    for name in AGGREGATES:
+        query, comment = aggregate(name)
+        db.execute(f"CREATE VIEW {name} AS {query}")
+        db.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it, for statements that take no bound values."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def store(db: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Compute an aggregate once, into a table of its name."""
+    db.execute(f"CREATE TEMP TABLE {name} AS {aggregate(name)[0]}")
+
+
+def rows_of(db: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
+    """The rows of an aggregate."""
+    found = db.execute(aggregate(name)[0])
+    names = [column[0] for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _sql(name: str) -> str:
+    return (files("pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,37 @@
+"""A DuckDB database of a labelled archive, for tools that know DuckDB: the view `labelled` and the aggregates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from pipeline.atomic import commit, temporary
+from pipeline.database import create_aggregates, create_views, settings, translated
+from pipeline.warehouse import Warehouse
+from schemas.errors import OutputError
+
+
+def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
+    """Write the database `file`: `labelled` (with `copy`, the rows themselves) and the aggregates, each with a comment.
+
+    A view reads the archive's parts where they lie now. Raises OutputError where `file` is something else than such a
+    database, and what `open_database` raises.
+    """
+    if file.exists() and not _is_database(file):
+        raise OutputError(f"--export {file} exists and is no DuckDB database; give another name")
+    beside = temporary(file)
+    beside.unlink(missing_ok=True)
+    spill = str(file.parent)
+    try:
+        with translated(warehouse, spill), duckdb.connect(str(beside), config=settings(spill)) as db:
+            create_views(db, warehouse, time_zone, copy)
+            create_aggregates(db)
+        commit(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _is_database(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(12)[8:] == b"DUCK"

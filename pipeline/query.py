@@ -1,0 +1,125 @@
+"""A user's own query over a labelled archive, which can read that archive and do nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.database import create_aggregates, literal, open_database
+from pipeline.warehouse import Warehouse
+from schemas.errors import OptionError
+
+BATCH_ROWS = 65_536
+
+_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # PIVOT is a MULTI
+_WHERE = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query gives: its columns, and its rows as record batches, read once."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+class Session:
+    """A database with the views `labelled` and `utterances` whose files, settings and extensions are locked away."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._db = db
+
+    def ask(self, query: str) -> Answer:
+        """Run one query. Raises OptionError where it is not one that only reads, or DuckDB refuses it."""
+        with _worded():
+            relation = self._db.sql(self._only_reading(query).query)
+            if relation is None:
+                raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+        return Answer(reader.schema, _worded_batches(reader))
+
+    def interrupt(self) -> None:
+        """Stop the query that runs, from another thread or a signal handler."""
+        self._db.interrupt()
+
+    def tables(self) -> dict[str, list[tuple[str, str]]]:
+        """(name, type) of the columns of each view."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for view, column, kind in self._db.execute(_COLUMNS).fetchall():
+            found.setdefault(view, []).append((column, kind))
+        return found
+
+    def _only_reading(self, query: str) -> duckdb.Statement:
+        statements = self._db.extract_statements(query)
+        if len(statements) != 1:
+            count = "no query" if not statements else f"{len(statements)} queries"
+            raise OptionError(f"{count} in {_short(query)}; give one, such as: FROM labelled LIMIT 10")
+        (statement,) = statements
+        inner = statement
+        if statement.type == duckdb.StatementType.EXPLAIN:
+            rest = self._db.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
+            inner = rest[0] if len(rest) == 1 else statement
+        if inner.type not in _ALLOWED:
+            kind = inner.type.name.replace("_", " ")
+            raise OptionError(
+                f"{kind} is not allowed here: a query reads the labelled archive and changes nothing; "
+                "give a SELECT, DESCRIBE, SUMMARIZE or EXPLAIN (-o FILE writes what it gives)"
+            )
+        return statement
+
+
+_COLUMNS = """
+    SELECT view_name, column_name, data_type
+    FROM duckdb_columns() AS c JOIN duckdb_views() AS v ON c.table_oid = v.view_oid
+    WHERE NOT v.internal ORDER BY view_oid, column_index
+"""
+
+
+@contextlib.contextmanager
+def open_session(warehouse: Warehouse, time_zone: str | None = None) -> Iterator[Session]:
+    """Open a labelled archive for queries. Raises what `open_database` raises."""
+    with open_database(warehouse, time_zone) as db:
+        create_aggregates(db)
+        paths = ", ".join(literal(str(piece.file)) for piece in warehouse.pieces)
+        db.execute(f"SET allowed_paths = [{paths}]")
+        db.execute("SET enable_external_access = false")
+        db.execute("SET lock_configuration = true")
+        yield Session(db)
+
+
+@contextlib.contextmanager
+def _worded() -> Iterator[None]:
+    """DuckDB's refusal in one line, its suggestions kept."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
+    except (duckdb.OutOfMemoryException, duckdb.IOException):
+        raise
+    except duckdb.Error as error:
+        said = " ".join(_WHERE.sub("", str(error)).split())
+        raise OptionError(f"the query was refused: {said}") from None
+
+
+def _worded_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    while True:
+        with _worded():
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            except (pa.ArrowException, OSError) as error:
+                said = " ".join(_WHERE.sub("", str(error)).split())
+                raise OptionError(f"the query failed: {said}") from None
+        yield batch
+
+
+def _short(query: str) -> str:
+    folded = " ".join(query.split())
+    return repr(folded if len(folded) <= 60 else folded[:57] + "...")

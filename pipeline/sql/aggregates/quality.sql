@@ -1,0 +1,13 @@
+-- One row: a day (null: rows without a time), with what there is to know of its rows beside their emotions: how many were
+-- read into the archive, labelled, longer than the model reads, without text, and labelled with less confidence than 0.5.
+SELECT
+    starts::DATE AS day,
+    sum(rows)::BIGINT AS rows,
+    coalesce(sum(rows) FILTER (emotion IS NOT NULL), 0)::BIGINT AS labelled,
+    coalesce(sum(rows) FILTER (status = 'truncated'), 0)::BIGINT AS truncated,
+    coalesce(sum(rows) FILTER (status = 'empty'), 0)::BIGINT AS empty,
+    sum(unsure)::BIGINT AS unsure,
+    sum(confidence) / nullif(sum(rows) FILTER (emotion IS NOT NULL), 0) AS mean_confidence
+FROM hours
+GROUP BY day
+ORDER BY day NULLS LAST

@@ -1,0 +1,17 @@
+-- One row: a labelled utterance of a conversation, with its number there (`turn`, from 1; in order of time, then of the
+-- archive) and how many utterances so far were not negative (`calm`: the same within a run of negative ones).
+SELECT
+    conversation,
+    row_number() OVER spoken AS turn,
+    count(*) FILTER (NOT negative) OVER spoken AS calm,
+    speaker,
+    said_at,
+    emotion,
+    negative,
+    alarming,
+    confidence,
+    part,
+    row
+FROM utterances
+WHERE conversation IS NOT NULL AND emotion IS NOT NULL
+WINDOW spoken AS (PARTITION BY conversation ORDER BY said_at, part, row)
