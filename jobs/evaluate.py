@@ -39,8 +39,9 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
     _check_places(json_file, html_file, data)
     from pipeline.atomic import write_json
+    from pipeline.page import check_drawable
     from training.measurement import measure
-    from training.pages import check_drawable, write_page
+    from training.pages import write_page
 
     if html_file:
         check_drawable()

@@ -37,7 +37,7 @@ ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "sp
 #: The aggregates, each behind those that it is made from.
 AGGREGATES = (
     "hours", "emotions", "days", "quality", "hours_of_day", "hours_of_week", "confidences", "lengths", "transitions",
-    "turns", "conversations", "soured",
+    "typical", "uncertain", "turns", "conversations", "soured", "endings", "arcs",
 )  # fmt: skip
 
 # What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
@@ -231,7 +231,15 @@ def store(db: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def rows_of(db: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
     """The rows of an aggregate."""
-    found = db.execute(aggregate(name)[0])
+    return _rows(db.execute(aggregate(name)[0]))
+
+
+def run(db: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The rows of the query pipeline/sql/NAME.sql; values: what is bound in it, by name."""
+    return _rows(db.execute(_sql(name), values or {}))
+
+
+def _rows(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     names = [column[0] for column in found.description or ()]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

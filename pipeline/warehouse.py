@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Warehouse:
     conversation_column: str | None = None  # these as the run was told, or of a usual name; None where there is none
     time_column: str | None = None
     speaker_column: str | None = None
+    run: dict[str, Any] = field(default_factory=dict)  # run.json, as far as it is there
 
     @property
     def status_column(self) -> str:
@@ -124,7 +125,7 @@ def open_warehouse(out: Path) -> Warehouse:
     columns = tuple(name for name in names if name not in block)
     told = {role: _name(run.get(f"{role}_column")) or _name(options.get(f"{role}_column")) for role in _USUAL}
     found = {f"{role}_column": told[role] or _usual(columns, role, text_column) for role in _USUAL}
-    return Warehouse(out, pieces, labels, prefix, text_column, columns, **found)
+    return Warehouse(out, pieces, labels, prefix, text_column, columns, run=run, **found)
 
 
 def _name(value: object) -> str | None:

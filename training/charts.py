@@ -7,40 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
+from pipeline.page import Palette, Spec, finished
 from training.evaluation import Bin
 
-Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
 
 #: Points that a line is drawn with at most.
 MOST_POINTS = 1000
 #: Above so many classes the numbers would not fit into the cells of the confusion matrix.
 MOST_NUMBERED = 12
-
-FONTS = "system-ui, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
-
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours, and the size of one chart. width: pixels, or None for that of the page."""
-
-    ink: str
-    faint: str
-    first: str
-    second: str
-    on_first: str
-    width: int | None
-    font: str
-
-
-#: In a page the colours come from its style sheet, which knows light, dark and paper.
-PAGE = Palette("var(--ink)", "var(--faint)", "var(--first)", "var(--second)", "var(--on-first)", None, FONTS)
-PICTURE = Palette("#1d2433", "#d5dae3", "#2563a8", "#c2571a", "#ffffff", 420, "sans-serif")
 
 
 def by_epoch(
@@ -69,7 +48,7 @@ def by_epoch(
             ],
         )
     )  # fmt: skip
-    return _finished(chart, f"{what} after each epoch, on training and test texts", palette)
+    return finished(chart, f"{what} after each epoch, on training and test texts", palette)
 
 
 def by_step(what: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:
@@ -87,7 +66,7 @@ def by_step(what: str, step: Sequence[int], values: Sequence[float], palette: Pa
             tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=what, format=".2e" if tiny else ".4f")],
         )
     )
-    return _finished(chart, f"{what} by step", palette)
+    return finished(chart, f"{what} by step", palette)
 
 
 def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette) -> Spec:
@@ -118,7 +97,7 @@ def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Pa
         dark = alt.condition("datum.share > 0.5", alt.value(palette.on_first), alt.value(palette.ink))
         chart += base.mark_text(fontSize=12).encode(text=alt.Text("texts:Q", format=","), color=dark)
     height = max(220, (36 if len(names) <= MOST_NUMBERED else 18) * len(names))
-    return _finished(chart, "confusion matrix: how many texts of each class were taken for each class", palette, height)
+    return finished(chart, "confusion matrix: how many texts of each class were taken for each class", palette, height)
 
 
 def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
@@ -145,7 +124,7 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
     )
     ends = alt.InlineData(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])
     diagonal = alt.Chart(ends).mark_line(color=palette.ink, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
-    return _finished(bars + diagonal + points, "reliability: the share right against confidence", palette, 280)
+    return finished(bars + diagonal + points, "reliability: the share right against confidence", palette, 280)
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
@@ -164,27 +143,6 @@ def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
         "spacing": 30,
         "resolve": apart,
     }
-
-
-def _finished(chart: Any, description: str, palette: Palette, height: int = 240) -> Spec:
-    """The chart's size, colours and words for those who do not see it; as Vega-Lite."""
-    title = {} if palette.width is None else {"title": description.split(":")[0]}
-    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    spec: Spec = (
-        chart.properties(width=palette.width or "container", height=height, description=description, **title)
-        .configure(background="transparent", font=palette.font, autosize=fit)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=palette.ink, titleColor=palette.ink, tickColor=palette.faint, domainColor=palette.faint,
-            gridColor=palette.faint, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
-        )
-        .configure_legend(labelColor=palette.ink, titleColor=palette.ink, labelFontSize=12)
-        .configure_title(color=palette.ink, fontSize=13, anchor="start")
-        .to_dict()
-    )  # fmt: skip
-    if palette.width is not None:
-        spec["config"].pop("autosize")
-    return spec
 
 
 def _thinned(points: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.atomic import write_json
 from pipeline.bert import Classifier
+from pipeline.page import check_drawable
 from pipeline.versions import installed as installed_versions
 from schemas.errors import OptionError
 from training.base import Base
@@ -21,7 +22,7 @@ from training.claim import is_first
 from training.evaluation import Evaluation, calibration_error, evaluate
 from training.finetuning import predict
 from training.model_folder import Trained, write_model_folder
-from training.pages import check_drawable, write_page, write_pictures
+from training.pages import write_page, write_pictures
 from training.run import Part, Run
 from training.trained_card import trained_card
 

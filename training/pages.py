@@ -5,39 +5,21 @@ The page is one HTML file that needs no network, and whose Content-Security-Poli
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
-import json
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import commit, temporary
-from pipeline.machine import installed
-from schemas.errors import OptionError
+from pipeline.page import PAGE, PICTURE, check_drawable, render, style_sheet, visible, write_whole
 from schemas.labels import ENGLISH
 from training.comparison import Comparison, Difference
 from training.curves import Curves
 from training.evaluation import Evaluation
 
-#: What draws the charts, by the name it is imported and the name it is installed by.
-_NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 #: Rows of a table that stands for a curve, at most.
 _MOST_ROWS = 60
-
-
-def check_drawable() -> None:
-    """Raise OptionError where a package that draws pages and pictures is not installed."""
-    missing = [package for module, package in _NEEDED.items() if not installed(module)]
-    if missing:
-        raise OptionError(
-            f"pages and pictures need {' and '.join(missing)}, not installed here: pip install 'emojob[report]'"
-        )
 
 
 def write_pictures(folder: Path, curves: Curves) -> list[Path]:
@@ -52,9 +34,9 @@ def write_pictures(folder: Path, curves: Curves) -> list[Path]:
 
     from training import charts
 
-    drawn = [[spec for _, spec, _ in row] for row in _curve_charts(curves, charts.PICTURE)]
+    drawn = [[spec for _, spec, _ in row] for row in _curve_charts(curves, PICTURE)]
     place = folder / "curves.png"
-    _write(place, vl_convert.vegalite_to_png(charts.side_by_side(drawn), scale=2))
+    write_whole(place, vl_convert.vegalite_to_png(charts.side_by_side(drawn), scale=2))
     return [place]
 
 
@@ -73,39 +55,22 @@ def write_page(
     our own there is `title`. Raises OptionError where a package that draws is not installed.
     """
     check_drawable()
-    import jinja2
-    from markupsafe import Markup
-
     judged, learned = _judged(evaluation), _learned(curves or Curves())
-    # `</script>` must not stand in a script, whatever the labels are
-    specs = json.dumps({one.id: one.spec for one in (*judged, *learned)}, ensure_ascii=False).replace("<", "\\u003c")
-    script = f"{_libraries()}\n{_part('page.js')}".replace("</script", "<\\/script")
-    style = _part("page.css")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(_part("page.html"))
-    page = template.render(
-        policy=(
-            f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-            "base-uri 'none'; form-action 'none'"
-        ),
+    page = render(
+        _part("page.html"),
+        _part("page.js"),
+        style_sheet(),
+        {one.id: one.spec for one in (*judged, *learned)},
         title=visible(title),
         subtitle=f"Measured on {evaluation.texts:,} texts with {len(evaluation.classes)} classes",
-        style=Markup(style),  # noqa: S704 - a file of this package
         tiles=_tiles(evaluation),
         comparison=_compared(comparison, visible(title), visible(against)) if comparison else None,
         classes=_classes(evaluation),
         judged=judged,
         learned=learned,
         facts=[(visible(name), visible(value)) for name, value in facts.items()],
-        charts=Markup(specs),  # noqa: S704 - JSON without a <
-        script=Markup(script),  # noqa: S704 - Vega's and this package's
     )
-    _write(file, page.encode("utf-8"))
-
-
-def visible(text: str) -> str:
-    """`text` with characters that only steer (control, bidi overrides, lone surrogates) shown as �."""
-    steering = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-    return "".join("�" if unicodedata.category(c) in steering else c for c in text)
+    write_whole(file, page)
 
 
 @dataclass(frozen=True)
@@ -131,7 +96,7 @@ def _judged(evaluation: Evaluation) -> list[_Figure]:
             "Confusion matrix",
             "Down: the true class; across: what the model said. The stronger its colour, the larger a cell's "
             "share of the true class.",
-            charts.confusion(names, matrix, charts.PAGE),
+            charts.confusion(names, matrix, PAGE),
             [
                 ["true \\ guessed", *names],
                 *([name, *map(_count, row)] for name, row in zip(names, matrix, strict=True)),
@@ -144,7 +109,7 @@ def _judged(evaluation: Evaluation) -> list[_Figure]:
             "Bars: the share that is right among texts of like confidence; points: at their mean confidence. "
             "On the dashed line confidence means what it says. "
             f"Expected calibration error: {evaluation.calibration_error:.3f}.",
-            charts.reliability(evaluation.reliability, charts.PAGE),
+            charts.reliability(evaluation.reliability, PAGE),
             [
                 ["confidence", "texts", "mean confidence", "share right"],
                 *(
@@ -157,10 +122,9 @@ def _judged(evaluation: Evaluation) -> list[_Figure]:
 
 
 def _learned(curves: Curves) -> list[_Figure]:
-    from training import charts
 
     found = []
-    for title, spec, rows in (one for row in _curve_charts(curves, charts.PAGE) for one in row):
+    for title, spec, rows in (one for row in _curve_charts(curves, PAGE) for one in row):
         thin = [rows[0], *_every(rows[1:], _MOST_ROWS)]
         caption = f"{len(rows) - 1:,} values" + (f"; the table shows {len(thin) - 1}" if len(thin) < len(rows) else "")
         found.append(_Figure(title.lower().replace(" ", "-"), title, caption, spec, thin))
@@ -262,23 +226,5 @@ def _every(rows: list[list[str]], most: int) -> list[list[str]]:
     return rows[:: math.ceil(len(rows) / most) or 1]
 
 
-@functools.cache
-def _libraries() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script. Putting it together takes a second or two."""
-    import vl_convert
-
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-
-
 def _part(name: str) -> str:
     return files("training").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _write(place: Path, content: bytes) -> None:
-    beside = temporary(place)
-    beside.write_bytes(content)
-    commit(beside, place)

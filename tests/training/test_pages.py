@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from pipeline import page
 from schemas.errors import OptionError
 from schemas.labels import DEFAULT_LABELS
-from training import pages
 from training.comparison import compare
 from training.curves import Curves
 from training.evaluation import Evaluation, evaluate
@@ -223,13 +223,13 @@ def test_without_training_there_is_no_picture(tmp_path):
 
 @pytest.mark.parametrize("absent", ["altair", "vl_convert"])
 def test_a_missing_package_is_named_with_how_to_get_it(tmp_path, monkeypatch, absent):
-    monkeypatch.setattr(pages, "installed", lambda module: module != absent)
+    monkeypatch.setattr(page, "installed", lambda module: module != absent)
     for write in (
         lambda: write_pictures(tmp_path, CURVES),
         lambda: write_page(tmp_path / "page.html", "m", evaluation(), None, {}),
     ):
         with pytest.raises(OptionError, match=r"pip install 'emojob\[report\]'") as raised:
             write()
-        assert pages._NEEDED[absent] in str(raised.value)
+        assert page._NEEDED[absent] in str(raised.value)
         assert raised.value.exit_code == 2
     assert not list(tmp_path.iterdir())

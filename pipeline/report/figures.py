@@ -1,0 +1,194 @@
+"""The figures of a report: what its tables, charts and JSON show, computed once from the labelled archive."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import duckdb
+from duckdb import ColumnExpression
+
+from pipeline.columns import listed
+from pipeline.database import open_database, rows_of, run, store
+from pipeline.warehouse import Warehouse
+from schemas.errors import ColumnError, OptionError
+
+FORMAT = 1
+
+#: Days that the last one is compared with, at most.
+BEFORE = 28
+#: A column with more values than this is no breakdown; of one with fewer, so many are shown.
+MOST_VALUES = 200
+SHOWN_VALUES = 30
+#: Conversations to look at that are told in full, and utterances of each.
+MOST_TO_LOOK_AT = 30
+MOST_UTTERANCES = 40
+
+_SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000  # that tell which columns have few values
+_COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report is asked for. by: day, hour, or a column of the archive; None: what the archive has."""
+
+    by: str | None = None
+    time_zone: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.by is not None and not self.by.strip():
+            raise OptionError("--by is empty; give day, hour, or a column of the archive")
+
+
+@dataclass
+class Figures:
+    """A report's figures: each table a list of rows by column name, as the aggregate of that name describes them.
+
+    A table is empty where the archive does not have what it is about (times, conversations). latest: the last day
+    beside those before it; {} without times. to_look_at: rows of `soured` with their `utterances`.
+    """
+
+    archive: dict[str, Any]
+    model: dict[str, Any]
+    labels: list[str]
+    emotions: Rows
+    confidences: Rows
+    lengths: Rows
+    typical: Rows
+    uncertain: Rows
+    breakdowns: dict[str, Rows]
+    latest: dict[str, Any] = field(default_factory=dict)
+    days: Rows = field(default_factory=list)
+    quality: Rows = field(default_factory=list)
+    hours_of_day: Rows = field(default_factory=list)
+    hours_of_week: Rows = field(default_factory=list)
+    transitions: Rows = field(default_factory=list)
+    endings: Rows = field(default_factory=list)
+    arcs: Rows = field(default_factory=list)
+    to_look_at: Rows = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; days and moments in ISO 8601."""
+        return {"format": FORMAT, **_plain(asdict(self))}
+
+
+def make_figures(warehouse: Warehouse, options: ReportOptions | None = None) -> Figures:
+    """Compute a report's figures. Raises ColumnError for an unknown --by, and what `open_database` raises."""
+    options = options or ReportOptions()
+    with open_database(warehouse, options.time_zone) as db:
+        _check_by(db, options.by)
+        store(db, "hours")
+        figures = Figures(
+            archive=_archive(db, warehouse),
+            model=dict(warehouse.run.get("model") or {}),
+            labels=list(warehouse.labels),
+            emotions=rows_of(db, "emotions"),
+            confidences=rows_of(db, "confidences"),
+            lengths=rows_of(db, "lengths"),
+            typical=rows_of(db, "typical"),
+            uncertain=rows_of(db, "uncertain"),
+            breakdowns={name: breakdown(db, warehouse, name) for name in _to_break_down(db, warehouse, options.by)},
+        )
+        if figures.archive["first_day"] is not None:
+            _add_times(db, figures)
+        if warehouse.conversation_column is not None:
+            _add_conversations(db, figures)
+        return figures
+
+
+def latest(days: Rows) -> dict[str, Any]:
+    """The last day's shares beside those of up to BEFORE days before it that have rows, taken together.
+
+    before and change (the difference of the two shares) are None where there is no day before.
+    """
+    by_day: dict[datetime.date, dict[str, int]] = {}
+    for row in days:
+        by_day.setdefault(row["day"], {})[row["emotion"]] = row["rows"]
+    if not by_day:
+        return {}
+    last, *earlier = sorted(by_day, reverse=True)
+    earlier = earlier[:BEFORE]
+    rows, rows_before = sum(by_day[last].values()), sum(sum(by_day[day].values()) for day in earlier)
+    shares = []
+    for emotion in sorted({emotion for day in (last, *earlier) for emotion in by_day[day]}):
+        share = by_day[last].get(emotion, 0) / rows
+        before = sum(by_day[day].get(emotion, 0) for day in earlier) / rows_before if earlier else None
+        change = None if before is None else share - before
+        shares.append({"emotion": emotion, "share": share, "before": before, "change": change})
+    return {
+        "day": last,
+        "rows": rows,
+        "days_before": len(earlier),
+        "rows_a_day_before": rows_before / len(earlier) if earlier else None,
+        "emotions": shares,
+    }
+
+
+def breakdown(db: duckdb.DuckDBPyConnection, warehouse: Warehouse, column: str) -> Rows:
+    """Rows and shares of each emotion by a column's values, as breakdown.sql describes them."""
+    value, emotion = ColumnExpression(column).cast("VARCHAR"), ColumnExpression(f"{warehouse.prefix}emotion")
+    view = db.view("labelled").select(value.alias("value"), emotion.alias("emotion"))
+    view.create_view("broken_down", replace=True)
+    return run(db, "breakdown", {"most": SHOWN_VALUES})
+
+
+def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
+    names = db.view("labelled").columns
+    if by is not None and by not in ("day", "hour", *names):
+        raise ColumnError(f"--by {by} is no column of the archive; give day, hour, or one of {listed(names)}")
+
+
+def _to_break_down(db: duckdb.DuckDBPyConnection, warehouse: Warehouse, by: str | None) -> list[str]:
+    """The archive's columns that have 2 to MOST_VALUES values in a sample, and before them the one asked for."""
+    view = db.view("labelled")
+    kinds = dict(zip(view.columns, map(str, view.types), strict=True))
+    others = {warehouse.text_column, warehouse.conversation_column, warehouse.time_column}
+    names = [name for name in warehouse.columns if name not in others and kinds.get(name) in _COUNTABLE]
+    values: dict[str, set[str]] = {name: set() for name in names}
+    for piece in warehouse.pieces[:: max(1, len(warehouse.pieces) // _SAMPLED_PARTS)]:
+        rows = db.read_parquet(str(piece.file)).limit(_SAMPLED_ROWS)
+        for name in set(names) & set(rows.columns):
+            if len(values[name]) <= MOST_VALUES:
+                few = rows.select(ColumnExpression(name).cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
+                values[name].update(str(value) for (value,) in few.fetchall())
+    found = [name for name in names if 2 <= len(values[name]) <= MOST_VALUES and name != by]
+    return found if by in (None, "day", "hour") else [by, *found]
+
+
+def _archive(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> dict[str, Any]:
+    (totals,) = run(db, "totals")
+    return {"name": warehouse.place.name, "inputs": len({piece.input for piece in warehouse.pieces}), **totals}
+
+
+def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
+    for name in ("days", "quality", "hours_of_day", "hours_of_week"):
+        setattr(figures, name, rows_of(db, name))
+    figures.latest = latest(figures.days)
+
+
+def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
+    for name in ("turns", "conversations", "soured"):
+        store(db, name)
+    for name in ("transitions", "endings", "arcs"):
+        setattr(figures, name, rows_of(db, name))
+    (totals,) = run(db, "conversation_totals")
+    figures.archive.update(totals)
+    run(db, "to_look_at", {"most": MOST_TO_LOOK_AT})
+    told: dict[str, Rows] = {}
+    for row in run(db, "to_look_at_in_full", {"most": MOST_UTTERANCES}):
+        told.setdefault(row.pop("conversation"), []).append(row)
+    chosen = db.execute("FROM to_look_at").fetchall()
+    names = db.table("to_look_at").columns
+    found = [dict(zip(names, row, strict=True)) for row in chosen]
+    figures.to_look_at = [{**row, "utterances": told.get(row["conversation"], [])} for row in found]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, datetime.date) else value

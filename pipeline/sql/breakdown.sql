@@ -1,0 +1,24 @@
+-- One row: a value of a column (`others`: all values but those with most rows, together) and an emotion, with the rows that
+-- have both and their share of the labelled rows with that value.
+WITH counted AS (
+    SELECT coalesce(value, '') AS value, emotion, count(*) AS rows
+    FROM broken_down
+    WHERE emotion IS NOT NULL
+    GROUP BY ALL
+), ranked AS (
+    SELECT value, row_number() OVER (ORDER BY sum(rows) DESC, value) AS place
+    FROM counted
+    GROUP BY value
+), gathered AS (
+    SELECT
+        CASE WHEN place <= $most THEN value END AS value,
+        place > $most AS others,
+        emotion,
+        sum(rows)::BIGINT AS rows,
+        least(min(place), $most + 1) AS place
+    FROM counted JOIN ranked USING (value)
+    GROUP BY 1, others, emotion
+)
+SELECT value, others, emotion, rows, rows / sum(rows) OVER (PARTITION BY place) AS share
+FROM gathered
+ORDER BY place, emotion

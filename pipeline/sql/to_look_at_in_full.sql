@@ -1,0 +1,6 @@
+-- One row: an utterance of a conversation to look at, in its order; the last $most of each.
+SELECT conversation, speaker, said_at, emotion, confidence, text
+FROM utterances
+WHERE conversation IN (SELECT conversation FROM to_look_at)
+QUALIFY row_number() OVER (PARTITION BY conversation ORDER BY said_at DESC, part DESC, row DESC) <= $most
+ORDER BY conversation, said_at, part, row
