@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ import click
 
 from jobs.corpus import corpus_options, take_corpus_options, take_data
 from jobs.options import SETTINGS, model_options, take_model_options
+from jobs.places import check_places, writing
 from jobs.terminal import json_line, plain
-from schemas.errors import OptionError, StorageError
 
 if TYPE_CHECKING:
     from training.measurement import Measurement
@@ -37,7 +36,7 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
     With --against, say whether the difference between two models is more than chance.
     """
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
-    _check_places(json_file, html_file, data)
+    check_places(json_file, html_file, data)
     from pipeline.atomic import write_json
     from pipeline.page import check_drawable
     from training.measurement import measure
@@ -49,7 +48,7 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
         found = measure(data, corpus, given["label_map"], model, against, report)
     if html_file:
         other = found.against.name if found.against else ""
-        with _writing(html_file):
+        with writing(html_file):
             write_page(
                 html_file, found.model.name, found.model.evaluation, None, found.facts(), found.comparison, other
             )
@@ -57,37 +56,9 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
         click.echo(json_line(found.as_json()))
         return
     if json_file:
-        with _writing(json_file):
+        with writing(json_file):
             write_json(json_file, found.as_json())
     _print(found, [one for one in (json_file, html_file) if one])
-
-
-def _check_places(json_file: Path | None, html_file: Path | None, data: Sequence[Path]) -> None:
-    """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it."""
-    read = {one.resolve() for one in data if one.is_file()}
-    for option, place in (("--json", json_file), ("--html", html_file)):
-        if place is None or (option == "--json" and place == Path("-")):
-            continue
-        if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):
-            raise OptionError(f"{option} {place} is no file: give a file's name, such as figures.{option[2:]}")
-        if not place.parent.is_dir():
-            raise OptionError(f"{option} {place}: there is no folder {place.parent}; make it, or name another one")
-        if place.resolve() in read:
-            raise OptionError(f"{option} {place} would replace the data: give a file of its own")
-        if not os.access(place.parent, os.W_OK):
-            raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
-    if json_file and html_file and json_file.absolute() == html_file.absolute():
-        raise OptionError(f"--json and --html both name {json_file}: give each a file of its own")
-
-
-@contextlib.contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {place}: {error.strerror or error}; make room, give the right to write, or another place"
-        ) from error
 
 
 @contextlib.contextmanager

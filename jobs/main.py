@@ -13,6 +13,7 @@ from jobs.bench import bench
 from jobs.doctor import doctor
 from jobs.evaluate import evaluate
 from jobs.predict import predict
+from jobs.report import report
 from jobs.sample import sample
 from jobs.score import score
 from jobs.sql import sql
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (score, predict, sql, train, sample, evaluate, bench, doctor):
+for command in (score, predict, report, sql, train, sample, evaluate, bench, doctor):
     cli.add_command(command)
 
 

@@ -155,6 +155,7 @@ def _to_break_down(db: duckdb.DuckDBPyConnection, warehouse: Warehouse, by: str 
                 few = rows.select(ColumnExpression(name).cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
                 values[name].update(str(value) for (value,) in few.fetchall())
     found = [name for name in names if 2 <= len(values[name]) <= MOST_VALUES and name != by]
+    found.sort(key=lambda name: kinds[name] not in ("VARCHAR", "BOOLEAN"))  # words before numbers
     return found if by in (None, "day", "hour") else [by, *found]
 
 

@@ -1,0 +1,38 @@
+"""Files that a command is asked to write: looked at before the work, and an error of theirs in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from schemas.errors import OptionError, StorageError
+
+
+def check_places(json_file: Path | None, html_file: Path | None, data: Sequence[Path]) -> None:
+    """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it."""
+    read = {one.resolve() for one in data if one.is_file()}
+    for option, place in (("--json", json_file), ("--html", html_file)):
+        if place is None or (option == "--json" and place == Path("-")):
+            continue
+        if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):
+            raise OptionError(f"{option} {place} is no file: give a file's name, such as figures.{option[2:]}")
+        if not place.parent.is_dir():
+            raise OptionError(f"{option} {place}: there is no folder {place.parent}; make it, or name another one")
+        if place.resolve() in read:
+            raise OptionError(f"{option} {place} would replace the data: give a file of its own")
+        if not os.access(place.parent, os.W_OK):
+            raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
+    if json_file and html_file and json_file.absolute() == html_file.absolute():
+        raise OptionError(f"--json and --html both name {json_file}: give each a file of its own")
+
+
+@contextlib.contextmanager
+def writing(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {place}: {error.strerror or error}; make room, give the right to write, or another place"
+        ) from error

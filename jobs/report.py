@@ -1,0 +1,58 @@
+"""`emojob report`: what a labelled archive says, in the terminal, as a page and as figures for machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from jobs.options import SETTINGS, debug_option
+from jobs.places import check_places, writing
+from jobs.terminal import json_line, plain
+
+_PLACE = click.Path(path_type=Path, allow_dash=True)
+
+
+@click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--by", metavar="day|hour|COLUMN", help="What to break down by.  [default: day, where known]")
+@click.option("--html", "html_file", metavar="FILE", type=_PLACE, help="Write a page to open in a browser.")
+@click.option(
+    "--json", "json_file", metavar="FILE", type=_PLACE, help="Write all figures; - for standard output, alone."
+)
+@click.option(
+    "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Of the page and the tables."
+)
+@click.option("--time-zone", metavar="ZONE", help="Whose days and hours.  [default: as the archive, or Asia/Seoul]")
+@debug_option
+def report(
+    out: Path, by: str | None, html_file: Path | None, json_file: Path | None, language: str, time_zone: str | None
+) -> None:
+    """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
+    from pipeline.atomic import write_json
+    from pipeline.page import check_drawable
+    from pipeline.report.figures import ReportOptions, make_figures
+    from pipeline.report.page import words_of, write_report
+    from pipeline.warehouse import open_warehouse
+
+    options = ReportOptions(by, time_zone)
+    if html_file:
+        check_drawable()
+    warehouse = open_warehouse(out)
+    check_places(json_file, html_file, [piece.file for piece in warehouse.pieces])
+    figures = make_figures(warehouse, options)
+    if html_file:
+        with writing(html_file):
+            write_report(html_file, figures, language)
+    if json_file == Path("-"):
+        click.echo(json_line(figures.as_json()))
+        return
+    if json_file:
+        with writing(json_file):
+            write_json(json_file, figures.as_json())
+    from jobs.report_tables import print_report
+
+    print_report(figures, by, words_of(language))
+    for place in (json_file, html_file):
+        if place:
+            click.echo(f"  wrote    {plain(str(place))}")

@@ -1,0 +1,147 @@
+"""A report in a terminal or a pipe: 80 columns are enough, and there are no colours where nobody sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from jobs.evaluation import PipedConsole
+from jobs.terminal import plain
+from schemas.labels import EMOJI
+
+if TYPE_CHECKING:
+    from pipeline.report.figures import Figures
+
+_BAR = 20  # characters
+_MOST_LINES = 31  # of a breakdown: a month
+_LONGEST_VALUE = 20
+_LONGEST_TEXT = 44
+_WIDTH = 100  # where there is no terminal that has one
+
+
+def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:
+    """Print the emotions with their change, the breakdown asked for, and the conversations to look at."""
+    console = PipedConsole(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
+
+    def line(text: str, style: str = "") -> None:
+        console.print(Text(text, style), soft_wrap=True)
+
+    archive = figures.archive
+    line(f"\n  {words['report'].format(name=plain(archive['name']))}", "bold")
+    line(f"  {_period(archive, words)}\n")
+    if not figures.emotions:
+        return
+    console.print(_emotions(figures, words))
+    found = _breakdown(figures, by, words)
+    if found:
+        heading, table = found
+        line(f"\n  {heading}", "bold")
+        console.print(table)
+    if figures.to_look_at:
+        line(f"\n  {words['to_look_at']}: {archive['soured']:,}", "bold")
+        console.print(_to_look_at(figures, words))
+    line("")
+
+
+def _period(archive: dict[str, Any], words: dict[str, Any]) -> str:
+    labelled = f"{archive['labelled']:,}"
+    if archive["first_day"] is None:
+        return str(words["no_period"].format(labelled=labelled))
+    return str(words["period"].format(first=archive["first_day"], last=archive["last_day"], labelled=labelled))
+
+
+def _shown(label: str, words: dict[str, Any]) -> str:
+    from pipeline.report.page import label_shown
+
+    return plain(label_shown(label, words), _LONGEST_VALUE)
+
+
+def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
+    """Each emotion over all, and on the last day beside the days before it."""
+    latest = {row["emotion"]: row for row in figures.latest.get("emotions", ())}
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
+    table.add_column("")
+    for head in (words["rows"], words["share"]):
+        table.add_column(head, justify="right")
+    table.add_column("")
+    if latest:
+        table.add_column(str(figures.latest["day"]), justify="right")
+        table.add_column(words["change"], justify="right")
+    most = max(row["share"] for row in figures.emotions)
+    for row in figures.emotions:
+        bar = "█" * round(_BAR * row["share"] / most) or "▏"
+        cells: list[Text | str] = [
+            Text(_shown(row["emotion"], words)),
+            f"{row['rows']:,}",
+            f"{row['share']:.1%}",
+            Text(bar, "cyan"),
+        ]
+        if latest:
+            day = latest.get(row["emotion"])
+            cells += [f"{day['share']:.1%}" if day else "–", _change(day)]
+        table.add_row(*cells)
+    return table
+
+
+def _change(row: dict[str, Any] | None) -> Text:
+    """In points; bold where it is more than five."""
+    if row is None or row["change"] is None:
+        return Text("–")
+    points = 100 * row["change"]
+    return Text(f"{points:+.1f}", "bold" if abs(points) >= 5 else "")
+
+
+def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple[str, Table] | None:
+    """Shares of the emotions by day, by hour or by a column: what was asked for, or by day where days are known."""
+    by = by or ("day" if figures.days else None)
+    if by is None:
+        return None
+    if by == "day" and "day" not in figures.breakdowns:
+        rows, key, name = figures.days, "day", words["by_day"]
+    elif by == "hour" and "hour" not in figures.breakdowns:
+        rows, key, name = figures.hours_of_day, "hour_of_day", words["hour"]
+    else:
+        rows, key, name = figures.breakdowns.get(by, []), "value", plain(by)
+    if not rows:
+        return name, _nothing(words)
+    lines: dict[Any, dict[str, Any]] = {}
+    for row in rows:
+        value = words["others"] if row.get("others") else row[key]
+        lines.setdefault(value, {})[row["emotion"]] = row
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
+    table.add_column("")
+    table.add_column(words["rows"], justify="right")
+    for label in figures.labels:
+        table.add_column(EMOJI.get(label) or Text(plain(label, 6)), justify="right", no_wrap=True)
+    shown = list(lines.items())[-_MOST_LINES:] if key == "day" else list(lines.items())[:_MOST_LINES]
+    for value, emotions in shown:
+        total = sum(row["rows"] for row in emotions.values())
+        shares = [f"{emotions[label]['share']:.0%}" if label in emotions else "0%" for label in figures.labels]
+        table.add_row(Text(plain(str(value), _LONGEST_VALUE) or words["blank"]), f"{total:,}", *shares)
+    return name, table
+
+
+def _nothing(words: dict[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_row(words["nothing_by"])
+    return table
+
+
+def _to_look_at(figures: Figures, words: dict[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
+    for head in (words["conversation"], words["ended_at"], words["last_emotion"], words["text"]):
+        table.add_column(head)
+    for row in figures.to_look_at[:10]:
+        ended = row["ended_at"].isoformat(" ", "minutes") if row["ended_at"] else ""
+        said = next((one for one in reversed(row["utterances"]) if one["speaker"] == row["speaker"]), None)
+        table.add_row(
+            Text(plain(row["conversation"], _LONGEST_VALUE)),
+            Text(ended),
+            Text(f"{EMOJI.get(row['last_emotion'], '')} {row['last_confidence']:.0%}"),
+            Text(plain(said["text"] if said else "", _LONGEST_TEXT)),
+        )
+    return table

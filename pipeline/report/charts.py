@@ -1,0 +1,173 @@
+"""The charts of a report, as Vega-Lite. This module needs Altair (the extra `report`); only the page imports it.
+
+Each takes rows of the figures with labels as they are shown, and gives one specification. Colours are the style
+sheet's, so that they suit light, dark and paper.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from pipeline.page import PAGE, Spec, finished
+
+Rows = list[dict[str, Any]]
+
+#: Colours of emotions in the style sheet; further labels take them again from the beginning.
+COLOURS = 12
+
+_SHADE = alt.Scale(domainMin=0, range=[0.03, 1])
+_PERCENT = alt.Axis(format="%")
+_DAYS = alt.Axis(format="%m-%d", labelOverlap=True, grid=False)
+
+
+def colour_of(place: int) -> str:
+    """The colour of the label at this place of the model's labels."""
+    return f"var(--emotion-{place % COLOURS})"
+
+
+def _emotion(labels: list[str], title: str) -> alt.Color:
+    scale = alt.Scale(domain=labels, range=[colour_of(i) for i in range(len(labels))])
+    legend = alt.Legend(orient="top", title=None, columns=3, symbolType="square", labelLimit=110)
+    return alt.Color("emotion:N", title=title, scale=scale, sort=labels, legend=legend)
+
+
+def over_time(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
+    """Stacked bars of shares by day. rows: day (ISO), emotion, rows, share."""
+    order = {label: i for i, label in enumerate(labels)}
+    rows = [{**row, "place": order[row["emotion"]]} for row in rows]
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
+        .encode(
+            x=alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=_DAYS),
+            y=alt.Y("share:Q", title=words["share"], stack="normalize", axis=_PERCENT),
+            color=_emotion(labels, words["emotion"]),
+            order=alt.Order("place:Q"),
+            tooltip=_tooltips(words, day="day", emotion="emotion", rows="rows", share="share"),
+        )
+    )  # fmt: skip
+    return finished(chart, words["by_day"], PAGE, 260)
+
+
+def volume(rows: Rows, words: dict[str, Any]) -> Spec:
+    """Bars of labelled rows by day. rows: day (ISO), labelled."""
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_bar(color=PAGE.first)
+        .encode(
+            x=alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=_DAYS),
+            y=alt.Y("labelled:Q", title=words["rows"], axis=alt.Axis(format="~s", tickCount=4)),
+            tooltip=_tooltips(words, day="day", labelled="rows"),
+        )
+    )  # fmt: skip
+    return finished(chart, words["volume"], PAGE, 130)
+
+
+def clock(rows: Rows, words: dict[str, Any]) -> Spec:
+    """A heat map of shares by weekday and hour. rows: weekday (as shown), hour_of_day, rows, share."""
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_rect(fill=PAGE.first, stroke="var(--paper)", strokeWidth=1)
+        .encode(
+            x=alt.X("hour_of_day:O", title=words["hour"], scale=alt.Scale(domain=list(range(24))),
+                    axis=alt.Axis(labelAngle=0, grid=False, values=list(range(0, 24, 3)))),
+            y=alt.Y("weekday:N", title=None, sort=words["weekdays"], scale=alt.Scale(domain=words["weekdays"])),
+            fillOpacity=alt.FillOpacity("share:Q", scale=_SHADE, legend=None),
+            tooltip=_tooltips(words, weekday="weekday", hour_of_day="hour", rows="rows", share="share"),
+        )
+    )  # fmt: skip
+    return finished(chart, words["clock"], PAGE, 210)
+
+
+def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[str, Any], title: str) -> Spec:
+    """A heat map of shares, each row adding up to 1. rows: `down` and `across` (emotions), a count, share."""
+    first, second = down, across
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X(f"{second}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"],
+                sort=labels, scale=alt.Scale(domain=labels),
+                axis=alt.Axis(orient="top", labelAngle=-40, grid=False)),
+        y=alt.Y(f"{first}:N", title=words["emotion" if title == "transitions" else "first_emotion"],
+                sort=labels, scale=alt.Scale(domain=labels)),
+        tooltip=[alt.Tooltip(f"{first}:N", title=words["emotion"]),
+                 alt.Tooltip(f"{second}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"]),
+                 alt.Tooltip("times:Q", title=words["rows"], format=","),
+                 alt.Tooltip("share:Q", title=words["share"], format=".1%")],
+    )  # fmt: skip
+    chart: Any = base.mark_rect(fill=PAGE.first, stroke="var(--paper)", strokeWidth=1).encode(
+        fillOpacity=alt.FillOpacity("share:Q", scale=_SHADE, legend=None)
+    )
+    if len(labels) <= 12:
+        dark = alt.condition("datum.share > 0.5", alt.value(PAGE.on_first), alt.value(PAGE.ink))
+        chart += base.mark_text(fontSize=12).encode(text=alt.Text("share:Q", format=".0%"), color=dark)
+    return finished(chart, words[title], PAGE, max(200, 36 * len(labels)))
+
+
+def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
+    """Lines of shares through a conversation. rows: tenth (0 to 9), emotion, rows, share."""
+    rows = [{**row, "way": row["tenth"] * 10 + 5} for row in rows]
+    dashes = [[1, 0], [6, 2], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3]]
+    dash = alt.Scale(domain=labels, range=[dashes[i % len(dashes)] for i in range(len(labels))])
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(strokeWidth=2, point={"size": 25, "filled": True})
+        .encode(
+            x=alt.X("way:Q", title=words["tenth"], scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5)),
+            y=alt.Y("share:Q", title=words["share"], axis=_PERCENT),
+            color=_emotion(labels, words["emotion"]),
+            strokeDash=alt.StrokeDash("emotion:N", scale=dash, sort=labels, legend=None),
+            tooltip=_tooltips(words, way="tenth", emotion="emotion", rows="rows", share="share"),
+        )
+    )
+    return finished(chart, words["arcs"], PAGE, 260)
+
+
+def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
+    """Bars of shares, one for each value of a column. rows: value (as shown), emotion, rows, share."""
+    order = {label: i for i, label in enumerate(labels)}
+    rows = [{**row, "place": order[row["emotion"]]} for row in rows]
+    values = list(dict.fromkeys(row["value"] for row in rows))
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
+        .encode(
+            y=alt.Y("value:N", title=None, sort=values, scale=alt.Scale(domain=values), axis=alt.Axis(labelLimit=140)),
+            x=alt.X("share:Q", title=words["share"], stack="normalize", axis=_PERCENT),
+            color=_emotion(labels, words["emotion"]),
+            order=alt.Order("place:Q"),
+            tooltip=_tooltips(words, value="value", emotion="emotion", rows="rows", share="share"),
+        )
+    )
+    return finished(chart, words["breakdowns"], PAGE, max(90, 26 * len(values) + 30))
+
+
+def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[str, Any], title: str) -> Spec:
+    """Stacked bars of rows by a number. rows: `at` (where a step begins), emotion, rows."""
+    order = {label: i for i, label in enumerate(labels)}
+    rows = [{**row, "end": row[at] + step, "place": order[row["emotion"]]} for row in rows]
+    axis = _PERCENT if at == "confidence" else alt.Axis(tickCount=6)
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
+        .encode(
+            x=alt.X(f"{at}:Q", bin="binned", title=words[at], axis=axis),
+            x2="end:Q",
+            y=alt.Y("rows:Q", title=words["rows"], stack="zero", axis=alt.Axis(format="~s", tickCount=5)),
+            color=_emotion(labels, words["emotion"]),
+            order=alt.Order("place:Q"),
+            tooltip=_tooltips(words, **{at: at}, emotion="emotion", rows="rows"),
+        )
+    )
+    return finished(chart, words[title], PAGE, 220)
+
+
+def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
+    """What is shown of a mark: {field: the word for it}."""
+    formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "way": "d"}
+    return [
+        alt.Tooltip(f"{name}:Q", title=words[word], format=formats[name])
+        if name in formats
+        else alt.Tooltip(f"{name}:N", title=words[word])
+        for name, word in fields.items()
+    ]
