@@ -19,6 +19,7 @@ COLOURS = 12
 
 _SHADE = alt.Scale(domainMin=0, range=[0.03, 1])
 _PERCENT = alt.Axis(format="%")
+_LEGEND = alt.Legend(orient="top", title=None, columns=3, symbolType="square", labelLimit=110)
 _DAYS = alt.Axis(format="%m-%d", labelOverlap=True, grid=False)
 
 
@@ -29,8 +30,7 @@ def colour_of(place: int) -> str:
 
 def _emotion(labels: list[str], title: str) -> alt.Color:
     scale = alt.Scale(domain=labels, range=[colour_of(i) for i in range(len(labels))])
-    legend = alt.Legend(orient="top", title=None, columns=3, symbolType="square", labelLimit=110)
-    return alt.Color("emotion:N", title=title, scale=scale, sort=labels, legend=legend)
+    return alt.Color("emotion:N", title=title, scale=scale, sort=labels, legend=_LEGEND)
 
 
 def over_time(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
@@ -116,7 +116,7 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
             x=alt.X("way:Q", title=words["tenth"], scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5)),
             y=alt.Y("share:Q", title=words["share"], axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
-            strokeDash=alt.StrokeDash("emotion:N", scale=dash, sort=labels, legend=None),
+            strokeDash=alt.StrokeDash("emotion:N", title=words["emotion"], scale=dash, sort=labels, legend=_LEGEND),
             tooltip=_tooltips(words, way="tenth", emotion="emotion", rows="rows", share="share"),
         )
     )

@@ -1,0 +1,170 @@
+"""The report in a real browser: its figures, sorting, choosing, CSV; nothing leaves it, and hostile text stays text."""
+
+import csv
+import io
+
+import pytest
+
+from pipeline.report.figures import make_figures
+from pipeline.report.page import LANGUAGES, words_of, write_report
+from pipeline.warehouse import open_warehouse
+from tests.archives import said, write_archive
+from tests.pipeline.report.conftest import HOSTILE
+
+
+@pytest.fixture(scope="module")
+def figures(talks, tmp_path_factory):
+    return make_figures(open_warehouse(write_archive(tmp_path_factory.mktemp("archive") / "<b>out", talks)))
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """opened(figures, language, **context): the page, with all that it said and asked for in page.said, page.asked."""
+    contexts = []
+
+    def open_(figures, language: str = "en", **context: object):
+        file = tmp_path / "report.html"
+        write_report(file, figures, language)
+        contexts.append(browser.new_context(**context))
+        page = contexts[-1].new_page()
+        page.said, page.asked = [], []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("dialog", lambda dialog: page.said.append(dialog.message))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.goto(file.as_uri())
+        page.wait_for_function("[...document.querySelectorAll('.chart')].every(one => one.querySelector('svg'))")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def rows(page, name: str, choice: int = 0) -> list[list[str]]:
+    """The cells of a figure's table, as shown."""
+    table = f'.choice[data-figure="{name}"][data-choice="{choice}"] tbody tr'
+    return page.eval_on_selector_all(table, "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_draws_every_chart_without_a_word_and_asks_for_nothing(opened, figures, language):
+    page = opened(figures, language)
+    assert page.said == []
+    assert len(page.asked) == 1
+    assert page.asked[0].startswith("file:")
+    assert page.locator(".chart svg").count() == 9
+    assert page.locator("html").get_attribute("lang") == language
+    assert page.get_by_text(words_of(language)["to_look_at"]).count() == 1
+
+
+def test_tiles_show_the_last_day_and_its_change(opened, figures):
+    page = opened(figures)
+    tiles = dict(
+        page.eval_on_selector_all(
+            ".tiles div", "ts => ts.map(t => [...t.children].slice(0, 2).map(c => c.textContent))"
+        )
+    )
+    anger = next(row for row in figures.latest["emotions"] if row["emotion"] == "분노")
+    assert tiles["😡 분노 anger"] == f"{anger['share']:.1%}"
+    assert tiles["utterances"] == f"{figures.latest['rows']:,}"
+    assert page.get_by_text(f"{100 * anger['change']:+.1f} points against the 7 days before").count() == 1
+
+
+def test_tables_have_the_figures(opened, figures):
+    page = opened(figures)
+    shares = {(row["emotion_before"], row["emotion"]): f"{row['share']:.1%}" for row in figures.transitions}
+    shown = {(a.split()[1], b.split()[1]): share for a, b, _, share in rows(page, "transitions")}
+    assert shown == shares
+    assert [row[0] for row in rows(page, "days")] == [f"2026-11-{day}" for day in range(16, 24)]
+
+
+def test_a_click_on_a_head_sorts_by_the_numbers(opened, figures):
+    page = opened(figures)
+    page.locator("#figure-days summary").click()
+    head = page.locator("#figure-days thead th").nth(1)
+    for direction, order in (("descending", True), ("ascending", False)):
+        head.locator("button").click()
+        counts = [int(row[1].replace(",", "")) for row in rows(page, "days")]
+        assert counts == sorted(counts, reverse=order)
+        assert head.get_attribute("aria-sort") == direction
+    page.locator("#figure-days thead button").first.click()
+    assert [row[0] for row in rows(page, "days")] == [f"2026-11-{day}" for day in range(16, 24)]
+
+
+def test_the_chooser_changes_chart_and_table(opened, figures):
+    page = opened(figures)
+    chart = "document.querySelector('.chart[data-figure=breakdowns]').innerText"
+    before = page.evaluate(chart)
+    page.locator('select[data-figure="breakdowns"]').select_option(label="channel")
+    page.wait_for_function(
+        "text => document.querySelector('.chart[data-figure=breakdowns]').innerText !== text", arg=before
+    )
+    place = list(figures.breakdowns).index("channel")
+    assert {"앱", "전화"} <= {row[0] for row in rows(page, "breakdowns", place)}
+    hidden = page.eval_on_selector_all('.choice[data-figure="breakdowns"]', "all => all.map(one => one.hidden)")
+    assert hidden == [i != place for i in range(len(hidden))]
+
+
+def test_a_table_is_saved_as_csv_that_no_spreadsheet_calculates(opened, figures):
+    page = opened(figures)
+    place = list(figures.breakdowns).index("channel")
+    page.locator('select[data-figure="breakdowns"]').select_option(str(place))
+    page.locator("#figure-breakdowns summary").click()
+    with page.expect_download() as download:
+        page.locator(f'.choice[data-figure="breakdowns"][data-choice="{place}"] button.csv').click()
+    text = download.value.path().read_text(encoding="utf-8-sig")
+    lines = list(csv.reader(io.StringIO(text)))
+    assert lines[0][:2] == ["channel", "utterances"]
+    values = {line[0]: line[1:] for line in lines[1:]}
+    assert f"'{HOSTILE[4]}" in values
+    app = [row for row in figures.breakdowns["channel"] if row["value"] == "앱"]
+    assert float(values["앱"][0]) == sum(row["rows"] for row in app)
+    assert sum(map(float, values["앱"][1:])) == pytest.approx(1)
+
+
+def test_hostile_text_stays_text(opened, figures):
+    page = opened(figures)
+    page.locator(".talk summary").first.click()
+    said_ = page.locator(".talk").first.locator(".text").all_text_contents()
+    assert said_[1] == HOSTILE[0]
+    assert said_[2] == HOSTILE[1]
+    assert said_[4] == HOSTILE[3].replace("\x1b", "�")
+    assert said_[6] == HOSTILE[5].replace("\u202e", "�").replace("\u202c", "�")
+    assert page.evaluate("window.hacked") is None
+    assert page.said == []
+    assert page.locator("img, b, iframe, object").count() == 0
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_the_screen(opened, figures, width):
+    page = opened(figures, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_it_knows_light_dark_and_paper(opened, figures):
+    page = opened(figures, color_scheme="dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(background)
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(background) == "rgb(255, 255, 255)" != dark
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(background) == "rgb(255, 255, 255)"
+
+
+def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened, tmp_path):
+    bare = make_figures(open_warehouse(write_archive(tmp_path / "bare", [said("기쁨", text="좋아요"), said("분노")])))
+    page = opened(bare)
+    assert page.locator("h2").all_text_contents() == [
+        "All utterances", "Confidence and length", "Typical and uncertain utterances", "Data and model",
+    ]  # fmt: skip
+    assert page.locator("#to-look-at").count() == 0
+    assert page.said == []
+
+
+def test_both_languages_have_the_same_words():
+    english, korean = map(words_of, LANGUAGES)
+    assert english.keys() == korean.keys()
+    for name, text in english.items():
+        fields = {part.split("}")[0] for part in str(text).split("{")[1:]}
+        assert fields == {part.split("}")[0] for part in str(korean[name]).split("{")[1:]}, name
