@@ -123,6 +123,10 @@ def plain_value(value: Any) -> Any:
     return value if isinstance(value, (str, int, bool)) or value is None else str(value)
 
 
+def _said(value: Any) -> str | None:
+    return None if value is None else str(plain_value(value))
+
+
 def _json(value: Any) -> str:
     text = json.dumps(plain_value(value), ensure_ascii=False)
     return text if text.isprintable() else json.dumps(plain_value(value))
@@ -130,8 +134,14 @@ def _json(value: Any) -> str:
 
 def _write_parquet(answer: Answer, stream: BinaryIO) -> int:
     rows = 0
-    with pq.ParquetWriter(stream, answer.schema, compression="zstd") as writer:
+    known = [pa.string() if pa.types.is_interval(kind) else kind for kind in answer.schema.types]  # Parquet has none
+    schema = pa.schema(list(zip(answer.schema.names, known, strict=True)))
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         for batch in answer.batches:
-            writer.write_batch(batch)
+            columns = [
+                column if column.type == kind else pa.array([_said(one) for one in column.to_pylist()], kind)
+                for column, kind in zip(batch.columns, known, strict=True)
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             rows += batch.num_rows
     return rows

@@ -38,7 +38,8 @@ class Session:
     def ask(self, query: str) -> Answer:
         """Run one query. Raises OptionError where it is not one that only reads, or DuckDB refuses it."""
         with _worded():
-            relation = self._db.sql(self._only_reading(query).query)
+            # a connection of its own, for an answer that is not read to its end would hold this one
+            relation = self._db.cursor().sql(self._only_reading(query).query)
             if relation is None:
                 raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
             reader = relation.to_arrow_reader(BATCH_ROWS)
