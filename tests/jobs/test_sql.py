@@ -2,18 +2,19 @@
 
 import io
 import json
-import os
-import pty
-import subprocess
-import sys
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from prompt_toolkit.application import create_app_session
 from prompt_toolkit.document import Document
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 from jobs.main import main
-from jobs.prompt import Names, complete
+from jobs.prompt import Names, complete, converse
+from pipeline.query import open_session
+from pipeline.warehouse import open_warehouse
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 
@@ -134,39 +135,25 @@ class TestPrompt:
         assert complete("")
         assert not complete("SELECT\n1")
 
-    def test_it_answers_in_a_real_terminal(self, out, tmp_path):
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jobs", "sql", str(out)], stdin=theirs, stdout=theirs, stderr=theirs,
-            env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "TERM": "xterm", "COLUMNS": "100"}, close_fds=True,
-        )  # fmt: skip
-        os.close(theirs)
-        heard = b""
-
-        def listen(until: bytes) -> None:
-            nonlocal heard
-            while until not in heard:
-                try:
-                    heard += os.read(ours, 4096)
-                except OSError:
-                    return
-
-        listen(b"emojob> ")
-        os.write(ours, b"SELECT count(*) AS number\r")
-        os.write(ours, b"FROM labelled;\r")
-        listen(b"1 row")
-        os.write(ours, b"\\d labelled\r")
-        listen(b"conversation_id")
-        os.write(ours, b"SELECT nothing FROM labelled;\r")
-        listen(b"not found")
-        os.write(ours, b"\\q\r")
-        listen(b"never said")
-        os.close(ours)
-        assert process.wait(timeout=30) == 0
-        text = heard.decode(errors="replace")
-        assert "number" in text
+    def test_it_answers_until_the_user_leaves(self, out, tmp_path, monkeypatch, capsys):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+        typed = [
+            "SELECT count(*) AS number", "FROM labelled;", "\\d labelled", "\\d nothing",
+            "SELECT nothing FROM labelled;", "\\q",
+        ]  # fmt: skip
+        with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+            keys.send_text("".join(f"{line}\r" for line in typed))
+            with open_session(open_warehouse(out)) as session:
+                converse(session)
+        said_ = capsys.readouterr()
+        lines = [line.split() for line in said_.out.splitlines()]
+        assert ["number"] in lines
+        assert ["3"] in lines
+        assert ["conversation_id", "VARCHAR"] in lines
+        assert "no view nothing; there are labelled" in said_.out
+        assert 'Referenced column "nothing" not found' in said_.err
         history = tmp_path / "emojob" / "sql_history"
-        assert "SELECT count(*) AS number" in history.read_text()
+        assert "+SELECT count(*) AS number\n+FROM labelled;" in history.read_text()
         assert history.stat().st_mode & 0o077 == 0
 
 
