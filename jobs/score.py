@@ -25,7 +25,8 @@ _CONVERSATIONS = "Column that tells conversations apart.  [default: where the mo
 @model_options
 @click.option("--prefix", default=_DEFAULT.prefix, help="Put before the names of the columns that are added.")
 @click.option("--conversation-column", metavar="C", help=_CONVERSATIONS)
-@click.option("--time-column", metavar="C", help="Column with the time of an utterance.")
+@click.option("--time-column", metavar="C", help="Column with the time of an utterance, for reports.")
+@click.option("--speaker-column", metavar="C", help="Column that tells speakers apart, for reports.")
 @click.option("--sample", is_flag=True, help="Label the sample archive that comes with the package.")
 @click.option("--fresh", is_flag=True, help="Begin again, without the parts that are complete.")
 @click.option("--limit", type=int, metavar="N", help="Label the first N rows only.")
@@ -56,7 +57,7 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
 
 def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: dict[str, Any]) -> int:
     dry_run = given.pop("dry_run")
-    columns = {role: given.pop(f"{role}_column") for role in ("conversation", "time")}
+    columns = {role: given.pop(f"{role}_column") for role in ("conversation", "time", "speaker")}
     model = take_model_options(given)
     options = ScoreOptions(**given, **{f"{role}_column": name for role, name in columns.items()})
     if sample == bool(inputs):

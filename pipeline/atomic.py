@@ -31,9 +31,23 @@ def sync_folder(folder: Path) -> None:
 def write_json(place: Path, value: Any) -> None:
     """Write a JSON file atomically."""
     beside = temporary(place)
-    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-    beside.write_bytes(text.encode("utf-8", "backslashreplace"))  # a file's name may be in another encoding
+    beside.write_bytes(json_bytes(value))
     commit(beside, place)
+
+
+def json_bytes(value: Any) -> bytes:
+    """What `write_json` writes."""
+    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # a file's name may be in another encoding
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON file's object; {} where there is no such file or no object in it."""
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return plain if isinstance(plain, dict) else {}
 
 
 def temporary(place: Path) -> Path:

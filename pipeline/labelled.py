@@ -40,8 +40,8 @@ def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.
     return pa.RecordBatch.from_arrays([*batch.columns, emotion, confidence, *probabilities, status], schema=schema)
 
 
-def count(scored: Scored, rejected: int) -> Counts:
-    """Count the rows of a window by what became of them."""
+def count(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Counts:
+    """Count the rows of a window by what became of them. tokens: of its rows, and how many of them are [UNK]."""
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
     confidences = scored.confidences[scored.emotions >= 0]
@@ -51,6 +51,8 @@ def count(scored: Scored, rejected: int) -> Counts:
         truncated=by_status[STATUSES.index(TRUNCATED)],
         empty=by_status[STATUSES.index(EMPTY)],
         rejected=rejected,
+        tokens=tokens[0],
+        unknown_tokens=tokens[1],
         emotions=dict(zip(scored.names, by_emotion, strict=True)),
         confidences=np.bincount(bins, minlength=CONFIDENCE_BINS).tolist(),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,7 +52,7 @@ class Output:
         """
         self.markers = []
         for file in [self.state / "run.json", *sorted((self.state / "parts").glob("*.json"))]:
-            plain = _plain(file)
+            plain = atomic.read_json(file)
             if isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
                 raise OutputError(
                     f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows {FORMAT}): "
@@ -78,7 +77,7 @@ class Output:
 
     def run(self) -> dict[str, Any]:
         """The last run's run.json; {} where there is none."""
-        return _plain(self.state / "run.json")
+        return atomic.read_json(self.state / "run.json")
 
     def check(
         self,
@@ -134,7 +133,7 @@ class Output:
                 stop_row, complete = marker.stop_row, marker.last
                 counts.add(marker.counts)
             else:
-                self._remove(marker)
+                self.remove(marker)
         return Standing(number, stop_row, complete, counts)
 
     def _number_of(self, name: str) -> int:
@@ -184,13 +183,10 @@ class Output:
                 writer.write_table(pq.read_table(file, schema=REJECTS))
         atomic.commit(beside, place)
 
-    def _remove(self, marker: PartMarker) -> None:
+    def remove(self, marker: PartMarker) -> None:
+        """Remove a part: its marker first, for a part without one counts for nothing."""
         place = PartPlace(self.folder, Path(marker.part).stem)
-        for file in (
-            place.marker,
-            place.part,
-            place.rejects,
-        ):  # the marker first: a part without one counts for nothing
+        for file in (place.marker, place.part, place.rejects):
             file.unlink(missing_ok=True)
         self.markers.remove(marker)
 
@@ -228,15 +224,6 @@ def _leave_no_empty(folder: Path, was_there: bool) -> None:
 
 def _words(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else "unknown"
-
-
-def _plain(file: Path) -> dict[str, Any]:
-    """A JSON file's object; {} where there is no such file or no object in it."""
-    try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return plain if isinstance(plain, dict) else {}
 
 
 def refuse_foreign(folder: Path) -> None:

@@ -240,7 +240,7 @@ class _Run:
 
     def _add(self, writer: PartWriter, chunk: Chunk, prepared: Prepared, probabilities: NDArray[np.float32]) -> None:
         scored = self.scorer.label(prepared, probabilities)
-        counts = count(scored, len(chunk.window.rejects))
+        counts = count(scored, len(chunk.window.rejects), self.scorer.count_tokens(prepared))
         writer.add(with_labels(chunk.window.batch, scored, self.schema), counts, chunk.stop_row, chunk.window.rejects)
         self.progress.rows_done += counts.read
         self.progress.memo_share = self.scorer.tally.memo_share
@@ -296,7 +296,7 @@ def _others(output: Output, archive: Archive) -> list[str]:
 
 
 def _check_columns(archive: Archive, options: ScoreOptions) -> None:
-    for role in ("conversation", "time"):
+    for role in ("conversation", "time", "speaker"):
         name = getattr(options, f"{role}_column")
         if name is not None and name not in archive.schema.names:
             raise ColumnError(

@@ -123,6 +123,18 @@ class Scorer:
         encoded = self.model.tokenizer.encode(coded.dictionary, self.options.max_length)
         return Prepared(encoded, memo.keys_of(encoded), place)
 
+    def count_tokens(self, prepared: Prepared) -> tuple[int, int]:
+        """The tokens of all rows, special ones left out, and how many of them are unknown to the tokenizer."""
+        encoded = prepared.encoded
+        if not len(encoded):
+            return 0, 0
+        control = (self.model.tokenizer.cls_id, self.model.tokenizer.sep_id)
+        begins = encoded.offsets[:-1]
+        tokens = np.add.reduceat((~np.isin(encoded.ids, control)).astype(np.int64), begins)
+        unknown = np.add.reduceat((encoded.ids == self.model.tokenizer.unk_id).astype(np.int64), begins)
+        rows = prepared.place[prepared.place >= 0]
+        return int(tokens[rows].sum()), int(unknown[rows].sum())
+
     def _prepare_pairs(self, texts: pa.Array, previous: pa.Array) -> Prepared:
         both = pa.concat_arrays([_strings(one).cast(pa.large_string()) for one in (previous, texts)])
         coded = both.dictionary_encode()

@@ -67,5 +67,8 @@ class Interrupted(EmojobError):
     exit_code = 130
 
 
+#: Exit code of a night that is done, but raised a drift alarm.
+DRIFT = 4
+
 #: Exit code of a run that is done, but rejected more rows than --max-rejects allows.
 TOO_MANY_REJECTS = 3

@@ -20,6 +20,8 @@ class Counts:
     truncated: int = 0
     empty: int = 0
     rejected: int = 0
+    tokens: int = 0  # of the rows with text, those left out by truncation not among them
+    unknown_tokens: int = 0  # of them, [UNK]
     emotions: dict[str, int] = field(default_factory=dict)
     confidences: list[int] = field(default_factory=lambda: [0] * CONFIDENCE_BINS)
 
@@ -61,7 +63,8 @@ class Counts:
                 raise ValueError(f"bin {i}")
             bins[int(i)] = rows
         counts = cls(**{**plain, "confidences": bins})
-        numbers = [counts.scored, counts.truncated, counts.empty, counts.rejected, *counts.emotions.values(), *bins]
+        rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, *counts.emotions.values(), *bins]
+        numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
             raise ValueError("a count that is no number")
         return counts
@@ -72,6 +75,8 @@ class Counts:
         self.truncated += other.truncated
         self.empty += other.empty
         self.rejected += other.rejected
+        self.tokens += other.tokens
+        self.unknown_tokens += other.unknown_tokens
         for emotion, rows in other.emotions.items():
             self.emotions[emotion] = self.emotions.get(emotion, 0) + rows
         self.confidences = [a + b for a, b in zip(self.confidences, other.confidences, strict=True)]

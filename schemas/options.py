@@ -63,7 +63,8 @@ class ScoreOptions:
     limit: int | None = None  # rows of the archive
     max_rejects: str = "100"  # rows, or a share such as 1%
     conversation_column: str | None = None  # None: found among the usual names where the model's context needs it
-    time_column: str | None = None  # kept in run.json for reports
+    time_column: str | None = None  # this and the next are kept in run.json for reports
+    speaker_column: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("--encoding", self.encoding, ENCODINGS)

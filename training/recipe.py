@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.bert import BertShape
+from schemas import settings
 from schemas.errors import OptionError
 from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
 from training.mapping import LabelMap, label_names
@@ -19,6 +19,8 @@ DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
 CORPORA = ("kote", "goemotions", "dialogue", "reviews")
 REPEATED = ("kote", "goemotions", "chat")
 TASKS = ("classes", "kote", "goemotions", "rating")
+
+_COMPARE = "take them from a recipe in training/recipes"
 
 _T = TypeVar("_T")
 
@@ -180,34 +182,13 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str) -> _T:
-    """A dataclass from a table of a TOML file.
-
-    Raises OptionError where a key is missing (and has no default), is unknown, or has a value of a wrong type.
-    """
-    types = typing.get_type_hints(kind)
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    expected = {field.name: typing.get_origin(types[field.name]) or types[field.name] for field in fields}
-    optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
-    check_keys(where, table, expected, optional)
-    values = {key: float(value) if expected[key] is float else value for key, value in table.items()}
-    return kind(**values)
+    """A dataclass from a table of a recipe. Raises OptionError as `schemas.settings.fill` does."""
+    return settings.fill(kind, table, f"recipe: {where}", _COMPARE)
 
 
-def check_keys(
-    where: str, table: dict[str, Any], expected: dict[str, Any], optional: set[str] | frozenset[str] = frozenset()
-) -> None:
-    """Raise OptionError unless a table has the expected keys, with values of the expected types, and no others."""
-    known = ", ".join(expected)
-    for key, value in table.items():
-        if key not in expected:
-            raise OptionError(f"recipe: {where} has the unknown key {key!r}; known are {known}")
-        right = _is_number(value) if expected[key] is float else isinstance(value, expected[key])
-        if not right or (expected[key] is int and isinstance(value, bool)):
-            name = expected[key].__name__
-            raise OptionError(f"recipe: {where}.{key} is {value!r}, which should be of type {name}; correct it")
-    missing = [key for key in expected if key not in table and key not in optional]
-    if missing:
-        raise OptionError(f"recipe: {where} lacks {', '.join(missing)}; take them from a recipe in training/recipes")
+def check_keys(where: str, table: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raise OptionError unless a recipe's table has the expected keys, of the expected types, and no others."""
+    settings.check_keys(f"recipe: {where}", table, expected, _COMPARE)
 
 
 def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> None:
@@ -218,9 +199,4 @@ def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> Non
 
 def between(where: str, value: float, low: float, high: float) -> None:
     """Raise OptionError unless a recipe's number lies between two others, which it may equal."""
-    if not low <= value <= high:
-        raise OptionError(f"recipe: {where} is {value}, which should lie between {low:g} and {high:g}; correct it")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    settings.between(f"recipe: {where}", value, low, high)

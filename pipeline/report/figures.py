@@ -69,6 +69,7 @@ class Figures:
     endings: Rows = field(default_factory=list)
     arcs: Rows = field(default_factory=list)
     to_look_at: Rows = field(default_factory=list)
+    drift: dict[str, Any] = field(default_factory=dict)  # of a nightly job's day
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; days and moments in ISO 8601."""

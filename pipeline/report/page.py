@@ -75,11 +75,16 @@ class _Charts:
 
 def write_report(file: Path, figures: Figures, language: str = "en") -> None:
     """Write a report as a page. Raises OptionError where a package that draws is not installed."""
+    write_whole(file, render_report(figures, language))
+
+
+def render_report(figures: Figures, language: str = "en") -> bytes:
+    """A report as a page, always the same for the same figures. Raises as `write_report`."""
     check_drawable()
     words = words_of(language)
     charts = _Charts()
     sections = _sections(figures, words, charts)
-    page = render(
+    return render(
         _part("report.html"),
         _part("report.js"),
         style_sheet(_part("report.css")),
@@ -93,9 +98,9 @@ def write_report(file: Path, figures: Figures, language: str = "en") -> None:
         to_look_at=_to_look_at(figures, words),
         has_conversations="conversations" in figures.archive,
         examples=_examples(figures, words),
+        drift=_drift(figures, words),
         facts=_facts(figures, words),
     )
-    write_whole(file, page)
 
 
 @functools.cache
@@ -354,6 +359,32 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
             for row in figures.to_look_at
         ],
     }
+
+
+def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
+    """The checks of a nightly job, those with an alarm told first."""
+    found = figures.drift
+    if not found:
+        return None
+
+    def shown(value: float | None, check: str) -> str:
+        if value is None:
+            return "–"
+        return f"{value:.2f}" if check == "emotions" else f"{value:,.0f}" if value > 2 else f"{value:.1%}"
+
+    rows = [
+        {
+            "name": words["checks"][check["name"]],
+            "cells": [shown(check[key], check["name"]) for key in ("value", "before", "limit")],
+            "alarm": check["alarm"],
+        }
+        for check in sorted(found["checks"], key=lambda check: not check["alarm"])
+    ]
+    alarms = [row["name"] for row in rows if row["alarm"]]
+    said = words["drift_alarm"].format(checks=", ".join(alarms)) if alarms else words["drift_none"]
+    if not rows:
+        said = words["drift_not_judged"].format(days=found["days_before"])
+    return {"said": said, "alarm": bool(alarms), "rows": rows, "day": found["day"]}
 
 
 def _examples(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def test_the_default_recipe_is_kobert_made_small():
     ("old", "new", "complaint"),
     [
         ("heads = 4", "heads = 4\ncolour = 1", "model has the unknown key 'colour'"),
-        ("layers = 6", 'layers = "six"', "model.layers is 'six', which should be of type int"),
+        ("layers = 6", 'layers = "six"', "model.layers is 'six', which should be a whole number"),
         ("layers = 6", "layers = true", "model.layers is True"),
         ("heads = 4", "heads = 5", "not a multiple of model.heads 5"),
         ("layers = 6", "layers = 0", "model.layers is 0"),

@@ -111,7 +111,7 @@ def test_every_recipe_of_the_package_is_whole():
     [
         ("epochs = 0", "training.epochs is 0, which should lie between 1"),
         ('schedule = "step"', "training.schedule is 'step', which should be one of cosine, linear, constant"),
-        ("epochs = true", "training.epochs is True, which should be of type int"),
+        ("epochs = true", "training.epochs is True, which should be a whole number"),
         ("ecopohs = 3", "training has the unknown key 'ecopohs'"),
         ("patience = 2", 'training.patience is 2, but training.keep is "last"'),
         ('keep = "best"', "nothing tells which epoch is best"),

@@ -1,0 +1,108 @@
+"""Whether a day's rows are like those of the days before it.
+
+The distribution of emotions is compared by the population stability index, sum of (p - q) ln(p / q) over the emotions
+(Siddiqi, Credit Risk Scorecards, 2006), each share smoothed by half a row.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.nightly.config import DriftConfig
+from schemas.manifest import CONFIDENCE_BINS, Counts
+
+UNSURE = 0.5  # confidence
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure of a day beside the days before it; limit: beyond it there is an alarm."""
+
+    name: str  # emotions, unsure, unknown, truncated, empty, rows
+    value: float
+    before: float | None  # of the days before; of `emotions` none, for the index compares them itself
+    limit: float
+    alarm: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The checks of a day; none where there are too few days before it, which `why` then says."""
+
+    day: datetime.date
+    days_before: int
+    checks: tuple[Check, ...] = ()
+    why: str = ""
+
+    @property
+    def alarms(self) -> tuple[Check, ...]:
+        """The checks that raise an alarm."""
+        return tuple(check for check in self.checks if check.alarm)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "day": self.day.isoformat(),
+            "days_before": self.days_before,
+            "checks": [check.as_json() for check in self.checks],
+            "alarms": [check.name for check in self.alarms],
+            "why_none": self.why,
+        }
+
+
+def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: DriftConfig) -> Drift:
+    """Compare a day with up to `config.days` days before it that have rows; a day without any is an empty one."""
+    today = days.get(day, Counts())
+    first = day - datetime.timedelta(days=config.days)
+    earlier = [counts for other, counts in sorted(days.items()) if first <= other < day and counts.written]
+    if len(earlier) < config.fewest_days:
+        why = f"{len(earlier)} days before it are too few to compare with: {config.fewest_days} are needed"
+        return Drift(day, len(earlier), why=why)
+    before = Counts()
+    for counts in earlier:
+        before.add(counts)
+    usual = statistics.median(counts.written for counts in earlier)
+    share = today.written / usual
+    limit = config.fewest_share if share < 1 else config.most_share
+    checks = [Check("rows", share, usual, limit, not config.fewest_share <= share <= config.most_share)]
+    if today.labelled >= config.fewest_rows:
+        index = stability_index(today.emotions, before.emotions)
+        checks.insert(0, Check("emotions", index, None, config.emotions, index > config.emotions))
+    if today.written >= config.fewest_rows:
+        for name, now, then in (
+            ("unsure", _unsure(today), _unsure(before)),
+            ("unknown", _share(today.unknown_tokens, today.tokens), _share(before.unknown_tokens, before.tokens)),
+            ("truncated", _share(today.truncated, today.labelled), _share(before.truncated, before.labelled)),
+            ("empty", _share(today.empty, today.written), _share(before.empty, before.written)),
+        ):
+            rise = getattr(config, name)
+            checks.append(Check(name, now, then, then + rise, now > then + rise))
+    return Drift(day, len(earlier), tuple(checks))
+
+
+def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
+    """The population stability index of two counts by name."""
+    names = {*now, *before}
+    rows, rows_before = (sum(counts.values()) + len(names) / 2 for counts in (now, before))
+    index = 0.0
+    for name in names:
+        p, q = (now.get(name, 0) + 0.5) / rows, (before.get(name, 0) + 0.5) / rows_before
+        index += (p - q) * math.log(p / q)
+    return index
+
+
+def _unsure(counts: Counts) -> float:
+    return _share(sum(counts.confidences[: round(UNSURE * CONFIDENCE_BINS)]), counts.labelled)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,277 @@
+"""One night: score what is new or changed, look for drift, make the report anew, drop what is too old."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import atomic
+from pipeline.inputs import InputFile
+from pipeline.lock import lock
+from pipeline.nightly.config import NightlyConfig
+from pipeline.nightly.days import Calendar, Day, files_of
+from pipeline.nightly.drift import Drift, drift
+from pipeline.output import Output, refuse_foreign
+from pipeline.page import check_drawable, write_whole
+from pipeline.report.figures import ReportOptions, make_figures
+from pipeline.report.page import render_report
+from pipeline.run import Progress, score_archive
+from pipeline.stages import Stages
+from pipeline.warehouse import open_warehouse
+from schemas.errors import ArchiveError, OptionError
+from schemas.manifest import Counts
+
+_STATE = "nightly.json"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An input that was scored this night. was: what became of it: new, changed, or late (of an earlier day)."""
+
+    input: str
+    day: Day
+    rows: int
+    was: str
+
+
+@dataclass
+class Night:
+    """What a night came to."""
+
+    day: Day
+    inputs: int
+    scored: list[Scored] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # input: why
+    removed_rows: int = 0  # too old to be kept
+    counts: Counts = field(default_factory=Counts)  # of the day
+    rejected: int = 0  # rows of the inputs scored this night that could not be read
+    drift: Drift | None = None
+    written: list[Path] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, without a text of the archive; the same for the same night."""
+        return {
+            "day": self.day.isoformat(),
+            "inputs": self.inputs,
+            "scored": [{**asdict(one), "day": one.day.isoformat()} for one in self.scored],
+            "failed": self.failed,
+            "removed_rows": self.removed_rows,
+            "rows": self.counts.read,
+            "labelled": self.counts.labelled,
+            "empty": self.counts.empty,
+            "truncated": self.counts.truncated,
+            "rejected": self.counts.rejected,
+            "emotions": self.counts.emotions,
+            "drift": self.drift.as_json() if self.drift else None,
+        }
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is another than before this night."""
+        return bool(self.scored or self.removed_rows)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a night would do: its inputs by what would become of them, and the rows that would go."""
+
+    day: Day
+    inputs: dict[str, list[str]]  # new, changed, complete: names
+    too_old_rows: int
+
+
+def run_night(
+    config: NightlyConfig,
+    day: Day,
+    report: Callable[[Progress], None] = lambda progress: None,
+    note: Callable[[str], None] = lambda text: None,
+    stages: Callable[[], Stages] = Stages,
+) -> Night:
+    """Do one night. Raises what `score_archive` raises but for inputs that cannot be read: those are told in `failed`.
+
+    Raises BusyError where another night of the same archive is under way; what is there then stays as it is.
+    """
+    _check(config)
+    with _held(config.archive):
+        state = _read_state(config.archive)
+        calendar = Calendar(config, state)
+        files = [file for file in files_of(config, day) if not _too_old(calendar, file, day, config)]
+        night = Night(day, len(files))
+        for file in files:
+            calendar.see(file.name, day)
+        output = Output(config.archive)
+        output.read_markers()
+        before = _rows_by_input(output)
+        _score(config, files, night, report, note, stages)
+        output.read_markers()
+        _tell(night, output, before, calendar)
+        _remove_old(output, calendar, day, config, night)
+        _write_state(config.archive, state)
+        days = calendar.counts(output.markers)
+        night.counts = days.get(day, Counts())
+        night.drift = drift(days, day, config.drift)
+        if output.markers:
+            _write_report(config, night)
+        return night
+
+
+def plan_night(config: NightlyConfig, day: Day) -> Plan:
+    """What a night would do, without doing it. Files are told apart by their size alone."""
+    _check(config)
+    calendar = Calendar(config, _read_state(config.archive))
+    output = Output(config.archive)
+    output.read_markers()
+    sizes = {marker.input: marker.input_bytes for marker in output.markers}
+    complete = {marker.input for marker in output.markers if marker.last}
+    found: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
+    for file in files_of(config, day):
+        if _too_old(calendar, file, day, config):
+            continue
+        same = sizes.get(file.name) == file.path.stat().st_size and file.name in complete
+        found["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
+    old = [marker.counts.written for marker in output.markers if _is_old(calendar.day_of(marker.input), day, config)]
+    return Plan(day, found, sum(old))
+
+
+# -- scoring -----------------------------------------------------------------------------------------------------------
+
+
+def _score(
+    config: NightlyConfig,
+    files: list[InputFile],
+    night: Night,
+    report: Callable[[Progress], None],
+    note: Callable[[str], None],
+    stages: Callable[[], Stages],
+) -> None:
+    """Score the inputs together; where one of them cannot be read, each on its own, and then those that can."""
+
+    def score(some: list[InputFile]) -> None:
+        names = [str(file.path) for file in some]
+        options = config.score.options(), config.score.model_options()
+        score_archive(names, config.archive, *options, report, note, stages())
+
+    good = files
+    while good:
+        try:
+            score(good)
+            return
+        except ArchiveError:
+            bad = []
+            for file in good:
+                try:
+                    score([file])
+                except ArchiveError as error:
+                    night.failed[file.name] = str(error)
+                    bad.append(file)
+            if not bad:  # each can be read, but not all of them together
+                return
+            good = [file for file in good if file not in bad]
+
+
+def _rows_by_input(output: Output) -> dict[str, tuple[str, int]]:
+    """{input: (its hash, its rows)} of what is complete."""
+    found: dict[str, tuple[str, int]] = {}
+    for marker in output.markers:
+        _, rows = found.get(marker.input, ("", 0))
+        found[marker.input] = marker.input_sha256, rows + marker.counts.read
+    return found
+
+
+def _tell(night: Night, output: Output, before: dict[str, tuple[str, int]], calendar: Calendar) -> None:
+    """Note which inputs were scored this night, and what they were."""
+    after = _rows_by_input(output)
+    for name, (content, rows) in sorted(after.items()):
+        content_before, rows_before = before.get(name, (content, 0))
+        if content == content_before and rows == rows_before:
+            continue
+        own = calendar.day_of(name) or night.day
+        was = "changed" if content != content_before else "late" if own < night.day else "new"
+        night.scored.append(Scored(name, own, rows if was == "changed" else rows - rows_before, was))
+    scored = {one.input for one in night.scored}
+    night.rejected = sum(marker.counts.rejected for marker in output.markers if marker.input in scored)
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+def _is_old(own: Day | None, day: Day, config: NightlyConfig) -> bool:
+    keep = config.output.keep_days
+    return bool(keep) and own is not None and own <= day - datetime.timedelta(days=keep)
+
+
+def _too_old(calendar: Calendar, file: InputFile, day: Day, config: NightlyConfig) -> bool:
+    return _is_old(calendar.day_of(file.name), day, config)
+
+
+def _remove_old(output: Output, calendar: Calendar, day: Day, config: NightlyConfig, night: Night) -> None:
+    old = [marker for marker in output.markers if _is_old(calendar.day_of(marker.input), day, config)]
+    night.removed_rows = sum(marker.counts.written for marker in old)
+    for marker in old:
+        output.remove(marker)
+
+
+# -- what is written ---------------------------------------------------------------------------------------------------
+
+
+def _write_report(config: NightlyConfig, night: Night) -> None:
+    """Make the report anew; a file that would be the same is left as it is."""
+    if not (config.output.report or config.output.figures):
+        return
+    figures = make_figures(open_warehouse(config.archive), ReportOptions(time_zone=config.score.time_zone))
+    figures.drift = night.drift.as_json() if night.drift else {}
+    if config.output.report:
+        page = render_report(figures, config.output.language)
+        _write_changed(config.place / config.output.report, page, night)
+    if config.output.figures:
+        _write_changed(config.place / config.output.figures, atomic.json_bytes(figures.as_json()), night)
+
+
+def _write_changed(place: Path, content: bytes, night: Night) -> None:
+    night.written.append(place)
+    with contextlib.suppress(FileNotFoundError):
+        if place.read_bytes() == content:
+            return
+    write_whole(place, content)
+
+
+# -- state -------------------------------------------------------------------------------------------------------------
+
+
+def _check(config: NightlyConfig) -> None:
+    keep, back = config.output.keep_days, config.input.days_back
+    if keep and config.input.has_date and keep <= back:
+        raise OptionError(
+            f"output.keep_days is {keep}, but input.days_back {back}: what is looked at again must be kept; give "
+            f"keep_days more than {back}, or 0 to keep all"
+        )
+    for key, place in (("output.report", config.output.report), ("output.figures", config.output.figures)):
+        folder = config.place / (place or ".")
+        if not folder.parent.is_dir():
+            raise OptionError(f"{key} is {place!r}, but there is no folder {folder.parent}; make it, or name another")
+    if config.output.report:
+        check_drawable()
+    refuse_foreign(config.archive)
+
+
+@contextlib.contextmanager
+def _held(archive: Path) -> Iterator[None]:
+    archive.mkdir(parents=True, exist_ok=True)
+    (archive / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
+    with lock(archive / "_emojob" / "nightly.lock", archive):
+        yield
+
+
+def _read_state(archive: Path) -> dict[str, str]:
+    """{input: the day on which it was first seen}."""
+    seen = atomic.read_json(archive / "_emojob" / _STATE).get("seen")
+    return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}
+
+
+def _write_state(archive: Path, seen: dict[str, str]) -> None:
+    if seen and seen != _read_state(archive):
+        atomic.write_json(archive / "_emojob" / _STATE, {"format": 1, "seen": seen})
