@@ -48,7 +48,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
 
     log, stages = make_log("text", quiet), Stages()
     with log.running(stages):
-        night = run_night(read, day, log.progress, log.note, lambda: stages)
+        night = run_night(read, day, log.progress, stages)
     for place, write in (
         (read.path(read.monitoring.log), log_night),
         (read.path(read.monitoring.prometheus), write_metrics),
@@ -99,7 +99,7 @@ def _print_plan(plan: Plan) -> None:
 def _print_night(night: Night, quiet: bool) -> None:
     """One line of summary, and one for each input that failed and each alarm."""
     for name, why in night.failed.items():
-        click.echo(f"emojob: {plain(name)} was left out: {plain(why)}", err=True)
+        click.echo(f"emojob: left out: {plain(why if name in why else f'{name}: {why}')}", err=True)
     for check in night.drift.alarms if night.drift else ():
         before = "" if check.before is None else f", before {check.before:.3g}"
         click.echo(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import atomic
+from pipeline.archive import open_archive
 from pipeline.inputs import InputFile
 from pipeline.lock import lock
 from pipeline.nightly.config import NightlyConfig
@@ -88,8 +89,7 @@ def run_night(
     config: NightlyConfig,
     day: Day,
     report: Callable[[Progress], None] = lambda progress: None,
-    note: Callable[[str], None] = lambda text: None,
-    stages: Callable[[], Stages] = Stages,
+    stages: Stages | None = None,
 ) -> Night:
     """Do one night. Raises what `score_archive` raises but for inputs that cannot be read: those are told in `failed`.
 
@@ -106,7 +106,7 @@ def run_night(
         output = Output(config.archive)
         output.read_markers()
         before = _rows_by_input(output)
-        _score(config, files, night, report, note, stages)
+        _score(config, files, night, report, stages or Stages())
         output.read_markers()
         _tell(night, output, before, calendar)
         _remove_old(output, calendar, day, config, night)
@@ -141,36 +141,35 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
 
 
 def _score(
-    config: NightlyConfig,
-    files: list[InputFile],
-    night: Night,
-    report: Callable[[Progress], None],
-    note: Callable[[str], None],
-    stages: Callable[[], Stages],
+    config: NightlyConfig, files: list[InputFile], night: Night, report: Callable[[Progress], None], stages: Stages
 ) -> None:
-    """Score the inputs together; where one of them cannot be read, each on its own, and then those that can."""
+    """Score the inputs together, and without those that cannot be read where there are any."""
+    options, model = config.score.options(), config.score.model_options()
 
     def score(some: list[InputFile]) -> None:
-        names = [str(file.path) for file in some]
-        options = config.score.options(), config.score.model_options()
-        score_archive(names, config.archive, *options, report, note, stages())
+        score_archive([str(file.path) for file in some], config.archive, options, model, report, stages=stages)
 
-    good = files
-    while good:
+    def opened(file: InputFile) -> None:
+        open_archive([file], options.text_column, options.encoding)
+
+    def score_alone(file: InputFile) -> None:
+        score([file])
+
+    for look in (opened, score_alone):  # what is damaged is mostly seen where it is opened, at no great cost
+        if not files:
+            return
         try:
-            score(good)
+            score(files)
             return
         except ArchiveError:
-            bad = []
-            for file in good:
+            for file in files:
                 try:
-                    score([file])
+                    look(file)
                 except ArchiveError as error:
                     night.failed[file.name] = str(error)
-                    bad.append(file)
-            if not bad:  # each can be read, but not all of them together
-                return
-            good = [file for file in good if file not in bad]
+            files = [file for file in files if file.name not in night.failed]
+    if files and night.failed:  # so that run.json tells of all of them
+        score(files)
 
 
 def _rows_by_input(output: Output) -> dict[str, tuple[str, int]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from pipeline.nightly.night import Night
 from pipeline.page import write_whole
@@ -12,9 +14,12 @@ from pipeline.page import write_whole
 
 def log_night(file: Path, night: Night) -> None:
     """Append a night as one JSON line; a night that came to the same as its last line says is not told again."""
-    line = json.dumps(night.as_json(), ensure_ascii=True)
-    if not night.changed and not night.failed and _last_of(file, night) is not None:
+    told = night.as_json()
+    last = _last_of(file, night)
+    if not night.changed and last is not None and last.get("failed") == night.failed:
         return
+    line = json.dumps(told, ensure_ascii=False)
+    line = line if line.isprintable() else json.dumps(told)
     with file.open("a+b") as log:
         log.seek(0, os.SEEK_END)
         if log.tell():
@@ -26,14 +31,18 @@ def log_night(file: Path, night: Night) -> None:
         os.fsync(log.fileno())
 
 
-def _last_of(file: Path, night: Night) -> str | None:
+def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
     """The last line of this night's day; None where there is none."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return None
-    mark = f'"day": "{night.day.isoformat()}"'
-    return next((line for line in reversed(lines) if line.startswith(f"{{{mark}")), None)
+    mark = f'{{"day": "{night.day.isoformat()}"'
+    for line in reversed(lines):
+        if line.startswith(mark):
+            with contextlib.suppress(ValueError):
+                return dict(json.loads(line))
+    return None
 
 
 def write_metrics(file: Path, night: Night) -> None:
@@ -45,7 +54,7 @@ def write_metrics(file: Path, night: Night) -> None:
         lines.append(f"# TYPE emojob_{name} gauge")
         for labels, value in values:
             inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            lines.append(f"emojob_{name}{f'{{{inner}}}' if inner else ''} {value:g}")
+            lines.append(f"emojob_{name}{f'{{{inner}}}' if inner else ''} {float(value)!r}")
 
     counts = night.counts
     day = night.day.toordinal() - 719163  # days since 1970

@@ -1,0 +1,131 @@
+"""`emojob nightly` as cron runs it: exit codes, one line of summary, a log and metrics for those who watch."""
+
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from jobs.main import main
+
+WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
+
+
+@pytest.fixture
+def emojob(capsys):
+    """Run a command in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments: object):
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def place(tmp_path, tiny_model):
+    """A folder with four days of logs and a configuration."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "n.toml").write_text(
+        '[input]\nfiles = "logs/{date}.csv"\n[output]\narchive = "out"\nreport = "r.html"\n'
+        f'[score]\nmodel = "{tiny_model}"\nmax_rejects = "2"\n[drift]\nfewest_rows = 20\n'
+        '[monitoring]\nlog = "n.jsonl"\nprometheus = "n.prom"\n'
+    )
+    for day in (1, 2, 3, 4):
+        write(tmp_path, day, [" ".join(WORDS[(i * 7 + j + day) % 11] for j in range(4)) for i in range(40)])
+    return tmp_path
+
+
+def write(place, day: int, texts: list[str]) -> None:
+    (place / "logs" / f"2026-11-{day:02}.csv").write_text("text\n" + "\n".join(texts) + "\n")
+
+
+def lines(place) -> list[dict]:
+    return [json.loads(line) for line in (place / "n.jsonl").read_text().splitlines()]
+
+
+def metrics(place) -> dict[tuple[str, str], float]:
+    families = text_string_to_metric_families((place / "n.prom").read_text())
+    return {(s.name, next(iter(s.labels.values()), "")): s.value for family in families for s in family.samples}
+
+
+def test_a_night_is_one_line(emojob, place):
+    code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
+    assert (code, out.count("\n")) == (0, 1)
+    assert out.startswith("2026-11-04: 4 of 4 inputs scored, 160 rows; late of 2026-11-01, late of 2026-11-02")
+    assert "40 labelled on the day; drift: none; wrote" in out
+    assert "\x1b" not in err
+    assert emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet") == (0, "", "")
+
+
+def test_a_shifted_day_ends_in_4_and_is_told_everywhere(emojob, place):
+    emojob("nightly", place / "n.toml", "--date", "2026-11-04")
+    write(place, 5, ["네"] * 40)
+    code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-05", "--quiet")
+    assert (code, out) == (4, "")
+    assert err.startswith("emojob: drift on 2026-11-05: emotions ")
+    assert "emotions" in lines(place)[-1]["drift"]["alarms"]
+    assert metrics(place)["emojob_drift_alarm", "emotions"] == 1
+    assert "Not like the days before" in (place / "r.html").read_text()
+
+
+def test_an_input_that_cannot_be_read_ends_in_2_and_the_others_are_done(emojob, place):
+    (place / "logs" / "2026-11-03.csv").write_bytes(b"")
+    code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
+    assert code == 2
+    assert "1 left out" in out
+    assert "emojob: left out: " in err
+    assert "2026-11-03.csv" in err
+    assert metrics(place)["emojob_inputs_failed", ""] == 1
+
+
+def test_too_many_rejects_end_in_3(emojob, place):
+    write(place, 4, ["좋아요"] * 40 + ['"a" b'] * 3)
+    assert emojob("nightly", place / "n.toml", "--date", "2026-11-04")[0] == 3
+
+
+def test_the_log_has_a_line_a_night_and_no_text(emojob, place):
+    for night in ("2026-11-03", "2026-11-04", "2026-11-04"):
+        emojob("nightly", place / "n.toml", "--date", night)
+    found = lines(place)
+    assert [line["day"] for line in found] == ["2026-11-03", "2026-11-04"]
+    assert found[1]["labelled"] == sum(found[1]["emotions"].values()) == 40
+    assert not any(word in (place / "n.jsonl").read_text() for word in WORDS if len(word) > 1)
+
+
+def test_a_line_that_was_cut_off_harms_no_other(emojob, place):
+    (place / "n.jsonl").write_bytes(b'{"day": "2026-11-0')
+    emojob("nightly", place / "n.toml", "--date", "2026-11-04")
+    assert json.loads((place / "n.jsonl").read_text().splitlines()[1])["day"] == "2026-11-04"
+
+
+def test_metrics_are_prometheus(emojob, place):
+    emojob("nightly", place / "n.toml", "--date", "2026-11-04")
+    found = metrics(place)
+    assert found["emojob_rows_scored", ""] == 160
+    assert found["emojob_day_rows", "labelled"] == 40
+    assert sum(value for (name, _), value in found.items() if name == "emojob_day_emotion_rows") == 40
+    assert found["emojob_night_timestamp_seconds", ""] == 1793750400
+    content, written = (place / "n.prom").read_bytes(), (place / "n.prom").stat().st_mtime_ns
+    emojob("nightly", place / "n.toml", "--date", "2026-11-04")
+    assert (place / "n.prom").stat().st_mtime_ns > written
+    assert b"emojob_rows_scored 0.0\n" in (place / "n.prom").read_bytes() != content
+
+
+def test_a_configuration_to_begin_with_passes_its_own_check(emojob, tmp_path):
+    code, out, _ = emojob("nightly", tmp_path / "new.toml", "--init")
+    assert (code, f"emojob nightly {tmp_path / 'new.toml'} --check" in out) == (0, True)
+    assert emojob("nightly", tmp_path / "new.toml", "--check")[0] == 0
+    code, _, err = emojob("nightly", tmp_path / "new.toml", "--init")
+    assert (code, "exists" in err) == (2, True)
+
+
+def test_what_is_wrong_is_one_line_and_code_2(emojob, place):
+    for arguments in (["--date", "yesterday"], ["--date", "2026-13-01"]):
+        code, out, err = emojob("nightly", place / "n.toml", *arguments)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+    (place / "n.toml").write_text("[inputs]\n")
+    code, _, err = emojob("nightly", place / "n.toml")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "did you mean input?" in err

@@ -1,0 +1,87 @@
+"""A day is compared with those before it, and only what is beyond its limit raises an alarm."""
+
+import datetime
+import math
+
+import pytest
+
+from pipeline.nightly.config import DriftConfig
+from pipeline.nightly.drift import drift, stability_index
+from schemas.manifest import CONFIDENCE_BINS, Counts
+
+DAY = datetime.date(2026, 11, 24)
+
+
+def counts(rows: int = 1000, joy: float = 0.5, unsure: float = 0.1, **more: int) -> Counts:
+    """A day's rows: a share of joy, the rest neutral; a share with little confidence."""
+    confidences = [0] * CONFIDENCE_BINS
+    confidences[300] = round(rows * unsure)
+    confidences[800] = rows - confidences[300]
+    emotions = {"기쁨": round(rows * joy), "일상": rows - round(rows * joy)}
+    values = {"tokens": 10 * rows, "unknown_tokens": rows // 100, "truncated": 0, "empty": rows // 20, **more}
+    return Counts(scored=rows - values["truncated"], emotions=emotions, confidences=confidences, **values)
+
+
+def days(today: Counts, before: int = 7) -> dict[datetime.date, Counts]:
+    return {DAY: today, **{DAY - datetime.timedelta(days=i): counts() for i in range(1, before + 1)}}
+
+
+def alarms(found: dict[datetime.date, Counts], **limits: float) -> set[str]:
+    return {check.name for check in drift(found, DAY, DriftConfig(**limits)).alarms}
+
+
+def test_a_day_like_the_others_raises_none():
+    found = drift(days(counts()), DAY, DriftConfig())
+    assert found.alarms == ()
+    assert {check.name for check in found.checks} == {"emotions", "rows", "unsure", "unknown", "truncated", "empty"}
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        (counts(joy=0.9), {"emotions"}),
+        (counts(unsure=0.35), {"unsure"}),
+        (counts(unknown_tokens=500), {"unknown"}),
+        (counts(truncated=200), {"truncated"}),
+        (counts(empty=500), {"empty"}),
+        (counts(rows=300), {"rows"}),
+        (counts(rows=3000), {"rows"}),
+        (Counts(), {"rows"}),
+    ],
+)
+def test_each_figure_has_its_alarm(today, expected):
+    assert alarms(days(today)) == expected
+
+
+def test_limits_are_those_of_the_configuration():
+    assert alarms(days(counts(joy=0.9)), emotions=5) == set()
+    assert alarms(days(counts(joy=0.56)), emotions=0.01) == {"emotions"}
+
+
+def test_too_few_days_before_are_not_judged():
+    found = drift(days(counts(joy=0.99), before=2), DAY, DriftConfig())
+    assert (found.checks, found.days_before) == ((), 2)
+    assert "2 days before it are too few" in found.why
+
+
+def test_too_few_rows_are_judged_by_their_number_alone():
+    assert alarms(days(counts(rows=150, joy=1.0))) == {"rows"}
+
+
+def test_days_behind_it_and_long_before_it_have_no_say():
+    far = {DAY + datetime.timedelta(days=1): counts(joy=0.0), DAY - datetime.timedelta(days=40): counts(joy=0.0)}
+    assert alarms({**days(counts()), **far}) == set()
+
+
+def test_a_day_without_any_row_is_told():
+    found = days(counts())
+    del found[DAY]
+    assert alarms(found) == {"rows"}
+
+
+def test_the_index_is_that_of_the_literature():
+    now, before = {"a": 600, "b": 400}, {"a": 500, "b": 500}
+    expected = (0.6 - 0.5) * math.log(0.6 / 0.5) + (0.4 - 0.5) * math.log(0.4 / 0.5)
+    assert stability_index(now, before) == pytest.approx(expected, rel=0.01)
+    assert stability_index(before, before) == 0
+    assert stability_index({"a": 10}, {"b": 10}) < math.inf

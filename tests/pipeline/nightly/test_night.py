@@ -1,0 +1,242 @@
+"""A week of nights: nothing is scored twice, nothing is missed, and a night that fails leaves the report alone."""
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import parts
+from pipeline.lock import lock
+from pipeline.nightly.config import read_config
+from pipeline.nightly.night import Night, plan_night, run_night
+from pipeline.output import Output
+from schemas.errors import BusyError, OptionError, OutputError
+
+WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
+
+
+def day(number: int) -> datetime.date:
+    return datetime.date(2026, 11, number)
+
+
+class World:
+    """A folder with logs and a configuration."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.folder, self.model = folder, model
+        (folder / "logs").mkdir()
+
+    def configure(self, files: str = "logs/{date}*.csv", **sections: str) -> "World":
+        more = "".join(f"[{name}]\n{text}\n" for name, text in sections.items() if name not in ("output", "input"))
+        (self.folder / "n.toml").write_text(
+            f'[input]\nfiles = "{files}"\n{sections.get("input", "")}\n'
+            f'[output]\narchive = "out"\nreport = "r.html"\nfigures = "r.json"\n{sections.get("output", "")}\n'
+            f'[score]\nmodel = "{self.model}"\ntime_column = "at"\n{more}'
+        )
+        return self
+
+    def log(self, number: int, rows: int = 40, name: str = "", text: str | None = None) -> Path:
+        file = self.folder / "logs" / (name or f"{day(number)}.csv")
+        lines = [f"{text or ' '.join(WORDS[(i * 7 + j + number) % 11] for j in range(4))} {i}" for i in range(rows)]
+        file.write_text("at,text\n" + "".join(f"{day(number)} 09:{i % 60:02},{one}\n" for i, one in enumerate(lines)))
+        return file
+
+    def night(self, number: int) -> Night:
+        return run_night(read_config(self.folder / "n.toml"), day(number))
+
+    def state(self) -> dict[str, tuple[bytes, int]]:
+        """Every file that a night writes, with its content and when it was written."""
+        places = [*(self.folder / "out").rglob("*"), *self.folder.glob("r.*")]
+        return {str(one): (one.read_bytes(), one.stat().st_mtime_ns) for one in places if one.is_file()}
+
+    @property
+    def days(self) -> dict[str, int]:
+        """The report's rows by day."""
+        figures = json.loads((self.folder / "r.json").read_text())
+        found: dict[str, int] = {}
+        for row in figures["days"]:
+            found[row["day"]] = found.get(row["day"], 0) + row["rows"]
+        return found
+
+
+@pytest.fixture
+def world(tmp_path, tiny_model) -> World:
+    return World(tmp_path, tiny_model).configure()
+
+
+def test_each_night_scores_what_is_new(world):
+    for number in (1, 2, 3):
+        world.log(number, rows=40 + number)
+        night = world.night(number)
+        assert [(one.day, one.rows, one.was) for one in night.scored] == [(day(number), 40 + number, "new")]
+        assert night.counts.labelled == 40 + number
+    assert world.days == {"2026-11-01": 41, "2026-11-02": 42, "2026-11-03": 43}
+
+
+def test_the_same_night_twice_changes_nothing(world):
+    world.log(1)
+    world.night(1)
+    before = world.state()
+    again = world.night(1)
+    assert (again.scored, again.changed) == ([], False)
+    assert world.state() == before
+
+
+def test_missed_nights_are_caught_up(world):
+    for number in (1, 2, 3):
+        world.log(number)
+    assert [one.was for one in world.night(3).scored] == ["late", "late", "new"]
+    assert len(world.days) == 3
+
+
+def test_a_late_file_corrects_its_day(world):
+    world.log(1)
+    world.night(1)
+    world.log(1, rows=10, name="2026-11-01-b.csv")
+    world.log(2)
+    night = world.night(2)
+    assert {(one.day, one.rows, one.was) for one in night.scored} == {(day(1), 10, "late"), (day(2), 40, "new")}
+    assert world.days == {"2026-11-01": 50, "2026-11-02": 40}
+
+
+def test_a_file_that_changed_is_scored_anew(world):
+    world.log(1)
+    world.night(1)
+    world.log(1, rows=25)
+    night = world.night(1)
+    assert [(one.rows, one.was) for one in night.scored] == [(25, "changed")]
+    assert world.days == {"2026-11-01": 25}
+
+
+def test_an_input_that_cannot_be_read_keeps_no_other_from_being_scored(world):
+    world.configure(files="logs/{date}*")
+    world.log(1)
+    bad = world.folder / "logs" / "2026-11-01.parquet"
+    bad.write_bytes(b"PAR1 this is none")
+    world.log(2)
+    night = world.night(2)
+    assert {Path(one.input).name for one in night.scored} == {"2026-11-01.csv", "2026-11-02.csv"}
+    assert list(night.failed) == [str(bad)]
+    assert "not a readable Parquet file" in night.failed[str(bad)]
+    bad.unlink()
+    assert world.night(2).failed == {}
+
+
+def test_old_rows_go_when_their_time_has_come(world):
+    world.configure(input="days_back = 2", output="keep_days = 3")
+    for number in (1, 2, 3, 4):
+        world.log(number)
+        night = world.night(number)
+    assert night.removed_rows == 40
+    assert list(world.days) == ["2026-11-02", "2026-11-03", "2026-11-04"]
+    assert world.night(4).removed_rows == 0
+
+
+def test_what_is_looked_at_again_must_be_kept(world):
+    world.configure(input="days_back = 5", output="keep_days = 5")
+    with pytest.raises(OptionError, match=r"output.keep_days is 5, but input.days_back 5"):
+        world.night(1)
+
+
+def test_a_folder_without_dates_belongs_to_the_night_that_first_saw_it(world):
+    world.configure(files="logs", output="keep_days = 2")
+    world.log(1, name="a.csv")
+    assert world.night(10).counts.labelled == 40
+    world.log(2, name="b.csv", rows=30)
+    night = world.night(11)
+    assert [(Path(one.input).name, one.day) for one in night.scored] == [("b.csv", day(11))]
+    assert night.counts.labelled == 30
+    assert world.night(12).removed_rows == 40
+    assert world.night(12).scored == []  # a.csv is still there, and stays out
+
+
+def test_a_shifted_day_raises_an_alarm_that_the_report_shows(world):
+    world.configure(drift="fewest_rows = 20")
+    for number in (1, 2, 3, 4):
+        world.log(number)
+        quiet = world.night(number)
+    assert quiet.drift is not None
+    assert quiet.drift.alarms == ()
+    world.log(5, text="네")
+    shifted = world.night(5)
+    assert "emotions" in {check.name for check in shifted.drift.alarms}
+    assert json.loads((world.folder / "r.json").read_text())["drift"]["alarms"] == [
+        check.name for check in shifted.drift.alarms
+    ]
+    assert "Not like the days before: distribution of emotions" in (world.folder / "r.html").read_text()
+
+
+def test_a_night_without_any_file_is_done(world):
+    night = world.night(1)
+    assert (night.inputs, night.scored, night.failed) == (0, [], {})
+    assert not (world.folder / "r.html").exists()
+
+
+def test_one_night_at_a_time(world):
+    world.log(1)
+    world.night(1)
+    before = world.state()
+    with lock(world.folder / "out" / "_emojob" / "nightly.lock", world.folder / "out"), pytest.raises(BusyError):
+        world.night(1)
+    assert world.state() == before
+
+
+def test_a_night_that_fails_leaves_the_report_as_it_was(world, monkeypatch):
+    world.log(1)
+    world.night(1)
+    before = world.folder.joinpath("r.html").read_bytes()
+    world.log(2)
+    with monkeypatch.context() as broken:
+        broken.setattr("pipeline.nightly.night.make_figures", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+        with pytest.raises(OSError, match="full"):
+            world.night(2)
+    assert world.folder.joinpath("r.html").read_bytes() == before
+    assert world.night(2).counts.labelled == 40
+    assert len(world.days) == 2
+
+
+def test_a_night_cut_off_within_its_work_goes_on(world, monkeypatch):
+    world.log(1, rows=90)
+    world.night(1)
+    for number in (2, 3):
+        world.log(number, rows=90)
+    whole = parts.PartWriter.commit
+    calls = []
+
+    def commit(self, last):
+        calls.append(last)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(self, last)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(parts.PartWriter, "commit", commit)
+        with pytest.raises(KeyboardInterrupt):
+            world.night(3)
+    night = world.night(3)
+    assert sum(one.rows for one in night.scored) == 90
+    assert world.days == {f"2026-11-0{number}": 90 for number in (1, 2, 3)}
+    output = Output(world.folder / "out")
+    output.read_markers()
+    assert sum(marker.counts.written for marker in output.markers) == 270
+
+
+def test_a_folder_that_is_not_ours_is_refused(world):
+    (world.folder / "out").mkdir()
+    (world.folder / "out" / "mine.txt").write_text("notes")
+    with pytest.raises(OutputError, match="no labelled archive"):
+        world.night(1)
+
+
+def test_the_plan_says_what_would_be_done_and_does_nothing(world):
+    world.log(1)
+    world.night(1)
+    world.log(1, rows=41)
+    world.log(2)
+    before = world.state()
+    plan = plan_night(read_config(world.folder / "n.toml"), day(2))
+    assert {what: [Path(name).name for name in names] for what, names in plan.inputs.items()} == {
+        "new": ["2026-11-02.csv"], "changed": ["2026-11-01.csv"], "complete": [],
+    }  # fmt: skip
+    assert world.state() == before
