@@ -32,7 +32,8 @@ def report(
     from pipeline.atomic import write_json
     from pipeline.page import check_drawable
     from pipeline.report.figures import ReportOptions, make_figures
-    from pipeline.report.page import words_of, write_report
+    from pipeline.report.page import write_report
+    from pipeline.report.words import words_of
     from pipeline.warehouse import open_warehouse
 
     options = ReportOptions(by, time_zone)

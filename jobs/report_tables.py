@@ -55,7 +55,7 @@ def _period(archive: dict[str, Any], words: dict[str, Any]) -> str:
 
 
 def _shown(label: str, words: dict[str, Any]) -> str:
-    from pipeline.report.page import label_shown
+    from pipeline.report.words import label_shown
 
     return plain(label_shown(label, words), _LONGEST_VALUE)
 

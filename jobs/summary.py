@@ -91,19 +91,17 @@ def _print_places(console: Console, result: Result) -> None:
     line(f"  output   {plain(str(result.out))}")
     if result.counts.rejected and result.out.is_dir():
         line(f"  rejects  {plain(str(result.out / '_emojob' / 'rejects.parquet'))}", "yellow")
-    line(f"  next     {_count_command(result)}")
-    model = result.run["options"]["model"]
-    with_model = f" --model {plain(shlex.quote(model))}" if model else ""
-    line(f'           {_program("emojob")} predict "오늘 정말 고마웠어요"{with_model}')
+    out = plain(shlex.quote(str(result.out)))
+    line(f"  next     {_program('emojob')} report {out}")
+    line(f"           {_program('emojob')} sql {out} {_count_query(result.run['prefix'])}")
 
 
-def _count_command(result: Result) -> str:
-    """A shell command that counts the emotions of the output."""
-    parts = f"{result.out}/part-*.parquet" if result.out.is_dir() else str(result.out)
-    columns = f"{result.run['prefix']}emotion, count(*)"
-    code = f"import duckdb; print(duckdb.read_parquet({parts!r}).aggregate({columns!r}))"
-    quoted = f'"{code}"' if not set('"$`\\!\n') & set(code) else plain(shlex.quote(code))
-    return f"{_program('python')} -c {quoted}"
+def _count_query(prefix: str) -> str:
+    """A query that counts the emotions, as the shell takes it."""
+    name = f"{prefix}emotion"
+    name = name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
+    query = f"SELECT {name}, count(*) FROM labelled GROUP BY ALL"  # noqa: S608 - for the user to run
+    return plain(shlex.quote(query) if set(query) & set('"$`\\!') else f'"{query}"')
 
 
 def _program(name: str) -> str:

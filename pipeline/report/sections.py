@@ -1,0 +1,149 @@
+"""The sections of a report's page that have charts, each chart with the table that says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.page import Spec, visible
+from pipeline.report.figures import Figures, Rows
+from pipeline.report.tables import Choice, Figure, quality_table, table, wide_table
+from pipeline.report.words import cut, label_shown
+
+_LONGEST_VALUE = 60  # characters of a column's value
+
+
+@dataclass
+class Charts:
+    """The specifications of the charts, by the figure's id: one for each choice."""
+
+    specs: dict[str, list[Spec]] = field(default_factory=dict)
+
+    def add(self, figure: Figure, specs: Sequence[Spec]) -> Figure:
+        self.specs[figure.id] = list(specs)
+        return figure
+
+
+def sections(figures: Figures, words: dict[str, Any], charts: Charts) -> list[tuple[str, list[Figure]]]:
+    """(heading, figures) of each section that the archive has something for."""
+    shown = [label_shown(label, words) for label in figures.labels]
+    name = dict(zip(figures.labels, shown, strict=True))
+
+    def named(rows: Rows, *columns: str) -> Rows:
+        return [{**row, **{column: name.get(row[column], row[column]) for column in columns}} for row in rows]
+
+    found: list[tuple[str, list[Figure]]] = []
+    if figures.days:
+        found.append((words["over_time"], _times(figures, named, shown, words, charts)))
+    if figures.transitions or figures.arcs:
+        found.append((words["talks"], _conversations(figures, named, shown, words, charts)))
+    found.append((words["breakdowns"], _breakdowns(figures, named, shown, words, charts)))
+    found.append((words["distributions"], _distributions(figures, named, shown, words, charts)))
+    return [(heading, some) for heading, some in found if some]
+
+
+Named = Callable[..., Rows]
+
+
+def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts) -> list[Figure]:
+    from pipeline.report import charts as draw
+
+    days = named([{**row, "day": row["day"].isoformat()} for row in figures.days], "emotion")
+    quality = [{**row, "day": row["day"].isoformat()} for row in figures.quality if row["day"] is not None]
+    by_emotion = [
+        (label, named([row for row in figures.hours_of_week if row["emotion"] == label], "emotion"))
+        for label in figures.labels
+    ]
+    weeks = [
+        (label, [{**row, "weekday": words["weekdays"][row["weekday"] - 1]} for row in rows])
+        for label, rows in by_emotion
+        if rows
+    ]
+    return [
+        charts.add(
+            Figure(
+                "days", words["by_day"], words["by_day_caption"], [wide_table(days, "day", shown, words)], wide=True,
+            ),
+            [draw.over_time(days, shown, words)],
+        ),
+        charts.add(
+            Figure("volume", words["volume"], words["volume_caption"], [Choice("", quality_table(quality, words))]),
+            [draw.volume(quality, words)],
+        ),
+        charts.add(
+            Figure(
+                "clock", words["clock"], words["clock_caption"],
+                [Choice(label_shown(label, words), table("clock", rows, {
+                    "weekday": "weekday", "hour_of_day": "hour", "rows": "rows", "share": "share",
+                }, words)) for label, rows in weeks],
+            ),
+            [draw.clock(rows, words) for _, rows in weeks],
+        ),
+    ]  # fmt: skip
+
+
+def _conversations(
+    figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
+) -> list[Figure]:
+    from pipeline.report import charts as draw
+
+    found = []
+    if figures.arcs:
+        arcs = named(figures.arcs, "emotion")
+        tenths = [{**row, "tenth": f"{row['tenth'] * 10:02d}–{row['tenth'] * 10 + 10}"} for row in arcs]
+        figure = Figure("arcs", words["arcs"], words["arcs_caption"], [wide_table(tenths, "tenth", shown, words)])
+        found.append(charts.add(figure, [draw.arcs(arcs, shown, words)]))
+    for id_, rows, down, across, count in (
+        ("transitions", figures.transitions, "emotion_before", "emotion", "times"),
+        ("endings", figures.endings, "first_emotion", "last_emotion", "conversations"),
+    ):
+        if not rows:
+            continue
+        cells = [{**row, "times": row[count]} for row in named(rows, down, across)]
+        second = "next_emotion" if id_ == "transitions" else "last_emotion"
+        first = "emotion" if id_ == "transitions" else "first_emotion"
+        columns = {down: first, across: second, "times": "rows", "share": "share"}
+        figure = Figure(id_, words[id_], words[f"{id_}_caption"], [Choice("", table(id_, cells, columns, words))])
+        found.append(charts.add(figure, [draw.matrix(cells, shown, down, across, words, id_)]))
+    return found
+
+
+def _breakdowns(
+    figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
+) -> list[Figure]:
+    from pipeline.report import charts as draw
+
+    choices, specs = [], []
+    for column, rows in figures.breakdowns.items():
+        told = [{**row, "value": _value(row, words)} for row in named(rows, "emotion")]
+        choices.append(Choice(visible(column), wide_table(told, "value", shown, words, visible(column)).table))
+        specs.append(draw.by_value(told, shown, words))
+    if not choices:
+        return []
+    figure = Figure("breakdowns", words["breakdowns"], words["breakdowns_caption"], choices, wide=True)
+    return [charts.add(figure, specs)]
+
+
+def _distributions(
+    figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
+) -> list[Figure]:
+    from pipeline.report import charts as draw
+
+    found = []
+    for id_, rows, at, step in (
+        ("confidences", figures.confidences, "confidence", 0.05),
+        ("lengths", figures.lengths, "characters", 10),
+    ):
+        if rows:
+            told = named(rows, "emotion")
+            columns = {"emotion": "emotion", at: at, "rows": "rows"}
+            figure = Figure(id_, words[id_], words[f"{id_}_caption"], [Choice("", table(id_, told, columns, words))])
+            found.append(charts.add(figure, [draw.histogram(told, at, step, shown, words, id_)]))
+    return found
+
+
+def _value(row: dict[str, Any], words: dict[str, Any]) -> str:
+    if row["others"]:
+        return str(words["others"])
+    return cut(visible(row["value"]), _LONGEST_VALUE) or str(words["blank"])
