@@ -14,11 +14,11 @@ from schemas.labels import EMOJI
 if TYPE_CHECKING:
     from pipeline.report.figures import Figures
 
-_BAR = 20  # characters
+_BAR = 18  # characters
 _MOST_LINES = 31  # of a breakdown: a month
-_LONGEST_VALUE = 20
-_LONGEST_TEXT = 44
-_WIDTH = 100  # where there is no terminal that has one
+_LONGEST_VALUE = 18
+_LONGEST_TEXT = 36
+_WIDTH = 80  # where there is no terminal that has one
 
 
 def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:

@@ -224,6 +224,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def identifier(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def store(db: duckdb.DuckDBPyConnection, name: str) -> None:
     """Compute an aggregate once, into a table of its name."""
     db.execute(f"CREATE TEMP TABLE {name} AS {aggregate(name)[0]}")

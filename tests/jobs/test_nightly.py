@@ -1,6 +1,11 @@
 """`emojob nightly` as cron runs it: exit codes, one line of summary, a log and metrics for those who watch."""
 
 import json
+import random
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -129,3 +134,34 @@ def test_what_is_wrong_is_one_line_and_code_2(emojob, place):
     code, _, err = emojob("nightly", place / "n.toml")
     assert (code, err.count("\n")) == (2, 1)
     assert "did you mean input?" in err
+
+
+def test_a_night_that_is_killed_goes_on_and_comes_to_the_same(place, tmp_path_factory, tiny_model):
+    def night(folder, seconds: float | None = None) -> int:
+        command = [sys.executable, "-m", "jobs", "nightly", str(folder / "n.toml"), "--date", "2026-11-04", "--quiet"]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        if seconds is not None:
+            time.sleep(seconds)
+            process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+    for day in (1, 2, 3, 4):
+        write(place, day, [" ".join(WORDS[(i * 7 + j + day) % 11] for j in range(4)) for i in range(500)])
+    began = time.monotonic()
+    assert night(place) == 0
+    took = time.monotonic() - began
+    whole = json.loads((place / "n.jsonl").read_text())
+    page = (place / "r.html").read_bytes()
+    for file in [*(place / "out").rglob("*"), place / "n.jsonl", place / "r.html", place / "n.prom"]:
+        if file.is_file():
+            file.unlink()
+    chance = random.Random(4)
+    for _ in range(3):
+        night(place, chance.uniform(0.2, 1.0) * took)
+    assert night(place) == 0
+    assert (place / "r.html").read_bytes() == page
+    last = json.loads((place / "n.jsonl").read_text().splitlines()[-1])
+    assert {key: last[key] for key in ("rows", "emotions", "drift")} == {
+        key: whole[key] for key in ("rows", "emotions", "drift")
+    }
+    assert not [file for file in place.rglob("*") if file.name.endswith(".tmp")]

@@ -10,6 +10,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from rich.cells import cell_len
 
 from jobs.main import main
 from jobs.prompt import Names, complete, converse
@@ -164,7 +165,7 @@ class TestReport:
         code, said_, err = emojob("report", out)
         assert (code, err) == (0, "")
         assert "\x1b" not in said_
-        assert max(map(len, said_.splitlines())) <= 100
+        assert max(map(cell_len, said_.splitlines())) <= 80
         assert "2026-11-23 to 2026-11-24, 2 labelled utterances" in said_
         assert [line.split()[-2:] for line in said_.splitlines() if "분노" in line] == [["100.0%", "+100.0"]]
 
