@@ -62,6 +62,7 @@ class Corpora:
     goemotions_test: Labelled
     dialogue: Labelled
     dialogue_test: Labelled
+    dialogue_other_hand: Labelled
     spiece: Path
 
 
@@ -122,6 +123,7 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
         goemotions_test=corpora.goemotions(path["goemotions_test"]),
         dialogue=corpora.dialogue(corpora.DIALOGUE / "train.csv"),
         dialogue_test=corpora.dialogue(corpora.DIALOGUE / "test.csv"),
+        dialogue_other_hand=corpora.dialogue(corpora.DIALOGUE / "other_hand.csv"),
         spiece=path["spiece"],
     )
 
@@ -163,6 +165,7 @@ def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe:
         "goemotions_dev": on(read.goemotions_dev, recipe.goemotions).as_json(),
         "goemotions_test": on(read.goemotions_test, recipe.goemotions).as_json(),
         "dialogue_test": on(read.dialogue_test, AS_THEY_ARE).as_json(),
+        "dialogue_other_hand": on(read.dialogue_other_hand, AS_THEY_ARE).as_json(),
     }
 
 

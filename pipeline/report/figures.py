@@ -172,7 +172,7 @@ def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
 
 
 def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
-    for name in ("turns", "conversations", "soured"):
+    for name in ("talks", "turns", "conversations", "soured"):
         store(db, name)
     for name in ("transitions", "endings", "arcs"):
         setattr(figures, name, rows_of(db, name))

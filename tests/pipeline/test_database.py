@@ -25,7 +25,7 @@ def ask(tmp_path):
 
     def answer(rows: list[dict], query: str, time_zone: str | None = None, **options: object) -> list[tuple]:
         with open_database(open_warehouse(write_archive(tmp_path / "out", rows, **options)), time_zone) as db:
-            for name in ("hours", "turns", "conversations", "soured"):
+            for name in ("hours", "talks", "turns", "conversations", "soured"):
                 store(db, name)
             return db.execute(query).fetchall()
 
@@ -163,7 +163,7 @@ def rows() -> list[dict]:
 def db(rows, tmp_path_factory):
     out = write_archive(tmp_path_factory.mktemp("archive"), rows, **ROLES)
     with open_database(open_warehouse(out)) as db:
-        for name in ("hours", "turns", "conversations", "soured"):
+        for name in ("hours", "talks", "turns", "conversations", "soured"):
             store(db, name)
         yield db
 
@@ -232,6 +232,9 @@ class TestAggregates:
 
     def test_conversations(self, db, talks):
         found = {row["conversation"]: row for row in rows_of(db, "conversations")}
+        emotions_of = collections.defaultdict(list)
+        for row in rows_of(db, "conversation_emotions"):
+            emotions_of[row["conversation"]].append(row)
         assert found.keys() == talks.keys()
         for room, talk_ in talks.items():
             emotions, row = [one["emotion"] for one in talk_], found[room]
@@ -243,7 +246,8 @@ class TestAggregates:
             turned = len(emotions) - runs[-1][1] + 1 if runs[-1][0] and len(runs) > 1 else None
             assert row["turned_at_turn"] == turned
             assert row["negative_share"] == pytest.approx(sum(e in BAD for e in emotions) / len(emotions))
-            assert dict(row["shares"]) == pytest.approx({e: emotions.count(e) / len(emotions) for e in set(emotions)})
+            shares = {one["emotion"]: one["share"] for one in emotions_of[room]}
+            assert shares == pytest.approx({e: emotions.count(e) / len(emotions) for e in set(emotions)})
 
     def test_soured(self, db, talks):
         expected = set()

@@ -33,7 +33,7 @@ def test_the_card_states_the_measured_figures_and_the_licences(made):
     folder, _, metrics, _ = made
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlanguage: ko\n")
-    for corpus in ("kote_held_out", "goemotions_dev", "goemotions_test", "dialogue_test"):
+    for corpus in ("kote_held_out", "goemotions_dev", "goemotions_test", "dialogue_test", "dialogue_other_hand"):
         assert f"{metrics[corpus]['accuracy']:.3f}" in card
         assert f"{metrics[corpus]['macro_f1']:.3f}" in card
     assert all(licence in card for licence in ("CC0", "MIT", "Apache-2.0"))
@@ -77,7 +77,8 @@ def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tok
 
 def test_dialogue_to_learn_from_and_to_be_tested_on_is_apart(data, recipe):
     read = read_corpora(data, recipe)
-    texts = ["".join(filter(str.isalnum, text)) for part in (read.dialogue, read.dialogue_test) for text in part.texts]
+    parts = (read.dialogue, read.dialogue_test, read.dialogue_other_hand)
+    texts = ["".join(filter(str.isalnum, text)) for part in parts for text in part.texts]
     assert len(set(texts)) == len(texts) > 500
 
 

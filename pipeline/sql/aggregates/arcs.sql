@@ -7,7 +7,7 @@ SELECT
     count(*) / sum(count(*)) OVER (PARTITION BY tenth) AS share
 FROM (
     SELECT emotion, ((turn - 1) * 10 // turns)::INTEGER AS tenth
-    FROM turns JOIN conversations USING (conversation)
+    FROM turns JOIN conversations USING (talk)
     WHERE turns >= 3
 )
 GROUP BY tenth, emotion

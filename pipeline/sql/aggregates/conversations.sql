@@ -1,35 +1,35 @@
--- One row: a conversation, with its labelled utterances (`turns`), first and last emotion, the share of each emotion, its
--- longest run of negative utterances, and where it turned: the turn (and the time) from which on it stayed negative to its
+-- One row: a conversation, with its labelled utterances (`turns`), first and last emotion, the share of negative
+-- utterances, its longest run of them, and where it turned: the turn (and the time) from which on it stayed negative to its
 -- end (null: it did not end so, or began so).
 WITH runs AS (
-    SELECT conversation, calm, count(*) AS length, min(turn) AS first_turn, max(turn) AS last_turn, min(said_at) AS since
+    SELECT talk, calm, count(*) AS length, min(turn) AS first_turn, max(turn) AS last_turn, min(said_at) AS since
     FROM turns
     WHERE negative
-    GROUP BY conversation, calm
+    GROUP BY talk, calm
 ), worst AS (
-    SELECT conversation, max(length) AS longest_negative_run, max_by(first_turn, last_turn) AS first_turn,
+    SELECT talk, max(length) AS longest_negative_run, max_by(first_turn, last_turn) AS first_turn,
         max(last_turn) AS last_turn, max_by(since, last_turn) AS since
     FROM runs
-    GROUP BY conversation
-), talks AS (
+    GROUP BY talk
+), whole AS (
     SELECT
-        conversation,
+        talk,
         count(*) AS turns,
         min(said_at) AS began_at,
         max(said_at) AS ended_at,
         min_by(emotion, turn) AS first_emotion,
         max_by(emotion, turn) AS last_emotion,
         max_by(confidence, turn) AS last_confidence,
-        count(*) FILTER (negative) / count(*) AS negative_share,
-        histogram(emotion) AS emotions
+        count(*) FILTER (negative) / count(*) AS negative_share
     FROM turns
-    GROUP BY conversation
+    GROUP BY talk
 )
 SELECT
-    talks.* EXCLUDE (emotions),
-    map_from_entries(list_transform(map_entries(emotions), lambda one: {k: one.key, v: one.value / turns})) AS shares,
+    conversation,
+    whole.*,
     coalesce(longest_negative_run, 0) AS longest_negative_run,
     CASE WHEN last_turn = turns AND first_turn > 1 THEN first_turn END AS turned_at_turn,
     CASE WHEN last_turn = turns AND first_turn > 1 THEN since END AS turned_at
-FROM talks
-LEFT JOIN worst USING (conversation)
+FROM whole
+JOIN talks USING (talk)
+LEFT JOIN worst USING (talk)

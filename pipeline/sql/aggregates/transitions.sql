@@ -5,13 +5,7 @@ SELECT
     emotion,
     count(*) AS times,
     count(*) / sum(count(*)) OVER (PARTITION BY before) AS share
-FROM (
-    SELECT
-        emotion,
-        lag(emotion) OVER (PARTITION BY conversation, speaker ORDER BY said_at, part, row) AS before
-    FROM utterances
-    WHERE conversation IS NOT NULL AND emotion IS NOT NULL
-)
+FROM (SELECT emotion, lag(emotion) OVER (PARTITION BY hash(talk, speaker) ORDER BY turn) AS before FROM turns)
 WHERE before IS NOT NULL
 GROUP BY before, emotion
 ORDER BY before, emotion

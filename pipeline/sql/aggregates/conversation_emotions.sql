@@ -1,0 +1,6 @@
+-- One row: a conversation and an emotion, with the utterances of the one that have the other, and their share of all its
+-- labelled utterances.
+SELECT conversation, emotion, count(*) AS rows, count(*) / sum(count(*)) OVER (PARTITION BY conversation) AS share
+FROM utterances
+WHERE conversation IS NOT NULL AND emotion IS NOT NULL
+GROUP BY conversation, emotion
