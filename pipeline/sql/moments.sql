@@ -11,8 +11,13 @@ CREATE MACRO moment_of_number(value, zone) AS CASE
     WHEN abs(value) < 9e18 THEN timezone(zone, to_timestamp(value / 1e9))
 END;
 
--- A text: ISO 8601 with or without an offset, and what Korean logs and messengers write.
-CREATE MACRO moment_of_text(value, zone) AS coalesce(
+-- A text: ISO 8601 with or without an offset, and what Korean logs and messengers write; years may have two digits.
+CREATE MACRO moment_of_text(value, zone) AS CASE WHEN regexp_matches(value, '^\s*\d{1,2}[./-]') THEN
+    try_strptime(
+        replace(replace(trim(value), '/', '.'), '-', '.'),
+        ['%y.%m.%d', '%y.%m.%d %H:%M', '%y.%m.%d %H:%M:%S', '%y.%m.%d. %H:%M', '%y.%m.%d.']
+    )
+ELSE coalesce(
     CASE WHEN regexp_matches(value, '\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|[+-]\d\d(:?\d\d)?)\s*$')
         THEN timezone(zone, TRY_CAST(trim(value) AS TIMESTAMPTZ))
     END,
@@ -28,4 +33,4 @@ CREATE MACRO moment_of_text(value, zone) AS coalesce(
         ]
     ),
     moment_of_number(TRY_CAST(value AS BIGINT), zone)
-);
+) END;

@@ -109,6 +109,7 @@ class TestMoments:
         [
             "2026-11-23 09:30:00", "2026-11-23T09:30:00", "2026-11-23T09:30:00+09:00", "2026-11-23T00:30:00Z",
             "2026-11-23T00:30:00.000+0000", "2026-11-23 09:30", "2026.11.23 09:30", "2026/11/23 09:30:00",
+            "26.11.23 09:30", "26-11-23 09:30:00", "26/11/23 9:30",
             "2026. 11. 23. 오전 9:30", "2026년 11월 23일 오전 9:30", "2026년 11월 23일 09:30", " 2026-11-23 09:30 ",
             "20261123093000", "1795393800", "1795393800000", 20261123093000, 1795393800, 1795393800000,
             1795393800000000, 1795393800.0, MONDAY,
@@ -118,12 +119,14 @@ class TestMoments:
     def test_a_moment_is_read(self, ask, value):
         assert ask([said("기쁨", at=value)], "SELECT said_at FROM labelled", time_column="at") == [(MONDAY,)]
 
-    @pytest.mark.parametrize("value", ["2026-11-23", "20261123", "2026.11.23", 20261123, datetime.date(2026, 11, 23)])
+    @pytest.mark.parametrize(
+        "value", ["2026-11-23", "20261123", "2026.11.23", "26.11.23", 20261123, datetime.date(2026, 11, 23)]
+    )
     def test_a_day_is_read(self, ask, value):
         found = ask([said("기쁨", at=value)], "SELECT said_at FROM labelled", time_column="at")
         assert found == [(datetime.datetime(2026, 11, 23),)]
 
-    @pytest.mark.parametrize("value", ["", "모름", "2026-13-45", "99:99", None])
+    @pytest.mark.parametrize("value", ["", "모름", "2026-13-45", "26.13.45", "99:99", None])
     def test_what_is_no_moment_is_null_and_the_row_stays(self, ask, value):
         rows = [said("기쁨", at=value), said("분노", at="2026-11-23")]
         assert len(ask(rows, "FROM labelled WHERE said_at IS NULL", time_column="at")) == 1
