@@ -20,7 +20,7 @@ COLOURS = 12
 _SHADE = alt.Scale(domainMin=0, range=[0.03, 1])
 _PERCENT = alt.Axis(format="%")
 _LEGEND = alt.Legend(orient="top", title=None, columns=3, symbolType="square", labelLimit=110)
-_DAYS = alt.Axis(format="%m-%d", labelOverlap=True, grid=False)
+_DAYS = alt.Axis(format="%y-%m-%d", labelOverlap=True, grid=False)
 
 
 def colour_of(place: int) -> str:

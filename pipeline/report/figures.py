@@ -168,6 +168,8 @@ def _archive(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> dict[str, A
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     for name in ("days", "quality", "hours_of_day", "hours_of_week"):
         setattr(figures, name, rows_of(db, name))
+    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # days alone are known
+        figures.hours_of_day, figures.hours_of_week = [], []
     figures.latest = latest(figures.days)
 
 

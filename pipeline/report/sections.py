@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from pipeline.report.figures import Figures, Rows
 from pipeline.report.tables import Choice, Figure, quality_table, table, wide_table
 from pipeline.report.words import cut, label_shown
 
+_MOST_PERIODS = 130  # bars of a chart; with more days, it goes by weeks or months
 _LONGEST_VALUE = 60  # characters of a column's value
 
 
@@ -46,11 +48,41 @@ def sections(figures: Figures, words: dict[str, Any], charts: Charts) -> list[tu
 Named = Callable[..., Rows]
 
 
+def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
+    """What a chart of these days goes by (day, week or month), and the first day of that period for each day."""
+    if len(days) <= _MOST_PERIODS:
+        return "day", lambda day: day
+    if (max(days) - min(days)).days <= 7 * _MOST_PERIODS:
+        return "week", lambda day: day - datetime.timedelta(days=day.weekday())
+    return "month", lambda day: day.replace(day=1)
+
+
+def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
+    """Rows of days put together by period; counts are added up, shares and means made anew."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    sure: dict[tuple[Any, ...], float] = {}
+    for row in days:
+        at = (first_day(row["day"]).isoformat(), *(row[key] for key in keys))
+        whole = found.setdefault(at, {"day": at[0], **{key: row[key] for key in keys}})
+        for name, value in row.items():
+            if isinstance(value, int):
+                whole[name] = whole.get(name, 0) + value
+        sure[at] = sure.get(at, 0.0) + (row.get("mean_confidence") or 0.0) * row.get("labelled", 0)
+    totals: dict[str, int] = {}
+    for whole in found.values():
+        totals[whole["day"]] = totals.get(whole["day"], 0) + whole["rows"]
+    for at, whole in found.items():
+        whole["share"] = whole["rows"] / totals[whole["day"]]
+        whole["mean_confidence"] = sure[at] / whole["labelled"] if whole.get("labelled") else None
+    return list(found.values())
+
+
 def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts) -> list[Figure]:
     from pipeline.report import charts as draw
 
-    days = named([{**row, "day": row["day"].isoformat()} for row in figures.days], "emotion")
-    quality = [{**row, "day": row["day"].isoformat()} for row in figures.quality if row["day"] is not None]
+    period, first_day = _period({row["day"] for row in figures.days})
+    days = named(_by_period(figures.days, first_day, ("emotion",)), "emotion")
+    quality = _by_period([row for row in figures.quality if row["day"] is not None], first_day)
     by_emotion = [
         (label, named([row for row in figures.hours_of_week if row["emotion"] == label], "emotion"))
         for label in figures.labels
@@ -60,10 +92,14 @@ def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, An
         for label, rows in by_emotion
         if rows
     ]
-    return [
+    found = [
         charts.add(
             Figure(
-                "days", words["by_day"], words["by_day_caption"], [wide_table(days, "day", shown, words)], wide=True,
+                "days",
+                words[f"by_{period}"],
+                words[f"by_{period}_caption"],
+                [wide_table(days, "day", shown, words)],
+                wide=True,
             ),
             [draw.over_time(days, shown, words)],
         ),
@@ -71,16 +107,13 @@ def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, An
             Figure("volume", words["volume"], words["volume_caption"], [Choice("", quality_table(quality, words))]),
             [draw.volume(quality, words)],
         ),
-        charts.add(
-            Figure(
-                "clock", words["clock"], words["clock_caption"],
-                [Choice(label_shown(label, words), table("clock", rows, {
-                    "weekday": "weekday", "hour_of_day": "hour", "rows": "rows", "share": "share",
-                }, words)) for label, rows in weeks],
-            ),
-            [draw.clock(rows, words) for _, rows in weeks],
-        ),
-    ]  # fmt: skip
+    ]
+    if weeks:
+        columns = {"weekday": "weekday", "hour_of_day": "hour", "rows": "rows", "share": "share"}
+        choices = [Choice(label_shown(label, words), table("clock", rows, columns, words)) for label, rows in weeks]
+        figure = Figure("clock", words["clock"], words["clock_caption"], choices)
+        found.append(charts.add(figure, [draw.clock(rows, words) for _, rows in weeks]))
+    return found
 
 
 def _conversations(

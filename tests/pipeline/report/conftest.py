@@ -65,7 +65,7 @@ def chromium() -> str:
     pytest.skip("no Chromium here; install Debian's package chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright is there no other event loop can run
 def browser(chromium) -> Iterator:
     from playwright.sync_api import sync_playwright
 

@@ -1,6 +1,7 @@
 """The report in a real browser: its figures, sorting, choosing, CSV; nothing leaves it, and hostile text stays text."""
 
 import csv
+import datetime
 import io
 
 import pytest
@@ -161,6 +162,21 @@ def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened
     ]  # fmt: skip
     assert page.locator("#to-look-at").count() == 0
     assert page.said == []
+
+
+@pytest.mark.parametrize(
+    ("step", "title", "period"),
+    [(2, "Emotions by week", lambda day: day.isocalendar()[:2]), (40, "Emotions by month", lambda day: str(day)[:7])],
+)
+def test_a_chart_of_many_days_goes_by_weeks_or_months(opened, tmp_path, step, title, period):
+    days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=step * i) for i in range(300)]
+    told = [said("기쁨", sent_at=str(day)) for day in days] + [said("분노", sent_at="2020-01-01")]
+    page = opened(make_figures(open_warehouse(write_archive(tmp_path / "long", told))))
+    assert page.locator("#figure-days h3").inner_text() == title
+    shown = rows(page, "days")
+    assert len(shown) == len({period(day) for day in days})
+    assert sum(int(row[1].replace(",", "")) for row in shown) == 301
+    assert page.locator("#figure-clock").count() == 0  # no hours are known
 
 
 def test_both_languages_have_the_same_words():
