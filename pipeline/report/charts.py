@@ -19,6 +19,7 @@ COLOURS = 12
 
 _SHADE = alt.Scale(domainMin=0, range=[0.03, 1])
 _PERCENT = alt.Axis(format="%")
+_UNITS: dict[str, Any] = {"day": "utcyearmonthdate", "week": "utcyearweek", "month": "utcyearmonth"}
 _LEGEND = alt.Legend(orient="top", title=None, columns=3, symbolType="square", labelLimit=110)
 _DAYS = alt.Axis(format="%y-%m-%d", labelOverlap=True, grid=False)
 
@@ -33,31 +34,31 @@ def _emotion(labels: list[str], title: str) -> alt.Color:
     return alt.Color("emotion:N", title=title, scale=scale, sort=labels, legend=_LEGEND)
 
 
-def over_time(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Stacked bars of shares by day. rows: day (ISO), emotion, rows, share."""
+def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str) -> Spec:
+    """Stacked bars of shares by day, week or month. rows: day (ISO, the first of its period), emotion, rows, share."""
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "place": order[row["emotion"]]} for row in rows]
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
         .encode(
-            x=alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=_DAYS),
+            x=alt.X("day:T", timeUnit=_UNITS[period], title=None, axis=_DAYS),
             y=alt.Y("share:Q", title=words["share"], stack="normalize", axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
             order=alt.Order("place:Q"),
             tooltip=_tooltips(words, day="day", emotion="emotion", rows="rows", share="share"),
         )
     )  # fmt: skip
-    return finished(chart, words["by_day"], PAGE, 260)
+    return finished(chart, words[f"by_{period}"], PAGE, 260)
 
 
-def volume(rows: Rows, words: dict[str, Any]) -> Spec:
-    """Bars of labelled rows by day. rows: day (ISO), labelled."""
+def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
+    """Bars of labelled rows by day, week or month. rows: day (ISO, the first of its period), labelled."""
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(color=PAGE.first)
         .encode(
-            x=alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=_DAYS),
+            x=alt.X("day:T", timeUnit=_UNITS[period], title=None, axis=_DAYS),
             y=alt.Y("labelled:Q", title=words["rows"], axis=alt.Axis(format="~s", tickCount=4)),
             tooltip=_tooltips(words, day="day", labelled="rows"),
         )

@@ -101,11 +101,11 @@ def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, An
                 [wide_table(days, "day", shown, words)],
                 wide=True,
             ),
-            [draw.over_time(days, shown, words)],
+            [draw.over_time(days, shown, words, period)],
         ),
         charts.add(
             Figure("volume", words["volume"], words["volume_caption"], [Choice("", quality_table(quality, words))]),
-            [draw.volume(quality, words)],
+            [draw.volume(quality, words, period)],
         ),
     ]
     if weeks:
