@@ -37,8 +37,8 @@ ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "sp
 #: The aggregates, each behind those that it is made from.
 AGGREGATES = (
     "hours", "emotions", "days", "quality", "hours_of_day", "hours_of_week", "confidences", "lengths",
-    "typical", "uncertain", "talks", "turns", "transitions", "conversations", "conversation_emotions", "soured",
-    "endings", "arcs",
+    "extremes", "typical", "uncertain", "talks", "turns", "transitions", "conversations", "conversation_emotions",
+    "soured", "endings", "arcs",
 )  # fmt: skip
 
 # What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.

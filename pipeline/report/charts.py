@@ -84,15 +84,14 @@ def clock(rows: Rows, words: dict[str, Any]) -> Spec:
 
 def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[str, Any], title: str) -> Spec:
     """A heat map of shares, each row adding up to 1. rows: `down` and `across` (emotions), a count, share."""
-    first, second = down, across
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X(f"{second}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"],
+        x=alt.X(f"{across}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"],
                 sort=labels, scale=alt.Scale(domain=labels),
                 axis=alt.Axis(orient="top", labelAngle=-40, grid=False)),
-        y=alt.Y(f"{first}:N", title=words["emotion" if title == "transitions" else "first_emotion"],
+        y=alt.Y(f"{down}:N", title=words["emotion" if title == "transitions" else "first_emotion"],
                 sort=labels, scale=alt.Scale(domain=labels)),
-        tooltip=[alt.Tooltip(f"{first}:N", title=words["emotion"]),
-                 alt.Tooltip(f"{second}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"]),
+        tooltip=[alt.Tooltip(f"{down}:N", title=words["emotion"]),
+                 alt.Tooltip(f"{across}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"]),
                  alt.Tooltip("times:Q", title=words["rows"], format=","),
                  alt.Tooltip("share:Q", title=words["share"], format=".1%")],
     )  # fmt: skip

@@ -81,7 +81,8 @@ def make_figures(warehouse: Warehouse, options: ReportOptions | None = None) -> 
     options = options or ReportOptions()
     with open_database(warehouse, options.time_zone) as db:
         _check_by(db, options.by)
-        store(db, "hours")
+        for name in ("hours", "extremes"):
+            store(db, name)
         figures = Figures(
             archive=_archive(db, warehouse),
             model=dict(warehouse.run.get("model") or {}),

@@ -89,7 +89,7 @@ def main() -> None:
 
 def compute(db: duckdb.DuckDBPyConnection, name: str) -> None:
     """Compute an aggregate, into a table where others are made from it."""
-    if name in ("hours", "talks", "turns", "conversations", "soured"):
+    if name in ("hours", "extremes", "talks", "turns", "conversations", "soured"):
         database.store(db, name)
     else:
         database.rows_of(db, name)
