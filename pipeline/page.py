@@ -56,7 +56,8 @@ def check_drawable() -> None:
 
 
 def render(template: str, script: str, style: str, charts: dict[str, Any], **values: Any) -> bytes:
-    """A whole page. template: Jinja2, in which everything is escaped; charts: what the script draws, as JSON.
+    """A whole page. template: Jinja2, in which everything is escaped; script: of this page, behind
+    what page.js gives to all; charts: what it draws, as JSON (`given` in the script).
 
     The template gets `policy`, `style`, `charts` and `script` for their places, and the `values`.
     """
@@ -65,7 +66,7 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
 
     # `</script>` must not stand in a script, whatever the labels are
     specs = json.dumps(charts, ensure_ascii=False).replace("<", "\\u003c")
-    script = f"{_libraries()}\n{script}".replace("</script", "<\\/script")
+    script = "\n".join([_libraries(), _file("page.js"), script]).replace("</script", "<\\/script")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page = environment.from_string(template).render(
         policy=(
@@ -111,7 +112,7 @@ def finished(chart: Any, description: str, palette: Palette, height: int = 240) 
 
 def style_sheet(*more: str) -> str:
     """What every page looks like, and the style of one page behind it."""
-    return "\n".join([(files("pipeline") / "page.css").read_text(encoding="utf-8"), *more])
+    return "\n".join([_file("page.css"), *more])
 
 
 def write_whole(place: Path, content: bytes) -> None:
@@ -123,6 +124,10 @@ def write_whole(place: Path, content: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _file(name: str) -> str:
+    return (files("pipeline") / name).read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -1,21 +1,7 @@
-// Draws the charts, lets choosers choose, sorts tables and saves them as CSV. Expressions are interpreted, never
-// evaluated as code, and nothing leaves the page.
-"use strict";
-const given = JSON.parse(document.getElementById("charts").textContent);
-const options = {
-  mode: "vega-lite",
-  renderer: "svg",
-  ast: true,
-  actions: false,
-  defaultStyle: false,
-  tooltip: { disableDefaultStyle: true },
-};
-
+// Draws the charts, lets choosers choose, sorts tables and saves them as CSV. Nothing leaves the page.
 function draw(name, choice) {
   const place = document.querySelector(`.chart[data-figure="${name}"]`);
-  vegaEmbed(place, given.figures[name][choice], options).catch(() => {
-    place.textContent = given.words.not_drawn;
-  });
+  drawIn(place, given.figures[name][choice], given.words.not_drawn);
   for (const table of document.querySelectorAll(`.choice[data-figure="${name}"]`)) {
     table.hidden = Number(table.dataset.choice) !== choice;
   }

@@ -1,0 +1,17 @@
+// What every page begins with: its charts, and how one is drawn. Expressions are interpreted, never evaluated as code.
+"use strict";
+const given = JSON.parse(document.getElementById("charts").textContent);
+
+function drawIn(place, chart, otherwise) {
+  const options = {
+    mode: "vega-lite",
+    renderer: "svg",
+    ast: true,
+    actions: false,
+    defaultStyle: false,
+    tooltip: { disableDefaultStyle: true },
+  };
+  vegaEmbed(place, chart, options).catch(() => {
+    place.textContent = otherwise;
+  });
+}
