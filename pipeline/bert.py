@@ -139,7 +139,11 @@ class Classifier(nn.Module):
 
     def pooled(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
         """ids: int [rows, tokens] of texts of one length -> [rows, hidden]."""
-        return torch.tanh(self.pooler(self.encoder(ids, segments, dropout)[:, 0]))
+        return torch.tanh(self.pooler(self.summary(self.encoder(ids, segments, dropout))))
+
+    def summary(self, hidden: Tensor) -> Tensor:
+        """[rows, tokens, hidden] of texts of one length -> [rows, hidden]: what stands for a text, here its [CLS]."""
+        return hidden[:, 0]
 
     def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
         """ids: int [rows, tokens] of texts of one length -> logits [rows, labels]."""

@@ -43,14 +43,14 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
     folder = model.find_folder(name, option="--base")
     config = model.read_config(folder, shown, KINDS)
     tokenizer = model.read_tokenizer(folder, shown)
-    config, weights = _as_bert(config, model.read_weights(folder, shown), shown)
+    config, weights = as_bert(config, model.read_weights(folder, shown), shown)
     shape = model.read_shape(config, shown)
     model.check_tokenizer(tokenizer, config, weights, shown)
     torch.manual_seed(seed)
     notes = []
     if "bert.pooler.dense.weight" not in weights:
         notes.append(f"{shown} has no pooler: a new one is trained")
-        _put_linear(weights, "bert.pooler.dense", shape.hidden_size, shape.hidden_size)
+        put_linear(weights, "bert.pooler.dense", shape.hidden_size, shape.hidden_size)
     ids = _label_ids(config)
     if set(ids) == set(labels) and len(weights.get("classifier.weight", ())) == len(labels):
         order = [ids[label] for label in labels]
@@ -58,14 +58,15 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
         weights["classifier.bias"] = weights["classifier.bias"][order]
         notes.append(f"{shown} has these labels already: its head is trained further")
     else:
-        _put_linear(weights, "classifier", len(labels), shape.hidden_size)
+        put_linear(weights, "classifier", len(labels), shape.hidden_size)
     return Base(shown, model.assemble(weights, shape, len(labels), shown), shape, tokenizer, tuple(notes))
 
 
-def _as_bert(
-    config: dict[str, Any], weights: dict[str, Tensor], shown: str
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The config and the weights of a BERT that gives the same hidden states."""
+def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The config and the weights, by their Hugging Face names, of a BERT that gives the same hidden states.
+
+    Raises ModelError where the encoder has no such twin.
+    """
     kind = config["model_type"]
     if not any(key.startswith(f"{kind}.") for key in weights):  # an encoder that was stored on its own
         weights = {f"{kind}.{key}": w for key, w in weights.items()}
@@ -96,7 +97,7 @@ def _label_ids(config: dict[str, Any]) -> dict[str, int]:
     return ids if sorted(ids.values()) == list(range(len(ids))) else {}
 
 
-def _put_linear(weights: dict[str, Tensor], name: str, rows: int, columns: int) -> None:
+def put_linear(weights: dict[str, Tensor], name: str, rows: int, columns: int) -> None:
     """A new linear layer with BERT's first weights: normal, 0.02."""
     weights[f"{name}.weight"] = torch.randn(rows, columns) * 0.02
     weights[f"{name}.bias"] = torch.zeros(rows)

@@ -69,8 +69,7 @@ def complete(folder: Path) -> Path | None:
 def finish(checkpoint: Path, state: State, best: Weights | None) -> None:
     """Add the best weights and our state to a checkpoint that the Trainer wrote; the older ones are removed."""
     if best is not None:
-        save_file(best, temporary(checkpoint / _BEST))
-        commit(temporary(checkpoint / _BEST), checkpoint / _BEST)
+        store_weights(best, checkpoint / _BEST)
     for file in checkpoint.iterdir():  # the Trainer leaves its own where a power cut could still lose them
         with file.open("rb") as written:
             os.fsync(written.fileno())
@@ -81,6 +80,12 @@ def finish(checkpoint: Path, state: State, best: Weights | None) -> None:
     for place in checkpoint.parent.glob("checkpoint-*"):
         if place != checkpoint:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def store_weights(weights: Weights, file: Path) -> None:
+    """Write weights to a safetensors file, atomically."""
+    save_file(weights, temporary(file))
+    commit(temporary(file), file)
 
 
 def read(checkpoint: Path) -> tuple[State, Weights | None]:

@@ -1,18 +1,18 @@
-"""The default model, from plain texts to the finished folder: pre-train, fine-tune, calibrate, measure, write."""
+"""The default model, from plain texts to the finished folder: pre-train, fine-tune, be taught, calibrate, measure."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
 from pipeline.atomic import write_json
 from pipeline.bert import BertShape, Classifier
@@ -22,16 +22,21 @@ from schemas.errors import ArchiveError, OptionError
 from schemas.labels import DEFAULT_LABELS
 from training import corpora
 from training.calibration import fit_temperature, softmax
+from training.checkpoints import store_weights
 from training.corpora import Labelled
 from training.evaluation import Evaluation, evaluate
-from training.finetuning import Examples, fine_tune, predict
+from training.finetuning import Examples, balanced, fine_tune, macro_f1_on, predict
 from training.mapping import LabelMap
 from training.model_card import model_card
 from training.model_folder import Trained, write_model_folder
 from training.pretraining import Pretrainer, pretrain
 from training.recipe import CORPORA, ModelRecipe
+from training.teacher import find_base, teachers_opinion, with_opinion
 
 STORED_IN = torch.bfloat16
+
+#: The parts of a recipe whose results are kept in the work folder.
+KEPT_OF = ("shape", "corpus", "pretraining", "fine_tuning", "teacher")
 
 #: The label map of texts that bear the default model's own labels.
 AS_THEY_ARE = LabelMap(DEFAULT_LABELS, np.eye(len(DEFAULT_LABELS), dtype=np.float32))
@@ -71,9 +76,9 @@ def make_default_model(
 ) -> dict[str, Any]:
     """Make the model folder `out` from the corpora in `data`, and return its measured figures.
 
-    work: holds the checkpoint; the same call goes on with it where an earlier one stopped. `report` gets lines of
+    work: holds what is done so far; the same call goes on with it where an earlier one stopped. `report` gets lines of
     progress. Raises ArchiveError where a file of `data` is missing, OptionError where the recipe does not
-    fit the tokenizer, or `work` was begun with another recipe.
+    fit the tokenizer, or `work` was begun with another recipe, and ModelError where the teacher cannot be had.
     """
     read = read_corpora(data, recipe)
     tokenizer = KoBertTokenizer(read.spiece)
@@ -84,13 +89,14 @@ def make_default_model(
         )
     work.mkdir(parents=True, exist_ok=True)
     _claim(work, recipe)
+    find_base(recipe.teacher.base, work)  # now, rather than after hours of pre-training
     report(f"pre-training on {len(read.reviews) + len(read.chat):,} unlabelled and {_labelled(read):,} labelled texts")
     encoded, ratings = _plain_texts(read, tokenizer, recipe)
     checkpoint = work / "pretraining.pt"
     pretrained = pretrain(
         encoded, ratings, recipe.shape, tokenizer.mask_id, recipe.pretraining, checkpoint, report, device
     )
-    trained = fine_tuned(pretrained, read, tokenizer, recipe, report, device)
+    trained = fine_tuned(pretrained, read, tokenizer, recipe, work, report, device)
     metrics = measure(trained, read, tokenizer, recipe)
     card = model_card(metrics, len(read.dialogue.texts), recipe)
     write_model_folder(out, trained, tokenizer, metrics, card, STORED_IN)
@@ -133,23 +139,33 @@ def fine_tuned(
     read: Corpora,
     tokenizer: KoBertTokenizer,
     recipe: ModelRecipe,
+    work: Path,
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> Trained:
-    """Fine-tune and calibrate; the epoch and the temperature are chosen on the held-out texts."""
+    """Fine-tune on the labels, then on the teacher's opinion too, and calibrate.
+
+    Epochs and the temperature are chosen on the held-out texts. work: keeps the fine-tuned model and the opinion.
+    """
+    tuning, labels = recipe.fine_tuning, recipe.kote.hard(read.kote_held_out.marks)
     held_out = tokenizer.encode(read.kote_held_out.texts, recipe.corpus.max_length)
-    labels = recipe.kote.hard(read.kote_held_out.marks)
-
-    def judge(classifier: Classifier) -> float:
-        return evaluate(softmax(predict(classifier, held_out)), labels, DEFAULT_LABELS).macro_f1
-
-    torch.manual_seed(recipe.fine_tuning.seed)
-    body = _with_new_head(pretrained, recipe.shape, len(DEFAULT_LABELS)).to(device)
+    judge = macro_f1_on(held_out, labels)
     examples = labelled_examples(read, tokenizer, recipe)
-    report(f"fine-tuning on {len(examples.encoded):,} texts, {len(labels):,} held out")
-    classifier = stored(fine_tune(body, examples, recipe.fine_tuning, judge, report), STORED_IN)
-    temperature = fit_temperature(predict(classifier, held_out), labels)
-    return Trained(classifier, recipe.shape, DEFAULT_LABELS, temperature)
+    torch.manual_seed(tuning.seed)
+    body = _with_new_head(pretrained, recipe.shape, len(DEFAULT_LABELS)).to(device)
+    done = work / "fine_tuned.safetensors"
+    if not done.exists():
+        report(f"fine-tuning on the labels, {len(labels):,} texts held out")
+        store_weights(fine_tune(body, examples, tuning, judge, report).state_dict(), done)
+    body.load_state_dict(load_file(done))
+    opinion = teachers_opinion(
+        learnt_from(read), examples, (read.kote_held_out.texts, labels), recipe, work, report, device
+    )
+    taught = with_opinion(body, examples, opinion, recipe.distillation)
+    report(f"fine-tuning on the labels and the teacher's opinion of {len(taught.corpora['reviews']):,} reviews")
+    again = replace(tuning, phases=recipe.distillation.phases)
+    classifier = stored(fine_tune(body, taught, again, judge, report), STORED_IN)
+    return Trained(classifier, recipe.shape, DEFAULT_LABELS, fit_temperature(predict(classifier, held_out), labels))
 
 
 def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> dict[str, Any]:
@@ -169,10 +185,15 @@ def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe:
     }
 
 
+def learnt_from(read: Corpora) -> list[str]:
+    """The texts of `labelled_examples`, one corpus behind the other."""
+    return [*read.kote.texts, *read.goemotions.texts, *read.dialogue.texts, *read.reviews]
+
+
 def labelled_examples(read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> Examples:
-    """The labelled texts one corpus behind the other, each with what is known of it."""
-    labelled = [read.kote.texts, read.goemotions.texts, read.dialogue.texts]
-    starts = np.cumsum([0, *map(len, labelled), len(read.reviews)])
+    """The texts one corpus behind the other, each with what is known of it; the classes are balanced."""
+    parts = [read.kote.texts, read.goemotions.texts, read.dialogue.texts, read.reviews]
+    starts = np.cumsum([0, *map(len, parts)])
     places = dict(zip(CORPORA, map(np.arange, starts[:-1], starts[1:]), strict=True))
 
     def known(rows: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -188,8 +209,8 @@ def labelled_examples(read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRe
             read.dialogue.marks,
         ]
     )
-    return Examples(
-        encoded=tokenizer.encode([*itertools.chain(*labelled), *read.reviews], recipe.corpus.max_length),
+    examples = Examples(
+        encoded=tokenizer.encode(learnt_from(read), recipe.corpus.max_length),
         corpora=places,
         classes=known(np.arange(len(classes)), classes),
         marks={
@@ -198,6 +219,7 @@ def labelled_examples(read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRe
             "rating": known(places["reviews"], read.ratings[:, None]),
         },
     )
+    return replace(examples, classes=balanced(examples, recipe.fine_tuning.balance))
 
 
 def stored(classifier: Classifier, dtype: torch.dtype) -> Classifier:
@@ -223,8 +245,8 @@ def _with_new_head(pretrained: Pretrainer, shape: BertShape, labels: int) -> Cla
 
 
 def _claim(work: Path, recipe: ModelRecipe) -> None:
-    """Note in the work folder what its checkpoint is made with; a checkpoint of another recipe is not gone on with."""
-    parts = {part: dataclasses.asdict(getattr(recipe, part)) for part in ("shape", "corpus", "pretraining")}
+    """Note in the work folder what it is begun with; work begun with another recipe is not gone on with."""
+    parts = {part: dataclasses.asdict(getattr(recipe, part)) for part in KEPT_OF}
     ours = json.loads(json.dumps(parts))  # as it comes back: lists, no tuples
     note = work / "begun_with.json"
     if not note.exists():

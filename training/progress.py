@@ -34,5 +34,6 @@ class Progress:
         """What is reported, `seconds` after the beginning."""
         speed = max((self.done - self._first) / max(seconds, 1e-9), 1e-9)
         losses = ", ".join(f"{name} {mean:.3f}" for name, mean in self._means.items())
+        losses = losses and f"loss: {losses}, "
         left = (self.total - self.done) / speed / 60
-        return f"{self.done:,} of {self.total:,} {self._unit}, loss: {losses}, {speed:,.1f}/s, {left:.0f} min left"
+        return f"{self.done:,} of {self.total:,} {self._unit}, {losses}{speed:,.1f}/s, {left:.0f} min left"

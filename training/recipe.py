@@ -16,6 +16,7 @@ from training.mapping import LabelMap, label_names
 
 DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
 
+SECTIONS = ("model", "corpus", "pretraining", "fine_tuning", "teacher", "distillation", "labels")
 CORPORA = ("kote", "goemotions", "dialogue", "reviews")
 REPEATED = ("kote", "goemotions", "chat")
 TASKS = ("classes", "kote", "goemotions", "rating")
@@ -78,7 +79,7 @@ class PretrainingRecipe:
 
 @dataclass(frozen=True)
 class Phase:
-    """[[fine_tuning.phases]]: some epochs over a mixture of corpora, with a weight for each task.
+    """[[fine_tuning.phases]] and others: epochs over a mixture of corpora, with a weight for each task.
 
     shares: how often an epoch reads each corpus (0.5: half of it, drawn anew each time; 3.0: three times).
     weights: the weight of each task's loss.
@@ -91,7 +92,7 @@ class Phase:
     weights: dict[str, float]
 
     def __post_init__(self) -> None:
-        where = f"fine_tuning.phases {self.name!r}"
+        where = f"phase {self.name!r}"
         between(f"{where} epochs", self.epochs, 1, 10_000)
         between(f"{where} learning_rate", self.learning_rate, 1e-9, 1)
         _numbers(f"{where} shares", self.shares, CORPORA)
@@ -126,6 +127,39 @@ class FineTuningRecipe:
 
 
 @dataclass(frozen=True)
+class TeacherRecipe:
+    """[teacher]: a bigger encoder that is fine-tuned on the same labels; the recipe file says what each one means."""
+
+    base: str
+    prefix: str
+    max_length: int
+    reviews: int
+    average: float
+    seed: int
+    phases: tuple[Phase, ...]
+
+    def __post_init__(self) -> None:
+        between("teacher.max_length", self.max_length, 3, 4096)
+        between("teacher.reviews", self.reviews, 0, 10**9)
+        between("teacher.average", self.average, 0, 0.9999)
+        between("teacher: number of phases", len(self.phases), 1, 100)
+
+
+@dataclass(frozen=True)
+class DistillationRecipe:
+    """[distillation]: what the model learns from the teacher; the recipe file says what each one means."""
+
+    trust: float
+    share: float
+    phases: tuple[Phase, ...]
+
+    def __post_init__(self) -> None:
+        between("distillation.trust", self.trust, 0, 1)
+        between("distillation.share", self.share, 0, 1)
+        between("distillation: number of phases", len(self.phases), 1, 100)
+
+
+@dataclass(frozen=True)
 class ModelRecipe:
     """A whole recipe file: a model from plain texts to calibrated classes."""
 
@@ -133,6 +167,8 @@ class ModelRecipe:
     corpus: CorpusRecipe
     pretraining: PretrainingRecipe
     fine_tuning: FineTuningRecipe
+    teacher: TeacherRecipe
+    distillation: DistillationRecipe
     kote: LabelMap
     goemotions: LabelMap
 
@@ -158,24 +194,18 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
         raise OptionError(f"recipe {path} does not exist; name a .toml file like {DEFAULT_RECIPE.name}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"recipe {path} is not TOML: {error}; compare it with {DEFAULT_RECIPE.name}") from None
-    sections = {"model": dict, "corpus": dict, "pretraining": dict, "fine_tuning": dict, "labels": dict}
-    check_keys("the recipe", table, sections)
+    check_keys("the recipe", table, dict.fromkeys(SECTIONS, dict))
     check_keys("labels", table["labels"], {"kote": str, "goemotions": str})
-    fine_tuning = dict(table["fine_tuning"])
-    phases = fine_tuning.get("phases", [])
-    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
-        raise OptionError(
-            f"recipe: fine_tuning.phases is {phases!r}; give each phase as a table [[fine_tuning.phases]]"
-        )
     pretraining = dict(table["pretraining"])
     if isinstance(pretraining.get("cycles"), list):
         pretraining["cycles"] = tuple(pretraining["cycles"])
-    fine_tuning["phases"] = tuple(fill(Phase, phase, "fine_tuning.phases") for phase in phases)
     return ModelRecipe(
         shape=fill(BertShape, table["model"], "model"),
         corpus=fill(CorpusRecipe, table["corpus"], "corpus"),
         pretraining=fill(PretrainingRecipe, pretraining, "pretraining"),
-        fine_tuning=fill(FineTuningRecipe, fine_tuning, "fine_tuning"),
+        fine_tuning=fill(FineTuningRecipe, _with_phases(table, "fine_tuning"), "fine_tuning"),
+        teacher=fill(TeacherRecipe, _with_phases(table, "teacher"), "teacher"),
+        distillation=fill(DistillationRecipe, _with_phases(table, "distillation"), "distillation"),
         kote=LabelMap.from_names(label_names(table["labels"]["kote"]), KOTE_LABELS),
         goemotions=LabelMap.from_names(label_names(table["labels"]["goemotions"]), GOEMOTIONS_LABELS),
     )
@@ -189,6 +219,13 @@ def fill(kind: type[_T], table: dict[str, Any], where: str) -> _T:
 def check_keys(where: str, table: dict[str, Any], expected: dict[str, Any]) -> None:
     """Raise OptionError unless a recipe's table has the expected keys, of the expected types, and no others."""
     settings.check_keys(f"recipe: {where}", table, expected, _COMPARE)
+
+
+def _with_phases(table: dict[str, Any], section: str) -> dict[str, Any]:
+    phases = table[section].get("phases", [])
+    if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
+        raise OptionError(f"recipe: {section}.phases is {phases!r}; give each phase as a table [[{section}.phases]]")
+    return {**table[section], "phases": tuple(fill(Phase, phase, f"{section}.phases") for phase in phases)}
 
 
 def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> None:

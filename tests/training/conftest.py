@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sentencepiece
+import tokenizers
 import torch
 import transformers
 
@@ -118,7 +119,28 @@ def annotated_csv(utterances, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recipe(shape):
+def teacher_base(utterances, tmp_path_factory) -> Path:
+    """A folder with a small sentence encoder that has the words of the utterances for its vocabulary."""
+    folder = tmp_path_factory.mktemp("teacher")
+    words = sorted({word for text, _ in utterances for word in text.split()})
+    vocabulary = {piece: i for i, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "unused", "ask", *words])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+    torch.manual_seed(1)
+    sizes = transformers.BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=32, pad_token_id=0,
+    )  # fmt: skip
+    transformers.BertModel(sizes).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recipe(shape, teacher_base):
     """The default model's recipe with everything small."""
     default = read_recipe()
     phase = Phase(
@@ -132,6 +154,16 @@ def recipe(shape):
         corpus=dataclasses.replace(default.corpus, max_length=16, held_out=60),
         pretraining=dataclasses.replace(default.pretraining, cycles=(4000,), warmup=100, batch_tokens=256),
         fine_tuning=dataclasses.replace(default.fine_tuning, batch_tokens=128, average=0.9, phases=(phase,)),
+        teacher=dataclasses.replace(
+            default.teacher,
+            base=str(teacher_base),
+            prefix="ask ",
+            max_length=16,
+            reviews=100,
+            average=0.9,
+            phases=(phase,),
+        ),
+        distillation=dataclasses.replace(default.distillation, phases=(dataclasses.replace(phase, epochs=2),)),
     )
 
 

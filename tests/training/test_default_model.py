@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from schemas.errors import ArchiveError, OptionError
+from schemas.errors import ArchiveError, ModelError, OptionError
 from schemas.labels import DEFAULT_LABELS
-from training.default_model import FILES, labelled_examples, make_default_model, read_corpora
+from training.default_model import FILES, labelled_examples, learnt_from, make_default_model, read_corpora
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,20 @@ def test_a_work_folder_of_another_recipe_is_refused(made, data, recipe, tmp_path
         make_default_model(data, tmp_path, made[1], other, lambda line: None)
 
 
+def test_a_work_folder_of_another_teacher_is_refused(made, data, recipe, tmp_path):
+    other = dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, seed=2))
+    with pytest.raises(OptionError, match="begun with another teacher"):
+        make_default_model(data, tmp_path, made[1], other, lambda line: None)
+
+
+def test_a_teacher_that_cannot_be_had_is_told_before_anything_is_made(data, recipe, tmp_path):
+    other = dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, base="./nowhere"))
+    lines: list[str] = []
+    with pytest.raises(ModelError, match=r"--teacher \./nowhere does not exist"):
+        make_default_model(data, tmp_path / "out", tmp_path / "work", other, lines.append)
+    assert not lines
+
+
 def test_missing_corpora_are_all_named(data, recipe, tmp_path):
     (tmp_path / FILES["chat"]).write_bytes((data / FILES["chat"]).read_bytes())
     with pytest.raises(ArchiveError, match=r"nsmc_reviews\.parquet, kote_val\.tsv"):
@@ -71,6 +85,7 @@ def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tok
     assert known["kote"] == set(examples.corpora["kote"])
     assert known["goemotions"] == set(examples.corpora["goemotions"])
     assert known["rating"] == set(examples.corpora["reviews"])
+    assert len(examples.encoded) == len(learnt_from(read))
     with_class = np.flatnonzero(~np.isnan(examples.classes[:, 0]))
     assert set(with_class) == known["kote"] | known["goemotions"] | set(examples.corpora["dialogue"])
 

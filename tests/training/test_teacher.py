@@ -1,0 +1,99 @@
+"""A teacher knows what its base knows, learns the labels, and hands on what it thinks of texts without any."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from pipeline.bert import Classifier
+from schemas.errors import ModelError
+from schemas.labels import DEFAULT_LABELS
+from training.calibration import softmax
+from training.finetuning import Examples, predict
+from training.teacher import load_teacher, teachers_opinion, with_opinion
+
+SIX = len(DEFAULT_LABELS)
+
+
+@pytest.fixture
+def examples(tokenizer, utterances) -> Examples:
+    """A third of the texts each with a label of KOTE's, of the dialogue, and with none; no class weighs more."""
+    rows = np.arange(len(utterances))
+    classes = np.full((len(rows), SIX), np.nan, np.float32)
+    for row in np.flatnonzero(rows % 3 < 2):
+        classes[row] = np.eye(SIX)[DEFAULT_LABELS.index(utterances[row][1])]
+    return Examples(
+        tokenizer.encode([text for text, _ in utterances]),
+        {"kote": rows[::3], "goemotions": rows[:0], "dialogue": rows[1::3], "reviews": rows[2::3]},
+        classes,
+        {},
+    )
+
+
+def test_a_teacher_sees_its_bases_mean_hidden_state_whatever_the_vocabulary_is_cut_to(recipe, teacher_base):
+    texts = ["오늘 회의", "정말 행복해 오늘", "회의"]
+    teacher, encoded = load_teacher(recipe.teacher, teacher_base, texts, SIX)
+    assert teacher.encoder.words.weight.shape[0] == 8  # [PAD] [CLS] [SEP] ask 오늘 회의 정말 행복해
+    stock = transformers.AutoModel.from_pretrained(teacher_base).eval()
+    reader = transformers.AutoTokenizer.from_pretrained(teacher_base)
+    for row, text in enumerate(texts):
+        ids = reader(f"ask {text}", return_tensors="pt")
+        with torch.no_grad():
+            expected = stock(**ids).last_hidden_state.mean(1)
+            logits = teacher.head(torch.tanh(expected))
+        np.testing.assert_allclose(predict(teacher, encoded)[row], logits[0], atol=1e-5)
+
+
+def test_a_teacher_learns_the_labels_and_is_asked_about_the_rest(examples, utterances, recipe, tmp_path):
+    texts = [text for text, _ in utterances]
+    truth = np.array([DEFAULT_LABELS.index(label) for _, label in utterances])
+    recipe = dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, reviews=40))
+    lines: list[str] = []
+    opinion = teachers_opinion(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
+    asked = np.isfinite(opinion[:, 0])
+    assert asked[examples.corpora["kote"]].all()
+    assert not asked[examples.corpora["dialogue"]].any()
+    reviews = examples.corpora["reviews"][asked[examples.corpora["reviews"]]]
+    assert len(reviews) == 40
+    assert (opinion[reviews].argmax(1) == truth[reviews]).mean() > 0.75  # a guess is right in a sixth of them
+    trained = len(lines)
+    (tmp_path / "opinion.npy").unlink()  # as if it had stopped behind its training
+    again = teachers_opinion(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
+    np.testing.assert_array_equal(again, opinion)
+    assert not any("macro-F1" in line for line in lines[trained:])
+    np.testing.assert_array_equal(teachers_opinion([], examples, ([], truth), recipe, tmp_path, lines.append), opinion)
+
+
+def test_labels_keep_their_share_beside_an_opinion_and_reviews_without_one_are_left_out(examples, shape, recipe):
+    torch.manual_seed(3)
+    own = Classifier(shape, SIX).eval()
+    opinion = np.full((len(examples.encoded), SIX), np.nan, np.float32)
+    opinion[:30] = np.random.default_rng(0).normal(0, 2, (30, SIX))
+    opinion[examples.corpora["dialogue"]] = np.nan
+    taught = with_opinion(own, examples, opinion, dataclasses.replace(recipe.distillation, trust=0.75, share=0.4))
+    logits = predict(own, examples.encoded)
+    mixed = softmax(0.75 * opinion + 0.25 * logits)
+    np.testing.assert_allclose(taught.classes[3], 0.6 * examples.classes[3] + 0.4 * mixed[3], atol=2e-3)  # of KOTE
+    np.testing.assert_array_equal(taught.classes[4], examples.classes[4])  # dialogue
+    np.testing.assert_allclose(taught.classes[5], mixed[5], atol=2e-3)  # a review; the own logits are taken in bfloat16
+    np.testing.assert_array_equal(taught.corpora["reviews"], np.arange(2, 30, 3))
+
+
+def test_a_tokenizer_of_another_model_is_refused(recipe, teacher_base, tmp_path):
+    shutil.copytree(teacher_base, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"][:7].clone()
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="more pieces than its weights' 7"):
+        load_teacher(recipe.teacher, tmp_path, ["오늘 회의"], SIX)
+
+
+def test_a_base_without_a_tokenizer_is_refused(recipe, teacher_base, tmp_path):
+    for file in ("config.json", "model.safetensors"):
+        shutil.copy(teacher_base / file, tmp_path)
+    with pytest.raises(ModelError, match=r"does not know .* of the texts' tokens"):
+        load_teacher(recipe.teacher, tmp_path, ["오늘"], SIX)
