@@ -60,7 +60,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int) -> Packed:
     """
     lengths = encoded.lengths[rows]
     tokens = int(lengths.sum())
-    size = max(tokens, _SMALLEST, min(batch_tokens, _filled(tokens)))
+    size = max(tokens, _SMALLEST, min(batch_tokens, filled(tokens)))
     firsts = np.cumsum(lengths) - lengths
     within = np.arange(tokens) - np.repeat(firsts, lengths)
     ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)
@@ -76,7 +76,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int) -> Packed:
     return Packed(ids, positions, groups, firsts, size - tokens, segments)
 
 
-def _filled(tokens: int) -> int:
+def filled(tokens: int) -> int:
     """The smallest of 16, 32, ... 256, 512, 768, ... that holds so many tokens."""
     if tokens > _STEP:
         return -(-tokens // _STEP) * _STEP

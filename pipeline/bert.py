@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 Groups = list[tuple[int, int]]
 
+# With fewer, the fp32 kernels round one way or another by where in memory a text lies.
+_FEWEST_QUERIES = 8
+
 
 @dataclass(frozen=True)
 class BertShape:
@@ -50,21 +53,25 @@ class Layer(nn.Module):
         self.down: nn.Module = nn.Linear(shape.intermediate_size, hidden)
         self.output_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
 
-    def forward(self, x: Tensor, groups: Groups, dropout: float = 0.0) -> Tensor:
+    def forward(self, x: Tensor, groups: Groups, dropout: float = 0.0, firsts: Tensor | None = None) -> Tensor:
         """x: [tokens, hidden], texts one after the other, those of one length together -> the same shape.
 
         Attention stays within each text; everything else is done for all tokens at once. Where the matrix products
         are in 16 bits, x is not: what the layers add up to would be rounded at each of them.
+        firsts: int [rows], where each text begins, then any other tokens; with it, only these tokens' states are
+        worked out, [len(firsts), hidden].
         """
         narrow = x.to(self.products_in)
-        qkv, attended, start = self.qkv(narrow), torch.zeros_like(narrow), 0
+        qkv, start, row = self.qkv(narrow), 0, 0
+        x = x if firsts is None else x[firsts]
+        attended = torch.zeros_like(x, dtype=self.products_in)
         for rows, length in groups:
-            stop = start + rows * length
             # a view of [rows, length, 3, heads, size] -> three of [rows, heads, length, size]
-            q, k, v = qkv[start:stop].view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            within = _attention(q, k, v, dropout)
-            attended[start:stop] = within.transpose(1, 2).reshape(stop - start, -1)
-            start = stop
+            q, k, v = qkv[start : start + rows * length].view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            start, each = start + rows * length, length if firsts is None else 1
+            within = _attention(q[:, :, : max(each, _FEWEST_QUERIES)], k, v, dropout)[:, :, :each]
+            attended[row : row + rows * each] = within.transpose(1, 2).reshape(rows * each, -1)
+            row += rows * each
         x = self.attention_norm(x + F.dropout(self.attended(attended), dropout, dropout > 0))
         raised = self.up(x.to(self.products_in))
         raised = raised if self.gelu_within_up else F.gelu(raised)
@@ -114,18 +121,26 @@ class Encoder(nn.Module):
         return x.view(rows, length, -1)
 
     def packed(
-        self, ids: Tensor, positions: Tensor, groups: Groups, segments: Tensor | None = None, dropout: float = 0.0
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        groups: Groups,
+        segments: Tensor | None = None,
+        dropout: float = 0.0,
+        firsts: Tensor | None = None,
     ) -> Tensor:
         """ids, positions: int [tokens], texts one after the other -> [tokens, hidden].
 
         groups: (rows, length) of each run of texts of one length, in order; tokens behind the last are padding.
+        firsts: where each text begins; with it, only these tokens' states come back, [len(firsts), hidden], and the
+        last layer does for no others what a classifier of the first token does not look at.
         """
         x = self.words(ids) + self.positions(positions)
         x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
         x = F.dropout(self.norm(x), dropout, dropout > 0)
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             x = layer(x, groups, dropout)
-        return cast(Tensor, x)
+        return cast(Tensor, self.layers[-1](x, groups, dropout, firsts))
 
 
 class Classifier(nn.Module):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline import machine
-from pipeline.batching import Packed
+from pipeline.batching import Packed, filled
 from pipeline.bert import Classifier, Layer
 from pipeline.model import Model
 from schemas.errors import OptionError
@@ -25,10 +25,6 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 # Tokens in one forward pass where the user names none: what keeps a CPU's caches or a GPU's processors busy.
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
-
-# A matrix product of fewer rows takes another path through the fp32 kernels, with other rounding; so none has fewer,
-# and what a text comes to does not depend on how many others stand beside it.
-_FEWEST_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -92,9 +88,8 @@ class TorchEngine:
                 torch.from_numpy(one).to(self._device) for one in (batch.ids, batch.positions, batch.firsts)
             )
             segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(self._device)
-            pooled = self._classifier.encoder.packed(ids, positions, batch.groups, segments)[firsts]
-            if rows % _FEWEST_ROWS:
-                pooled = F.pad(pooled, (0, 0, 0, _FEWEST_ROWS - rows % _FEWEST_ROWS))
+            firsts = F.pad(firsts, (0, filled(rows) - rows))
+            pooled = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts)
             logits = self._classifier.head(torch.tanh(self._classifier.pooler(pooled)))[:rows]
             return cast(NDArray[np.float32], logits.float().cpu().numpy())
 
