@@ -33,6 +33,9 @@ _MODEL_OPTIONS = (
         help="What the model reads beside a text: nothing, or the previous utterance of its conversation.  "
         "[default: what it was trained for]",
     ),
+    click.option(
+        "--calibration", metavar="FILE", help="Archive with texts to calibrate int8 on.  [default: the sample's]"
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from jobs.options import SETTINGS, model_options, take_model_options
-from jobs.terminal import json_line, plain
+from jobs.terminal import json_line, note, plain
 from schemas.labels import EMOJI
 
 _LINES = 2048  # of standard input, labelled together
@@ -36,7 +36,7 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
     from pipeline.context import consecutive
     from pipeline.scorer import Scorer
 
-    scorer = Scorer.load(options=options)
+    scorer = Scorer.load(options=options, note=note)
     last: str | None = None
     for block in [texts] if texts else _blocks(sys.stdin):
         *previous, last = consecutive([*block, ""], last)

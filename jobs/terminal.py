@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import Any
 
+import click
+
 # Characters of these kinds steer a terminal or the order of letters, and show nothing themselves.
 _STEERING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _STEERING_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -35,6 +37,11 @@ def json_line(value: Any) -> str:
     """JSON on one line, Korean readable, but characters that steer a terminal written as escapes."""
     text = json.dumps(value, ensure_ascii=False)
     return _STEERING_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def note(text: str) -> None:
+    """Tell the user something that is neither a result nor an error, on standard error."""
+    click.echo(f"emojob: {plain(text)}", err=True)
 
 
 def seconds(value: float) -> str:

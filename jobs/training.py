@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.terminal import plain, seconds
+from jobs.terminal import note, plain, seconds
 from schemas.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class TrainingLog:
             self._bar.update(self._bar.task_ids[0], completed=progress.step, total=progress.steps, **words)
         elif time.monotonic() - self._printed >= _LINE_SECONDS:
             self._printed = time.monotonic()
-            click.echo(f"emojob: {', '.join(word for word in words.values() if word)}", err=True)
+            note(", ".join(word for word in words.values() if word))
 
     def _note(self, text: str) -> None:
         if self.quiet:
@@ -84,7 +84,7 @@ class TrainingLog:
         if self._bar:
             self._bar.console.print(plain(text), style="dim", markup=False, highlight=False)
         else:
-            click.echo(f"emojob: {plain(text)}", err=True)
+            note(text)
 
 
 def _bar() -> Any:
@@ -117,7 +117,7 @@ def print_outcome(outcome: Outcome) -> None:
         from jobs.evaluation import print_evaluation
 
         print_evaluation(outcome.evaluation)
-    for note in outcome.notes:
-        click.echo(f"  note     {plain(note)}")
+    for line in outcome.notes:
+        click.echo(f"  note     {plain(line)}")
     click.echo(f"  model    {folder}")
     click.echo(f"  next     emojob score ARCHIVE.parquet --model {plain(shlex.quote(str(outcome.folder)))}")

@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from pipeline import delimited, encoding, jsonl, parquet
 from pipeline.columns import align, choose_text_column, common_schema, refuse_twins
-from pipeline.inputs import InputFile
+from pipeline.inputs import InputFile, find_inputs
 from pipeline.json_kinds import Kinds, add, column_type
 from pipeline.windows import Reject, Window, cut
 from schemas.errors import ArchiveError
 
-__all__ = ["Archive", "Reject", "Source", "Window", "open_archive", "windows"]
+__all__ = ["Archive", "Reject", "Source", "Window", "first_texts", "open_archive", "windows"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,16 @@ def windows(
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
     for window in cut(_stretches(source, start_row, rows, columns), start_row, rows):
         yield replace(window, batch=align(window.batch, source.file, schema))
+
+
+def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
+    """The text column's first rows of an archive, large strings. Raises as `find_inputs` and `open_archive` do."""
+    archive = open_archive(find_inputs([place]), text_column)
+    columns: list[pa.Array] = []
+    read = (window for one in archive.sources for window in windows(archive, one, columns=[archive.text_column]))
+    while sum(map(len, columns)) < rows and (window := next(read, None)) is not None:
+        columns.append(window.batch.column(archive.text_column).cast(pa.large_string()))
+    return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 
 def _look(file: InputFile, wanted: str, json_kinds: Kinds) -> Source:

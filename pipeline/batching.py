@@ -38,29 +38,35 @@ class Packed:
     segments: NDArray[np.int32] | None = None
 
 
-def token_batches(lengths: NDArray[np.int64], batch_tokens: int) -> list[Rows]:
+def token_batches(lengths: NDArray[np.int64], batch_tokens: int, equal_lengths: bool = False) -> list[Rows]:
     """Cut rows into batches, the longest first; every row stands in exactly one.
 
     lengths: int64 [rows], tokens of each row. batch_tokens: tokens a batch holds at most (one row at least).
+    equal_lengths: whether all rows of a batch must be of one length.
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
-    cuts = [0]
+    changes = np.flatnonzero(np.diff(lengths[order])) + 1 if equal_lengths else np.zeros(0, np.int64)
+    limits = [*changes.tolist(), len(order)]
+    cuts, limit = [0], 0
     while cuts[-1] < len(order):
+        if limits[limit] <= cuts[-1]:
+            limit += 1
         before = ends[cuts[-1] - 1] if cuts[-1] else 0
-        cuts.append(max(cuts[-1] + 1, int(np.searchsorted(ends, before + batch_tokens, side="right"))))
+        full = int(np.searchsorted(ends, before + batch_tokens, side="right"))
+        cuts.append(max(cuts[-1] + 1, min(full, limits[limit])))
     return [order[start:stop] for start, stop in itertools.pairwise(cuts)]
 
 
-def pack(encoded: Encoded, rows: Rows, batch_tokens: int) -> Packed:
+def pack(encoded: Encoded, rows: Rows, batch_tokens: int, fill: bool = True) -> Packed:
     """Put the tokens of rows, which are sorted by length, one behind the other.
 
-    The batch is filled up to one of a few sizes: for each size, matrix kernels are prepared anew, which takes longer
+    fill: add padding up to one of a few sizes: where matrix kernels are prepared anew for each size, that takes longer
     than the padding does.
     """
     lengths = encoded.lengths[rows]
     tokens = int(lengths.sum())
-    size = max(tokens, _SMALLEST, min(batch_tokens, filled(tokens)))
+    size = max(tokens, _SMALLEST, min(batch_tokens, filled(tokens))) if fill else tokens
     firsts = np.cumsum(lengths) - lengths
     within = np.arange(tokens) - np.repeat(firsts, lengths)
     ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)

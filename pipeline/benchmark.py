@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.archive import open_archive, windows
-from pipeline.inputs import find_inputs
+from pipeline.archive import first_texts
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
 from pipeline.scorer import Scorer
@@ -32,7 +31,7 @@ def measure(model: ModelOptions, source: str | None, text_column: str | None, ro
     stage, seconds to load the model and for its first batch, peak memory in bytes.
     """
     begun = time.perf_counter()
-    scorer = Scorer.load(options=model)
+    scorer = Scorer.load(options=model, patient=True)
     loaded = time.perf_counter()
     scorer.score(["안녕하세요"])
     first = time.perf_counter()
@@ -67,12 +66,7 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
     if source is None:
         repeated = (f"{text} {i}" for i in itertools.count(1) for text in sample_texts())
         return pa.array(itertools.islice(repeated, rows), pa.large_string())
-    archive = open_archive(find_inputs([source]), text_column)
-    columns: list[pa.Array] = []
-    read = (window for one in archive.sources for window in windows(archive, one))
-    while sum(map(len, columns)) < rows and (window := next(read, None)) is not None:
-        columns.append(window.batch.column(archive.text_column).cast(pa.large_string()))
-    return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
+    return first_texts(source, text_column, rows)
 
 
 def _write(texts: pa.Array, file: Path) -> None:

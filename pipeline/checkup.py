@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from pipeline import machine, model, versions
-from pipeline.engine import BATCH_TOKENS, choose
+from pipeline import machine, model, trial, versions
+from pipeline.engine import BATCH_TOKENS, Choice, choices
 from schemas.errors import ModelError
 from schemas.options import ModelOptions
 
@@ -16,7 +17,9 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     Raises OptionError where the options ask for what is not here.
     """
     here = machine.look()
-    choice = choose(options, here)
+    found = choices(options, here)
+    loaded, shown = _model(options.model)
+    choice = _settled(found, loaded, here)
     return {
         "processor": f"{here.processor}, {here.cores} cores for this process",
         "instructions": ", ".join(here.instructions) or "none that matter here",
@@ -25,19 +28,29 @@ def examine(options: ModelOptions) -> dict[str, Any]:
         "engine": f"{choice.engine} on {choice.device} in {choice.precision}",
         "why": choice.why,
         "batch_tokens": options.batch_tokens or BATCH_TOKENS[choice.device],
-        "model": _model(options.model),
+        "model": shown,
         "extras": ", ".join(
             f"{name} {'installed' if machine.installed(name) else 'not installed'}"
-            for name in ("openvino", "ray", "s3fs")
+            for name in ("openvino", "nncf", "ray", "s3fs")
         ),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.installed().items()),
     }
 
 
-def _model(name: str | None) -> str:
+def _settled(found: list[Choice], loaded: model.Model | None, here: machine.Machine) -> Choice:
+    """What a run would use: what was measured before, or else what comes first."""
+    rates = trial.recall(loaded, found, here) if loaded and len(found) > 1 else None
+    if rates:
+        return trial.fastest(found, rates)
+    unmeasured = "; what is fastest with this model is measured when it first scores an archive" * (len(found) > 1)
+    return replace(found[0], why=found[0].why + unmeasured)
+
+
+def _model(name: str | None) -> tuple[model.Model | None, str]:
+    """The model, and how it is shown."""
     try:
         loaded = model.load(name)
     except ModelError as error:
-        return f"cannot be used: {error}"
+        return None, f"cannot be used: {error}"
     size = f"{loaded.shape.layers} layers of {loaded.shape.hidden_size}"
-    return f"{loaded.name}, {size}, labels {' '.join(loaded.labels)}, fingerprint {loaded.fingerprint[:16]}"
+    return loaded, f"{loaded.name}, {size}, labels {' '.join(loaded.labels)}, fingerprint {loaded.fingerprint[:16]}"

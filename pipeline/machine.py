@@ -25,6 +25,11 @@ class Machine:
         """Whether the processor multiplies bf16 matrices faster than fp32 ones."""
         return "amx_bf16" in self.instructions or "avx512_bf16" in self.instructions
 
+    @property
+    def has_amx(self) -> bool:
+        """Whether the processor has matrix units of its own."""
+        return "amx_bf16" in self.instructions
+
 
 def look(with_gpus: bool = True) -> Machine:
     """Look at this machine. GPUs are looked for through torch, which takes a second to import."""

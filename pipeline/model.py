@@ -44,6 +44,8 @@ class Model:
     context: str
     fingerprint: str
     stored_in: torch.dtype
+    folder: Path
+    is_packaged: bool  # whether it is the one that came with the package
 
     def fingerprint_for(self, max_length: int) -> str:
         """The fingerprint of what a run makes of a text: the model's, max length and context."""
@@ -56,6 +58,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     Raises ModelError where anything is missing or does not fit together.
     """
     folder = find_folder(name)
+    is_packaged = folder.resolve() == find_folder(None).resolve()
     shown = name or "the default model"
     config = read_config(folder, shown)
     tokenizer = read_tokenizer(folder, shown, threads)
@@ -69,7 +72,19 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     stored_in = weights["bert.embeddings.word_embeddings.weight"].dtype
     fingerprint = _digest(hash_weights(weights), *map(_file_hash, tokenizer.files), *labels, repr(temperature))
     context = _context(config, shape, shown)
-    return Model(shown, classifier.eval(), shape, tokenizer, labels, temperature, context, fingerprint, stored_in)
+    return Model(
+        shown,
+        classifier.eval(),
+        shape,
+        tokenizer,
+        labels,
+        temperature,
+        context,
+        fingerprint,
+        stored_in,
+        folder,
+        is_packaged,
+    )
 
 
 def _temperature(config: dict[str, Any], shown: str) -> float:

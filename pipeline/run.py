@@ -30,6 +30,9 @@ from schemas.errors import ArchiveError, ColumnError, Interrupted, OutputError, 
 from schemas.manifest import Counts
 from schemas.options import ModelOptions, ScoreOptions
 
+#: Bytes of input from which on it pays to measure which engine is fastest.
+LARGE = 2_000_000
+
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
 
 
@@ -108,7 +111,8 @@ def score_archive(
     place = (out or default_out(inputs)).resolve()
     try:
         with hold(place) as output:
-            scorer = Scorer.load(options=model_options)  # before the long look at every file
+            is_large = sum(file.path.stat().st_size for file in files) >= LARGE
+            scorer = Scorer.load(None, model_options, is_large, note)  # before the long look at every file
             archive = open_archive(files, options.text_column, options.encoding)
             archive = in_context(archive, scorer.options.context, options.conversation_column)
             options = replace(options, conversation_column=archive.conversation_column or options.conversation_column)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import machine, memo, model
-from pipeline.batching import pack, token_batches
+from pipeline import machine, memo, model, trial
+from pipeline.batching import Packed, pack, token_batches
 from pipeline.encoded import Encoded
-from pipeline.engine import BATCH_TOKENS, Choice, OutOfMemory, TorchEngine, choose, softmax
+from pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
 from pipeline.stages import Stopped
 from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from schemas.errors import ModelError, OptionError
@@ -81,28 +81,37 @@ class Tally:
 
 
 class Scorer:
-    """A model on a device, with its memo."""
+    """A model on an engine, with its memo."""
 
-    def __init__(self, loaded: model.Model, choice: Choice, options: ModelOptions, threads: int | None = None) -> None:
+    def __init__(self, loaded: model.Model, engine: Engine, options: ModelOptions) -> None:
         self.model = loaded
-        self.choice = choice
+        self.choice = engine.choice
         self.options = options
-        self.batch_tokens = options.batch_tokens or BATCH_TOKENS[choice.device]
+        self.batch_tokens = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
         self.tally = Tally()
-        self._engine = TorchEngine(loaded, choice, threads)
+        self._engine = engine
         self._memo = memo.Memo(len(loaded.labels))
 
     @classmethod
-    def load(cls, name: str | None = None, options: ModelOptions | None = None) -> Scorer:
+    def load(
+        cls,
+        name: str | None = None,
+        options: ModelOptions | None = None,
+        patient: bool = False,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> Scorer:
         """Load a model folder, a model of the Hugging Face hub or (None) the model that comes with the package.
 
-        Raises ModelError where the model cannot be used, OptionError where the options ask for what is not here.
+        patient: where several engines come into question, measure once which is fastest, as a large job should; note:
+        gets a line before what takes long. Raises ModelError where the model cannot be used, OptionError where the
+        options ask for what is not here.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
-        choice = choose(options, machine.look())
+        choices(options, machine.look())  # what is not to be had is told at once
         loaded = model.load(options.model, machine.cores())
-        return cls(loaded, choice, settled(options, loaded))
+        options = settled(options, loaded)
+        return cls(loaded, trial.settle(options, loaded, patient=patient, note=note), options)
 
     @property
     def fingerprint(self) -> str:
@@ -208,30 +217,44 @@ class Scorer:
     def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
         """Probabilities float32 [rows, labels] of some rows, batch by batch."""
         out = np.empty((len(rows), len(self.model.labels)), np.float32)
-        todo = token_batches(encoded.lengths[rows], self.batch_tokens)[::-1]
-        while todo:
+        left = np.arange(len(rows))
+        while len(left):
+            batches, done = [left[one] for one in self._cut(encoded.lengths[rows[left]])], 0
+            try:
+                for logits in self._engine.run(self._packed(encoded, rows, batches, stopping)):
+                    out[batches[done]] = softmax(logits, self.model.temperature)
+                    done += 1
+            except OutOfMemory:
+                self._halve(encoded.lengths[rows[batches[done]]])
+            left = np.concatenate([left[:0], *batches[done:]])
+        return out
+
+    def _cut(self, lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        return token_batches(lengths, self.batch_tokens, self._engine.equal_lengths)
+
+    def _packed(
+        self, encoded: Encoded, rows: NDArray[np.int64], batches: list[NDArray[np.int64]], stopping: Callable[[], bool]
+    ) -> Iterator[Packed]:
+        """The batches as the engine takes them, counted."""
+        for batch in batches:
             if stopping():
                 raise Stopped
-            batch = todo.pop()
-            packed = pack(encoded, rows[batch], self.batch_tokens)
-            try:
-                out[batch] = softmax(self._engine.logits(packed), self.model.temperature)
-            except OutOfMemory:
-                if len(batch) == 1:
-                    raise ModelError(
-                        f"{self.model.name} does not fit into the memory of {self.choice.device} with one text of "
-                        f"{len(packed.ids)} tokens: give --device cpu"
-                    ) from None
-                self.batch_tokens = max(1, len(packed.ids) // 2)
-                self.tally.halvings += 1
-                left = np.concatenate([batch, *todo])
-                todo = [left[one] for one in token_batches(encoded.lengths[rows[left]], self.batch_tokens)][::-1]
-                continue
+            packed = pack(encoded, rows[batch], self.batch_tokens, not self._engine.equal_lengths)
+            yield packed
             self.tally.batches += 1
             self.tally.padded_tokens += packed.padding
             self.tally.inferred_rows += len(batch)
             self.tally.inferred_tokens += len(packed.ids) - packed.padding
-        return out
+
+    def _halve(self, lengths: NDArray[np.int64]) -> None:
+        """Halve the token budget: a batch of texts of these lengths did not fit. Raises ModelError where it was one."""
+        if len(lengths) == 1:
+            raise ModelError(
+                f"{self.model.name} does not fit into the memory of {self.choice.device} with one text of "
+                f"{lengths[0]} tokens: give --device cpu"
+            ) from None
+        self.batch_tokens = max(1, int(lengths.sum()) // 2)
+        self.tally.halvings += 1
 
 
 def settled(options: ModelOptions, loaded: model.Model) -> ModelOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("emojob", "torch", "sentencepiece", "pyarrow", "numpy", "duckdb", "polars", "transformers")
+_PACKAGES = ("emojob", "torch", "openvino", "sentencepiece", "pyarrow", "numpy", "duckdb", "polars", "transformers")
 
 
 def installed() -> dict[str, str]:

@@ -31,6 +31,7 @@ class ModelOptions:
     max_length: int = 64  # tokens, [CLS] and [SEP] among them
     batch_tokens: int | None = None  # tokens in one forward pass; None: what suits the device
     context: str | None = None  # None: what the model was trained for
+    calibration: str | None = None  # archive of texts that int8 is calibrated on; None: the sample's
 
     def __post_init__(self) -> None:
         _one_of("--device", self.device, DEVICES)

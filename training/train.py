@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import listed
-from pipeline.engine import choose
+from pipeline.engine import choices
 from pipeline.machine import look
 from pipeline.model_files import hash_weights
 from schemas.errors import ArchiveError, ModelError, OptionError
@@ -215,7 +215,8 @@ def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> 
             f"--context previous needs a base with 2 segments, but {base.name} has {base.shape.type_vocab_size}; give "
             "another --base, or --context none"
         )
-    choice = choose(ModelOptions(device=options.device, precision=recipe.training.precision), look())
+    wanted = ModelOptions(device=options.device, engine="torch", precision=recipe.training.precision)
+    choice = choices(wanted, look())[0]
 
     def part(annotated: Annotated, rows: NDArray[np.int64]) -> Part:
         taken, length = annotated.take(rows), recipe.training.max_length

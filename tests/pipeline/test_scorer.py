@@ -32,30 +32,37 @@ def reference(tiny_model) -> np.ndarray:
         return np.concatenate([stock(input_ids=torch.tensor([ids])).logits.softmax(-1).numpy() for ids in encoded])
 
 
-def test_probabilities_in_fp32_are_those_of_stock_transformers(tiny_model, reference):
-    scored = load(tiny_model).score(TEXTS)
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_probabilities_in_fp32_are_those_of_stock_transformers(tiny_model, reference, engine):
+    scored = load(tiny_model, engine=engine).score(TEXTS)
     assert np.abs(scored.probabilities - reference).max() < 1e-4
     assert (scored.emotions == reference.argmax(1)).mean() > 0.99
     assert len(set(scored.labels)) > 1
 
 
-def test_the_default_model_in_bf16_is_close_to_itself_in_fp32():
-    exact, quick = (Scorer.load(options=ModelOptions(precision=p)).score(TEXTS) for p in ("fp32", "bf16"))
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_the_default_model_in_bf16_is_close_to_itself_in_fp32(engine):
+    exact, quick = (
+        Scorer.load(options=ModelOptions(engine=engine, precision=p)).score(TEXTS) for p in ("fp32", "bf16")
+    )
     assert np.abs(exact.probabilities - quick.probabilities).max() < 0.03
     assert (exact.emotions == quick.emotions).mean() > 0.99
 
 
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_batch_size_does_not_change_a_single_bit(tiny_model, precision):
-    expected = load(tiny_model, precision=precision).score(TEXTS).probabilities
+def test_batch_size_does_not_change_a_single_bit(tiny_model, engine, precision):
+    expected = load(tiny_model, engine=engine, precision=precision).score(TEXTS).probabilities
     for batch_tokens in (1, 50, 333):
-        got = load(tiny_model, precision=precision, batch_tokens=batch_tokens).score(TEXTS).probabilities
+        options = {"engine": engine, "precision": precision, "batch_tokens": batch_tokens}
+        got = load(tiny_model, **options).score(TEXTS).probabilities
         assert np.array_equal(got, expected), batch_tokens
 
 
-def test_the_memo_and_the_neighbours_do_not_change_a_single_bit(tiny_model):
-    expected = load(tiny_model).score(TEXTS).probabilities
-    scorer = load(tiny_model)
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_the_memo_and_the_neighbours_do_not_change_a_single_bit(tiny_model, engine):
+    expected = load(tiny_model, engine=engine).score(TEXTS).probabilities
+    scorer = load(tiny_model, engine=engine)
     scorer.score(TEXTS[::3])
     inferred = scorer.tally.inferred_rows
     assert np.array_equal(scorer.score(TEXTS).probabilities, expected)
@@ -122,14 +129,15 @@ def test_dictionary_and_large_columns_are_scored_like_plain_ones(tiny_scorer):
 def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypatch):
     expected = load(tiny_model).score(TEXTS).probabilities
     scorer = load(tiny_model)
-    whole = scorer._engine.logits
+    whole = scorer._engine.run
 
-    def short_of_memory(batch):
-        if len(batch.ids) > 100:
-            raise module.OutOfMemory("CUDA out of memory")
-        return whole(batch)
+    def short_of_memory(batches):
+        for batch in batches:
+            if len(batch.ids) > 100:
+                raise module.OutOfMemory("CUDA out of memory")
+            yield from whole([batch])
 
-    monkeypatch.setattr(scorer._engine, "logits", short_of_memory)
+    monkeypatch.setattr(scorer._engine, "run", short_of_memory)
     assert np.array_equal(scorer.score(TEXTS).probabilities, expected)
     assert scorer.batch_tokens <= 100
     assert scorer.tally.halvings >= 1
@@ -138,10 +146,12 @@ def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypa
 def test_one_text_that_does_not_fit_at_all_is_an_error(tiny_model, monkeypatch):
     scorer = load(tiny_model)
 
-    def no_memory(batch):
-        raise module.OutOfMemory("CUDA out of memory")
+    def no_memory(batches):
+        for _ in batches:
+            raise module.OutOfMemory("CUDA out of memory")
+        yield
 
-    monkeypatch.setattr(scorer._engine, "logits", no_memory)
+    monkeypatch.setattr(scorer._engine, "run", no_memory)
     with pytest.raises(ModelError, match="does not fit"):
         scorer.score(["네"])
 
@@ -153,7 +163,9 @@ def test_inference_stops_when_told_to(tiny_scorer):
 
 def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
     scorer = load(tiny_model)
-    monkeypatch.setattr(scorer._engine, "logits", lambda batch: np.full((len(batch.firsts), 6), np.nan, np.float32))
+    monkeypatch.setattr(
+        scorer._engine, "run", lambda batches: (np.full((len(one.firsts), 6), np.nan, np.float32) for one in batches)
+    )
     with pytest.raises(ModelError, match="fp32"):
         scorer.score(["네"])
 
@@ -167,7 +179,7 @@ def test_a_gpu_gives_the_cpus_probabilities(precision, distance):
     assert np.abs(exact.probabilities - there.probabilities).max() < distance
 
 
-@pytest.mark.parametrize("options", [{"engine": "ray"}, {"precision": "int8"}, {"context": "previous"}])
+@pytest.mark.parametrize("options", [{"engine": "ray"}, {"engine": "openvino", "precision": "fp16"}, {"context": "previous"}])
 def test_what_is_not_to_be_had_is_refused(tiny_model, options):
     with pytest.raises(OptionError):
         load(tiny_model, **options)

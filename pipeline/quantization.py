@@ -1,0 +1,133 @@
+"""A model's graph in int8, by NNCF's post-training quantisation; kept, and refused where it changes too many labels."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from pipeline import model_cache, openvino_graph
+from pipeline.archive import first_texts
+from pipeline.batching import Packed, pack, token_batches
+from pipeline.encoded import Encoded
+from pipeline.engine import Choice
+from pipeline.model import Model
+from pipeline.openvino_engine import OpenVinoEngine, inputs_of
+from pipeline.samples import sample_texts
+from schemas.errors import OptionError
+
+CALIBRATED_ON = 300  # texts; what NNCF's documentation advises
+COMPARED_ON = 2_000  # texts at most
+MOST_CHANGED = 0.01  # share of the calibration texts whose label int8 may change
+
+_TOKENS = 512  # of a batch while calibrating
+_WAY = 1  # counts up when the way of quantising changes, so that what was kept before is made anew
+
+
+def calibration_texts(archive: str | None) -> list[str]:
+    """The texts that int8 is calibrated on and compared with fp32 on: an archive's first ones, or the sample's.
+
+    Each stands there once. Raises InputError where the archive cannot be read, or has none.
+    """
+    if archive is None:
+        return list(dict.fromkeys(sample_texts()))
+    texts = first_texts(archive, None, COMPARED_ON).unique().drop_null().to_pylist()
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise OptionError(f"--calibration {archive} has no text: give an archive of utterances like your own")
+    return texts
+
+
+def quantised(
+    model: Model,
+    texts: list[str],
+    max_length: int,
+    threads: int | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> openvino.Model:
+    """The model's graph in int8, calibrated on the first of `texts` and compared with fp32 on all of them.
+
+    Made once for a model and the same texts; note: gets a line before that. Raises OptionError where more than 1% of
+    the texts change their label.
+    """
+    import nncf
+
+    made_from = {
+        "fingerprint": model.fingerprint,
+        "texts": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
+        "max_length": max_length,
+        "versions": [openvino.__version__, nncf.__version__, _WAY],
+    }
+    kept = model_cache.recall(model, "int8", made_from)
+    if kept:
+        with contextlib.suppress(RuntimeError):
+            return openvino.Core().read_model(kept["folder"] / "int8.xml")
+    note(f"quantising {model.name} to int8; it is done once")
+    encoded = _encoded(model, texts, max_length)
+    graph = _quantise(model, encoded)
+    changed = _changed(model, graph, encoded, threads)
+    if changed > MOST_CHANGED:
+        raise OptionError(
+            f"--precision int8 changes the label of {changed:.1%} of {len(encoded):,} calibration texts, and more than "
+            f"{MOST_CHANGED:.0%} is too many: leave it out, or give texts more like your own with --calibration FILE"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.save_model(graph, Path(folder) / "int8.xml", compress_to_fp16=False)
+        files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+    model_cache.keep(model, "int8", made_from, {"changed": round(changed, 4), "texts": len(encoded)}, files)
+    return graph
+
+
+def _encoded(model: Model, texts: list[str], max_length: int) -> Encoded:
+    """The texts as the model reads them; where it reads pairs, each behind the one before it."""
+    if model.context == "previous":
+        return model.tokenizer.encode_behind(texts, [None, *texts[:-1]], max_length)
+    return model.tokenizer.encode(texts, max_length)
+
+
+def _quantise(model: Model, encoded: Encoded) -> openvino.Model:
+    os.environ.setdefault("NNCF_CI", "1")  # or it reports on its use over the network
+    import nncf
+
+    rows = np.arange(min(len(encoded), CALIBRATED_ON))
+    batches = [pack(encoded, rows[one], _TOKENS, False) for one in token_batches(encoded.lengths[rows], _TOKENS, True)]
+    samples = [inputs for batch in batches for inputs in inputs_of(batch)]
+    nncf.set_log_level(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        quantised: openvino.Model = nncf.quantize(
+            openvino_graph.build(model.classifier, model.shape),
+            nncf.Dataset(samples),
+            subset_size=len(samples),
+            model_type=nncf.ModelType.TRANSFORMER,
+        )
+    return quantised
+
+
+def _changed(model: Model, graph: openvino.Model, encoded: Encoded, threads: int | None) -> float:
+    """The share of texts whose label is another one than in fp32."""
+    choice = Choice("openvino", "cpu", "fp32", "")
+    exact = OpenVinoEngine(model, choice, threads)
+    quick = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)
+    return float((_labels(exact, encoded) != _labels(quick, encoded)).mean())
+
+
+def _labels(engine: OpenVinoEngine, encoded: Encoded) -> NDArray[np.int64]:
+    labels = np.empty(len(encoded), np.int64)
+    batches = token_batches(encoded.lengths, _TOKENS, True)
+
+    def packed() -> Iterator[Packed]:
+        return (pack(encoded, batch, _TOKENS, False) for batch in batches)
+
+    for batch, logits in zip(batches, engine.run(packed()), strict=True):
+        labels[batch] = logits.argmax(1)
+    return labels

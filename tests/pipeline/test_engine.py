@@ -1,0 +1,68 @@
+"""Which engines and precisions come into question, and what is refused."""
+
+import pytest
+
+from pipeline import machine
+from pipeline.engine import choices
+from pipeline.machine import Machine
+from schemas.errors import OptionError
+from schemas.options import ModelOptions
+
+EVERYTHING = ("openvino", "nncf")
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """(engine, device, precision) of what comes into question on a machine; given what is installed."""
+
+    def choose(instructions=(), gpus=(), installed=EVERYTHING, **options):
+        monkeypatch.setattr(machine, "installed", lambda package: package in installed)
+        here = Machine("", 2, 0, instructions, gpus, True)
+        return [(one.engine, one.device, one.precision) for one in choices(ModelOptions(**options), here)]
+
+    return choose
+
+
+AMX = ("amx_int8", "amx_bf16", "avx512_bf16")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"instructions": AMX}, [("openvino", "cpu", "bf16"), ("torch", "cpu", "bf16")]),
+        ({"instructions": AMX, "installed": ()}, [("torch", "cpu", "bf16")]),
+        ({"installed": ("openvino",)}, [("openvino", "cpu", "fp32"), ("torch", "cpu", "fp32")]),
+        ({}, [("openvino", "cpu", "fp32"), ("torch", "cpu", "fp32"), ("openvino", "cpu", "int8")]),
+        ({"precision": "fp32"}, [("openvino", "cpu", "fp32"), ("torch", "cpu", "fp32")]),
+        ({"precision": "fp16"}, [("torch", "cpu", "fp16")]),
+        ({"engine": "torch", "instructions": AMX}, [("torch", "cpu", "bf16")]),
+        ({"gpus": ("H100",)}, [("torch", "cuda", "bf16")]),
+        ({"gpus": ("H100",), "device": "cpu", "installed": ()}, [("torch", "cpu", "fp32")]),
+        ({"gpus": ("H100",), "precision": "int8"}, [("openvino", "cpu", "int8")]),
+        ({"gpus": ("H100",), "engine": "openvino", "instructions": AMX}, [("openvino", "cpu", "bf16")]),
+        ({"engine": "openvino", "precision": "int8"}, [("openvino", "cpu", "int8")]),
+    ],
+)
+def test_what_comes_into_question(chosen, options, expected):
+    assert chosen(**options) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"engine": "ray"}, "--engine ray is not in this version"),
+        ({"device": "cuda"}, "--device cuda: no CUDA device"),
+        ({"engine": "torch", "precision": "int8"}, "--precision int8 is not for --engine torch"),
+        ({"engine": "openvino", "precision": "fp16"}, "leave --precision fp16 out"),
+        ({"engine": "openvino", "device": "cuda", "gpus": ("H100",)}, "--engine openvino is for a CPU"),
+        ({"precision": "int8", "device": "cuda", "gpus": ("H100",)}, "--precision int8 is for a CPU"),
+        (
+            {"engine": "openvino", "installed": ()},
+            r"openvino needs openvino: pip install 'emojob\[openvino\]'",
+        ),
+        ({"precision": "int8", "installed": ("openvino",)}, "--precision int8 needs nncf: pip install"),
+    ],
+)
+def test_what_is_not_to_be_had_is_refused(chosen, options, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        chosen(**options)

@@ -1,0 +1,158 @@
+"""OpenVINO's engine: order, pairs, and being left off in the middle; what is quantised, kept and refused."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from pipeline import model, model_cache, quantization
+from pipeline.batching import pack, token_batches
+from pipeline.engine import Choice
+from pipeline.openvino_engine import OpenVinoEngine
+from pipeline.samples import sample_texts
+from pipeline.scorer import Scorer
+from schemas.errors import OptionError
+from schemas.options import ModelOptions
+
+TEXTS = list(dict.fromkeys(sample_texts()))[:200]
+
+
+def load(folder, **options) -> Scorer:
+    return Scorer.load(str(folder), ModelOptions(**{"engine": "openvino", "precision": "fp32", **options}))
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model) -> model.Model:
+    return model.load(str(tiny_model))
+
+
+@pytest.fixture(scope="module")
+def batches(loaded):
+    """Batches, some of several lengths."""
+    encoded = loaded.tokenizer.encode(TEXTS)
+    return [pack(encoded, rows, 100, False) for rows in token_batches(encoded.lengths, 100)]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_come_back_in_their_order_and_whole(loaded, batches, threads):
+    engine = OpenVinoEngine(loaded, Choice("openvino", "cpu", "fp32", ""), threads)
+    together = list(engine.run(iter(batches)))
+    assert any(len(batch.groups) > 1 for batch in batches)
+    for batch, logits in zip(batches, together, strict=True):
+        (alone,) = engine.run([batch])
+        np.testing.assert_array_equal(logits, alone)
+
+
+def test_an_engine_that_was_left_off_goes_on_rightly(loaded, batches):
+    engine = OpenVinoEngine(loaded, Choice("openvino", "cpu", "fp32", ""), 2)
+    expected = list(engine.run(batches))
+    left_off = engine.run(itertools.cycle(batches))
+    next(left_off)
+    left_off.close()
+    for again, first in zip(engine.run(batches), expected, strict=True):
+        np.testing.assert_array_equal(again, first)
+
+
+def test_an_error_among_the_batches_is_raised_as_it_is(loaded, batches):
+    def broken():
+        yield batches[0]
+        raise LookupError("the reader's")
+
+    engine = OpenVinoEngine(loaded, Choice("openvino", "cpu", "fp32", ""), 1)
+    with pytest.raises(LookupError, match="the reader's"):
+        list(engine.run(broken()))
+
+
+def test_pairs_come_to_the_same_as_in_torch(make_model):
+    folder = make_model(emojob_context="previous")
+    previous = [None, *TEXTS[:-1]]
+    ours, torchs = (load(folder, engine=engine).score(TEXTS, previous) for engine in ("openvino", "torch"))
+    np.testing.assert_allclose(ours.probabilities, torchs.probabilities, atol=1e-4)
+    alone = load(folder).score(TEXTS)
+    assert np.abs(ours.probabilities - alone.probabilities)[1:].max() > 0.01
+
+
+class TestInt8:
+    @pytest.fixture
+    def calm(self, make_model):
+        """A model of weights so small that int8 changes little; one of its labels wins everywhere."""
+        return make_model(initializer_range=0.02)
+
+    def test_its_probabilities_are_close_to_those_of_fp32(self, calm):
+        exact, quick = (load(calm, precision=precision).score(TEXTS) for precision in ("fp32", "int8"))
+        assert 0 < np.abs(exact.probabilities - quick.probabilities).max() < 0.02
+
+    def test_what_was_quantised_is_kept_beside_the_model_and_made_anew_where_it_is_damaged(self, calm, monkeypatch):
+        made = []
+        quantise = quantization._quantise
+        monkeypatch.setattr(quantization, "_quantise", lambda *given: made.append(1) or quantise(*given))
+        notes: list[str] = []
+
+        def score():
+            options = ModelOptions(precision="int8")
+            return Scorer.load(str(calm), options, note=notes.append).score(TEXTS[:20]).probabilities
+
+        first = score()
+        assert sorted(file.name for file in (calm / "openvino").iterdir()) == ["int8.bin", "int8.json", "int8.xml"]
+        assert notes == [f"quantising {calm} to int8; it is done once"]
+        np.testing.assert_array_equal(score(), first)
+        assert len(made) == 1
+        (calm / "openvino" / "int8.bin").write_bytes(b"not what it was")
+        np.testing.assert_array_equal(score(), first)
+        assert len(made) == 2
+        note = json.loads((calm / "openvino" / "int8.json").read_text())
+        note["made_from"]["fingerprint"] = "another model's"
+        (calm / "openvino" / "int8.json").write_text(json.dumps(note))
+        score()
+        assert len(made) == 3
+
+    def test_it_is_refused_where_it_changes_too_many_labels(self, own_model):  # wild weights: about one in ten
+        with pytest.raises(OptionError, match=r"changes the label of \d+\.\d% of 812 calibration.*--calibration FILE"):
+            load(own_model, precision="int8")
+        assert not (own_model / "openvino").exists()
+
+    def test_it_is_calibrated_on_texts_that_are_given(self, calm, tmp_path):
+        file = tmp_path / "mine.csv"
+        texts = [f"우리 가게 손님의 {i}번째 말" for i in range(40)]
+        file.write_text("\n".join(["text", *texts, " ", texts[0]]), encoding="utf-8")
+        load(calm, precision="int8", calibration=str(file))
+        note = json.loads((calm / "openvino" / "int8.json").read_text())
+        assert note["value"]["texts"] == 40
+
+    def test_a_file_without_texts_is_refused(self, calm, tmp_path):
+        file = tmp_path / "none.csv"
+        file.write_text("text\n \n", encoding="utf-8")
+        with pytest.raises(OptionError, match=r"--calibration .*none\.csv has no text"):
+            load(calm, precision="int8", calibration=str(file))
+
+
+class TestCache:
+    def test_what_is_kept_comes_back_for_the_same_and_nothing_else(self, own_model):
+        one = model.load(str(own_model))
+        model_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {"thing.bin": b"content"})
+        kept = model_cache.recall(one, "thing", {"version": 1})
+        assert kept is not None
+        assert kept["figure"] == 2.5
+        assert (kept["folder"] / "thing.bin").read_bytes() == b"content"
+        assert model_cache.recall(one, "thing", {"version": 2}) is None
+        assert model_cache.recall(one, "another", {"version": 1}) is None
+
+    @pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"made_from": {"version": 1}, "sha256": [1]}'])
+    def test_a_broken_note_counts_as_none(self, own_model, note):
+        one = model.load(str(own_model))
+        model_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {})
+        (own_model / "openvino" / "thing.json").write_bytes(note)
+        assert model_cache.recall(one, "thing", {"version": 1}) is None
+
+    def test_where_the_models_folder_cannot_be_written_the_users_cache_is(self, own_model, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        one = model.load(str(own_model))
+        (own_model / "openvino").write_bytes(b"a file where the folder would be")
+        model_cache.keep(one, "thing", {}, {"figure": 1}, {})
+        kept = model_cache.recall(one, "thing", {})
+        assert kept is not None
+        assert kept["folder"].is_relative_to(tmp_path / "cache" / "emojob")
+
+    def test_nothing_is_written_into_the_package(self):
+        assert not any(folder.is_relative_to(model.load().folder) for folder in model_cache.places(model.load()))
