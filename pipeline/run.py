@@ -15,10 +15,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline import machine
 from pipeline.archive import Archive, open_archive
 from pipeline.chunks import Chunk, Reading
 from pipeline.columns import listed
 from pipeline.context import in_context
+from pipeline.engine import choices
 from pipeline.inputs import find_inputs, local_path
 from pipeline.labelled import count, labelled_schema, with_labels
 from pipeline.output import Output, hold
@@ -26,7 +28,7 @@ from pipeline.parts import PartWriter
 from pipeline.runfile import run_json
 from pipeline.scorer import Prepared, Scorer
 from pipeline.stages import Clock, Stages, Stopped
-from schemas.errors import ArchiveError, ColumnError, Interrupted, OutputError, StorageError
+from schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, OutputError, StorageError
 from schemas.manifest import Counts
 from schemas.options import ModelOptions, ScoreOptions
 
@@ -112,6 +114,8 @@ def score_archive(
     try:
         with hold(place) as output:
             is_large = sum(file.path.stat().st_size for file in files) >= LARGE
+            if not options.fresh:
+                model_options = _as_begun(model_options, output.run())
             scorer = Scorer.load(None, model_options, is_large, note)  # before the long look at every file
             archive = open_archive(files, options.text_column, options.encoding)
             archive = in_context(archive, scorer.options.context, options.conversation_column)
@@ -277,6 +281,23 @@ class _Run:
         new_rows = self.counts.read - self.rows_before
         timings = self.progress.begun, self.clock.seconds
         return run_json(state, self.started, self.archive, self.scorer, self.options, self.counts, new_rows, timings)
+
+
+def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
+    """The options with `auto` settled as in a run that was cut off: its rest is to come out as its beginning did.
+
+    before: its run.json.
+    """
+    begun = before.get("engine")
+    if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
+        return options
+    settled = {name: begun.get(name) for name in ("device", "engine", "precision") if getattr(options, name) == "auto"}
+    try:
+        same = replace(options, **settled)
+        choices(same, machine.look())
+    except OptionError:  # what it ran on is here no more
+        return options
+    return same
 
 
 def _encodings(archive: Archive) -> list[str]:

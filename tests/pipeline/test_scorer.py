@@ -179,7 +179,7 @@ def test_a_gpu_gives_the_cpus_probabilities(precision, distance):
     assert np.abs(exact.probabilities - there.probabilities).max() < distance
 
 
-@pytest.mark.parametrize("options", [{"engine": "ray"}, {"engine": "openvino", "precision": "fp16"}, {"context": "previous"}])
+@pytest.mark.parametrize("options", [{"engine": "ray"}, {"context": "previous"}])
 def test_what_is_not_to_be_had_is_refused(tiny_model, options):
     with pytest.raises(OptionError):
         load(tiny_model, **options)
