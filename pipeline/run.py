@@ -293,7 +293,7 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
         return options
     settled = {name: begun.get(name) for name in ("device", "engine", "precision") if getattr(options, name) == "auto"}
     try:
-        same = replace(options, **settled)
+        same = replace(options, **{name: str(value) for name, value in settled.items()})  # type: ignore[arg-type]
         choices(same, machine.look())
     except OptionError:  # what it ran on is here no more
         return options

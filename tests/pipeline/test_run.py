@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -429,6 +430,29 @@ def test_an_interrupted_file_goes_on(archive, model, tmp_path):
     assert read(file)["id"].to_pylist() == list(range(3000))
 
 
+def cut_off(archive, out, model, **changes):
+    """A run whose run.json says that it was interrupted."""
+    score_archive([str(archive)], out, ScoreOptions(limit=100), model)
+    run = json.loads((out / "_emojob" / "run.json").read_text())
+    (out / "_emojob" / "run.json").write_text(json.dumps({**run, "state": "interrupted", **changes}))
+
+
+def test_a_run_that_goes_on_takes_the_engine_that_it_was_begun_with(archive, tiny_model, tmp_path):
+    auto = ModelOptions(model=str(tiny_model))
+    cut_off(archive, tmp_path / "out", replace(auto, engine="torch", precision="fp32"))
+    engine = score_archive([str(archive)], tmp_path / "out", ScoreOptions(), auto).run["engine"]
+    assert (engine["engine"], engine["precision"]) == ("torch", "fp32")
+    fresh = score_archive([str(archive)], tmp_path / "out", ScoreOptions(fresh=True), auto).run["engine"]
+    assert fresh["engine"] == "openvino"
+
+
+@pytest.mark.parametrize("engine", [{"engine": "ray", "device": "cuda", "precision": None}, {}, "torch", None])
+def test_an_engine_that_is_here_no_more_does_not_keep_a_run_from_going_on(archive, tiny_model, tmp_path, engine):
+    auto = ModelOptions(model=str(tiny_model))
+    cut_off(archive, tmp_path / "out", auto, engine=engine)
+    assert score_archive([str(archive)], tmp_path / "out", ScoreOptions(), auto).run["state"] == "complete"
+
+
 CHILD = """
 import os, random, signal, sys
 from pipeline import atomic, chunks, parts
@@ -461,8 +485,10 @@ main(sys.argv[1:])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_command_killed_again_and_again_loses_nothing(archive, tiny_model, model, tmp_path, number):
     """The real command as a process that dies while it adds rows, writes, renames, syncs or marks a part."""
+    model = replace(model, engine="torch")
     score_archive([str(archive)], tmp_path / "whole", model_options=model)
-    options = ["--model", str(tiny_model), "--precision", "fp32", "--quiet", "-o", str(tmp_path / "out")]
+    options = ["--model", str(tiny_model), "--engine", "torch", "--precision", "fp32", "--quiet"]
+    options += ["-o", str(tmp_path / "out")]
     codes = []
     for moment in np.random.default_rng(int(number)).integers(1, 40, 6).tolist():
         child = [sys.executable, "-c", CHILD, str(moment), str(int(number)), "score", str(archive), *options]

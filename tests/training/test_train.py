@@ -99,7 +99,7 @@ class TestWhatIsLeftBehind:
     @pytest.mark.parametrize("precision", ["fp32", "bf16"])
     def test_stock_transformers_gives_the_same_labels(self, trained, varied, precision):
         scored = Scorer.load(str(trained), ModelOptions(max_length=16, precision=precision)).score(varied)
-        assert agreement(scored.labels, stock_labels(trained, varied)) >= (1.0 if precision == "fp32" else 0.999)
+        assert agreement(scored.labels, stock_labels(trained, varied)) >= (1.0 if precision == "fp32" else 0.995)
 
     def test_recipe_data_and_versions_are_written_down(self, trained, annotated_csv):
         made_with = json.loads((trained / "recipe.json").read_text())
