@@ -29,6 +29,7 @@ _CONVERSATIONS = "Column that tells conversations apart.  [default: where the mo
 @click.option("--speaker-column", metavar="C", help="Column that tells speakers apart, for reports.")
 @click.option("--sample", is_flag=True, help="Label the sample archive that comes with the package.")
 @click.option("--fresh", is_flag=True, help="Begin again, without the parts that are complete.")
+@click.option("--memo", metavar="FILE", help="Keep what was labelled there, so that repeats cost the next run nothing.")
 @click.option("--limit", type=int, metavar="N", help="Label the first N rows only.")
 @click.option(
     "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",

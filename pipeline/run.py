@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import machine
+from pipeline import machine, memo_file
 from pipeline.archive import Archive, open_archive
 from pipeline.chunks import Chunk, Reading
 from pipeline.columns import listed
@@ -109,7 +109,7 @@ def score_archive(
     BusyError where another run holds it, Interrupted after `stop`.
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
-    files = find_inputs(inputs, [*leave_out, *([out] if out else [])])
+    files = find_inputs(inputs, [*leave_out, *(Path(one) for one in (out, options.memo) if one)])
     place = (out or default_out(inputs)).resolve()
     try:
         with hold(place) as output:
@@ -126,7 +126,8 @@ def score_archive(
             for line in [*_encodings(archive), *_others(output, archive)]:
                 note(line)
             schema = labelled_schema(archive.schema, scorer.model.labels, options.prefix)
-            result = _Run(archive, scorer, schema, output, options, stages or Stages(), report).go()
+            with _remembering(scorer, options.memo, note):
+                result = _Run(archive, scorer, schema, output, options, stages or Stages(), report).go()
             return then(result, schema)
     except OSError as error:
         raise storage_error(error, place) from error
@@ -281,6 +282,36 @@ class _Run:
         new_rows = self.counts.read - self.rows_before
         timings = self.progress.begun, self.clock.seconds
         return run_json(state, self.started, self.archive, self.scorer, self.options, self.counts, new_rows, timings)
+
+
+@contextlib.contextmanager
+def _remembering(scorer: Scorer, file: str | None, note: Callable[[str], None]) -> Iterator[None]:
+    """Begin with the memo that a file keeps, and keep it there at the end, also of a run that is interrupted.
+
+    A memo that cannot be written costs the next run time and nothing else, so it is told and no error.
+    """
+    if file is None:
+        yield
+        return
+    place = Path(local_path(file))
+    scorer.memo, why = memo_file.recall(place, scorer.depends_on, len(scorer.model.labels))
+    if why:
+        note(why)
+    try:
+        yield
+    except Interrupted:
+        _keep(scorer, place, note)
+        raise
+    _keep(scorer, place, note)
+
+
+def _keep(scorer: Scorer, place: Path, note: Callable[[str], None]) -> None:
+    if not scorer.tally.rows:  # nothing new
+        return
+    try:
+        memo_file.keep(place, scorer.memo, scorer.depends_on)
+    except OSError as error:
+        note(f"the memo could not be kept in {place}: {error.strerror or error}")
 
 
 def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:

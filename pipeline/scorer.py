@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import machine, memo, model, trial
+from pipeline import machine, model, trial
 from pipeline.batching import Packed, pack, token_batches
 from pipeline.encoded import Encoded
 from pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
+from pipeline.memo import LONGEST, Keys, Memo
 from pipeline.stages import Stopped
 from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from schemas.errors import ModelError, OptionError
@@ -32,7 +33,7 @@ class Prepared:
     """
 
     encoded: Encoded
-    keys: memo.Keys
+    keys: Keys
     place: NDArray[np.int64]
 
 
@@ -67,6 +68,7 @@ class Tally:
     """What the engine was given, counted over a run."""
 
     rows: int = 0  # with text, repeats among them
+    tokens: int = 0  # of these rows
     repeated_rows: int = 0  # of these, labelled without the engine
     inferred_rows: int = 0
     inferred_tokens: int = 0
@@ -90,7 +92,7 @@ class Scorer:
         self.batch_tokens = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
         self.tally = Tally()
         self._engine = engine
-        self._memo = memo.Memo(len(loaded.labels))
+        self.memo = Memo(len(loaded.labels))
 
     @classmethod
     def load(
@@ -114,6 +116,16 @@ class Scorer:
         return cls(loaded, trial.settle(options, loaded, patient=patient, note=note), options)
 
     @property
+    def depends_on(self) -> dict[str, str]:
+        """What probabilities depend on beside the text."""
+        return {
+            "fingerprint": self.fingerprint,
+            "engine": self.choice.engine,
+            "device": self.choice.device,
+            "precision": self.choice.precision,
+        }
+
+    @property
     def fingerprint(self) -> str:
         """Stands for weights, tokenizer, labels, max length and context."""
         return self.model.fingerprint_for(self.options.max_length)
@@ -130,7 +142,7 @@ class Scorer:
         coded = texts.dictionary_encode()
         place = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         encoded = self.model.tokenizer.encode(coded.dictionary, self.options.max_length)
-        return Prepared(encoded, memo.keys_of(encoded), place)
+        return Prepared(encoded, self.memo.keys_of(encoded), place)
 
     def count_tokens(self, prepared: Prepared) -> tuple[int, int]:
         """The tokens of all rows, special ones left out, and how many of them are unknown to the tokenizer."""
@@ -158,28 +170,31 @@ class Scorer:
         encoded = self.model.tokenizer.encode_behind(
             coded.dictionary.take(pa.array(pairs // each)), coded.dictionary.take(before), self.options.max_length
         )
-        return Prepared(encoded, memo.keys_of(encoded), place)
+        return Prepared(encoded, self.memo.keys_of(encoded), place)
 
     def infer(self, prepared: Prepared, stopping: Callable[[], bool] = lambda: False) -> NDArray[np.float32]:
         """Probabilities float32 [distinct, labels] of distinct texts; NaN for those without a token.
 
         Raises Stopped as soon as `stopping` says so.
         """
+        lengths = prepared.encoded.lengths
         probabilities = np.full((len(prepared.encoded), len(self.model.labels)), np.nan, np.float32)
-        wanted = np.flatnonzero(prepared.encoded.lengths > 2)
-        rows = int((prepared.encoded.lengths > 2)[prepared.place[prepared.place >= 0]].sum())
-        known, found = self._memo.find(prepared.keys[wanted])
-        probabilities[wanted[known]] = found
-        missing = wanted[~known]
+        short = np.flatnonzero((lengths > 2) & (lengths <= LONGEST))
+        known, found = self.memo.find(prepared.keys[short])
+        probabilities[short[known]] = found
+        missing = np.union1d(short[~known], np.flatnonzero(lengths > LONGEST))
         # texts that are written differently may still be the same tokens
         keys, first, inverse = np.unique(
             prepared.keys[missing].view("u8,u8").reshape(-1), return_index=True, return_inverse=True
         )
         fresh = self._run(prepared.encoded, missing[first], stopping)
         probabilities[missing] = fresh[inverse]
-        self._memo.add(keys.view(np.uint64).reshape(-1, 2), fresh)
-        self.tally.rows += rows
-        self.tally.repeated_rows += rows - len(fresh)
+        worth = lengths[missing[first]] <= LONGEST
+        self.memo.add(keys.view(np.uint64).reshape(-1, 2)[worth], fresh[worth])
+        rows = lengths[prepared.place[prepared.place >= 0]]
+        self.tally.rows += int((rows > 2).sum())
+        self.tally.tokens += int(rows[rows > 2].sum())
+        self.tally.repeated_rows += int((rows > 2).sum()) - len(fresh)
         return probabilities
 
     def label(self, prepared: Prepared, probabilities: NDArray[np.float32]) -> Scored:

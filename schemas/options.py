@@ -64,6 +64,7 @@ class ScoreOptions:
     limit: int | None = None  # rows of the archive
     max_rejects: str = "100"  # rows, or a share such as 1%
     conversation_column: str | None = None  # None: found among the usual names where the model's context needs it
+    memo: str | None = None  # file in which the memo is kept between runs
     time_column: str | None = None  # this and the next are kept in run.json for reports
     speaker_column: str | None = None
 

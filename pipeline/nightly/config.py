@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class ScoreConfig:
     precision: str = ModelOptions.precision
     max_length: int = ModelOptions.max_length
     max_rejects: str = ScoreOptions.max_rejects
+    memo: str | None = None
 
     def __post_init__(self) -> None:
         self.options()
@@ -90,6 +91,7 @@ class ScoreConfig:
             conversation_column=self.conversation_column,
             time_column=self.time_column,
             speaker_column=self.speaker_column,
+            memo=self.memo,
         )
 
     def model_options(self) -> ModelOptions:
@@ -156,6 +158,16 @@ class NightlyConfig:
     def archive(self) -> Path:
         """The folder of the labelled archive."""
         return self.place / self.output.archive
+
+    def score_options(self) -> ScoreOptions:
+        """[score] as the options of a scoring run, its paths absolute."""
+        memo = self.path(self.score.memo)
+        return replace(self.score.options(), memo=str(memo) if memo else None)
+
+    def model_options(self) -> ModelOptions:
+        """[score] as the options of its model; a folder's path absolute, a hub's name as it is."""
+        options, folder = self.score.model_options(), self.path(self.score.model)
+        return replace(options, model=str(folder)) if folder and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
         """The pattern of a day's files; without a day, of those of all days."""

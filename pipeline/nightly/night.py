@@ -144,7 +144,7 @@ def _score(
     config: NightlyConfig, files: list[InputFile], night: Night, report: Callable[[Progress], None], stages: Stages
 ) -> None:
     """Score the inputs together, and without those that cannot be read where there are any."""
-    options, model = config.score.options(), config.score.model_options()
+    options, model = config.score_options(), config.model_options()
 
     def score(some: list[InputFile]) -> None:
         score_archive([str(file.path) for file in some], config.archive, options, model, report, stages=stages)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.encoded import Encoded
-from pipeline.memo import Memo, keys_of
+from pipeline.memo import Memo
 
 
 def encoded(rows: list[list[int]]) -> Encoded:
@@ -24,7 +24,7 @@ _ROWS = st.lists(st.lists(st.integers(0, 8001), min_size=2, max_size=12), max_si
 @settings(max_examples=200, deadline=None)
 @given(_ROWS)
 def test_keys_are_equal_exactly_where_the_tokens_are(rows):
-    keys = [tuple(key) for key in keys_of(encoded(rows)).tolist()]
+    keys = [tuple(key) for key in Memo(3).keys_of(encoded(rows)).tolist()]
     assert len(set(keys)) == len({tuple(row) for row in rows})
 
 
@@ -34,18 +34,55 @@ def test_what_was_added_is_found_and_nothing_else(first, second):
     distinct = [list(row) for row in {tuple(row) for row in first}]
     values = probabilities(len(distinct))
     memo = Memo(3)
-    memo.add(keys_of(encoded(distinct)), values)
-    known, found = memo.find(keys_of(encoded(second)))
+    memo.add(memo.keys_of(encoded(distinct)), values)
+    known, found = memo.find(memo.keys_of(encoded(second)))
     assert known.tolist() == [row in distinct for row in second]
     assert np.array_equal(found, values[[distinct.index(row) for row in second if row in distinct]])
 
 
+def numbers(start: int, stop: int) -> Encoded:
+    return encoded([[2, i, 3] for i in range(start, stop)])
+
+
 def test_a_full_memo_keeps_what_is_asked_for_most():
-    memo = Memo(3, capacity=100)
-    often = keys_of(encoded([[2, 7, 3]]))
-    memo.add(often, probabilities(1))
-    for start in range(10, 2010, 50):
-        memo.find(often)
-        memo.add(keys_of(encoded([[2, i, 3] for i in range(start, start + 50)])), probabilities(50))
-        assert len(memo) <= 100
-    assert memo.find(often)[0].tolist() == [True]
+    memo = Memo(3, entries=128)
+    often = memo.keys_of(numbers(0, 40))
+    memo.add(often, probabilities(40))
+    memo.find(often)
+    for start in range(100, 5000, 50):  # each once: a flood of what never comes again
+        memo.add(memo.keys_of(numbers(start, start + 50)), probabilities(50))
+        if start % 200 == 0:
+            assert memo.find(often)[0].mean() > 0.9
+    assert len(memo) <= memo.capacity == 128
+    assert memo.find(often)[0].mean() > 0.9
+
+
+def test_of_those_asked_for_alike_the_last_ones_stay():
+    memo = Memo(3, entries=128)
+    for start in range(0, 2000, 50):
+        memo.add(memo.keys_of(numbers(start, start + 50)), probabilities(50))
+    assert memo.find(memo.keys_of(numbers(1950, 2000)))[0].mean() > 0.9
+    assert not memo.find(memo.keys_of(numbers(0, 1000)))[0].any()
+
+
+def test_what_was_frequent_long_ago_makes_room():
+    memo = Memo(3, entries=8)
+    memo.add(memo.keys_of(numbers(0, 8)), probabilities(8))
+    for _ in range(10):
+        memo.find(memo.keys_of(numbers(0, 8)))
+    for start in range(100, 400):
+        memo.add(memo.keys_of(numbers(start, start + 1)), probabilities(1))
+    assert not memo.find(memo.keys_of(numbers(0, 8)))[0].all()
+
+
+def test_its_bytes_are_bounded_however_many_labels_a_model_has():
+    assert Memo(1000, limit=1 << 20).capacity <= 1 << 8
+    assert Memo(6).capacity > 100_000
+
+
+def test_no_key_at_all():
+    memo = Memo(3)
+    none = memo.keys_of(encoded([]))
+    assert memo.find(none)[0].shape == (0,)
+    memo.add(none, probabilities(0))
+    assert len(memo) == 0

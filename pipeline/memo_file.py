@@ -1,0 +1,95 @@
+"""A memo that is kept between runs: a safetensors file whose header says what it is of.
+
+Another model's, or a damaged one, is not used; a file that is no memo is not written over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from pipeline.atomic import commit, temporary
+from pipeline.memo import Memo
+from schemas.errors import OptionError
+
+_FORMAT = "emojob memo 1"
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def recall(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
+    """The memo that is in a file, where it is one of the same model run in the same way; else an empty one.
+
+    of: what the probabilities depend on; labels: how many the model has. The second value says why the memo is
+    empty, "" where all is well. Raises OptionError where the file is none that may be written over later.
+    """
+    if not file.parent.is_dir() or file.is_dir():
+        raise OptionError(f"--memo {file}: give a file in a folder that is there")
+    try:
+        if not file.exists() or not file.stat().st_size:
+            return Memo(labels), ""
+        with safe_open(file, "numpy") as kept:
+            header = kept.metadata() or {}
+            arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
+    except SafetensorError:
+        header, arrays = {}, {}
+    if header.get("format") != _FORMAT:
+        if _begins_as_ours(file):
+            return Memo(labels), f"the memo {file} is damaged and is begun anew"
+        raise OptionError(f"--memo {file} is no memo of emojob's: give another file, or delete it")
+    if header.get("of") != _named(of):
+        return Memo(labels), f"the memo {file} is of another model, or of one run in another way, and is begun anew"
+    if header.get("sha256") != _hash(arrays):
+        return Memo(labels), f"the memo {file} is damaged and is begun anew"
+    memo = Memo(labels, multipliers=arrays["multipliers"])
+    memo.add(arrays["keys"], arrays["probabilities"], arrays["asked"])
+    return memo, ""
+
+
+def keep(file: Path, memo: Memo, of: dict[str, Any]) -> None:
+    """Write a memo to a file, whole or not at all. Raises OSError."""
+    keys, probabilities, asked = memo.contents()
+    order = np.argsort(asked, kind="stable")[::-1]
+    arrays: Arrays = {
+        "keys": keys[order],
+        "probabilities": probabilities[order],
+        "asked": (asked[order] + 1) // 2,  # what was frequent on other nights makes room in the end
+        "multipliers": memo.multipliers,
+    }
+    content = save(arrays, {"format": _FORMAT, "of": _named(of), "sha256": _hash(arrays)})
+    try:
+        temporary(file).touch(0o600)  # of whoever has it, one can ask whether a certain text was among those labelled
+        temporary(file).write_bytes(content)
+        commit(temporary(file), file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary(file).unlink()
+        raise
+
+
+def _named(of: dict[str, Any]) -> str:
+    return json.dumps(of, sort_keys=True)
+
+
+def _hash(arrays: Arrays) -> str:
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
+        found.update(arrays[name].tobytes())
+    return found.hexdigest()
+
+
+def _begins_as_ours(file: Path) -> bool:
+    """Whether a file that cannot be read as one began as a memo."""
+    with file.open("rb") as handle:
+        return _FORMAT.encode() in handle.read(4096)

@@ -1,0 +1,166 @@
+"""A kept memo comes back as it was; another model's, a damaged one and a file that is none are told apart."""
+
+import os
+import stat
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import chunks, memo_file
+from pipeline.memo import Memo
+from pipeline.memo_file import keep, recall
+from pipeline.run import score_archive
+from pipeline.samples import sample_texts
+from pipeline.stages import Stages
+from schemas.errors import Interrupted, OptionError
+from schemas.options import ModelOptions, ScoreOptions
+
+OF = {"fingerprint": "f", "precision": "fp32"}
+
+
+@pytest.fixture
+def memo() -> Memo:
+    full = Memo(3)
+    rng = np.random.default_rng(0)
+    full.add(rng.integers(0, 2**64, (500, 2), dtype=np.uint64), rng.random((500, 3), np.float32))
+    return full
+
+
+def test_what_was_kept_comes_back(memo, tmp_path):
+    file = tmp_path / "a.memo"
+    keep(file, memo, OF)
+    back, why = recall(file, OF, 3)
+    keys, probabilities, _ = memo.contents()
+    known, found = back.find(keys)
+    assert (why, known.all()) == ("", True)
+    assert np.array_equal(found, probabilities)
+    assert np.array_equal(back.multipliers, memo.multipliers)
+    assert os.listdir(tmp_path) == ["a.memo"]
+
+
+def test_counts_fade_from_run_to_run(memo, tmp_path):
+    keys = memo.contents()[0]
+    for _ in range(7):
+        memo.find(keys)
+    keep(tmp_path / "a", memo, OF)
+    assert set(recall(tmp_path / "a", OF, 3)[0].contents()[2].tolist()) == {4}
+
+
+@pytest.mark.parametrize("of", [{**OF, "fingerprint": "g"}, {**OF, "precision": "bf16"}])
+def test_another_models_is_not_used(memo, tmp_path, of):
+    keep(tmp_path / "a", memo, OF)
+    back, why = recall(tmp_path / "a", of, 3)
+    assert len(back) == 0
+    assert "another model" in why
+
+
+@pytest.mark.parametrize("at", [0, 30, 400, 900, -3])
+def test_a_damaged_one_is_begun_anew(memo, tmp_path, at):
+    file = tmp_path / "a"
+    keep(file, memo, OF)
+    content = bytearray(file.read_bytes())
+    content[at] ^= 0x55
+    file.write_bytes(content)
+    back, why = recall(file, OF, 3)
+    assert len(back) == 0
+    assert "anew" in why
+
+
+def test_half_of_one_is_begun_anew(memo, tmp_path):
+    keep(tmp_path / "a", memo, OF)
+    content = (tmp_path / "a").read_bytes()
+    (tmp_path / "a").write_bytes(content[: len(content) // 2])
+    assert "damaged" in recall(tmp_path / "a", OF, 3)[1]
+
+
+def test_no_file_and_an_empty_one_are_a_beginning(tmp_path):
+    (tmp_path / "empty").touch()
+    for name in ("none", "empty"):
+        memo, why = recall(tmp_path / name, OF, 3)
+        assert (len(memo), why) == (0, "")
+
+
+@pytest.mark.parametrize("content", [b"id,text\n1,a\n", b"PAR1" + bytes(100), b"{}"])
+def test_a_file_that_is_no_memo_is_refused(tmp_path, content):
+    (tmp_path / "archive.csv").write_bytes(content)
+    with pytest.raises(OptionError, match=r"archive\.csv is no memo"):
+        recall(tmp_path / "archive.csv", OF, 3)
+
+
+def test_a_place_where_none_can_be_is_refused(tmp_path):
+    for place in (tmp_path, tmp_path / "no" / "such"):
+        with pytest.raises(OptionError, match="a folder that is there"):
+            recall(place, OF, 3)
+
+
+def test_it_is_for_its_owner_alone(memo, tmp_path):
+    keep(tmp_path / "a", memo, OF)
+    assert not stat.S_IMODE((tmp_path / "a").stat().st_mode) & 0o077
+
+
+# -- between runs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def archive(tmp_path):
+    file = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"text": sample_texts()[:400]}), file)
+    return file
+
+
+def scored(archive, tmp_path, model, out, **options) -> tuple[pa.Table, dict, list[str]]:
+    notes: list[str] = []
+    given = ScoreOptions(memo=str(tmp_path / "kept.memo"), **options)
+    run = score_archive([str(archive)], tmp_path / out, given, ModelOptions(**model), note=notes.append).run
+    labelled = pq.read_table(next((tmp_path / out).glob("part-*"))).replace_schema_metadata(None)
+    return labelled, run["this_run"], [note for note in notes if "memo" in note]
+
+
+def test_the_next_run_infers_nothing_that_one_before_it_did(archive, tiny_model, tmp_path):
+    model = {"model": str(tiny_model), "precision": "fp32"}
+    first, work, notes = scored(archive, tmp_path, model, "one")
+    assert work["inferred_rows"] > 300
+    assert notes == []
+    second, work, notes = scored(archive, tmp_path, model, "two")
+    assert work["inferred_rows"] == 0
+    assert second.equals(first)
+    assert notes == []
+
+
+def test_a_run_with_another_model_begins_anew_and_says_so(archive, tiny_model, make_model, tmp_path):
+    scored(archive, tmp_path, {"model": str(tiny_model), "precision": "fp32"}, "one")
+    _, work, notes = scored(archive, tmp_path, {"model": str(make_model(seed=1)), "precision": "fp32"}, "two")
+    assert work["inferred_rows"] > 300
+    assert ["another model" in note for note in notes] == [True]
+
+
+def test_an_interrupted_run_keeps_its_memo(archive, tiny_model, tmp_path, monkeypatch):
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+        monkeypatch.setattr(chunks, name, 100)
+    stages = Stages()
+    options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
+    with pytest.raises(Interrupted):
+        score_archive(
+            [str(archive)],
+            tmp_path / "one",
+            options,
+            ModelOptions(model=str(tiny_model), precision="fp32"),
+            lambda progress: progress.rows_done and stages.stop(),
+            stages=stages,
+        )
+    model = {"model": str(tiny_model), "precision": "fp32"}
+    assert scored(archive, tmp_path, model, "two")[1]["inferred_rows"] < 300
+
+
+def test_a_memo_that_cannot_be_written_is_told_and_costs_no_label(archive, tiny_model, tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(memo_file, "commit", full)
+    model = {"model": str(tiny_model), "precision": "fp32"}
+    labelled, _, notes = scored(archive, tmp_path, model, "one")
+    assert labelled.num_rows == 400
+    assert ["No space left" in note for note in notes] == [True]
+    assert not list(tmp_path.glob(".kept*"))
