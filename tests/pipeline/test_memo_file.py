@@ -1,6 +1,5 @@
 """A kept memo comes back as it was; another model's, a damaged one and a file that is none are told apart."""
 
-import os
 import stat
 
 import numpy as np
@@ -37,7 +36,7 @@ def test_what_was_kept_comes_back(memo, tmp_path):
     assert (why, known.all()) == ("", True)
     assert np.array_equal(found, probabilities)
     assert np.array_equal(back.multipliers, memo.multipliers)
-    assert os.listdir(tmp_path) == ["a.memo"]
+    assert [file.name for file in tmp_path.iterdir()] == ["a.memo"]
 
 
 def test_counts_fade_from_run_to_run(memo, tmp_path):
