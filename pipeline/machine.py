@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipeline import cgroup
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -42,13 +44,8 @@ def look(with_gpus: bool = True) -> Machine:
 def cores() -> int:
     """Cores that this process may use: its affinity, and its container's quota where there is one."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            allowed = min(allowed, max(1, round(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass
-    return allowed
+    limit = cgroup.cpu_limit()
+    return allowed if limit is None else min(allowed, max(1, round(limit)))
 
 
 def installed(package: str) -> bool:
@@ -76,11 +73,8 @@ def _memory() -> int:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return 0
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        return min(total, int(limit)) if limit != "max" else total
-    except (OSError, ValueError):
-        return total
+    limit = cgroup.memory_limit()
+    return total if limit is None else min(total, limit)
 
 
 def _gpus() -> tuple[tuple[str, ...], bool]:

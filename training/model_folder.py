@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from pipeline.atomic import commit, temporary, write_json
 from pipeline.bert import BertShape, Classifier, to_hf
 from pipeline.encoded import Tokenizer
-from training.stock_tokenizer import write_tokenizer
+from pipeline.stock_tokenizer import write_tokenizer
 
 FORMAT = 1  # of the keys that begin with emojob_
 

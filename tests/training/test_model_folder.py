@@ -16,7 +16,7 @@ from schemas.labels import DEFAULT_LABELS
 from training.default_model import stored
 from training.finetuning import predict
 from training.model_folder import Trained, write_model_folder
-from training.stock_tokenizer import stock_tokenizer
+from pipeline.stock_tokenizer import stock_tokenizer
 
 TEXTS = [
     "오늘은 정말 기뻤어",

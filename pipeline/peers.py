@@ -1,0 +1,190 @@
+"""The other ways to label the same texts with the same model, to measure beside emojob's.
+
+Each is what its users would write with stock `transformers` and the same weights, tokenizer (in its stock form) and
+number of threads. They have no archive to read and no labels to write, which is to their advantage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pipeline import machine
+from pipeline.bert import to_hf
+from pipeline.engine import DTYPES
+from pipeline.model import Model
+from pipeline.stock_tokenizer import write_tokenizer
+
+Run = Iterator[int]  # how many texts are done, after each batch
+
+_BATCH = 64
+_GPU_BATCHES = (64, 256, 1024)  # of a pipeline on a GPU; the best counts
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A way to label texts. whole: whether it sorts all texts first, so that a part of them would not stand for all."""
+
+    name: str
+    run: Callable[[list[str]], Run]
+    whole: bool = False
+
+
+def rates(
+    model: Model, texts: list[str], device: str, precision: str, max_length: int, seconds: float
+) -> dict[str, dict[str, float]]:
+    """rows and rows/s of each peer on the texts; those that take them in their order end after `seconds`."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    torch.set_num_threads(machine.cores())
+    with tempfile.TemporaryDirectory(prefix="emojob-peers-") as folder, torch.inference_mode():
+        _write_stock(model, Path(folder), max_length)
+        return {peer.name: _rate(peer, texts, seconds) for peer in _peers(Path(folder), device, precision)}
+
+
+def _rate(peer: Peer, texts: list[str], seconds: float) -> dict[str, float]:
+    for _ in itertools.islice(peer.run(texts[:_BATCH]), 1):  # warm
+        pass
+    begun, done, spent = time.perf_counter(), 0, 0.0
+    for done in peer.run(texts):
+        spent = time.perf_counter() - begun
+        if spent > seconds and not peer.whole:
+            break
+    return {"rows": done, "rows_per_second": round(done / max(spent, 1e-9), 1)}
+
+
+def _write_stock(model: Model, folder: Path, max_length: int) -> None:
+    """The model as a folder that stock transformers opens, in fp32."""
+    from transformers import BertConfig
+
+    shape = model.shape
+    config = BertConfig(
+        vocab_size=shape.vocab_size,
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        intermediate_size=shape.intermediate_size,
+        max_position_embeddings=shape.max_positions,
+        type_vocab_size=shape.type_vocab_size,
+        layer_norm_eps=shape.layer_norm_eps,
+        pad_token_id=shape.pad_id,
+        id2label=dict(enumerate(model.labels)),
+        architectures=["BertForSequenceClassification"],
+    )
+    config.save_pretrained(folder)
+    weights = to_hf({name: one.float() for name, one in model.classifier.state_dict().items()}, shape.layers)
+    save_file({name: one.contiguous() for name, one in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    write_tokenizer(model.tokenizer, folder, max_length)
+
+
+def _peers(folder: Path, device: str, precision: str) -> Iterator[Peer]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval().to(device)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    yield Peer("notebook's loop: fp32, padded to the longest possible, batches of 64", _padded(stock, tokenizer))
+    yield Peer("transformers pipeline, fp32", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device)))
+    yield Peer("sentence-transformers' way: sorted, batches of 64, fp32", _sorted(stock, tokenizer), whole=True)
+    if precision in ("bf16", "fp16"):
+        stock = stock.to(DTYPES[precision])
+        yield Peer(
+            f"transformers pipeline, {precision}", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device))
+        )
+        yield Peer(f"sentence-transformers' way, {precision}", _sorted(stock, tokenizer), whole=True)
+    if device == "cpu" and machine.installed("openvino"):
+        compiled = _compiled(folder)
+        yield Peer("OpenVINO plain: sorted, batches of 64, its own precision", _sorted(compiled, tokenizer), whole=True)
+
+
+def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
+    """The notebook's loop: every text padded to the longest length that there may be."""
+
+    def run(texts: list[str]) -> Run:
+        for start in range(0, len(texts), _BATCH):
+            _label(stock, tokenizer, texts[start : start + _BATCH], "max_length")
+            yield min(start + _BATCH, len(texts))
+
+    return run
+
+
+def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
+    """As `SentenceTransformer.encode` does it: sorted by the number of characters, each batch padded to its longest."""
+
+    def run(texts: list[str]) -> Run:
+        ordered = sorted(texts, key=len, reverse=True)
+        for start in range(0, len(ordered), _BATCH):
+            _label(stock, tokenizer, ordered[start : start + _BATCH], True)
+            yield min(start + _BATCH, len(ordered))
+
+    return run
+
+
+def _label(stock: Callable[..., Any], tokenizer: Any, texts: list[str], padding: str | bool) -> list[int]:
+    """The labels' ids of a batch."""
+    batch = tokenizer(texts, padding=padding, truncation=True, return_tensors="pt")
+    device = getattr(stock, "device", "cpu")
+    logits: Tensor = stock(**{name: one.to(device) for name, one in batch.items()}).logits
+    return [int(i) for i in logits.float().softmax(-1).argmax(-1).tolist()]
+
+
+def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[str]], Run]:
+    from transformers import pipeline
+
+    made = pipeline("text-classification", model=stock, tokenizer=tokenizer, device=stock.device)
+
+    def run(texts: list[str]) -> Run:
+        results = made((text for text in texts), batch_size=batch, truncation=True)
+        yield from (done for done, _ in enumerate(results, 1))
+
+    return run
+
+
+def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
+    """On a GPU the batch size with which a pipeline is fastest, tried on a few thousand short texts."""
+    if device == "cpu":
+        return _BATCH
+    texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
+    found = {}
+    for batch in _GPU_BATCHES:
+        found[batch] = _rate(Peer("", _pipeline(stock, tokenizer, batch)), texts, 3.0)["rows_per_second"]
+    return max(found, key=lambda batch: found[batch])
+
+
+@dataclass(frozen=True)
+class _Answer:
+    logits: Tensor
+
+
+def _compiled(folder: Path) -> Callable[..., _Answer]:
+    """The model converted and compiled by OpenVINO, as it comes."""
+    import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+    from transformers import AutoModelForSequenceClassification
+
+    stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    example = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    with contextlib.redirect_stderr(io.StringIO()):
+        frontend = FrontEndManager().load_by_framework("pytorch")  # not convert_model, which reports on its use
+        decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)  # must outlive the conversion
+        graph = frontend.convert(frontend.load(decoder))
+    compiled = openvino.compile_model(graph, "CPU")
+    names = [next(iter(port.get_names())) for port in compiled.inputs]
+
+    def label(**batch: Tensor) -> _Answer:
+        return _Answer(torch.from_numpy(compiled({name: batch[name].numpy() for name in names})[0]))
+
+    return label
