@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import unicodedata
@@ -41,7 +42,8 @@ def json_line(value: Any) -> str:
 
 def note(text: str) -> None:
     """Tell the user something that is neither a result nor an error, on standard error."""
-    click.echo(f"emojob: {plain(text)}", err=True)
+    with contextlib.suppress(OSError):  # a job does not end because nobody reads what it says
+        click.echo(f"emojob: {plain(text)}", err=True)
 
 
 def seconds(value: float) -> str:

@@ -40,15 +40,15 @@ def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
         lines = own.read_text().splitlines()
     except OSError:
         lines = []
-    groups = {root: Path("/")}
-    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
+    groups = {root: "/"}
+    for _, controllers, group in (line.split(":", 2) for line in lines if line.count(":") >= 2):
         if not controllers:
-            groups[root] = Path(path)
+            groups[root] = group
         elif controller in controllers.split(","):
-            groups |= {root / controllers: Path(path), root / controller: Path(path)}
-    for top, path in groups.items():
-        relative = path.relative_to("/") if path.is_absolute() else path
-        yield from (top / part for part in (relative, *relative.parents))
+            groups |= {root / controllers: group, root / controller: group}
+    for top, group in groups.items():
+        within = Path(group.lstrip("/"))
+        yield from (top / part for part in (within, *within.parents))
 
 
 def _numbers(file: Path) -> list[int] | None:

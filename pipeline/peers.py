@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
@@ -47,8 +47,8 @@ def rates(
     """rows and rows/s of each peer on the texts; those that take them in their order end after `seconds`."""
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(machine.cores())
     with tempfile.TemporaryDirectory(prefix="emojob-peers-") as folder, torch.inference_mode():
         _write_stock(model, Path(folder), max_length)
@@ -58,12 +58,12 @@ def rates(
 def _rate(peer: Peer, texts: list[str], seconds: float) -> dict[str, float]:
     for _ in itertools.islice(peer.run(texts[:_BATCH]), 1):  # warm
         pass
-    begun, done, spent = time.perf_counter(), 0, 0.0
+    begun, rows, spent = time.perf_counter(), 0, 0.0
     for done in peer.run(texts):
-        spent = time.perf_counter() - begun
+        rows, spent = done, time.perf_counter() - begun
         if spent > seconds and not peer.whole:
             break
-    return {"rows": done, "rows_per_second": round(done / max(spent, 1e-9), 1)}
+    return {"rows": rows, "rows_per_second": round(rows / max(spent, 1e-9), 1)}
 
 
 def _write_stock(model: Model, folder: Path, max_length: int) -> None:
@@ -143,7 +143,9 @@ def _label(stock: Callable[..., Any], tokenizer: Any, texts: list[str], padding:
 def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[str]], Run]:
     from transformers import pipeline
 
-    made = pipeline("text-classification", model=stock, tokenizer=tokenizer, device=stock.device)
+    made: Any = pipeline(
+        "text-classification", model=cast(Any, stock), tokenizer=tokenizer, device=cast(Any, stock.device)
+    )
 
     def run(texts: list[str]) -> Run:
         results = made((text for text in texts), batch_size=batch, truncation=True)

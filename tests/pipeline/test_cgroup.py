@@ -30,13 +30,13 @@ def write(tmp_path):
         ({"cpu.max": "200000 100000\n"}, "0::/docker/3f2a\n", 2),  # the path is the host's, the files the container's
         ({"system.slice/a.service/cpu.max": "50000 100000"}, "0::/system.slice/a.service\n", 0.5),
         ({"job.slice/cpu.max": "300000 100000", "job.slice/a/cpu.max": "max 100000"}, "0::/job.slice/a\n", 3),
-        ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/docker/3f2a\n", 4),
-        ({"cpu,cpuacct/a/cpu.cfs_quota_us": "250000", "cpu,cpuacct/a/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/a\n", 2.5),
+        ({"cpu/cpu.cfs_quota_us": "4000", "cpu/cpu.cfs_period_us": "1000"}, "4:cpu,cpuacct:/docker/3f2a\n", 4),
+        ({"cpu,cpuacct/a/cpu.cfs_quota_us": "25", "cpu,cpuacct/a/cpu.cfs_period_us": "10"}, "4:cpu,cpuacct:/a\n", 2.5),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "4:cpu,cpuacct:/\n", None),
         ({"cpu.max": "rubbish"}, "rubbish\n", None),
         ({}, "", None),
     ],
-)  # fmt: skip
+)
 def test_cores(write, files, own, cores):
     assert cgroup.cpu_limit(*write(files, own)) == cores
 

@@ -11,12 +11,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from pipeline import model as models
 from pipeline.bert import BertShape, Classifier
 from pipeline.encoded import SPECIAL_TOKENS
+from pipeline.stock_tokenizer import stock_tokenizer
 from pipeline.tokenizer import KoBertTokenizer
 from schemas.labels import DEFAULT_LABELS
 from training.default_model import stored
 from training.finetuning import predict
 from training.model_folder import Trained, write_model_folder
-from pipeline.stock_tokenizer import stock_tokenizer
 
 TEXTS = [
     "오늘은 정말 기뻤어",
