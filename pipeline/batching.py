@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,18 @@ Rows = NDArray[np.int64]
 
 _STEP = 256  # tokens; what a batch is filled up to a multiple of
 _SMALLEST = 16
+_FEWER = 1.5  # how many times as many texts as the next smaller batch one of `Layout.EVEN_FILLED` may have
+
+
+class Layout(Enum):
+    """How the texts of a batch lie beside each other.
+
+    Filled is what is for kernels that are prepared anew for each size, where that takes longer than some padding does.
+    """
+
+    PACKED = "of several lengths, one behind the other, filled up to one of a few numbers of tokens"
+    EVEN = "of one length"
+    EVEN_FILLED = "of one length, filled up to one of a few numbers of texts"
 
 
 @dataclass(frozen=True)
@@ -26,8 +39,8 @@ class Packed:
     """The tokens of a batch.
 
     ids, positions: int32 [tokens], texts one after the other, then padding; groups: (rows, length) of each run of
-    texts of one length; firsts: int64 [rows], where each text begins; padding: tokens that belong to no text;
-    segments: int32 [tokens] of pairs of texts, None for texts alone.
+    texts of one length, padding among them in `Layout.EVEN_FILLED` alone; firsts: int64 [rows], where each text begins;
+    padding: tokens that belong to no text; segments: int32 [tokens] of pairs of texts, None for texts alone.
     """
 
     ids: NDArray[np.int32]
@@ -38,16 +51,16 @@ class Packed:
     segments: NDArray[np.int32] | None = None
 
 
-def token_batches(lengths: NDArray[np.int64], batch_tokens: int, equal_lengths: bool = False) -> list[Rows]:
+def token_batches(lengths: NDArray[np.int64], batch_tokens: int, layout: Layout = Layout.PACKED) -> list[Rows]:
     """Cut rows into batches, the longest first; every row stands in exactly one.
 
     lengths: int64 [rows], tokens of each row. batch_tokens: tokens a batch holds at most (one row at least).
-    equal_lengths: whether all rows of a batch must be of one length.
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
-    changes = np.flatnonzero(np.diff(lengths[order])) + 1 if equal_lengths else np.zeros(0, np.int64)
-    limits = [*changes.tolist(), len(order)]
+    limits = [len(order)]
+    if layout is not Layout.PACKED:
+        limits = [*(np.flatnonzero(np.diff(lengths[order])) + 1).tolist(), len(order)]
     cuts, limit = [0], 0
     while cuts[-1] < len(order):
         if limits[limit] <= cuts[-1]:
@@ -58,15 +71,14 @@ def token_batches(lengths: NDArray[np.int64], batch_tokens: int, equal_lengths: 
     return [order[start:stop] for start, stop in itertools.pairwise(cuts)]
 
 
-def pack(encoded: Encoded, rows: Rows, batch_tokens: int, fill: bool = True) -> Packed:
-    """Put the tokens of rows, which are sorted by length, one behind the other.
-
-    fill: add padding up to one of a few sizes: where matrix kernels are prepared anew for each size, that takes longer
-    than the padding does.
-    """
+def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layout.PACKED) -> Packed:
+    """Put the tokens of rows, which are sorted by length, one behind the other."""
     lengths = encoded.lengths[rows]
-    tokens = int(lengths.sum())
-    size = max(tokens, _SMALLEST, min(batch_tokens, filled(tokens))) if fill else tokens
+    size = tokens = int(lengths.sum())
+    if layout is Layout.PACKED:
+        size = max(tokens, _SMALLEST, min(batch_tokens, filled(tokens)))
+    elif layout is Layout.EVEN_FILLED:
+        size = int(lengths[0]) * _filled_rows(len(rows), batch_tokens // int(lengths[0]))
     firsts = np.cumsum(lengths) - lengths
     within = np.arange(tokens) - np.repeat(firsts, lengths)
     ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)
@@ -79,7 +91,17 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, fill: bool = True) -> 
         segments[:tokens] = encoded.segments[at]
     starts = np.flatnonzero(np.diff(lengths, prepend=-1))
     groups = [(stop - start, int(lengths[start])) for start, stop in itertools.pairwise([*starts.tolist(), len(rows)])]
+    if layout is Layout.EVEN_FILLED:
+        groups = [(size // length, length) for _, length in groups]
     return Packed(ids, positions, groups, firsts, size - tokens, segments)
+
+
+def _filled_rows(rows: int, most: int) -> int:
+    """The smallest of `most`, two thirds of it, two thirds of that, ... that is no less than `rows`."""
+    found = max(rows, most)
+    while (fewer := int(found / _FEWER)) >= rows:
+        found = fewer
+    return found
 
 
 def filled(tokens: int) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import resource
+import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +18,179 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline import ceiling, machine, peers
 from pipeline.archive import first_texts
+from pipeline.batching import pack, token_batches
+from pipeline.engine import Choice
+from pipeline.model_files import find_folder
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
 from pipeline.scorer import Scorer
+from schemas.errors import OptionError
+from schemas.labels import DEFAULT_LABELS
 from schemas.options import ModelOptions, ScoreOptions
+
+#: The name under which `--model` gets a model of KoBERT's size.
+KOBERT_SIZED = "kobert-sized"
 
 _STAGES = ("read", "tokenize", "infer", "write")
 _TURNS = 10  # utterances of a conversation, for a model that reads the previous one
+_JOB_SECONDS = 15.0  # that the engine takes, where the number of rows is not given
+_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # then
+_ENGINE_SECONDS = 5.0  # that the engine runs alone
+_PEER_SECONDS = 30.0  # after which a peer that takes the texts in their order ends
 
 
-def measure(model: ModelOptions, source: str | None, text_column: str | None, rows: int) -> dict[str, Any]:
+def measure(
+    model: ModelOptions,
+    source: str | None,
+    text_column: str | None,
+    rows: int | None,
+    compare: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
     """Score `rows` rows of `source` (None: the sample's utterances, each time with another number) and time it.
 
-    Returns rows/s and tokens/s of the whole job, shares of padding and of repeats, seconds and busy share of each
-    stage, seconds to load the model and for its first batch, peak memory in bytes.
+    rows: None for so many that the engine takes some seconds.
+
+    Returns rows/s and tokens/s of the whole job and of the engine alone on the same texts, the rate of matrix
+    products on this machine (floating-point operations/s) and the share of it that the engine reaches, shares of
+    padding and of repeats, seconds and busy share of each stage, seconds to load the model and for its first batch,
+    the job's peak memory in bytes. compare: rows/s of the peers on the same rows as well (`pipeline.peers`). note: gets
+    a line before what takes long.
     """
+    with tempfile.TemporaryDirectory(prefix="emojob-bench-") as folder, _model(model, note) as options:
+        texts = _texts(source, text_column, rows or _MOST_ROWS)
+        choice, start, rate = _start(options, texts, note)
+        texts = texts[: rows or min(max(int(rate * _JOB_SECONDS), _FEWEST_ROWS), _MOST_ROWS)]
+        archive = Path(folder) / "rows.parquet"
+        pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), archive)
+        options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
+        note("measuring the whole job")
+        columns = ScoreOptions(text_column="text", conversation_column="conversation")
+        result = score_archive([str(archive)], Path(folder) / "out", columns, options)
+        figures = _figures(result.run, result.counts.read, result.seconds) | start
+        figures["peak_memory_bytes"] = _peak_memory()
+        scorer = Scorer.load(options=options)
+        note("measuring the engine alone, and matrix products")
+        figures |= _beside_the_ceiling(scorer, texts, figures["tokens_per_second"])
+        if compare:
+            note("measuring the peers on the same rows")
+            figures["peers"] = _beside_the_peers(scorer, texts, figures["rows_per_second"])
+    return figures
+
+
+def _start(options: ModelOptions, texts: pa.Array, note: Callable[[str], None]) -> tuple[Choice, dict[str, Any], float]:
+    """What a model is run on, the seconds that it takes to load it and to label a first text, and about its rows/s."""
     begun = time.perf_counter()
-    scorer = Scorer.load(options=model, patient=True)
+    scorer = Scorer.load(options=options, patient=True, note=note)
     loaded = time.perf_counter()
     scorer.score(["안녕하세요"])
-    first = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="emojob-bench-") as folder:
-        archive = Path(folder) / "rows.parquet"
-        _write(_texts(source, text_column, rows), archive)
-        options = ScoreOptions(text_column="text", conversation_column="conversation")
-        result = score_archive([str(archive)], Path(folder) / "out", options, model)
-    work, engine = result.run["this_run"], result.run["engine"]
-    stages = {stage: work["stage_seconds"].get(stage, 0.0) for stage in _STAGES}
-    tokens = work["inferred_tokens"] + work["padded_tokens"]
+    first = time.perf_counter() - loaded
+    some = texts[:_FEWEST_ROWS]
+    tokens = scorer.prepare(some).encoded.lengths.sum() / len(some)
+    rate = _engine_alone(scorer, some, 1.0) / max(1.0, tokens)
+    return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
+
+
+def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
+    """The engine alone beside the machine's matrix products, and the job, tokens/s, beside the engine."""
+    device, precision = scorer.choice.device, _plain(scorer.choice)
+    flops = ceiling.matrix_rate(device, precision, machine.cores())
+    engine = _engine_alone(scorer, texts, _ENGINE_SECONDS)
+    flops = max(flops, ceiling.matrix_rate(device, precision, machine.cores()))  # others may have been at work
     return {
-        "model": result.run["model"]["name"],
+        "engine_tokens_per_second": round(engine, 1),
+        "job_share_of_engine": round(job / engine, 3),
+        "matrix_precision": precision,
+        "matrix_flops_per_second": round(flops),
+        "engine_share_of_matrix_products": round(engine * ceiling.flops_per_token(scorer.model.shape) / flops, 3),
+    }
+
+
+def _beside_the_peers(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
+    """rows/s of each peer, and how many times as fast the job is, rows/s."""
+    plain = [text or "" for text in texts.to_pylist()]
+    device, precision = scorer.choice.device, _plain(scorer.choice)
+    found = peers.rates(scorer.model, plain, device, precision, scorer.options.max_length, _PEER_SECONDS)
+    return {name: {**one, "times": round(job / one["rows_per_second"], 2)} for name, one in found.items()}
+
+
+def _plain(choice: Choice) -> str:
+    """The precision of a choice; for int8 the one that is fastest beside it."""
+    if choice.precision != "int8":
+        return choice.precision
+    return "bf16" if machine.look().fast_bf16 else "fp32"
+
+
+def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
+    work, engine = run["this_run"], run["engine"]
+    stages = {stage: work["stage_seconds"].get(stage, 0.0) for stage in _STAGES}
+    return {
+        "model": run["model"]["name"],
         "engine": f"{engine['engine']} on {engine['device']} in {engine['precision']}",
         "batch_tokens": engine["batch_tokens"],
-        "rows": result.counts.read,
-        "seconds": round(result.seconds, 3),
-        "rows_per_second": round(result.counts.read / result.seconds, 1),
-        "tokens_per_second": round(work["inferred_tokens"] / result.seconds, 1),
-        "mean_tokens": round(work["inferred_tokens"] / max(1, work["inferred_rows"]), 2),
-        "padding_share": round(work["padded_tokens"] / max(1, tokens), 4),
+        "rows": rows,
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(rows / seconds, 1),
+        "tokens_per_second": round(work["inferred_tokens"] / seconds, 1),
+        "mean_tokens": round(work["tokens"] / max(1, work["rows_with_text"]), 2),
+        "padding_share": round(work["padded_tokens"] / max(1, work["inferred_tokens"] + work["padded_tokens"]), 4),
         "memo_share": work["memo_share"],
+        "memo_share_of_tokens": round(1 - work["inferred_tokens"] / max(1, work["tokens"]), 4),
         "stage_seconds": stages,
-        "stage_busy_share": {stage: round(value / result.seconds, 3) for stage, value in stages.items()},
-        "load_seconds": round(loaded - begun, 3),
-        "first_batch_seconds": round(first - loaded, 3),
-        "peak_memory_bytes": _peak_memory(),
+        "stage_busy_share": {stage: round(value / seconds, 3) for stage, value in stages.items()},
     }
+
+
+def _engine_alone(scorer: Scorer, texts: pa.Array, seconds: float) -> float:
+    """Tokens/s of the engine on the batches that the job makes of the texts, as many as some seconds allow."""
+    encoded = scorer.prepare(texts).encoded
+    rows = np.flatnonzero(encoded.lengths > 2)
+    layout = scorer.engine.layout
+    batches = [rows[one] for one in token_batches(encoded.lengths[rows], scorer.batch_tokens, layout)]
+    order = np.random.default_rng(0).permutation(len(batches))  # a part of them is to stand for all
+    packed = (pack(encoded, batches[i], scorer.batch_tokens, layout) for i in order)
+    sent, tokens = [int(encoded.lengths[batches[i]].sum()) for i in order], 0
+    begun = time.perf_counter()
+    for of_batch, _ in zip(sent, scorer.engine.run(packed), strict=False):
+        tokens += of_batch
+        if time.perf_counter() - begun > seconds:
+            break
+    return tokens / (time.perf_counter() - begun)
+
+
+@contextmanager
+def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[ModelOptions]:
+    """The options; where they ask for a model of KoBERT's size, with a folder that has one."""
+    if options.model != KOBERT_SIZED:
+        yield options
+        return
+    with tempfile.TemporaryDirectory(prefix="emojob-kobert-sized-") as folder:
+        note("making a model of KoBERT's size with random weights; its labels mean nothing")
+        write_kobert_sized(Path(folder))
+        yield replace(options, model=folder)
+
+
+def write_kobert_sized(folder: Path) -> None:
+    """Write a model folder of KoBERT's size with random weights: speed does not depend on what they are."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(0)
+    config = BertConfig(vocab_size=8002, pad_token_id=1, id2label=dict(enumerate(DEFAULT_LABELS)))
+    BertForSequenceClassification(config).save_pretrained(folder)
+    shutil.copyfile(find_folder(None) / "spiece.model", folder / "spiece.model")
 
 
 def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
     if source is None:
         repeated = (f"{text} {i}" for i in itertools.count(1) for text in sample_texts())
         return pa.array(itertools.islice(repeated, rows), pa.large_string())
-    return first_texts(source, text_column, rows)
-
-
-def _write(texts: pa.Array, file: Path) -> None:
-    pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), file)
+    texts = first_texts(source, text_column, rows)
+    if not len(texts):
+        raise OptionError(f"--input {source} has no row: give another archive")
+    return texts
 
 
 def _peak_memory() -> int:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline import machine
-from pipeline.batching import Packed
+from pipeline.batching import Layout, Packed
 from schemas.errors import OptionError
 from schemas.options import ModelOptions
 
@@ -34,10 +34,10 @@ class Choice:
 
 
 class Engine(Protocol):
-    """Runs a model. equal_lengths: whether it wants batches of one length each; then none of its tokens is padding."""
+    """Runs a model, on batches of its layout."""
 
     choice: Choice
-    equal_lengths: bool
+    layout: Layout
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
         """The logits of each batch's texts, float32 [rows, labels], batch after batch; some are taken ahead.

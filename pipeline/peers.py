@@ -95,18 +95,18 @@ def _peers(folder: Path, device: str, precision: str) -> Iterator[Peer]:
 
     stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    yield Peer("notebook's loop: fp32, padded to the longest possible, batches of 64", _padded(stock, tokenizer))
+    yield Peer("the notebook's loop: fp32, all padded", _padded(stock, tokenizer))
     yield Peer("transformers pipeline, fp32", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device)))
-    yield Peer("sentence-transformers' way: sorted, batches of 64, fp32", _sorted(stock, tokenizer), whole=True)
+    yield Peer("sorted, as sentence-transformers, fp32", _sorted(stock, tokenizer), whole=True)
     if precision in ("bf16", "fp16"):
         stock = stock.to(DTYPES[precision])
         yield Peer(
             f"transformers pipeline, {precision}", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device))
         )
-        yield Peer(f"sentence-transformers' way, {precision}", _sorted(stock, tokenizer), whole=True)
+        yield Peer(f"sorted, as sentence-transformers, {precision}", _sorted(stock, tokenizer), whole=True)
     if device == "cpu" and machine.installed("openvino"):
         compiled = _compiled(folder)
-        yield Peer("OpenVINO plain: sorted, batches of 64, its own precision", _sorted(compiled, tokenizer), whole=True)
+        yield Peer("sorted, OpenVINO as it comes", _sorted(compiled, tokenizer), whole=True)
 
 
 def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:

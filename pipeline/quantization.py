@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline import model_cache, openvino_graph
 from pipeline.archive import first_texts
-from pipeline.batching import Packed, pack, token_batches
+from pipeline.batching import Layout, Packed, pack, token_batches
 from pipeline.encoded import Encoded
 from pipeline.engine import Choice
 from pipeline.model import Model
@@ -100,7 +100,8 @@ def _quantise(model: Model, encoded: Encoded) -> openvino.Model:
     import nncf
 
     rows = np.arange(min(len(encoded), CALIBRATED_ON))
-    batches = [pack(encoded, rows[one], _TOKENS, False) for one in token_batches(encoded.lengths[rows], _TOKENS, True)]
+    cut = token_batches(encoded.lengths[rows], _TOKENS, Layout.EVEN)
+    batches = [pack(encoded, rows[one], _TOKENS, Layout.EVEN) for one in cut]
     samples = [inputs for batch in batches for inputs in inputs_of(batch)]
     nncf.set_log_level(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -123,10 +124,10 @@ def _changed(model: Model, graph: openvino.Model, encoded: Encoded, threads: int
 
 def _labels(engine: OpenVinoEngine, encoded: Encoded) -> NDArray[np.int64]:
     labels = np.empty(len(encoded), np.int64)
-    batches = token_batches(encoded.lengths, _TOKENS, True)
+    batches = token_batches(encoded.lengths, _TOKENS, engine.layout)
 
     def packed() -> Iterator[Packed]:
-        return (pack(encoded, batch, _TOKENS, False) for batch in batches)
+        return (pack(encoded, batch, _TOKENS, engine.layout) for batch in batches)
 
     for batch, logits in zip(batches, engine.run(packed()), strict=True):
         labels[batch] = logits.argmax(1)

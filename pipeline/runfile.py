@@ -87,6 +87,7 @@ def _work(scorer: Scorer) -> dict[str, Any]:
     tally = scorer.tally
     return {
         "rows_with_text": tally.rows,
+        "tokens": tally.tokens,
         "memo_share": round(tally.memo_share, 4),
         "inferred_rows": tally.inferred_rows,
         "inferred_tokens": tally.inferred_tokens,

@@ -91,7 +91,7 @@ class Scorer:
         self.options = options
         self.batch_tokens = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
         self.tally = Tally()
-        self._engine = engine
+        self.engine = engine
         self.memo = Memo(len(loaded.labels))
 
     @classmethod
@@ -236,7 +236,7 @@ class Scorer:
         while len(left):
             batches, done = [left[one] for one in self._cut(encoded.lengths[rows[left]])], 0
             try:
-                for logits in self._engine.run(self._packed(encoded, rows, batches, stopping)):
+                for logits in self.engine.run(self._packed(encoded, rows, batches, stopping)):
                     out[batches[done]] = softmax(logits, self.model.temperature)
                     done += 1
             except OutOfMemory:
@@ -245,7 +245,7 @@ class Scorer:
         return out
 
     def _cut(self, lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        return token_batches(lengths, self.batch_tokens, self._engine.equal_lengths)
+        return token_batches(lengths, self.batch_tokens, self.engine.layout)
 
     def _packed(
         self, encoded: Encoded, rows: NDArray[np.int64], batches: list[NDArray[np.int64]], stopping: Callable[[], bool]
@@ -254,7 +254,7 @@ class Scorer:
         for batch in batches:
             if stopping():
                 raise Stopped
-            packed = pack(encoded, rows[batch], self.batch_tokens, not self._engine.equal_lengths)
+            packed = pack(encoded, rows[batch], self.batch_tokens, self.engine.layout)
             yield packed
             self.tally.batches += 1
             self.tally.padded_tokens += packed.padding

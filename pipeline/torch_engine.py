@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline import machine
-from pipeline.batching import Packed, filled
+from pipeline.batching import Layout, Packed, filled
 from pipeline.bert import Classifier, Layer
 from pipeline.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
 from pipeline.model import Model
@@ -25,7 +25,7 @@ _AHEAD = 2  # batches under way on a GPU: while one is worked on, the next one's
 class TorchEngine:
     """BERT in torch: fused attention, weights laid out for the processor."""
 
-    equal_lengths = False
+    layout = Layout.PACKED
 
     def __init__(self, model: Model, choice: Choice, threads: int | None = None) -> None:
         self.choice = choice

@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pipeline import machine, model_cache, versions
-from pipeline.batching import Packed, pack, token_batches
+from pipeline.batching import Layout, Packed, pack, token_batches
 from pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
 from pipeline.model import Model
 from pipeline.samples import sample_texts
@@ -105,7 +105,7 @@ def _rate(
         engine = start(choice, model, options, threads, note)
     except OptionError:  # int8 changes too many labels
         return 0.0
-    batches = _batches(model, options.batch_tokens or BATCH_TOKENS[choice.device], engine.equal_lengths)
+    batches = _batches(model, options.batch_tokens or BATCH_TOKENS[choice.device], engine.layout)
     ready = engine.run(itertools.cycle(batches))
     for _ in batches:  # the first time, kernels are made and weights laid out
         next(ready)
@@ -117,12 +117,12 @@ def _rate(
     return tokens / (time.perf_counter() - begun)
 
 
-def _batches(model: Model, batch_tokens: int, equal_lengths: bool) -> list[Packed]:
+def _batches(model: Model, batch_tokens: int, layout: Layout) -> list[Packed]:
     """A few full batches of common lengths, from the sample's utterances."""
     encoded = model.tokenizer.encode(sample_texts() * 8)
-    cut = token_batches(encoded.lengths, batch_tokens, equal_lengths)
+    cut = token_batches(encoded.lengths, batch_tokens, layout)
     largest = sorted(cut, key=lambda rows: -int(encoded.lengths[rows].sum()))[:_BATCHES]
-    return [pack(encoded, rows, batch_tokens, not equal_lengths) for rows in largest]
+    return [pack(encoded, rows, batch_tokens, layout) for rows in largest]
 
 
 def label(choice: Choice) -> str:

@@ -1,10 +1,11 @@
 """Batches hold every row once, within the budget, and next to no padding."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.batching import pack, token_batches
+from pipeline.batching import Layout, pack, token_batches
 from pipeline.encoded import Encoded
 
 
@@ -13,30 +14,38 @@ def encoded(lengths: list[int]) -> Encoded:
     return Encoded(np.arange(1, offsets[-1] + 1, dtype=np.int32), offsets, np.zeros(len(lengths), bool))
 
 
-@given(st.lists(st.integers(2, 64), max_size=300), st.integers(1, 500))
-def test_every_row_stands_in_one_batch_within_the_budget(lengths, budget):
+@given(st.lists(st.integers(2, 64), max_size=300), st.integers(1, 500), st.sampled_from(Layout))
+def test_every_row_stands_in_one_batch_within_the_budget(lengths, budget, layout):
     rows = np.array(lengths, np.int64)
-    batches = token_batches(rows, budget)
+    batches = token_batches(rows, budget, layout)
     assert sorted(i for batch in batches for i in batch.tolist()) == list(range(len(rows)))
     assert all(len(batch) == 1 or rows[batch].sum() <= budget for batch in batches)
+    assert layout is Layout.PACKED or all(len(set(rows[batch].tolist())) == 1 for batch in batches)
 
 
 def test_the_longest_come_first():
     assert [batch.tolist() for batch in token_batches(np.array([3, 60, 7, 60]), 70)] == [[1], [3, 2, 0]]
 
 
-@given(st.lists(st.integers(2, 64), min_size=1, max_size=60), st.integers(64, 600))
-def test_a_batch_holds_its_rows_tokens_in_groups_of_one_length(lengths, budget):
+@given(st.lists(st.integers(2, 64), min_size=1, max_size=60), st.integers(1, 600), st.sampled_from(Layout))
+def test_a_batch_holds_its_rows_tokens_in_groups_of_one_length(lengths, budget, layout):
     texts = encoded(lengths)
-    for rows in token_batches(texts.lengths, budget):
-        batch = pack(texts, rows, budget)
+    for rows in token_batches(texts.lengths, budget, layout):
+        batch = pack(texts, rows, budget, layout)
         assert batch.firsts.tolist() == (np.cumsum(texts.lengths[rows]) - texts.lengths[rows]).tolist()
         for row, first in zip(rows.tolist(), batch.firsts.tolist(), strict=True):
             length = lengths[row]
             assert batch.ids[first : first + length].tolist() == texts.ids[texts.offsets[row] :][:length].tolist()
             assert batch.positions[first : first + length].tolist() == list(range(length))
-        assert [length for rows_, length in batch.groups for _ in range(rows_)] == texts.lengths[rows].tolist()
+        in_groups = [length for rows_, length in batch.groups for _ in range(rows_)]
+        assert in_groups[: len(rows)] == texts.lengths[rows].tolist()
         assert len(batch.ids) == texts.lengths[rows].sum() + batch.padding
+        if layout is Layout.PACKED:
+            assert len(in_groups) == len(rows)
+        else:
+            assert sum(in_groups) == len(batch.ids)
+            assert len(rows) == 1 or len(batch.ids) <= budget
+            assert layout is Layout.EVEN_FILLED or batch.padding == 0
 
 
 def test_the_segments_of_pairs_stay_with_their_tokens():
@@ -55,6 +64,7 @@ def test_a_long_window_has_under_three_percent_of_padding():
     assert 0 < padding < 0.03 * sum(lengths)
 
 
-def test_batches_come_in_few_sizes():
-    sizes = {len(pack(encoded([3] * n), np.arange(n), 2048).ids) for n in range(1, 680)}
-    assert len(sizes) <= 12
+@pytest.mark.parametrize(("layout", "most"), [(Layout.PACKED, 12), (Layout.EVEN_FILLED, 16)])
+def test_batches_come_in_few_sizes(layout, most):
+    sizes = {len(pack(encoded([3] * n), np.arange(n), 2048, layout).ids) for n in range(1, 680)}
+    assert len(sizes) <= most

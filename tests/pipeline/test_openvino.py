@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline import model, model_cache, quantization
-from pipeline.batching import pack, token_batches
+from pipeline.batching import Layout, pack, token_batches
 from pipeline.engine import Choice
 from pipeline.openvino_engine import OpenVinoEngine
 from pipeline.samples import sample_texts
@@ -31,7 +31,7 @@ def loaded(tiny_model) -> model.Model:
 def batches(loaded):
     """Batches, some of several lengths."""
     encoded = loaded.tokenizer.encode(TEXTS)
-    return [pack(encoded, rows, 100, False) for rows in token_batches(encoded.lengths, 100)]
+    return [pack(encoded, rows, 100, Layout.EVEN) for rows in token_batches(encoded.lengths, 100)]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -82,6 +82,12 @@ class TestInt8:
     def test_its_probabilities_are_close_to_those_of_fp32(self, calm):
         exact, quick = (load(calm, precision=precision).score(TEXTS) for precision in ("fp32", "int8"))
         assert 0 < np.abs(exact.probabilities - quick.probabilities).max() < 0.02
+
+    def test_the_neighbours_do_not_change_a_single_bit(self, calm):
+        expected = load(calm, precision="int8").score(TEXTS).probabilities
+        for batch_tokens in (1, 70, 333):
+            got = load(calm, precision="int8", batch_tokens=batch_tokens).score(TEXTS).probabilities
+            np.testing.assert_array_equal(got, expected)
 
     def test_what_was_quantised_is_kept_beside_the_model_and_made_anew_where_it_is_damaged(self, calm, monkeypatch):
         made = []

@@ -129,7 +129,7 @@ def test_dictionary_and_large_columns_are_scored_like_plain_ones(tiny_scorer):
 def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypatch):
     expected = load(tiny_model).score(TEXTS).probabilities
     scorer = load(tiny_model)
-    whole = scorer._engine.run
+    whole = scorer.engine.run
 
     def short_of_memory(batches):
         for batch in batches:
@@ -137,7 +137,7 @@ def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypa
                 raise module.OutOfMemory("CUDA out of memory")
             yield from whole([batch])
 
-    monkeypatch.setattr(scorer._engine, "run", short_of_memory)
+    monkeypatch.setattr(scorer.engine, "run", short_of_memory)
     assert np.array_equal(scorer.score(TEXTS).probabilities, expected)
     assert scorer.batch_tokens <= 100
     assert scorer.tally.halvings >= 1
@@ -151,7 +151,7 @@ def test_one_text_that_does_not_fit_at_all_is_an_error(tiny_model, monkeypatch):
             raise module.OutOfMemory("CUDA out of memory")
         yield
 
-    monkeypatch.setattr(scorer._engine, "run", no_memory)
+    monkeypatch.setattr(scorer.engine, "run", no_memory)
     with pytest.raises(ModelError, match="does not fit"):
         scorer.score(["네"])
 
@@ -164,7 +164,7 @@ def test_inference_stops_when_told_to(tiny_scorer):
 def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
     scorer = load(tiny_model)
     monkeypatch.setattr(
-        scorer._engine, "run", lambda batches: (np.full((len(one.firsts), 6), np.nan, np.float32) for one in batches)
+        scorer.engine, "run", lambda batches: (np.full((len(one.firsts), 6), np.nan, np.float32) for one in batches)
     )
     with pytest.raises(ModelError, match="fp32"):
         scorer.score(["네"])
