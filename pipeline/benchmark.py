@@ -65,10 +65,10 @@ def measure(
         texts = texts[: rows or min(max(int(rate * _JOB_SECONDS), _FEWEST_ROWS), _MOST_ROWS)]
         archive = Path(folder) / "rows.parquet"
         pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), archive)
-        options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         note("measuring the whole job")
         columns = ScoreOptions(text_column="text", conversation_column="conversation")
         result = score_archive([str(archive)], Path(folder) / "out", columns, options)
+        options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         figures = _figures(result.run, result.counts.read, result.seconds) | start
         figures["peak_memory_bytes"] = _peak_memory()
         scorer = Scorer.load(options=options)

@@ -12,7 +12,8 @@ from pipeline.context import conversations_before
 from pipeline.output import Standing
 
 WINDOW_ROWS = 61_440  # read at a time: half a row group of the output
-_FIRST_ROWS = 2_048  # given to the engine at first; then what takes it about _CHUNK_SECONDS
+_FIRST_ROWS = 2_048  # given to an engine of unknown speed at first; then what takes it about _CHUNK_SECONDS
+_LONG = 32  # tokens of an utterance that is longer than most
 _FEWEST_ROWS = 1_024
 _CHUNK_SECONDS = 15.0
 
@@ -43,7 +44,8 @@ class Chunk:
 class Reading:
     """The chunks that a run still has to score; iterating reads them, once.
 
-    limit: rows of the archive before which the run ends; None for all of them.
+    limit: rows of the archive before which the run ends; None for all of them. rate: of the engine, tokens/s; None
+    where it is not known yet.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Reading:
         sources: Sequence[tuple[Source, Standing]],
         limit: int | None,
         stopping: Callable[[], bool],
+        rate: float | None = None,
     ) -> None:
         self._archive, self._sources, self._limit, self._stopping = archive, sources, limit, stopping
-        self._rows = _FIRST_ROWS
+        known = 0 if rate is None else int(rate * _CHUNK_SECONDS / _LONG)
+        self._rows = min(max(_FIRST_ROWS, known), WINDOW_ROWS)
         self._stops: dict[str, float] = {}  # the row of each input before which the limit ends the run
 
     def __iter__(self) -> Iterator[Chunk]:

@@ -31,6 +31,7 @@ class Choice:
     device: str
     precision: str
     why: str
+    tokens_per_second: float | None = None  # with the model at hand, where it was measured
 
 
 class Engine(Protocol):

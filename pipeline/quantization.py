@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -60,13 +61,11 @@ def quantised(
     Made once for a model and the same texts; note: gets a line before that. Raises OptionError where more than 1% of
     the texts change their label.
     """
-    import nncf
-
     made_from = {
         "fingerprint": model.fingerprint,
         "texts": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
         "max_length": max_length,
-        "versions": [openvino.__version__, nncf.__version__, _WAY],
+        "versions": [openvino.__version__, metadata.version("nncf"), _WAY],  # importing it takes seconds
     }
     kept = model_cache.recall(model, "int8", made_from)
     if kept:

@@ -222,7 +222,8 @@ class _Run:
 
     def _reading(self) -> Reading:
         sources = list(zip(self.archive.sources, self.standings, strict=True))
-        return Reading(self.archive, sources, self.options.limit, lambda: self.stages.stopping)
+        rate = self.scorer.choice.tokens_per_second
+        return Reading(self.archive, sources, self.options.limit, lambda: self.stages.stopping, rate)
 
     # -- stages ------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,10 @@ def fastest(found: list[Choice], rates: dict[str, float]) -> Choice:
     worth = {one: rates[label(one)] / (WORTH_IT if one.precision == "int8" else 1) for one in found}
     best = max(found, key=lambda one: worth[one])
     others = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items() if name != label(best) and rate)
-    return replace(best, why=f"{best.why}; fastest with this model: {rates[label(best)]:,.0f} tokens/s, {others}")
+    rate = rates[label(best)]
+    return replace(
+        best, why=f"{best.why}; fastest with this model: {rate:,.0f} tokens/s, {others}", tokens_per_second=rate
+    )
 
 
 def recall(model: Model, found: list[Choice], here: machine.Machine) -> dict[str, float] | None:
