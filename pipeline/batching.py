@@ -20,18 +20,17 @@ Rows = NDArray[np.int64]
 
 _STEP = 256  # tokens; what a batch is filled up to a multiple of
 _SMALLEST = 16
-_FEWER = 1.5  # how many times as many texts as the next smaller batch one of `Layout.EVEN_FILLED` may have
 
 
 class Layout(Enum):
     """How the texts of a batch lie beside each other.
 
-    Filled is what is for kernels that are prepared anew for each size, where that takes longer than some padding does.
+    Packed ones are filled up with padding to one of a few sizes: where matrix kernels are prepared anew for each size,
+    that takes longer than the padding does.
     """
 
-    PACKED = "of several lengths, one behind the other, filled up to one of a few numbers of tokens"
+    PACKED = "of several lengths, one behind the other"
     EVEN = "of one length"
-    EVEN_FILLED = "of one length, filled up to one of a few numbers of texts"
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class Packed:
     """The tokens of a batch.
 
     ids, positions: int32 [tokens], texts one after the other, then padding; groups: (rows, length) of each run of
-    texts of one length, padding among them in `Layout.EVEN_FILLED` alone; firsts: int64 [rows], where each text begins;
-    padding: tokens that belong to no text; segments: int32 [tokens] of pairs of texts, None for texts alone.
+    texts of one length; firsts: int64 [rows], where each text begins; padding: tokens that belong to no text;
+    segments: int32 [tokens] of pairs of texts, None for texts alone.
     """
 
     ids: NDArray[np.int32]
@@ -77,8 +76,6 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
     size = tokens = int(lengths.sum())
     if layout is Layout.PACKED:
         size = max(tokens, _SMALLEST, min(batch_tokens, filled(tokens)))
-    elif layout is Layout.EVEN_FILLED:
-        size = int(lengths[0]) * _filled_rows(len(rows), batch_tokens // int(lengths[0]))
     firsts = np.cumsum(lengths) - lengths
     within = np.arange(tokens) - np.repeat(firsts, lengths)
     ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)
@@ -91,17 +88,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
         segments[:tokens] = encoded.segments[at]
     starts = np.flatnonzero(np.diff(lengths, prepend=-1))
     groups = [(stop - start, int(lengths[start])) for start, stop in itertools.pairwise([*starts.tolist(), len(rows)])]
-    if layout is Layout.EVEN_FILLED:
-        groups = [(size // length, length) for _, length in groups]
     return Packed(ids, positions, groups, firsts, size - tokens, segments)
-
-
-def _filled_rows(rows: int, most: int) -> int:
-    """The smallest of `most`, two thirds of it, two thirds of that, ... that is no less than `rows`."""
-    found = max(rows, most)
-    while (fewer := int(found / _FEWER)) >= rows:
-        found = fewer
-    return found
 
 
 def filled(tokens: int) -> int:

@@ -70,6 +70,7 @@ def measure(
         result = score_archive([str(archive)], Path(folder) / "out", columns, options)
         options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         figures = _figures(result.run, result.counts.read, result.seconds) | start
+        figures["model"] = model.model if model.model == KOBERT_SIZED else figures["model"]
         figures["peak_memory_bytes"] = _peak_memory()
         scorer = Scorer.load(options=options)
         note("measuring the engine alone, and matrix products")
@@ -168,15 +169,18 @@ def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[Model
         return
     with tempfile.TemporaryDirectory(prefix="emojob-kobert-sized-") as folder:
         note("making a model of KoBERT's size with random weights; its labels mean nothing")
-        write_kobert_sized(Path(folder))
-        yield replace(options, model=folder)
+        place = Path(folder) / KOBERT_SIZED
+        write_kobert_sized(place)
+        yield replace(options, model=str(place))
 
 
 def write_kobert_sized(folder: Path) -> None:
     """Write a model folder of KoBERT's size with random weights: speed does not depend on what they are."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.manual_seed(0)
     config = BertConfig(vocab_size=8002, pad_token_id=1, id2label=dict(enumerate(DEFAULT_LABELS)))
     BertForSequenceClassification(config).save_pretrained(folder)

@@ -1,0 +1,112 @@
+"""What the memo saves on logs that repeat themselves.
+
+    python tests/benchmarks/call_centre.py [--rows 40000] [--repeats 0.35] [--rounds 2] [--model M]
+
+Makes the log of a call centre: a share of the rows repeats short replies, which are drawn from Zipf's distribution (a
+few said all the time, most now and then); the others are put together from pieces and said once. It is labelled in
+windows twice, with the memo and without, in turns, since other work on the machine slows both; the gain is the share of
+the time that the memo saves, and it is compared with the share of the tokens that repeat.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import click
+import numpy as np
+import pyarrow as pa
+
+from pipeline.scorer import Prepared, Scorer
+from schemas.options import ModelOptions
+
+WINDOW = 10_000
+
+_STARTS = ["네", "네네", "아 네", "아니요", "예", "잠시만요", "죄송하지만", "그런데", "혹시", "그러면"]
+_MIDDLES = [
+    "알겠습니다",
+    "감사합니다",
+    "확인해 볼게요",
+    "괜찮아요",
+    "맞아요",
+    "그건 아니에요",
+    "기다릴게요",
+    "다시 걸게요",
+]
+_ENDS = ["", "요", "고객님", "수고하세요", "부탁드려요", "정말로요", "오늘 중으로요", "이따가요", "먼저요", "천천히요"]
+
+_WHO = ["어머니가", "동생이", "제가", "남편이", "회사에서", "아이가", "친구가", "이웃이"]
+_WHAT = ["주문한 책장을", "맡긴 코트를", "예약한 방을", "새 전화기를", "보험 서류를", "고장 난 세탁기를", "정기 배송을"]
+_HOW = [
+    "아직 못 받아서 속상해요",
+    "벌써 두 번이나 바꿨는데 또 그래요",
+    "취소하고 싶은데 방법을 모르겠어요",
+    "덕분에 잘 쓰고 있어요",
+]
+
+
+def replies(rng: np.random.Generator, rows: int) -> list[str]:
+    """Short replies, each drawn with a weight of 1 / rank."""
+    distinct = [" ".join(filter(None, parts)) for parts in itertools.product(_STARTS, _MIDDLES, _ENDS)]
+    rng.shuffle(distinct)
+    weights = 1 / np.arange(1, len(distinct) + 1)
+    return [distinct[i] for i in rng.choice(len(distinct), rows, p=weights / weights.sum())]
+
+
+def tellings(rng: np.random.Generator, rows: int) -> list[str]:
+    """Utterances that are said once: each has a number of its own."""
+    parts = [[options[i] for i in rng.integers(0, len(options), rows)] for options in (_WHO, _WHAT, _HOW)]
+    return [
+        f"{who} {what} {how}, 접수번호 {10_000 + n}번" for n, (who, what, how) in enumerate(zip(*parts, strict=True))
+    ]
+
+
+def call_centre(rows: int, repeats: float, seed: int = 0) -> list[str]:
+    """A log of which a share of the rows are repeats of short replies."""
+    rng = np.random.default_rng(seed)
+    short = round(rows * repeats)
+    texts = np.array(replies(rng, short) + tellings(rng, rows - short), object)
+    rng.shuffle(texts)
+    return list(texts)
+
+
+def seconds(scorer: Scorer, texts: list[str], remembering: bool) -> float:
+    """Seconds that it takes to label the texts; without remembering, each row is inferred."""
+    begun = time.perf_counter()
+    for start in range(0, len(texts), WINDOW):
+        column = pa.array(texts[start : start + WINDOW], pa.large_string())
+        if remembering:
+            prepared = scorer.prepare(column)
+        else:
+            encoded = scorer.model.tokenizer.encode(column, scorer.options.max_length)
+            rows = np.arange(start, start + len(column))  # a key of its own for each row
+            prepared = Prepared(encoded, np.stack([rows, rows], axis=1).astype(np.uint64), rows - start)
+        scorer.label(prepared, scorer.infer(prepared))
+    return time.perf_counter() - begun
+
+
+@click.command()
+@click.option("--rows", default=40_000)
+@click.option("--repeats", default=0.35)
+@click.option("--rounds", default=2)
+@click.option("--model")
+def main(rows: int, repeats: float, rounds: int, model: str | None) -> None:
+    """Print rows/s with the memo and without, and what it gains."""
+    texts = call_centre(rows, repeats)
+    for _ in range(rounds):
+        with_memo, without = (Scorer.load(model, ModelOptions(), patient=True) for _ in range(2))
+        for scorer in (with_memo, without):
+            scorer.score(tellings(np.random.default_rng(1), 2_000))  # warm
+            scorer.tally.tokens = scorer.tally.inferred_tokens = 0
+        spent, spent_without = seconds(with_memo, texts, True), seconds(without, texts, False)
+        repeated = 1 - with_memo.tally.inferred_tokens / with_memo.tally.tokens
+        gain = 1 - spent / spent_without
+        click.echo(
+            f"{with_memo.choice.engine} in {with_memo.choice.precision}: {rows / spent:,.0f} rows/s with the memo, "
+            f"{rows / spent_without:,.0f} without; {len(texts) - len(set(texts)):,} of {rows:,} rows and {repeated:.1%} "
+            f"of the tokens repeat, {gain:.1%} of the time is saved: {gain / repeated:.2f} of it"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""What bench measures is there and fits together; the peers label the same texts with the same model."""
+
+import pytest
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from pipeline import benchmark, ceiling, peers
+from pipeline.benchmark import KOBERT_SIZED, measure, write_kobert_sized
+from pipeline.bert import BertShape
+from pipeline.samples import sample_archive, sample_texts
+from pipeline.scorer import Scorer
+from schemas.errors import OptionError
+from schemas.options import ModelOptions
+
+
+@pytest.fixture
+def options(tiny_model) -> ModelOptions:
+    return ModelOptions(model=str(tiny_model), precision="fp32", engine="torch")
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr(benchmark, "_ENGINE_SECONDS", 0.2)
+    monkeypatch.setattr(benchmark, "_PEER_SECONDS", 0.2)
+    monkeypatch.setattr(ceiling, "_SECONDS", 0.02)
+
+
+def test_the_figures_fit_together(options):
+    figures = measure(options, str(sample_archive()), None, 800)
+    assert figures["rows"] == 800
+    assert figures["rows_per_second"] == pytest.approx(800 / figures["seconds"], rel=0.01)
+    assert 3 < figures["mean_tokens"] < 64
+    assert 0 < figures["memo_share"] < 1
+    assert 0 < figures["memo_share_of_tokens"] < figures["memo_share"]  # what repeats is short
+    assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "write"}
+    share = figures["tokens_per_second"] / figures["engine_tokens_per_second"]
+    assert figures["job_share_of_engine"] == pytest.approx(share, abs=0.01)
+    assert figures["matrix_precision"] == "fp32"
+    assert "peers" not in figures
+
+
+def test_without_a_number_of_rows_there_are_some_seconds_worth(options, monkeypatch):
+    monkeypatch.setattr(benchmark, "_FEWEST_ROWS", 100)
+    monkeypatch.setattr(benchmark, "_JOB_SECONDS", 1e-6)
+    assert measure(options, None, None, None)["rows"] == 100
+    monkeypatch.setattr(benchmark, "_JOB_SECONDS", 1e6)
+    monkeypatch.setattr(benchmark, "_MOST_ROWS", 300)
+    assert measure(options, None, None, None)["rows"] == 300
+
+
+def test_peers_are_measured_on_the_same_rows(options):
+    figures = measure(options, str(sample_archive()), None, 200, compare=True)
+    found = figures["peers"]
+    assert {"the notebook's loop: fp32, all padded", "transformers pipeline, fp32"} < set(found)
+    assert "sorted, OpenVINO as it comes" in found
+    for name, one in found.items():
+        assert one["rows"] == 200 or not name.startswith("sorted")
+        assert one["times"] == pytest.approx(figures["rows_per_second"] / one["rows_per_second"], rel=0.02)
+
+
+def test_peers_come_to_the_same_labels(options, tmp_path):
+    scorer = Scorer.load(options=options)
+    peers._write_stock(scorer.model, tmp_path, 64)
+    stock = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    texts = sample_texts()[:200]
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    for label in (stock, peers._compiled(tmp_path)):
+        ids = peers._label(label, tokenizer, texts, True)
+        same = [scorer.model.labels[i] == ours for i, ours in zip(ids, scorer.score(texts).labels, strict=True)]
+        assert sum(same) / len(same) > 0.97
+
+
+def test_a_token_of_kobert_takes_170_million_operations():
+    kobert = BertShape(vocab_size=8002, hidden_size=768, layers=12, heads=12, intermediate_size=3072)
+    assert ceiling.flops_per_token(kobert) == 169_869_312
+
+
+def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path):
+    write_kobert_sized(tmp_path)
+    scorer = Scorer.load(str(tmp_path), ModelOptions(engine="torch"))
+    assert (scorer.model.shape.layers, scorer.model.shape.hidden_size, scorer.model.shape.heads) == (12, 768, 12)
+    notes: list[str] = []
+    figures = measure(ModelOptions(model=KOBERT_SIZED, engine="torch"), None, None, 10, note=notes.append)
+    assert figures["model"] == KOBERT_SIZED
+    assert "random weights" in notes[0]
+
+
+def test_an_archive_without_rows_is_refused(options, tmp_path):
+    (tmp_path / "none.csv").write_text("text\n", encoding="utf-8")
+    with pytest.raises(OptionError, match=r"none\.csv has no row"):
+        measure(options, str(tmp_path / "none.csv"), None, 10)
