@@ -63,7 +63,8 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     options = ScoreOptions(**given, **{f"{role}_column": name for role, name in columns.items()})
     if sample == bool(inputs):
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
-    from pipeline.destination import plan_archive, score_to
+    from pipeline.destination import score_to
+    from pipeline.plan import plan_archive
     from pipeline.samples import sample_archive
     from pipeline.stages import Stages
 
@@ -71,7 +72,7 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     if sample:
         inputs, place = [str(sample_archive())], place or Path("shop_chat.emotions")
     if dry_run:
-        log.plan(plan_archive(inputs, place, options, model.context))
+        log.plan(plan_archive(inputs, place, options, model, log.note))
         return 0
     stages = Stages()
     with log.running(stages):

@@ -45,6 +45,8 @@ def print_plan(plan: dict[str, Any]) -> None:
     console = Console(highlight=False)
     for name, value in plan.items():
         shown = f"{value:,}" if isinstance(value, int) else plain(str(value))
+        if name == "seconds_about":
+            name, shown = "time_about", seconds(value)
         console.print(Text(f"  {name.replace('_', ' ')}: {shown}"))
 
 

@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 
 from pipeline import ceiling, machine, peers
 from pipeline.archive import first_texts
-from pipeline.batching import pack, token_batches
 from pipeline.engine import Choice
 from pipeline.model_files import find_folder
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
 from pipeline.scorer import Scorer
+from pipeline.speed import tokens_per_second
 from schemas.errors import OptionError
 from schemas.labels import DEFAULT_LABELS
 from schemas.options import ModelOptions, ScoreOptions
@@ -88,9 +88,8 @@ def _start(options: ModelOptions, texts: pa.Array, note: Callable[[str], None]) 
     loaded = time.perf_counter()
     scorer.score(["안녕하세요"])
     first = time.perf_counter() - loaded
-    some = texts[:_FEWEST_ROWS]
-    tokens = scorer.prepare(some).encoded.lengths.sum() / len(some)
-    rate = _engine_alone(scorer, some, 1.0) / max(1.0, tokens)
+    encoded = scorer.prepare(texts[:_FEWEST_ROWS]).encoded
+    rate = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, 1.0) / max(1.0, encoded.lengths.mean())
     return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
 
 
@@ -98,7 +97,8 @@ def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str
     """The engine alone beside the machine's matrix products, and the job, tokens/s, beside the engine."""
     device, precision = scorer.choice.device, _plain(scorer.choice)
     flops = ceiling.matrix_rate(device, precision, machine.cores())
-    engine = _engine_alone(scorer, texts, _ENGINE_SECONDS)
+    encoded = scorer.prepare(texts).encoded
+    engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
     flops = max(flops, ceiling.matrix_rate(device, precision, machine.cores()))  # others may have been at work
     return {
         "engine_tokens_per_second": round(engine, 1),
@@ -142,23 +142,6 @@ def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
         "stage_seconds": stages,
         "stage_busy_share": {stage: round(value / seconds, 3) for stage, value in stages.items()},
     }
-
-
-def _engine_alone(scorer: Scorer, texts: pa.Array, seconds: float) -> float:
-    """Tokens/s of the engine on the batches that the job makes of the texts, as many as some seconds allow."""
-    encoded = scorer.prepare(texts).encoded
-    rows = np.flatnonzero(encoded.lengths > 2)
-    layout = scorer.engine.layout
-    batches = [rows[one] for one in token_batches(encoded.lengths[rows], scorer.batch_tokens, layout)]
-    order = np.random.default_rng(0).permutation(len(batches))  # a part of them is to stand for all
-    packed = (pack(encoded, batches[i], scorer.batch_tokens, layout) for i in order)
-    sent, tokens = [int(encoded.lengths[batches[i]].sum()) for i in order], 0
-    begun = time.perf_counter()
-    for of_batch, _ in zip(sent, scorer.engine.run(packed), strict=False):
-        tokens += of_batch
-        if time.perf_counter() - begun > seconds:
-            break
-    return tokens / (time.perf_counter() - begun)
 
 
 @contextmanager

@@ -15,19 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic
-from pipeline.archive import Archive, open_archive
+from pipeline.archive import open_archive
 from pipeline.columns import listed
 from pipeline.context import in_context
 from pipeline.inputs import find_inputs, local_path
 from pipeline.model import load as load_model
 from pipeline.output import Output
 from pipeline.parts import ROW_GROUP
-from pipeline.run import Progress, Result, default_out, score_archive
+from pipeline.run import Progress, Result, score_archive
 from pipeline.scorer import settled
 from pipeline.stages import Stages
 from schemas.columns import REJECTS
 from schemas.errors import OutputError
-from schemas.manifest import FORMAT, Counts, PartMarker
+from schemas.manifest import FORMAT, Counts
 from schemas.options import ModelOptions, ScoreOptions
 
 
@@ -53,34 +53,9 @@ def _is_one_file(out: Path) -> bool:
     return out.suffix.lower() == ".parquet" and not out.is_dir()
 
 
-def plan_archive(
-    inputs: Sequence[str], out: Path | None, options: ScoreOptions, context: str | None = None
-) -> dict[str, Any]:
-    """What a run would do, found without a model and without writing anything.
-
-    context: as --context says; None, where only the model would tell, leaves conversations out.
-    """
-    files = find_inputs(inputs, [out] if out else [])
-    place = (out or default_out(inputs)).resolve()
-    archive = open_archive(files, options.text_column, options.encoding)
-    archive = in_context(archive, context, options.conversation_column)
-    output = Output(place.with_name(f".{place.name}.emojob") if _is_one_file(place) else place)
-    output.read_markers()
-    rows = [source.lines if source.rows is None else source.rows for source in archive.sources]
-    return {
-        "inputs": len(archive.sources),
-        "bytes": sum(source.size for source in archive.sources),
-        "text_column": archive.text_column,
-        **({"conversation_column": archive.conversation_column} if archive.conversation_column else {}),
-        "rows" if all(source.rows is not None for source in archive.sources) else "rows_about": sum(rows),
-        "rows_complete": sum(m.stop_row - m.first_row for m in output.markers if _still_holds(m, archive)),
-        "output": str(place),
-    }
-
-
-def _still_holds(marker: PartMarker, archive: Archive) -> bool:
-    now = {(s.file.name, s.size, s.sha256) for s in archive.sources}
-    return (marker.input, marker.input_bytes, marker.input_sha256) in now
+def work_folder(out: Path) -> Path:
+    """The folder that a run works in: `out`, or a hidden one beside it where `out` is one file."""
+    return out.with_name(f".{out.name}.emojob") if _is_one_file(out) else out
 
 
 def _score_to_file(
@@ -93,7 +68,7 @@ def _score_to_file(
     stages: Stages | None,
 ) -> Result:
     """Label into a hidden folder beside the file, from which an interrupted run goes on, then join its parts."""
-    work, rejects = file.with_name(f".{file.name}.emojob"), file.with_name(f"{file.stem}.rejects.parquet")
+    work, rejects = work_folder(file), file.with_name(f"{file.stem}.rejects.parquet")
     done = work.with_name(f"{work.name}.done")
     if file in {Path(local_path(one)).resolve() for one in inputs}:
         raise OutputError(f"-o {file} is an input itself: give another name")

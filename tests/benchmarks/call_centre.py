@@ -103,7 +103,7 @@ def main(rows: int, repeats: float, rounds: int, model: str | None) -> None:
         gain = 1 - spent / spent_without
         click.echo(
             f"{with_memo.choice.engine} in {with_memo.choice.precision}: {rows / spent:,.0f} rows/s with the memo, "
-            f"{rows / spent_without:,.0f} without; {len(texts) - len(set(texts)):,} of {rows:,} rows and {repeated:.1%} "
+            f"{rows / spent_without:,.0f} without; {1 - len(set(texts)) / rows:.1%} of the rows and {repeated:.1%} "
             f"of the tokens repeat, {gain:.1%} of the time is saved: {gain / repeated:.2f} of it"
         )
 

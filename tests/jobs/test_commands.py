@@ -78,7 +78,22 @@ def test_a_dry_run_writes_nothing(emojob, log, tmp_path):
     code, out, _ = emojob("score", log, "--dry-run")
     assert code == 0
     assert "text column: text" in out
+    assert "time about: " in out
     assert sorted(one.name for one in tmp_path.iterdir()) == ["log.csv"]
+
+
+def test_a_dry_run_of_what_is_complete_says_so(emojob, log):
+    emojob("score", log)
+    code, out, _ = emojob("score", log, "--dry-run")
+    assert code == 0
+    assert "rows complete: 3" in out
+    assert "time about" not in out
+
+
+def test_a_dry_run_looks_at_the_model(emojob, log):
+    code, _, err = emojob("score", log, "--dry-run", "--model", "no/such/folder/here")
+    assert code == 2
+    assert "no/such/folder/here" in err
 
 
 def test_more_rejects_than_allowed_end_in_3(emojob, log):
@@ -234,8 +249,8 @@ def test_score_finds_the_conversations_or_asks_for_them(emojob, log, pair_model,
     assert emojob("score", log, "--model", pair_model, "--context", "none", "--conversation-column", "id")[0] == 2
 
 
-def test_a_dry_run_in_context_names_the_conversation_column(emojob, log):
-    options = ("--dry-run", "--context", "previous", "--conversation-column", "id")
+def test_a_dry_run_in_context_names_the_conversation_column(emojob, log, pair_model):
+    options = ("--dry-run", "--model", pair_model, "--conversation-column", "id")
     assert "conversation column: id" in emojob("score", log, *options)[1]
 
 
@@ -256,7 +271,8 @@ def test_bench_measures_the_whole_job(emojob, tmp_path):
     assert figures["rows_per_second"] > 0
     assert 0 <= figures["padding_share"] < 0.03
     assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "write"}
-    assert "rows per second" in out
+    assert " rows/s" in out
+    assert "engine alone" in out
 
 
 def test_every_option_has_an_environment_variable(emojob, log, monkeypatch):

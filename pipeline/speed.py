@@ -1,0 +1,35 @@
+"""How fast an engine is on texts as they come."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from pipeline.batching import pack, token_batches
+from pipeline.encoded import Encoded
+from pipeline.engine import Engine
+
+_WARM = 0.2  # of the seconds are left out at first, where there is more: kernels are made, caches filled
+
+
+def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, seconds: float) -> float:
+    """Tokens/s of an engine on the batches that a job makes of texts, as many of them as some seconds allow."""
+    rows = np.flatnonzero(encoded.lengths > 2)
+    batches = [rows[one] for one in token_batches(encoded.lengths[rows], batch_tokens, engine.layout)]
+    batches = [batches[i] for i in np.random.default_rng(0).permutation(len(batches))]  # a part is to stand for all
+    packed = (pack(encoded, batch, batch_tokens, engine.layout) for batch in batches)
+    begun, tokens = time.perf_counter(), 0
+    after, warm = [(begun, 0)], False
+    for batch, _ in zip(batches, engine.run(packed), strict=False):
+        tokens += int(encoded.lengths[batch].sum())
+        now = time.perf_counter()
+        if not warm and now - begun > _WARM * seconds:
+            after, warm = [(now, tokens)], True
+        after.append((now, tokens))
+        if now - begun > seconds:
+            break
+    (first, before), (last, behind) = after[0], after[-1]
+    if last == first:  # no batch behind the first ones
+        first, before = begun, 0
+    return (behind - before) / max(last - first, 1e-9)

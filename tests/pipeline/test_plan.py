@@ -1,0 +1,81 @@
+"""A plan counts what is left, from places all over the archive, and foretells the time of a run."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import plan
+from pipeline.plan import plan_archive
+from pipeline.run import score_archive
+from pipeline.samples import sample_texts
+from pipeline.scorer import Scorer
+from pipeline.speed import tokens_per_second
+from schemas.options import ModelOptions, ScoreOptions
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    monkeypatch.setattr(plan, "_SECONDS", 0.5)
+
+
+@pytest.fixture
+def model(tiny_model) -> ModelOptions:
+    return ModelOptions(model=str(tiny_model), precision="fp32", engine="torch")
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """10,000 rows: short ones, and long ones behind them."""
+    file = tmp_path / "log.parquet"
+    texts = [f"네 {i}" for i in range(5_000)] + [
+        f"{i}번째 손님은 배송이 늦어서 정말 화가 났다고 합니다" for i in range(5_000)
+    ]
+    pq.write_table(pa.table({"text": texts}), file, row_group_size=1_000)
+    return file
+
+
+def test_tokens_are_estimated_from_all_over_the_archive(archive, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "_ROWS", 500)
+    found = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
+    tokens = Scorer.load(options=model).prepare(pq.read_table(archive)["text"].combine_chunks()).encoded.lengths.sum()
+    assert (found["rows"], found["rows_complete"]) == (10_000, 0)
+    assert found["tokens_about"] == pytest.approx(tokens, rel=0.05)
+    assert found["seconds_about"] > 0
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_complete_is_not_foretold_again(archive, model, tmp_path):
+    whole = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
+    score_archive([str(archive)], tmp_path / "out", ScoreOptions(limit=6_000), model)
+    rest = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
+    assert rest["rows_complete"] == 6_000
+    assert rest["tokens_about"] == pytest.approx(0.4 * whole["tokens_about"], rel=0.01)
+    fresh = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(fresh=True), model)
+    assert (fresh["rows_complete"], fresh["tokens_about"]) == (0, whole["tokens_about"])
+    limited = plan_archive([str(archive)], tmp_path / "new", ScoreOptions(limit=1_000), model)
+    assert limited["tokens_about"] == pytest.approx(0.1 * whole["tokens_about"], rel=0.01)
+    score_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
+    assert "seconds_about" not in plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
+
+
+def test_an_archive_without_text_has_no_estimate(model, tmp_path):
+    pq.write_table(pa.table({"text": pa.nulls(50, pa.string())}), tmp_path / "none.parquet")
+    found = plan_archive([str(tmp_path / "none.parquet")], None, ScoreOptions(), model)
+    assert found["rows"] == 50
+    assert "seconds_about" not in found
+
+
+def test_an_engines_rate_counts_each_text_once(model):
+    scorer = Scorer.load(options=model)
+    encoded = scorer.prepare(pa.array(sample_texts())).encoded
+    seen = []
+    run = scorer.engine.run
+
+    def counted(batches):
+        for batch in batches:
+            seen.append(len(batch.firsts))
+            yield from run([batch])
+
+    scorer.engine.run = counted
+    assert tokens_per_second(scorer.engine, encoded, 256, 60) > 0
+    assert sum(seen) == (encoded.lengths > 2).sum()
