@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,8 +18,25 @@ from torch import Tensor, nn
 
 Groups = list[tuple[int, int]]
 
+try:
+    from torch.nn.attention import varlen
+except ImportError:  # torch before 2.10
+    at_once: Callable[..., object] | None = None
+else:
+    at_once = varlen.varlen_attn
+
 # With fewer, the fp32 kernels round one way or another by where in memory a text lies.
 _FEWEST_QUERIES = 8
+
+
+class Bounds(NamedTuple):
+    """Where the texts lie among a batch's tokens, for attention within all of them at once.
+
+    begins: int32 [texts + 1], where each begins and the last one ends; longest: tokens of the longest one.
+    """
+
+    begins: Tensor
+    longest: int
 
 
 @dataclass(frozen=True)
@@ -53,18 +70,38 @@ class Layer(nn.Module):
         self.down: nn.Module = nn.Linear(shape.intermediate_size, hidden)
         self.output_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
 
-    def forward(self, x: Tensor, groups: Groups, dropout: float = 0.0, firsts: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        groups: Groups,
+        dropout: float = 0.0,
+        firsts: Tensor | None = None,
+        bounds: Bounds | None = None,
+    ) -> Tensor:
         """x: [tokens, hidden], texts one after the other, those of one length together -> the same shape.
 
         Attention stays within each text; everything else is done for all tokens at once. Where the matrix products
-        are in 16 bits, x is not: what the layers add up to would be rounded at each of them.
+        are in 16 bits, x need not be: what the layers add up to would be rounded at each of them.
         firsts: int [rows], where each text begins, then any other tokens; with it, only these tokens' states are
-        worked out, [len(firsts), hidden].
+        worked out, [len(firsts), hidden]. bounds: for attention within all texts at once; with `firsts`, of as many
+        texts as those are, the last ones without a token.
         """
-        narrow = x.to(self.products_in)
-        qkv, start, row = self.qkv(narrow), 0, 0
+        qkv = self.qkv(x.to(self.products_in))
+        if bounds is None:
+            attended = self._attend_by_groups(qkv, groups, dropout, firsts)
+        else:
+            attended = self._attend_at_once(qkv, bounds, firsts)
         x = x if firsts is None else x[firsts]
-        attended = torch.zeros_like(x, dtype=self.products_in)
+        x = self.attention_norm(x + F.dropout(self.attended(attended), dropout, dropout > 0))
+        raised = self.up(x.to(self.products_in))
+        raised = raised if self.gelu_within_up else F.gelu(raised)
+        normed: Tensor = self.output_norm(x + F.dropout(self.down(raised), dropout, dropout > 0))
+        return normed
+
+    def _attend_by_groups(self, qkv: Tensor, groups: Groups, dropout: float, firsts: Tensor | None) -> Tensor:
+        """[tokens, 3 hidden] -> [tokens, hidden], or [len(firsts), hidden]: texts of one length together."""
+        states = len(qkv) if firsts is None else len(firsts)
+        attended, start, row = qkv.new_zeros(states, qkv.shape[1] // 3), 0, 0
         for rows, length in groups:
             # a view of [rows, length, 3, heads, size] -> three of [rows, heads, length, size]
             q, k, v = qkv[start : start + rows * length].view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -72,11 +109,17 @@ class Layer(nn.Module):
             within = _attention(q[:, :, : max(each, _FEWEST_QUERIES)], k, v, dropout)[:, :, :each]
             attended[row : row + rows * each] = within.transpose(1, 2).reshape(rows * each, -1)
             row += rows * each
-        x = self.attention_norm(x + F.dropout(self.attended(attended), dropout, dropout > 0))
-        raised = self.up(x.to(self.products_in))
-        raised = raised if self.gelu_within_up else F.gelu(raised)
-        normed: Tensor = self.output_norm(x + F.dropout(self.down(raised), dropout, dropout > 0))
-        return normed
+        return attended
+
+    def _attend_at_once(self, qkv: Tensor, bounds: Bounds, firsts: Tensor | None) -> Tensor:
+        """The same in one go. What comes out for padding means nothing."""
+        q, k, v = qkv.view(len(qkv), 3, self.heads, -1).unbind(1)
+        begins, longest = bounds
+        attend = cast(Callable[..., Tensor], at_once)
+        if firsts is None:
+            return attend(q, k, v, begins, begins, longest, longest).flatten(1)
+        one_each = torch.arange(len(begins), dtype=torch.int32, device=q.device)
+        return attend(q[firsts], k, v, one_each, begins, 1, longest).flatten(1)
 
     def multiply_in(self, dtype: torch.dtype) -> None:
         """Do the matrix products in `dtype`; what goes in and comes out stays as it is."""
@@ -128,19 +171,21 @@ class Encoder(nn.Module):
         segments: Tensor | None = None,
         dropout: float = 0.0,
         firsts: Tensor | None = None,
+        bounds: Bounds | None = None,
     ) -> Tensor:
         """ids, positions: int [tokens], texts one after the other -> [tokens, hidden].
 
         groups: (rows, length) of each run of texts of one length, in order; tokens behind the last are padding.
         firsts: where each text begins; with it, only these tokens' states come back, [len(firsts), hidden], and the
-        last layer does for no others what a classifier of the first token does not look at.
+        last layer does for no others what a classifier of the first token does not look at. bounds: as `Layer` takes
+        them.
         """
         x = self.words(ids) + self.positions(positions)
         x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
         x = F.dropout(self.norm(x), dropout, dropout > 0)
         for layer in self.layers[:-1]:
-            x = layer(x, groups, dropout)
-        return cast(Tensor, self.layers[-1](x, groups, dropout, firsts))
+            x = layer(x, groups, dropout, None, bounds)
+        return cast(Tensor, self.layers[-1](x, groups, dropout, firsts, bounds))
 
 
 class Classifier(nn.Module):

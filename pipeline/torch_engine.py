@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline import machine
+from pipeline import bert, machine
 from pipeline.batching import Layout, Packed, filled
-from pipeline.bert import Classifier, Layer
+from pipeline.bert import Bounds, Classifier, Layer
 from pipeline.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
 from pipeline.model import Model
 
@@ -31,12 +31,17 @@ class TorchEngine:
         self.choice = choice
         self._threads = threads or machine.cores()
         self._device = torch.device(choice.device)
+        self._dtype = DTYPES[choice.precision]
         classifier = copy.deepcopy(model.classifier).to(self._device).eval()
         for layer in classifier.encoder.layers:
-            cast(Layer, layer).multiply_in(DTYPES[choice.precision])
-        if choice.device == "cpu" and choice.precision == "bf16":
+            cast(Layer, layer).multiply_in(self._dtype)
+        if choice.device == "cuda":
+            # what the layers add up to as well: a GPU's memory is slow beside its products
+            classifier.encoder.to(self._dtype)
+        elif choice.precision == "bf16":
             _pack(classifier)
         self._classifier = classifier
+        self._at_once = choice.device == "cuda" and _attends_at_once(model, self._device, self._dtype)
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
         """The logits of each batch's texts, float32 [rows, labels], batch after batch."""
@@ -80,14 +85,37 @@ class TorchEngine:
         segments = None if batch.segments is None else self._there(batch.segments)
         # padded too: how a sum of fp32 is rounded must not depend on how many texts there are
         firsts = self._there(np.pad(batch.firsts, (0, filled(rows) - rows)))
-        pooled = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts)
-        logits: Tensor = self._classifier.head(torch.tanh(self._classifier.pooler(pooled)))[:rows]
+        bounds = self._bounds(batch, len(firsts)) if self._at_once else None
+        states = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts, bounds=bounds)
+        logits: Tensor = self._classifier.head(torch.tanh(self._classifier.pooler(states.float())))[:rows]
         return logits.float()
+
+    def _bounds(self, batch: Packed, texts: int) -> Bounds:
+        """Where the batch's texts lie, and then such as have no token, so that there are `texts` of them."""
+        begins = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
+        begins[: len(batch.firsts)] = batch.firsts
+        return Bounds(self._there(begins), max(length for _, length in batch.groups))
 
     def _there(self, array: NDArray[np.integer]) -> Tensor:
         """An array on the device, copied while the device works."""
         tensor = torch.from_numpy(array)
         return tensor if self._device.type == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
+
+
+def _attends_at_once(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether torch has attention over texts of several lengths at once here, and it comes to what it should."""
+    if bert.at_once is None or dtype is torch.float32:
+        return False
+    layer = Layer(model.shape).to(device=device, dtype=dtype).eval()
+    layer.multiply_in(dtype)
+    groups = [(2, 9), (3, 4)]
+    begins = torch.tensor([0, 9, 18, 22, 26, 30], dtype=torch.int32, device=device)
+    try:
+        with torch.inference_mode():
+            x = torch.randn(30, model.shape.hidden_size, device=device, dtype=dtype)
+            return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(begins, 9)), atol=0.05, rtol=0.05)
+    except (RuntimeError, NotImplementedError, TypeError):
+        return False
 
 
 def _finished(logits: Tensor, event: torch.cuda.Event) -> NDArray[np.float32]:

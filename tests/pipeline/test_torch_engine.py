@@ -1,0 +1,125 @@
+"""torch's engine: what a GPU does, as far as a CPU can show it."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pipeline import bert, model
+from pipeline.batching import pack, token_batches
+from pipeline.engine import Choice
+from pipeline.samples import sample_texts
+from pipeline.torch_engine import TorchEngine, _attends_at_once
+
+TEXTS = list(dict.fromkeys(sample_texts()))[:150]
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model) -> model.Model:
+    return model.load(str(tiny_model))
+
+
+def attention_text_by_text(q, k, v, q_begins, k_begins, q_longest, k_longest):
+    """What torch's kernel for GPUs comes to, text by text; what it leaves undefined is not a number here."""
+    assert q_begins.dtype == k_begins.dtype == torch.int32
+    assert len(q_begins) == len(k_begins)
+    out = torch.full_like(q, float("nan"))
+    for i in range(len(q_begins) - 1):
+        asking, there = slice(*q_begins[i : i + 2].tolist()), slice(*k_begins[i : i + 2].tolist())
+        assert asking.stop - asking.start <= q_longest
+        assert there.stop - there.start <= k_longest
+        if there.stop > there.start:
+            heads_first = (one.transpose(0, 1) for one in (q[asking], k[there], v[there]))
+            out[asking] = F.scaled_dot_product_attention(*heads_first).transpose(0, 1)
+        else:
+            out[asking] = 0
+    return out
+
+
+def batches(loaded, texts, budget):
+    encoded = loaded.tokenizer.encode(texts)
+    return [pack(encoded, rows, budget) for rows in token_batches(encoded.lengths, budget)]
+
+
+@pytest.mark.parametrize("budget", [40, 300, 10_000])
+def test_attention_at_once_comes_to_what_groups_come_to(loaded, monkeypatch, budget):
+    some = batches(loaded, TEXTS, budget)
+    expected = list(TorchEngine(loaded, Choice("torch", "cpu", "fp32", "")).run(some))
+    monkeypatch.setattr(bert, "at_once", attention_text_by_text)
+    engine = TorchEngine(loaded, Choice("torch", "cpu", "fp32", ""))
+    engine._at_once = True
+    for logits, by_groups in zip(engine.run(some), expected, strict=True):
+        np.testing.assert_allclose(logits, by_groups, atol=1e-5)
+
+
+def test_attention_at_once_is_tried_before_it_is_used(loaded, monkeypatch):
+    device = torch.device("cpu")
+    for attend, works in (
+        (attention_text_by_text, True),
+        (lambda q, *given: q, False),
+        (None, False),
+    ):
+        monkeypatch.setattr(bert, "at_once", attend)
+        assert _attends_at_once(loaded, device, torch.bfloat16) == works
+
+    def not_here(*given):
+        raise RuntimeError("no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(bert, "at_once", not_here)
+    assert not _attends_at_once(loaded, device, torch.bfloat16)
+    monkeypatch.setattr(bert, "at_once", attention_text_by_text)
+    assert not _attends_at_once(loaded, device, torch.float32)  # the kernels are for 16 bits
+
+
+class FakeEvent:
+    """Stands in for a CUDA event: what is under way is counted."""
+
+    under_way = 0
+
+    def record(self):
+        FakeEvent.under_way += 1
+        assert FakeEvent.under_way <= 2
+
+    def synchronize(self):
+        FakeEvent.under_way -= 1
+
+
+@pytest.fixture
+def queued(loaded, monkeypatch) -> TorchEngine:
+    """An engine that queues batches as on a GPU, its work done at once."""
+    engine = TorchEngine(loaded, Choice("torch", "cpu", "fp32", ""))
+
+    def begin(batch):
+        event = FakeEvent()
+        event.record()
+        return torch.from_numpy(engine.logits(batch)), event
+
+    FakeEvent.under_way = 0
+    monkeypatch.setattr(engine, "_begin", begin)
+    engine._device = torch.device("meta")  # any but a CPU
+    monkeypatch.setattr(engine, "_there", torch.from_numpy)
+    return engine
+
+
+def test_what_is_queued_comes_back_in_order(loaded, queued):
+    some = batches(loaded, TEXTS, 200)
+    expected = list(TorchEngine(loaded, Choice("torch", "cpu", "fp32", "")).run(some))
+    for logits, same in zip(queued.run(some), expected, strict=True):
+        np.testing.assert_array_equal(logits, same)
+    assert FakeEvent.under_way == 0
+
+
+def test_what_was_queued_before_memory_ran_out_comes_back_first(loaded, queued, monkeypatch):
+    some = batches(loaded, TEXTS, 200)
+    begin = queued._begin
+
+    def short(batch):
+        if batch is some[3]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return begin(batch)
+
+    monkeypatch.setattr(queued, "_begin", short)
+    came = []
+    with pytest.raises(torch.OutOfMemoryError):
+        came.extend(queued.run(some))  # extend keeps what came before the error
+    assert len(came) == 3
