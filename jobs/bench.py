@@ -43,10 +43,11 @@ def bench(
             click.echo(text)
             return
         Path(json_file).write_text(text + "\n", encoding="utf-8")
-    _print(figures)
+    print_figures(figures)
 
 
-def _print(figures: dict[str, Any]) -> None:
+def print_figures(figures: dict[str, Any]) -> None:
+    """Print what `pipeline.benchmark.measure` found."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -89,7 +90,8 @@ def _lines(f: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             "matrix products alone",
             f"{f['matrix_flops_per_second'] / 1e12:,.2f} TFLOP/s",
-            f"in {f['matrix_precision']}; the engine reaches {f['engine_share_of_matrix_products']:.0%}",
+            f"in {f['matrix_precision']}; the engine reaches {f['engine_share_of_matrix_products']:.0%}, "
+            f"the job {f['job_share_of_matrix_products']:.0%}",
         ),
         (
             "start",

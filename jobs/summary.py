@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.terminal import plain, seconds
+from pipeline.runfile import how_run
 from schemas.labels import EMOJI
 
 if TYPE_CHECKING:
@@ -58,10 +59,9 @@ def _headline(result: Result) -> Text:
         )
     rate = result.rows_done / max(result.seconds, 1e-9)
     before = f" ({result.rows_before:,} were complete before)" if result.rows_before else ""
-    how = f"{engine['engine']} on {engine['device']} in {engine['precision']}"
     return Text.assemble(
         (f"  {result.rows_done:,} rows in {seconds(result.seconds)}", "bold"),
-        f"{before}, {rate:,.0f} rows/s with {how}, {run['this_run']['memo_share']:.0%} repeats",
+        f"{before}, {rate:,.0f} rows/s with {how_run(engine)}, {run['this_run']['memo_share']:.0%} repeats",
     )
 
 

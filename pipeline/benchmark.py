@@ -23,6 +23,7 @@ from pipeline.archive import first_texts
 from pipeline.engine import Choice
 from pipeline.model_files import find_folder
 from pipeline.run import score_archive
+from pipeline.runfile import how_run
 from pipeline.samples import sample_texts
 from pipeline.scorer import Scorer
 from pipeline.speed import tokens_per_second
@@ -33,7 +34,7 @@ from schemas.options import ModelOptions, ScoreOptions
 #: The name under which `--model` gets a model of KoBERT's size.
 KOBERT_SIZED = "kobert-sized"
 
-_STAGES = ("read", "tokenize", "infer", "write")
+_STAGES = ("read", "tokenize", "infer", "label", "write")
 _TURNS = 10  # utterances of a conversation, for a model that reads the previous one
 _JOB_SECONDS = 15.0  # that the engine takes, where the number of rows is not given
 _FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # then
@@ -100,12 +101,14 @@ def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str
     encoded = scorer.prepare(texts).encoded
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
     flops = max(flops, ceiling.matrix_rate(device, precision, machine.cores()))  # others may have been at work
+    each = ceiling.flops_per_token(scorer.model.shape)
     return {
         "engine_tokens_per_second": round(engine, 1),
         "job_share_of_engine": round(job / engine, 3),
         "matrix_precision": precision,
         "matrix_flops_per_second": round(flops),
-        "engine_share_of_matrix_products": round(engine * ceiling.flops_per_token(scorer.model.shape) / flops, 3),
+        "engine_share_of_matrix_products": round(engine * each / flops, 3),
+        "job_share_of_matrix_products": round(job * each / flops, 3),
     }
 
 
@@ -129,7 +132,7 @@ def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
     stages = {stage: work["stage_seconds"].get(stage, 0.0) for stage in _STAGES}
     return {
         "model": run["model"]["name"],
-        "engine": f"{engine['engine']} on {engine['device']} in {engine['precision']}",
+        "engine": how_run(engine),
         "batch_tokens": engine["batch_tokens"],
         "rows": rows,
         "seconds": round(seconds, 3),

@@ -19,6 +19,7 @@ from pipeline.encoded import Encoded
 
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]
+Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # and how often each was asked for
 
 #: Tokens of the longest text that is remembered. Of 712,404 reviews, 46% of those of up to 5 tokens repeat others, 0.3%
 #: of those of 9 to 47, 0.1% of longer ones: these would only drive others out.
@@ -91,10 +92,16 @@ class Memo:
             self._added = 0
             self._asked -= self._asked // 2  # one that stands here stays at 1
 
-    def contents(self) -> tuple[Keys, Probabilities, NDArray[np.uint32]]:
+    def contents(self) -> Contents:
         """Its keys, their probabilities, and how often each was asked for."""
         taken = self._asked > 0
         return self._keys[taken], self._probabilities[taken], self._asked[taken]
+
+    def merge(self, other: Contents) -> None:
+        """Remember what another memo with the same multipliers holds as well."""
+        keys, probabilities, asked = other
+        new = ~self.find(keys)[0]
+        self.add(keys[new], probabilities[new], asked[new])
 
     def _sets(self, keys: Keys) -> NDArray[np.int64]:
         high = keys[:, 0] >> np.uint64(32)  # of a multilinear hash the high bits are the random ones

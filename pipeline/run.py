@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipeline import machine, memo_file
 from pipeline.archive import Archive, open_archive
@@ -23,10 +21,12 @@ from pipeline.context import in_context
 from pipeline.engine import choices
 from pipeline.inputs import find_inputs, local_path
 from pipeline.labelled import count, labelled_schema, with_labels
+from pipeline.labelling import Labelled, OneEngine
 from pipeline.output import Output, hold
 from pipeline.parts import PartWriter
+from pipeline.pool import Pool, processes_for
 from pipeline.runfile import run_json
-from pipeline.scorer import Prepared, Scorer
+from pipeline.scorer import Scorer
 from pipeline.stages import Clock, Stages, Stopped
 from schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, OutputError, StorageError
 from schemas.manifest import Counts
@@ -126,8 +126,9 @@ def score_archive(
             for line in [*_encodings(archive), *_others(output, archive)]:
                 note(line)
             schema = labelled_schema(archive.schema, scorer.model.labels, options.prefix)
+            processes = processes_for(scorer.choice, len(machine.look().gpus), is_large)
             with _remembering(scorer, options.memo, note):
-                result = _Run(archive, scorer, schema, output, options, stages or Stages(), report).go()
+                result = _Run(archive, scorer, schema, output, options, stages or Stages(), report, processes).go()
             return then(result, schema)
     except OSError as error:
         raise storage_error(error, place) from error
@@ -145,8 +146,9 @@ class _Run:
         options: ScoreOptions,
         stages: Stages,
         report: Callable[[Progress], None],
+        processes: int,
     ) -> None:
-        self.archive, self.scorer, self.schema = archive, scorer, schema
+        self.archive, self.scorer, self.schema, self.processes = archive, scorer, schema, processes
         self.output, self.options, self.stages, self.report = output, options, stages, report
         self.clock, self.progress = Clock(), Progress(inputs=len(archive.sources))
         self.started = datetime.now(UTC)
@@ -160,12 +162,13 @@ class _Run:
         self.output.write_run(self._run_json("running"))
         writer: PartWriter | None = None
         try:
-            for chunk, prepared, probabilities in self.stages.ahead(self._infer(), 1, self._tick):
+            for labelled in self.stages.ahead(self._labelled(), 1, self._tick):
+                chunk = labelled.chunk
                 if writer and writer.stop_row != chunk.window.first_row:
                     raise AssertionError(f"row {chunk.window.first_row} follows row {writer.stop_row}")
                 writer = writer or self._new_part(chunk)
                 with self.clock.busy("write"):
-                    self._add(writer, chunk, prepared, probabilities)
+                    self._add(writer, labelled)
                     if writer.due or chunk.last or self.reading.ends_with(chunk):
                         self._commit(writer, chunk.last)
                         writer = None
@@ -227,20 +230,14 @@ class _Run:
 
     # -- stages ------------------------------------------------------------------------------------------------
 
-    def _tokenize(self) -> Iterator[tuple[Chunk, Prepared]]:
-        for chunk in self.stages.ahead(self.clock.timed("read", iter(self.reading))):
-            texts = chunk.window.batch.column(self.archive.text_column)
-            with self.clock.busy("tokenize"):
-                prepared = self.scorer.prepare(texts, chunk.previous)
-            yield chunk, prepared
-
-    def _infer(self) -> Iterator[tuple[Chunk, Prepared, NDArray[np.float32]]]:
-        for chunk, prepared in self.stages.ahead(self._tokenize()):
-            begun = time.perf_counter()
-            with self.clock.busy("infer"):
-                probabilities = self.scorer.infer(prepared, lambda: self.stages.stopping)
-            self.reading.took(chunk, time.perf_counter() - begun)
-            yield chunk, prepared, probabilities
+    def _labelled(self) -> Iterator[Labelled]:
+        chunks = self.stages.ahead(self.clock.timed("read", iter(self.reading)))
+        if self.processes == 1:
+            one = OneEngine(self.scorer, self.stages, self.clock)
+            yield from one.label(chunks, self.archive.text_column, self.reading.took)
+            return
+        with Pool(self.scorer, self.processes, self.stages, self.clock) as pool:
+            yield from pool.label(chunks, self.archive.text_column, self.reading.took)
 
     # -- what comes out ----------------------------------------------------------------------------------------
 
@@ -248,10 +245,10 @@ class _Run:
         place = self.output.place(chunk.standing.number, chunk.window.first_row)
         return PartWriter(place, chunk.source, self.schema, self.scorer.fingerprint, chunk.window.first_row)
 
-    def _add(self, writer: PartWriter, chunk: Chunk, prepared: Prepared, probabilities: NDArray[np.float32]) -> None:
-        scored = self.scorer.label(prepared, probabilities)
-        counts = count(scored, len(chunk.window.rejects), self.scorer.count_tokens(prepared))
-        writer.add(with_labels(chunk.window.batch, scored, self.schema), counts, chunk.stop_row, chunk.window.rejects)
+    def _add(self, writer: PartWriter, labelled: Labelled) -> None:
+        chunk, window = labelled.chunk, labelled.chunk.window
+        counts = count(labelled.scored, len(window.rejects), labelled.tokens)
+        writer.add(with_labels(window.batch, labelled.scored, self.schema), counts, chunk.stop_row, window.rejects)
         self.progress.rows_done += counts.read
         self.progress.memo_share = self.scorer.tally.memo_share
         self._tick()
@@ -282,7 +279,9 @@ class _Run:
     def _run_json(self, state: str) -> dict[str, Any]:
         new_rows = self.counts.read - self.rows_before
         timings = self.progress.begun, self.clock.seconds
-        return run_json(state, self.started, self.archive, self.scorer, self.options, self.counts, new_rows, timings)
+        run = run_json(state, self.started, self.archive, self.scorer, self.options, self.counts, new_rows, timings)
+        run["engine"]["processes"] = self.processes
+        return run
 
 
 @contextlib.contextmanager

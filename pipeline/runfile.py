@@ -61,6 +61,13 @@ def run_json(
     }
 
 
+def how_run(engine: dict[str, Any]) -> str:
+    """What a run was done on, in words, from its run.json's `engine`."""
+    number = engine.get("processes", 1)
+    device = f"{number} x {engine['device']}" if number > 1 else engine["device"]
+    return f"{engine['engine']} on {device} in {engine['precision']}"
+
+
 def _model(scorer: Scorer) -> dict[str, Any]:
     return {
         "name": scorer.model.name,

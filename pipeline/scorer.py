@@ -101,19 +101,21 @@ class Scorer:
         options: ModelOptions | None = None,
         patient: bool = False,
         note: Callable[[str], None] = lambda text: None,
+        threads: int | None = None,
     ) -> Scorer:
         """Load a model folder, a model of the Hugging Face hub or (None) the model that comes with the package.
 
         patient: where several engines come into question, measure once which is fastest, as a large job should; note:
-        gets a line before what takes long. Raises ModelError where the model cannot be used, OptionError where the
+        gets a line before what takes long; threads: None for as many as there are cores. Raises ModelError where the
+        model cannot be used, OptionError where the
         options ask for what is not here.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
         choices(options, machine.look())  # what is not to be had is told at once
-        loaded = model.load(options.model, machine.cores())
+        loaded = model.load(options.model, threads or machine.cores())
         options = settled(options, loaded)
-        return cls(loaded, trial.settle(options, loaded, patient=patient, note=note), options)
+        return cls(loaded, trial.settle(options, loaded, threads, patient, note), options)
 
     @property
     def depends_on(self) -> dict[str, str]:

@@ -105,7 +105,11 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begun
+            self.add(stage, time.perf_counter() - begun)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Count seconds as the stage's."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def timed(self, stage: str, items: Iterator[T]) -> Iterator[T]:
         """Iterate over `items`, and count the time that each took to come as the stage's."""

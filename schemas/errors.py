@@ -55,6 +55,10 @@ class StorageError(EmojobError):
     """Disk full or no right to write; nothing is lost, the same command goes on later."""
 
 
+class WorkerError(EmojobError):
+    """A process that labels is gone, or failed."""
+
+
 class BusyError(EmojobError):
     """Another run holds the output."""
 

@@ -270,7 +270,7 @@ def test_bench_measures_the_whole_job(emojob, tmp_path):
     assert figures["rows"] == 300
     assert figures["rows_per_second"] > 0
     assert 0 <= figures["padding_share"] < 0.03
-    assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "write"}
+    assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "label", "write"}
     assert " rows/s" in out
     assert "engine alone" in out
 

@@ -31,7 +31,7 @@ def test_the_figures_fit_together(options):
     assert 3 < figures["mean_tokens"] < 64
     assert 0 < figures["memo_share"] < 1
     assert 0 < figures["memo_share_of_tokens"] < figures["memo_share"]  # what repeats is short
-    assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "write"}
+    assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "label", "write"}
     share = figures["tokens_per_second"] / figures["engine_tokens_per_second"]
     assert figures["job_share_of_engine"] == pytest.approx(share, abs=0.01)
     assert figures["matrix_precision"] == "fp32"

@@ -1,0 +1,156 @@
+"""Several processes label as one does: the same rows in the same order, and nothing is lost when one of them is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import chunks, parts, pool, run
+from pipeline.engine import Choice
+from pipeline.pool import processes_for
+from pipeline.run import score_archive
+from pipeline.samples import sample_texts
+from pipeline.stages import Stages
+from schemas.errors import Interrupted, ModelError, WorkerError
+from schemas.options import ModelOptions, ScoreOptions
+
+
+@pytest.fixture
+def model(tiny_model) -> ModelOptions:
+    return ModelOptions(model=str(tiny_model), precision="fp32", engine="torch")
+
+
+@pytest.fixture
+def archive(tmp_path):
+    file = tmp_path / "log.parquet"
+    texts = [f"{text[:30]} {i}" for i in range(3) for text in sample_texts()][:2_000]
+    pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), file)
+    return file
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """Two processes on the CPU, chunks of 100 rows, parts of 500."""
+    monkeypatch.setattr(run, "processes_for", lambda *given: 2)
+    monkeypatch.setattr(parts, "PART_ROWS", 500)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+        monkeypatch.setattr(chunks, name, 100)
+
+
+def read(out: Path) -> pa.Table:
+    tables = [pq.read_table(file) for file in sorted(out.glob("part-*.parquet"))]
+    return pa.concat_tables(tables).replace_schema_metadata(None)
+
+
+def test_two_processes_come_to_what_one_comes_to(archive, model, tmp_path, request):
+    one = score_archive([str(archive)], tmp_path / "one", model_options=model)
+    request.getfixturevalue("two")
+    both = score_archive([str(archive)], tmp_path / "two", model_options=model)
+    assert read(tmp_path / "two").equals(read(tmp_path / "one"))
+    assert both.counts == one.counts
+    assert both.run["engine"]["processes"] == 2
+    assert both.run["this_run"]["rows_with_text"] == one.run["this_run"]["rows_with_text"]
+    assert both.run["this_run"]["inferred_rows"] >= one.run["this_run"]["inferred_rows"]
+
+
+@pytest.mark.usefixtures("two")
+def test_what_both_remember_is_kept(archive, model, tmp_path):
+    options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
+    score_archive([str(archive)], tmp_path / "one", options, model)
+    again = score_archive([str(archive)], tmp_path / "two", options, model)
+    assert again.run["this_run"]["inferred_rows"] == 0
+    assert read(tmp_path / "two").equals(read(tmp_path / "one"))
+
+
+@pytest.mark.usefixtures("two")
+def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(archive, model, tmp_path, monkeypatch):
+    pools = []
+    enter = pool.Pool.__enter__
+    monkeypatch.setattr(pool.Pool, "__enter__", lambda self: pools.append(self) or enter(self))
+
+    def kill_one(progress):
+        if progress.rows_done >= 600:
+            pools[0]._processes[0].kill()
+
+    with pytest.raises(WorkerError, match=r"ended with -9.*goes on"):
+        score_archive([str(archive)], tmp_path / "out", model_options=model, report=kill_one)
+    assert not any(process.is_alive() for process in pools[0]._processes)
+    rest = score_archive([str(archive)], tmp_path / "out", model_options=model)
+    assert 0 < rest.rows_before < 2_000
+    assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
+
+
+@pytest.mark.usefixtures("two")
+def test_an_interruption_ends_all_processes(archive, model, tmp_path):
+    stages = Stages()
+
+    def stop(progress):
+        if progress.rows_done >= 600:
+            stages.stop()
+
+    with pytest.raises(Interrupted):
+        score_archive([str(archive)], tmp_path / "out", model_options=model, report=stop, stages=stages)
+    score_archive([str(archive)], tmp_path / "out", model_options=model)
+    assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
+
+
+@pytest.mark.usefixtures("two")
+def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, monkeypatch):
+    enter = pool.Pool.__enter__
+
+    def spoil(self):
+        (own_model / "config.json").unlink()
+        return enter(self)
+
+    monkeypatch.setattr(pool.Pool, "__enter__", spoil)
+    model = ModelOptions(model=str(own_model), precision="fp32", engine="torch")
+    with pytest.raises(ModelError, match=r"config\.json"):
+        score_archive([str(archive)], tmp_path / "out", model_options=model)
+
+
+_ALONE = """
+import sys
+from pipeline import chunks, run
+from pipeline.run import score_archive
+from schemas.options import ModelOptions
+run.processes_for = lambda *given: 2
+chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 20
+if __name__ == "__main__":
+    def said(progress):
+        print(progress.rows_done, flush=True)
+    score_archive([sys.argv[1]], None, model_options=ModelOptions(model=sys.argv[2], engine="torch"), report=said)
+"""
+
+
+def test_processes_whose_parent_was_killed_end(archive, tiny_model, tmp_path):
+    script = tmp_path / "alone.py"
+    script.write_text(_ALONE)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(script), str(archive), str(tiny_model)]
+    parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    for line in parent.stdout:
+        if int(line) > 0:
+            break
+    of_threads = Path(f"/proc/{parent.pid}/task").glob("*/children")
+    children = [child for file in of_threads for child in file.read_text().split()]
+    assert len(children) >= 2
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_there_is_a_process_for_each_gpu_of_a_large_job():
+    gpu, cpu = Choice("torch", "cuda", "bf16", ""), Choice("torch", "cpu", "bf16", "")
+    assert processes_for(gpu, 4, True) == 4
+    assert processes_for(gpu, 4, False) == 1
+    assert processes_for(gpu, 1, True) == 1
+    assert processes_for(cpu, 4, True) == 1
