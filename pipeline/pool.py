@@ -10,9 +10,11 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from multiprocessing import connection
 from typing import Any
 
 import pyarrow as pa
@@ -170,7 +172,7 @@ def _work(
 ) -> None:
     """What one process does: label what comes, until there is nothing more or nobody who asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
-    parent = os.getppid()
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     try:
         if device == "cuda":
             import torch
@@ -179,7 +181,7 @@ def _work(
         scorer = Scorer.load(options=replace(options, device=device), threads=threads)
         scorer.memo.multipliers = multipliers
         scorer.memo.merge(remembered)
-        while not stop.is_set() and os.getppid() == parent:
+        while not stop.is_set():
             try:
                 task = tasks.get(timeout=_TICK)
             except queue.Empty:
@@ -198,3 +200,11 @@ def _work(
         results.put(error)
     except Exception as error:
         results.put(WorkerError(f"{type(error).__name__} in the process of device {number}: {error}"))
+
+
+def _end_with_the_parent() -> None:
+    """Wait for the parent's end, and end. One that was killed may have left a lock behind that is waited for here."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
