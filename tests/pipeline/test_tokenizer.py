@@ -141,3 +141,12 @@ def test_any_two_texts_make_a_pair_within_the_limit(first, second, max_length):
 def test_any_text_whatsoever_has_ids(text):
     assert ONE.encode([text], 64).lengths[0] >= 2
     assert "\ud800" not in clean(text)
+
+
+_ODD = st.text(st.sampled_from("가힣ㄱㄳㅎㅏㅣa~ \t\n'`\"\u00a0\u200b\ud800😀é,1"), max_size=12)
+
+
+@given(st.lists(st.one_of(_ODD, st.text(max_size=8)), max_size=20))
+def test_what_needs_care_is_found_for_many_texts_as_for_one(texts):
+    expected = [row for row, text in enumerate(texts) if module._NEEDS_CARE.search(text)]
+    assert module.rows_in_need_of_care(texts) == expected
