@@ -23,12 +23,7 @@ WORD_MARK = "▁"
 # A text of these characters alone comes out of NFKD and SentencePiece's own normaliser the same as out of the
 # latter alone, so the slow step is skipped. Not among them: consonant clusters (ㄳ), which NFKD turns into
 # finals, a consonant before a vowel (ㅇㅏ), which it joins into a syllable, and the doubled quotes of rule 1.
-_PLAIN = [
-    " ~",
-    "가힣",
-    *(c * 2 for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"),
-    "ㅏㅣ",
-]  # first and last of each range
+_PLAIN = [(" ", "~"), ("가", "힣"), *((c, c) for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"), ("ㅏ", "ㅣ")]
 _NEEDS_CARE = re.compile(f"[^{''.join(f'{first}-{last}' for first, last in _PLAIN)}]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
 _CARE = np.ones(sys.maxunicode + 1, bool)  # the same for a character alone
 for _first, _last in _PLAIN:
