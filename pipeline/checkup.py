@@ -19,7 +19,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     here = machine.look()
     found = choices(options, here)
     loaded, shown = _model(options.model)
-    choice = _settled(found, loaded, here)
+    choice = _settled(trial.in_question(options, loaded, here) if loaded else found, loaded, here)
     return {
         "processor": f"{here.processor}, {here.cores} cores for this process",
         "instructions": ", ".join(here.instructions) or "none that matter here",

@@ -53,6 +53,17 @@ def test_a_large_job_measures_once_and_keeps_what_it_found(own_model, with_amx, 
     assert len(notes) == 1
 
 
+def test_int8_comes_into_question_where_there_is_memory_to_quantise(tiny_model, monkeypatch):
+    loaded = model.load(str(tiny_model))
+    for memory, options, precisions in (
+        (8 << 30, ModelOptions(), ["fp32", "fp32", "int8"]),
+        (1 << 29, ModelOptions(), ["fp32", "fp32"]),
+        (1 << 29, ModelOptions(precision="int8"), ["int8"]),
+    ):
+        here = Machine("Old", 2, memory, (), (), False)
+        assert [one.precision for one in trial.in_question(options, loaded, here)] == precisions
+
+
 def test_a_small_job_takes_the_first_unmeasured(own_model, with_amx, monkeypatch):
     monkeypatch.setattr(trial, "measure", None)
     engine = trial.settle(ModelOptions(), model.load(str(own_model)), 1)
