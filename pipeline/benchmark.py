@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ def measure(
         archive = Path(folder) / "rows.parquet"
         pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), archive)
         note("measuring the whole job")
+        _forget_peak()
         columns = ScoreOptions(text_column="text", conversation_column="conversation")
         result = score_archive([str(archive)], Path(folder) / "out", columns, options)
         options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
@@ -183,6 +184,16 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
     return texts
 
 
+def _forget_peak() -> None:
+    """Let the peak of this process's memory begin anew, where the system can do that."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _peak_memory() -> int:
+    """Bytes of memory that this process had at most."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

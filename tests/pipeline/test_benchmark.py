@@ -36,6 +36,17 @@ def test_the_figures_fit_together(options):
     assert figures["job_share_of_engine"] == pytest.approx(share, abs=0.01)
     assert figures["matrix_precision"] == "fp32"
     assert "peers" not in figures
+    assert 50e6 < figures["peak_memory_bytes"] < 50e9
+
+
+def test_the_peak_of_memory_is_that_since_it_was_forgotten():
+    some = b"1" * 300_000_000
+    assert benchmark._peak_memory() > len(some)
+    del some
+    benchmark._forget_peak()
+    before = benchmark._peak_memory()
+    some = b"1" * 200_000_000
+    assert benchmark._peak_memory() == pytest.approx(before + len(some), rel=0.2)
 
 
 def test_without_a_number_of_rows_there_are_some_seconds_worth(options, monkeypatch):
