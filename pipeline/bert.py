@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, cast
 
 import torch
@@ -18,12 +19,6 @@ from torch import Tensor, nn
 
 Groups = list[tuple[int, int]]
 
-try:
-    from torch.nn.attention import varlen
-except ImportError:  # torch before 2.10
-    at_once: Callable[..., object] | None = None
-else:
-    at_once = varlen.varlen_attn
 
 # With fewer, the fp32 kernels round one way or another by where in memory a text lies.
 _FEWEST_QUERIES = 8
@@ -115,7 +110,7 @@ class Layer(nn.Module):
         """The same in one go. What comes out for padding means nothing."""
         q, k, v = qkv.view(len(qkv), 3, self.heads, -1).unbind(1)
         begins, longest = bounds
-        attend = cast(Callable[..., Tensor], at_once)
+        attend = cast(Callable[..., Tensor], attention_at_once())
         if firsts is None:
             return attend(q, k, v, begins, begins, longest, longest).flatten(1)
         one_each = torch.arange(len(begins), dtype=torch.int32, device=q.device)
@@ -133,6 +128,19 @@ class Layer(nn.Module):
             linear = getattr(self, name)
             setattr(self, name, packed(linear, activation))
         self.gelu_within_up = True
+
+
+@cache
+def attention_at_once() -> Callable[..., object] | None:
+    """torch's attention over texts of several lengths, which is for GPUs; None where torch is older than 2.10.
+
+    Asked for where it is used: importing it takes a second.
+    """
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return varlen_attn
 
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:

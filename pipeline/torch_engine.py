@@ -104,7 +104,7 @@ class TorchEngine:
 
 def _attends_at_once(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether torch has attention over texts of several lengths at once here, and it comes to what it should."""
-    if bert.at_once is None or dtype is torch.float32:
+    if dtype is torch.float32 or bert.attention_at_once() is None:
         return False
     layer = Layer(model.shape).to(device=device, dtype=dtype).eval()
     layer.multiply_in(dtype)

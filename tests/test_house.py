@@ -58,3 +58,13 @@ def test_the_package_names_all_its_folders():
     settings = tomllib.loads((TOP / "pyproject.toml").read_text())
     folders = {".".join(file.relative_to(TOP).parent.parts) for file in MODULES}
     assert set(settings["tool"]["setuptools"]["packages"]) == folders
+
+
+def test_labelling_a_text_imports_nothing_that_takes_seconds():
+    code = (
+        "import sys\nfrom pipeline.scorer import Scorer\nfrom schemas.options import ModelOptions\n"
+        "Scorer.load(options=ModelOptions(engine='torch')).score(['네'])\n"
+        "print({'torch._dynamo', 'transformers.models', 'nncf', 'polars', 'duckdb'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

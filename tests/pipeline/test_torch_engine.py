@@ -45,7 +45,7 @@ def batches(loaded, texts, budget):
 def test_attention_at_once_comes_to_what_groups_come_to(loaded, monkeypatch, budget):
     some = batches(loaded, TEXTS, budget)
     expected = list(TorchEngine(loaded, Choice("torch", "cpu", "fp32", "")).run(some))
-    monkeypatch.setattr(bert, "at_once", attention_text_by_text)
+    monkeypatch.setattr(bert, "attention_at_once", lambda: attention_text_by_text)
     engine = TorchEngine(loaded, Choice("torch", "cpu", "fp32", ""))
     engine._at_once = True
     for logits, by_groups in zip(engine.run(some), expected, strict=True):
@@ -59,15 +59,15 @@ def test_attention_at_once_is_tried_before_it_is_used(loaded, monkeypatch):
         (lambda q, *given: q, False),
         (None, False),
     ):
-        monkeypatch.setattr(bert, "at_once", attend)
+        monkeypatch.setattr(bert, "attention_at_once", lambda attend=attend: attend)
         assert _attends_at_once(loaded, device, torch.bfloat16) == works
 
     def not_here(*given):
         raise RuntimeError("no kernel image is available for execution on the device")
 
-    monkeypatch.setattr(bert, "at_once", not_here)
+    monkeypatch.setattr(bert, "attention_at_once", lambda: not_here)
     assert not _attends_at_once(loaded, device, torch.bfloat16)
-    monkeypatch.setattr(bert, "at_once", attention_text_by_text)
+    monkeypatch.setattr(bert, "attention_at_once", lambda: attention_text_by_text)
     assert not _attends_at_once(loaded, device, torch.float32)  # the kernels are for 16 bits
 
 
