@@ -20,8 +20,9 @@ from pipeline import chunks, context, parts
 from pipeline.archive import open_archive, windows
 from pipeline.benchmark import measure
 from pipeline.context import Conversations, consecutive, conversations_before, in_context
-from pipeline.destination import plan_archive, score_to
+from pipeline.destination import score_to
 from pipeline.inputs import find_inputs
+from pipeline.plan import plan_archive
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
 from pipeline.scorer import Scorer
@@ -546,9 +547,10 @@ def test_the_text_is_no_conversation_column(dialogue):
         in_context(archive, "previous", archive.text_column)
 
 
-def test_a_dry_run_names_the_conversation_column_where_it_is_asked_for(dialogue):
-    assert plan_archive([str(dialogue)], None, ScoreOptions(), "previous")["conversation_column"] == "dialog_id"
-    assert "conversation_column" not in plan_archive([str(dialogue)], None, ScoreOptions())
+def test_a_dry_run_names_the_conversation_column_where_the_model_needs_one(dialogue, model, tiny_model):
+    assert plan_archive([str(dialogue)], None, ScoreOptions(), model)["conversation_column"] == "dialog_id"
+    alone = ModelOptions(model=str(tiny_model), precision="fp32")
+    assert "conversation_column" not in plan_archive([str(dialogue)], None, ScoreOptions(), alone)
 
 
 def test_windows_of_some_columns_have_no_others(dialogue, tmp_path):
