@@ -131,17 +131,17 @@ class Pool:
     def _next(self) -> Any:
         """The next result. Raises a process's error, Stopped, or WorkerError where a process is gone."""
         while True:
+            gone = [i for i, process in enumerate(self._processes) if process.exitcode not in (None, 0)]
+            if gone:
+                code = self._processes[gone[0]].exitcode
+                raise WorkerError(
+                    f"the process of device {gone[0]} ended with {code} (out of memory?): the same command goes on"
+                )
             try:
                 result = self._results.get(timeout=_TICK)
             except queue.Empty:
                 if self._stages.stopping:
                     raise Stopped from None
-                gone = [i for i, process in enumerate(self._processes) if process.exitcode not in (None, 0)]
-                if gone:
-                    code = self._processes[gone[0]].exitcode
-                    raise WorkerError(
-                        f"the process of device {gone[0]} ended with {code} (out of memory?): the same command goes on"
-                    ) from None
                 continue
             if isinstance(result, BaseException):
                 raise result
