@@ -20,6 +20,7 @@ from jobs.score import score
 from jobs.sql import sql
 from jobs.terminal import plain
 from jobs.train import train
+from pipeline.machine import keep_memory_whole
 from schemas.errors import EmojobError
 
 
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # a terminal or a cron job may know no Korean
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    keep_memory_whole()
     debug = "--debug" in arguments or bool(os.environ.get("EMOJOB_DEBUG"))
     try:
         code: Any = cli.main(arguments, prog_name="emojob", standalone_mode=False)

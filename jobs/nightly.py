@@ -48,7 +48,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
 
     log, stages = make_log("text", quiet), Stages()
     with log.running(stages):
-        night = run_night(read, day, log.progress, stages)
+        night = run_night(read, day, log.progress, log.note, stages)
     for place, write in (
         (read.path(read.monitoring.log), log_night),
         (read.path(read.monitoring.prometheus), write_metrics),

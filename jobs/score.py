@@ -35,7 +35,7 @@ _CONVERSATIONS = "Column that tells conversations apart.  [default: where the mo
     "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
     help="Unreadable rows (or share of rows) beyond which the exit code is 3.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take; label nothing.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:

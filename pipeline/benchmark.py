@@ -25,7 +25,7 @@ from pipeline.model_files import find_folder
 from pipeline.run import score_archive
 from pipeline.runfile import how_run
 from pipeline.samples import sample_texts
-from pipeline.scorer import Scorer
+from pipeline.scorer import Prepared, Scorer
 from pipeline.speed import tokens_per_second
 from schemas.errors import OptionError
 from schemas.labels import DEFAULT_LABELS
@@ -57,12 +57,14 @@ def measure(
     Returns rows/s and tokens/s of the whole job and of the engine alone on the same texts, the rate of matrix
     products on this machine (floating-point operations/s) and the share of it that the engine reaches, shares of
     padding and of repeats, seconds and busy share of each stage, seconds to load the model and for its first batch,
-    the job's peak memory in bytes. compare: rows/s of the peers on the same rows as well (`pipeline.peers`). note: gets
-    a line before what takes long.
+    the job's peak memory in bytes. compare: rows/s of the peers on the same rows as well, each text alone and on one
+    device (`pipeline.peers`). note: gets a line before what takes long. Raises what `score_archive` raises, OptionError
+    where the source has no text.
     """
     with tempfile.TemporaryDirectory(prefix="emojob-bench-") as folder, _model(model, note) as options:
         texts = _texts(source, text_column, rows or _MOST_ROWS)
         choice, start, rate = _start(options, texts, note)
+        options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         texts = texts[: rows or min(max(int(rate * _JOB_SECONDS), _FEWEST_ROWS), _MOST_ROWS)]
         archive = Path(folder) / "rows.parquet"
         pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), archive)
@@ -70,13 +72,13 @@ def measure(
         _forget_peak()
         columns = ScoreOptions(text_column="text", conversation_column="conversation")
         result = score_archive([str(archive)], Path(folder) / "out", columns, options)
-        options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         figures = _figures(result.run, result.counts.read, result.seconds) | start
         figures["model"] = model.model if model.model == KOBERT_SIZED else figures["model"]
         figures["peak_memory_bytes"] = _peak_memory()
         scorer = Scorer.load(options=options)
         note("measuring the engine alone, and matrix products")
-        figures |= _beside_the_ceiling(scorer, texts, figures["tokens_per_second"])
+        processes = result.run["engine"]["processes"]
+        figures |= _beside_the_ceiling(scorer, texts, figures["tokens_per_second"] / processes)
         if compare:
             note("measuring the peers on the same rows")
             figures["peers"] = _beside_the_peers(scorer, texts, figures["rows_per_second"])
@@ -90,16 +92,24 @@ def _start(options: ModelOptions, texts: pa.Array, note: Callable[[str], None]) 
     loaded = time.perf_counter()
     scorer.score(["안녕하세요"])
     first = time.perf_counter() - loaded
-    encoded = scorer.prepare(texts[:_FEWEST_ROWS]).encoded
+    encoded = _prepared(scorer, texts).encoded
+    if not (encoded.lengths > 2).any():
+        raise OptionError("--input has no text in its first rows: give another archive, or --text-column")
     rate = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, 1.0) / max(1.0, encoded.lengths.mean())
     return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
 
 
+def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
+    """The texts as the job reads them, the utterances before them included where the model reads those."""
+    rows = np.arange(len(texts))
+    return scorer.prepare(texts, texts.take(pa.array(rows - 1, mask=rows % _TURNS == 0)))
+
+
 def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """The engine alone beside the machine's matrix products, and the job, tokens/s, beside the engine."""
+    """The engine alone beside the machine's matrix products, and the job, tokens/s of a process, beside the engine."""
     device, precision = scorer.choice.device, _plain(scorer.choice)
     flops = ceiling.matrix_rate(device, precision, machine.cores())
-    encoded = scorer.prepare(texts).encoded
+    encoded = _prepared(scorer, texts).encoded
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
     flops = max(flops, ceiling.matrix_rate(device, precision, machine.cores()))  # others may have been at work
     each = ceiling.flops_per_token(scorer.model.shape)

@@ -19,7 +19,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     here = machine.look()
     found = choices(options, here)
     loaded, shown = _model(options.model)
-    choice = _settled(trial.in_question(options, loaded, here) if loaded else found, loaded, here)
+    choice = _settled(trial.in_question(options, loaded, here) if loaded else found, loaded, here, options)
     return {
         "processor": f"{here.processor}, {here.cores} cores for this process",
         "instructions": ", ".join(here.instructions) or "none that matter here",
@@ -37,9 +37,9 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     }
 
 
-def _settled(found: list[Choice], loaded: model.Model | None, here: machine.Machine) -> Choice:
+def _settled(found: list[Choice], loaded: model.Model | None, here: machine.Machine, options: ModelOptions) -> Choice:
     """What a run would use: what was measured before, or else what comes first."""
-    rates = trial.recall(loaded, found, here) if loaded and len(found) > 1 else None
+    rates = trial.recall(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return trial.fastest(found, rates)
     unmeasured = "; what is fastest with this model is measured when it first scores an archive" * (len(found) > 1)

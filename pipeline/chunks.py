@@ -11,7 +11,7 @@ from pipeline.archive import Archive, Source, Window, windows
 from pipeline.context import conversations_before
 from pipeline.output import Standing
 
-WINDOW_ROWS = 61_440  # read at a time: half a row group of the output
+WINDOW_ROWS = 30_720  # read at a time: a quarter of a row group of the output
 _FIRST_ROWS = 2_048  # given to an engine of unknown speed at first; then what takes it about _CHUNK_SECONDS
 _LONG = 32  # tokens of an utterance that is longer than most
 _FEWEST_ROWS = 1_024

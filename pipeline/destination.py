@@ -68,17 +68,12 @@ def _score_to_file(
     stages: Stages | None,
 ) -> Result:
     """Label into a hidden folder beside the file, from which an interrupted run goes on, then join its parts."""
-    work, rejects = work_folder(file), file.with_name(f"{file.stem}.rejects.parquet")
+    work, rejects = work_folder(file), rejects_beside(file)
     done = work.with_name(f"{work.name}.done")
-    if file in {Path(local_path(one)).resolve() for one in inputs}:
-        raise OutputError(f"-o {file} is an input itself: give another name")
-    if rejects.exists() and not _has_columns(rejects, REJECTS.names):
-        raise OutputError(f"{rejects}, where unreadable rows would go, was not written by emojob: give -o another name")
-    earlier = _run_of(file)
-    if earlier is not None and not options.fresh and not work.exists():
-        result = _still_complete(file, earlier, inputs, options, model)
-        if result is not None:
-            return result
+    earlier = check_one_file(file, inputs)
+    result = still_complete(file, earlier, inputs, options, model)
+    if result is not None:
+        return result
 
     def join(result: Result, schema: pa.Schema) -> Result:
         _join(work, file, result, schema)
@@ -91,6 +86,21 @@ def _score_to_file(
         return replace(result, out=file)
 
     return score_archive(inputs, work, options, model, report, note, stages, [file, rejects], join)
+
+
+def rejects_beside(file: Path) -> Path:
+    """Where the unreadable rows of a labelled file go."""
+    return file.with_name(f"{file.stem}.rejects.parquet")
+
+
+def check_one_file(file: Path, inputs: Sequence[str]) -> dict[str, Any] | None:
+    """The run.json that a labelled file carries; None where there is no file. Raises OutputError for another's file."""
+    rejects = rejects_beside(file)
+    if file in {Path(local_path(one)).resolve() for one in inputs}:
+        raise OutputError(f"-o {file} is an input itself: give another name")
+    if rejects.exists() and not _has_columns(rejects, REJECTS.names):
+        raise OutputError(f"{rejects}, where unreadable rows would go, was not written by emojob: give -o another name")
+    return _run_of(file)
 
 
 def _run_of(file: Path) -> dict[str, Any] | None:
@@ -117,18 +127,19 @@ def _has_columns(file: Path, names: list[str]) -> bool:
     return False
 
 
-def _still_complete(
-    file: Path, earlier: dict[str, Any], inputs: Sequence[str], options: ScoreOptions, model: ModelOptions
+def still_complete(
+    file: Path, earlier: dict[str, Any] | None, inputs: Sequence[str], options: ScoreOptions, model: ModelOptions
 ) -> Result | None:
-    """The earlier result, where the same inputs and options would only give it again; None where inputs changed.
+    """The earlier result, where the same inputs and options would only give it again; None where there is work to do.
 
     Raises OutputError where the file holds something else than what is asked for now.
     """
+    if earlier is None or options.fresh or work_folder(file).exists():
+        return None
     begun = time.monotonic()
     loaded = load_model(model.model)
     context = settled(model, loaded).context
-    rejects = file.with_name(f"{file.stem}.rejects.parquet")
-    archive = open_archive(find_inputs(inputs, [file, rejects]), options.text_column, options.encoding)
+    archive = open_archive(find_inputs(inputs, [file, rejects_beside(file)]), options.text_column, options.encoding)
     archive = in_context(archive, context, options.conversation_column)
     now = {
         "model": loaded.fingerprint_for(model.max_length),

@@ -31,6 +31,7 @@ class Choice:
     device: str
     precision: str
     why: str
+    calibrated_on: str | None = None  # the hash of the texts that int8 was calibrated on
     tokens_per_second: float | None = None  # with the model at hand, where it was measured
 
 

@@ -1,65 +1,85 @@
-"""Chunks of an archive to labels: on this process's engine, its stages overlapping."""
+"""Texts to labels on this process's engine: tokenizing, inference and labelling in threads that overlap."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.chunks import Chunk
 from pipeline.scorer import Prepared, Scored, Scorer
 from pipeline.stages import Clock, Stages
 
+K = TypeVar("K")
+
 Took = Callable[[Chunk, float], None]  # is told how many seconds an engine took for a chunk
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """A chunk, what its rows came to, and their tokens: all of them, and those unknown to the tokenizer."""
+class Texts(Generic[K]):
+    """Texts to label together. of: what they are of; previous: the utterance before each, where the model reads it."""
 
-    chunk: Chunk
+    of: K
+    texts: pa.Array
+    previous: pa.Array | None = None
+
+
+@dataclass(frozen=True)
+class Labelled(Generic[K]):
+    """What texts came to. tokens: of all of them, and those unknown to the tokenizer; seconds: that the engine took."""
+
+    of: K
     scored: Scored
     tokens: tuple[int, int]
+    seconds: float
 
 
-class Labelling(Protocol):
-    """A way to label chunks."""
-
-    def label(self, chunks: Iterator[Chunk], text_column: str, took: Took) -> Iterator[Labelled]:
-        """The chunks labelled, in their order, some taken ahead. Raises Stopped once the stages were told to stop."""
+def texts_of(chunk: Chunk, text_column: str) -> Texts[Chunk]:
+    """The texts of a chunk."""
+    return Texts(chunk, chunk.window.batch.column(text_column), chunk.previous)
 
 
-class OneEngine:
-    """Tokenizing, inference and labelling in threads of this process."""
+def label(
+    scorer: Scorer,
+    given: Iterator[Texts[K]],
+    stages: Stages,
+    clock: Clock,
+    took: Callable[[K, float], None] = lambda of, seconds: None,
+) -> Iterator[Labelled[K]]:
+    """The texts labelled, in their order, some taken ahead; took: is told how many seconds the engine took for some.
 
-    def __init__(self, scorer: Scorer, stages: Stages, clock: Clock) -> None:
-        self._scorer, self._stages, self._clock = scorer, stages, clock
+    Raises Stopped once the stages were told to stop.
+    """
+    prepared = stages.ahead(_prepared(scorer, given, clock))
+    for of, ready, probabilities, seconds in stages.ahead(_inferred(scorer, prepared, stages, clock, took), 1):
+        with clock.busy("label"):
+            labelled = Labelled(of, scorer.label(ready, probabilities), scorer.count_tokens(ready), seconds)
+        yield labelled
 
-    def label(self, chunks: Iterator[Chunk], text_column: str, took: Took) -> Iterator[Labelled]:
-        """The chunks labelled, in their order, some taken ahead."""
-        prepared = self._stages.ahead(self._prepared(chunks, text_column))
-        for chunk, ready, probabilities in self._stages.ahead(self._inferred(prepared, took), 1):
-            with self._clock.busy("label"):
-                scored = self._scorer.label(ready, probabilities)
-                tokens = self._scorer.count_tokens(ready)
-            yield Labelled(chunk, scored, tokens)
 
-    def _prepared(self, chunks: Iterator[Chunk], text_column: str) -> Iterator[tuple[Chunk, Prepared]]:
-        for chunk in chunks:
-            with self._clock.busy("tokenize"):
-                prepared = self._scorer.prepare(chunk.window.batch.column(text_column), chunk.previous)
-            yield chunk, prepared
+def _prepared(scorer: Scorer, given: Iterator[Texts[K]], clock: Clock) -> Iterator[tuple[K, Prepared]]:
+    for one in given:
+        with clock.busy("tokenize"):
+            prepared = scorer.prepare(one.texts, one.previous)
+        yield one.of, prepared
 
-    def _inferred(
-        self, chunks: Iterator[tuple[Chunk, Prepared]], took: Took
-    ) -> Iterator[tuple[Chunk, Prepared, NDArray[np.float32]]]:
-        for chunk, prepared in chunks:
-            begun = time.perf_counter()
-            with self._clock.busy("infer"):
-                probabilities = self._scorer.infer(prepared, lambda: self._stages.stopping)
-            took(chunk, time.perf_counter() - begun)
-            yield chunk, prepared, probabilities
+
+def _inferred(
+    scorer: Scorer,
+    given: Iterator[tuple[K, Prepared]],
+    stages: Stages,
+    clock: Clock,
+    took: Callable[[K, float], None],
+) -> Iterator[tuple[K, Prepared, NDArray[np.float32], float]]:
+    for of, prepared in given:
+        begun = time.perf_counter()
+        with clock.busy("infer"):
+            probabilities = scorer.infer(prepared, lambda: stages.stopping)
+        seconds = time.perf_counter() - begun
+        took(of, seconds)
+        yield of, prepared, probabilities, seconds

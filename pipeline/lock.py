@@ -1,8 +1,9 @@
-"""One run at a time in a folder: a file that the kernel locks, and lets go when its process ends, however it ends."""
+"""One run at a time: what the kernel locks, and lets go when the process that holds it ends, however it ends."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,3 +25,17 @@ def lock(file: Path, folder: Path) -> Iterator[None]:
             except BlockingIOError:
                 raise BusyError(f"another run holds {folder}: wait until it has ended, or give another -o") from None
         yield
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with this folder. Raises OSError."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

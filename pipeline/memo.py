@@ -66,10 +66,7 @@ class Memo:
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Probabilities]:
         """Which keys are known, bool [rows], and the probabilities of those, float32 [known, labels]."""
-        sets = self._sets(keys)
-        way = (self._keys[sets, :, 0] == keys[:, :1]).argmax(axis=1)
-        known = (self._keys[sets, way] == keys).all(axis=1) & (self._asked[sets, way] > 0)
-        at = sets[known], way[known]
+        known, at = self._where(keys)
         np.add.at(self._asked, at, 1)
         self._last[at] = self._round
         return known, self._probabilities[at]
@@ -98,10 +95,18 @@ class Memo:
         return self._keys[taken], self._probabilities[taken], self._asked[taken]
 
     def merge(self, other: Contents) -> None:
-        """Remember what another memo with the same multipliers holds as well."""
+        """Remember what another memo with the same multipliers holds as well; of two counts the higher one counts."""
         keys, probabilities, asked = other
-        new = ~self.find(keys)[0]
-        self.add(keys[new], probabilities[new], asked[new])
+        known, at = self._where(keys)
+        self._asked[at] = np.maximum(self._asked[at], asked[known])
+        self.add(keys[~known], probabilities[~known], asked[~known])
+
+    def _where(self, keys: Keys) -> tuple[NDArray[np.bool_], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Which keys are known, bool [rows], and where those stand: set and way, int64 [known] each."""
+        sets = self._sets(keys)
+        way = (self._keys[sets, :, 0] == keys[:, :1]).argmax(axis=1)
+        known = (self._keys[sets, way] == keys).all(axis=1) & (self._asked[sets, way] > 0)
+        return known, (sets[known], way[known])
 
     def _sets(self, keys: Keys) -> NDArray[np.int64]:
         high = keys[:, 0] >> np.uint64(32)  # of a multilinear hash the high bits are the random ones

@@ -17,12 +17,27 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pipeline.atomic import commit, temporary
-from pipeline.memo import Memo
-from schemas.errors import OptionError
+from pipeline.inputs import local_path
+from pipeline.lock import alone_in
+from pipeline.memo import Memo, new_multipliers
+from schemas.errors import ArchiveError, OptionError
 
 _FORMAT = "emojob memo 1"
 
 Arrays = dict[str, NDArray[Any]]
+
+
+def find(given: str, option: str = "--memo") -> Path:
+    """The file that an option names, links followed. Raises OptionError where none may be written there."""
+    try:
+        file = Path(local_path(given)).resolve()
+        if file.parent.is_dir() and (file.is_file() or not file.exists()):
+            return file
+    except ArchiveError:
+        pass
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a link to itself, a zero byte
+        raise OptionError(f"{option} {given!r}: {getattr(error, 'strerror', None) or error}") from error
+    raise OptionError(f"{option} {given!r}: give a file of this machine, in a folder that is there")
 
 
 def recall(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
@@ -31,25 +46,25 @@ def recall(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
     of: what the probabilities depend on; labels: how many the model has. The second value says why the memo is
     empty, "" where all is well. Raises OptionError where the file is none that may be written over later.
     """
-    if not file.parent.is_dir() or file.is_dir():
-        raise OptionError(f"--memo {file}: give a file in a folder that is there")
+    header: dict[str, str] = {}
+    arrays: Arrays = {}
     try:
         if not file.exists() or not file.stat().st_size:
             return Memo(labels), ""
         with safe_open(file, "numpy") as kept:
             header = kept.metadata() or {}
-            arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+            if (header.get("format"), header.get("of")) == (_FORMAT, _named(of)):
+                arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+        ours = header.get("format") == _FORMAT or _begins_as_ours(file)
     except OSError as error:
         raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
-    except SafetensorError:
-        header, arrays = {}, {}
-    if header.get("format") != _FORMAT:
-        if _begins_as_ours(file):
-            return Memo(labels), f"the memo {file} is damaged and is begun anew"
+    except (SafetensorError, TypeError):  # TypeError: of a kind that numpy has not
+        ours = _begins_as_ours(file)
+    if not ours:
         raise OptionError(f"--memo {file} is no memo of emojob's: give another file, or delete it")
-    if header.get("of") != _named(of):
+    if header and header.get("of") != _named(of):
         return Memo(labels), f"the memo {file} is of another model, or of one run in another way, and is begun anew"
-    if header.get("sha256") != _hash(arrays):
+    if header.get("sha256") != _hash(arrays) or not _fits(arrays, labels):
         return Memo(labels), f"the memo {file} is damaged and is begun anew"
     memo = Memo(labels, multipliers=arrays["multipliers"])
     memo.add(arrays["keys"], arrays["probabilities"], arrays["asked"])
@@ -67,14 +82,27 @@ def keep(file: Path, memo: Memo, of: dict[str, Any]) -> None:
         "multipliers": memo.multipliers,
     }
     content = save(arrays, {"format": _FORMAT, "of": _named(of), "sha256": _hash(arrays)})
-    try:
-        temporary(file).touch(0o600)  # of whoever has it, one can ask whether a certain text was among those labelled
-        temporary(file).write_bytes(content)
-        commit(temporary(file), file)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary(file).unlink()
-        raise
+    with alone_in(file.parent):
+        try:
+            temporary(file).unlink(missing_ok=True)
+            temporary(file).touch(0o600)  # one can ask of it whether a certain text was among those labelled
+            temporary(file).write_bytes(content)
+            commit(temporary(file), file)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary(file).unlink(missing_ok=True)
+
+
+def _fits(arrays: Arrays, labels: int) -> bool:
+    """Whether the arrays are those of a memo with so many labels."""
+    rows = len(arrays.get("keys", ()))
+    wanted = {
+        "keys": (np.uint64, (rows, 2)),
+        "probabilities": (np.float32, (rows, labels)),
+        "asked": (np.uint32, (rows,)),
+        "multipliers": (np.uint64, new_multipliers().shape),
+    }
+    return {name: (one.dtype.type, one.shape) for name, one in arrays.items()} == wanted
 
 
 def _named(of: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.bert import BertShape, Classifier
-from pipeline.encoded import Tokenizer
+from pipeline.encoded import Encoded, Tokenizer
 from pipeline.model_files import (
     assemble,
     check_tokenizer,
@@ -50,6 +50,12 @@ class Model:
     def fingerprint_for(self, max_length: int) -> str:
         """The fingerprint of what a run makes of a text: the model's, max length and context."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
+
+    def encode_in_turn(self, texts: list[str], max_length: int) -> Encoded:
+        """Texts as the model reads them; where it reads the previous utterance, that is the text before."""
+        if self.context == "previous":
+            return self.tokenizer.encode_behind(texts, [None, *texts[:-1]], max_length)
+        return self.tokenizer.encode(texts, max_length)
 
 
 def load(name: str | None = None, threads: int | None = None) -> Model:

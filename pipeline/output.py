@@ -26,12 +26,16 @@ _PART = re.compile(r"part-\d{5}-\d{12}\.parquet")
 
 @dataclass(frozen=True)
 class Standing:
-    """How far one input is: its number in OUT, the rows that complete parts hold, whether that is all of them."""
+    """How far one input is: its number in OUT, the rows that complete parts hold, whether that is all of them.
+
+    stale: markers of parts that hold nothing of it any more.
+    """
 
     number: int
     stop_row: int
     complete: bool
     counts: Counts
+    stale: list[PartMarker]
 
 
 class Output:
@@ -121,11 +125,16 @@ class Output:
         self.markers = []
         self.sweep()
 
-    def standing(self, source: Source) -> Standing:
-        """How far an input is. Its parts go where it has changed since, and those behind a gap."""
+    def standing(self, source: Source, fresh: bool = False) -> Standing:
+        """How far an input is. Stale are its parts where it has changed since, and those behind a gap.
+
+        fresh: as if there were no parts.
+        """
+        if fresh:
+            return Standing(self._number_of(source.file.name, fresh), 0, False, Counts(), [])
         mine = sorted((m for m in self.markers if m.input == source.file.name), key=lambda m: m.first_row)
         number = self._number_of(source.file.name)
-        stop_row, counts, complete = 0, Counts(), False
+        stop_row, counts, complete, stale = 0, Counts(), False, list[PartMarker]()
         for marker in mine:
             same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
             same = same and marker.encoding == source.encoding
@@ -133,11 +142,11 @@ class Output:
                 stop_row, complete = marker.stop_row, marker.last
                 counts.add(marker.counts)
             else:
-                self.remove(marker)
-        return Standing(number, stop_row, complete, counts)
+                stale.append(marker)
+        return Standing(number, stop_row, complete, counts, stale)
 
-    def _number_of(self, name: str) -> int:
-        if not self._numbers:
+    def _number_of(self, name: str, fresh: bool = False) -> int:
+        if not self._numbers and not fresh:
             self._numbers = {marker.input: int(marker.part.split("-")[1]) for marker in self.markers}
         taken = set(self._numbers.values())
         return self._numbers.setdefault(name, next(i for i in itertools.count() if i not in taken))

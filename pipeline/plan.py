@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,15 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.archive import Archive, Source, open_archive, windows
-from pipeline.context import in_context
-from pipeline.destination import work_folder
-from pipeline.inputs import find_inputs
-from pipeline.output import Output
-from pipeline.run import LARGE, default_out
-from pipeline.scorer import Scorer
+from pipeline import memo_file
+from pipeline.archive import Archive, Source, windows
+from pipeline.context import Conversations
+from pipeline.destination import check_one_file, rejects_beside, still_complete, work_folder
+from pipeline.job import Job, check_default_out, default_out, open_job
+from pipeline.memo import Memo
+from pipeline.output import Output, refuse_foreign
 from pipeline.speed import tokens_per_second
-from schemas.manifest import PartMarker
 from schemas.options import ModelOptions, ScoreOptions
 
 _PLACES = 4  # of the archive that a sample is taken from
@@ -36,47 +36,49 @@ def plan_archive(
 
     note: gets a line before what takes long. Raises what `score_archive` raises before it begins.
     """
-    files = find_inputs(inputs, [out] if out else [])
     place = (out or default_out(inputs)).resolve()
-    begun = time.perf_counter()
-    scorer = Scorer.load(None, model_options, sum(file.path.stat().st_size for file in files) >= LARGE, note)
-    load_seconds = time.perf_counter() - begun
-    archive = open_archive(files, options.text_column, options.encoding)
-    archive = in_context(archive, scorer.options.context, options.conversation_column)
-    output = Output(work_folder(place))
+    work, before = work_folder(place), None
+    if work != place:  # it is one file
+        before = still_complete(place, check_one_file(place, inputs), inputs, options, model_options)
+    refuse_foreign(work)
+    output = Output(work)
     output.read_markers()
-    complete = [] if options.fresh else [m for m in output.markers if _still_holds(m, archive)]
-    rows = sum(source.lines if source.rows is None else source.rows for source in archive.sources)
-    done = sum(m.stop_row - m.first_row for m in complete)
-    known = all(source.rows is not None for source in archive.sources)
-    finished = {m.input for m in complete if m.last}
-    unread = [source for source in archive.sources if source.file.name not in finished]
-    left = max(0, min(rows, options.limit or rows) - done) if unread else 0
+    begun = time.perf_counter()
+    job = open_job(inputs, output, options, model_options, note, [place, rejects_beside(place)])
+    if out is None:
+        check_default_out(output, inputs[0], job.archive)
+    opened = time.perf_counter() - begun
+    done = before.counts.read if before else job.counts_before.read
+    ends = before or all(standing.complete for standing in job.standings)
+    left = 0 if ends else max(0, job.rows - done)
+    choice = job.scorer.choice
     plan = {
-        "inputs": len(archive.sources),
-        "bytes": sum(source.size for source in archive.sources),
-        "text_column": archive.text_column,
-        **({"conversation_column": archive.conversation_column} if archive.conversation_column else {}),
-        "rows" if known else "rows_about": rows,
+        "inputs": len(job.archive.sources),
+        "bytes": sum(source.size for source in job.archive.sources),
+        "text_column": job.archive.text_column,
+        **({"conversation_column": job.archive.conversation_column} if job.archive.conversation_column else {}),
+        "rows_about" if job.is_estimate else "rows": job.rows,
         "rows_complete": done,
         "output": str(place),
-        "engine": f"{scorer.choice.engine} on {scorer.choice.device} in {scorer.choice.precision}",
+        "engine": f"{choice.engine} on {choice.device} in {choice.precision}",
     }
     if left:
-        plan |= _estimate(scorer, archive, unread, left, load_seconds)
+        plan |= _estimate(job, left, opened)
     return plan
 
 
-def _estimate(scorer: Scorer, archive: Archive, sources: list[Source], rows: int, load: float) -> dict[str, Any]:
-    """Tokens of so many rows, and seconds that a run of them takes."""
+def _estimate(job: Job, rows: int, opening: float) -> dict[str, Any]:
+    """Tokens of so many rows, and seconds that a run of them takes. opening: seconds that it takes before its first."""
+    scorer, memo = job.scorer, _memo(job)
     sampled = tokens = inferred = 0
     begun = time.perf_counter()
     pieces = []
-    for texts in _sample(archive, sources):
-        prepared = scorer.prepare(texts)
+    for texts, previous in _sample(job):
+        prepared = scorer.prepare(texts, previous)
+        known, _ = memo.find(memo.keys_of(prepared.encoded))
         sampled += len(texts)
         tokens += int(prepared.encoded.lengths[prepared.place[prepared.place >= 0]].sum())
-        inferred += int(prepared.encoded.lengths.sum())
+        inferred += int(prepared.encoded.lengths[~known].sum())
         pieces.append(prepared.encoded)
     if not sampled:
         return {}
@@ -85,29 +87,39 @@ def _estimate(scorer: Scorer, archive: Archive, sources: list[Source], rows: int
     rate = tokens_per_second(scorer.engine, largest, scorer.batch_tokens, _SECONDS)
     if not rate:
         return {}
-    engine = inferred / sampled / rate
+    engine = inferred / sampled / rate / job.processes
     # a GPU works while the processor reads on; on a processor the two share the cores
     each = max(engine, reading) if scorer.choice.device == "cuda" else engine + reading
     return {
         "tokens_about": round(rows * tokens / sampled),
         "rows_per_second_about": round(1 / each),
-        "seconds_about": round(load + rows * each, 1),
+        "seconds_about": round(opening + rows * each, 1),
     }
 
 
-def _sample(archive: Archive, sources: list[Source]) -> Iterator[pa.Array]:
-    """Texts from a few places of what is to be read."""
-    step = max(1, len(sources) // _PLACES)
-    some = sources[::step][:_PLACES]
+def _memo(job: Job) -> Memo:
+    """The memo that the run would begin with."""
+    if job.options.memo is None:
+        return job.scorer.memo
+    labels = len(job.scorer.model.labels)
+    return memo_file.recall(memo_file.find(job.options.memo), job.scorer.depends_on, labels)[0]
+
+
+def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
+    """Texts from a few places of what is to be read, and those before them where the model reads them."""
+    archive = job.archive
+    left = [source for source, one in zip(archive.sources, job.standings, strict=True) if not one.complete]
+    some = left[:: max(1, len(left) // _PLACES)][:_PLACES]
     for source in some:
         each = max(1, _PLACES // len(some)) if source.file.format == "parquet" else 1  # others are read from the start
         for place in range(each):
-            start = (source.rows or 0) * place // each
-            window = next(windows(archive, source, start, _ROWS, [archive.text_column]), None)
-            if window is not None:
-                yield window.batch.column(archive.text_column)
+            yield from _texts(archive, source, (source.rows or 0) * place // each)
 
 
-def _still_holds(marker: PartMarker, archive: Archive) -> bool:
-    now = {(s.file.name, s.size, s.sha256) for s in archive.sources}
-    return (marker.input, marker.input_bytes, marker.input_sha256) in now
+def _texts(archive: Archive, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
+    """The texts of a window that begins at a row; of conversations that began before it nothing is known."""
+    column = archive.conversation_column
+    wanted = [archive.text_column, *([column] if column else [])]
+    for window in itertools.islice(windows(archive, source, start, _ROWS, wanted), 1):
+        previous = Conversations(archive.text_column, column).previous(window) if column else None
+        yield window.batch.column(archive.text_column), previous

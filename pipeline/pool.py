@@ -1,37 +1,43 @@
 """Several GPUs on one machine: a process for each, all fed from one queue of chunks.
 
-Each process has the model, the tokenizer and a memo of its own. This one reads, hands out texts, takes labels back in
-order and writes.
+Each process has the model, the tokenizer and a memo of its own, and its stages overlap as those of a run in one process
+do. This one reads, hands out texts, takes labels back in order and writes. A pipe leads to each process, so that one
+that is killed leaves no lock behind that others wait for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from multiprocessing import connection
-from typing import Any
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
 import pyarrow as pa
 
 from pipeline import machine
 from pipeline.chunks import Chunk
 from pipeline.engine import Choice
-from pipeline.labelling import Labelled, Took
-from pipeline.memo import Contents, Keys
-from pipeline.scorer import Scored, Scorer, Tally
+from pipeline.labelling import Labelled, Texts, Took, label, texts_of
+from pipeline.memo import Contents, Keys, Memo
+from pipeline.scorer import Scorer, Tally
 from pipeline.stages import Clock, Stages, Stopped
 from schemas.errors import EmojobError, WorkerError
 from schemas.options import ModelOptions
 
-_TICK = 0.1  # seconds between looks at whether to stop, and whether all are still there
+_TICK = 0.1  # seconds between looks at whether to stop
 _PATIENCE = 5.0  # seconds that processes have to end when they are told to
-_AHEAD = 2  # chunks for each process: while one is worked on, the next one is waiting
+_AHEAD = 4  # chunks that a process has at most: one on the engine, the others on their way to it and from it
+
+_END, _STOP = "there is nothing more", "stop at once"
 
 
 def processes_for(choice: Choice, gpus: int, is_large: bool) -> int:
@@ -40,18 +46,24 @@ def processes_for(choice: Choice, gpus: int, is_large: bool) -> int:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Given:
+    """What a process begins with. multipliers, memo: of the memo that it goes on with."""
+
     number: int
-    texts: pa.Array
-    previous: pa.Array | None
+    options: ModelOptions
+    threads: int
+    fingerprint: str
+    multipliers: Keys
+    memo: Contents
 
 
 @dataclass(frozen=True)
 class _Done:
-    number: int
-    scored: Scored
-    tokens: tuple[int, int]
-    seconds: float
+    """A chunk's labels, what the process did so far, and the seconds that its stages were busy."""
+
+    labelled: Labelled[int]
+    tally: Tally
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,26 @@ class _Left:
     """What a process leaves behind: what it did, and its memo."""
 
     tally: Tally
+    seconds: dict[str, float]
     memo: Contents
+
+
+_Said = _Done | _Left | EmojobError
+
+
+class _Worker:
+    """A process as this one sees it, with the chunks that it has."""
+
+    def __init__(self, process: BaseProcess, pipe: Connection) -> None:
+        self.process, self.pipe = process, pipe
+        self.has = 0
+        self.tally, self.seconds = Tally(), dict[str, float]()
+        self.has_ended = False
+
+    def send(self, message: object) -> None:
+        """Send it something; where it is gone, that shows when its answer is waited for."""
+        with contextlib.suppress(OSError):
+            self.pipe.send(message)
 
 
 class Pool:
@@ -71,140 +102,206 @@ class Pool:
 
     def __init__(self, scorer: Scorer, processes: int, stages: Stages, clock: Clock) -> None:
         self._scorer, self._stages, self._clock = scorer, stages, clock
-        context = multiprocessing.get_context("spawn")  # a fork would share the GPU's state
-        self._tasks: Any = context.Queue()
-        self._results: Any = context.Queue()
-        self._stop = context.Event()
+        choice = scorer.choice
+        settled = replace(scorer.options, device=choice.device, engine=choice.engine, precision=choice.precision)
         threads = max(1, machine.cores() // processes)
-        same = replace(scorer.options, engine=scorer.choice.engine, precision=scorer.choice.precision)
-        given = same, scorer.choice.device, threads, scorer.memo.multipliers, scorer.memo.contents()
-        self._processes = [
-            context.Process(target=_work, args=(i, *given, self._tasks, self._results, self._stop), daemon=True)
+        self._given = [
+            _Given(i, settled, threads, scorer.fingerprint, scorer.memo.multipliers, scorer.memo.contents())
             for i in range(processes)
         ]
+        self._workers: list[_Worker] = []
 
     def __enter__(self) -> Pool:
-        for process in self._processes:
-            process.start()
+        context = multiprocessing.get_context("spawn")  # a fork would share the GPU's state
+        try:
+            with _interruptions_held_back():
+                for given in self._given:
+                    ours, theirs = context.Pipe()
+                    process = context.Process(target=_work, args=(given, theirs), daemon=True)
+                    process.start()
+                    theirs.close()
+                    self._workers.append(_Worker(process, ours))
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop.set()
+        for worker in self._workers:
+            worker.send(_STOP)
         deadline = time.monotonic() + _PATIENCE
-        for process in self._processes:
-            process.join(max(0, deadline - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
-        self._tasks.close()
-        self._tasks.cancel_join_thread()
+        with contextlib.suppress(EmojobError):  # all that can be lost here is what one of them remembers
+            while self._at_work() and time.monotonic() < deadline:
+                for worker, message in self._heard():
+                    self._take(worker, message)
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
 
-    def label(self, chunks: Iterator[Chunk], text_column: str, took: Took) -> Iterator[Labelled]:
+    def label(self, chunks: Iterator[Chunk], text_column: str, took: Took) -> Iterator[Labelled[Chunk]]:
         """The chunks labelled, in their order, some taken ahead. Raises WorkerError where a process is gone."""
         waiting: dict[int, Chunk] = {}
-        done: dict[int, _Done] = {}
+        done: dict[int, Labelled[int]] = {}
         given = due = 0
         ended = False
         while not ended or waiting:
-            while not ended and len(waiting) < _AHEAD * len(self._processes):
+            while not ended and len(waiting) < _AHEAD * len(self._workers):
                 chunk = next(chunks, None)
                 if chunk is None:
                     ended = True
                     break
                 waiting[given] = chunk
-                texts = chunk.window.batch.column(text_column)
-                self._tasks.put(_Task(given, texts, chunk.previous))
+                self._give(given, texts_of(chunk, text_column))
                 given += 1
-            if not waiting:
-                break
-            if due not in done:
-                one = self._next()
-                done[one.number] = one
-                took(waiting[one.number], one.seconds)
-                self._clock.add("infer", one.seconds / len(self._processes))
-                continue
-            one, chunk = done.pop(due), waiting.pop(due)
-            due += 1
-            yield Labelled(chunk, one.scored, one.tokens)
-        self._collect()
+            if due in done:
+                one, chunk = done.pop(due), waiting.pop(due)
+                due += 1
+                yield Labelled(chunk, one.scored, one.tokens, one.seconds)
+            elif waiting:
+                for labelled in self._next():
+                    done[labelled.of] = labelled
+                    took(waiting[labelled.of], labelled.seconds)
+        for worker in self._workers:
+            worker.send(_END)
+        while self._at_work():
+            self._next()
 
-    def _next(self) -> Any:
-        """The next result. Raises a process's error, Stopped, or WorkerError where a process is gone."""
-        while True:
-            gone = [i for i, process in enumerate(self._processes) if process.exitcode not in (None, 0)]
-            if gone:
-                code = self._processes[gone[0]].exitcode
-                raise WorkerError(
-                    f"the process of device {gone[0]} ended with {code} (out of memory?): the same command goes on"
-                )
+    def _give(self, number: int, texts: Texts[Chunk]) -> None:
+        """Give texts to the process that has least to do."""
+        worker = min(self._workers, key=lambda one: one.has)
+        worker.has += 1
+        worker.send((number, _packed(texts.texts), None if texts.previous is None else _packed(texts.previous)))
+
+    def _next(self) -> list[Labelled[int]]:
+        """What was labelled in the next tenth of a second. Raises a process's error, Stopped or WorkerError."""
+        found = [self._take(worker, message) for worker, message in self._heard()]
+        if self._stages.stopping:
+            raise Stopped
+        return [one for one in found if one]
+
+    def _at_work(self) -> list[_Worker]:
+        return [worker for worker in self._workers if not worker.has_ended]
+
+    def _heard(self) -> Iterator[tuple[_Worker, _Said]]:
+        """What processes say within a tenth of a second. Raises WorkerError where one is gone."""
+        by_pipe = {worker.pipe: worker for worker in self._at_work()}
+        for pipe in wait(list(by_pipe), _TICK):
+            worker = by_pipe[pipe]  # type: ignore[index]
             try:
-                result = self._results.get(timeout=_TICK)
-            except queue.Empty:
-                if self._stages.stopping:
-                    raise Stopped from None
-                continue
-            if isinstance(result, BaseException):
-                raise result
-            return result
+                yield worker, worker.pipe.recv()
+            except (EOFError, OSError):
+                worker.has_ended = True
+                worker.process.join(_TICK)
+                time.sleep(_TICK)
+                if not self._stages.stopping:  # a service manager tells all of them to end, and this one too
+                    raise _gone(worker.process, self._workers.index(worker)) from None
 
-    def _collect(self) -> None:
-        """Let the processes end, and take what they did and remember."""
-        for _ in self._processes:
-            self._tasks.put(None)
-        for _ in self._processes:
-            left = self._next()
-            for one in fields(Tally):
-                total = getattr(self._scorer.tally, one.name) + getattr(left.tally, one.name)
-                setattr(self._scorer.tally, one.name, total)
-            self._scorer.memo.merge(left.memo)
+    def _take(self, worker: _Worker, message: _Said) -> Labelled[int] | None:
+        """Take what a process said; raise it where it is an error."""
+        if isinstance(message, EmojobError):
+            worker.has_ended = True
+            raise message
+        for stage, seconds in message.seconds.items():
+            self._clock.add(stage, (seconds - worker.seconds.get(stage, 0.0)) / len(self._workers))
+        worker.tally, worker.seconds = message.tally, message.seconds
+        for one in fields(Tally):
+            setattr(self._scorer.tally, one.name, sum(getattr(each.tally, one.name) for each in self._workers))
+        if isinstance(message, _Left):
+            worker.has_ended = True
+            self._scorer.memo.merge(message.memo)
+            return None
+        worker.has -= 1
+        return message.labelled
 
 
-def _work(
-    number: int,
-    options: ModelOptions,
-    device: str,
-    threads: int,
-    multipliers: Keys,
-    remembered: Contents,
-    tasks: Any,
-    results: Any,
-    stop: Any,
-) -> None:
-    """What one process does: label what comes, until there is nothing more or nobody who asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+def _gone(process: BaseProcess, number: int) -> WorkerError:
+    killed = ": it was killed, as a system does that has no memory left" if process.exitcode == -signal.SIGKILL else ""
+    return WorkerError(
+        f"the process of device {number} ended with {process.exitcode}{killed}; the same command goes on from there"
+    )
+
+
+@contextlib.contextmanager
+def _interruptions_held_back() -> Iterator[None]:
+    """Processes that are started here never see Ctrl-C: a terminal sends it to all, and the parent decides."""
+    resource_tracker.ensure_running()  # which undoes the next line where it has to start something
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        if device == "cuda":
-            import torch
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-            torch.cuda.set_device(number)
-        scorer = Scorer.load(options=replace(options, device=device), threads=threads)
-        scorer.memo.multipliers = multipliers
-        scorer.memo.merge(remembered)
-        while not stop.is_set():
-            try:
-                task = tasks.get(timeout=_TICK)
-            except queue.Empty:
-                continue
-            if task is None:
-                results.put(_Left(scorer.tally, scorer.memo.contents()))
-                return
-            begun = time.perf_counter()
-            prepared = scorer.prepare(task.texts, task.previous)
-            scored = scorer.label(prepared, scorer.infer(prepared, stop.is_set))
-            results.put(_Done(task.number, scored, scorer.count_tokens(prepared), time.perf_counter() - begun))
-        results.cancel_join_thread()  # nobody takes them any more
-    except Stopped:
-        results.cancel_join_thread()
+
+def _packed(texts: pa.Array) -> bytes:
+    """Texts as Arrow's bytes: those of a slice alone, which pickling it would not give."""
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary_decode()
+    sink = pa.BufferOutputStream()
+    batch = pa.record_batch([texts], ["text"])
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _unpacked(content: bytes) -> pa.Array:
+    with pa.ipc.open_stream(content) as reader:
+        return reader.read_next_batch().column(0)
+
+
+# -- what a process does ----------------------------------------------------------------------------------------------
+
+
+def _work(given: _Given, pipe: Connection) -> None:
+    """Label what comes, until there is nothing more, or nobody who asks."""
+    machine.keep_memory_whole()
+    stages, clock = Stages(), Clock()
+    texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, texts, stages), daemon=True).start()
+    try:
+        scorer = _scorer(given)
+        with contextlib.suppress(Stopped):
+            for labelled in label(scorer, iter(texts.get, None), stages, clock):
+                pipe.send(_Done(labelled, replace(scorer.tally), dict(clock.seconds)))
+        stages.join()
+        pipe.send(_Left(scorer.tally, clock.seconds, scorer.memo.contents()))
     except EmojobError as error:
-        results.put(error)
-    except Exception as error:
-        results.put(WorkerError(f"{type(error).__name__} in the process of device {number}: {error}"))
+        pipe.send(error)
+    except Exception as error:  # this is all that the process does; the parent tells of it
+        told = WorkerError(
+            f"a fault of emojob's own in the process of device {given.number} ({type(error).__name__}): run the same "
+            f"command with --debug to see it"
+        )
+        told.add_note(traceback.format_exc())
+        pipe.send(told)
 
 
-def _end_with_the_parent() -> None:
-    """Wait for the parent's end, and end. One that was killed may have left a lock behind that is waited for here."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
+def _scorer(given: _Given) -> Scorer:
+    """The model on this process's device. Raises WorkerError where its files have changed since the run began."""
+    if given.options.device == "cuda":
+        import torch
+
+        torch.cuda.set_device(given.number)
+    scorer = Scorer.load(options=given.options, threads=given.threads)
+    if scorer.fingerprint != given.fingerprint:
+        raise WorkerError(f"the model {scorer.model.name} was changed while the run began: run the same command again")
+    scorer.memo = Memo(len(scorer.model.labels), multipliers=given.multipliers)
+    scorer.memo.merge(given.memo)
+    return scorer
+
+
+def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stages: Stages) -> None:
+    """Take from the pipe at all times, so that the parent never waits to give; end with the parent."""
+    try:
+        while (message := pipe.recv()) != _END:
+            if message == _STOP:
+                stages.stop()
+                break
+            number, own, previous = message
+            texts.put(Texts(number, _unpacked(own), None if previous is None else _unpacked(previous)))
+        texts.put(None)
+        while pipe.recv():
+            stages.stop()
+    except (EOFError, OSError):
         os._exit(1)

@@ -49,6 +49,11 @@ def calibration_texts(archive: str | None) -> list[str]:
     return texts
 
 
+def hash_of(texts: list[str]) -> str:
+    """Stands for the texts that int8 is calibrated on."""
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def quantised(
     model: Model,
     texts: list[str],
@@ -63,35 +68,29 @@ def quantised(
     """
     made_from = {
         "fingerprint": model.fingerprint,
-        "texts": hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest(),
+        "texts": hash_of(texts),
         "max_length": max_length,
         "versions": [openvino.__version__, metadata.version("nncf"), _WAY],  # importing it takes seconds
     }
-    kept = model_cache.recall(model, "int8", made_from)
+    name = f"int8-{max_length}"
+    kept = model_cache.recall(model, name, made_from)
     if kept:
         with contextlib.suppress(RuntimeError):
-            return openvino.Core().read_model(kept["folder"] / "int8.xml")
-    note(f"quantising {model.name} to int8; it is done once")
-    encoded = _encoded(model, texts, max_length)
+            return openvino.Core().read_model(kept["folder"] / f"{name}.xml")
+    note(f"quantising {model.name} to int8; the next run finds it done")
+    encoded = model.encode_in_turn(texts, max_length)
     graph = _quantise(model, encoded)
     changed = _changed(model, graph, encoded, threads)
     if changed > MOST_CHANGED:
         raise OptionError(
-            f"--precision int8 changes the label of {changed:.1%} of {len(encoded):,} calibration texts, and more than "
+            f"--precision int8 changes the label of {changed:.2%} of {len(encoded):,} calibration texts, and more than "
             f"{MOST_CHANGED:.0%} is too many: leave it out, or give texts more like your own with --calibration FILE"
         )
     with tempfile.TemporaryDirectory() as folder:
-        openvino.save_model(graph, Path(folder) / "int8.xml", compress_to_fp16=False)
+        openvino.save_model(graph, Path(folder) / f"{name}.xml", compress_to_fp16=False)
         files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
-    model_cache.keep(model, "int8", made_from, {"changed": round(changed, 4), "texts": len(encoded)}, files)
+    model_cache.keep(model, name, made_from, {"changed": round(changed, 4), "texts": len(encoded)}, files)
     return graph
-
-
-def _encoded(model: Model, texts: list[str], max_length: int) -> Encoded:
-    """The texts as the model reads them; where it reads pairs, each behind the one before it."""
-    if model.context == "previous":
-        return model.tokenizer.encode_behind(texts, [None, *texts[:-1]], max_length)
-    return model.tokenizer.encode(texts, max_length)
 
 
 def _quantise(model: Model, encoded: Encoded) -> openvino.Model:

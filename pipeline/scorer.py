@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,16 +11,13 @@ from numpy.typing import NDArray
 
 from pipeline import machine, model, trial
 from pipeline.batching import Packed, pack, token_batches
-from pipeline.encoded import Encoded
+from pipeline.encoded import SURROGATE, Encoded
 from pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
 from pipeline.memo import LONGEST, Keys, Memo
 from pipeline.stages import Stopped
 from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from schemas.errors import ModelError, OptionError
 from schemas.options import ModelOptions
-
-# Half of a pair that a terminal or a JSON escape may hand over; Arrow and SentencePiece know no such character.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -107,8 +103,7 @@ class Scorer:
 
         patient: where several engines come into question, measure once which is fastest, as a large job should; note:
         gets a line before what takes long; threads: None for as many as there are cores. Raises ModelError where the
-        model cannot be used, OptionError where the
-        options ask for what is not here.
+        model cannot be used, OptionError where the options ask for what is not here.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
@@ -118,13 +113,14 @@ class Scorer:
         return cls(loaded, trial.settle(options, loaded, threads, patient, note), options)
 
     @property
-    def depends_on(self) -> dict[str, str]:
+    def depends_on(self) -> dict[str, str | None]:
         """What probabilities depend on beside the text."""
         return {
             "fingerprint": self.fingerprint,
             "engine": self.choice.engine,
             "device": self.choice.device,
             "precision": self.choice.precision,
+            "calibrated_on": self.choice.calibrated_on,
         }
 
     @property
@@ -191,7 +187,7 @@ class Scorer:
         )
         fresh = self._run(prepared.encoded, missing[first], stopping)
         probabilities[missing] = fresh[inverse]
-        worth = lengths[missing[first]] <= LONGEST
+        worth = (lengths[missing[first]] <= LONGEST) & np.isfinite(fresh).all(axis=1)
         self.memo.add(keys.view(np.uint64).reshape(-1, 2)[worth], fresh[worth])
         rows = lengths[prepared.place[prepared.place >= 0]]
         self.tally.rows += int((rows > 2).sum())
@@ -298,4 +294,5 @@ def _strings(texts: pa.Array) -> pa.Array:
 
 
 def _column(texts: Sequence[str | None]) -> pa.Array:
-    return pa.array([text and _SURROGATE.sub("\ufffd", text) for text in texts], pa.large_string())
+    # half of a pair that a terminal or a JSON escape may hand over; Arrow and SentencePiece know no such character
+    return pa.array([text and SURROGATE.sub("\ufffd", text) for text in texts], pa.large_string())

@@ -19,17 +19,14 @@ def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, secon
     batches = [rows[one] for one in token_batches(encoded.lengths[rows], batch_tokens, engine.layout)]
     batches = [batches[i] for i in np.random.default_rng(0).permutation(len(batches))]  # a part is to stand for all
     packed = (pack(encoded, batch, batch_tokens, engine.layout) for batch in batches)
-    begun, tokens = time.perf_counter(), 0
-    after, warm = [(begun, 0)], False
+    begun = now = time.perf_counter()
+    tokens, warm = 0, (begun, 0)  # when the warm part ended, and the tokens till then
     for batch, _ in zip(batches, engine.run(packed), strict=False):
+        if warm[0] == begun and now - begun > _WARM * seconds:
+            warm = now, tokens
         tokens += int(encoded.lengths[batch].sum())
         now = time.perf_counter()
-        if not warm and now - begun > _WARM * seconds:
-            after, warm = [(now, tokens)], True
-        after.append((now, tokens))
         if now - begun > seconds:
             break
-    (first, before), (last, behind) = after[0], after[-1]
-    if last == first:  # no batch behind the first ones
-        first, before = begun, 0
-    return (behind - before) / max(last - first, 1e-9)
+    since, before = warm
+    return (tokens - before) / max(now - since, 1e-9)

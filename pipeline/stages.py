@@ -6,7 +6,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -72,6 +72,9 @@ class Stages:
                 put((False, None))
             except BaseException as error:
                 put((False, error))
+            finally:
+                if isinstance(items, Generator):
+                    items.close()  # what it holds open is to end with the run
 
         thread = threading.Thread(target=work, name="emojob-stage", daemon=True)
         self._threads.append(thread)

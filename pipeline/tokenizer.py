@@ -29,6 +29,7 @@ _CARE = np.ones(sys.maxunicode + 1, bool)  # the same for a character alone
 for _first, _last in _PLAIN:
     _CARE[ord(_first) : ord(_last) + 1] = False
 _DIGIT_COMMA = re.compile(r"\S,")
+_MANY = 1 << 20  # characters; of more the arithmetic would take 14 bytes for each
 
 
 class KoBertTokenizer(Tokenizer):
@@ -105,6 +106,8 @@ class KoBertTokenizer(Tokenizer):
 
 def rows_in_need_of_care(texts: list[str]) -> list[int]:
     """The texts in which `_NEEDS_CARE` finds something, by arithmetic: thread beside thread, and five times as fast."""
+    if sum(map(len, texts)) > _MANY:
+        return [row for row, text in enumerate(texts) if _NEEDS_CARE.search(text)]
     joined = " ".join(texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     hits = _CARE[codes]

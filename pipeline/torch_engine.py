@@ -112,10 +112,15 @@ def _attends_at_once(model: Model, device: torch.device, dtype: torch.dtype) -> 
     begins = torch.tensor([0, 9, 18, 22, 26, 30], dtype=torch.int32, device=device)
     try:
         with torch.inference_mode():
-            x = torch.randn(30, model.shape.hidden_size, device=device, dtype=dtype)
+            x = _some(30, model.shape.hidden_size).to(device, dtype)
             return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(begins, 9)), atol=0.05, rtol=0.05)
     except (RuntimeError, NotImplementedError, TypeError):
         return False
+
+
+def _some(rows: int, size: int) -> Tensor:
+    """Numbers to compare two ways with, the same in every process: all are to decide alike."""
+    return torch.randn(rows, size, generator=torch.Generator().manual_seed(0))
 
 
 def _finished(logits: Tensor, event: torch.cuda.Event) -> NDArray[np.float32]:
@@ -144,7 +149,7 @@ def _pack(classifier: Classifier) -> None:
     up = cast(nn.Linear, cast(Layer, classifier.encoder.layers[0]).up)
     try:
         with torch.inference_mode():
-            x = torch.randn(32, up.in_features, dtype=torch.bfloat16)
+            x = _some(32, up.in_features).to(torch.bfloat16)
             if not torch.allclose(_PackedLinear(up, "gelu")(x), F.gelu(up(x)), atol=0.02, rtol=0.02):
                 return
     except (RuntimeError, AttributeError):

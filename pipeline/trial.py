@@ -1,22 +1,20 @@
 """Which engine a model is run on: where several come into question, the fastest with this model on this machine.
 
 Measured once, which takes some seconds, and kept beside the model. Small jobs do not wait for that: they take what was
-measured before, or else the first that comes into question.
+measured before with the same options, or else the first that comes into question.
 """
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 from pipeline import machine, model_cache, versions
-from pipeline.batching import Layout, Packed, pack, token_batches
 from pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
 from pipeline.model import Model
 from pipeline.samples import sample_texts
+from pipeline.speed import tokens_per_second
 from schemas.errors import OptionError
 from schemas.options import ModelOptions
 
@@ -24,9 +22,8 @@ from schemas.options import ModelOptions
 WORTH_IT = 1.3
 
 _QUANTISING = 1 << 30  # bytes that it takes beside six times the weights
-_SECONDS = 1.0  # of each engine that is measured
-_BATCHES = 3  # of them, gone round
-_NAME = "fastest"
+_SECONDS = 2.0  # of each engine that is measured
+_TIMES = 8  # that the sample's utterances are gone through, at most
 
 
 def settle(
@@ -45,14 +42,21 @@ def settle(
     found = in_question(options, model, here)
     if len(found) == 1:
         return start(found[0], model, options, threads, note)
-    rates = recall(model, found, here)
+    rates = recall(model, found, here, options)
     if rates is None and not patient:
         return start(found[0], model, options, threads, note)
     if rates is None:
-        note(f"measuring which engine is fastest with {model.name}; it is done once")
+        note(f"measuring which engine is fastest with {model.name}; the next run knows it")
         rates = measure(model, found, options, threads, note)
-        model_cache.keep(model, _NAME, _made_from(model, found, here), rates, {})
-    return start(fastest(found, rates), model, options, threads, note)
+        model_cache.keep(model, _name(options), _made_from(model, found, here, options), rates, {})
+    best = fastest(found, rates)
+    try:
+        return start(best, model, options, threads, note)
+    except (OptionError, RuntimeError):
+        others = [one for one in found if one.precision != "int8"]
+        if best.precision != "int8" or not others:
+            raise
+        return start(fastest(others, rates), model, options, threads, note)  # nobody asked for int8
 
 
 def measure(
@@ -85,9 +89,9 @@ def in_question(options: ModelOptions, model: Model, here: machine.Machine) -> l
     return [one for one in found if one.precision != "int8"]
 
 
-def recall(model: Model, found: list[Choice], here: machine.Machine) -> dict[str, float] | None:
-    """The rates that were measured for these choices, model and machine before, tokens/s."""
-    kept = model_cache.recall(model, _NAME, _made_from(model, found, here))
+def recall(model: Model, found: list[Choice], here: machine.Machine, options: ModelOptions) -> dict[str, float] | None:
+    """The rates that were measured for these choices, model, machine and options before, tokens/s."""
+    kept = model_cache.recall(model, _name(options), _made_from(model, found, here, options))
     return kept and {label(choice): float(kept[label(choice)]) for choice in found}
 
 
@@ -107,38 +111,23 @@ def start(
 
     if choice.precision != "int8":
         return OpenVinoEngine(model, choice, threads)
-    from pipeline.quantization import calibration_texts, quantised
+    from pipeline.quantization import calibration_texts, hash_of, quantised
 
     texts = calibration_texts(options.calibration)
+    choice = replace(choice, calibrated_on=hash_of(texts))
     return OpenVinoEngine(model, choice, threads, quantised(model, texts, options.max_length, threads, note))
 
 
 def _rate(
     choice: Choice, model: Model, options: ModelOptions, threads: int | None, note: Callable[[str], None]
 ) -> float:
-    """Tokens/s of an engine, in a second of batches after a first one; 0 where it cannot be used."""
+    """Tokens/s of an engine on the sample's utterances; 0 where it cannot be used."""
     try:
         engine = start(choice, model, options, threads, note)
-    except OptionError:  # int8 changes too many labels
+        encoded = model.encode_in_turn(sample_texts() * _TIMES, options.max_length)
+        return tokens_per_second(engine, encoded, options.batch_tokens or BATCH_TOKENS[choice.device], _SECONDS)
+    except (OptionError, RuntimeError):  # int8 changes too many labels, or what is installed cannot do it
         return 0.0
-    batches = _batches(model, options.batch_tokens or BATCH_TOKENS[choice.device], engine.layout)
-    ready = engine.run(itertools.cycle(batches))
-    for _ in batches:  # the first time, kernels are made and weights laid out
-        next(ready)
-    begun, tokens = time.perf_counter(), 0
-    for batch, _ in zip(itertools.cycle(batches), ready, strict=False):
-        tokens += len(batch.ids) - batch.padding
-        if time.perf_counter() - begun > _SECONDS:
-            break
-    return tokens / (time.perf_counter() - begun)
-
-
-def _batches(model: Model, batch_tokens: int, layout: Layout) -> list[Packed]:
-    """A few full batches of common lengths, from the sample's utterances."""
-    encoded = model.tokenizer.encode(sample_texts() * 8)
-    cut = token_batches(encoded.lengths, batch_tokens, layout)
-    largest = sorted(cut, key=lambda rows: -int(encoded.lengths[rows].sum()))[:_BATCHES]
-    return [pack(encoded, rows, batch_tokens, layout) for rows in largest]
 
 
 def label(choice: Choice) -> str:
@@ -146,12 +135,17 @@ def label(choice: Choice) -> str:
     return f"{choice.engine} in {choice.precision}"
 
 
-def _made_from(model: Model, found: list[Choice], here: machine.Machine) -> dict[str, Any]:
-    """What the rates depend on."""
+def _name(options: ModelOptions) -> str:
+    return f"fastest-{options.max_length}"
+
+
+def _made_from(model: Model, found: list[Choice], here: machine.Machine, options: ModelOptions) -> dict[str, Any]:
+    """What the rates depend on, and whether int8 may be used."""
     installed = versions.installed()
     return {
         "shape": asdict(model.shape),
         "choices": [label(choice) for choice in found],
+        "options": [options.max_length, options.batch_tokens, options.calibration],
         "processor": here.processor,
         "cores": here.cores,
         "versions": {package: installed[package] for package in ("torch", "openvino") if package in installed},

@@ -8,6 +8,7 @@
     |   |-- ModelError                 a model or tokenizer that cannot be used
     |   `-- OutputError                an output folder that is not ours, or was made with another model
     |-- StorageError               1   disk full, no right to write: the same command goes on later
+    |-- WorkerError              1   a process that labels is gone, or failed: the same command goes on
     |-- BusyError                 75   another run holds the output
     `-- Interrupted              130   stopped by Ctrl-C or SIGTERM: the same command goes on later
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import atomic
+from pipeline import atomic, memo_file
 from pipeline.archive import open_archive
 from pipeline.inputs import InputFile
 from pipeline.lock import lock
@@ -89,11 +89,14 @@ def run_night(
     config: NightlyConfig,
     day: Day,
     report: Callable[[Progress], None] = lambda progress: None,
+    note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
 ) -> Night:
-    """Do one night. Raises what `score_archive` raises but for inputs that cannot be read: those are told in `failed`.
+    """Do one night.
 
-    Raises BusyError where another night of the same archive is under way; what is there then stays as it is.
+    report, note, stages: as those of `score_archive`. Raises what that raises but for inputs that cannot be read: those
+    are told in `failed`. Raises BusyError where another night of the same archive is under way; what is there then
+    stays as it is.
     """
     _check(config)
     with _held(config.archive):
@@ -106,7 +109,7 @@ def run_night(
         output = Output(config.archive)
         output.read_markers()
         before = _rows_by_input(output)
-        _score(config, files, night, report, stages or Stages())
+        _score(config, files, night, report, note, stages or Stages())
         output.read_markers()
         _tell(night, output, before, calendar)
         _remove_old(output, calendar, day, config, night)
@@ -141,13 +144,20 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
 
 
 def _score(
-    config: NightlyConfig, files: list[InputFile], night: Night, report: Callable[[Progress], None], stages: Stages
+    config: NightlyConfig,
+    files: list[InputFile],
+    night: Night,
+    report: Callable[[Progress], None],
+    note: Callable[[str], None],
+    stages: Stages,
 ) -> None:
     """Score the inputs together, and without those that cannot be read where there are any."""
     options, model = config.score_options(), config.model_options()
 
     def score(some: list[InputFile]) -> None:
-        score_archive([str(file.path) for file in some], config.archive, options, model, report, stages=stages)
+        score_archive(
+            [str(file.path) for file in some], config.archive, options, model, report, note, stages, grows=True
+        )
 
     def opened(file: InputFile) -> None:
         open_archive([file], options.text_column, options.encoding)
@@ -254,6 +264,8 @@ def _check(config: NightlyConfig) -> None:
             raise OptionError(f"{key} is {place!r}, but there is no folder {folder.parent}; make it, or name another")
     if config.output.report:
         check_drawable()
+    if memo := config.score_options().memo:
+        memo_file.find(memo, "score.memo")
     refuse_foreign(config.archive)
 
 

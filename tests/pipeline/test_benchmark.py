@@ -1,5 +1,7 @@
 """What bench measures is there and fits together; the peers label the same texts with the same model."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -93,6 +95,12 @@ def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path):
     figures = measure(ModelOptions(model=KOBERT_SIZED, engine="torch"), None, None, 10, note=notes.append)
     assert figures["model"] == KOBERT_SIZED
     assert "random weights" in notes[0]
+
+
+def test_an_archive_without_a_text_is_refused(options, tmp_path):
+    pq.write_table(pa.table({"text": ["", None, "  "]}), tmp_path / "blank.parquet")
+    with pytest.raises(OptionError, match="no text"):
+        benchmark.measure(options, str(tmp_path / "blank.parquet"), None, 3)
 
 
 def test_an_archive_without_rows_is_refused(options, tmp_path):

@@ -80,6 +80,19 @@ def test_its_bytes_are_bounded_however_many_labels_a_model_has():
     assert Memo(6).capacity > 100_000
 
 
+def test_of_two_memos_counts_the_higher_one_stays():
+    mine, other = Memo(2), Memo(2)
+    keys = np.random.default_rng(0).integers(0, 2**64, (3, 2), dtype=np.uint64)
+    for memo, asked in ((mine, [500, 7]), (other, [3, 900, 2])):
+        some = keys[: len(asked)]
+        memo.add(some, np.zeros((len(some), 2), np.float32), np.array(asked, np.uint32))
+    mine.merge(other.contents())
+    held, _, asked = mine.contents()
+    assert {tuple(key): int(n) for key, n in zip(held.tolist(), asked, strict=True)} == {
+        tuple(key): n for key, n in zip(keys.tolist(), [500, 900, 2], strict=True)
+    }
+
+
 def test_no_key_at_all():
     memo = Memo(3)
     none = memo.keys_of(encoded([]))

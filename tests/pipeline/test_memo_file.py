@@ -1,15 +1,21 @@
 """A kept memo comes back as it was; another model's, a damaged one and a file that is none are told apart."""
 
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_tensors
 
 from pipeline import chunks, memo_file
 from pipeline.memo import Memo
-from pipeline.memo_file import keep, recall
+from pipeline.memo_file import find, keep, recall
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
 from pipeline.stages import Stages
@@ -89,9 +95,48 @@ def test_a_file_that_is_no_memo_is_refused(tmp_path, content):
 
 
 def test_a_place_where_none_can_be_is_refused(tmp_path):
-    for place in (tmp_path, tmp_path / "no" / "such"):
-        with pytest.raises(OptionError, match="a folder that is there"):
-            recall(place, OF, 3)
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    places = [tmp_path, tmp_path / "no" / "such", tmp_path / "fifo", "/dev/null", "", "s3://bucket/memo"]
+    for place in [*map(str, places), str(tmp_path / ("n" * 300)), str(tmp_path / "round"), "a\0b"]:
+        with pytest.raises(OptionError, match="--memo"):
+            find(place)
+
+
+def test_a_link_stays_one(memo, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    keep(find(str(tmp_path / "link")), memo, OF)
+    assert (tmp_path / "link").is_symlink()
+    assert recall(find(str(tmp_path / "link")), OF, 3)[1] == ""
+
+
+def test_two_that_keep_at_once_do_not_disturb_each_other(memo, tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: keep(tmp_path / "a", memo, OF), range(40)))
+    assert recall(tmp_path / "a", OF, 3)[1] == ""
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_names_itself_a_memo_and_is_none_is_begun_anew(memo, tmp_path):
+    keep(tmp_path / "a", memo, OF)
+    with safe_open(tmp_path / "a", "numpy") as kept:
+        header = kept.metadata()
+        arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+    for change in (
+        {"asked": arrays["asked"][:3]},
+        {"multipliers": arrays["multipliers"][:, :3]},
+        {"more": arrays["keys"]},
+    ):
+        changed = {**arrays, **change}
+        save_file(changed, tmp_path / "b", {**header, "sha256": memo_file._hash(changed)})
+        back, why = recall(tmp_path / "b", OF, 3)
+        assert (len(back), "damaged" in why) == (0, True)
+
+
+def test_another_programs_tensors_are_refused(tmp_path):
+    save_tensors({"a": torch.zeros(3, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
+    with pytest.raises(OptionError, match="no memo"):
+        recall(tmp_path / "model.safetensors", OF, 3)
 
 
 def test_it_is_for_its_owner_alone(memo, tmp_path):

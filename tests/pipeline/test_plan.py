@@ -5,11 +5,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import plan
+from pipeline.destination import score_to
 from pipeline.plan import plan_archive
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
 from pipeline.scorer import Scorer
 from pipeline.speed import tokens_per_second
+from schemas.errors import InputError
 from schemas.options import ModelOptions, ScoreOptions
 
 
@@ -79,3 +81,43 @@ def test_an_engines_rate_counts_each_text_once(model):
     scorer.engine.run = counted
     assert tokens_per_second(scorer.engine, encoded, 256, 60) > 0
     assert sum(seen) == (encoded.lengths > 2).sum()
+
+
+def test_pairs_are_counted_as_pairs(make_model, tmp_path):
+    texts = [f"{i}번째 손님은 배송이 늦어서 화가 났다고 합니다" for i in range(4_000)]
+    pq.write_table(pa.table({"dialog_id": [i // 10 for i in range(4_000)], "text": texts}), tmp_path / "log.parquet")
+    model = ModelOptions(model=str(make_model(emojob_context="previous")), precision="fp32", engine="torch")
+    found = plan_archive([str(tmp_path / "log.parquet")], None, ScoreOptions(), model)
+    run = score_archive([str(tmp_path / "log.parquet")], None, ScoreOptions(), model).run
+    assert found["tokens_about"] == pytest.approx(run["this_run"]["tokens"], rel=0.01)
+
+
+def test_what_a_kept_memo_knows_takes_no_time(archive, model, tmp_path):
+    options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
+    first = plan_archive([str(archive)], tmp_path / "out", options, model)
+    score_archive([str(archive)], tmp_path / "out", options, model)
+    again = plan_archive([str(archive)], tmp_path / "anew", options, model)
+    assert again["rows_per_second_about"] > 1.5 * first["rows_per_second_about"]
+
+
+def test_what_a_run_would_refuse_is_refused(archive, model, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "letter.txt").touch()
+    (tmp_path / "own.parquet").write_bytes(archive.read_bytes())
+    score_archive([str(archive)], tmp_path / "out", ScoreOptions(limit=10), model)
+    for out, options in (
+        ("own", ScoreOptions()),
+        ("own.parquet", ScoreOptions()),
+        ("out", ScoreOptions(prefix="x_")),
+        ("new", ScoreOptions(time_column="when")),
+        ("new", ScoreOptions(memo=str(tmp_path / "own" / "letter" / "a.memo"))),
+    ):
+        for call in (plan_archive, score_to):
+            with pytest.raises(InputError):
+                call([str(archive)], tmp_path / out, options, model)
+
+
+def test_one_file_that_is_complete_is_not_foretold_again(archive, model, tmp_path):
+    score_to([str(archive)], tmp_path / "all.parquet", ScoreOptions(), model)
+    found = plan_archive([str(archive)], tmp_path / "all.parquet", ScoreOptions(), model)
+    assert (found["rows_complete"], "seconds_about" in found) == (10_000, False)

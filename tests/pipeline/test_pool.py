@@ -1,5 +1,7 @@
 """Several processes label as one does: the same rows in the same order, and nothing is lost when one of them is."""
 
+import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import chunks, parts, pool, run
+from pipeline import chunks, job, parts, pool
 from pipeline.engine import Choice
 from pipeline.pool import processes_for
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
+from pipeline.scorer import Scorer
 from pipeline.stages import Stages
 from schemas.errors import Interrupted, ModelError, WorkerError
 from schemas.options import ModelOptions, ScoreOptions
@@ -37,10 +40,19 @@ def archive(tmp_path):
 @pytest.fixture
 def two(monkeypatch):
     """Two processes on the CPU, chunks of 100 rows, parts of 500."""
-    monkeypatch.setattr(run, "processes_for", lambda *given: 2)
+    monkeypatch.setattr(job, "processes_for", lambda *given: 2)
     monkeypatch.setattr(parts, "PART_ROWS", 500)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
+
+
+@pytest.fixture
+def pools(monkeypatch) -> list[pool.Pool]:
+    """The pools that were begun."""
+    begun = []
+    enter = pool.Pool.__enter__
+    monkeypatch.setattr(pool.Pool, "__enter__", lambda self: begun.append(self) or enter(self))
+    return begun
 
 
 def read(out: Path) -> pa.Table:
@@ -69,35 +81,86 @@ def test_what_both_remember_is_kept(archive, model, tmp_path):
 
 
 @pytest.mark.usefixtures("two")
-def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(archive, model, tmp_path, monkeypatch):
-    pools = []
-    enter = pool.Pool.__enter__
-    monkeypatch.setattr(pool.Pool, "__enter__", lambda self: pools.append(self) or enter(self))
-
+def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(archive, model, tmp_path, pools):
     def kill_one(progress):
         if progress.rows_done >= 600:
-            pools[0]._processes[0].kill()
+            pools[0]._workers[0].process.kill()
 
     with pytest.raises(WorkerError, match=r"ended with -9.*goes on"):
         score_archive([str(archive)], tmp_path / "out", model_options=model, report=kill_one)
-    assert not any(process.is_alive() for process in pools[0]._processes)
+    assert not any(worker.process.is_alive() for worker in pools[0]._workers)
     rest = score_archive([str(archive)], tmp_path / "out", model_options=model)
     assert 0 < rest.rows_before < 2_000
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
 
 
 @pytest.mark.usefixtures("two")
-def test_an_interruption_ends_all_processes(archive, model, tmp_path):
+def test_an_interruption_ends_all_processes_and_keeps_what_they_know(archive, model, tmp_path, pools):
     stages = Stages()
+    options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
 
     def stop(progress):
         if progress.rows_done >= 600:
             stages.stop()
 
     with pytest.raises(Interrupted):
-        score_archive([str(archive)], tmp_path / "out", model_options=model, report=stop, stages=stages)
+        score_archive([str(archive)], tmp_path / "out", options, model, report=stop, stages=stages)
+    assert not multiprocessing.active_children()
+    run = json.loads((tmp_path / "out" / "_emojob" / "run.json").read_text())["this_run"]
+    assert run["rows"] >= 600
+    assert run["rows_with_text"] >= run["rows"]  # some were under way
+    assert 0 < run["inferred_rows"] <= run["rows_with_text"]
+    assert {"tokenize", "infer", "label"} <= set(run["stage_seconds"])
+    again = score_archive([str(archive)], tmp_path / "anew", options, model)
+    assert again.run["this_run"]["inferred_rows"] <= 2_000 - run["inferred_rows"]
     score_archive([str(archive)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
+
+
+@pytest.mark.usefixtures("two")
+def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(archive, own_model, tmp_path, monkeypatch):
+    enter = pool.Pool.__enter__
+
+    def change(self):
+        config = json.loads((own_model / "config.json").read_text())
+        config["id2label"]["0"], config["id2label"]["1"] = config["id2label"]["1"], config["id2label"]["0"]
+        config["label2id"] = {name: int(i) for i, name in config["id2label"].items()}
+        (own_model / "config.json").write_text(json.dumps(config))
+        return enter(self)
+
+    monkeypatch.setattr(pool.Pool, "__enter__", change)
+    with pytest.raises(WorkerError, match="was changed"):
+        score_archive(
+            [str(archive)], tmp_path / "out", model_options=ModelOptions(model=str(own_model), engine="torch")
+        )
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_only_the_rows_of_a_slice_travel():
+    texts = pa.array([f"{i}번째" for i in range(10_000)])
+    for kind in (texts, texts.cast(pa.large_string()), texts.dictionary_encode()):
+        content = pool._packed(kind[500:600])
+        assert len(content) < 10_000
+        assert pool._unpacked(content).to_pylist() == texts[500:600].to_pylist()
+
+
+def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
+    def fail(*given):
+        raise ValueError("비밀")
+        yield
+
+    monkeypatch.setattr(pool, "label", fail)
+    monkeypatch.setattr(pool, "_listen", lambda *given: None)
+    ours, theirs = multiprocessing.Pipe()
+    model = Scorer.load(str(tiny_model), ModelOptions(engine="torch"))
+    memo = model.memo
+    given = pool._Given(3, model.options, 1, model.fingerprint, memo.multipliers, memo.contents())
+    pool._work(given, theirs)
+    told = ours.recv()
+    assert isinstance(told, WorkerError)
+    assert "device 3 (ValueError)" in str(told)
+    assert "비밀" not in str(told)
+    assert "비밀" in told.__notes__[0]  # which --debug shows
 
 
 @pytest.mark.usefixtures("two")
@@ -116,15 +179,39 @@ def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, 
 
 _ALONE = """
 import sys
-from pipeline import chunks, run
+from pipeline import chunks, job
 from pipeline.run import score_archive
 from schemas.options import ModelOptions
-run.processes_for = lambda *given: 2
+job.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 20
 if __name__ == "__main__":
     def said(progress):
         print(progress.rows_done, flush=True)
     score_archive([sys.argv[1]], None, model_options=ModelOptions(model=sys.argv[2], engine="torch"), report=said)
+"""
+
+
+_INTERRUPTED = """
+import signal, sys
+from pipeline import chunks, job
+from pipeline.run import score_archive
+from pipeline.stages import Stages
+from schemas.errors import Interrupted
+from schemas.options import ModelOptions, ScoreOptions
+job.processes_for = lambda *given: 2
+chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 1
+if __name__ == "__main__":
+    stages = Stages()
+    signal.signal(signal.SIGINT, lambda *given: stages.stop())
+    print("begun", flush=True)
+    try:
+        while not stages.stopping:
+            model = ModelOptions(model=sys.argv[2], engine="torch", precision="fp32")
+            score_archive([sys.argv[1]], None, ScoreOptions(fresh=True), model, stages=stages)
+    except Interrupted:
+        pass
+    sys.stderr.write("emojob: interrupted\\n")
+    sys.exit(130)
 """
 
 
@@ -146,6 +233,23 @@ def test_processes_whose_parent_was_killed_end(archive, tiny_model, tmp_path):
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.5, 4.0])
+def test_ctrl_c_at_any_moment_ends_all_without_a_traceback(archive, tiny_model, tmp_path, seconds):
+    """A terminal sends it to every process of its group."""
+    script = tmp_path / "alone.py"
+    script.write_text(_INTERRUPTED)
+    command = [sys.executable, str(script), str(archive), str(tiny_model)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout.readline() == "begun\n"
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "emojob: interrupted\n")
 
 
 def test_there_is_a_process_for_each_gpu_of_a_large_job():

@@ -170,6 +170,16 @@ def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
         scorer.score(["네"])
 
 
+def test_what_came_to_no_number_is_not_remembered(tiny_model, monkeypatch):
+    scorer = Scorer.load(str(tiny_model), ModelOptions(precision="fp32", engine="torch"))
+    run = scorer.engine.run
+    monkeypatch.setattr(scorer.engine, "run", lambda batches: (np.full_like(one, np.nan) for one in run(batches)))
+    with pytest.raises(ModelError):
+        scorer.score(["오늘 참 좋다"])
+    monkeypatch.setattr(scorer.engine, "run", run)
+    assert scorer.score(["오늘 참 좋다"]).labels[0]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(("precision", "distance"), [("fp32", 1e-3), ("bf16", 0.03)])

@@ -5,6 +5,7 @@ import pytest
 from pipeline import machine, model, trial
 from pipeline.engine import Choice
 from pipeline.machine import Machine
+from schemas.errors import OptionError
 from schemas.options import ModelOptions
 
 OPENVINO = Choice("openvino", "cpu", "bf16", "a reason")
@@ -44,7 +45,7 @@ def test_a_large_job_measures_once_and_keeps_what_it_found(own_model, with_amx, 
     loaded, options = model.load(str(own_model)), ModelOptions()
     notes: list[str] = []
     engine = trial.settle(options, loaded, 1, patient=True, note=notes.append)
-    assert notes == [f"measuring which engine is fastest with {own_model}; it is done once"]
+    assert notes == [f"measuring which engine is fastest with {own_model}; the next run knows it"]
     assert "tokens/s" in engine.choice.why
     monkeypatch.setattr(trial, "measure", None)  # would fail if it were called
     for patient in (True, False):
@@ -74,9 +75,46 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
     loaded = model.load(str(own_model))
     found = [OPENVINO, TORCH]
     other = Machine("Xeon", 64, 0, ("amx_bf16",), (), False)
-    trial.model_cache.keep(loaded, "fastest", trial._made_from(loaded, found, with_amx), rates(1, 2, 0), {})
-    assert trial.recall(loaded, found, with_amx) == {trial.label(OPENVINO): 1, trial.label(TORCH): 2}
-    assert trial.recall(loaded, found, other) is None
+    made_from = trial._made_from(loaded, found, with_amx, ModelOptions())
+    trial.model_cache.keep(loaded, trial._name(ModelOptions()), made_from, rates(1, 2, 0), {})
+    assert trial.recall(loaded, found, with_amx, ModelOptions()) == {trial.label(OPENVINO): 1, trial.label(TORCH): 2}
+    assert trial.recall(loaded, found, other, ModelOptions()) is None
+
+
+@pytest.mark.parametrize("options", [ModelOptions(max_length=32), ModelOptions(calibration="texts.csv")])
+def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx, options):
+    loaded = model.load(str(own_model))
+    made_from = trial._made_from(loaded, [OPENVINO], with_amx, ModelOptions())
+    trial.model_cache.keep(loaded, trial._name(options), made_from, rates(1, 2, 3), {})
+    assert trial.recall(loaded, [OPENVINO], with_amx, options) is None
+
+
+def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch):
+    here = Machine("Old", 2, 32 << 30, (), (), False)
+    monkeypatch.setattr(machine, "look", lambda: here)
+    loaded, options = model.load(str(own_model)), ModelOptions()
+    found = trial.choices(options, here)
+    kept = {trial.label(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
+    trial.model_cache.keep(loaded, trial._name(options), trial._made_from(loaded, found, here, options), kept, {})
+    start = trial.start
+
+    def refuse_int8(choice, *given):
+        if choice.precision == "int8":
+            raise OptionError("--precision int8 changes too many labels")
+        return start(choice, *given)
+
+    monkeypatch.setattr(trial, "start", refuse_int8)
+    assert trial.settle(options, loaded, 1).choice.precision == "fp32"
+    with pytest.raises(OptionError, match="too many"):
+        trial.settle(ModelOptions(precision="int8"), loaded, 1)
+
+
+@pytest.mark.measured
+def test_a_model_of_few_positions_is_measured_within_them(make_model, monkeypatch):
+    monkeypatch.setattr(trial, "_SECONDS", 0.02)
+    loaded = model.load(str(make_model(max_position_embeddings=16)))
+    found = trial.measure(loaded, [OPENVINO, TORCH], ModelOptions(max_length=16), 1, lambda text: None)
+    assert min(found.values()) > 0
 
 
 @pytest.mark.measured
