@@ -89,7 +89,7 @@ def test_pairs_are_counted_as_pairs(make_model, tmp_path):
     model = ModelOptions(model=str(make_model(emojob_context="previous")), precision="fp32", engine="torch")
     found = plan_archive([str(tmp_path / "log.parquet")], None, ScoreOptions(), model)
     run = score_archive([str(tmp_path / "log.parquet")], None, ScoreOptions(), model).run
-    assert found["tokens_about"] == pytest.approx(run["this_run"]["tokens"], rel=0.01)
+    assert found["tokens_about"] == pytest.approx(run["this_run"]["tokens"], rel=0.05)
 
 
 def test_what_a_kept_memo_knows_takes_no_time(archive, model, tmp_path):

@@ -1,0 +1,170 @@
+"""What a run has before it begins: its inputs opened, its model loaded, and each checked against the other and OUT."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import machine, memo_file
+from pipeline.archive import Archive, open_archive
+from pipeline.columns import listed
+from pipeline.context import in_context
+from pipeline.engine import choices
+from pipeline.inputs import find_inputs, local_path
+from pipeline.labelled import labelled_schema
+from pipeline.output import Output, Standing
+from pipeline.pool import processes_for
+from pipeline.scorer import Scorer
+from schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
+from schemas.manifest import Counts
+from schemas.options import ModelOptions, ScoreOptions
+
+#: Bytes of input from which on it pays to measure which engine is fastest, and to start several processes.
+LARGE = 2_000_000
+
+_ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that may begin.
+
+    schema: of what it writes; standings: how far each input is in OUT; processes: that it is labelled in.
+    """
+
+    archive: Archive
+    scorer: Scorer
+    schema: pa.Schema
+    options: ScoreOptions
+    standings: list[Standing]
+    processes: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of all inputs, up to the limit; an estimate where `is_estimate` says so."""
+        total = sum(
+            standing.stop_row if standing.complete else source.lines if source.rows is None else source.rows
+            for source, standing in zip(self.archive.sources, self.standings, strict=True)
+        )
+        return min(total, self.options.limit or total)
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether the rows of an input are only known by the lines of a text file."""
+        return any(source.rows is None for source in self.archive.sources)
+
+    @property
+    def counts_before(self) -> Counts:
+        """What complete parts hold of the inputs."""
+        counts = Counts()
+        for standing in self.standings:
+            counts.add(standing.counts)
+        return counts
+
+
+def default_out(inputs: Sequence[str]) -> Path:
+    """INPUT-STEM.emotions beside the input. Raises ArchiveError where there is no one file or folder to name it by."""
+    find_inputs(inputs)  # what is missing altogether is told first
+    path = Path(local_path(inputs[0]))
+    if len(inputs) != 1 or not path.exists():
+        raise ArchiveError("several inputs, and no place for the output: give one with -o FOLDER")
+    path = path.resolve()
+    stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
+    return path.parent / f"{stem}.emotions"
+
+
+def open_job(
+    inputs: Sequence[str],
+    output: Output,
+    options: ScoreOptions,
+    model_options: ModelOptions,
+    note: Callable[[str], None] = lambda text: None,
+    leave_out: Sequence[Path] = (),
+) -> Job:
+    """Open what a run needs; nothing is written but what is kept of a model (`pipeline.model_cache`).
+
+    output: with its markers read; leave_out: files that are no input, wherever they lie. Raises InputError for what the
+    user can mend.
+    """
+    memo = [memo_file.find(options.memo)] if options.memo is not None else []
+    files = find_inputs(inputs, [output.folder, *leave_out, *memo])
+    is_large = sum(file.path.stat().st_size for file in files) >= LARGE
+    if not options.fresh:
+        model_options = _as_begun(model_options, output.run())
+    scorer = Scorer.load(None, model_options, is_large, note)  # before the long look at every file
+    archive = open_archive(files, options.text_column, options.encoding)
+    archive = in_context(archive, scorer.options.context, options.conversation_column)
+    options = replace(options, conversation_column=archive.conversation_column or options.conversation_column)
+    _check_columns(archive, options)
+    schema = labelled_schema(archive.schema, scorer.model.labels, options.prefix)
+    if not options.fresh:
+        output.check(
+            scorer.fingerprint,
+            scorer.model.name,
+            scorer.model.labels,
+            archive.text_column,
+            archive.conversation_column,
+            options.prefix,
+        )
+    standings = [output.standing(source, options.fresh) for source in archive.sources]
+    processes = processes_for(scorer.choice, len(machine.look().gpus), is_large)
+    return Job(archive, scorer, schema, options, standings, processes)
+
+
+def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
+    """The options with `auto` settled as in a run that was cut off: its rest is to come out as its beginning did.
+
+    before: its run.json.
+    """
+    begun = before.get("engine")
+    if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
+        return options
+    settled = {name: begun.get(name) for name in ("device", "engine", "precision") if getattr(options, name) == "auto"}
+    try:
+        same = replace(options, **{name: str(value) for name, value in settled.items()})  # type: ignore[arg-type]
+        choices(same, machine.look())
+    except OptionError:  # what it ran on is here no more
+        return options
+    return same
+
+
+def encodings(archive: Archive) -> list[str]:
+    """Lines that say which encodings were found."""
+    files: dict[str, list[str]] = {}
+    for source in archive.sources:
+        if source.encoding:
+            files.setdefault(source.encoding, []).append(source.file.path.name)
+    return [f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {e}" for e, names in files.items()]
+
+
+def others(output: Output, archive: Archive) -> list[str]:
+    """A line that says that OUT holds rows of inputs that are not given now."""
+    names = {marker.input for marker in output.markers} - {source.file.name for source in archive.sources}
+    rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
+    return [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(names))}"] * bool(names)
+
+
+def _check_columns(archive: Archive, options: ScoreOptions) -> None:
+    for role in ("conversation", "time", "speaker"):
+        name = getattr(options, f"{role}_column")
+        if name is not None and name not in archive.schema.names:
+            raise ColumnError(
+                f"--{role}-column {name} is no column of the input; it has {listed(archive.schema.names)}"
+            )
+
+
+def check_default_out(output: Output, given: str, archive: Archive) -> None:
+    """Refuse to put an input's labels to those of another that happens to have the same stem."""
+    folder = f"{Path(local_path(given)).resolve()}/"
+    names = {source.file.name for source in archive.sources}
+    strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
+    if strangers:
+        raise OutputError(
+            f"{output.folder} holds the labels of {strangers[0]}{' and others' * (len(strangers) > 1)}, "
+            f"not of {given}: give another place with -o"
+        )
