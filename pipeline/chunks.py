@@ -96,8 +96,8 @@ class Reading:
         for window in windows(self._archive, source, start, WINDOW_ROWS):
             previous = None if conversations is None else conversations.previous(window)
             rest = Chunk(source, standing, window, previous)
-            while rest.window.rows_read:
-                head, rest = rest.split(self._rows)
+            while left := rest.window.rows_read:
+                head, rest = rest.split(-(-left // max(1, round(left / self._rows))))  # a small rest is a slow one
                 yield head
 
 

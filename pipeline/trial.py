@@ -41,14 +41,14 @@ def settle(
     here = machine.look()
     found = in_question(options, model, here)
     if len(found) == 1:
-        return start(found[0], model, options, threads, note)
+        return _alone(found[0], here, model, options, threads, patient, note)
     rates = recall(model, found, here, options)
     if rates is None and not patient:
         return start(found[0], model, options, threads, note)
     if rates is None:
         note(f"measuring which engine is fastest with {model.name}; the next run knows it")
         rates = measure(model, found, options, threads, note)
-        model_cache.keep(model, _name(options), _made_from(model, found, here, options), rates, {})
+        model_cache.keep(model, _name(found, options), _made_from(model, found, here, options), rates, {})
     best = fastest(found, rates)
     try:
         return start(best, model, options, threads, note)
@@ -57,6 +57,27 @@ def settle(
         if best.precision != "int8" or not others:
             raise
         return start(fastest(others, rates), model, options, threads, note)  # nobody asked for int8
+
+
+def _alone(
+    choice: Choice,
+    here: machine.Machine,
+    model: Model,
+    options: ModelOptions,
+    threads: int | None,
+    patient: bool,
+    note: Callable[[str], None],
+) -> Engine:
+    """The engine of the only choice, and its rate, by which a job's chunks are cut to size."""
+    engine = start(choice, model, options, threads, note)
+    rates = recall(model, [choice], here, options)
+    if rates is None and patient:
+        rates = {label(choice): _speed(engine, model, options)}
+        name, made_from = _name([choice], options), _made_from(model, [choice], here, options)
+        model_cache.keep(model, name, made_from, rates, {})
+    if rates is not None:
+        engine.choice = replace(engine.choice, tokens_per_second=rates[label(choice)])
+    return engine
 
 
 def measure(
@@ -91,7 +112,7 @@ def in_question(options: ModelOptions, model: Model, here: machine.Machine) -> l
 
 def recall(model: Model, found: list[Choice], here: machine.Machine, options: ModelOptions) -> dict[str, float] | None:
     """The rates that were measured for these choices, model, machine and options before, tokens/s."""
-    kept = model_cache.recall(model, _name(options), _made_from(model, found, here, options))
+    kept = model_cache.recall(model, _name(found, options), _made_from(model, found, here, options))
     return kept and {label(choice): float(kept[label(choice)]) for choice in found}
 
 
@@ -121,13 +142,18 @@ def start(
 def _rate(
     choice: Choice, model: Model, options: ModelOptions, threads: int | None, note: Callable[[str], None]
 ) -> float:
-    """Tokens/s of an engine on the sample's utterances; 0 where it cannot be used."""
+    """Tokens/s of a choice's engine; 0 where it cannot be used."""
     try:
-        engine = start(choice, model, options, threads, note)
-        encoded = model.encode_in_turn(sample_texts() * _TIMES, options.max_length)
-        return tokens_per_second(engine, encoded, options.batch_tokens or BATCH_TOKENS[choice.device], _SECONDS)
+        return _speed(start(choice, model, options, threads, note), model, options)
     except (OptionError, RuntimeError):  # int8 changes too many labels, or what is installed cannot do it
         return 0.0
+
+
+def _speed(engine: Engine, model: Model, options: ModelOptions) -> float:
+    """Tokens/s of an engine on the sample's utterances."""
+    encoded = model.encode_in_turn(sample_texts() * _TIMES, options.max_length)
+    budget = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
+    return tokens_per_second(engine, encoded, budget, _SECONDS)
 
 
 def label(choice: Choice) -> str:
@@ -135,8 +161,10 @@ def label(choice: Choice) -> str:
     return f"{choice.engine} in {choice.precision}"
 
 
-def _name(options: ModelOptions) -> str:
-    return f"fastest-{options.max_length}"
+def _name(found: list[Choice], options: ModelOptions) -> str:
+    """What rates are kept under."""
+    one = f"rate-{found[0].engine}-{found[0].precision}" if len(found) == 1 else "fastest"
+    return f"{one}-{options.max_length}"
 
 
 def _made_from(model: Model, found: list[Choice], here: machine.Machine, options: ModelOptions) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     monkeypatch.setenv("EMOJOB_ENGINE", "torch")  # for commands, their processes among them
     if "measured" not in request.keywords:
         monkeypatch.setattr(trial, "measure", lambda model, found, *rest: dict.fromkeys(map(trial.label, found), 1.0))
+        monkeypatch.setattr(trial, "_speed", lambda *given: 1.0)
 
 
 @pytest.fixture(scope="session")

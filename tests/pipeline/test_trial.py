@@ -76,7 +76,7 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
     found = [OPENVINO, TORCH]
     other = Machine("Xeon", 64, 0, ("amx_bf16",), (), False)
     made_from = trial._made_from(loaded, found, with_amx, ModelOptions())
-    trial.model_cache.keep(loaded, trial._name(ModelOptions()), made_from, rates(1, 2, 0), {})
+    trial.model_cache.keep(loaded, trial._name(found, ModelOptions()), made_from, rates(1, 2, 0), {})
     assert trial.recall(loaded, found, with_amx, ModelOptions()) == {trial.label(OPENVINO): 1, trial.label(TORCH): 2}
     assert trial.recall(loaded, found, other, ModelOptions()) is None
 
@@ -85,7 +85,7 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
 def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx, options):
     loaded = model.load(str(own_model))
     made_from = trial._made_from(loaded, [OPENVINO], with_amx, ModelOptions())
-    trial.model_cache.keep(loaded, trial._name(options), made_from, rates(1, 2, 3), {})
+    trial.model_cache.keep(loaded, trial._name([OPENVINO], options), made_from, rates(1, 2, 3), {})
     assert trial.recall(loaded, [OPENVINO], with_amx, options) is None
 
 
@@ -95,7 +95,8 @@ def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch)
     loaded, options = model.load(str(own_model)), ModelOptions()
     found = trial.choices(options, here)
     kept = {trial.label(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
-    trial.model_cache.keep(loaded, trial._name(options), trial._made_from(loaded, found, here, options), kept, {})
+    made_from = trial._made_from(loaded, found, here, options)
+    trial.model_cache.keep(loaded, trial._name(found, options), made_from, kept, {})
     start = trial.start
 
     def refuse_int8(choice, *given):
@@ -126,3 +127,13 @@ def test_int8_that_changes_too_many_labels_has_no_rate(tiny_model, monkeypatch):
     found = trial.measure(model.load(str(tiny_model)), [OPENVINO, INT8], ModelOptions(), 1, lambda text: None)
     assert found[trial.label(INT8)] == 0
     assert found[trial.label(OPENVINO)] > 0
+
+
+@pytest.mark.measured
+def test_the_rate_of_the_only_choice_is_known_to_large_jobs_and_the_next_ones(own_model, monkeypatch):
+    monkeypatch.setattr(trial, "_SECONDS", 0.02)
+    loaded, options = model.load(str(own_model)), ModelOptions(engine="torch", precision="fp32", device="cpu")
+    assert trial.settle(options, loaded, 1).choice.tokens_per_second is None
+    rate = trial.settle(options, loaded, 1, patient=True).choice.tokens_per_second
+    assert rate > 0
+    assert trial.settle(options, loaded, 1).choice.tokens_per_second == rate
