@@ -34,7 +34,8 @@ _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
 class Job:
     """A run that may begin.
 
-    schema: of what it writes; standings: how far each input is in OUT; processes: that it is labelled in.
+    schema: of what it writes; standings: how far each input is in OUT; processes: that it is labelled in; memo: the
+    file in which the memo is kept.
     """
 
     archive: Archive
@@ -43,6 +44,7 @@ class Job:
     options: ScoreOptions
     standings: list[Standing]
     processes: int
+    memo: Path | None
 
     @property
     def rows(self) -> int:
@@ -91,8 +93,8 @@ def open_job(
     output: with its markers read; leave_out: files that are no input, wherever they lie. Raises InputError for what the
     user can mend.
     """
-    memo = [memo_file.find(options.memo)] if options.memo is not None else []
-    files = find_inputs(inputs, [output.folder, *leave_out, *memo])
+    memo = None if options.memo is None else memo_file.find(options.memo)
+    files = find_inputs(inputs, [output.folder, *leave_out, *([memo] if memo else [])])
     is_large = sum(file.path.stat().st_size for file in files) >= LARGE
     if not options.fresh:
         model_options = _as_begun(model_options, output.run())
@@ -113,7 +115,7 @@ def open_job(
         )
     standings = [output.standing(source, options.fresh) for source in archive.sources]
     processes = processes_for(scorer.choice, len(machine.look().gpus), is_large)
-    return Job(archive, scorer, schema, options, standings, processes)
+    return Job(archive, scorer, schema, options, standings, processes, memo)
 
 
 def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:

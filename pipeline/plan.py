@@ -99,10 +99,9 @@ def _estimate(job: Job, rows: int, opening: float) -> dict[str, Any]:
 
 def _memo(job: Job) -> Memo:
     """The memo that the run would begin with."""
-    if job.options.memo is None:
+    if job.memo is None:
         return job.scorer.memo
-    labels = len(job.scorer.model.labels)
-    return memo_file.recall(memo_file.find(job.options.memo), job.scorer.depends_on, labels)[0]
+    return memo_file.recall(job.memo, job.scorer.depends_on, len(job.scorer.model.labels))[0]
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:

@@ -237,10 +237,10 @@ def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
 
     A memo that cannot be written costs the next run time and nothing else, so it is told and no error.
     """
-    if job.options.memo is None:
+    if job.memo is None:
         yield
         return
-    scorer, place = job.scorer, memo_file.find(job.options.memo)
+    scorer, place = job.scorer, job.memo
     scorer.memo, why = memo_file.recall(place, scorer.depends_on, len(scorer.model.labels))
     if why:
         note(why)

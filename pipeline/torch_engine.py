@@ -114,7 +114,7 @@ def _attends_at_once(model: Model, device: torch.device, dtype: torch.dtype) -> 
         with torch.inference_mode():
             x = _some(30, model.shape.hidden_size).to(device, dtype)
             return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(begins, 9)), atol=0.05, rtol=0.05)
-    except (RuntimeError, NotImplementedError, TypeError):
+    except (RuntimeError, TypeError):  # this torch, or this GPU, has it not, or in another form
         return False
 
 

@@ -95,7 +95,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(archive,
 
 
 @pytest.mark.usefixtures("two")
-def test_an_interruption_ends_all_processes_and_keeps_what_they_know(archive, model, tmp_path, pools):
+def test_an_interruption_ends_all_processes_and_keeps_what_they_know(archive, model, tmp_path):
     stages = Stages()
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
 
