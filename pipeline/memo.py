@@ -109,7 +109,11 @@ class Memo:
         return known, (sets[known], way[known])
 
     def _sets(self, keys: Keys) -> NDArray[np.int64]:
-        high = keys[:, 0] >> np.uint64(32)  # of a multilinear hash the high bits are the random ones
+        # texts that differ in one token have keys at even distances; not scattered (as splitmix64 does; Steele et al.,
+        # 2014), many of them would share a set
+        scattered = (keys[:, 0] ^ keys[:, 0] >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+        scattered = (scattered ^ scattered >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+        high = (scattered ^ scattered >> np.uint64(31)) >> np.uint64(32)
         return ((high * np.uint64(len(self._keys))) >> np.uint64(32)).astype(np.int64)
 
     def _place(

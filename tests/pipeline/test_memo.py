@@ -65,6 +65,15 @@ def test_of_those_asked_for_alike_the_last_ones_stay():
     assert not memo.find(memo.keys_of(numbers(0, 1000)))[0].any()
 
 
+def test_texts_that_differ_in_one_token_do_not_share_a_place():
+    """As keys at even distances would, where the distance is near a whole number of sets."""
+    evenly = np.full((2, 8), (1 << 62) + 1, np.uint64)
+    memo = Memo(3, entries=1 << 12, multipliers=evenly)
+    many = memo.keys_of(numbers(0, 2000))
+    memo.add(many, probabilities(2000))
+    assert memo.find(many)[0].mean() > 0.95
+
+
 def test_what_was_frequent_long_ago_makes_room():
     memo = Memo(3, entries=8)
     memo.add(memo.keys_of(numbers(0, 8)), probabilities(8))
