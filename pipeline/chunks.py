@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from pipeline.archive import Archive, Source, Window, windows
 from pipeline.context import conversations_before
-from pipeline.output import Standing
+from pipeline.output import Span, Standing
+from schemas.errors import ArchiveError
 
 WINDOW_ROWS = 30_720  # read at a time: a quarter of a row group of the output
 _FIRST_ROWS = 2_048  # given to an engine of unknown speed at first; then what takes it about _CHUNK_SECONDS
@@ -23,9 +24,10 @@ class Chunk:
     """Rows of one input on their way to the engine."""
 
     source: Source
-    standing: Standing
+    number: int  # of the input in OUT
     window: Window
     previous: pa.Array | None = None  # the utterance before each row of the batch, where the model reads it
+    closes: bool = False  # whether what follows is not the next row, so that a part ends here
     last: bool = False  # whether the input ends here
 
     @property
@@ -38,7 +40,8 @@ class Chunk:
         head, rest = self.window.split(rows)
         at = head.batch.num_rows
         before, behind = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
-        return replace(self, window=head, previous=before, last=False), replace(self, window=rest, previous=behind)
+        first = replace(self, window=head, previous=before, closes=False, last=False)
+        return first, replace(self, window=rest, previous=behind)
 
 
 class Reading:
@@ -59,29 +62,21 @@ class Reading:
         self._archive, self._sources, self._limit, self._stopping = archive, sources, limit, stopping
         known = 0 if rate is None else int(rate * _CHUNK_SECONDS / _LONG)
         self._rows = min(max(_FIRST_ROWS, known), WINDOW_ROWS)
-        self._stops: dict[str, float] = {}  # the row of each input before which the limit ends the run
 
     def __iter__(self) -> Iterator[Chunk]:
-        before = 0  # rows of the inputs before this one
+        left = self._limit  # rows of this input and those behind it
         for source, standing in self._sources:
-            stop = float("inf") if self._limit is None else self._limit - before
-            self._stops[source.file.name] = stop
-            if stop <= 0:
-                return
-            row = standing.stop_row
-            if not standing.complete and row < stop:
-                for chunk in _mark_last(self._chunks(source, standing), source, standing, self._archive.schema):
-                    if chunk.stop_row > stop:
-                        chunk, _ = chunk.split(int(stop) - chunk.window.first_row)
-                    row = chunk.stop_row
+            reached = standing.reached
+            for span in standing.missing:
+                if left is not None and span.first_row >= left:
+                    break
+                for chunk in _up_to(left, self._of_span(source, standing.number, span)):
+                    reached = max(reached, chunk.stop_row)
                     yield chunk
-                    if row >= stop:
-                        break
-            before += row
-
-    def ends_with(self, chunk: Chunk) -> bool:
-        """Whether the limit ends the run behind a chunk that was read."""
-        return self._limit is not None and chunk.stop_row >= self._stops[chunk.source.file.name]
+            if left is not None:
+                left -= reached
+                if left <= 0:
+                    return
 
     def took(self, chunk: Chunk, seconds: float) -> None:
         """Say how long the engine took for a chunk; the next ones have so many rows that they take it some seconds."""
@@ -90,22 +85,43 @@ class Reading:
             rows = int(given * _CHUNK_SECONDS / max(seconds, 1e-3))
             self._rows = min(max(rows, _FEWEST_ROWS), 4 * self._rows, WINDOW_ROWS)
 
-    def _chunks(self, source: Source, standing: Standing) -> Iterator[Chunk]:
-        start = standing.stop_row
+    def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
+        """The chunks of a span, its end marked; where it has no row, one chunk without rows."""
+        nothing = Window(pa.RecordBatch.from_pylist([], schema=self._archive.schema), span.first_row, 0, [])
+        chunks = self._chunks(source, number, span)
+        current = next(chunks, Chunk(source, number, nothing))
+        for following in chunks:
+            yield current
+            current = following
+        if span.stop_row not in (None, current.stop_row):
+            raise ArchiveError(
+                f"{source.file.name} has changed while it was read: row {span.stop_row:,} is there no more; "
+                f"start again when it is complete"
+            )
+        yield replace(current, closes=True, last=span.stop_row is None)
+
+    def _chunks(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
+        start, stop = span.first_row, span.stop_row
         conversations = conversations_before(self._archive, source, start, WINDOW_ROWS, self._stopping)
         for window in windows(self._archive, source, start, WINDOW_ROWS):
+            if stop is not None:
+                window, _ = window.split(stop - window.first_row)
             previous = None if conversations is None else conversations.previous(window)
-            rest = Chunk(source, standing, window, previous)
+            rest = Chunk(source, number, window, previous)
             while left := rest.window.rows_read:
                 head, rest = rest.split(-(-left // max(1, round(left / self._rows))))  # a small rest is a slow one
                 yield head
+            if stop is not None and rest.stop_row >= stop:
+                return
 
 
-def _mark_last(chunks: Iterator[Chunk], source: Source, standing: Standing, schema: pa.Schema) -> Iterator[Chunk]:
-    """Mark the chunk with which an input ends; an input without rows has one chunk without rows."""
-    nothing = Window(pa.RecordBatch.from_pylist([], schema=schema), standing.stop_row, 0, [])
-    current = next(chunks, Chunk(source, standing, nothing))
-    for following in chunks:
-        yield current
-        current = following
-    yield replace(current, last=True)
+def _up_to(limit: int | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """The chunks before a row of their input; the last of them closes its part."""
+    for chunk in chunks:
+        if limit is None or chunk.stop_row < limit:
+            yield chunk
+            continue
+        if chunk.stop_row > limit:
+            chunk, _ = chunk.split(limit - chunk.window.first_row)
+        yield replace(chunk, closes=True)
+        return

@@ -50,7 +50,7 @@ class Job:
     def rows(self) -> int:
         """Rows of all inputs, up to the limit; an estimate where `is_estimate` says so."""
         total = sum(
-            standing.stop_row if standing.complete else source.lines if source.rows is None else source.rows
+            standing.reached if standing.complete else source.lines if source.rows is None else source.rows
             for source, standing in zip(self.archive.sources, self.standings, strict=True)
         )
         return min(total, self.options.limit or total)
@@ -113,7 +113,7 @@ def open_job(
             archive.conversation_column,
             options.prefix,
         )
-    standings = [output.standing(source, options.fresh) for source in archive.sources]
+    standings = output.standings(archive.sources, options.fresh)
     processes = processes_for(scorer.choice, len(machine.look().gpus), is_large)
     return Job(archive, scorer, schema, options, standings, processes, memo)
 

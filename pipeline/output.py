@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,35 @@ from schemas.columns import REJECTS
 from schemas.errors import OutputError
 from schemas.manifest import FORMAT, Counts, PartMarker
 
-_PART = re.compile(r"part-\d{5}-\d{12}\.parquet")
+_PART = re.compile(r"part-\d{5,}-\d{12,}\.parquet")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive rows of one input, rejected ones counted. stop_row: the one behind the last; None: to the end."""
+
+    first_row: int = 0
+    stop_row: int | None = None
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far one input is: its number in OUT, the rows that complete parts hold, whether that is all of them.
+    """How far one input is.
 
-    stale: markers of parts that hold nothing of it any more.
+    number: of the input in OUT; missing: the rows that no complete part holds, in order; reached: the row behind the
+    last one that a part holds; counts: of the parts; stale: markers of parts that hold nothing of it any more.
     """
 
     number: int
-    stop_row: int
-    complete: bool
+    missing: list[Span]
+    reached: int
     counts: Counts
     stale: list[PartMarker]
+
+    @property
+    def complete(self) -> bool:
+        """Whether complete parts hold all of its rows."""
+        return not self.missing
 
 
 class Output:
@@ -45,7 +59,6 @@ class Output:
         self.folder = folder
         self.state = folder / "_emojob"
         self.markers: list[PartMarker] = []
-        self._numbers: dict[str, int] = {}  # of the inputs, as they stand in the parts' names
 
     # -- what was there before ---------------------------------------------------------------------------------
 
@@ -125,35 +138,20 @@ class Output:
         self.markers = []
         self.sweep()
 
-    def standing(self, source: Source, fresh: bool = False) -> Standing:
-        """How far an input is. Stale are its parts where it has changed since, and those behind a gap.
-
-        fresh: as if there were no parts.
-        """
-        if fresh:
-            return Standing(self._number_of(source.file.name, fresh), 0, False, Counts(), [])
-        mine = sorted((m for m in self.markers if m.input == source.file.name), key=lambda m: m.first_row)
-        number = self._number_of(source.file.name)
-        stop_row, counts, complete, stale = 0, Counts(), False, list[PartMarker]()
-        for marker in mine:
-            same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
-            same = same and marker.encoding == source.encoding
-            if same and marker.first_row == stop_row and not complete:
-                stop_row, complete = marker.stop_row, marker.last
-                counts.add(marker.counts)
-            else:
-                stale.append(marker)
-        return Standing(number, stop_row, complete, counts, stale)
-
-    def _number_of(self, name: str, fresh: bool = False) -> int:
-        if not self._numbers and not fresh:
-            self._numbers = {marker.input: int(marker.part.split("-")[1]) for marker in self.markers}
-        taken = set(self._numbers.values())
-        return self._numbers.setdefault(name, next(i for i in itertools.count() if i not in taken))
-
-    def place(self, number: int, first_row: int) -> PartPlace:
-        """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
-        return PartPlace(self.folder, f"part-{number:05d}-{first_row:012d}")
+    def standings(self, sources: Sequence[Source], fresh: bool = False) -> list[Standing]:
+        """How far each input is. Stale are its parts where it has changed since. fresh: as if there were no parts."""
+        mine: dict[str, list[PartMarker]] = {source.file.name: [] for source in sources}
+        for marker in [] if fresh else self.markers:
+            if marker.input in mine:
+                mine[marker.input].append(marker)
+        numbers = {} if fresh else {marker.input: int(marker.part.split("-")[1]) for marker in self.markers}
+        taken = set(numbers.values())
+        free = (number for number in itertools.count() if number not in taken)
+        return [
+            _standing(source, numbers[name] if name in numbers else next(free), mine[name])
+            for source in sources
+            for name in [source.file.name]
+        ]
 
     def committed(self, marker: PartMarker) -> None:
         """Take note of a part that this run completed."""
@@ -181,8 +179,8 @@ class Output:
     def write_rejects(self) -> None:
         """Put the parts' rejects together in rejects.parquet; no such file where nothing was rejected."""
         place = self.state / "rejects.parquet"
-        files = [self.folder / "_emojob" / "parts" / f"{Path(m.part).stem}.rejects.parquet" for m in self.markers]
-        files = sorted(file for file in files if file.exists())
+        places = [PartPlace(self.folder, Path(marker.part).stem) for marker in self.markers if marker.counts.rejected]
+        files = sorted(place.rejects for place in places)
         if not files:
             place.unlink(missing_ok=True)
             return
@@ -198,6 +196,23 @@ class Output:
         for file in (place.marker, place.part, place.rejects):
             file.unlink(missing_ok=True)
         self.markers.remove(marker)
+
+
+def _standing(source: Source, number: int, markers: list[PartMarker]) -> Standing:
+    counts, missing, stale = Counts(), list[Span](), list[PartMarker]()
+    reached, ended = 0, False
+    for marker in sorted(markers, key=lambda one: one.first_row):
+        same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
+        if not same or marker.encoding != source.encoding or marker.first_row < reached or ended:
+            stale.append(marker)
+            continue
+        if marker.first_row > reached:
+            missing.append(Span(reached, marker.first_row))
+        reached, ended = marker.stop_row, marker.last
+        counts.add(marker.counts)
+    if not ended:
+        missing.append(Span(reached))
+    return Standing(number, missing, reached, counts, stale)
 
 
 @contextlib.contextmanager

@@ -45,6 +45,11 @@ class PartPlace:
         return self.folder / "_emojob" / "parts" / f"{self.name}.rejects.parquet"
 
 
+def part_place(folder: Path, number: int, first_row: int) -> PartPlace:
+    """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
+    return PartPlace(folder, f"part-{number:05d}-{first_row:012d}")
+
+
 class PartWriter:
     """Writes the rows of one part; nothing of it is seen before `commit`."""
 

@@ -15,16 +15,15 @@ import pyarrow as pa
 from pipeline import memo_file
 from pipeline.chunks import Chunk, Reading
 from pipeline.job import Job, check_default_out, default_out, encodings, open_job, others
-from pipeline.labelled import count, with_labels
 from pipeline.labelling import Labelled, label, texts_of
 from pipeline.output import Output, hold
-from pipeline.parts import PartWriter
 from pipeline.pool import Pool
 from pipeline.runfile import run_json
 from pipeline.scorer import Scorer
 from pipeline.stages import Clock, Stages, Stopped
+from pipeline.writing import write_parts
 from schemas.errors import Interrupted, StorageError
-from schemas.manifest import Counts
+from schemas.manifest import Counts, PartMarker
 from schemas.options import ModelOptions, ScoreOptions
 
 
@@ -120,32 +119,19 @@ class _Run:
         self._plan()
         if self._complete_before():
             return self._finish("complete")
-        self.reading = self._reading()
         self.output.write_run(self._run_json("running"))
-        writer: PartWriter | None = None
         try:
-            for labelled in self.stages.ahead(self._labelled(), 1, self._tick):
-                chunk = labelled.of
-                if writer and writer.stop_row != chunk.window.first_row:
-                    raise AssertionError(f"row {chunk.window.first_row} follows row {writer.stop_row}")
-                writer = writer or self._new_part(chunk)
-                with self.clock.busy("write"):
-                    self._add(writer, labelled)
-                    if writer.due or chunk.last or self.reading.ends_with(chunk):
-                        self._commit(writer, chunk.last)
-                        writer = None
+            for marker in self._parts():
+                self.output.committed(marker)
+                self.counts.add(marker.counts)
+                self.progress.parts += 1
             return self._finish("complete")
         except Stopped:
-            self.stages.join()
-            if writer:
-                self._commit(writer, False)
             result = self._finish("interrupted")
             raise Interrupted(
                 f"interrupted after {result.rows_done:,} rows of this run: the same command goes on from there"
             ) from None
         except BaseException:
-            if writer:
-                writer.abandon()
             self.stages.join()
             with contextlib.suppress(OSError):
                 self._write_failed()
@@ -177,34 +163,27 @@ class _Run:
 
     # -- stages ------------------------------------------------------------------------------------------------
 
+    def _parts(self) -> Iterator[PartMarker]:
+        labelled = self.stages.ahead(self._labelled(), 1, self._tick)
+        place, fingerprint = self.output.folder, self.scorer.fingerprint
+        return write_parts(labelled, place, self.job.schema, fingerprint, self.clock, self._added)
+
     def _labelled(self) -> Iterator[Labelled[Chunk]]:
-        chunks = self.stages.ahead(self.clock.timed("read", iter(self.reading)))
+        reading = self._reading()
+        chunks = self.stages.ahead(self.clock.timed("read", iter(reading)))
         if self.job.processes == 1:
             texts = (texts_of(chunk, self.job.archive.text_column) for chunk in chunks)
-            yield from label(self.scorer, texts, self.stages, self.clock, self.reading.took)
+            yield from label(self.scorer, texts, self.stages, self.clock, reading.took)
             return
         with Pool(self.scorer, self.job.processes, self.stages, self.clock) as pool:
-            yield from pool.label(chunks, self.job.archive.text_column, self.reading.took)
+            yield from pool.label(chunks, self.job.archive.text_column, reading.took)
 
     # -- what comes out ----------------------------------------------------------------------------------------
 
-    def _new_part(self, chunk: Chunk) -> PartWriter:
-        place = self.output.place(chunk.standing.number, chunk.window.first_row)
-        return PartWriter(place, chunk.source, self.job.schema, self.scorer.fingerprint, chunk.window.first_row)
-
-    def _add(self, writer: PartWriter, labelled: Labelled[Chunk]) -> None:
-        chunk, window = labelled.of, labelled.of.window
-        counts = count(labelled.scored, len(window.rejects), labelled.tokens)
-        writer.add(with_labels(window.batch, labelled.scored, self.job.schema), counts, chunk.stop_row, window.rejects)
-        self.progress.rows_done += counts.read
+    def _added(self, rows: int) -> None:
+        self.progress.rows_done += rows
         self.progress.memo_share = self.scorer.tally.memo_share
         self._tick()
-
-    def _commit(self, writer: PartWriter, last: bool) -> None:
-        marker = writer.commit(last)
-        self.output.committed(marker)
-        self.counts.add(marker.counts)
-        self.progress.parts += 1
 
     def _tick(self) -> None:
         self.report(self.progress)

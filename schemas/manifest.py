@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -23,7 +26,10 @@ class Counts:
     tokens: int = 0  # of the rows with text, those left out by truncation not among them
     unknown_tokens: int = 0  # of them, [UNK]
     emotions: dict[str, int] = field(default_factory=dict)
-    confidences: list[int] = field(default_factory=lambda: [0] * CONFIDENCE_BINS)
+    confidences: Sequence[int] = field(default_factory=lambda: [0] * CONFIDENCE_BINS)
+
+    def __post_init__(self) -> None:
+        self.confidences = _histogram(self.confidences)
 
     @property
     def labelled(self) -> int:
@@ -63,7 +69,7 @@ class Counts:
                 raise ValueError(f"bin {i}")
             bins[int(i)] = rows
         counts = cls(**{**plain, "confidences": bins})
-        rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, *counts.emotions.values(), *bins]
+        rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, *counts.emotions.values()]
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
             raise ValueError("a count that is no number")
@@ -79,7 +85,16 @@ class Counts:
         self.unknown_tokens += other.unknown_tokens
         for emotion, rows in other.emotions.items():
             self.emotions[emotion] = self.emotions.get(emotion, 0) + rows
-        self.confidences = [a + b for a, b in zip(self.confidences, other.confidences, strict=True)]
+        self.confidences = _histogram(map(operator.add, self.confidences, other.confidences))
+
+
+def _histogram(rows: Iterable[int]) -> array[int]:
+    """Rows a bin, as small as they can be: a driver holds those of 100,000 parts. Raises TypeError, ValueError."""
+    rows = list(rows)
+    try:
+        return array("I" if max(rows) < 1 << 32 else "Q", rows)
+    except OverflowError:
+        raise ValueError("a number of rows below 0") from None
 
 
 @dataclass(frozen=True)

@@ -153,9 +153,21 @@ def test_what_a_killed_run_left_behind_is_swept_and_scored_again(archive, model,
     (out / ".part-00000-000000009999.parquet.tmp").write_bytes(b"half a part")
     (out / "_emojob/parts/part-00000-000000000500.json").write_text("{rubbish")
     result = score_archive([str(archive)], out, model_options=model)
-    assert result.rows_done == 2500  # all behind the first gap
+    assert result.rows_done == 1500  # three parts of the six, and no row of the others
     assert read(out).equals(whole)
     assert sorted(file.name for file in out.iterdir()) == sorted([*names, "_emojob"])
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_limit_reaches_over_gaps_and_the_parts_between_them(archive, model, tmp_path):
+    out = tmp_path / "out"
+    score_archive([str(archive)], out, model_options=model)
+    whole = read(out)
+    for first in (0, 1000):
+        (out / f"_emojob/parts/part-00000-{first:012d}.json").unlink()
+    assert score_archive([str(archive)], out, ScoreOptions(limit=1200), model).rows_done == 700
+    assert score_archive([str(archive)], out, model_options=model).rows_done == 300
+    assert read(out).equals(whole)
 
 
 @pytest.mark.usefixtures("small_parts")

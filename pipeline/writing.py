@@ -1,0 +1,62 @@
+"""Labelled chunks to parts: each is closed when it holds enough rows, or work, or its rows come to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.chunks import Chunk
+from pipeline.labelled import count, with_labels
+from pipeline.labelling import Labelled
+from pipeline.parts import PartWriter, part_place
+from pipeline.stages import Clock, Stopped
+from schemas.manifest import PartMarker
+
+
+def write_parts(
+    labelled: Iterator[Labelled[Chunk]],
+    folder: Path,
+    schema: pa.Schema,
+    fingerprint: str,
+    clock: Clock,
+    added: Callable[[int], None],
+) -> Iterator[PartMarker]:
+    """Write what was labelled to parts in OUT, and give the marker of each as it is complete.
+
+    added: is told how many rows of the input were taken. After Stopped what is there so far is made a part, and the
+    exception goes on; after any other nothing of the part begun is left.
+    """
+    writer: PartWriter | None = None
+    try:
+        for one in labelled:
+            chunk = one.of
+            if writer and writer.stop_row != chunk.window.first_row:
+                raise AssertionError(f"row {chunk.window.first_row} follows row {writer.stop_row}")
+            marker = None
+            with clock.busy("write"):
+                if writer is None:
+                    first = chunk.window.first_row
+                    place = part_place(folder, chunk.number, first)
+                    writer = PartWriter(place, chunk.source, schema, fingerprint, first)
+                _add(writer, one, schema)
+                if writer.due or chunk.closes:
+                    marker, writer = writer.commit(chunk.last), None
+            added(chunk.window.rows_read)
+            if marker:
+                yield marker
+    except Stopped:
+        if writer:
+            last, writer = writer.commit(False), None
+            yield last
+        raise
+    finally:
+        if writer:
+            writer.abandon()
+
+
+def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema) -> None:
+    chunk, window = labelled.of, labelled.of.window
+    counts = count(labelled.scored, len(window.rejects), labelled.tokens)
+    writer.add(with_labels(window.batch, labelled.scored, schema), counts, chunk.stop_row, window.rejects)
