@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -11,10 +11,10 @@ from pipeline import delimited, encoding, jsonl, parquet
 from pipeline.columns import align, choose_text_column, common_schema, refuse_twins
 from pipeline.inputs import InputFile, find_inputs
 from pipeline.json_kinds import Kinds, add, column_type
-from pipeline.windows import Reject, Window, cut
+from pipeline.windows import BEGINNING, Border, Reject, Window, cut
 from schemas.errors import ArchiveError
 
-__all__ = ["Archive", "Reject", "Source", "Window", "first_texts", "open_archive", "windows"]
+__all__ = ["Archive", "Look", "Reject", "Source", "Window", "first_texts", "look_at", "open_archive", "windows"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Source:
     size: bytes; sha256: of those bytes; schema: as the file's rows come out, with the key=value folders behind as
     strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where known without reading, rejected ones
     counted; lines: of a text file, about its rows where those are not known; quoted: whether quotes hold fields
-    together (CSV, TSV); json_columns: strings that hold JSON text.
+    together (CSV, TSV); json_columns: strings that hold JSON text; borders: rows at which reading may begin, in order.
     """
 
     file: InputFile
@@ -36,6 +36,15 @@ class Source:
     lines: int = 0
     quoted: bool = True
     json_columns: tuple[str, ...] = ()
+    borders: tuple[Border, ...] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one file shows on its own. kinds: of a JSON file's columns, whose types come when all files are known."""
+
+    source: Source
+    kinds: Kinds | None = None
 
 
 @dataclass(frozen=True)
@@ -52,17 +61,32 @@ class Archive:
     conversation_column: str | None = None
 
 
-def open_archive(files: Sequence[InputFile], text_column: str | None = None, encoding: str = "auto") -> Archive:
+def look_at_all(files: Sequence[InputFile], encoding: str) -> Iterable[Look]:
+    """What each file shows, one after the other. Raises as `look_at` does."""
+    return (look_at(file, encoding) for file in files)
+
+
+def open_archive(
+    files: Sequence[InputFile],
+    text_column: str | None = None,
+    encoding: str = "auto",
+    look: Callable[[Sequence[InputFile], str], Iterable[Look]] = look_at_all,
+) -> Archive:
     """Look at every file once before anything is scored: its hash, its encoding, its columns.
 
     text_column: where None, the only column of a usual name (schemas.columns.USUAL_TEXT_COLUMNS) that holds text and
-    stands in every file. encoding: auto, utf-8 or cp949, of the text formats. Raises ArchiveError for a file that
+    stands in every file. encoding: auto, utf-8 or cp949, of the text formats. look: how the files are looked at, in
+    their order. Raises ArchiveError for a file that
     cannot be read, ColumnError for columns that do not fit together or to the text, OptionError for `encoding`.
     """
     if not files:
         raise ArchiveError("no input file: name a file, a folder or a glob")
     json_kinds: Kinds = {}  # of all JSON files together, as the same column may be 1 in one and 1.5 in the next
-    sources = [_look(file, encoding, json_kinds) for file in files]
+    sources = []
+    for one in look(files, encoding):
+        sources.append(one.source)
+        for name, kind in (one.kinds or {}).items():
+            add(json_kinds, name, kind)
     sources = [_with_json_columns(s, json_kinds) if s.file.format == "jsonl" else s for s in sources]
     for source in sources:
         refuse_twins(source.file, source.schema.names)
@@ -105,20 +129,24 @@ def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
     return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 
-def _look(file: InputFile, wanted: str, json_kinds: Kinds) -> Source:
-    """One file, looked at on its own; a JSON file's columns go to `json_kinds`."""
+def look_at(file: InputFile, wanted: str, apart: bool = False) -> Look:
+    """One file, looked at on its own. wanted: its encoding; apart: whether it is to be read from several places.
+
+    Raises ArchiveError, OptionError for `wanted`.
+    """
     if file.format == "parquet":
-        digest, schema, rows = parquet.look(file)
-        return Source(file, digest.size, digest.hexdigest(), schema, rows=rows)
+        digest, schema, rows, borders = parquet.look(file)
+        return Look(Source(file, digest.size, digest.hexdigest(), schema, rows=rows, borders=tuple(borders)))
     looked = encoding.look(file, wanted)
+    source = Source(file, looked.size, looked.sha256, pa.schema([]), looked.encoding, lines=looked.lines)
     if file.format != "jsonl":
         schema, quoted = delimited.look(file, looked.encoding)
-        return Source(file, looked.size, looked.sha256, schema, looked.encoding, lines=looked.lines, quoted=quoted)
-    kinds, rows = jsonl.survey(file, looked.encoding)
-    for name, kind in kinds.items():
-        add(json_kinds, name, kind)
-    schema = pa.schema([pa.field(name, pa.null()) for name in kinds])  # the types come when all files are known
-    return Source(file, looked.size, looked.sha256, schema, looked.encoding, rows)
+        find = apart and not file.compression
+        borders = delimited.borders(file, looked.encoding, quoted) if find else []
+        return Look(replace(source, schema=schema, quoted=quoted, borders=tuple(borders)))
+    kinds, rows, borders = jsonl.survey(file, looked.encoding)
+    schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
+    return Look(replace(source, schema=schema, rows=rows, borders=tuple(borders)), kinds)
 
 
 def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
@@ -143,8 +171,9 @@ def _stretches(source: Source, start_row: int, rows: int, columns: Sequence[str]
     if file.format == "parquet":
         return parquet.read(file, start_row, rows, columns)
     text_encoding = source.encoding or "utf-8"
+    border = max((one for one in source.borders if one.row <= start_row), default=BEGINNING)
     if file.format == "jsonl":
         folders = dict(file.partitions)
         own = pa.schema([field for field in source.schema if field.name not in folders])
-        return jsonl.read(file, text_encoding, own, source.json_columns)
-    return delimited.read(file, text_encoding, source.quoted)
+        return jsonl.read(file, text_encoding, own, source.json_columns, border)
+    return delimited.read(file, text_encoding, source.quoted, border)

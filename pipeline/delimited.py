@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow.csv as pc
 from pipeline.encoding import codec, decodes, text_blocks
 from pipeline.inputs import InputFile
 from pipeline.records import TOO_LONG, UNCLOSED, Dialect, split_records
-from pipeline.windows import Reject, Window
+from pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from schemas.columns import RAW_CHARACTERS
 from schemas.errors import ArchiveError
 
@@ -29,24 +30,44 @@ def look(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
     """
     quoted = file.format == "csv" or _is_quoted(file, encoding)
     pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
-    names, _ = _header(pieces, file, encoding, quoted)
+    names = _header(pieces, file, encoding, quoted)[0]
     return pa.schema([pa.field(name, pa.string()) for name in names]), quoted
 
 
-def read(file: InputFile, encoding: str, quoted: bool) -> Iterator[Window]:
-    """All rows behind the header, in stretches of about a block."""
+def read(file: InputFile, encoding: str, quoted: bool, border: Border = BEGINNING) -> Iterator[Window]:
+    """The rows behind the header, in stretches of about a block. border: at which reading begins; row 0: the header."""
+    for _, stretch in _stretches(file, encoding, quoted, border):
+        yield stretch
+
+
+def borders(file: InputFile, encoding: str, quoted: bool) -> list[Border]:
+    """Rows of a file that is not compressed, some BORDER_ROWS apart, at which reading may begin, the first left out.
+
+    Quotes are heeded: a line end within a field is none between rows.
+    """
+    found: list[Border] = []
+    for offset, stretch in _stretches(file, encoding, quoted, BEGINNING):
+        if stretch.first_row - (found[-1].row if found else 0) >= BORDER_ROWS:
+            found.append(Border(stretch.first_row, offset))
+    return found
+
+
+def _stretches(file: InputFile, encoding: str, quoted: bool, border: Border) -> Iterator[tuple[int, Window]]:
+    """Rows, and the offset in bytes of what they were read from."""
     dialect = Dialect(_DELIMITERS[file.format], quoted)
     pieces = split_records(text_blocks(file, encoding), dialect)
-    names, rest = _header(pieces, file, encoding, quoted)
-    parser, row = Parser(names, dialect, encoding), 0
-    if rest:
-        stretch = parser.parse(rest, 0)
-        row = stretch.rows_read
-        yield stretch
+    names, rest, offset = _header(pieces, file, encoding, quoted)
+    if border.row:
+        offset = border.offset
+        pieces = split_records(text_blocks(file, encoding, offset), dialect)
+    elif rest:
+        pieces = itertools.chain([(rest, None)], pieces)
+    parser, row = Parser(names, dialect, encoding), border.row
     for piece, trouble in pieces:
         stretch = parser.parse(piece, row) if trouble is None else parser.reject(piece, row, trouble)
+        yield offset, stretch
         row += stretch.rows_read
-        yield stretch
+        offset += len(piece)
 
 
 class Parser:
@@ -122,10 +143,11 @@ class Parser:
 
 def _header(
     pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
-) -> tuple[list[str], bytes]:
-    """(the names of the columns, the records behind them in the same run), blank lines before them left out."""
-    dialect = Dialect(_DELIMITERS[file.format], quoted)
+) -> tuple[list[str], bytes, int]:
+    """(the names of the columns, the records behind them in the same run, the offset of these in bytes)."""
+    dialect, offset = Dialect(_DELIMITERS[file.format], quoted), 0
     for piece, trouble in pieces:
+        offset += len(piece)
         run = piece.lstrip(b"\r\n")
         match = dialect.record.match(run)
         if not run:
@@ -133,7 +155,8 @@ def _header(
         if trouble or not match:
             raise ArchiveError(f"{file.name} has no header that can be read (line 1: {trouble}); check its beginning")
         try:
-            return [name.decode(codec(encoding)) for name in _fields(match[0], dialect)], run[match.end() :]
+            names, rest = [name.decode(codec(encoding)) for name in _fields(match[0], dialect)], run[match.end() :]
+            return names, rest, offset - len(rest)
         except UnicodeDecodeError as error:
             raise ArchiveError(
                 f"the header of {file.name} is not valid {codec(encoding)}; write it anew, or try another --encoding"
@@ -179,7 +202,7 @@ def _tried(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[i
         at += len(piece)
         run = piece if parser else piece.lstrip(b"\r\n")
         if trouble is None and run and parser is None:
-            names, run = _header(iter([(run, None)]), file, "utf-8", quoted)
+            names, run, _ = _header(iter([(run, None)]), file, "utf-8", quoted)
             parser = Parser(names, dialect, "utf-8")
         if trouble is None and run and parser:
             parsed = parser.parse(run, 0)

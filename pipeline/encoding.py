@@ -204,12 +204,15 @@ class _Overheard(io.RawIOBase):
         return len(data)
 
 
-def read_blocks(file: InputFile, digest: Digest | None = None) -> Iterator[bytes]:
+def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) -> Iterator[bytes]:
     """The bytes of a file, decompressed, some BLOCK at a time; `digest` gets them as stored.
+
+    offset: of the first byte, only where the file is not compressed.
 
     Raises ArchiveError where the file cannot be read or its compression is damaged or cut off.
     """
     with readable(file), file.path.open("rb") as raw:
+        raw.seek(offset)
         stored = _Overheard(raw, digest or Digest())
         stream = stored if file.compression is None else _decompressed(stored, file.compression)
         while block := stream.read(BLOCK):
@@ -236,9 +239,12 @@ def readable(file: InputFile) -> Iterator[None]:
         ) from error
 
 
-def text_blocks(file: InputFile, encoding: str) -> Iterator[bytes]:
-    """The bytes of a text file behind its byte order mark."""
+def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[bytes]:
+    """The bytes of a text file behind its byte order mark. offset: as in `read_blocks`, counted behind the mark."""
     mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
+    if offset:
+        yield from read_blocks(file, offset=mark + offset)
+        return
     for block in read_blocks(file):
         if len(block) > mark:
             yield block[mark:]
@@ -248,7 +254,7 @@ def text_blocks(file: InputFile, encoding: str) -> Iterator[bytes]:
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Cut blocks behind line feeds: (some lines, True).
 
-    A line that grows beyond LONGEST_ROW comes alone, as (its beginning, False).
+    A line of more than LONGEST_ROW bytes comes alone, as (its beginning, False), however the blocks are cut.
     """
     pieces: list[bytes] = []
     held, dropping = 0, False
@@ -257,6 +263,10 @@ def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
         if dropping:
             _, found, rest = block.partition(b"\n")
             dropping = not found
+        first = rest.find(b"\n") + 1
+        if held + first > LONGEST_ROW:
+            yield b"".join(pieces), False
+            pieces, held, rest = [], 0, rest[first:]
         end = rest.rfind(b"\n") + 1
         if end:
             yield b"".join([*pieces, rest[:end]]), True

@@ -15,7 +15,7 @@ from pipeline.encoding import codec, text_blocks, whole_lines
 from pipeline.inputs import InputFile
 from pipeline.json_kinds import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
 from pipeline.records import TOO_LONG
-from pipeline.windows import Reject, Window
+from pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from schemas.columns import RAW_CHARACTERS
 from schemas.errors import ArchiveError
 
@@ -28,14 +28,20 @@ _LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # may be beyond 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def survey(file: InputFile, encoding: str) -> tuple[Kinds, int]:
-    """Look through a whole file: the kind of each column, in the order first seen, and the number of rows.
+def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[Border]]:
+    """Look through a whole file: the kind of each column, in the order first seen, the number of rows, and borders.
+
+    A border is a row at which reading may begin, some BORDER_ROWS behind the last; a compressed file has none.
 
     Rows that are no objects are counted, too. Raises ArchiveError where there is no object at all.
     """
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
+    borders, offset = list[Border](), None if file.compression else 0  # None: not known any more
     for block, whole in whole_lines(text_blocks(file, encoding)):
+        if offset is not None and rows - (borders[-1].row if borders else 0) >= BORDER_ROWS:
+            borders.append(Border(rows, offset))
+        offset = offset + len(block) if whole and offset is not None else None
         data = _utf8(block, encoding) if whole else None
         table = _read_fast(data, None) if data and not _LONG_INTEGER.search(data) else None
         if table is not None:
@@ -54,13 +60,18 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int]:
         raise ArchiveError(f"{file.name} holds no JSON object a line (row 1: {first_reject.reason}){hint}")
     if not rows:
         raise ArchiveError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
-    return kinds, rows
+    return kinds, rows, borders
 
 
-def read(file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str]) -> Iterator[Window]:
-    """All rows, in stretches of about a block. json_columns: those of the schema's strings that hold JSON text."""
-    row = 0
-    for block, whole in whole_lines(text_blocks(file, encoding)):
+def read(
+    file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str], border: Border = BEGINNING
+) -> Iterator[Window]:
+    """The rows from a border on, in stretches of about a block.
+
+    json_columns: those of the schema's strings that hold JSON text.
+    """
+    row = border.row
+    for block, whole in whole_lines(text_blocks(file, encoding, border.offset)):
         data = None if json_columns or not whole else _utf8(block, encoding)
         table = _read_fast(data, schema) if data else None
         if table is not None:

@@ -10,15 +10,17 @@ import pyarrow.parquet as pq
 
 from pipeline.encoding import Digest, read_blocks
 from pipeline.inputs import InputFile
-from pipeline.windows import Window
+from pipeline.windows import BORDER_ROWS, Border, Window
 from schemas.errors import ArchiveError
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
 
 
-def look(file: InputFile) -> tuple[Digest, pa.Schema, int]:
-    """Read a Parquet file's bytes and its footer: (digest, schema, rows).
+def look(file: InputFile) -> tuple[Digest, pa.Schema, int, list[Border]]:
+    """Read a Parquet file's bytes and its footer: (digest, schema, rows, the first rows of row groups).
+
+    The latter some BORDER_ROWS apart, the first left out.
 
     Raises ArchiveError where it is empty, cut off or no Parquet file.
     """
@@ -28,7 +30,7 @@ def look(file: InputFile) -> tuple[Digest, pa.Schema, int]:
     if not digest.size:
         raise ArchiveError(f"{file.name} is empty (0 bytes); leave it out, or write it anew")
     with _whole(file, "is not a readable Parquet file (truncated?)"), _open(file) as parquet:
-        return digest, parquet.schema_arrow, int(parquet.metadata.num_rows)
+        return digest, parquet.schema_arrow, int(parquet.metadata.num_rows), _borders(parquet.metadata)
 
 
 def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[Window]:
@@ -52,6 +54,15 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
             for batch in parquet.iter_batches(size, row_groups=some, columns=wanted, use_threads=False):
                 yield Window(batch, row, batch.num_rows, [])
                 row += batch.num_rows
+
+
+def _borders(metadata: pq.FileMetaData) -> list[Border]:
+    found, row = list[Border](), 0
+    for group in range(metadata.num_row_groups):
+        if row - (found[-1].row if found else 0) >= BORDER_ROWS:
+            found.append(Border(row))
+        row += metadata.row_group(group).num_rows
+    return found
 
 
 def _open(file: InputFile) -> pq.ParquetFile:

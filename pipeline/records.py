@@ -70,7 +70,8 @@ def split_records(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[b
     """Cut a file into runs of whole records, (bytes, None), and lines that are none, (bytes, why).
 
     Where a record does not end as it should, only its first line is given up, and reading goes on behind it. The
-    last record may lack its line end. Memory is bound by encoding.LONGEST_ROW, time by a few passes over the bytes.
+    last record may lack its line end. What is a record depends on nothing but the encoding.LONGEST_ROW bytes from its
+    beginning on, so that reading may begin at any. Time is bound by a few passes over the bytes.
     """
     blocks = iter(blocks)
     buffer, ended = b"", False
@@ -80,12 +81,13 @@ def split_records(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[b
         while at < len(buffer):
             # A CR at the end may be half of a CRLF.
             limit = len(buffer) - (not ended and buffer.endswith(b"\r"))
-            end = _end_of_run(buffer, at, limit, dialect)
+            within = _within(buffer, at, limit)
+            end = _end_of_run(buffer, at, within, dialect)
             if end > at:
                 yield buffer[at:end], None
                 at = end
                 continue
-            trouble = _trouble(buffer, at, limit, ended, dialect)
+            trouble = _trouble(buffer, at, within, ended, dialect)
             line = _LINE.match(buffer, at, limit)
             if trouble is None or (line is None and len(buffer) - at <= encoding.LONGEST_ROW):
                 break
@@ -112,6 +114,14 @@ def _more(buffer: bytes, blocks: Iterator[bytes]) -> tuple[bytes, bool]:
             return b"".join(pieces), False
     whole = b"".join(pieces)
     return (whole if whole.endswith((b"\n", b"\r")) or not whole else whole + b"\n"), True
+
+
+def _within(buffer: bytes, at: int, limit: int) -> int:
+    """Where the bytes end that a record which begins at `at` may have; never between a CR and its LF."""
+    end = at + encoding.LONGEST_ROW
+    if end >= limit:
+        return limit
+    return end - (buffer[end - 1 : end + 1] == b"\r\n")
 
 
 def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+BORDER_ROWS = 30_720  # rows between borders, at least
 WINDOW_BYTES = 32 << 20  # a window of very long texts has fewer rows, so that memory stays bounded
 
 
@@ -21,6 +22,20 @@ class Reject:
     position: int
     reason: str
     raw: str
+
+
+@dataclass(frozen=True, order=True)
+class Border:
+    """A row of an input at which reading may begin: its number, and where its first byte is.
+
+    offset: bytes, behind a byte order mark; of no use in Parquet, which says itself where its row groups are.
+    """
+
+    row: int
+    offset: int = 0
+
+
+BEGINNING = Border(0)  # of an input, whatever stands before its first row
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,122 @@
+"""Borders: an input read from any of them gives the rows that reading from the start gives."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline import delimited, encoding, jsonl, parquet
+from pipeline.archive import Source, look_at, open_archive, windows
+from pipeline.inputs import find_inputs
+
+
+@pytest.fixture(autouse=True)
+def close_borders(monkeypatch):
+    """Borders and blocks so close that a small file has many."""
+    for module in (delimited, jsonl, parquet):
+        monkeypatch.setattr(module, "BORDER_ROWS", 3)
+    monkeypatch.setattr(encoding, "BLOCK", 64)
+    monkeypatch.setattr(encoding, "LONGEST_ROW", 200)
+
+
+def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
+    """A file, and its rows from the start: (number, values) or (number, reason) of each; checked from each border on."""
+
+    def apart(files, wanted):
+        return [look_at(file, wanted, apart=True) for file in files]
+
+    archive = open_archive(find_inputs([str(path)]), "text", look=apart)
+    (source,) = archive.sources
+
+    def rows(start: int) -> list[tuple[int, object]]:
+        found = []
+        for window in windows(archive, source, start, 5):
+            rejected = {one.position - 1: one.reason for one in window.rejects}
+            values = iter(window.batch.to_pylist())
+            numbers = range(window.first_row, window.first_row + window.rows_read)
+            found += [(row, rejected.get(row) or next(values)) for row in numbers]
+        return found
+
+    whole = rows(0)
+    for border in source.borders:
+        assert rows(border.row) == whole[border.row :]
+    assert [row for row, _ in whole] == list(range(len(whole)))
+    return source, whole
+
+
+def csv(fields: list[str]) -> bytes:
+    return ("id,text\n" + "\n".join(f"{i},{field}" for i, field in enumerate(fields)) + "\n").encode()
+
+
+def test_a_line_end_within_quotes_is_no_border(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_bytes(csv(['"여러 줄\n1,에 걸친\n2,말"', "한 줄"] * 40))
+    source, rows = read(file)
+    assert len(rows) == 80
+    assert len(source.borders) > 5
+
+
+def test_an_open_quote_far_from_its_end_moves_no_border(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_bytes(csv((["짧은 말"] * 7 + ['"' + "아주 긴 말\n" * 30 + '"']) * 5))
+    _, rows = read(file)
+    assert sum(isinstance(what, str) for _, what in rows) > 5
+
+
+_FIELD = st.text(st.sampled_from('가나 ",\n\r'), max_size=30)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_FIELD, min_size=1, max_size=60), st.sampled_from(["utf-8", "utf-8-sig", "cp949"]))
+def test_whatever_stands_in_a_csv_file(tmp_path, fields, written_in):
+    file = tmp_path / "a.csv"
+    file.write_bytes(csv(fields).decode().encode(written_in))
+    read(file)
+
+
+def test_tsv_without_quotes(tmp_path):
+    file = tmp_path / "a.tsv"
+    file.write_text("id\ttext\n" + "".join(f'{i}\t"열린 따옴표 {i}\n' for i in range(50)))
+    source, rows = read(file)
+    assert len(rows) == 50
+    assert source.borders
+
+
+def test_json_lines_with_rubbish_between_them(tmp_path):
+    file = tmp_path / "a.jsonl"
+    lines = [json.dumps({"text": f"말 {i}"}, ensure_ascii=False) if i % 7 else "{rubbish" for i in range(60)]
+    file.write_text("\n\n".join(lines))
+    source, rows = read(file)
+    assert len(rows) == 60
+    assert len(source.borders) > 3
+
+
+def test_json_lines_have_no_border_behind_a_line_that_is_too_long(tmp_path):
+    file = tmp_path / "a.jsonl"
+    lines = [json.dumps({"text": f"말 {i}" * (200 if i == 30 else 1)}, ensure_ascii=False) for i in range(60)]
+    file.write_text("\n".join(lines))
+    source, rows = read(file)
+    assert len(rows) == 60
+    assert 0 < max(border.row for border in source.borders) <= 30
+
+
+def test_a_compressed_file_is_read_from_its_start(tmp_path):
+    file = tmp_path / "a.csv.gz"
+    file.write_bytes(gzip.compress(csv(["말"] * 50)))
+    source, rows = read(file)
+    assert len(rows) == 50
+    assert not source.borders
+
+
+def test_parquet_has_borders_at_its_row_groups(tmp_path):
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"말 {i}" for i in range(20)]}), file, row_group_size=2)
+    source, _ = read(file)
+    assert [border.row for border in source.borders] == [4, 8, 12, 16]
