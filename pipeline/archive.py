@@ -130,7 +130,8 @@ def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
 
 
 def look_at(file: InputFile, wanted: str, apart: bool = False) -> Look:
-    """One file, looked at on its own. wanted: its encoding; apart: whether it is to be read from several places.
+    """One file, looked at on its own. wanted: its encoding; apart: whether its rows must be counted, for it is to be
+    read from several places.
 
     Raises ArchiveError, OptionError for `wanted`.
     """
@@ -141,9 +142,11 @@ def look_at(file: InputFile, wanted: str, apart: bool = False) -> Look:
     source = Source(file, looked.size, looked.sha256, pa.schema([]), looked.encoding, lines=looked.lines)
     if file.format != "jsonl":
         schema, quoted = delimited.look(file, looked.encoding)
-        find = apart and not file.compression
-        borders = delimited.borders(file, looked.encoding, quoted) if find else []
-        return Look(replace(source, schema=schema, quoted=quoted, borders=tuple(borders)))
+        source = replace(source, schema=schema, quoted=quoted)
+        if not apart:
+            return Look(source)
+        rows, borders = delimited.survey(file, looked.encoding, quoted)
+        return Look(replace(source, rows=rows, borders=tuple(borders)))
     kinds, rows, borders = jsonl.survey(file, looked.encoding)
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
     return Look(replace(source, schema=schema, rows=rows, borders=tuple(borders)), kinds)

@@ -50,6 +50,9 @@ def read_json(file: Path) -> dict[str, Any]:
     return plain if isinstance(plain, dict) else {}
 
 
-def temporary(place: Path) -> Path:
-    """Where a file is written before it is brought to its place: hidden, in the same folder."""
-    return place.with_name(f".{place.name}.tmp")
+def temporary(place: Path, token: str = "") -> Path:
+    """Where a file is written before it is brought to its place: hidden, in the same folder.
+
+    token: tells those apart who may write the same file at the same time.
+    """
+    return place.with_name(f".{place.name}.{token}.tmp" if token else f".{place.name}.tmp")

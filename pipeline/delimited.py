@@ -40,16 +40,18 @@ def read(file: InputFile, encoding: str, quoted: bool, border: Border = BEGINNIN
         yield stretch
 
 
-def borders(file: InputFile, encoding: str, quoted: bool) -> list[Border]:
-    """Rows of a file that is not compressed, some BORDER_ROWS apart, at which reading may begin, the first left out.
+def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[Border]]:
+    """Look through a whole file: (its rows, some of them, BORDER_ROWS apart, at which reading may begin).
 
-    Quotes are heeded: a line end within a field is none between rows.
+    Quotes are heeded: a line end within a field is none between rows. A compressed file has no borders.
     """
     found: list[Border] = []
+    rows = 0
     for offset, stretch in _stretches(file, encoding, quoted, BEGINNING):
-        if stretch.first_row - (found[-1].row if found else 0) >= BORDER_ROWS:
+        rows += stretch.rows_read
+        if not file.compression and stretch.first_row - (found[-1].row if found else 0) >= BORDER_ROWS:
             found.append(Border(stretch.first_row, offset))
-    return found
+    return rows, found
 
 
 def _stretches(file: InputFile, encoding: str, quoted: bool, border: Border) -> Iterator[tuple[int, Window]]:

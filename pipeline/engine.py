@@ -55,7 +55,7 @@ def choices(options: ModelOptions, here: machine.Machine) -> list[Choice]:
     OptionError where what was asked for is not to be had.
     """
     if options.engine == "ray":
-        raise OptionError("--engine ray is not in this version: leave it out, or give torch")
+        raise OptionError("--engine ray is for `emojob score` and `nightly`: leave it out here, or give torch")
     if options.device == "cuda" and not here.gpus:
         raise OptionError(
             "--device cuda: no CUDA device is to be seen here: give cpu or auto (`emojob doctor` says more)"

@@ -18,8 +18,8 @@ from pipeline.engine import choices
 from pipeline.inputs import find_inputs, local_path
 from pipeline.labelled import labelled_schema
 from pipeline.output import Output, Standing
-from pipeline.pool import processes_for
 from pipeline.scorer import Scorer
+from pipeline.workplace import Workplace
 from schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
 from schemas.manifest import Counts
 from schemas.options import ModelOptions, ScoreOptions
@@ -85,21 +85,22 @@ def open_job(
     output: Output,
     options: ScoreOptions,
     model_options: ModelOptions,
+    where: Workplace,
     note: Callable[[str], None] = lambda text: None,
     leave_out: Sequence[Path] = (),
 ) -> Job:
     """Open what a run needs; nothing is written but what is kept of a model (`pipeline.model_cache`).
 
-    output: with its markers read; leave_out: files that are no input, wherever they lie. Raises InputError for what the
-    user can mend.
+    output: with its markers read; where: the job is done; leave_out: files that are no input, wherever they lie.
+    Raises InputError for what the user can mend.
     """
     memo = None if options.memo is None else memo_file.find(options.memo)
     files = find_inputs(inputs, [output.folder, *leave_out, *([memo] if memo else [])])
     is_large = sum(file.path.stat().st_size for file in files) >= LARGE
     if not options.fresh:
         model_options = _as_begun(model_options, output.run())
-    scorer = Scorer.load(None, model_options, is_large, note)  # before the long look at every file
-    archive = open_archive(files, options.text_column, options.encoding)
+    scorer = where.load(model_options, is_large, note)  # before the long look at every file
+    archive = open_archive(files, options.text_column, options.encoding, where.look)
     archive = in_context(archive, scorer.options.context, options.conversation_column)
     options = replace(options, conversation_column=archive.conversation_column or options.conversation_column)
     _check_columns(archive, options)
@@ -114,8 +115,7 @@ def open_job(
             options.prefix,
         )
     standings = output.standings(archive.sources, options.fresh)
-    processes = processes_for(scorer.choice, len(machine.look().gpus), is_large)
-    return Job(archive, scorer, schema, options, standings, processes, memo)
+    return Job(archive, scorer, schema, options, standings, where.processes(scorer.choice, is_large), memo)
 
 
 def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
@@ -123,6 +123,8 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
 
     before: its run.json.
     """
+    if options.engine == "ray":
+        options = replace(options, engine="auto")  # on each node
     begun = before.get("engine")
     if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
         return options

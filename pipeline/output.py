@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import atomic
@@ -75,22 +74,9 @@ class Output:
                     f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows {FORMAT}): "
                     f"use that version, or give another -o"
                 )
-            if file.name == "run.json":
-                continue
-            with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-                marker = PartMarker.from_json(plain)
-                if _PART.fullmatch(marker.part) and file.stem == Path(marker.part).stem and self._is_whole(marker):
-                    self.markers.append(marker)
-
-    def _is_whole(self, marker: PartMarker) -> bool:
-        place = PartPlace(self.folder, Path(marker.part).stem)
-        if place.part.stat().st_size != marker.part_bytes:
-            return False
-        if not marker.counts.rejected:
-            return True
-        with contextlib.suppress(pa.ArrowException):
-            return bool(pq.read_metadata(place.rejects).num_rows == marker.counts.rejected)
-        return False
+            if _PART.fullmatch(f"{file.stem}.parquet"):
+                marker = PartPlace(self.folder, file.stem).read_marker(plain)
+                self.markers += [marker] if marker else []
 
     def run(self) -> dict[str, Any]:
         """The last run's run.json; {} where there is none."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,6 +46,26 @@ class PartPlace:
         """The rows that could not be read; only where there are any."""
         return self.folder / "_emojob" / "parts" / f"{self.name}.rejects.parquet"
 
+    def read_marker(self, plain: dict[str, Any] | None = None) -> PartMarker | None:
+        """The completion marker of a part that is there as the marker says; None where there is none, or rubbish.
+
+        plain: what stands in the marker, where it was read already.
+        """
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+            marker = PartMarker.from_json(atomic.read_json(self.marker) if plain is None else plain)
+            if marker.part == self.part.name and self._is_whole(marker):
+                return marker
+        return None
+
+    def _is_whole(self, marker: PartMarker) -> bool:
+        if self.part.stat().st_size != marker.part_bytes:
+            return False
+        if not marker.counts.rejected:
+            return True
+        with contextlib.suppress(pa.ArrowException):
+            return bool(pq.read_metadata(self.rejects).num_rows == marker.counts.rejected)
+        return False
+
 
 def part_place(folder: Path, number: int, first_row: int) -> PartPlace:
     """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
@@ -57,6 +79,8 @@ class PartWriter:
         self.first_row = self.stop_row = first_row
         self.counts = Counts()
         self._place, self._source, self._fingerprint = place, source, fingerprint
+        self._token = uuid.uuid4().hex[:8]  # on a cluster one that is thought dead may still write the same part
+        self._beside = atomic.temporary(place.part, self._token)
         self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
         self._begun = time.monotonic()
         self._waiting: list[pa.RecordBatch] = []
@@ -89,9 +113,9 @@ class PartWriter:
         assert self._writer is not None  # noqa: S101
         self._writer.close()
         self._writer = None
-        atomic.commit(atomic.temporary(self._place.part), self._place.part)
+        atomic.commit(self._beside, self._place.part)
         if self._rejects:
-            beside = atomic.temporary(self._place.rejects)
+            beside = atomic.temporary(self._place.rejects, self._token)
             pq.write_table(_rejects_table(self._source.file.name, self._rejects), beside, compression="zstd")
             atomic.commit(beside, self._place.rejects)
         marker = PartMarker(
@@ -117,14 +141,12 @@ class PartWriter:
             writer, self._writer = self._writer, None
             with contextlib.suppress(OSError, pa.ArrowException):  # the disk may be full; the file goes anyway
                 writer.close()
-        atomic.temporary(self._place.part).unlink(missing_ok=True)
+        self._beside.unlink(missing_ok=True)
 
     def _flush(self, rows: int) -> None:
         """Write up to `rows` of the waiting rows as one row group (0: none, but open the file)."""
         if self._writer is None and (self._waiting or not rows):
-            self._writer = pq.ParquetWriter(
-                atomic.temporary(self._place.part), self._schema, compression="zstd", version="2.6"
-            )
+            self._writer = pq.ParquetWriter(self._beside, self._schema, compression="zstd", version="2.6")
         if self._writer is None or not self._waiting:
             return
         table = pa.Table.from_batches(self._waiting, self._waiting[0].schema)

@@ -18,6 +18,7 @@ from pipeline.job import Job, check_default_out, default_out, open_job
 from pipeline.memo import Memo
 from pipeline.output import Output, refuse_foreign
 from pipeline.speed import tokens_per_second
+from pipeline.workplace import workplace
 from schemas.options import ModelOptions, ScoreOptions
 
 _PLACES = 4  # of the archive that a sample is taken from
@@ -44,7 +45,8 @@ def plan_archive(
     output = Output(work)
     output.read_markers()
     begun = time.perf_counter()
-    job = open_job(inputs, output, options, model_options, note, [place, rejects_beside(place)])
+    with workplace(options, model_options) as where:
+        job = open_job(inputs, output, options, model_options, where, note, [place, rejects_beside(place)])
     if out is None:
         check_default_out(output, inputs[0], job.archive)
     opened = time.perf_counter() - begun

@@ -14,7 +14,6 @@ import queue
 import signal
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from multiprocessing import resource_tracker
@@ -30,7 +29,7 @@ from pipeline.labelling import Labelled, Texts, Took, label, texts_of
 from pipeline.memo import Contents, Keys, Memo
 from pipeline.scorer import Scorer, Tally
 from pipeline.stages import Clock, Stages, Stopped
-from schemas.errors import EmojobError, WorkerError
+from schemas.errors import EmojobError, WorkerError, own_fault
 from schemas.options import ModelOptions
 
 _TICK = 0.1  # seconds between looks at whether to stop
@@ -269,12 +268,7 @@ def _work(given: _Given, pipe: Connection) -> None:
     except EmojobError as error:
         pipe.send(error)
     except Exception as error:  # this is all that the process does; the parent tells of it
-        told = WorkerError(
-            f"a fault of emojob's own in the process of device {given.number} ({type(error).__name__}): run the same "
-            f"command with --debug to see it"
-        )
-        told.add_note(traceback.format_exc())
-        pipe.send(told)
+        pipe.send(own_fault(error, f"in the process of device {given.number}"))
 
 
 def _scorer(given: _Given) -> Scorer:

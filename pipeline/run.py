@@ -13,17 +13,15 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import memo_file
-from pipeline.chunks import Chunk, Reading
+from pipeline.chunks import Reading
 from pipeline.job import Job, check_default_out, default_out, encodings, open_job, others
-from pipeline.labelling import Labelled, label, texts_of
 from pipeline.output import Output, hold
-from pipeline.pool import Pool
 from pipeline.runfile import run_json
 from pipeline.scorer import Scorer
 from pipeline.stages import Clock, Stages, Stopped
-from pipeline.writing import write_parts
+from pipeline.workplace import Workplace, workplace
 from schemas.errors import Interrupted, StorageError
-from schemas.manifest import Counts, PartMarker
+from schemas.manifest import Counts
 from schemas.options import ModelOptions, ScoreOptions
 
 
@@ -92,14 +90,14 @@ def score_archive(
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
     place = (out or default_out(inputs)).resolve()
     try:
-        with hold(place) as output:
-            job = open_job(inputs, output, options, model_options, note, leave_out)
+        with hold(place) as output, workplace(options, model_options) as where:
+            job = open_job(inputs, output, options, model_options, where, note, leave_out)
             if out is None:
                 check_default_out(output, inputs[0], job.archive)
             for line in [*encodings(job.archive), *([] if grows else others(output, job.archive))]:
                 note(line)
             with _remembering(job, note):
-                result = _Run(job, output, stages or Stages(), report).go()
+                result = _Run(job, output, where, stages or Stages(), report).go()
             return then(result, job.schema)
     except OSError as error:
         raise storage_error(error, place) from error
@@ -108,8 +106,10 @@ def score_archive(
 class _Run:
     """The state of one run, from what is complete already to the last part."""
 
-    def __init__(self, job: Job, output: Output, stages: Stages, report: Callable[[Progress], None]) -> None:
-        self.job, self.output, self.stages, self.report = job, output, stages, report
+    def __init__(
+        self, job: Job, output: Output, where: Workplace, stages: Stages, report: Callable[[Progress], None]
+    ) -> None:
+        self.job, self.output, self.where, self.stages, self.report = job, output, where, stages, report
         self.scorer, self.options = job.scorer, job.options
         self.clock, self.progress = Clock(), Progress(inputs=len(job.archive.sources))
         self.started = datetime.now(UTC)
@@ -121,7 +121,7 @@ class _Run:
             return self._finish("complete")
         self.output.write_run(self._run_json("running"))
         try:
-            for marker in self._parts():
+            for marker in self.where.parts(self.job, self.output.folder, self.stages, self.clock, self._added):
                 self.output.committed(marker)
                 self.counts.add(marker.counts)
                 self.progress.parts += 1
@@ -154,38 +154,17 @@ class _Run:
     def _complete_before(self) -> bool:
         if all(standing.complete for standing in self.job.standings):
             return True
-        return self.options.limit is not None and next(iter(self._reading()), None) is None
-
-    def _reading(self) -> Reading:
+        if self.options.limit is None:
+            return False
         sources = list(zip(self.job.archive.sources, self.job.standings, strict=True))
-        rate = self.scorer.choice.tokens_per_second
-        return Reading(self.job.archive, sources, self.options.limit, lambda: self.stages.stopping, rate)
-
-    # -- stages ------------------------------------------------------------------------------------------------
-
-    def _parts(self) -> Iterator[PartMarker]:
-        labelled = self.stages.ahead(self._labelled(), 1, self._tick)
-        place, fingerprint = self.output.folder, self.scorer.fingerprint
-        return write_parts(labelled, place, self.job.schema, fingerprint, self.clock, self._added)
-
-    def _labelled(self) -> Iterator[Labelled[Chunk]]:
-        reading = self._reading()
-        chunks = self.stages.ahead(self.clock.timed("read", iter(reading)))
-        if self.job.processes == 1:
-            texts = (texts_of(chunk, self.job.archive.text_column) for chunk in chunks)
-            yield from label(self.scorer, texts, self.stages, self.clock, reading.took)
-            return
-        with Pool(self.scorer, self.job.processes, self.stages, self.clock) as pool:
-            yield from pool.label(chunks, self.job.archive.text_column, reading.took)
+        reading = Reading(self.job.archive, sources, self.options.limit, lambda: self.stages.stopping)
+        return next(iter(reading), None) is None
 
     # -- what comes out ----------------------------------------------------------------------------------------
 
     def _added(self, rows: int) -> None:
         self.progress.rows_done += rows
         self.progress.memo_share = self.scorer.tally.memo_share
-        self._tick()
-
-    def _tick(self) -> None:
         self.report(self.progress)
 
     def _finish(self, state: str) -> Result:
@@ -206,7 +185,7 @@ class _Run:
         new_rows = self.counts.read - self.rows_before
         timings = self.progress.begun, self.clock.seconds
         run = run_json(state, self.started, self.job.archive, self.scorer, self.options, self.counts, new_rows, timings)
-        run["engine"]["processes"] = self.job.processes
+        run["engine"] |= {"processes": self.job.processes, "within": self.where.name}
         return run
 
 

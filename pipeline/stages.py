@@ -27,11 +27,16 @@ class Stages:
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._is_begun = False
 
     @property
     def started(self) -> bool:
         """Whether a stage has begun to work."""
-        return bool(self._threads)
+        return self._is_begun or bool(self._threads)
+
+    def begin(self) -> None:
+        """Say that work has begun which has no thread of its own here, and looks at `stopping`."""
+        self._is_begun = True
 
     @property
     def stopping(self) -> bool:

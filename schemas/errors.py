@@ -8,7 +8,7 @@
     |   |-- ModelError                 a model or tokenizer that cannot be used
     |   `-- OutputError                an output folder that is not ours, or was made with another model
     |-- StorageError               1   disk full, no right to write: the same command goes on later
-    |-- WorkerError              1   a process that labels is gone, or failed: the same command goes on
+    |-- WorkerError                1   a process that labels is gone, or failed: the same command goes on
     |-- BusyError                 75   another run holds the output
     `-- Interrupted              130   stopped by Ctrl-C or SIGTERM: the same command goes on later
 
@@ -17,6 +17,7 @@ A message is one line: what is wrong, the value, what would be right, the next s
 
 from __future__ import annotations
 
+import traceback
 from typing import ClassVar
 
 
@@ -58,6 +59,15 @@ class StorageError(EmojobError):
 
 class WorkerError(EmojobError):
     """A process that labels is gone, or failed."""
+
+
+def own_fault(error: Exception, where: str) -> WorkerError:
+    """The error that another process is told of a fault of emojob's own, such as "in the process of device 1"."""
+    told = WorkerError(
+        f"a fault of emojob's own {where} ({type(error).__name__}): run the same command with --debug to see it"
+    )
+    told.add_note("".join(traceback.format_exception(error)))
+    return told
 
 
 class BusyError(EmojobError):

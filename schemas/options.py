@@ -67,8 +67,12 @@ class ScoreOptions:
     memo: str | None = None  # file in which the memo is kept between runs
     time_column: str | None = None  # this and the next are kept in run.json for reports
     speaker_column: str | None = None
+    ray_address: str | None = None  # of a cluster; None: RAY_ADDRESS, or one of this machine alone
+    ray_cores: int | None = None  # of each labeller on nodes without a GPU; None: what suits the nodes
 
     def __post_init__(self) -> None:
+        if self.ray_cores is not None and self.ray_cores < 1:
+            raise OptionError(f"--ray-cores {self.ray_cores} is too small: give at least 1, or leave it out")
         _one_of("--encoding", self.encoding, ENCODINGS)
         if self.limit is not None and self.limit < 1:
             raise OptionError(f"--limit {self.limit} is too small: give at least 1, or leave it out for all rows")

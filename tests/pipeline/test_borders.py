@@ -27,7 +27,7 @@ def close_borders(monkeypatch):
 
 
 def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
-    """A file, and its rows from the start: (number, values) or (number, reason) of each; checked from each border on."""
+    """A file, and its rows from the start, (number, values or reason) of each; read from each border on."""
 
     def apart(files, wanted):
         return [look_at(file, wanted, apart=True) for file in files]
@@ -47,7 +47,7 @@ def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
     whole = rows(0)
     for border in source.borders:
         assert rows(border.row) == whole[border.row :]
-    assert [row for row, _ in whole] == list(range(len(whole)))
+    assert [row for row, _ in whole] == list(range(source.rows))
     return source, whole
 
 

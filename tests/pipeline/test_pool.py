@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import chunks, job, parts, pool
+from pipeline import chunks, parts, pool, workplace
 from pipeline.engine import Choice
 from pipeline.pool import processes_for
 from pipeline.run import score_archive
@@ -40,7 +40,7 @@ def archive(tmp_path):
 @pytest.fixture
 def two(monkeypatch):
     """Two processes on the CPU, chunks of 100 rows, parts of 500."""
-    monkeypatch.setattr(job, "processes_for", lambda *given: 2)
+    monkeypatch.setattr(workplace, "processes_for", lambda *given: 2)
     monkeypatch.setattr(parts, "PART_ROWS", 500)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
@@ -179,10 +179,10 @@ def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, 
 
 _ALONE = """
 import sys
-from pipeline import chunks, job
+from pipeline import chunks, workplace
 from pipeline.run import score_archive
 from schemas.options import ModelOptions
-job.processes_for = lambda *given: 2
+workplace.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 20
 if __name__ == "__main__":
     def said(progress):
@@ -193,12 +193,12 @@ if __name__ == "__main__":
 
 _INTERRUPTED = """
 import signal, sys
-from pipeline import chunks, job
+from pipeline import chunks, workplace
 from pipeline.run import score_archive
 from pipeline.stages import Stages
 from schemas.errors import Interrupted
 from schemas.options import ModelOptions, ScoreOptions
-job.processes_for = lambda *given: 2
+workplace.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 1
 if __name__ == "__main__":
     stages = Stages()

@@ -1,0 +1,413 @@
+"""A job on a Ray cluster: shares of rows, labelled by actors on its nodes, one a GPU or one some cores.
+
+Ray starts the actors, places them, and starts them anew elsewhere where a process or a node dies. This process looks
+(in tasks on the nodes), plans, hands out shares, takes completion markers; no row passes through it. The share of an
+actor that dies is handed to another, which goes on behind the parts that were complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.exceptions import RayError, RayTaskError
+
+from pipeline import model
+from pipeline.archive import Archive, Look, look_at
+from pipeline.batching import Layout, Packed
+from pipeline.engine import Choice
+from pipeline.inputs import InputFile
+from pipeline.job import Job
+from pipeline.labeller import Labeller, Remembered, Shipment, Work, add_tally, scout, ship, told
+from pipeline.scorer import Scorer, settled
+from pipeline.shares import Share, rows_each, shares
+from pipeline.stages import Clock, Stages, Stopped
+from schemas.errors import EmojobError, OptionError, WorkerError
+from schemas.manifest import PartMarker
+from schemas.options import ModelOptions
+
+T = TypeVar("T")
+
+#: For Ray: nothing is told to others, and a cluster of this machine alone works as hard as a run without one.
+_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+
+_CORES = 4  # of a labeller without a GPU, where nodes have so many
+_TICK = 0.2  # seconds between looks at how far the labellers are
+_GROWTH = 10.0  # seconds between looks at whether the cluster has room for more of them
+_PATIENCE = 60.0  # seconds that labellers have to write what they did when they are told to stop
+_DEATHS = 4  # labellers that one share may cost before the job is given up
+_LOOKS = 4  # files looked at at the same time, for each core of the cluster
+
+
+@contextlib.contextmanager
+def connected(address: str | None, cores: int | None) -> Iterator[Cluster]:
+    """A cluster: that at an address, or at RAY_ADDRESS, or else one of this machine alone, which ends with it.
+
+    cores: of each labeller on nodes without a GPU. Raises OptionError where no cluster answers.
+    """
+    if ray.is_initialized():  # somebody else's, as in a notebook
+        yield Cluster(cores)
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    alone: dict[str, Any] = {} if address else {"include_dashboard": False}
+    with _handlers_kept():
+        try:
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
+        except EmojobError:  # raised by a signal
+            raise
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise OptionError(
+                f"--ray-address {address}: no Ray cluster answers there ({reason}): `ray status` says more; "
+                f"without an address this machine alone is used"
+            ) from error
+    try:
+        yield Cluster(cores)
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; a job has its own way to end in good order."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # not the main thread
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Elsewhere:
+    """Stands for the engine that labellers have."""
+
+    layout = Layout.EVEN
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+
+    def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
+        raise NotImplementedError("it runs on the cluster")
+
+
+class Cluster:
+    """The nodes of the cluster that this process is connected to."""
+
+    name: str | None = "ray"
+
+    def __init__(self, cores: int | None) -> None:
+        self._wanted_cores = cores
+        self._shipment: Shipment | None = None
+
+    def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
+        """As `Workplace` says. The engine is chosen on a node, once, so that all labellers have the same."""
+        loaded = model.load(options.model)
+        options = settled(self._with_device(options), loaded)
+        files, digest = ship(loaded.folder)
+        shipment = Shipment(_Stored(files), digest, options, self._threads(options.device), version("emojob"))
+        if not self._room(options.device):
+            raise OptionError(
+                f"no node of the cluster has {self._cores()} cores free for a labeller: give fewer as --ray-cores"
+            )
+        note("asking the cluster which engine suits the model")
+        task = ray.remote(scout).options(**self._resources(options.device))
+        try:
+            chosen = ray.get(task.remote(shipment))
+        except RayError as error:
+            raise _unfit(error) from error
+        if isinstance(chosen, EmojobError):
+            raise chosen
+        choice, batch_tokens = chosen
+        same = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
+        self._shipment = replace(shipment, options=same)
+        return Scorer(loaded, _Elsewhere(choice), replace(options, batch_tokens=batch_tokens))
+
+    def look(self, files: Sequence[InputFile], encoding: str) -> Iterator[Look]:
+        """As `Workplace` says; in tasks on the nodes, the results in the files' order."""
+        task = ray.remote(_look).options(num_cpus=0, scheduling_strategy="SPREAD")
+        most = max(1, int(_LOOKS * sum(node.get("CPU", 0) for node in self._nodes())))
+        waiting: deque[Any] = deque()
+        for file in [*files, None]:
+            while waiting and (file is None or len(waiting) >= most):
+                found = ray.get(waiting.popleft())
+                if isinstance(found, EmojobError):
+                    raise found
+                yield found
+            if file is not None:
+                waiting.append(task.remote(file, encoding))
+
+    def processes(self, choice: Choice, is_large: bool) -> int:
+        """As `Workplace` says: what the cluster has room for now."""
+        return max(1, self._room(choice.device))
+
+    def parts(
+        self, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+    ) -> Iterator[PartMarker]:
+        """As `Workplace` says. Raises WorkerError where a share ends labeller after labeller."""
+        return _Labelling(self, job, folder, stages, clock, added).parts()
+
+    def labeller(self, device: str, remembered: Any) -> Any:
+        """A new actor; it is there at once, and at work when Ray finds room for it."""
+        settings: dict[str, Any] = {"max_restarts": -1, "concurrency_groups": {"aside": 2}, **self._resources(device)}
+        kind: Any = ray.remote(**settings)(Labeller)
+        return kind.remote(self._shipment, remembered)
+
+    def room(self, device: str) -> int:
+        """For how many labellers the cluster has nodes, whoever else is on them."""
+        return self._room(device)
+
+    # -- what the cluster has ----------------------------------------------------------------------------------
+
+    def _with_device(self, options: ModelOptions) -> ModelOptions:
+        """The options with the device settled: GPUs where there are any. Raises OptionError where there are none."""
+        has_gpus = self._room("cuda") > 0
+        if options.device == "cuda" and not has_gpus:
+            raise OptionError("--device cuda: the cluster has no GPU: give cpu or auto")
+        for_cpu = options.precision == "int8" or options.device == "cpu"
+        return replace(options, device="cuda" if has_gpus and not for_cpu else "cpu")
+
+    def _nodes(self) -> list[dict[str, float]]:
+        return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+    def _cores(self) -> int:
+        """Of each labeller without a GPU: no more than the smaller nodes have."""
+        if self._wanted_cores:
+            return self._wanted_cores
+        return min([_CORES, *(int(node["CPU"]) for node in self._nodes() if node.get("CPU", 0) >= 1)])
+
+    def _threads(self, device: str) -> int:
+        return max(1, int(self._resources(device)["num_cpus"]))
+
+    def _resources(self, device: str) -> dict[str, float]:
+        """What Ray sets aside for one labeller."""
+        if device != "cuda":
+            return {"num_cpus": self._cores()}
+        shares = [node.get("CPU", 0) // node["GPU"] for node in self._nodes() if node.get("GPU", 0) >= 1]
+        return {"num_cpus": max(0, min([_CORES, *shares])), "num_gpus": 1}
+
+    def _room(self, device: str) -> int:
+        kind, each = ("GPU", 1) if device == "cuda" else ("CPU", self._cores())
+        return sum(int(node.get(kind, 0) // each) for node in self._nodes())
+
+
+class _Stored(Generic[T]):
+    """Something in the cluster's store, as long as this is kept here; called on a node it comes there."""
+
+    def __init__(self, value: T) -> None:
+        self._reference = ray.put(value)
+
+    def __call__(self) -> T:
+        value: T = ray.get(self._reference)
+        return value
+
+
+def _look(file: InputFile, encoding: str) -> Look | EmojobError:
+    return told(lambda: look_at(file, encoding, apart=True))
+
+
+class _Hand:
+    """A labeller as this process sees it. share: that it has; rows: of it that it has labelled."""
+
+    def __init__(self, actor: Any) -> None:
+        self.actor = actor
+        self.is_ready = False
+        self.share: Share | None = None
+        self.rows = 0
+        self.awaited: dict[Any, str] = {}  # what was asked of it, and not answered yet
+
+    def ask(self, what: str, *given: Any) -> None:
+        """Call a method; the answer comes with `ray.wait`."""
+        options = {"ready": {"max_task_retries": -1}, "label": {}}.get(what, {"concurrency_group": "aside"})
+        self.awaited[getattr(self.actor, what).options(**options).remote(*given)] = what
+
+
+class _Labelling:
+    """A job under way."""
+
+    def __init__(
+        self, cluster: Cluster, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+    ) -> None:
+        self.cluster, self.job, self.folder = cluster, job, folder
+        self.stages, self.clock, self.added = stages, clock, added
+        self.device = job.scorer.choice.device
+        archive, rate = job.archive, job.scorer.choice.tokens_per_second
+        bare = Archive([], archive.schema, archive.text_column, archive.conversation_column)
+        self.work = ray.put(Work(bare, folder, job.schema, rate))
+        memo = job.scorer.memo
+        self.remembered = _Stored(Remembered(memo.multipliers, memo.contents()))
+        self.hands: list[_Hand] = []
+        self.back: deque[Share] = deque()  # shares that a labeller could not finish
+        self.deaths: dict[tuple[int, int], int] = {}
+        self.shown = 0  # rows that `added` was told of
+        self.in_parts = 0
+        self.most = 1
+        self.next_growth = 0.0
+
+    def parts(self) -> Iterator[PartMarker]:
+        """The markers of parts as they are complete, in no order."""
+        job = self.job
+        rows = max(0, job.rows - job.counts_before.read)
+        each = rows_each(rows, max(1, self.cluster.room(self.device)))
+        self.most = rows // each + len(job.archive.sources)  # labellers that there is work for
+        todo = shares(job.archive, job.standings, job.options.limit, each)
+        self.stages.begin()
+        written: dict[str, int] = {}
+        try:
+            while True:
+                self._grow()
+                self._hand_out(todo)
+                if not any(hand.share for hand in self.hands):
+                    break
+                for marker in self._heard():
+                    written[marker.part] = marker.part_bytes
+                    yield marker
+                if self.stages.stopping:
+                    yield from self._stopped()
+                    raise Stopped
+            self._check(written)
+            self._collect_memos()
+        finally:
+            for hand in self.hands:
+                ray.kill(hand.actor)
+
+    def _grow(self) -> None:
+        """Start as many labellers as there is room and work for; a cluster may have grown."""
+        if time.monotonic() < self.next_growth:
+            return
+        self.next_growth = time.monotonic() + _GROWTH
+        while len(self.hands) < min(max(1, self.cluster.room(self.device)), self.most):
+            hand = _Hand(self.cluster.labeller(self.device, self.remembered))
+            hand.ask("ready")
+            self.hands.append(hand)
+
+    def _hand_out(self, todo: Iterator[Share]) -> None:
+        """Give a share to each labeller that has none, as soon as it is ready."""
+        for hand in self.hands:
+            if hand.share is None:
+                hand.share = self.back.popleft() if self.back else next(todo, None)
+            if hand.is_ready and hand.share and "label" not in hand.awaited.values():
+                hand.ask("label", self.work, hand.share)
+            elif hand.is_ready and hand.share and "rows" not in hand.awaited.values():
+                hand.ask("rows")
+
+    def _heard(self) -> Iterator[PartMarker]:
+        """What labellers say within a moment. Raises their errors."""
+        by_answer = {answer: hand for hand in self.hands for answer in hand.awaited}
+        answers, _ = ray.wait(list(by_answer), num_returns=1, timeout=_TICK)
+        for answer in answers:
+            hand = by_answer[answer]
+            what = hand.awaited.pop(answer, None)  # None: asked of one that has died since
+            if what is not None:
+                yield from self._take(hand, what, answer)
+        rows = self.in_parts + sum(hand.rows for hand in self.hands)
+        self.added(rows - self.shown)
+        self.shown = rows
+
+    def _take(self, hand: _Hand, what: str, answer: Any) -> list[PartMarker]:
+        try:
+            said = ray.get(answer)
+        except RayTaskError as error:
+            raise _unfit(error) from error
+        except RayError as error:
+            self._died(hand, what, error)
+            return []
+        if isinstance(said, EmojobError):
+            raise said
+        if what == "ready":
+            hand.is_ready = True
+        elif what == "rows":
+            of, rows = said  # it may have been asked about the share before
+            hand.rows = rows if hand.share and of == hand.share.place else 0
+        elif what == "label":
+            hand.share, hand.rows = None, 0
+            self.in_parts += sum(marker.counts.read for marker in said.markers)
+            add_tally(self.job.scorer.tally, said.tally)
+            for stage, seconds in said.seconds.items():
+                self.clock.add(stage, seconds / len(self.hands))
+            return list(said.markers)
+        return []
+
+    def _died(self, hand: _Hand, what: str, error: RayError) -> None:
+        """Take a dead labeller's share from it. Ray starts it anew, here or elsewhere; till then it gets none."""
+        if what == "ready":  # it cannot be started at all
+            raise _unfit(error) from error
+        if hand.share:
+            share, hand.share = hand.share, None
+            self.deaths[share.place] = self.deaths.get(share.place, 0) + 1
+            if self.deaths[share.place] == _DEATHS:
+                raise WorkerError(
+                    f"{_DEATHS} labellers ended, one after the other, at the rows of {share.source.file.name} from "
+                    f"{share.span.first_row:,} on ({_kind(error)}): see to the nodes' memory; the same command "
+                    f"then goes on"
+                ) from error
+            self.back.append(share)
+        hand.is_ready, hand.rows = False, 0
+        hand.awaited.clear()
+        hand.ask("ready")
+
+    def _stopped(self) -> Iterator[PartMarker]:
+        """Tell the labellers to stop, and wait till what they did is in parts."""
+        for hand in self.hands:
+            if hand.is_ready:
+                hand.ask("stop")
+            else:
+                hand.share = None
+        deadline = time.monotonic() + _PATIENCE
+        while any(hand.share for hand in self.hands) and time.monotonic() < deadline:
+            yield from self._heard()
+
+    def _check(self, written: dict[str, int]) -> None:
+        """Raise WorkerError where a part is not as its labeller left it.
+
+        A node that is cut off is thought dead, but its labellers may write on, and put a part of other rows in the
+        place of one that was complete.
+        """
+        found = {file.name: file.stat().st_size for file in self.folder.glob("part-*.parquet")}
+        changed = [name for name, size in written.items() if found.get(name) != size]
+        if changed:
+            raise WorkerError(
+                f"{changed[0]}{f' and {len(changed) - 1:,} more parts' * (len(changed) > 1)} were written again by a "
+                f"node that had been cut off: the same command labels their rows anew"
+            )
+
+    def _collect_memos(self) -> None:
+        """Take what the labellers remember where it is kept; one that does not answer soon is left out."""
+        if self.job.memo is None:
+            return
+        answers = [hand.actor.memo.remote() for hand in self.hands if hand.is_ready]
+        there, _ = ray.wait(answers, num_returns=len(answers), timeout=_PATIENCE) if answers else ([], [])
+        for answer in there:
+            with contextlib.suppress(RayError):
+                self.job.scorer.memo.merge(ray.get(answer))
+
+
+def _unfit(error: RayError) -> WorkerError:
+    """The error for a node that cannot run what it is given."""
+    told = WorkerError(
+        f"a node of the cluster cannot run emojob ({_kind(error)}): install emojob {version('emojob')} with its "
+        f"extra `ray` on every node"
+    )
+    told.add_note(str(error))
+    return told
+
+
+def _kind(error: RayError) -> str:
+    """The kind of an error; of one in a task, that of its cause. Its message may hold dialogue."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return type(cause).__name__

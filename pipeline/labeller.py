@@ -1,0 +1,263 @@
+"""A labeller: what a process on a node of a cluster does. It gets the model once, then share after share.
+
+It reads a share's rows itself and writes its parts itself, so that no row passes through another process. What an
+attempt that died has completed of a share is found by its markers, and stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline import machine
+from pipeline.archive import Archive
+from pipeline.chunks import Chunk, Reading
+from pipeline.engine import Choice
+from pipeline.labelling import Labelled, label, texts_of
+from pipeline.memo import Contents, Keys, Memo
+from pipeline.output import Span, Standing
+from pipeline.parts import part_place
+from pipeline.scorer import Scorer, Tally
+from pipeline.shares import Share
+from pipeline.stages import Clock, Stages, Stopped
+from pipeline.writing import write_parts
+from schemas.errors import EmojobError, WorkerError, own_fault
+from schemas.manifest import Counts, PartMarker
+from schemas.options import ModelOptions
+
+T = TypeVar("T")
+
+ModelFiles = dict[str, NDArray[np.uint8]]  # name: bytes
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What a labeller begins with.
+
+    files: fetches the model's; digest: of these, hexadecimal; threads: that it may keep busy; version: of the emojob
+    that sends it.
+    """
+
+    files: Callable[[], ModelFiles]
+    digest: str
+    options: ModelOptions
+    threads: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The memo that labellers begin with."""
+
+    multipliers: Keys
+    contents: Contents
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all shares of a job have in common.
+
+    archive: without its sources; schema: of what is written in `folder`; rate: of an engine, tokens/s, where known.
+    """
+
+    archive: Archive
+    folder: Path
+    schema: pa.Schema
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a share came to. tally, seconds: of this share; rows: of it that are in parts."""
+
+    markers: list[PartMarker]
+    tally: Tally
+    seconds: dict[str, float]
+
+
+def ship(folder: Path) -> tuple[ModelFiles, str]:
+    """A model folder's files, and their digest. Folders within it stay behind."""
+    files = {
+        file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in sorted(folder.iterdir()) if file.is_file()
+    }
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content.data)
+    return files, digest.hexdigest()
+
+
+def load(shipment: Shipment, patient: bool) -> Scorer:
+    """The model of a shipment on this node. Raises WorkerError where another emojob is installed here."""
+    here = version("emojob")
+    if here != shipment.version:
+        raise WorkerError(
+            f"emojob {here} is installed on a node, {shipment.version} on this machine: install one version on all"
+        )
+    options = replace(shipment.options, model=str(_unpacked(shipment)))
+    return Scorer.load(options=options, patient=patient, threads=shipment.threads)
+
+
+def scout(shipment: Shipment) -> tuple[Choice, int] | EmojobError:
+    """Which engine suits the model on the node where this runs, and its tokens in a batch."""
+
+    def choose() -> tuple[Choice, int]:
+        scorer = load(shipment, patient=True)
+        return scorer.choice, scorer.batch_tokens
+
+    return told(choose)
+
+
+def told(work: Callable[[], T]) -> T | EmojobError:
+    """What some work comes to; an error is returned, for one that is raised comes with the cluster's own around it."""
+    try:
+        return work()
+    except EmojobError as error:
+        return error
+    except Exception as error:
+        return own_fault(error, f"on the node {os.uname().nodename}")
+
+
+class Labeller:
+    """A process that labels. Its methods are called from elsewhere, `rows` and `stop` while `label` is at work."""
+
+    def __init__(self, shipment: Shipment, remembered: Callable[[], Remembered]) -> None:
+        machine.keep_memory_whole()
+        self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
+        self._scorer = told(lambda: _remembering(load(shipment, patient=False), remembered()))
+
+    def ready(self) -> EmojobError | None:
+        """None once the model is there, or why it is not."""
+        return self._scorer if isinstance(self._scorer, EmojobError) else None
+
+    def label(self, work: Work, share: Share) -> Done | EmojobError:
+        """Label a share; an error is returned. After `stop` it comes back soon, with what is in parts by then."""
+        return told(lambda: self._label(work, share))
+
+    def rows(self) -> tuple[tuple[int, int], int]:
+        """(the place of the share at work, rows of it that were labelled so far)."""
+        return self._place, self._rows
+
+    def stop(self) -> None:
+        """End the share at work, and begin no other."""
+        self._is_stopped = True
+        self._stages.stop()
+
+    def memo(self) -> Contents:
+        """What it remembers."""
+        return self._at_hand().memo.contents()
+
+    def _at_hand(self) -> Scorer:
+        if isinstance(self._scorer, EmojobError):
+            raise self._scorer
+        return self._scorer
+
+    def _label(self, work: Work, share: Share) -> Done:
+        scorer, stages, clock = self._at_hand(), Stages(), Clock()
+        self._place, self._rows, self._stages, scorer.tally = share.place, 0, stages, Tally()
+        markers, rest = rest_of(share, work.folder, scorer.fingerprint)
+        if self._is_stopped or rest is None:
+            return Done(markers, Tally(), {})
+        self._add(sum(marker.counts.read for marker in markers))
+        labelled = stages.ahead(_labelled(scorer, work, share, rest, stages, clock), 1)
+        try:
+            for marker in write_parts(labelled, work.folder, work.schema, scorer.fingerprint, clock, self._add):
+                markers.append(marker)
+        except Stopped:
+            pass
+        finally:
+            stages.join()
+        return Done(markers, scorer.tally, clock.seconds)
+
+    def _add(self, rows: int) -> None:
+        self._rows += rows
+
+
+def _labelled(
+    scorer: Scorer, work: Work, share: Share, rest: Span, stages: Stages, clock: Clock
+) -> Iterator[Labelled[Chunk]]:
+    archive = replace(work.archive, sources=[share.source])
+    standing = Standing(share.number, [rest], rest.first_row, Counts(), [])
+    reading = Reading(archive, [(share.source, standing)], None, lambda: stages.stopping, work.rate)
+    chunks = stages.ahead(clock.timed("read", iter(reading)))
+    texts = (texts_of(chunk, archive.text_column) for chunk in chunks)
+    return label(scorer, texts, stages, clock, reading.took)
+
+
+def _remembering(scorer: Scorer, remembered: Remembered) -> Scorer:
+    scorer.memo = Memo(len(scorer.model.labels), multipliers=remembered.multipliers)
+    scorer.memo.merge(remembered.contents)
+    return scorer
+
+
+def rest_of(share: Share, folder: Path, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
+    """(markers of the parts that an attempt before completed from the share's first row on, what is left of it)."""
+    markers: list[PartMarker] = []
+    row, stop = share.span.first_row, share.span.stop_row
+    while stop is None or row < stop:
+        marker = part_place(folder, share.number, row).read_marker()
+        if marker is None or not _is_of(marker, share, fingerprint):
+            return markers, Span(row, stop)
+        markers.append(marker)
+        row = marker.stop_row
+        if marker.last:
+            break
+    return markers, None
+
+
+def _is_of(marker: PartMarker, share: Share, fingerprint: str) -> bool:
+    source = share.source
+    now = source.file.name, source.size, source.sha256, source.encoding, fingerprint
+    then = marker.input, marker.input_bytes, marker.input_sha256, marker.encoding, marker.fingerprint
+    within = share.span.stop_row is None or marker.stop_row <= share.span.stop_row
+    return now == then and within and (marker.stop_row > marker.first_row or marker.last)
+
+
+def add_tally(total: Tally, one: Tally) -> None:
+    """Add what a share was to what a job is."""
+    for each in fields(Tally):
+        setattr(total, each.name, getattr(total, each.name) + getattr(one, each.name))
+
+
+def _unpacked(shipment: Shipment) -> Path:
+    """The folder on this node that holds a shipment's model: kept, so that the next job need not fetch it."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        (caches / "emojob" / "models").mkdir(parents=True, exist_ok=True)
+        return _unpack(shipment, caches / "emojob" / "models")
+    except OSError:  # not ours to write, or full
+        return _unpack(shipment, Path(tempfile.gettempdir()) / f"emojob-models-{os.getuid()}")
+
+
+def _unpack(shipment: Shipment, folder: Path) -> Path:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    place = folder / shipment.digest[:16]
+    if place.is_dir() and ship(place)[1] == shipment.digest:
+        return place
+    beside = folder / f".{place.name}.{uuid.uuid4().hex}"
+    beside.mkdir()
+    try:
+        for name, content in shipment.files().items():
+            (beside / name).write_bytes(content.data)
+        if place.exists():  # damaged
+            place.rename(beside.with_name(f"{beside.name}.damaged"))
+            shutil.rmtree(beside.with_name(f"{beside.name}.damaged"), ignore_errors=True)
+        beside.rename(place)
+    except OSError:  # another labeller on this node was sooner
+        if not (place.is_dir() and ship(place)[1] == shipment.digest):
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return place

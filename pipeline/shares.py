@@ -1,0 +1,65 @@
+"""Shares of a job: consecutive rows of one input that one of several labellers reads, labels and writes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.archive import Archive, Source
+from pipeline.output import Span, Standing
+from pipeline.parts import PART_ROWS
+from pipeline.windows import BORDER_ROWS
+
+_EACH = 4  # shares that a labeller gets at least where there are rows enough, so that none waits long for the last one
+
+
+@dataclass(frozen=True)
+class Share:
+    """Rows to label. number: of the input in OUT."""
+
+    number: int
+    source: Source
+    span: Span
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it begins: the input's number, the row."""
+        return self.number, self.span.first_row
+
+
+def rows_each(rows: int, labellers: int) -> int:
+    """How many rows a share should have where so many are to be labelled by so many."""
+    return min(max(rows // (_EACH * labellers), BORDER_ROWS), PART_ROWS)
+
+
+def shares(archive: Archive, standings: Sequence[Standing], limit: int | None, rows: int) -> Iterator[Share]:
+    """What of an archive is to be labelled, in order, cut at borders into shares of at least `rows` rows.
+
+    Inputs in which conversations matter are not cut: what a row means depends on those before it. limit: rows of the
+    archive behind which nothing is labelled; the rows of each source must be known then.
+    """
+    left = limit
+    for source, standing in zip(archive.sources, standings, strict=True):
+        borders = [border.row for border in source.borders]
+        total = standing.reached if standing.complete else source.rows
+        for span in standing.missing:
+            stop = span.stop_row
+            if left is not None and (total if stop is None else stop) > left:  # type: ignore[operator]
+                stop = left
+            if stop is not None and stop <= span.first_row:
+                continue
+            firsts = [span.first_row]
+            while not archive.conversation_column:
+                at = bisect_left(borders, firsts[-1] + rows)
+                if at == len(borders) or (stop is not None and borders[at] >= stop):
+                    break
+                firsts.append(borders[at])
+            for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
+                nearest = bisect_right(borders, first)  # of many thousands the one that reading begins at
+                narrowed = replace(source, borders=source.borders[max(0, nearest - 1) : nearest])
+                yield Share(standing.number, narrowed, Span(first, end))
+        if left is not None:
+            left -= total or 0
+            if left <= 0:
+                return

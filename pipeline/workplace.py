@@ -1,0 +1,104 @@
+"""Where a job is done: on this machine, or on the nodes of a Ray cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline import machine
+from pipeline.archive import Look, look_at_all
+from pipeline.chunks import Chunk, Reading
+from pipeline.engine import Choice
+from pipeline.inputs import InputFile
+from pipeline.labelling import Labelled, label, texts_of
+from pipeline.pool import Pool, processes_for
+from pipeline.scorer import Scorer
+from pipeline.stages import Clock, Stages
+from pipeline.writing import write_parts
+from schemas.errors import OptionError
+from schemas.manifest import PartMarker
+from schemas.options import ModelOptions, ScoreOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.job import Job
+
+
+class Workplace(Protocol):
+    """Looks at a job's files, loads its model and labels its rows."""
+
+    @property
+    def name(self) -> str | None:
+        """What run.json calls it; None for this machine."""
+
+    def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
+        """The model, and the engine that it is run on. Raises what `Scorer.load` raises."""
+
+    def look(self, files: Sequence[InputFile], encoding: str) -> Iterable[Look]:
+        """What each file shows, in their order. Raises what `pipeline.archive.look_at` raises."""
+
+    def processes(self, choice: Choice, is_large: bool) -> int:
+        """How many processes a job is labelled in."""
+
+    def parts(
+        self, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+    ) -> Iterator[PartMarker]:
+        """Label what is missing in OUT and write it there; the marker of each part as it is complete.
+
+        added: is told some ten times a second how many more rows were labelled. Raises Stopped once the stages were
+        told to stop, when all that was labelled till then is in parts.
+        """
+
+
+class Here:
+    """This machine."""
+
+    name: str | None = None
+
+    def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
+        """As `Workplace` says."""
+        return Scorer.load(None, options, is_large, note)
+
+    def look(self, files: Sequence[InputFile], encoding: str) -> Iterable[Look]:
+        """As `Workplace` says."""
+        return look_at_all(files, encoding)
+
+    def processes(self, choice: Choice, is_large: bool) -> int:
+        """As `Workplace` says."""
+        return processes_for(choice, len(machine.look().gpus), is_large)
+
+    def parts(
+        self, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+    ) -> Iterator[PartMarker]:
+        """As `Workplace` says."""
+        labelled = stages.ahead(self._labelled(job, stages, clock), 1, lambda: added(0))
+        return write_parts(labelled, folder, job.schema, job.scorer.fingerprint, clock, added)
+
+    def _labelled(self, job: Job, stages: Stages, clock: Clock) -> Iterator[Labelled[Chunk]]:
+        archive, scorer = job.archive, job.scorer
+        sources = list(zip(archive.sources, job.standings, strict=True))
+        rate = scorer.choice.tokens_per_second
+        reading = Reading(archive, sources, job.options.limit, lambda: stages.stopping, rate)
+        chunks = stages.ahead(clock.timed("read", iter(reading)))
+        if job.processes == 1:
+            texts = (texts_of(chunk, archive.text_column) for chunk in chunks)
+            yield from label(scorer, texts, stages, clock, reading.took)
+            return
+        with Pool(scorer, job.processes, stages, clock) as pool:
+            yield from pool.label(chunks, archive.text_column, reading.took)
+
+
+@contextlib.contextmanager
+def workplace(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Workplace]:
+    """Where a job with such options is done. Raises OptionError where that cannot be reached."""
+    if model_options.engine != "ray":
+        yield Here()
+        return
+    if not machine.installed("ray"):
+        raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
+    from pipeline.cluster import connected
+
+    with connected(options.ray_address, options.ray_cores) as cluster:
+        yield cluster

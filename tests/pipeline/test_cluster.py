@@ -1,0 +1,281 @@
+"""A job on a Ray cluster of two nodes: as on one machine, whoever dies."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import memo_file
+from pipeline.run import Progress, score_archive
+from pipeline.samples import sample_texts
+from pipeline.stages import Stages
+from schemas.errors import ArchiveError, Interrupted, OptionError, WorkerError
+from schemas.options import ModelOptions, ScoreOptions
+
+ROWS = 130_000  # some four shares
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[Nodes]:
+    """A cluster of two nodes with a core each on this machine."""
+    made = Nodes()
+    yield made
+    made.end()
+
+
+@dataclass
+class Nodes:
+    """The nodes of a cluster, which a test may end."""
+
+    def __post_init__(self) -> None:
+        os.environ |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+        from ray.cluster_utils import Cluster
+
+        self.cluster = Cluster(initialize_head=True, head_node_args=self.sizes)
+        self.second = self.cluster.add_node(**self.sizes)
+
+    @property
+    def sizes(self) -> dict[str, object]:
+        return {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+
+    @property
+    def options(self) -> ScoreOptions:
+        return ScoreOptions(ray_address=self.cluster.address)
+
+    def lose_one(self) -> None:
+        """Kill a node, as a power cut does, without a word to its labellers or to the driver."""
+        self.cluster.remove_node(self.second, allow_graceful=False)
+
+    def restore(self) -> None:
+        """Bring the second node back where it was lost."""
+        if not self.second.any_processes_alive():
+            self.second = self.cluster.add_node(**self.sizes)
+
+    def end(self) -> None:
+        import ray
+
+        ray.shutdown()
+        self.cluster.shutdown()
+
+
+@pytest.fixture
+def model(tiny_model) -> ModelOptions:
+    return ModelOptions(model=str(tiny_model), precision="fp32", engine="ray")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    samples = sample_texts()
+    texts = [None if i % 501 == 500 else f"{samples[i % len(samples)][:24]} {i}" for i in range(ROWS)]
+    file = tmp_path_factory.mktemp("logs") / "log.parquet"
+    pq.write_table(pa.table({"id": range(ROWS), "text": texts}), file, row_group_size=10_000)
+    return file
+
+
+@pytest.fixture(scope="module")
+def alone(archive, tiny_model, tmp_path_factory) -> pa.Table:
+    """What one machine makes of the archive."""
+    out = tmp_path_factory.mktemp("alone") / "out"
+    score_archive([str(archive)], out, model_options=ModelOptions(model=str(tiny_model), precision="fp32"))
+    return read(out)
+
+
+def read(out: Path) -> pa.Table:
+    """The labelled rows, in the order of the input."""
+    tables = [pq.read_table(file) for file in sorted(out.glob("part-*.parquet"))]
+    return pa.concat_tables(tables).replace_schema_metadata(None)
+
+
+def assert_same(found: pa.Table, expected: pa.Table) -> None:
+    """The same rows in the same order, the probabilities but for rounding."""
+    assert found.schema.equals(expected.schema)
+    for name in expected.schema.names:
+        if pa.types.is_floating(expected.schema.field(name).type):
+            apart = abs(found[name].fill_null(-1).to_numpy() - expected[name].fill_null(-1).to_numpy())
+            assert (apart != apart).sum() == 0
+            assert apart.max() < 1e-4, name
+        elif name != "emotion":  # two labels may be as likely as each other
+            assert found[name].equals(expected[name]), name
+    differ = [a != b for a, b in zip(found["emotion"].to_pylist(), expected["emotion"].to_pylist(), strict=True)]
+    assert sum(differ) <= 5
+
+
+def when(reached: Callable[[Progress], bool], act: Callable[[], object]) -> Callable[[Progress], None]:
+    """A report that acts once, when a run has come so far."""
+    done: list[object] = []
+
+    def report(progress: Progress) -> None:
+        if not done and reached(progress):
+            done.append(True)
+            act()
+
+    return report
+
+
+def test_the_same_rows_come_out_as_on_one_machine(nodes, archive, model, alone, tmp_path):
+    seen: list[int] = []
+    out = tmp_path / "out"
+    result = score_archive([str(archive)], out, nodes.options, model, lambda now: seen.append(now.rows_done))
+    assert_same(read(out), alone)
+    assert len(list(out.glob("part-*.parquet"))) >= 3
+    assert (result.counts.read, result.counts.empty, result.rows_done) == (ROWS, ROWS // 501, ROWS)
+    assert (result.run["engine"]["within"], result.run["engine"]["processes"]) == ("ray", 2)
+    assert result.run["this_run"]["rows_with_text"] == result.counts.labelled
+    assert {"read", "tokenize", "infer", "write"} <= set(result.run["this_run"]["stage_seconds"])
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 3
+    assert score_archive([str(archive)], out, nodes.options, model).rows_done == 0
+    assert not [file for file in out.rglob("*") if file.name.endswith(".tmp")]
+
+
+def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    lines = [f'{i},"여러 줄의\n말, {i}"\n' if i % 3 else f"{i},한 줄의 말 {i}\n" for i in range(70_000)]
+    lines[50_000] = "50000,칸이,너무,많은 줄\n"
+    (folder / "a.csv").write_text("id,text\n" + "".join(lines))
+    with gzip.open(folder / "b.csv.gz", "wt") as file:
+        file.write("id,text\n" + "".join(f"{i},압축된 말 {i}\n" for i in range(500)))
+    (folder / "c.jsonl").write_text("".join(json.dumps({"id": str(i), "text": f"말 {i}"}) + "\n" for i in range(500)))
+    notes: list[str] = []
+    out = tmp_path / "out"
+    result = score_archive([str(folder)], out, nodes.options, model, note=notes.append)
+    local = tmp_path / "local"
+    score_archive([str(folder)], local, model_options=replace(model, engine="auto"))
+    assert_same(read(out), read(local))
+    assert result.counts.rejected == 1
+    rejects = [pq.read_table(place / "_emojob/rejects.parquet") for place in (out, local)]
+    assert rejects[0].equals(rejects[1])
+    assert any("b.csv.gz" in note and "one labeller" in note for note in notes)
+
+
+def test_a_limit_is_kept(nodes, archive, model, tmp_path):
+    out = tmp_path / "out"
+    result = score_archive([str(archive)], out, replace(nodes.options, limit=45_000), model)
+    assert result.counts.read == 45_000
+    assert read(out)["id"].to_pylist() == list(range(45_000))
+    assert score_archive([str(archive)], out, replace(nodes.options, limit=45_000), model).rows_done == 0
+
+
+def test_a_node_that_dies_costs_no_row(nodes, archive, model, alone, tmp_path):
+    out = tmp_path / "out"
+    report = when(lambda progress: progress.rows_done > 5_000, nodes.lose_one)
+    try:
+        result = score_archive([str(archive)], out, nodes.options, model, report)
+        assert not nodes.second.any_processes_alive()
+    finally:
+        nodes.restore()
+    assert_same(read(out), alone)
+    assert result.counts.read == ROWS
+
+
+def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, model, tmp_path):
+    ended = threading.Event()
+
+    def kill() -> None:
+        while not ended.is_set():
+            for process in psutil.process_iter(["cmdline"]):
+                if (process.info["cmdline"] or [""])[0].startswith("ray::Labeller.label"):
+                    process.kill()
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with pytest.raises(WorkerError, match=r"4 labellers ended, one after the other, at the rows of .*log\.parquet"):
+            score_archive([str(archive)], tmp_path / "out", nodes.options, model)
+    finally:
+        ended.set()
+        killer.join()
+
+
+def test_an_interruption_keeps_what_was_done(nodes, archive, model, alone, tmp_path):
+    out, stages = tmp_path / "out", Stages()
+    report = when(lambda progress: progress.rows_done > 20_000, stages.stop)
+    with pytest.raises(Interrupted, match="goes on from there"):
+        score_archive([str(archive)], out, nodes.options, model, report, stages=stages)
+    assert json.loads((out / "_emojob/run.json").read_text())["state"] == "interrupted"
+    kept = {file.name: file.stat().st_mtime_ns for file in out.glob("part-*.parquet")}
+    assert sum(pq.read_metadata(out / name).num_rows for name in kept) > 10_000
+    score_archive([str(archive)], out, nodes.options, model)
+    assert_same(read(out), alone)
+    assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
+
+
+_ALONE = """
+import sys
+from pathlib import Path
+from pipeline.run import score_archive
+from schemas.options import ModelOptions, ScoreOptions
+options = ScoreOptions(ray_address=sys.argv[4])
+model = ModelOptions(model=sys.argv[3], precision="fp32", engine="ray")
+score_archive([sys.argv[1]], Path(sys.argv[2]), options, model, lambda progress: print(progress.rows_done, flush=True))
+"""
+
+
+def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, archive, model, alone, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", _ALONE, str(archive), str(out), str(model.model), str(nodes.cluster.address)]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    for line in driver.stdout:
+        if int(line) > 40_000:
+            driver.send_signal(signal.SIGKILL)
+            break
+    driver.wait()
+    driver.stdout.close()
+    kept = {file.name: file.stat().st_mtime_ns for file in (out / "_emojob/parts").glob("*.json")}
+    result = score_archive([str(archive)], out, nodes.options, model)
+    assert_same(read(out), alone)
+    assert result.rows_done < ROWS
+    assert kept
+    assert {name: (out / "_emojob/parts" / name).stat().st_mtime_ns for name in kept} == kept
+
+
+def test_what_labellers_remember_is_kept(nodes, model, tmp_path):
+    file, memo = tmp_path / "a.csv", tmp_path / "memo"
+    file.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(200)))
+    score_archive([str(file)], tmp_path / "one", replace(nodes.options, memo=str(memo)), model)
+    result = score_archive([str(file)], tmp_path / "two", replace(nodes.options, memo=str(memo)), model)
+    assert memo.stat().st_size > 1000
+    assert result.run["this_run"]["inferred_rows"] == 0
+    assert result.run["this_run"]["memo_share"] == 1
+    assert memo_file.find(str(memo)) == memo
+
+
+def test_an_error_on_a_node_is_the_same_line(nodes, model, tmp_path):
+    good = tmp_path / "good.parquet"
+    pq.write_table(pa.table({"text": [f"말 {i}" * 9 for i in range(9_000)]}), good, compression="none")
+    content = bytearray(good.read_bytes())
+    content[4:2000] = bytes(1996)
+    bad = tmp_path / "bad.parquet"
+    bad.write_bytes(content)
+    with pytest.raises(ArchiveError, match=r"bad\.parquet is damaged") as remote:
+        score_archive([str(bad)], tmp_path / "out", nodes.options, model)
+    with pytest.raises(ArchiveError) as local:
+        score_archive([str(bad)], tmp_path / "local", model_options=replace(model, engine="auto"))
+    assert str(remote.value) == str(local.value)
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(ArchiveError, match=r"empty\.csv is empty"):
+        score_archive([str(tmp_path / "empty.csv")], tmp_path / "out", nodes.options, model)
+
+
+def test_what_a_cluster_has_not_is_told(nodes, archive, model, tmp_path):
+    with pytest.raises(OptionError, match="the cluster has no GPU"):
+        score_archive([str(archive)], tmp_path / "out", nodes.options, replace(model, device="cuda"))
+    with pytest.raises(OptionError, match="no node of the cluster has 9 cores"):
+        score_archive([str(archive)], tmp_path / "out", replace(nodes.options, ray_cores=9), model)
+    assert not (tmp_path / "out").exists()

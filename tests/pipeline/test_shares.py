@@ -1,0 +1,90 @@
+"""Shares: what is to be labelled, cut at borders, each row in one share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import shares as module
+from pipeline.archive import Archive, Source
+from pipeline.inputs import InputFile
+from pipeline.output import Span, Standing
+from pipeline.shares import rows_each, shares
+from pipeline.windows import Border
+from schemas.manifest import Counts
+
+
+def source(name: str, rows: int, borders: list[int]) -> Source:
+    file = InputFile(Path(f"/logs/{name}"), "csv", None)
+    return Source(
+        file, 10 * rows, name, pa.schema([]), "utf-8", rows, borders=tuple(Border(row, 10 * row) for row in borders)
+    )
+
+
+def standing(number: int, missing: list[Span], reached: int) -> Standing:
+    return Standing(number, missing, reached, Counts(), [])
+
+
+def cut(sources, standings, limit=None, rows=100, conversation=None):
+    archive = Archive(sources, pa.schema([]), "text", conversation)
+    return [(one.number, one.span.first_row, one.span.stop_row) for one in shares(archive, standings, limit, rows)]
+
+
+def test_a_large_input_is_cut_at_borders_far_enough_apart():
+    one = source("a", 1000, [90, 210, 290, 310, 950])
+    assert cut([one], [standing(7, [Span()], 0)]) == [(7, 0, 210), (7, 210, 310), (7, 310, 950), (7, 950, None)]
+
+
+def test_each_share_knows_the_border_that_it_begins_at():
+    one = source("a", 1000, [210, 310])
+    archive = Archive([one], pa.schema([]), "text")
+    found = [share.source.borders for share in shares(archive, [standing(0, [Span()], 0)], None, 100)]
+    assert found == [(), (Border(210, 2100),), (Border(310, 3100),)]
+
+
+def test_gaps_are_cut_each_for_itself():
+    one = source("a", 1000, [100, 200, 300, 400, 500])
+    gaps = [Span(100, 300), Span(450, 470), Span(600)]
+    assert cut([one], [standing(0, gaps, 600)]) == [(0, 100, 200), (0, 200, 300), (0, 450, 470), (0, 600, None)]
+
+
+def test_a_limit_ends_within_an_input():
+    both = [source("a", 100, []), source("b", 1000, [100, 200, 300])]
+    assert cut(both, [standing(0, [Span()], 0), standing(1, [Span()], 0)], limit=350) == [
+        (0, 0, None), (1, 0, 100), (1, 100, 200), (1, 200, 250)
+    ]  # fmt: skip
+    assert cut(both, [standing(0, [], 100), standing(1, [Span()], 0)], limit=100) == []
+
+
+def test_a_limit_that_is_just_the_rows_lets_the_input_end():
+    assert cut([source("a", 100, [])], [standing(0, [Span()], 0)], limit=100) == [(0, 0, None)]
+
+
+def test_an_input_whose_conversations_matter_is_not_cut():
+    one = source("a", 1000, [100, 200])
+    assert cut([one], [standing(0, [Span()], 0)], conversation="room") == [(0, 0, None)]
+
+
+@given(
+    st.lists(st.integers(1, 999), max_size=30, unique=True).map(sorted),
+    st.lists(st.integers(0, 1000), max_size=10, unique=True).map(sorted),
+    st.integers(1, 400),
+    st.one_of(st.none(), st.integers(1, 1200)),
+)
+def test_each_missing_row_before_the_limit_is_in_one_share(borders, edges, rows, limit):
+    gaps = [Span(a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+    if len(edges) % 2:
+        gaps.append(Span(edges[-1]))
+    missing = [row for gap in gaps for row in range(gap.first_row, 1000 if gap.stop_row is None else gap.stop_row)]
+    found = cut([source("a", 1000, borders)], [standing(0, gaps, 1000)], limit, rows)
+    given_out = [row for _, first, stop in found for row in range(first, 1000 if stop is None else stop)]
+    assert given_out == [row for row in missing if limit is None or row < limit]
+
+
+def test_shares_are_as_many_as_keep_all_at_work_but_not_tiny():
+    assert rows_each(100, 8) == module.BORDER_ROWS
+    assert rows_each(8_000_000, 8) == module.PART_ROWS
+    assert rows_each(1_600_000, 4) == 100_000
