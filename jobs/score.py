@@ -35,6 +35,8 @@ _CONVERSATIONS = "Column that tells conversations apart.  [default: where the mo
     "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
     help="Unreadable rows (or share of rows) beyond which the exit code is 3.",
 )  # fmt: skip
+@click.option("--ray-address", metavar="HOST:PORT", help="Cluster for --engine ray.  [default: this machine alone]")
+@click.option("--ray-cores", type=int, metavar="N", help="Cores of each labeller without a GPU, for --engine ray.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take; label nothing.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)

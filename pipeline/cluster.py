@@ -8,9 +8,12 @@ actor that dies is handed to another, which goes on behind the parts that were c
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
+import re
 import signal
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,12 +30,13 @@ from ray.exceptions import RayError, RayTaskError
 from pipeline import model
 from pipeline.archive import Archive, Look, look_at
 from pipeline.batching import Layout, Packed
+from pipeline.encoded import Encoded
 from pipeline.engine import Choice
 from pipeline.inputs import InputFile
 from pipeline.job import Job
 from pipeline.labeller import Labeller, Remembered, Shipment, Work, add_tally, scout, ship, told
 from pipeline.scorer import Scorer, settled
-from pipeline.shares import Share, rows_each, shares
+from pipeline.shares import Share, rows_each, shares, undivided
 from pipeline.stages import Clock, Stages, Stopped
 from schemas.errors import EmojobError, OptionError, WorkerError
 from schemas.manifest import PartMarker
@@ -40,13 +44,11 @@ from schemas.options import ModelOptions
 
 T = TypeVar("T")
 
-#: For Ray: nothing is told to others, and a cluster of this machine alone works as hard as a run without one.
-_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
-
 _CORES = 4  # of a labeller without a GPU, where nodes have so many
-_TICK = 0.2  # seconds between looks at how far the labellers are
+_TICK = 0.5  # seconds between looks at how far the labellers are
 _GROWTH = 10.0  # seconds between looks at whether the cluster has room for more of them
 _PATIENCE = 60.0  # seconds that labellers have to write what they did when they are told to stop
+_LONGEST_WAIT = 1800.0  # seconds in which no labeller is ready before the job is given up
 _DEATHS = 4  # labellers that one share may cost before the job is given up
 _LOOKS = 4  # files looked at at the same time, for each core of the cluster
 
@@ -61,11 +63,10 @@ def connected(address: str | None, cores: int | None) -> Iterator[Cluster]:
         yield Cluster(cores)
         return
     address = address or os.environ.get("RAY_ADDRESS")
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
     alone: dict[str, Any] = {} if address else {"include_dashboard": False}
     with _handlers_kept():
         try:
+            _check_answer(address)
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
         except EmojobError:  # raised by a signal
             raise
@@ -79,6 +80,13 @@ def connected(address: str | None, cores: int | None) -> Iterator[Cluster]:
         yield Cluster(cores)
     finally:
         ray.shutdown()
+
+
+def _check_answer(address: str | None) -> None:
+    """Raise OSError at once where nobody listens at HOST:PORT; Ray itself tries for minutes."""
+    place = re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:(\d{1,5})", address or "")
+    if place:
+        socket.create_connection((place[1], int(place[2])), timeout=10).close()
 
 
 @contextlib.contextmanager
@@ -113,7 +121,8 @@ class Cluster:
 
     def __init__(self, cores: int | None) -> None:
         self._wanted_cores = cores
-        self._shipment: Shipment | None = None
+        self.shipment: Shipment | None = None
+        self.note: Callable[[str], None] = lambda text: None
 
     def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
         """As `Workplace` says. The engine is chosen on a node, once, so that all labellers have the same."""
@@ -125,6 +134,7 @@ class Cluster:
             raise OptionError(
                 f"no node of the cluster has {self._cores()} cores free for a labeller: give fewer as --ray-cores"
             )
+        self.note = note
         note("asking the cluster which engine suits the model")
         task = ray.remote(scout).options(**self._resources(options.device))
         try:
@@ -135,7 +145,7 @@ class Cluster:
             raise chosen
         choice, batch_tokens = chosen
         same = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
-        self._shipment = replace(shipment, options=same)
+        self.shipment = replace(shipment, options=same)
         return Scorer(loaded, _Elsewhere(choice), replace(options, batch_tokens=batch_tokens))
 
     def look(self, files: Sequence[InputFile], encoding: str) -> Iterator[Look]:
@@ -156,17 +166,21 @@ class Cluster:
         """As `Workplace` says: what the cluster has room for now."""
         return max(1, self._room(choice.device))
 
+    def rate(self, scorer: Scorer, encoded: Encoded, seconds: float) -> float:
+        """As `Workplace` says: what was measured on a node as the engine was chosen."""
+        return scorer.choice.tokens_per_second or 0.0
+
     def parts(
         self, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """As `Workplace` says. Raises WorkerError where a share ends labeller after labeller."""
         return _Labelling(self, job, folder, stages, clock, added).parts()
 
-    def labeller(self, device: str, remembered: Any) -> Any:
+    def labeller(self, device: str) -> Any:
         """A new actor; it is there at once, and at work when Ray finds room for it."""
         settings: dict[str, Any] = {"max_restarts": -1, "concurrency_groups": {"aside": 2}, **self._resources(device)}
         kind: Any = ray.remote(**settings)(Labeller)
-        return kind.remote(self._shipment, remembered)
+        return kind.remote()
 
     def room(self, device: str) -> int:
         """For how many labellers the cluster has nodes, whoever else is on them."""
@@ -229,6 +243,7 @@ class _Hand:
         self.is_ready = False
         self.share: Share | None = None
         self.rows = 0
+        self.next_look = 0.0
         self.awaited: dict[Any, str] = {}  # what was asked of it, and not answered yet
 
     def ask(self, what: str, *given: Any) -> None:
@@ -252,12 +267,14 @@ class _Labelling:
         memo = job.scorer.memo
         self.remembered = _Stored(Remembered(memo.multipliers, memo.contents()))
         self.hands: list[_Hand] = []
-        self.back: deque[Share] = deque()  # shares that a labeller could not finish
+        self.waiting: deque[Share] = deque()  # shares that one could not finish, or that comes next
         self.deaths: dict[tuple[int, int], int] = {}
         self.shown = 0  # rows that `added` was told of
         self.in_parts = 0
         self.most = 1
         self.next_growth = 0.0
+        self.idle_since: float | None = None  # when it was first seen that no labeller is ready
+        self.has_waited = False
 
     def parts(self) -> Iterator[PartMarker]:
         """The markers of parts as they are complete, in no order."""
@@ -265,6 +282,8 @@ class _Labelling:
         rows = max(0, job.rows - job.counts_before.read)
         each = rows_each(rows, max(1, self.cluster.room(self.device)))
         self.most = rows // each + len(job.archive.sources)  # labellers that there is work for
+        for line in undivided(job.archive):
+            self.cluster.note(line)
         todo = shares(job.archive, job.standings, job.options.limit, each)
         self.stages.begin()
         written: dict[str, int] = {}
@@ -272,7 +291,7 @@ class _Labelling:
             while True:
                 self._grow()
                 self._hand_out(todo)
-                if not any(hand.share for hand in self.hands):
+                if not self._has_more(todo) and not any(hand.share for hand in self.hands):
                     break
                 for marker in self._heard():
                     written[marker.part] = marker.part_bytes
@@ -291,20 +310,43 @@ class _Labelling:
         if time.monotonic() < self.next_growth:
             return
         self.next_growth = time.monotonic() + _GROWTH
+        if any(hand.is_ready for hand in self.hands):
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = time.monotonic()
+        self._wait_for(time.monotonic() - self.idle_since if self.idle_since else 0.0)
         while len(self.hands) < min(max(1, self.cluster.room(self.device)), self.most):
-            hand = _Hand(self.cluster.labeller(self.device, self.remembered))
-            hand.ask("ready")
+            hand = _Hand(self.cluster.labeller(self.device))
+            hand.ask("ready", self.cluster.shipment, self.remembered)
             self.hands.append(hand)
+
+    def _wait_for(self, seconds: float) -> None:
+        """Say once that no labeller is ready, which may be right on a busy cluster, and give up at last."""
+        if seconds > _LONGEST_WAIT:
+            raise WorkerError(
+                f"no labeller was ready for {_LONGEST_WAIT:,.0f} seconds: see `ray status` for room, and Ray's logs "
+                "for labellers that die as they start; the same command then goes on"
+            )
+        if seconds > _PATIENCE and not self.has_waited:
+            self.has_waited = True
+            self.cluster.note("no labeller is ready yet: the cluster has no room, or they die as they start; waiting")
 
     def _hand_out(self, todo: Iterator[Share]) -> None:
         """Give a share to each labeller that has none, as soon as it is ready."""
-        for hand in self.hands:
-            if hand.share is None:
-                hand.share = self.back.popleft() if self.back else next(todo, None)
-            if hand.is_ready and hand.share and "label" not in hand.awaited.values():
-                hand.ask("label", self.work, hand.share)
-            elif hand.is_ready and hand.share and "rows" not in hand.awaited.values():
+        now = time.monotonic()
+        for hand in [hand for hand in self.hands if hand.is_ready]:
+            if hand.share and now >= hand.next_look and "rows" not in hand.awaited.values():
                 hand.ask("rows")
+                hand.next_look = now + _TICK
+            if not hand.share and self._has_more(todo):
+                hand.share = self.waiting.popleft()
+                hand.ask("label", self.work, hand.share)
+
+    def _has_more(self, todo: Iterator[Share]) -> bool:
+        """Whether a share waits for a labeller."""
+        if not self.waiting:
+            self.waiting.extend(itertools.islice(todo, 1))
+        return bool(self.waiting)
 
     def _heard(self) -> Iterator[PartMarker]:
         """What labellers say within a moment. Raises their errors."""
@@ -356,18 +398,16 @@ class _Labelling:
                     f"{share.span.first_row:,} on ({_kind(error)}): see to the nodes' memory; the same command "
                     f"then goes on"
                 ) from error
-            self.back.append(share)
+            self.waiting.append(share)
         hand.is_ready, hand.rows = False, 0
         hand.awaited.clear()
-        hand.ask("ready")
+        hand.ask("ready", self.cluster.shipment, self.remembered)
 
     def _stopped(self) -> Iterator[PartMarker]:
         """Tell the labellers to stop, and wait till what they did is in parts."""
         for hand in self.hands:
-            if hand.is_ready:
+            if hand.share:
                 hand.ask("stop")
-            else:
-                hand.share = None
         deadline = time.monotonic() + _PATIENCE
         while any(hand.share for hand in self.hands) and time.monotonic() < deadline:
             yield from self._heard()

@@ -133,14 +133,18 @@ def told(work: Callable[[], T]) -> T | EmojobError:
 class Labeller:
     """A process that labels. Its methods are called from elsewhere, `rows` and `stop` while `label` is at work."""
 
-    def __init__(self, shipment: Shipment, remembered: Callable[[], Remembered]) -> None:
+    def __init__(self) -> None:
         machine.keep_memory_whole()
         self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
-        self._scorer = told(lambda: _remembering(load(shipment, patient=False), remembered()))
+        self._scorer: Scorer | None = None
 
-    def ready(self) -> EmojobError | None:
+    def ready(self, shipment: Shipment, remembered: Callable[[], Remembered]) -> EmojobError | None:
         """None once the model is there, or why it is not."""
-        return self._scorer if isinstance(self._scorer, EmojobError) else None
+
+        def begin() -> None:
+            self._scorer = self._scorer or _remembering(load(shipment, patient=False), remembered())
+
+        return told(begin)
 
     def label(self, work: Work, share: Share) -> Done | EmojobError:
         """Label a share; an error is returned. After `stop` it comes back soon, with what is in parts by then."""
@@ -157,15 +161,15 @@ class Labeller:
 
     def memo(self) -> Contents:
         """What it remembers."""
-        return self._at_hand().memo.contents()
+        return self._begun().memo.contents()
 
-    def _at_hand(self) -> Scorer:
-        if isinstance(self._scorer, EmojobError):
-            raise self._scorer
+    def _begun(self) -> Scorer:
+        if self._scorer is None:
+            raise AssertionError("not ready")
         return self._scorer
 
     def _label(self, work: Work, share: Share) -> Done:
-        scorer, stages, clock = self._at_hand(), Stages(), Clock()
+        scorer, stages, clock = self._begun(), Stages(), Clock()
         self._place, self._rows, self._stages, scorer.tally = share.place, 0, stages, Tally()
         markers, rest = rest_of(share, work.folder, scorer.fingerprint)
         if self._is_stopped or rest is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from pipeline.destination import check_one_file, rejects_beside, still_complete,
 from pipeline.job import Job, check_default_out, default_out, open_job
 from pipeline.memo import Memo
 from pipeline.output import Output, refuse_foreign
-from pipeline.speed import tokens_per_second
-from pipeline.workplace import workplace
+from pipeline.run import Result
+from pipeline.runfile import how_run
+from pipeline.workplace import Workplace, workplace
 from schemas.options import ModelOptions, ScoreOptions
 
 _PLACES = 4  # of the archive that a sample is taken from
@@ -47,9 +49,14 @@ def plan_archive(
     begun = time.perf_counter()
     with workplace(options, model_options) as where:
         job = open_job(inputs, output, options, model_options, where, note, [place, rejects_beside(place)])
-    if out is None:
-        check_default_out(output, inputs[0], job.archive)
-    opened = time.perf_counter() - begun
+        if out is None:
+            check_default_out(output, inputs[0], job.archive)
+        opened = time.perf_counter() - begun
+        return _plan(job, where, place, before, opened)
+
+
+def _plan(job: Job, where: Workplace, place: Path, before: Result | None, opened: float) -> dict[str, Any]:
+    """before: what a labelled file holds already; opened: seconds that the job took to open."""
     done = before.counts.read if before else job.counts_before.read
     ends = before or all(standing.complete for standing in job.standings)
     left = 0 if ends else max(0, job.rows - done)
@@ -62,14 +69,14 @@ def plan_archive(
         "rows_about" if job.is_estimate else "rows": job.rows,
         "rows_complete": done,
         "output": str(place),
-        "engine": f"{choice.engine} on {choice.device} in {choice.precision}",
+        "engine": how_run({**asdict(choice), "processes": job.processes, "within": where.name}),
     }
     if left:
-        plan |= _estimate(job, left, opened)
+        plan |= _estimate(job, where, left, opened)
     return plan
 
 
-def _estimate(job: Job, rows: int, opening: float) -> dict[str, Any]:
+def _estimate(job: Job, where: Workplace, rows: int, opening: float) -> dict[str, Any]:
     """Tokens of so many rows, and seconds that a run of them takes. opening: seconds that it takes before its first."""
     scorer, memo = job.scorer, _memo(job)
     sampled = tokens = inferred = 0
@@ -85,11 +92,12 @@ def _estimate(job: Job, rows: int, opening: float) -> dict[str, Any]:
     if not sampled:
         return {}
     reading = (time.perf_counter() - begun) / sampled
-    largest = max(pieces, key=lambda encoded: len(encoded.ids))
-    rate = tokens_per_second(scorer.engine, largest, scorer.batch_tokens, _SECONDS)
+    rate = where.rate(scorer, max(pieces, key=lambda encoded: len(encoded.ids)), _SECONDS)
     if not rate:
         return {}
     engine = inferred / sampled / rate / job.processes
+    if where.name:  # each labeller reads for itself
+        reading /= job.processes
     # a GPU works while the processor reads on; on a processor the two share the cores
     each = max(engine, reading) if scorer.choice.device == "cuda" else engine + reading
     return {

@@ -65,7 +65,8 @@ def how_run(engine: dict[str, Any]) -> str:
     """What a run was done on, in words, from its run.json's `engine`."""
     number = engine.get("processes", 1)
     device = f"{number} x {engine['device']}" if number > 1 else engine["device"]
-    return f"{engine['engine']} on {device} in {engine['precision']}"
+    within = " on Ray" if engine.get("within") == "ray" else ""
+    return f"{engine['engine']} on {device} in {engine['precision']}{within}"
 
 
 def _model(scorer: Scorer) -> dict[str, Any]:

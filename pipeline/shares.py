@@ -33,6 +33,23 @@ def rows_each(rows: int, labellers: int) -> int:
     return min(max(rows // (_EACH * labellers), BORDER_ROWS), PART_ROWS)
 
 
+def undivided(archive: Archive) -> list[str]:
+    """Lines that say which large inputs are not cut, and why."""
+    reasons: dict[str, list[str]] = {}
+    for source in archive.sources:
+        if (source.rows or 0) < 2 * BORDER_ROWS:
+            continue
+        if archive.conversation_column:
+            reasons.setdefault("the model reads each text's previous one", []).append(source.file.path.name)
+        elif not source.borders:
+            why = "it has one row group" if source.file.format == "parquet" else "it is compressed as a whole"
+            reasons.setdefault(why, []).append(source.file.path.name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: one labeller does all of it, as {why}"
+        for why, names in reasons.items()
+    ]
+
+
 def shares(archive: Archive, standings: Sequence[Standing], limit: int | None, rows: int) -> Iterator[Share]:
     """What of an archive is to be labelled, in order, cut at borders into shares of at least `rows` rows.
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 #: Version of the layout of OUT; a newer one is refused, an older one read.
 FORMAT = 1
@@ -29,7 +31,8 @@ class Counts:
     confidences: Sequence[int] = field(default_factory=lambda: [0] * CONFIDENCE_BINS)
 
     def __post_init__(self) -> None:
-        self.confidences = _histogram(self.confidences)
+        if not isinstance(self.confidences, array):
+            self.confidences = _compact(_rows(self.confidences))
 
     @property
     def labelled(self) -> int:
@@ -63,12 +66,12 @@ class Counts:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Counts:
         """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it holds no counts."""
-        bins = [0] * CONFIDENCE_BINS
-        for i, rows in plain["confidences"].items():
-            if not 0 <= int(i) < CONFIDENCE_BINS:
-                raise ValueError(f"bin {i}")
-            bins[int(i)] = rows
-        counts = cls(**{**plain, "confidences": bins})
+        bins = np.zeros(CONFIDENCE_BINS, np.uint64)
+        given = [*map(int, plain["confidences"])]
+        if given and not 0 <= min(given) <= max(given) < CONFIDENCE_BINS:
+            raise ValueError("a bin that there is not")
+        bins[given] = _rows(plain["confidences"].values())
+        counts = cls(**{**plain, "confidences": _compact(bins)})
         rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, *counts.emotions.values()]
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
@@ -85,16 +88,23 @@ class Counts:
         self.unknown_tokens += other.unknown_tokens
         for emotion, rows in other.emotions.items():
             self.emotions[emotion] = self.emotions.get(emotion, 0) + rows
-        self.confidences = _histogram(map(operator.add, self.confidences, other.confidences))
+        mine, theirs = np.asarray(self.confidences, np.uint64), np.asarray(other.confidences, np.uint64)
+        self.confidences = _compact(mine + theirs)
 
 
-def _histogram(rows: Iterable[int]) -> array[int]:
-    """Rows a bin, as small as they can be: a driver holds those of 100,000 parts. Raises TypeError, ValueError."""
-    rows = list(rows)
+def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
+    """Numbers of rows. Raises TypeError, ValueError."""
     try:
-        return array("I" if max(rows) < 1 << 32 else "Q", rows)
+        return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
         raise ValueError("a number of rows below 0") from None
+
+
+def _compact(rows: NDArray[np.uint64]) -> array[int]:
+    """Rows a bin, in as little memory as they need: a driver holds the markers of 100,000 parts."""
+    if int(rows.max(initial=0)) < 1 << 32:
+        return array("I", rows.astype(np.uint32).tobytes())
+    return array("Q", rows.tobytes())
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ class ScoreConfig:
     max_length: int = ModelOptions.max_length
     max_rejects: str = ScoreOptions.max_rejects
     memo: str | None = None
+    ray_address: str | None = None
+    ray_cores: int | None = None
 
     def __post_init__(self) -> None:
         self.options()
@@ -92,6 +94,8 @@ class ScoreConfig:
             time_column=self.time_column,
             speaker_column=self.speaker_column,
             memo=self.memo,
+            ray_address=self.ray_address,
+            ray_cores=self.ray_cores,
         )
 
     def model_options(self) -> ModelOptions:

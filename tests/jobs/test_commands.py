@@ -124,7 +124,11 @@ def test_the_sample_is_labelled_where_one_stands(emojob, tmp_path, monkeypatch):
         (["--text-column", "nothing"], "nothing"),
         (["--model", "/no/such/model"], "/no/such/model"),
         (["--no-such-option"], "--no-such-option"),
-        (["--engine", "ray"], "ray"),
+        (
+            ["--engine", "ray", "--ray-address", "127.0.0.1:1"],
+            "--ray-address 127.0.0.1:1: no Ray cluster answers there",
+        ),
+        (["--ray-cores", 0], "--ray-cores 0"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_2(emojob, log, arguments, said):

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import memo_file
+from pipeline import cluster, memo_file
 from pipeline.run import Progress, score_archive
 from pipeline.samples import sample_texts
 from pipeline.stages import Stages
@@ -149,7 +149,7 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
     lines[50_000] = "50000,칸이,너무,많은 줄\n"
     (folder / "a.csv").write_text("id,text\n" + "".join(lines))
     with gzip.open(folder / "b.csv.gz", "wt") as file:
-        file.write("id,text\n" + "".join(f"{i},압축된 말 {i}\n" for i in range(500)))
+        file.write("id,text\n" + "".join(f"{i},압축된 말 {i}\n" for i in range(62_000)))
     (folder / "c.jsonl").write_text("".join(json.dumps({"id": str(i), "text": f"말 {i}"}) + "\n" for i in range(500)))
     notes: list[str] = []
     out = tmp_path / "out"
@@ -183,24 +183,21 @@ def test_a_node_that_dies_costs_no_row(nodes, archive, model, alone, tmp_path):
     assert result.counts.read == ROWS
 
 
-def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, model, tmp_path):
-    ended = threading.Event()
-
+def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, model, tmp_path, monkeypatch):
     def kill() -> None:
-        while not ended.is_set():
-            for process in psutil.process_iter(["cmdline"]):
-                if (process.info["cmdline"] or [""])[0].startswith("ray::Labeller.label"):
-                    process.kill()
-            time.sleep(0.05)
+        for process in psutil.process_iter(["cmdline"]):
+            if (process.info["cmdline"] or [""])[0].startswith("ray::Labeller"):
+                process.kill()
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        with pytest.raises(WorkerError, match=r"4 labellers ended, one after the other, at the rows of .*log\.parquet"):
-            score_archive([str(archive)], tmp_path / "out", nodes.options, model)
-    finally:
-        ended.set()
-        killer.join()
+    def ask(hand, what, *given):
+        asked(hand, what, *given)
+        if what == "label":
+            threading.Timer(0.3, kill).start()
+
+    asked = cluster._Hand.ask
+    monkeypatch.setattr(cluster._Hand, "ask", ask)
+    with pytest.raises(WorkerError, match=r"4 labellers ended, one after the other, at the rows of .*log\.parquet"):
+        score_archive([str(archive)], tmp_path / "out", nodes.options, model)
 
 
 def test_an_interruption_keeps_what_was_done(nodes, archive, model, alone, tmp_path):
@@ -279,3 +276,20 @@ def test_what_a_cluster_has_not_is_told(nodes, archive, model, tmp_path):
     with pytest.raises(OptionError, match="no node of the cluster has 9 cores"):
         score_archive([str(archive)], tmp_path / "out", replace(nodes.options, ray_cores=9), model)
     assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, archive, model, alone, tmp_path):
+    command = [sys.executable, "-m", "jobs", "score", str(archive), "-o", str(tmp_path / "out"), "--log-format", "json"]
+    command += ["--engine", "ray", "--ray-address", nodes.cluster.address]
+    command += ["--model", str(model.model), "--precision", "fp32"]
+    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 100
+    while not list((tmp_path / "out").glob("part-*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGINT)
+    out, err = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "goes on from there" in err
+    assert not [line for line in (out + err).splitlines() if not line.startswith("{")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert_same(read(tmp_path / "out"), alone)

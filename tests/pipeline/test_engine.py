@@ -50,7 +50,7 @@ def test_what_comes_into_question(chosen, options, expected):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"engine": "ray"}, "--engine ray is not in this version"),
+        ({"engine": "ray"}, "--engine ray is for `emojob score` and `nightly`"),
         ({"device": "cuda"}, "--device cuda: no CUDA device"),
         ({"engine": "torch", "precision": "int8"}, "--precision int8 is not for --engine torch"),
         ({"engine": "openvino", "precision": "fp16"}, "leave --precision fp16 out"),

@@ -12,7 +12,7 @@ from pipeline import shares as module
 from pipeline.archive import Archive, Source
 from pipeline.inputs import InputFile
 from pipeline.output import Span, Standing
-from pipeline.shares import rows_each, shares
+from pipeline.shares import rows_each, shares, undivided
 from pipeline.windows import Border
 from schemas.manifest import Counts
 
@@ -66,6 +66,15 @@ def test_a_limit_that_is_just_the_rows_lets_the_input_end():
 def test_an_input_whose_conversations_matter_is_not_cut():
     one = source("a", 1000, [100, 200])
     assert cut([one], [standing(0, [Span()], 0)], conversation="room") == [(0, 0, None)]
+
+
+def test_large_inputs_that_cannot_be_cut_are_told():
+    large = [source(name, 10 * module.BORDER_ROWS, []) for name in ("a", "b")]
+    (line,) = undivided(Archive([*large, source("c", 9, [])], pa.schema([]), "text"))
+    assert line == "a and 1 more: one labeller does all of it, as it is compressed as a whole"
+    (line,) = undivided(Archive(large, pa.schema([]), "text", "room"))
+    assert line.endswith("as the model reads each text's previous one")
+    assert undivided(Archive([source("a", 10 * module.BORDER_ROWS, [40_000])], pa.schema([]), "text")) == []
 
 
 @given(

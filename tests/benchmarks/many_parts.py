@@ -1,0 +1,143 @@
+"""What the driver of a large job does, without the rows: planning, listing markers and summing up 100,000 parts.
+
+    python tests/benchmarks/many_parts.py [--parts 100000] [--inputs 1000]
+
+Makes an OUT in which all parts but every hundredth are complete, each with a marker as a run writes it and a file of
+one byte in place of its rows. Then, in a process of its own, it does what a run does with it: reads the markers, finds
+what is missing, cuts it into shares, and the whole as well, adds up the counts, and writes run.json. Prints the seconds
+of each and the peak memory.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+import pyarrow as pa
+
+from pipeline.archive import Archive, Source
+from pipeline.inputs import InputFile
+from pipeline.output import Output
+from pipeline.parts import PART_ROWS, part_place
+from pipeline.shares import shares
+from pipeline.windows import BORDER_ROWS, Border
+from schemas.labels import DEFAULT_LABELS
+from schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
+
+
+def sources(inputs: int, parts: int) -> list[Source]:
+    """Inputs of so many parts each, with borders as a look at them finds them."""
+    rows = parts * PART_ROWS
+    borders = tuple(Border(row, 60 * row) for row in range(BORDER_ROWS, rows, BORDER_ROWS))
+    return [
+        Source(
+            InputFile(Path(f"/logs/{i:06d}.csv"), "csv", None),
+            60 * rows,
+            f"{i:064x}",
+            pa.schema([("text", pa.string())]),
+            "utf-8",
+            rows,
+            borders=borders,
+        )
+        for i in range(inputs)
+    ]
+
+
+def write(out: Path, inputs: int, parts: int) -> None:
+    """The complete parts of an OUT."""
+    rng = np.random.default_rng(0)
+    (out / "_emojob" / "parts").mkdir(parents=True)
+    for number, source in enumerate(sources(inputs, parts)):
+        for i in range(parts):
+            if (number * parts + i) % 100 == 99:
+                continue
+            emotions = dict(zip(DEFAULT_LABELS, rng.multinomial(PART_ROWS, [1 / 6] * 6).tolist(), strict=True))
+            bins = np.bincount(
+                (rng.beta(4, 2, PART_ROWS // 40) * CONFIDENCE_BINS).astype(int), minlength=CONFIDENCE_BINS
+            )
+            counts = Counts(scored=PART_ROWS, emotions=emotions, confidences=(40 * bins).tolist())
+            place = part_place(out, number, i * PART_ROWS)
+            marker = PartMarker(
+                part=place.part.name,
+                part_bytes=1,
+                input=source.file.name,
+                input_bytes=source.size,
+                input_sha256=source.sha256,
+                encoding="utf-8",
+                first_row=i * PART_ROWS,
+                stop_row=(i + 1) * PART_ROWS,
+                last=i == parts - 1,
+                fingerprint="0123456789abcdef",
+                counts=counts,
+            )
+            place.part.write_bytes(b".")
+            place.marker.write_text(json.dumps(marker.as_json(), ensure_ascii=False, indent=1))
+
+
+def drive(out: Path, inputs: int, parts: int) -> None:
+    """What a run does with OUT, timed."""
+    archive = Archive(sources(inputs, parts), pa.schema([("text", pa.string())]), "text")
+    seconds, begun = {}, time.perf_counter()
+
+    def took(step: str) -> None:
+        nonlocal begun
+        seconds[step], begun = time.perf_counter() - begun, time.perf_counter()
+
+    output = Output(out)
+    output.read_markers()
+    took("markers read")
+    standings = output.standings(archive.sources)
+    took("what is missing")
+    missing = sum(1 for _ in shares(archive, standings, None, PART_ROWS))
+    took("its shares")
+    nothing = [
+        replace(one, missing=[replace(one.missing[0], first_row=0, stop_row=None)], reached=0)
+        for one in standings
+        if one.missing
+    ]
+    everything = sum(
+        1 for _ in shares(replace(archive, sources=archive.sources[: len(nothing)]), nothing, None, PART_ROWS)
+    )
+    took("shares of the whole")
+    output.sweep()
+    took("leftovers swept")
+    counts = Counts()
+    for standing in standings:
+        counts.add(standing.counts)
+    output.write_rejects()
+    output.write_run({"counts": counts.as_json(), "state": "complete"})
+    took("summed up and written")
+    for step, spent in seconds.items():
+        click.echo(f"| {step} | {spent:.1f} s |")
+    what = f"{counts.read:,} rows in {len(output.markers):,} parts, {missing:,} and {everything:,} shares"
+    click.echo(f"| all, for {what} | {sum(seconds.values()):.1f} s |")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    click.echo(f"| peak memory | {peak / 1e6:,.0f} MB |")
+
+
+@click.command()
+@click.option("--parts", type=int, default=100_000)
+@click.option("--inputs", type=int, default=1_000)
+@click.option("--out", hidden=True)
+def main(parts: int, inputs: int, out: str | None) -> None:
+    """Print a table: what is done, the time it takes, the peak memory."""
+    each = max(1, parts // inputs)
+    if out:
+        drive(Path(out), inputs, each)
+        return
+    with tempfile.TemporaryDirectory(prefix="emojob-parts-") as folder:
+        write(Path(folder) / "out", inputs, each)
+        command = [sys.executable, __file__, "--parts", str(parts), "--inputs", str(inputs), "--out", f"{folder}/out"]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
