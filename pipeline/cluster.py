@@ -36,8 +36,9 @@ from pipeline.inputs import InputFile
 from pipeline.job import Job
 from pipeline.labeller import Labeller, Remembered, Shipment, Work, add_tally, scout, ship, told
 from pipeline.scorer import Scorer, settled
-from pipeline.shares import Share, rows_each, shares, undivided
+from pipeline.shares import Share, shares, undivided
 from pipeline.stages import Clock, Stages, Stopped
+from pipeline.windows import BORDER_ROWS
 from schemas.errors import EmojobError, OptionError, WorkerError
 from schemas.manifest import PartMarker
 from schemas.options import ModelOptions
@@ -280,11 +281,11 @@ class _Labelling:
         """The markers of parts as they are complete, in no order."""
         job = self.job
         rows = max(0, job.rows - job.counts_before.read)
-        each = rows_each(rows, max(1, self.cluster.room(self.device)))
-        self.most = rows // each + len(job.archive.sources)  # labellers that there is work for
+        labellers = max(1, self.cluster.room(self.device))
+        self.most = rows // BORDER_ROWS + len(job.archive.sources)  # labellers that there is work for
         for line in undivided(job.archive):
             self.cluster.note(line)
-        todo = shares(job.archive, job.standings, job.options.limit, each)
+        todo = shares(job.archive, job.standings, job.options.limit, rows, labellers)
         self.stages.begin()
         written: dict[str, int] = {}
         try:

@@ -11,7 +11,7 @@ from pipeline.output import Span, Standing
 from pipeline.parts import PART_ROWS
 from pipeline.windows import BORDER_ROWS
 
-_EACH = 4  # shares that a labeller gets at least where there are rows enough, so that none waits long for the last one
+_EACH = 3  # of the rows that are left, a share is the part that would give each labeller so many
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,12 @@ class Share:
         return self.number, self.span.first_row
 
 
-def rows_each(rows: int, labellers: int) -> int:
-    """How many rows a share should have where so many are to be labelled by so many."""
+def rows_of_next(rows: int, labellers: int) -> int:
+    """How many rows a share should have where so many are left for so many.
+
+    The last ones are the smallest, so that no labeller is at work long after the others (guided self-scheduling;
+    Polychronopoulos and Kuck, 1987).
+    """
     return min(max(rows // (_EACH * labellers), BORDER_ROWS), PART_ROWS)
 
 
@@ -50,11 +54,13 @@ def undivided(archive: Archive) -> list[str]:
     ]
 
 
-def shares(archive: Archive, standings: Sequence[Standing], limit: int | None, rows: int) -> Iterator[Share]:
-    """What of an archive is to be labelled, in order, cut at borders into shares of at least `rows` rows.
+def shares(
+    archive: Archive, standings: Sequence[Standing], limit: int | None, rows: int, labellers: int
+) -> Iterator[Share]:
+    """What of an archive is to be labelled, in order, cut at borders into shares.
 
     Inputs in which conversations matter are not cut: what a row means depends on those before it. limit: rows of the
-    archive behind which nothing is labelled; the rows of each source must be known then.
+    archive behind which nothing is labelled; the rows of each source must be known then. rows: of all shares together.
     """
     left = limit
     for source, standing in zip(archive.sources, standings, strict=True):
@@ -68,10 +74,12 @@ def shares(archive: Archive, standings: Sequence[Standing], limit: int | None, r
                 continue
             firsts = [span.first_row]
             while not archive.conversation_column:
-                at = bisect_left(borders, firsts[-1] + rows)
+                at = bisect_left(borders, firsts[-1] + rows_of_next(rows, labellers))
                 if at == len(borders) or (stop is not None and borders[at] >= stop):
                     break
+                rows -= borders[at] - firsts[-1]
                 firsts.append(borders[at])
+            rows -= (total or 0 if stop is None else stop) - firsts[-1]
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
                 nearest = bisect_right(borders, first)  # of many thousands the one that reading begins at
                 narrowed = replace(source, borders=source.borders[max(0, nearest - 1) : nearest])

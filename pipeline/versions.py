@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("emojob", "torch", "openvino", "sentencepiece", "pyarrow", "numpy", "duckdb", "polars", "transformers")
+_PACKAGES = (
+    "emojob", "torch", "openvino", "sentencepiece", "pyarrow", "numpy", "duckdb", "polars", "transformers", "ray",
+)  # fmt: skip
 
 
 def installed() -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-BORDER_ROWS = 30_720  # rows between borders, at least
+BORDER_ROWS = 10_240  # rows between borders, at least
 WINDOW_BYTES = 32 << 20  # a window of very long texts has fewer rows, so that memory stays bounded
 
 
@@ -24,7 +24,7 @@ class Reject:
     raw: str
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Border:
     """A row of an input at which reading may begin: its number, and where its first byte is.
 

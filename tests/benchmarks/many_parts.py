@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -25,7 +24,7 @@ import pyarrow as pa
 
 from pipeline.archive import Archive, Source
 from pipeline.inputs import InputFile
-from pipeline.output import Output
+from pipeline.output import Output, Span, Standing
 from pipeline.parts import PART_ROWS, part_place
 from pipeline.shares import shares
 from pipeline.windows import BORDER_ROWS, Border
@@ -36,7 +35,6 @@ from schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
 def sources(inputs: int, parts: int) -> list[Source]:
     """Inputs of so many parts each, with borders as a look at them finds them."""
     rows = parts * PART_ROWS
-    borders = tuple(Border(row, 60 * row) for row in range(BORDER_ROWS, rows, BORDER_ROWS))
     return [
         Source(
             InputFile(Path(f"/logs/{i:06d}.csv"), "csv", None),
@@ -45,7 +43,7 @@ def sources(inputs: int, parts: int) -> list[Source]:
             pa.schema([("text", pa.string())]),
             "utf-8",
             rows,
-            borders=borders,
+            borders=tuple(Border(row, 60 * row) for row in range(BORDER_ROWS, rows, BORDER_ROWS)),
         )
         for i in range(inputs)
     ]
@@ -96,16 +94,10 @@ def drive(out: Path, inputs: int, parts: int) -> None:
     took("markers read")
     standings = output.standings(archive.sources)
     took("what is missing")
-    missing = sum(1 for _ in shares(archive, standings, None, PART_ROWS))
+    missing = sum(1 for _ in shares(archive, standings, None, parts * inputs * PART_ROWS // 100, 100))
     took("its shares")
-    nothing = [
-        replace(one, missing=[replace(one.missing[0], first_row=0, stop_row=None)], reached=0)
-        for one in standings
-        if one.missing
-    ]
-    everything = sum(
-        1 for _ in shares(replace(archive, sources=archive.sources[: len(nothing)]), nothing, None, PART_ROWS)
-    )
+    begin = [Standing(i, [Span()], 0, Counts(), []) for i in range(inputs)]
+    everything = sum(1 for _ in shares(archive, begin, None, parts * inputs * PART_ROWS, 100))
     took("shares of the whole")
     output.sweep()
     took("leftovers swept")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,7 @@ from pipeline import shares as module
 from pipeline.archive import Archive, Source
 from pipeline.inputs import InputFile
 from pipeline.output import Span, Standing
-from pipeline.shares import rows_each, shares, undivided
+from pipeline.shares import shares, undivided
 from pipeline.windows import Border
 from schemas.manifest import Counts
 
@@ -28,9 +29,16 @@ def standing(number: int, missing: list[Span], reached: int) -> Standing:
     return Standing(number, missing, reached, Counts(), [])
 
 
-def cut(sources, standings, limit=None, rows=100, conversation=None):
+def of_at_least(rows, sources, standings, limit=None, conversation=None):
     archive = Archive(sources, pa.schema([]), "text", conversation)
-    return [(one.number, one.span.first_row, one.span.stop_row) for one in shares(archive, standings, limit, rows)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "BORDER_ROWS", rows)
+        return list(shares(archive, standings, limit, 0, 1))
+
+
+def cut(sources, standings, limit=None, rows=100, conversation=None):
+    found = of_at_least(rows, sources, standings, limit, conversation)
+    return [(one.number, one.span.first_row, one.span.stop_row) for one in found]
 
 
 def test_a_large_input_is_cut_at_borders_far_enough_apart():
@@ -40,8 +48,7 @@ def test_a_large_input_is_cut_at_borders_far_enough_apart():
 
 def test_each_share_knows_the_border_that_it_begins_at():
     one = source("a", 1000, [210, 310])
-    archive = Archive([one], pa.schema([]), "text")
-    found = [share.source.borders for share in shares(archive, [standing(0, [Span()], 0)], None, 100)]
+    found = [share.source.borders for share in of_at_least(100, [one], [standing(0, [Span()], 0)])]
     assert found == [(), (Border(210, 2100),), (Border(310, 3100),)]
 
 
@@ -93,7 +100,14 @@ def test_each_missing_row_before_the_limit_is_in_one_share(borders, edges, rows,
     assert given_out == [row for row in missing if limit is None or row < limit]
 
 
-def test_shares_are_as_many_as_keep_all_at_work_but_not_tiny():
-    assert rows_each(100, 8) == module.BORDER_ROWS
-    assert rows_each(8_000_000, 8) == module.PART_ROWS
-    assert rows_each(1_600_000, 4) == 100_000
+def test_shares_become_smaller_towards_the_end():
+    rows = 3_000_000
+    one = source("a", rows, list(range(0, rows, module.BORDER_ROWS)))
+    archive = Archive([one], pa.schema([]), "text")
+    spans = [share.span for share in shares(archive, [standing(0, [Span()], 0)], None, rows, 2)]
+    sizes = [(span.stop_row or rows) - span.first_row for span in spans]
+    assert sum(sizes) == rows
+    assert module.PART_ROWS <= sizes[0] <= module.PART_ROWS + module.BORDER_ROWS
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] <= 2 * module.BORDER_ROWS
+    assert len(sizes) < 40
