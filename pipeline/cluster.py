@@ -34,7 +34,7 @@ from pipeline.encoded import Encoded
 from pipeline.engine import Choice
 from pipeline.inputs import InputFile
 from pipeline.job import Job
-from pipeline.labeller import Labeller, Remembered, Shipment, Work, add_tally, scout, ship, told
+from pipeline.labeller import Labeller, Remembered, Shipment, Work, add_tally, ship, told
 from pipeline.scorer import Scorer, settled
 from pipeline.shares import Share, shares, undivided
 from pipeline.stages import Clock, Stages, Stopped
@@ -60,9 +60,16 @@ def connected(address: str | None, cores: int | None) -> Iterator[Cluster]:
 
     cores: of each labeller on nodes without a GPU. Raises OptionError where no cluster answers.
     """
-    if ray.is_initialized():  # somebody else's, as in a notebook
-        yield Cluster(cores)
-        return
+    with contextlib.nullcontext() if ray.is_initialized() else _joined(address):  # somebody else's, as in a notebook
+        cluster = Cluster(cores)
+        try:
+            yield cluster
+        finally:
+            cluster.leave()
+
+
+@contextlib.contextmanager
+def _joined(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS")
     alone: dict[str, Any] = {} if address else {"include_dashboard": False}
     with _handlers_kept():
@@ -74,11 +81,13 @@ def connected(address: str | None, cores: int | None) -> Iterator[Cluster]:
         except Exception as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise OptionError(
-                f"--ray-address {address}: no Ray cluster answers there ({reason}): `ray status` says more; "
-                f"without an address this machine alone is used"
+                f"--ray-address {address}: no Ray cluster answers there ({reason}): `ray status` says more; without an "
+                f"address this machine alone is used"
+                if address
+                else f"Ray could not be started on this machine ({reason}): leave --engine ray out, or give --ray-address"
             ) from error
     try:
-        yield Cluster(cores)
+        yield
     finally:
         ray.shutdown()
 
@@ -123,6 +132,7 @@ class Cluster:
     def __init__(self, cores: int | None) -> None:
         self._wanted_cores = cores
         self.shipment: Shipment | None = None
+        self.actors: list[Any] = []  # that are there, but have nothing to do yet
         self.note: Callable[[str], None] = lambda text: None
 
     def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
@@ -137,17 +147,28 @@ class Cluster:
             )
         self.note = note
         note("asking the cluster which engine suits the model")
-        task = ray.remote(scout).options(**self._resources(options.device))
+        self.actors = [self.labeller(options.device) for _ in range(self._room(options.device) if is_large else 1)]
+        choice, batch_tokens = self._chosen(shipment, is_large)
+        same = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
+        self.shipment = replace(shipment, options=same)
+        return Scorer(loaded, _Elsewhere(choice), replace(options, batch_tokens=batch_tokens))
+
+    def _chosen(self, shipment: Shipment, is_large: bool) -> tuple[Choice, int]:
+        """What one of the labellers says of the engine; another is asked where one does not answer for long."""
+        answers: list[Any] = []
+        there: list[Any] = []
+        while not there:
+            if len(answers) < len(self.actors):
+                choose = self.actors[len(answers)].choose.options(max_task_retries=-1)
+                answers.append(choose.remote(shipment, is_large))
+            there, _ = ray.wait(answers, num_returns=1, timeout=2 * _PATIENCE)
         try:
-            chosen = ray.get(task.remote(shipment))
+            chosen: tuple[Choice, int] | EmojobError = ray.get(there[0])
         except RayError as error:
             raise _unfit(error) from error
         if isinstance(chosen, EmojobError):
             raise chosen
-        choice, batch_tokens = chosen
-        same = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
-        self.shipment = replace(shipment, options=same)
-        return Scorer(loaded, _Elsewhere(choice), replace(options, batch_tokens=batch_tokens))
+        return chosen
 
     def look(self, files: Sequence[InputFile], encoding: str) -> Iterator[Look]:
         """As `Workplace` says; in tasks on the nodes, the results in the files' order."""
@@ -182,6 +203,11 @@ class Cluster:
         settings: dict[str, Any] = {"max_restarts": -1, "concurrency_groups": {"aside": 2}, **self._resources(device)}
         kind: Any = ray.remote(**settings)(Labeller)
         return kind.remote()
+
+    def leave(self) -> None:
+        """End labellers that were started and had nothing to do."""
+        for actor in self.actors:
+            ray.kill(actor)
 
     def room(self, device: str) -> int:
         """For how many labellers the cluster has nodes, whoever else is on them."""
@@ -317,7 +343,8 @@ class _Labelling:
             self.idle_since = time.monotonic()
         self._wait_for(time.monotonic() - self.idle_since if self.idle_since else 0.0)
         while len(self.hands) < min(max(1, self.cluster.room(self.device)), self.most):
-            hand = _Hand(self.cluster.labeller(self.device))
+            spare = self.cluster.actors
+            hand = _Hand(spare.pop(0) if spare else self.cluster.labeller(self.device))
             hand.ask("ready", self.cluster.shipment, self.remembered)
             self.hands.append(hand)
 

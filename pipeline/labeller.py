@@ -110,16 +110,6 @@ def load(shipment: Shipment, patient: bool) -> Scorer:
     return Scorer.load(options=options, patient=patient, threads=shipment.threads)
 
 
-def scout(shipment: Shipment) -> tuple[Choice, int] | EmojobError:
-    """Which engine suits the model on the node where this runs, and its tokens in a batch."""
-
-    def choose() -> tuple[Choice, int]:
-        scorer = load(shipment, patient=True)
-        return scorer.choice, scorer.batch_tokens
-
-    return told(choose)
-
-
 def told(work: Callable[[], T]) -> T | EmojobError:
     """What some work comes to; an error is returned, for one that is raised comes with the cluster's own around it."""
     try:
@@ -137,6 +127,15 @@ class Labeller:
         machine.keep_memory_whole()
         self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
         self._scorer: Scorer | None = None
+
+    def choose(self, shipment: Shipment, patient: bool) -> tuple[Choice, int] | EmojobError:
+        """Which engine suits the model on this node, and its tokens in a batch. patient: as for `Scorer.load`."""
+
+        def chosen() -> tuple[Choice, int]:
+            scorer = load(shipment, patient)
+            return scorer.choice, scorer.batch_tokens
+
+        return told(chosen)
 
     def ready(self, shipment: Shipment, remembered: Callable[[], Remembered]) -> EmojobError | None:
         """None once the model is there, or why it is not."""

@@ -46,8 +46,7 @@ def undivided(archive: Archive) -> list[str]:
         if archive.conversation_column:
             reasons.setdefault("the model reads each text's previous one", []).append(source.file.path.name)
         elif not source.borders:
-            why = "it has one row group" if source.file.format == "parquet" else "it is compressed as a whole"
-            reasons.setdefault(why, []).append(source.file.path.name)
+            reasons.setdefault("it is compressed as a whole", []).append(source.file.path.name)
     return [
         f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: one labeller does all of it, as {why}"
         for why, names in reasons.items()

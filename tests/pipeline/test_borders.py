@@ -120,3 +120,6 @@ def test_parquet_has_borders_at_its_row_groups(tmp_path):
     pq.write_table(pa.table({"text": [f"말 {i}" for i in range(20)]}), file, row_group_size=2)
     source, _ = read(file)
     assert [border.row for border in source.borders] == [4, 8, 12, 16]
+    pq.write_table(pa.table({"text": [f"말 {i}" for i in range(20)]}), file, row_group_size=16)
+    source, _ = read(file)
+    assert [border.row for border in source.borders] == [3, 6, 9, 12, 15, 19]
