@@ -84,7 +84,7 @@ def _joined(address: str | None) -> Iterator[None]:
                 f"--ray-address {address}: no Ray cluster answers there ({reason}): `ray status` says more; without an "
                 f"address this machine alone is used"
                 if address
-                else f"Ray could not be started on this machine ({reason}): leave --engine ray out, or give --ray-address"
+                else f"Ray could not be started on this machine ({reason}): leave --engine ray out"
             ) from error
     try:
         yield

@@ -20,7 +20,7 @@ BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
 def look(file: InputFile) -> tuple[Digest, pa.Schema, int, list[Border]]:
     """Read a Parquet file's bytes and its footer: (digest, schema, rows, borders).
 
-    Borders stand some BORDER_ROWS apart, at first rows of row groups and within long ones: unpacking what is before is quick.
+    Borders stand some BORDER_ROWS apart, at first rows of row groups and within long ones, as unpacking is quick.
 
     Raises ArchiveError where it is empty, cut off or no Parquet file.
     """
