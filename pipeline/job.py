@@ -97,6 +97,8 @@ def open_job(
     memo = None if options.memo is None else memo_file.find(options.memo)
     files = find_inputs(inputs, [output.folder, *leave_out, *([memo] if memo else [])])
     is_large = sum(file.path.stat().st_size for file in files) >= LARGE
+    if model_options.engine == "ray":
+        model_options = replace(model_options, engine="auto")  # on each node
     if not options.fresh:
         model_options = _as_begun(model_options, output.run())
     scorer = where.load(model_options, is_large, note)  # before the long look at every file
@@ -123,8 +125,6 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
 
     before: its run.json.
     """
-    if options.engine == "ray":
-        options = replace(options, engine="auto")  # on each node
     begun = before.get("engine")
     if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
         return options

@@ -27,6 +27,7 @@ from pipeline.chunks import Chunk, Reading
 from pipeline.engine import Choice
 from pipeline.labelling import Labelled, label, texts_of
 from pipeline.memo import Contents, Keys, Memo
+from pipeline.model_files import FILES
 from pipeline.output import Span, Standing
 from pipeline.parts import part_place
 from pipeline.scorer import Scorer, Tally
@@ -88,10 +89,9 @@ class Done:
 
 
 def ship(folder: Path) -> tuple[ModelFiles, str]:
-    """A model folder's files, and their digest. Folders within it stay behind."""
-    files = {
-        file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in sorted(folder.iterdir()) if file.is_file()
-    }
+    """A model folder's files, and their digest."""
+    there = (folder / name for name in FILES)
+    files = {file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in there if file.exists()}
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name} {len(content)}\n".encode())

@@ -40,6 +40,9 @@ _SENTENCEPIECE = ("spiece.model", "tokenizer.model")
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
+#: All that is read of a model folder; what else lies in it stays where it is.
+FILES = ("config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *_WORDPIECE, "tokenizer_config.json")
+
 
 def find_folder(name: str | None, option: str = "--model") -> Path:
     """The folder of a model: as named, fetched from the Hugging Face hub, or (None) the one in the package.
@@ -62,9 +65,8 @@ def _from_hub(name: str, option: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    wanted = ["config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *_WORDPIECE, "tokenizer_config.json"]
     try:
-        return Path(snapshot_download(name, allow_patterns=wanted))
+        return Path(snapshot_download(name, allow_patterns=[*FILES]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{option} {name} is no folder here, and the Hugging Face hub did not give it ({type(error).__name__}): "

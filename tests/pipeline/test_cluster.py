@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import cluster, memo_file
+from pipeline import crew, memo_file
 from pipeline.run import Progress, score_archive
 from pipeline.samples import sample_texts
 from pipeline.stages import Stages
@@ -194,8 +194,8 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, 
         if what == "label":
             threading.Timer(0.3, kill).start()
 
-    asked = cluster._Hand.ask
-    monkeypatch.setattr(cluster._Hand, "ask", ask)
+    asked = crew.Hand.ask
+    monkeypatch.setattr(crew.Hand, "ask", ask)
     with pytest.raises(WorkerError, match=r"4 labellers ended, one after the other, at the rows of .*log\.parquet"):
         score_archive([str(archive)], tmp_path / "out", nodes.options, model)
 
@@ -246,7 +246,8 @@ def test_what_labellers_remember_is_kept(nodes, model, tmp_path):
     file, memo = tmp_path / "a.csv", tmp_path / "memo"
     file.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(200)))
     score_archive([str(file)], tmp_path / "one", replace(nodes.options, memo=str(memo)), model)
-    result = score_archive([str(file)], tmp_path / "two", replace(nodes.options, memo=str(memo)), model)
+    options = replace(nodes.options, memo=str(memo), fresh=True)
+    result = score_archive([str(file)], tmp_path / "two", options, model)
     assert memo.stat().st_size > 1000
     assert result.run["this_run"]["inferred_rows"] == 0
     assert result.run["this_run"]["memo_share"] == 1

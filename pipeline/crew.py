@@ -1,0 +1,268 @@
+"""The labellers of a job on a Ray cluster, as the process that was started sees them: who has which share, and how far.
+
+The share of one that dies is given to another: the node that Ray would wait for may never come back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from pipeline.archive import Archive
+from pipeline.job import Job
+from pipeline.labeller import Remembered, Work, add_tally
+from pipeline.shares import Share, shares, undivided
+from pipeline.stages import Clock, Stages, Stopped
+from pipeline.windows import BORDER_ROWS
+from schemas.errors import EmojobError, WorkerError
+from schemas.manifest import PartMarker
+
+if TYPE_CHECKING:
+    from pipeline.cluster import Cluster
+
+T = TypeVar("T")
+
+PATIENCE = 60.0  # seconds that labellers have to write what they did when they are told to stop
+_TICK = 0.5  # seconds between looks at how far the labellers are
+_GROWTH = 10.0  # seconds between looks at whether the cluster has room for more of them
+_LONGEST_WAIT = 1800.0  # seconds in which no labeller is ready before the job is given up
+_DEATHS = 4  # labellers that one share may cost before the job is given up
+
+
+class Stored(Generic[T]):
+    """Something in the cluster's store, as long as this is kept here; called on a node it comes there."""
+
+    def __init__(self, value: T) -> None:
+        self._reference = ray.put(value)
+
+    def __call__(self) -> T:
+        value: T = ray.get(self._reference)
+        return value
+
+
+class Hand:
+    """A labeller as this process sees it. share: that it has; rows: of it that it has labelled."""
+
+    def __init__(self, actor: Any) -> None:
+        self.actor = actor
+        self.is_ready = False
+        self.share: Share | None = None
+        self.rows = 0
+        self.next_look = 0.0
+        self.awaited: dict[Any, str] = {}  # what was asked of it, and not answered yet
+
+    def ask(self, what: str, *given: Any) -> None:
+        """Call a method; the answer comes with `ray.wait`."""
+        options = {"ready": {"max_task_retries": -1}, "label": {}}.get(what, {"concurrency_group": "aside"})
+        self.awaited[getattr(self.actor, what).options(**options).remote(*given)] = what
+
+
+class Crew:
+    """The labellers of one job, from the first share to the last."""
+
+    def __init__(
+        self, cluster: Cluster, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+    ) -> None:
+        self.cluster, self.job, self.folder = cluster, job, folder
+        self.stages, self.clock, self.added = stages, clock, added
+        self.device = job.scorer.choice.device
+        archive, rate = job.archive, job.scorer.choice.tokens_per_second
+        bare = Archive([], archive.schema, archive.text_column, archive.conversation_column)
+        self.work = ray.put(Work(bare, folder, job.schema, rate))
+        memo = job.scorer.memo
+        self.remembered = Stored(Remembered(memo.multipliers, memo.contents()))
+        self.hands: list[Hand] = []
+        self.waiting: deque[Share] = deque()  # shares that one could not finish, or that comes next
+        self.deaths: dict[tuple[int, int], int] = {}
+        self.shown = 0  # rows that `added` was told of
+        self.in_parts = 0
+        self.most = 1
+        self.next_growth = 0.0
+        self.idle_since: float | None = None  # when it was first seen that no labeller is ready
+        self.has_waited = False
+
+    def parts(self) -> Iterator[PartMarker]:
+        """The markers of parts as they are complete, in no order."""
+        job = self.job
+        rows = max(0, job.rows - job.counts_before.read)
+        labellers = max(1, self.cluster.room(self.device))
+        self.most = rows // BORDER_ROWS + len(job.archive.sources)  # labellers that there is work for
+        for line in undivided(job.archive):
+            self.cluster.note(line)
+        todo = shares(job.archive, job.standings, job.options.limit, rows, labellers)
+        self.stages.begin()
+        written: dict[str, int] = {}
+        try:
+            while True:
+                self._grow()
+                self._hand_out(todo)
+                if not self._has_more(todo) and not any(hand.share for hand in self.hands):
+                    break
+                for marker in self._heard():
+                    written[marker.part] = marker.part_bytes
+                    yield marker
+                if self.stages.stopping:
+                    yield from self._stopped()
+                    raise Stopped
+            self._check(written)
+            self._collect_memos()
+        finally:
+            for hand in self.hands:
+                ray.kill(hand.actor)
+
+    def _grow(self) -> None:
+        """Start as many labellers as there is room and work for; a cluster may have grown."""
+        if time.monotonic() < self.next_growth:
+            return
+        self.next_growth = time.monotonic() + _GROWTH
+        if any(hand.is_ready for hand in self.hands):
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = time.monotonic()
+        self._wait_for(time.monotonic() - self.idle_since if self.idle_since else 0.0)
+        while len(self.hands) < min(max(1, self.cluster.room(self.device)), self.most):
+            spare = self.cluster.actors
+            hand = Hand(spare.pop(0) if spare else self.cluster.labeller(self.device))
+            hand.ask("ready", self.cluster.shipment, self.remembered)
+            self.hands.append(hand)
+
+    def _wait_for(self, seconds: float) -> None:
+        """Say once that no labeller is ready, which may be right on a busy cluster, and give up at last."""
+        if seconds > _LONGEST_WAIT:
+            raise WorkerError(
+                f"no labeller was ready for {_LONGEST_WAIT:,.0f} seconds: see `ray status` for room, and Ray's logs "
+                "for labellers that die as they start; the same command then goes on"
+            )
+        if seconds > PATIENCE and not self.has_waited:
+            self.has_waited = True
+            self.cluster.note("no labeller is ready yet: the cluster has no room, or they die as they start; waiting")
+
+    def _hand_out(self, todo: Iterator[Share]) -> None:
+        """Give a share to each labeller that has none, as soon as it is ready."""
+        now = time.monotonic()
+        for hand in [hand for hand in self.hands if hand.is_ready]:
+            if hand.share and now >= hand.next_look and "rows" not in hand.awaited.values():
+                hand.ask("rows")
+                hand.next_look = now + _TICK
+            if not hand.share and self._has_more(todo):
+                hand.share = self.waiting.popleft()
+                hand.ask("label", self.work, hand.share)
+
+    def _has_more(self, todo: Iterator[Share]) -> bool:
+        """Whether a share waits for a labeller."""
+        if not self.waiting:
+            self.waiting.extend(itertools.islice(todo, 1))
+        return bool(self.waiting)
+
+    def _heard(self) -> Iterator[PartMarker]:
+        """What labellers say within a moment. Raises their errors."""
+        by_answer = {answer: hand for hand in self.hands for answer in hand.awaited}
+        answers, _ = ray.wait(list(by_answer), num_returns=1, timeout=_TICK)
+        for answer in answers:
+            hand = by_answer[answer]
+            what = hand.awaited.pop(answer, None)  # None: asked of one that has died since
+            if what is not None:
+                yield from self._take(hand, what, answer)
+        rows = self.in_parts + sum(hand.rows for hand in self.hands)
+        self.added(rows - self.shown)
+        self.shown = rows
+
+    def _take(self, hand: Hand, what: str, answer: Any) -> list[PartMarker]:
+        try:
+            said = ray.get(answer)
+        except RayTaskError as error:
+            raise unfit(error) from error
+        except RayError as error:
+            self._died(hand, what, error)
+            return []
+        if isinstance(said, EmojobError):
+            raise said
+        if what == "ready":
+            hand.is_ready = True
+        elif what == "rows":
+            of, rows = said  # it may have been asked about the share before
+            hand.rows = rows if hand.share and of == hand.share.place else 0
+        elif what == "label":
+            hand.share, hand.rows = None, 0
+            self.in_parts += sum(marker.counts.read for marker in said.markers)
+            add_tally(self.job.scorer.tally, said.tally)
+            for stage, seconds in said.seconds.items():
+                self.clock.add(stage, seconds / len(self.hands))
+            return list(said.markers)
+        return []
+
+    def _died(self, hand: Hand, what: str, error: RayError) -> None:
+        """Take a dead labeller's share from it. Ray starts it anew, here or elsewhere; till then it gets none."""
+        if what == "ready":  # it cannot be started at all
+            raise unfit(error) from error
+        if hand.share:
+            share, hand.share = hand.share, None
+            self.deaths[share.place] = self.deaths.get(share.place, 0) + 1
+            if self.deaths[share.place] == _DEATHS:
+                raise WorkerError(
+                    f"{_DEATHS} labellers ended, one after the other, at the rows of {share.source.file.name} from "
+                    f"{share.span.first_row:,} on ({_kind(error)}): see to the nodes' memory; the same command "
+                    f"then goes on"
+                ) from error
+            self.waiting.append(share)
+        hand.is_ready, hand.rows = False, 0
+        hand.awaited.clear()
+        hand.ask("ready", self.cluster.shipment, self.remembered)
+
+    def _stopped(self) -> Iterator[PartMarker]:
+        """Tell the labellers to stop, and wait till what they did is in parts."""
+        for hand in self.hands:
+            if hand.share:
+                hand.ask("stop")
+        deadline = time.monotonic() + PATIENCE
+        while any(hand.share for hand in self.hands) and time.monotonic() < deadline:
+            yield from self._heard()
+
+    def _check(self, written: dict[str, int]) -> None:
+        """Raise WorkerError where a part is not as its labeller left it.
+
+        A node that is cut off is thought dead, but its labellers may write on, and put a part of other rows in the
+        place of one that was complete.
+        """
+        found = {file.name: file.stat().st_size for file in self.folder.glob("part-*.parquet")}
+        changed = [name for name, size in written.items() if found.get(name) != size]
+        if changed:
+            raise WorkerError(
+                f"{changed[0]}{f' and {len(changed) - 1:,} more parts' * (len(changed) > 1)} were written again by a "
+                f"node that had been cut off: the same command labels their rows anew"
+            )
+
+    def _collect_memos(self) -> None:
+        """Take what the labellers remember where it is kept; one that does not answer soon is left out."""
+        if self.job.memo is None:
+            return
+        answers = [hand.actor.memo.remote() for hand in self.hands if hand.is_ready]
+        there, _ = ray.wait(answers, num_returns=len(answers), timeout=PATIENCE) if answers else ([], [])
+        for answer in there:
+            with contextlib.suppress(RayError):
+                self.job.scorer.memo.merge(ray.get(answer))
+
+
+def unfit(error: RayError) -> WorkerError:
+    """The error for a node that cannot run what it is given."""
+    told = WorkerError(
+        f"a node of the cluster cannot run emojob ({_kind(error)}): install emojob {version('emojob')} with its "
+        f"extra `ray` on every node"
+    )
+    told.add_note(str(error))
+    return told
+
+
+def _kind(error: RayError) -> str:
+    """The kind of an error; of one in a task, that of its cause. Its message may hold dialogue."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return type(cause).__name__
