@@ -66,13 +66,13 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
 
 
 def _init(config: Path) -> None:
+    from pipeline.atomic import write_bytes
     from pipeline.nightly.config import template
-    from pipeline.page import write_whole
 
     if config.exists():
         raise OptionError(f"{config} exists; give another name, or remove it first")
     with writing(config):
-        write_whole(config, template().encode())
+        write_bytes(config, template().encode())
     click.echo(f"{plain(str(config))}: fill it in, then: emojob nightly {plain(str(config))} --check")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipeline.store import Place, place_of
 from schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, ModelOptions
 
 #: Every option has an environment variable: EMOJOB_ and its name, the same for all commands.
@@ -37,6 +38,19 @@ _MODEL_OPTIONS = (
         "--calibration", metavar="FILE", help="Archive with texts to calibrate int8 on.  [default: the sample's]"
     ),
 )
+
+
+class PlaceType(click.ParamType[Any]):
+    """A path, or the URL of a place in a store; - stays a path."""
+
+    name = "place"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
+        """As `place_of`, whose errors go through."""
+        return place_of(value) if isinstance(value, str) else value
+
+
+PLACE = PlaceType()
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:

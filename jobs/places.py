@@ -7,32 +7,37 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pipeline.store import Place, StorePath
 from schemas.errors import OptionError, StorageError
 
 
-def check_places(json_file: Path | None, html_file: Path | None, data: Sequence[Path]) -> None:
+def check_places(json_file: Place | None, html_file: Place | None, data: Sequence[Place]) -> None:
     """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it."""
-    read = {one.resolve() for one in data if one.is_file()}
+    read = {one.resolve() for one in data if isinstance(one, StorePath) or one.is_file()}
     for option, place in (("--json", json_file), ("--html", html_file)):
         if place is None or (option == "--json" and place == Path("-")):
+            continue
+        if place.resolve() in read:
+            raise OptionError(f"{option} {place} would replace the data: give a file of its own")
+        if isinstance(place, StorePath):
             continue
         if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):
             raise OptionError(f"{option} {place} is no file: give a file's name, such as figures.{option[2:]}")
         if not place.parent.is_dir():
             raise OptionError(f"{option} {place}: there is no folder {place.parent}; make it, or name another one")
-        if place.resolve() in read:
-            raise OptionError(f"{option} {place} would replace the data: give a file of its own")
         if not os.access(place.parent, os.W_OK):
             raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
-    if json_file and html_file and json_file.absolute() == html_file.absolute():
+    if json_file and html_file and json_file.resolve() == html_file.resolve():
         raise OptionError(f"--json and --html both name {json_file}: give each a file of its own")
 
 
 @contextlib.contextmanager
-def writing(place: Path) -> Iterator[None]:
+def writing(place: Place) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(place, StorePath):
+            raise StorageError(f"cannot write {place}: {error.strerror or error}") from error
         raise StorageError(
             f"cannot write {place}: {error.strerror or error}; make room, give the right to write, or another place"
         ) from error

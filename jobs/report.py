@@ -6,19 +6,18 @@ from pathlib import Path
 
 import click
 
-from jobs.options import SETTINGS, debug_option
+from jobs.options import PLACE, SETTINGS, debug_option
 from jobs.places import check_places, writing
 from jobs.terminal import json_line, plain
-
-_PLACE = click.Path(path_type=Path, allow_dash=True)
+from pipeline.store import Place
 
 
 @click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=PLACE)
 @click.option("--by", metavar="day|hour|COLUMN", help="What to break down by.  [default: day, where known]")
-@click.option("--html", "html_file", metavar="FILE", type=_PLACE, help="Write a page to open in a browser.")
+@click.option("--html", "html_file", metavar="FILE", type=PLACE, help="Write a page to open in a browser.")
 @click.option(
-    "--json", "json_file", metavar="FILE", type=_PLACE, help="Write all figures; - for standard output, alone."
+    "--json", "json_file", metavar="FILE", type=PLACE, help="Write all figures; - for standard output, alone."
 )
 @click.option(
     "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Of the page and the tables."
@@ -26,7 +25,7 @@ _PLACE = click.Path(path_type=Path, allow_dash=True)
 @click.option("--time-zone", metavar="ZONE", help="Whose days and hours.  [default: as the archive, or Asia/Seoul]")
 @debug_option
 def report(
-    out: Path, by: str | None, html_file: Path | None, json_file: Path | None, language: str, time_zone: str | None
+    out: Place, by: str | None, html_file: Place | None, json_file: Place | None, language: str, time_zone: str | None
 ) -> None:
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
     from pipeline.atomic import write_json

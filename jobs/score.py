@@ -43,7 +43,8 @@ _CONVERSATIONS = "Column that tells conversations apart.  [default: where the mo
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
     """Label every utterance of an archive with an emotion and its probabilities.
 
-    INPUT is a file, a folder or a glob of .parquet, .csv, .tsv or .jsonl (the last three also .gz or .zst).
+    INPUT is a file, a folder or a glob of .parquet, .csv, .tsv or .jsonl (the last three also .gz or .zst), or the URL
+    of such in a store (s3://, gs://, az://); OUT and --model may be URLs, too.
     The same command again goes on where the last one stopped.
     """
     from jobs.progress import make_log
@@ -69,8 +70,9 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     from pipeline.plan import plan_archive
     from pipeline.samples import sample_archive
     from pipeline.stages import Stages
+    from pipeline.store import place_of
 
-    place = Path(out) if out else None
+    place = place_of(out) if out else None
     if sample:
         inputs, place = [str(sample_archive())], place or Path("shop_chat.emotions")
     if dry_run:

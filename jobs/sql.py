@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.options import SETTINGS, debug_option
+from jobs.options import PLACE, SETTINGS, debug_option
 from jobs.terminal import plain
+from pipeline.store import Place
 from schemas.errors import OptionError
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ _FORMATS = ("table", "csv", "json", "parquet")
 
 
 @click.command(context_settings=SETTINGS, short_help="Ask a labelled archive in SQL.")
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT", type=PLACE)
 @click.argument("query", metavar="[QUERY]", required=False)
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="How to show what is found.  [default: table]")
-@click.option("-o", "--output", "file", metavar="FILE", type=click.Path(path_type=Path), help="Write to a file.")
+@click.option("-o", "--output", "file", metavar="FILE", type=PLACE, help="Write to a file.")
 @click.option(
     "--time-zone", metavar="ZONE", help="Whose wall clock said_at is of.  [default: as the archive, or Korea's]"
 )
@@ -30,7 +31,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option("--copy", is_flag=True, help="With --export: put the rows into it, not only the way to them.")
 @debug_option
 def sql(
-    out: Path, query: str | None, form: str | None, file: Path | None, time_zone: str | None, export: Path | None,
+    out: Place, query: str | None, form: str | None, file: Place | None, time_zone: str | None, export: Path | None,
     copy: bool,
 ) -> None:  # fmt: skip
     """Ask OUT, what `emojob score` wrote, in SQL (DuckDB's). The archive is the view `labelled`.
@@ -66,7 +67,7 @@ def sql(
         _answer(session, sys.stdin.read() if query is None else query, form, file)
 
 
-def _answer(session: Session, query: str, form: str | None, file: Path | None) -> None:
+def _answer(session: Session, query: str, form: str | None, file: Place | None) -> None:
     from jobs.tables import print_table
     from pipeline.answers import format_of, write, write_file
 

@@ -8,7 +8,6 @@ import decimal
 import json
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -16,8 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from pipeline.atomic import commit, temporary
+from pipeline.atomic import draft
 from pipeline.query import Answer
+from pipeline.store import Place, Upload
 from pipeline.warehouse import strings
 from schemas.errors import OptionError
 from schemas.sheet import FORMULA_PATTERN, inert
@@ -28,7 +28,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
-def format_of(file: Path | None, given: str | None) -> str:
+def format_of(file: Place | None, given: str | None) -> str:
     """The format asked for, or the one that the file's name tells, or a table. Raises OptionError where none fits."""
     if given is not None:
         return given
@@ -39,28 +39,21 @@ def format_of(file: Path | None, given: str | None) -> str:
     return ENDINGS[file.suffix.lower()]
 
 
-def write_file(answer: Answer, file: Path, form: str) -> int:
+def write_file(answer: Answer, file: Place, form: str) -> int:
     """Write an answer to a file, whole or not at all; returns the number of rows.
 
     Raises OSError where it cannot be written.
     """
-    beside = temporary(file)
-    try:
-        with beside.open("wb") as stream:
-            rows = write(answer, stream, form)
-        commit(beside, file)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    return rows
+    with draft(file) as made, made.opened() as stream:
+        return write(answer, stream, form)
 
 
-def write(answer: Answer, stream: BinaryIO, form: str) -> int:
+def write(answer: Answer, stream: BinaryIO | Upload, form: str) -> int:
     """Write an answer as `csv`, `json` (a list, one row a line) or `parquet`; returns the number of rows."""
     return {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[form](answer, stream)
 
 
-def _write_csv(answer: Answer, stream: BinaryIO) -> int:
+def _write_csv(answer: Answer, stream: BinaryIO | Upload) -> int:
     rows = 0
     names = [inert(name, keep_values=True) for name in answer.schema.names]
     schema = pa.schema(list(zip(names, map(_csv_type, answer.schema.types), strict=True)))
@@ -88,7 +81,7 @@ def _csv_cells(column: pa.Array) -> pa.Array:
     return pc.if_else(risky, pc.binary_join_element_wise(mark, texts, nothing), texts)
 
 
-def _write_json(answer: Answer, stream: BinaryIO) -> int:
+def _write_json(answer: Answer, stream: BinaryIO | Upload) -> int:
     rows, between = 0, "["
     for row in json_rows(answer):
         stream.write(f"{between}\n{_json(row)}".encode())
@@ -132,7 +125,7 @@ def _json(value: Any) -> str:
     return text if text.isprintable() else json.dumps(plain_value(value))
 
 
-def _write_parquet(answer: Answer, stream: BinaryIO) -> int:
+def _write_parquet(answer: Answer, stream: BinaryIO | Upload) -> int:
     rows = 0
     known = [pa.string() if pa.types.is_interval(kind) else kind for kind in answer.schema.types]  # Parquet has none
     schema = pa.schema(list(zip(answer.schema.names, known, strict=True)))

@@ -11,6 +11,7 @@ from pipeline import delimited, encoding, jsonl, parquet
 from pipeline.columns import align, choose_text_column, common_schema, refuse_twins
 from pipeline.inputs import InputFile, find_inputs
 from pipeline.json_kinds import Kinds, add, column_type
+from pipeline.store import Stored
 from pipeline.windows import BEGINNING, Border, Reject, Window, cut
 from schemas.errors import ArchiveError
 
@@ -21,10 +22,11 @@ __all__ = ["Archive", "Look", "Reject", "Source", "Window", "first_texts", "look
 class Source:
     """One input file, looked at.
 
-    size: bytes; sha256: of those bytes; schema: as the file's rows come out, with the key=value folders behind as
-    strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where known without reading, rejected ones
-    counted; lines: of a text file, about its rows where those are not known; quoted: whether quotes hold fields
-    together (CSV, TSV); json_columns: strings that hold JSON text; borders: rows at which reading may begin, in order.
+    size: bytes; sha256: of those bytes, or "etag:" and what a store calls this content; schema: as the file's rows come
+    out, with the key=value folders behind as strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where
+    known without reading, rejected ones counted; lines: of a text file, about its rows where those are not known;
+    quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text; borders: rows at
+    which reading may begin, in order.
     """
 
     file: InputFile
@@ -106,10 +108,10 @@ def windows(
     it was looked at.
     """
     with encoding.readable(source.file):
-        size = source.file.path.stat().st_size
-    if size != source.size:
+        now = source.file.path.stat()
+    if now.st_size != source.size or (isinstance(now, Stored) and now != source.file.stored):
         raise ArchiveError(
-            f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {size:,}); "
+            f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {now.st_size:,}); "
             f"start again when it is complete"
         )
     schema = archive.schema
@@ -136,8 +138,8 @@ def look_at(file: InputFile, wanted: str, apart: bool = False) -> Look:
     Raises ArchiveError, OptionError for `wanted`.
     """
     if file.format == "parquet":
-        digest, schema, rows, borders = parquet.look(file)
-        return Look(Source(file, digest.size, digest.hexdigest(), schema, rows=rows, borders=tuple(borders)))
+        content, schema, rows, borders = parquet.look(file)
+        return Look(Source(file, content.size, content.sha256, schema, rows=rows, borders=tuple(borders)))
     looked = encoding.look(file, wanted)
     source = Source(file, looked.size, looked.sha256, pa.schema([]), looked.encoding, lines=looked.lines)
     if file.format != "jsonl":

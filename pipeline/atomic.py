@@ -1,11 +1,65 @@
-"""Files that are there whole or not at all: written beside their place, fsynced, renamed."""
+"""Files that are there whole or not at all.
+
+On a file system they are written beside their place, fsynced, renamed; in a store they come with their last request.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from pipeline.store import Place, StorePath, Upload
+
+
+class Draft:
+    """A file in the making: nothing of it is at its place before `commit`.
+
+    sink: what is written to, a path, or an open file where the place is in a store. token: tells those apart who may
+    write the same file at the same time.
+    """
+
+    def __init__(self, place: Place, token: str = "") -> None:
+        self._place = place
+        self.sink: Path | Upload = place.upload() if isinstance(place, StorePath) else temporary(place, token)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[BinaryIO | Upload]:
+        """A stream to write to."""
+        if isinstance(self.sink, Upload):
+            yield self.sink
+        else:
+            with self.sink.open("wb") as stream:
+                yield stream
+
+    def commit(self) -> int:
+        """Bring it to its place; returns its size in bytes. Raises OSError."""
+        if isinstance(self.sink, Upload):
+            return self.sink.commit()
+        size = self.sink.stat().st_size
+        commit(self.sink, Path(str(self._place)))
+        return size
+
+    def discard(self) -> None:
+        """Drop it; what was committed stays."""
+        if isinstance(self.sink, Upload):
+            self.sink.discard()
+        else:
+            self.sink.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def draft(place: Place, token: str = "") -> Iterator[Draft]:
+    """A draft that is committed at the end, and dropped where something is raised. token: as that of `Draft`."""
+    made = Draft(place, token)
+    try:
+        yield made
+        made.commit()
+    finally:
+        made.discard()
 
 
 def commit(beside: Path, place: Path) -> None:
@@ -28,11 +82,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_json(place: Path, value: Any) -> None:
-    """Write a JSON file atomically."""
-    beside = temporary(place)
-    beside.write_bytes(json_bytes(value))
-    commit(beside, place)
+def write_bytes(place: Place, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    if isinstance(place, StorePath):
+        place.write_bytes(content)
+        return
+    with draft(place) as made, made.opened() as stream:
+        stream.write(content)
+
+
+def write_json(place: Place, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_bytes(place, json_bytes(value))
 
 
 def json_bytes(value: Any) -> bytes:
@@ -41,11 +102,19 @@ def json_bytes(value: Any) -> bytes:
     return text.encode("utf-8", "backslashreplace")  # a file's name may be in another encoding
 
 
-def read_json(file: Path) -> dict[str, Any]:
+def read_json(file: Place) -> dict[str, Any]:
     """A JSON file's object; {} where there is no such file or no object in it."""
     try:
-        plain = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return parse_json(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """A JSON object from its bytes; {} where they are none."""
+    try:
+        plain = json.loads(content.decode("utf-8"))
+    except ValueError:
         return {}
     return plain if isinstance(plain, dict) else {}
 
@@ -53,6 +122,6 @@ def read_json(file: Path) -> dict[str, Any]:
 def temporary(place: Path, token: str = "") -> Path:
     """Where a file is written before it is brought to its place: hidden, in the same folder.
 
-    token: tells those apart who may write the same file at the same time.
+    token: as that of `Draft`.
     """
     return place.with_name(f".{place.name}.{token}.tmp" if token else f".{place.name}.tmp")

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,9 +32,12 @@ from pipeline.encoded import Encoded
 from pipeline.engine import Choice
 from pipeline.inputs import InputFile
 from pipeline.job import Job
-from pipeline.labeller import Labeller, Shipment, ship, told
+from pipeline.labeller import Labeller, Shipment, told
+from pipeline.model_copy import ship
+from pipeline.model_files import FILES
 from pipeline.scorer import Scorer, settled
 from pipeline.stages import Clock, Stages
+from pipeline.store import Place
 from schemas.errors import EmojobError, OptionError
 from schemas.manifest import PartMarker
 from schemas.options import ModelOptions
@@ -129,7 +131,7 @@ class Cluster:
         """As `Workplace` says. The engine is chosen on a node, once, so that all labellers have the same."""
         loaded = model.load(options.model)
         options = settled(self._with_device(options), loaded)
-        files, digest = ship(loaded.folder)
+        files, digest = ship(loaded.folder, FILES)
         shipment = Shipment(Stored(files), digest, options, self._threads(options.device), version("emojob"))
         if not self.room(options.device):
             raise OptionError(
@@ -186,7 +188,7 @@ class Cluster:
         return scorer.choice.tokens_per_second or 0.0
 
     def parts(
-        self, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """As `Workplace` says. Raises WorkerError where a share ends labeller after labeller."""
         return Crew(self, job, folder, stages, clock, added).parts()

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import ray
@@ -22,6 +21,7 @@ from pipeline.job import Job
 from pipeline.labeller import Remembered, Work, add_tally
 from pipeline.shares import Share, shares, undivided
 from pipeline.stages import Clock, Stages, Stopped
+from pipeline.store import Place, listed
 from pipeline.windows import BORDER_ROWS
 from schemas.errors import EmojobError, WorkerError
 from schemas.manifest import PartMarker
@@ -70,7 +70,7 @@ class Crew:
     """The labellers of one job, from the first share to the last."""
 
     def __init__(
-        self, cluster: Cluster, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, cluster: Cluster, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> None:
         self.cluster, self.job, self.folder = cluster, job, folder
         self.stages, self.clock, self.added = stages, clock, added
@@ -233,7 +233,7 @@ class Crew:
         A node that is cut off is thought dead, but its labellers may write on, and put a part of other rows in the
         place of one that was complete.
         """
-        found = {file.name: file.stat().st_size for file in self.folder.glob("part-*.parquet")}
+        found = listed(self.folder, ())
         changed = [name for name, size in written.items() if found.get(name) != size]
         if changed:
             raise WorkerError(

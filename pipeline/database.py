@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression, StarExpression
 
 from pipeline.machine import cores
+from pipeline.store import filesystem_of, seekable
 from pipeline.warehouse import Warehouse
 from schemas.errors import ArchiveError, ColumnError, OptionError, StorageError
 from schemas.labels import ALARMING, NEGATIVE
@@ -105,7 +106,7 @@ def zone_of(warehouse: Warehouse) -> str:
     """The time zone that the archive's times bear; Korea's where they bear none, or UTC, which nobody lives by."""
     name = warehouse.time_column
     with contextlib.suppress(OSError, pa.ArrowException, KeyError):
-        schema = pq.read_schema(warehouse.pieces[0].file)
+        schema = pq.read_schema(seekable(warehouse.pieces[0].file))
         zone = getattr(schema.field(name).type, "tz", None) if name is not None else None
         whole_hours = re.fullmatch(r"([+-])0?(\d{1,2}):00", zone or "")
         if whole_hours:  # the names of such zones count the other way
@@ -130,6 +131,8 @@ def create_views(
     zone = ConstantExpression(_known(db, time_zone or zone_of(warehouse)))
     for statement in db.extract_statements(_sql("moments")):
         db.execute(statement)
+    if store := filesystem_of(piece.file for piece in warehouse.pieces):
+        db.register_filesystem(store)
     rows = db.read_parquet([str(piece.file) for piece in warehouse.pieces], union_by_name=True)
     clash = sorted({_PART, _ROW, "filename"} & {name.casefold() for name in rows.columns})
     if clash:

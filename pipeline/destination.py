@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,22 +17,25 @@ from pipeline import atomic
 from pipeline.archive import open_archive
 from pipeline.columns import listed
 from pipeline.context import in_context
-from pipeline.inputs import find_inputs, local_path
+from pipeline.inputs import find_inputs, input_place
 from pipeline.model import load as load_model
-from pipeline.output import Output
+from pipeline.output import Output, hold
 from pipeline.parts import ROW_GROUP
 from pipeline.run import Progress, Result, score_archive
 from pipeline.scorer import settled
 from pipeline.stages import Stages
+from pipeline.store import Place, StorePath, remove_all, seekable
 from schemas.columns import REJECTS
 from schemas.errors import OutputError
 from schemas.manifest import FORMAT, Counts
 from schemas.options import ModelOptions, ScoreOptions
 
+_DONE = "_emojob/done"  # says of a folder in a store that its rows are in the file, and that it can go
+
 
 def score_to(
     inputs: Sequence[str],
-    out: Path | None,
+    out: Place | None,
     options: ScoreOptions,
     model: ModelOptions,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -49,18 +51,18 @@ def score_to(
     return _score_to_file(inputs, out.resolve(), options, model, report, note, stages)
 
 
-def _is_one_file(out: Path) -> bool:
+def _is_one_file(out: Place) -> bool:
     return out.suffix.lower() == ".parquet" and not out.is_dir()
 
 
-def work_folder(out: Path) -> Path:
+def work_folder(out: Place) -> Place:
     """The folder that a run works in: `out`, or a hidden one beside it where `out` is one file."""
     return out.with_name(f".{out.name}.emojob") if _is_one_file(out) else out
 
 
 def _score_to_file(
     inputs: Sequence[str],
-    file: Path,
+    file: Place,
     options: ScoreOptions,
     model: ModelOptions,
     report: Callable[[Progress], None],
@@ -69,46 +71,61 @@ def _score_to_file(
 ) -> Result:
     """Label into a hidden folder beside the file, from which an interrupted run goes on, then join its parts."""
     work, rejects = work_folder(file), rejects_beside(file)
-    done = work.with_name(f"{work.name}.done")
     earlier = check_one_file(file, inputs)
+    if isinstance(work, StorePath) and (work / _DONE).exists():
+        with hold(work):
+            _remove(work)
     result = still_complete(file, earlier, inputs, options, model)
     if result is not None:
         return result
 
     def join(result: Result, schema: pa.Schema) -> Result:
         _join(work, file, result, schema)
-        rejects.unlink(missing_ok=True)
-        if (work / "_emojob" / "rejects.parquet").exists():
-            atomic.commit(work / "_emojob" / "rejects.parquet", rejects)
-        shutil.rmtree(done, ignore_errors=True)
-        work.rename(done)  # so that a kill in the middle of the removal leaves nothing that looks like a beginning
-        shutil.rmtree(done)
+        if result.counts.rejected:
+            atomic.write_bytes(rejects, (work / "_emojob" / "rejects.parquet").read_bytes())
+        else:
+            rejects.unlink(missing_ok=True)
+        _remove(work)
         return replace(result, out=file)
 
     return score_archive(inputs, work, options, model, report, note, stages, [file, rejects], join)
 
 
-def rejects_beside(file: Path) -> Path:
+def _remove(work: Place) -> None:
+    """Remove the folder of parts that are in the file now; a kill in the middle leaves nothing like a beginning."""
+    if isinstance(work, StorePath):
+        mark = work / _DONE
+        mark.write_bytes(b"")
+        remove_all([place for place in work.below() if place not in (mark, work / "_emojob" / "lock")])
+        mark.unlink()
+        return
+    done = work.with_name(f"{work.name}.done")
+    shutil.rmtree(done, ignore_errors=True)
+    work.rename(done)
+    shutil.rmtree(done)
+
+
+def rejects_beside(file: Place) -> Place:
     """Where the unreadable rows of a labelled file go."""
     return file.with_name(f"{file.stem}.rejects.parquet")
 
 
-def check_one_file(file: Path, inputs: Sequence[str]) -> dict[str, Any] | None:
+def check_one_file(file: Place, inputs: Sequence[str]) -> dict[str, Any] | None:
     """The run.json that a labelled file carries; None where there is no file. Raises OutputError for another's file."""
     rejects = rejects_beside(file)
-    if file in {Path(local_path(one)).resolve() for one in inputs}:
+    if file in {input_place(one).resolve() for one in inputs}:
         raise OutputError(f"-o {file} is an input itself: give another name")
     if rejects.exists() and not _has_columns(rejects, REJECTS.names):
         raise OutputError(f"{rejects}, where unreadable rows would go, was not written by emojob: give -o another name")
     return _run_of(file)
 
 
-def _run_of(file: Path) -> dict[str, Any] | None:
+def _run_of(file: Place) -> dict[str, Any] | None:
     """The run.json that a labelled file carries; None where there is no file. Raises OutputError for another's file."""
     if not file.exists():
         return None
     try:
-        about = json.loads((pq.read_schema(file).metadata or {})[b"emojob"])
+        about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run = about["run"]
         known = {key: run[key] for key in ("model", "inputs", "text_column", "prefix", "options")}
         if about["format"] > FORMAT:
@@ -121,14 +138,14 @@ def _run_of(file: Path) -> dict[str, Any] | None:
     return known
 
 
-def _has_columns(file: Path, names: list[str]) -> bool:
+def _has_columns(file: Place, names: list[str]) -> bool:
     with contextlib.suppress(pa.ArrowException):
-        return list(pq.read_schema(file).names) == names
+        return list(pq.read_schema(seekable(file)).names) == names
     return False
 
 
 def still_complete(
-    file: Path, earlier: dict[str, Any] | None, inputs: Sequence[str], options: ScoreOptions, model: ModelOptions
+    file: Place, earlier: dict[str, Any] | None, inputs: Sequence[str], options: ScoreOptions, model: ModelOptions
 ) -> Result | None:
     """The earlier result, where the same inputs and options would only give it again; None where there is work to do.
 
@@ -172,7 +189,7 @@ def _shown(value: object) -> str:
     return listed(value) if isinstance(value, list) else repr(value)
 
 
-def _join(work: Path, file: Path, result: Result, schema: pa.Schema) -> None:
+def _join(work: Place, file: Place, result: Result, schema: pa.Schema) -> None:
     """Make one file of the parts of this run's inputs, in the inputs' order."""
     output = Output(work)
     output.read_markers()
@@ -181,13 +198,14 @@ def _join(work: Path, file: Path, result: Result, schema: pa.Schema) -> None:
     run = {**result.run, "all_counts": result.counts.as_json()}
     about = json.dumps({"format": FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run}, ensure_ascii=False)
     schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": about.encode()})
-    beside = atomic.temporary(file)
-    with pq.ParquetWriter(beside, schema, compression="zstd", version="2.6") as writer:
+    with (
+        atomic.draft(file) as draft,
+        pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer,
+    ):
         for marker in markers:
-            part = pq.ParquetFile(work / marker.part)
+            part = pq.ParquetFile(seekable(work / marker.part))
             for group in range(part.num_row_groups):
                 writer.write_table(_aligned(part.read_row_group(group), schema), row_group_size=ROW_GROUP)
-    atomic.commit(beside, file)
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -8,11 +8,13 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from pipeline.inputs import InputFile
+from pipeline.store import Reader
 from schemas.errors import ArchiveError, OptionError
 
 BLOCK = 1 << 20  # bytes read at a time
@@ -40,7 +42,7 @@ _FOREIGN_MARKS = {
 class Looked:
     """What one reading of a whole text file tells.
 
-    size: bytes as stored; sha256: of the bytes as stored; encoding: utf-8, utf-8-sig or cp949; lines: line feeds.
+    size: bytes as stored; sha256: as that of `Content`; encoding: utf-8, utf-8-sig or cp949; lines: line feeds.
     """
 
     size: int
@@ -76,7 +78,8 @@ def look(file: InputFile, encoding: str = "auto") -> Looked:
     chosen = check.encoding
     if check.fault is not None:
         chosen = _among(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
-    return Looked(digest.size, digest.hexdigest(), "utf-8-sig" if marked else chosen, lines)
+    content = content_of(file, digest)
+    return Looked(content.size, content.sha256, "utf-8-sig" if marked else chosen, lines)
 
 
 def _marked(file: InputFile, head: bytes, wanted: str) -> bool:
@@ -188,10 +191,25 @@ class Digest:
         return self._sha256.hexdigest()
 
 
+@dataclass(frozen=True)
+class Content:
+    """What tells a file's content from another. size: bytes; sha256: of them, or what a store calls this content."""
+
+    size: int
+    sha256: str
+
+
+def content_of(file: InputFile, digest: Digest) -> Content:
+    """digest: of all bytes; what a store tells is taken instead, for it is the same whether they are read or not."""
+    if file.stored:
+        return Content(file.stored.st_size, f"etag:{file.stored.tag}")
+    return Content(digest.size, digest.hexdigest())
+
+
 class _Overheard(io.RawIOBase):
     """A file whose bytes, as they are read, also go to a digest."""
 
-    def __init__(self, raw: BinaryIO, digest: Digest) -> None:
+    def __init__(self, raw: BinaryIO | Reader, digest: Digest) -> None:
         self._raw, self._digest = raw, digest
 
     def readable(self) -> bool:
@@ -211,7 +229,7 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
 
     Raises ArchiveError where the file cannot be read or its compression is damaged or cut off.
     """
-    with readable(file), file.path.open("rb") as raw:
+    with readable(file), _stream(file) as raw:
         raw.seek(offset)
         stored = _Overheard(raw, digest or Digest())
         stream = stored if file.compression is None else _decompressed(stored, file.compression)
@@ -219,6 +237,10 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
             yield block
         while stored.read(BLOCK):  # what a decompressor left behind the end still belongs to the hash
             pass
+
+
+def _stream(file: InputFile) -> BinaryIO | Reader:
+    return file.path.open("rb") if isinstance(file.path, Path) else file.path.open()
 
 
 def _decompressed(stored: io.RawIOBase, compression: str) -> BinaryIO:

@@ -8,8 +8,9 @@ import duckdb
 
 from pipeline.atomic import commit, temporary
 from pipeline.database import create_aggregates, create_views, settings, translated
+from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse
-from schemas.errors import OutputError
+from schemas.errors import OptionError, OutputError
 
 
 def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
@@ -18,6 +19,11 @@ def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_z
     A view reads the archive's parts where they lie now. Raises OutputError where `file` is something else than such a
     database, and what `open_database` raises.
     """
+    if not copy and any(isinstance(piece.file, StorePath) for piece in warehouse.pieces):
+        raise OptionError(
+            f"--export {file}: a view of {warehouse.place} would need emojob's way to the store; add --copy, which "
+            "puts the rows into the database"
+        )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is no DuckDB database; give another name")
     beside = temporary(file)

@@ -1,16 +1,18 @@
-"""What the user names as INPUT: files, folders, globs and file:// URLs, found and told apart by their names."""
+"""What the user names as INPUT: files, folders, globs and URLs of these, found and told apart by their names."""
 
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from schemas.errors import ArchiveError
+from pipeline.store import Place, Stored, StorePath, place_of
+from schemas.errors import ArchiveError, NothingFound
 
 FORMATS = {
     ".parquet": "parquet",
@@ -26,7 +28,6 @@ KNOWN = "known are .parquet, and .csv, .tsv, .jsonl, .ndjson and .json, these al
 #: A folder that holds this is a labelled archive: output, not input.
 MARK_OF_OUTPUT = "_emojob"
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _WILDCARD = re.compile(r"[*?[]")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -36,70 +37,71 @@ class InputFile:
     """One file of an archive.
 
     path: absolute; format: parquet, csv, tsv or jsonl; compression: gzip, zstd or None (Parquet compresses inside);
-    partitions: the key=value folders between the INPUT folder and the file, None for Hive's null.
+    partitions: the key=value folders between the INPUT folder and the file, None for Hive's null; stored: what a store
+    told of it, None for a file of this machine.
     """
 
-    path: Path
+    path: Place
     format: str
     compression: str | None
     partitions: tuple[tuple[str, str | None], ...] = ()
+    stored: Stored | None = None
 
     @property
     def name(self) -> str:
-        """What the file is known by from run to run: its absolute path."""
+        """What the file is known by from run to run: its absolute path, or its URL."""
+        if isinstance(self.path, StorePath):
+            return str(self.path)
         # a name in another encoding than the system's is still a name
         return os.fsencode(self.path.as_posix()).decode("utf-8", "backslashreplace")
 
+    @property
+    def size(self) -> int:
+        """Bytes, as stored. Raises OSError."""
+        return self.stored.st_size if self.stored else self.path.stat().st_size
 
-def find_inputs(inputs: Sequence[str], leave_out: Collection[Path] = ()) -> list[InputFile]:
+
+def find_inputs(inputs: Sequence[str], leave_out: Collection[Place] = ()) -> list[InputFile]:
     """The files that `inputs` name, in the order named, those of a folder or glob sorted; each file once.
 
     A folder is searched with its subfolders. Passed over in folders and globs: names that begin with . or _, labelled
     archives, `leave_out` (such as the run's own output), links that lead out of the folder, and files of other kinds.
-    Raises ArchiveError where an input is missing, of no known kind, not a regular file, or not on this machine.
+    Raises ArchiveError where an input cannot be read, is of no known kind or not a regular file, NothingFound where
+    there is none, OptionError for a URL of a kind that is not known.
     """
     if not inputs:
-        raise ArchiveError("no input: name a file, a folder or a glob, such as logs/2026-10-05.parquet")
+        raise NothingFound("no input: name a file, a folder or a glob, such as logs/2026-10-05.parquet")
     left_out = {one.resolve() for one in leave_out}
-    found: dict[Path, InputFile] = {}
+    found: dict[Place, InputFile] = {}
     for given in inputs:
         for file in _find(given, left_out):
             found.setdefault(file.path.resolve(), file)
     return list(found.values())
 
 
-def _find(given: str, left_out: set[Path]) -> list[InputFile]:
-    local = local_path(given)
-    path = Path(local)
+def _find(given: str, left_out: set[Place]) -> list[InputFile]:
+    path = input_place(given)
     try:
+        if isinstance(path, StorePath):
+            return _find_stored(path, left_out, given)
         if path.is_dir():
             root = path.resolve()
             return _of_known_kind(_walk(root, root, left_out), root, given)
         if path.exists() or path.is_symlink():
             return [_explicit(path.parent.resolve() / path.name, given)]
-        if _WILDCARD.search(local):
-            return _expand(local, left_out, given)
+        if _WILDCARD.search(str(path)):
+            return _expand(path, left_out, given)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         reason = getattr(error, "strerror", None) or "a link that leads nowhere"
         raise ArchiveError(f"{given} cannot be read: {reason}") from error
-    raise ArchiveError(f"{given}: no such file or folder; check the path (a relative one begins at {Path.cwd()})")
+    raise NothingFound(f"{given}: no such file or folder; check the path (a relative one begins at {Path.cwd()})")
 
 
-def local_path(given: str) -> str:
-    """A path from a path or a file:// URL."""
+def input_place(given: str) -> Place:
+    """The place that an input names. Raises as `place_of`."""
     if not given:
         raise ArchiveError("an input is the empty text: name a file, a folder or a glob")
-    url = _URL.match(given)
-    if not url:
-        return given
-    if url[1].lower() != "file":
-        raise ArchiveError(
-            f"{given}: this version reads local files, not {url[1].lower()}://; copy the archive to this machine first"
-        )
-    parts = urlsplit(given)
-    if parts.netloc not in ("", "localhost"):
-        raise ArchiveError(f"{given} names the machine {parts.netloc!r}; a local file is file:///path, three slashes")
-    return unquote(given[len(url[0]) + len(parts.netloc) :])
+    return place_of(given)
 
 
 def _explicit(path: Path, given: str) -> InputFile:
@@ -112,24 +114,24 @@ def _explicit(path: Path, given: str) -> InputFile:
     return _regular(path, kind, path.parent)
 
 
-def _expand(pattern: str, left_out: set[Path], given: str) -> list[InputFile]:
+def _expand(pattern: Path, left_out: set[Place], given: str) -> list[InputFile]:
     """The files that a glob matches, and those in the folders that it matches."""
-    fixed = []
-    for part in Path(pattern).parts:
-        if _WILDCARD.search(part):
-            break
-        fixed.append(part)
-    root = Path(*fixed).resolve()
+    root = Path(*_fixed(pattern.parts)).resolve()
     matched = []
-    for text in glob.glob(pattern, recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
+    for text in glob.glob(str(pattern), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
         match = Path(text)
         path = match.parent.resolve() / match.name
         if any(_is_passed_over(one, left_out) for one in _between(root, path)):
             continue
         matched += list(_walk(path, root, left_out)) if path.is_dir() and not path.is_symlink() else [path]
     if not matched:
-        raise ArchiveError(f"no file matches {given}; quote the pattern, and check it with ls")
+        raise NothingFound(f"no file matches {given}; quote the pattern, and check it with ls")
     return _of_known_kind(matched, root, given)
+
+
+def _fixed(parts: Sequence[str]) -> Iterator[str]:
+    """The parts of a pattern before the first with a wildcard."""
+    return itertools.takewhile(lambda part: not _WILDCARD.search(part), parts)
 
 
 def _between(root: Path, path: Path) -> Iterator[Path]:
@@ -139,7 +141,7 @@ def _between(root: Path, path: Path) -> Iterator[Path]:
         path = path.parent
 
 
-def _walk(folder: Path, root: Path, left_out: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, left_out: set[Place]) -> Iterator[Path]:
     """Every file below `folder` that is not passed over; links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
@@ -150,7 +152,7 @@ def _walk(folder: Path, root: Path, left_out: set[Path]) -> Iterator[Path]:
         yield from (path for name in names if not _is_passed_over(path := Path(here, name), left_out))
 
 
-def _is_passed_over(path: Path, left_out: set[Path]) -> bool:
+def _is_passed_over(path: Path, left_out: set[Place]) -> bool:
     return path.name.startswith((".", "_")) or path in left_out or (path / MARK_OF_OUTPUT).is_dir()
 
 
@@ -163,11 +165,44 @@ def _of_known_kind(paths: Iterable[Path], root: Path, given: str) -> list[InputF
         if kind and not leads_out:
             files.append(_regular(path, kind, root))
     if not files:
-        raise ArchiveError(f"{given} holds no file of a known kind; {KNOWN}")
+        raise NothingFound(f"{given} holds no file of a known kind; {KNOWN}")
     return files
 
 
-def _kind(path: Path) -> tuple[str, str | None] | None:
+def _find_stored(place: StorePath, left_out: set[Place], given: str) -> list[InputFile]:
+    """The objects that a store's URL names: one, those below it, or those that it matches as a pattern.
+
+    Raises OSError in words, NothingFound.
+    """
+    if place.is_file():
+        kind = _kind(place)
+        if kind is None:
+            raise ArchiveError(f"{given} is of no known kind; {KNOWN}")
+        return [_object(place, kind, place.parent, place.stat())]
+    if _WILDCARD.search(place.key):
+        root = StorePath(place.scheme, "/".join(_fixed(place.key.split("/"))))
+        found: dict[StorePath, Stored] = {}
+        for match, stored in place.glob().items():
+            found |= match.below() if stored is None else {match: stored}
+    else:
+        root, found = place, place.below()
+    if not found:
+        raise NothingFound(f"{given}: no such object, and none below or that it matches; check the bucket and the key")
+    marked = f"/{MARK_OF_OUTPUT}/"
+    outputs = {StorePath(one.scheme, one.key.partition(marked)[0]) for one in found if marked in one.key} - {root}
+    aside = [one for one in {*left_out, *outputs} if isinstance(one, StorePath)]
+    files = []
+    for path, stored in sorted(found.items()):
+        kind = _kind(path)
+        is_hidden = any(name.startswith((".", "_")) for name in [*path.folders_from(root), path.name])
+        if kind and not is_hidden and not any(path.is_relative_to(one) for one in aside):
+            files.append(_object(path, kind, root, stored))
+    if not files:
+        raise NothingFound(f"{given} holds no file of a known kind; {KNOWN}")
+    return files
+
+
+def _kind(path: Place) -> tuple[str, str | None] | None:
     """(format, compression) by the name's end, None where it is of no known kind."""
     stem, last = os.path.splitext(path.name.lower())  # noqa: PTH122  (.csv alone is no suffix to Path)
     compression = COMPRESSIONS.get(last)
@@ -182,6 +217,15 @@ def _kind(path: Path) -> tuple[str, str | None] | None:
 def _regular(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
     if not path.is_file():
         raise ArchiveError(f"{path} is not a regular file (a pipe or device?); write it to a file first")
-    folders = (folder.partition("=") for folder in path.parent.relative_to(root).parts)
-    partitions = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, sign, value in folders if sign}
-    return InputFile(path, *kind, tuple(partitions.items()))
+    return InputFile(path, *kind, _partitions(path.parent.relative_to(root).parts))
+
+
+def _object(place: StorePath, kind: tuple[str, str | None], root: StorePath, stored: Stored) -> InputFile:
+    return InputFile(place, *kind, _partitions(place.folders_from(root)), stored)
+
+
+def _partitions(folders: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+    """The keys and values of Hive's folders."""
+    named = (folder.partition("=") for folder in folders)
+    found = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, sign, value in named if sign}
+    return tuple(found.items())

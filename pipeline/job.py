@@ -15,10 +15,11 @@ from pipeline.archive import Archive, open_archive
 from pipeline.columns import listed
 from pipeline.context import in_context
 from pipeline.engine import choices
-from pipeline.inputs import find_inputs, local_path
+from pipeline.inputs import find_inputs, input_place
 from pipeline.labelled import labelled_schema
 from pipeline.output import Output, Standing
 from pipeline.scorer import Scorer
+from pipeline.store import Place
 from pipeline.workplace import Workplace
 from schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
 from schemas.manifest import Counts
@@ -69,10 +70,10 @@ class Job:
         return counts
 
 
-def default_out(inputs: Sequence[str]) -> Path:
+def default_out(inputs: Sequence[str]) -> Place:
     """INPUT-STEM.emotions beside the input. Raises ArchiveError where there is no one file or folder to name it by."""
     find_inputs(inputs)  # what is missing altogether is told first
-    path = Path(local_path(inputs[0]))
+    path = input_place(inputs[0])
     if len(inputs) != 1 or not path.exists():
         raise ArchiveError("several inputs, and no place for the output: give one with -o FOLDER")
     path = path.resolve()
@@ -87,7 +88,7 @@ def open_job(
     model_options: ModelOptions,
     where: Workplace,
     note: Callable[[str], None] = lambda text: None,
-    leave_out: Sequence[Path] = (),
+    leave_out: Sequence[Place] = (),
 ) -> Job:
     """Open what a run needs; nothing is written but what is kept of a model (`pipeline.model_cache`).
 
@@ -96,7 +97,7 @@ def open_job(
     """
     memo = None if options.memo is None else memo_file.find(options.memo)
     files = find_inputs(inputs, [output.folder, *leave_out, *([memo] if memo else [])])
-    is_large = sum(file.path.stat().st_size for file in files) >= LARGE
+    is_large = sum(file.size for file in files) >= LARGE
     if model_options.engine == "ray":
         model_options = replace(model_options, engine="auto")  # on each node
     if not options.fresh:
@@ -164,7 +165,7 @@ def _check_columns(archive: Archive, options: ScoreOptions) -> None:
 
 def check_default_out(output: Output, given: str, archive: Archive) -> None:
     """Refuse to put an input's labels to those of another that happens to have the same stem."""
-    folder = f"{Path(local_path(given)).resolve()}/"
+    folder = f"{input_place(given).resolve()}/"
     names = {source.file.name for source in archive.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
     if strangers:

@@ -6,20 +6,13 @@ attempt that died has completed of a share is found by its markers, and stays.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipeline import machine
 from pipeline.archive import Archive
@@ -27,20 +20,20 @@ from pipeline.chunks import Chunk, Reading
 from pipeline.engine import Choice
 from pipeline.labelling import Labelled, label, texts_of
 from pipeline.memo import Contents, Keys, Memo
+from pipeline.model_copy import ModelFiles, copy_of, ship
 from pipeline.model_files import FILES
 from pipeline.output import Span, Standing
 from pipeline.parts import part_place
 from pipeline.scorer import Scorer, Tally
 from pipeline.shares import Share
 from pipeline.stages import Clock, Stages, Stopped
+from pipeline.store import Place
 from pipeline.writing import write_parts
 from schemas.errors import EmojobError, WorkerError, own_fault
 from schemas.manifest import Counts, PartMarker
 from schemas.options import ModelOptions
 
 T = TypeVar("T")
-
-ModelFiles = dict[str, NDArray[np.uint8]]  # name: bytes
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ class Work:
     """
 
     archive: Archive
-    folder: Path
+    folder: Place
     schema: pa.Schema
     rate: float | None
 
@@ -88,17 +81,6 @@ class Done:
     seconds: dict[str, float]
 
 
-def ship(folder: Path) -> tuple[ModelFiles, str]:
-    """A model folder's files, and their digest."""
-    there = (folder / name for name in FILES)
-    files = {file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in there if file.exists()}
-    digest = hashlib.sha256()
-    for name, content in files.items():
-        digest.update(f"{name} {len(content)}\n".encode())
-        digest.update(content.data)
-    return files, digest.hexdigest()
-
-
 def load(shipment: Shipment, patient: bool) -> Scorer:
     """The model of a shipment on this node. Raises WorkerError where another emojob is installed here."""
     here = version("emojob")
@@ -106,7 +88,8 @@ def load(shipment: Shipment, patient: bool) -> Scorer:
         raise WorkerError(
             f"emojob {here} is installed on a node, {shipment.version} on this machine: install one version on all"
         )
-    options = replace(shipment.options, model=str(_unpacked(shipment)))
+    folder = copy_of(shipment.digest, shipment.files, lambda found: ship(found, FILES)[1] == shipment.digest)
+    options = replace(shipment.options, model=str(folder))
     return Scorer.load(options=options, patient=patient, threads=shipment.threads)
 
 
@@ -205,7 +188,7 @@ def _remembering(scorer: Scorer, remembered: Remembered) -> Scorer:
     return scorer
 
 
-def rest_of(share: Share, folder: Path, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
+def rest_of(share: Share, folder: Place, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
     """(markers of the parts that an attempt before completed from the share's first row on, what is left of it)."""
     markers: list[PartMarker] = []
     row, stop = share.span.first_row, share.span.stop_row
@@ -232,35 +215,3 @@ def add_tally(total: Tally, one: Tally) -> None:
     """Add what a share was to what a job is."""
     for each in fields(Tally):
         setattr(total, each.name, getattr(total, each.name) + getattr(one, each.name))
-
-
-def _unpacked(shipment: Shipment) -> Path:
-    """The folder on this node that holds a shipment's model: kept, so that the next job need not fetch it."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    try:
-        (caches / "emojob" / "models").mkdir(parents=True, exist_ok=True)
-        return _unpack(shipment, caches / "emojob" / "models")
-    except OSError:  # not ours to write, or full
-        return _unpack(shipment, Path(tempfile.gettempdir()) / f"emojob-models-{os.getuid()}")
-
-
-def _unpack(shipment: Shipment, folder: Path) -> Path:
-    folder.mkdir(mode=0o700, exist_ok=True)
-    place = folder / shipment.digest[:16]
-    if place.is_dir() and ship(place)[1] == shipment.digest:
-        return place
-    beside = folder / f".{place.name}.{uuid.uuid4().hex}"
-    beside.mkdir()
-    try:
-        for name, content in shipment.files().items():
-            (beside / name).write_bytes(content.data)
-        if place.exists():  # damaged
-            place.rename(beside.with_name(f"{beside.name}.damaged"))
-            shutil.rmtree(beside.with_name(f"{beside.name}.damaged"), ignore_errors=True)
-        beside.rename(place)
-    except OSError:  # another labeller on this node was sooner
-        if not (place.is_dir() and ship(place)[1] == shipment.digest):
-            raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return place

@@ -1,12 +1,15 @@
-"""One run at a time: what the kernel locks, and lets go when the process that holds it ends, however it ends."""
+"""One run at a time: what the kernel locks, and lets go however the process that holds it ends; in a store,
+a lease."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pipeline.lease import lease
+from pipeline.store import Place, StorePath
 from schemas.errors import BusyError
 
 try:
@@ -16,15 +19,23 @@ except ImportError:  # pragma: no cover - Windows has no such lock; two runs are
 
 
 @contextlib.contextmanager
-def lock(file: Path, folder: Path) -> Iterator[None]:
-    """Hold `folder` by locking `file`, which is made where it does not exist. Raises BusyError where another does."""
+def lock(file: Place, folder: Place) -> Iterator[Callable[[], None]]:
+    """Hold `folder` by `file`, which is made where it does not exist. Raises BusyError where another does.
+
+    What it gives raises StorageError once the folder is not held any more, which happens in a store only.
+    """
+    if isinstance(file, StorePath):
+        with lease(file, folder) as taken:
+            yield taken.check
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as held:
         if fcntl is not None:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise BusyError(f"another run holds {folder}: wait until it has ended, or give another -o") from None
-        yield
+        yield lambda: None
 
 
 @contextlib.contextmanager

@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from pipeline.atomic import commit, temporary
-from pipeline.inputs import local_path
 from pipeline.lock import alone_in
 from pipeline.memo import Memo, new_multipliers
-from schemas.errors import ArchiveError, OptionError
+from pipeline.store import place_of
+from schemas.errors import OptionError
 
 _FORMAT = "emojob memo 1"
 
@@ -30,11 +30,9 @@ Arrays = dict[str, NDArray[Any]]
 def find(given: str, option: str = "--memo") -> Path:
     """The file that an option names, links followed. Raises OptionError where none may be written there."""
     try:
-        file = Path(local_path(given)).resolve()
-        if file.parent.is_dir() and (file.is_file() or not file.exists()):
+        file = place_of(given).resolve()
+        if isinstance(file, Path) and file.parent.is_dir() and (file.is_file() or not file.exists()):
             return file
-    except ArchiveError:
-        pass
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, a link to itself, a zero byte
         raise OptionError(f"{option} {given!r}: {getattr(error, 'strerror', None) or error}") from error
     raise OptionError(f"{option} {given!r}: give a file of this machine, in a folder that is there")

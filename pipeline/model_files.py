@@ -20,6 +20,8 @@ from torch import Tensor
 
 from pipeline.bert import BertShape, Classifier, from_hf
 from pipeline.encoded import Tokenizer
+from pipeline.model_copy import fetched
+from pipeline.store import StorePath, place_of
 from pipeline.tokenizer import KoBertTokenizer
 from pipeline.wordpiece import WordPieceTokenizer
 from schemas.errors import EmojobError, ModelError
@@ -45,13 +47,15 @@ FILES = ("config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *_WORDPIECE, "tokenizer
 
 
 def find_folder(name: str | None, option: str = "--model") -> Path:
-    """The folder of a model: as named, fetched from the Hugging Face hub, or (None) the one in the package.
+    """The folder of a model: as named, fetched from a store or the Hugging Face hub, or (None) the one in the package.
 
     Raises ModelError, naming `option`, where there is none.
     """
     if name is None:
         return Path(str(files("pipeline") / "default_model"))
-    path = Path(name)
+    path = place_of(name)
+    if isinstance(path, StorePath):
+        return fetched(path, FILES, option)
     if path.is_dir():
         return path
     if path.exists():

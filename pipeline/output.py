@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,14 @@ from pipeline import atomic
 from pipeline.archive import Source
 from pipeline.lock import lock
 from pipeline.parts import PartPlace
+from pipeline.store import Place, StorePath, listed, read_all, remove_all, seekable
 from schemas.columns import REJECTS
 from schemas.errors import OutputError
 from schemas.manifest import FORMAT, Counts, PartMarker
 
 _PART = re.compile(r"part-\d{5,}-\d{12,}\.parquet")
+_MARKER = re.compile(r"_emojob/parts/part-\d{5,}-\d{12,}\.json")
+_RUN = "_emojob/run.json"
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ class Standing:
 class Output:
     """A labelled archive that this run holds. Made by `hold`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Place, check: Callable[[], None] = lambda: None) -> None:
         self.folder = folder
         self.state = folder / "_emojob"
         self.markers: list[PartMarker] = []
+        self._check_hold = check
 
     # -- what was there before ---------------------------------------------------------------------------------
 
@@ -67,15 +71,18 @@ class Output:
         Raises OutputError where they were written by a newer emojob.
         """
         self.markers = []
-        for file in [self.state / "run.json", *sorted((self.state / "parts").glob("*.json"))]:
-            plain = atomic.read_json(file)
+        there = self._there()
+        names = [name for name in sorted(there) if name == _RUN or _MARKER.fullmatch(name)]
+        for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
+            plain = atomic.parse_json(content)
             if isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
                 raise OutputError(
                     f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows {FORMAT}): "
                     f"use that version, or give another -o"
                 )
-            if _PART.fullmatch(f"{file.stem}.parquet"):
-                marker = PartPlace(self.folder, file.stem).read_marker(plain)
+            if name != _RUN:
+                place = PartPlace(self.folder, Path(name).stem)
+                marker = place.marker_of(plain, there.get(place.part.name))
                 self.markers += [marker] if marker else []
 
     def run(self) -> dict[str, Any]:
@@ -118,9 +125,10 @@ class Output:
 
     def forget_all(self) -> None:
         """Begin again: remove every part and marker of ours."""
-        for file in [*(self.state / "parts").glob("*.json"), *self._parts()]:
-            file.unlink(missing_ok=True)
-        (self.state / "run.json").unlink(missing_ok=True)
+        there = self._there()
+        ours = [name for name in there if name == _RUN or _MARKER.fullmatch(name)]
+        remove_all([self.folder / name for name in ours])  # first, as a part without a marker counts for nothing
+        remove_all([self.folder / name for name in filter(_PART.fullmatch, there)])
         self.markers = []
         self.sweep()
 
@@ -140,21 +148,25 @@ class Output:
         ]
 
     def committed(self, marker: PartMarker) -> None:
-        """Take note of a part that this run completed."""
+        """Take note of a part that this run completed. Raises StorageError where OUT may be another's by now."""
+        self._check_hold()
         self.markers.append(marker)
 
     def sweep(self) -> None:
         """Remove what a run that was cut off left behind: files without a marker, and temporary ones."""
         complete = {Path(marker.part).stem for marker in self.markers}
-        for file in [*self._parts(), *(self.state / "parts").glob("part-*")]:
-            if file.name.split(".")[0] not in complete:
-                file.unlink(missing_ok=True)
-        for file in [*self.folder.glob(".part-*.tmp"), *self.state.rglob(".*.tmp")]:
-            file.unlink(missing_ok=True)
+        unfinished = []
+        for name in self._there():
+            folder, _, own = name.rpartition("/")
+            is_parts = _PART.fullmatch(own) if not folder else folder == "_emojob/parts" and own.startswith("part-")
+            is_temporary = own.endswith(".tmp") and own.startswith(".part-" if not folder else ".")
+            if is_temporary or (is_parts and own.split(".")[0] not in complete):
+                unfinished.append(self.folder / name)
+        remove_all(unfinished)
 
-    def _parts(self) -> list[Path]:
-        """The files in OUT that have a part's name; whatever else a user put there is not ours to touch."""
-        return [file for file in self.folder.glob("part-*.parquet") if _PART.fullmatch(file.name)]
+    def _there(self) -> dict[str, int]:
+        """{name: bytes} of the files in OUT; whatever a user put there beside ours is not ours to touch."""
+        return listed(self.folder, ("_emojob", "_emojob/parts"))
 
     # -- writing down ------------------------------------------------------------------------------------------
 
@@ -170,18 +182,17 @@ class Output:
         if not files:
             place.unlink(missing_ok=True)
             return
-        beside = atomic.temporary(place)
-        with pq.ParquetWriter(beside, REJECTS, compression="zstd") as writer:
+        with atomic.draft(place) as draft, pq.ParquetWriter(draft.sink, REJECTS, compression="zstd") as writer:
             for file in files:
-                writer.write_table(pq.read_table(file, schema=REJECTS))
-        atomic.commit(beside, place)
+                writer.write_table(pq.read_table(seekable(file), schema=REJECTS))
 
-    def remove(self, marker: PartMarker) -> None:
-        """Remove a part: its marker first, for a part without one counts for nothing."""
-        place = PartPlace(self.folder, Path(marker.part).stem)
-        for file in (place.marker, place.part, place.rejects):
-            file.unlink(missing_ok=True)
-        self.markers.remove(marker)
+    def remove(self, markers: Sequence[PartMarker]) -> None:
+        """Remove parts: their markers first, for a part without one counts for nothing."""
+        places = [PartPlace(self.folder, Path(marker.part).stem) for marker in markers]
+        remove_all([place.marker for place in places])
+        remove_all([file for place in places for file in (place.part, place.rejects)])
+        gone = {marker.part for marker in markers}
+        self.markers = [marker for marker in self.markers if marker.part not in gone]
 
 
 def _standing(source: Source, number: int, markers: list[PartMarker]) -> Standing:
@@ -202,21 +213,23 @@ def _standing(source: Source, number: int, markers: list[PartMarker]) -> Standin
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[Output]:
+def hold(folder: Place) -> Iterator[Output]:
     """Hold OUT for this run, making it where it does not exist.
 
     Raises OutputError where the folder is not ours, BusyError where another run holds it.
     """
     refuse_foreign(folder)
     was_there = folder.exists()
-    (folder / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
-    with lock(folder / "_emojob" / "lock", folder):
-        output = Output(folder)
+    if isinstance(folder, Path):
+        (folder / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
+    with lock(folder / "_emojob" / "lock", folder) as check:
+        output = Output(folder, check)
         output.read_markers()
         try:
             yield output
         finally:
-            _leave_no_empty(folder, was_there)
+            if isinstance(folder, Path):
+                _leave_no_empty(folder, was_there)
 
 
 def _leave_no_empty(folder: Path, was_there: bool) -> None:
@@ -236,14 +249,14 @@ def _words(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else "unknown"
 
 
-def refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Place) -> None:
     """Raise OutputError where OUT is something that is not ours."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"-o {folder} is a file: give a folder, or a file name that ends in .parquet")
-    if folder.is_dir() and not is_ours(folder) and any(folder.iterdir()):
+    if folder.is_dir() and not is_ours(folder) and (isinstance(folder, StorePath) or any(folder.iterdir())):
         raise OutputError(f"-o {folder} is not empty and no labelled archive: give a new or an empty folder")
 
 
-def is_ours(folder: Path) -> bool:
+def is_ours(folder: Place) -> bool:
     """Whether a folder is a labelled archive, or the beginning of one."""
     return (folder / "_emojob").is_dir()

@@ -13,10 +13,8 @@ import json
 import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import commit, temporary
 from pipeline.machine import installed
 from schemas.errors import OptionError
 
@@ -113,17 +111,6 @@ def finished(chart: Any, description: str, palette: Palette, height: int = 240) 
 def style_sheet(*more: str) -> str:
     """What every page looks like, and the style of one page behind it."""
     return "\n".join([_file("page.css"), *more])
-
-
-def write_whole(place: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    beside = temporary(place)
-    try:
-        beside.write_bytes(content)
-        commit(beside, place)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _file(name: str) -> str:

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.encoding import Digest, read_blocks
+from pipeline.encoding import Content, Digest, content_of, read_blocks
 from pipeline.inputs import InputFile
+from pipeline.store import Reader, seekable
 from pipeline.windows import BORDER_ROWS, Border, Window
 from schemas.errors import ArchiveError
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
+FETCHED = 64 << 20  # bytes of a row group that are fetched from a store at once; a longer one comes piece by piece
 
 
-def look(file: InputFile) -> tuple[Digest, pa.Schema, int, list[Border]]:
-    """Read a Parquet file's bytes and its footer: (digest, schema, rows, borders).
+def look(file: InputFile) -> tuple[Content, pa.Schema, int, list[Border]]:
+    """Read a Parquet file's bytes and its footer, of one in a store the footer alone: (content, schema, rows, borders).
 
     Borders stand some BORDER_ROWS apart, at first rows of row groups and within long ones, as unpacking is quick.
 
     Raises ArchiveError where it is empty, cut off or no Parquet file.
     """
     digest = Digest()
-    for _ in read_blocks(file, digest):
+    for _ in () if file.stored else read_blocks(file, digest):
         pass
-    if not digest.size:
+    content = content_of(file, digest)
+    if not content.size:
         raise ArchiveError(f"{file.name} is empty (0 bytes); leave it out, or write it anew")
-    with _whole(file, "is not a readable Parquet file (truncated?)"), _open(file) as parquet:
-        return digest, parquet.schema_arrow, int(parquet.metadata.num_rows), _borders(parquet.metadata)
+    with _whole(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
+        return content, parquet.schema_arrow, int(parquet.metadata.num_rows), _borders(parquet.metadata)
 
 
 def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[Window]:
@@ -39,7 +43,7 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
     columns: names of those that are wanted, where not all are; a name that the file has not counts for nothing.
     Raises ArchiveError where the file turns out to be damaged.
     """
-    with _whole(file, "is damaged"), _open(file) as parquet:
+    with _whole(file, "is damaged"), _opened(file) as (parquet, stored):
         groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
         apart = any(_nests_dictionary(field.type) for field in parquet.schema_arrow)
         wanted = None if columns is None else [name for name in parquet.schema_arrow.names if name in columns]
@@ -50,7 +54,10 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
         widest = max((g.total_byte_size / g.num_rows for g in groups[first:] if g.num_rows), default=1.0)
         size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
         remaining = list(range(first, len(groups)))
-        for some in [[i] for i in remaining] if apart else [remaining]:
+        for some in [[i] for i in remaining] if apart or stored else [remaining]:
+            if stored:
+                ranges = _ranges(groups[some[0]], wanted)
+                stored.fetch(ranges if sum(stop - start for start, stop in ranges) <= FETCHED else [])
             for batch in parquet.iter_batches(size, row_groups=some, columns=wanted, use_threads=False):
                 yield Window(batch, row, batch.num_rows, [])
                 row += batch.num_rows
@@ -68,9 +75,24 @@ def _borders(metadata: pq.FileMetaData) -> list[Border]:
     return found
 
 
-def _open(file: InputFile) -> pq.ParquetFile:
+@contextmanager
+def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
+    """The file, and what it is read through where it is in a store."""
+    source = seekable(file.path)
     # Without pre_buffer and with a buffer, a row group's columns are read piece by piece, not whole.
-    return pq.ParquetFile(file.path, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True)
+    with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True) as parquet:
+        yield parquet, None if isinstance(source, Path) else source
+
+
+def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tuple[int, int]]:
+    """Where the columns of a row group lie in the file: (first byte, the one behind the last) of each."""
+    found = []
+    for column in map(group.column, range(group.num_columns)):
+        path = column.path_in_schema
+        if wanted is None or any(path == name or path.startswith(f"{name}.") for name in wanted):
+            first = min(column.data_page_offset, column.dictionary_page_offset or column.data_page_offset)
+            found.append((first, first + column.total_compressed_size))
+    return found
 
 
 def _nests_dictionary(kind: pa.DataType, nested: bool = False) -> bool:
@@ -85,5 +107,7 @@ def _whole(file: InputFile, fault: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
+        if file.stored and isinstance(error, OSError) and error.filename:  # in words already
+            raise ArchiveError(f"{file.name} cannot be read: {error.strerror}") from error
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ArchiveError(f"{file.name} {fault}: {reason}; copy or write it anew") from error

@@ -7,7 +7,6 @@ import json
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline import atomic
 from pipeline.archive import Reject, Source
+from pipeline.store import Place, seekable
 from schemas.columns import REJECTS
 from schemas.manifest import FORMAT, Counts, PartMarker
 
@@ -28,46 +28,48 @@ _BUFFER_BYTES = 64 << 20  # of rows that wait for a full row group
 class PartPlace:
     """Where a part and what belongs to it lie in OUT."""
 
-    folder: Path
+    folder: Place
     name: str  # without ending
 
     @property
-    def part(self) -> Path:
+    def part(self) -> Place:
         """The labelled rows."""
         return self.folder / f"{self.name}.parquet"
 
     @property
-    def marker(self) -> Path:
+    def marker(self) -> Place:
         """The completion marker."""
         return self.folder / "_emojob" / "parts" / f"{self.name}.json"
 
     @property
-    def rejects(self) -> Path:
+    def rejects(self) -> Place:
         """The rows that could not be read; only where there are any."""
         return self.folder / "_emojob" / "parts" / f"{self.name}.rejects.parquet"
 
-    def read_marker(self, plain: dict[str, Any] | None = None) -> PartMarker | None:
-        """The completion marker of a part that is there as the marker says; None where there is none, or rubbish.
+    def read_marker(self) -> PartMarker | None:
+        """The completion marker of a part that is there as the marker says; None where there is none, or rubbish."""
+        plain = atomic.read_json(self.marker)
+        with contextlib.suppress(FileNotFoundError):
+            return self.marker_of(plain, self.part.stat().st_size) if plain else None
+        return None
 
-        plain: what stands in the marker, where it was read already.
-        """
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-            marker = PartMarker.from_json(atomic.read_json(self.marker) if plain is None else plain)
-            if marker.part == self.part.name and self._is_whole(marker):
+    def marker_of(self, plain: dict[str, Any], part_bytes: int | None) -> PartMarker | None:
+        """As `read_marker`, from what stands in the marker and the size of the part."""
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+            marker = PartMarker.from_json(plain)
+            if (marker.part, marker.part_bytes) == (self.part.name, part_bytes) and self._has_rejects(marker):
                 return marker
         return None
 
-    def _is_whole(self, marker: PartMarker) -> bool:
-        if self.part.stat().st_size != marker.part_bytes:
-            return False
+    def _has_rejects(self, marker: PartMarker) -> bool:
         if not marker.counts.rejected:
             return True
-        with contextlib.suppress(pa.ArrowException):
-            return bool(pq.read_metadata(self.rejects).num_rows == marker.counts.rejected)
+        with contextlib.suppress(OSError, pa.ArrowException):
+            return bool(pq.read_metadata(seekable(self.rejects)).num_rows == marker.counts.rejected)
         return False
 
 
-def part_place(folder: Path, number: int, first_row: int) -> PartPlace:
+def part_place(folder: Place, number: int, first_row: int) -> PartPlace:
     """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
     return PartPlace(folder, f"part-{number:05d}-{first_row:012d}")
 
@@ -80,7 +82,7 @@ class PartWriter:
         self.counts = Counts()
         self._place, self._source, self._fingerprint = place, source, fingerprint
         self._token = uuid.uuid4().hex[:8]  # on a cluster one that is thought dead may still write the same part
-        self._beside = atomic.temporary(place.part, self._token)
+        self._draft: atomic.Draft | None = None
         self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
         self._begun = time.monotonic()
         self._waiting: list[pa.RecordBatch] = []
@@ -111,16 +113,16 @@ class PartWriter:
         if self._writer is None:
             self._flush(0)
         assert self._writer is not None  # noqa: S101
+        assert self._draft is not None  # noqa: S101
         self._writer.close()
         self._writer = None
-        atomic.commit(self._beside, self._place.part)
+        size = self._draft.commit()
         if self._rejects:
-            beside = atomic.temporary(self._place.rejects, self._token)
-            pq.write_table(_rejects_table(self._source.file.name, self._rejects), beside, compression="zstd")
-            atomic.commit(beside, self._place.rejects)
+            with atomic.draft(self._place.rejects, self._token) as draft:
+                pq.write_table(_rejects_table(self._source.file.name, self._rejects), draft.sink, compression="zstd")
         marker = PartMarker(
             part=self._place.part.name,
-            part_bytes=self._place.part.stat().st_size,
+            part_bytes=size,
             input=self._source.file.name,
             input_bytes=self._source.size,
             input_sha256=self._source.sha256,
@@ -139,14 +141,16 @@ class PartWriter:
         self._waiting.clear()
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            with contextlib.suppress(OSError, pa.ArrowException):  # the disk may be full; the file goes anyway
+            with contextlib.suppress(Exception):  # the disk may be full; the file goes anyway
                 writer.close()
-        self._beside.unlink(missing_ok=True)
+        if self._draft:
+            self._draft.discard()
 
     def _flush(self, rows: int) -> None:
         """Write up to `rows` of the waiting rows as one row group (0: none, but open the file)."""
         if self._writer is None and (self._waiting or not rows):
-            self._writer = pq.ParquetWriter(self._beside, self._schema, compression="zstd", version="2.6")
+            self._draft = self._draft or atomic.Draft(self._place.part, self._token)
+            self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")
         if self._writer is None or not self._waiting:
             return
         table = pa.Table.from_batches(self._waiting, self._waiting[0].schema)

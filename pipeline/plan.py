@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from pipeline.memo import Memo
 from pipeline.output import Output, refuse_foreign
 from pipeline.run import Result
 from pipeline.runfile import how_run
+from pipeline.store import Place
 from pipeline.workplace import Workplace, workplace
 from schemas.options import ModelOptions, ScoreOptions
 
@@ -30,7 +30,7 @@ _SECONDS = 5.0  # that the engine runs
 
 def plan_archive(
     inputs: Sequence[str],
-    out: Path | None,
+    out: Place | None,
     options: ScoreOptions,
     model_options: ModelOptions,
     note: Callable[[str], None] = lambda text: None,
@@ -55,7 +55,7 @@ def plan_archive(
         return _plan(job, where, place, before, opened)
 
 
-def _plan(job: Job, where: Workplace, place: Path, before: Result | None, opened: float) -> dict[str, Any]:
+def _plan(job: Job, where: Workplace, place: Place, before: Result | None, opened: float) -> dict[str, Any]:
     """before: what a labelled file holds already; opened: seconds that the job took to open."""
     done = before.counts.read if before else job.counts_before.read
     ends = before or all(standing.complete for standing in job.standings)

@@ -19,8 +19,9 @@ from pipeline.output import Output, hold
 from pipeline.runfile import run_json
 from pipeline.scorer import Scorer
 from pipeline.stages import Clock, Stages, Stopped
+from pipeline.store import Place, StorePath
 from pipeline.workplace import Workplace, workplace
-from schemas.errors import Interrupted, StorageError
+from schemas.errors import Interrupted, OutputError, StorageError
 from schemas.manifest import Counts
 from schemas.options import ModelOptions, ScoreOptions
 
@@ -55,7 +56,7 @@ class Progress:
 class Result:
     """What a run came to. counts: of all inputs, parts that were complete before among them."""
 
-    out: Path
+    out: Place
     counts: Counts
     rows_before: int
     seconds: float
@@ -69,13 +70,13 @@ class Result:
 
 def score_archive(
     inputs: Sequence[str],
-    out: Path | None = None,
+    out: Place | None = None,
     options: ScoreOptions | None = None,
     model_options: ModelOptions | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
-    leave_out: Sequence[Path] = (),
+    leave_out: Sequence[Place] = (),
     then: Callable[[Result, pa.Schema], Result] = lambda result, schema: result,
     grows: bool = False,
 ) -> Result:
@@ -144,8 +145,7 @@ class _Run:
     def _plan(self) -> None:
         if self.options.fresh:
             self.output.forget_all()
-        for marker in (marker for standing in self.job.standings for marker in standing.stale):
-            self.output.remove(marker)
+        self.output.remove([marker for standing in self.job.standings for marker in standing.stale])
         self.output.sweep()
         self.counts = self.job.counts_before
         self.progress.rows_before = self.rows_before = self.counts.read
@@ -219,8 +219,11 @@ def _keep(scorer: Scorer, place: Path, note: Callable[[str], None]) -> None:
         note(f"the memo could not be kept in {place}: {error.strerror or error}")
 
 
-def storage_error(error: OSError, out: Path) -> StorageError:
+def storage_error(error: OSError, out: Place) -> StorageError | OutputError:
     """The one line for an output that cannot be written."""
+    if isinstance(out, StorePath):
+        kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
+        return kind(f"cannot write to {out}: {error.strerror or error}")
     return StorageError(
         f"cannot write to {out}: {error.strerror or error}: make room or give the right to write; "
         f"the same command then goes on"

@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.columns import of_usual_name
 from pipeline.output import Output, is_ours
+from pipeline.store import Place, StorePath, seekable
 from schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
 from schemas.errors import ArchiveError, OutputError
 from schemas.manifest import FORMAT
@@ -32,7 +32,7 @@ _USUAL = {
 class Piece:
     """One complete file of the archive."""
 
-    file: Path
+    file: Place
     input: str | None  # that its rows came from; None where it may hold those of several
 
 
@@ -40,7 +40,7 @@ class Piece:
 class Warehouse:
     """The rows of a labelled archive, numbered from 0 through all its pieces, and the names of its columns."""
 
-    place: Path
+    place: Place
     pieces: tuple[Piece, ...]
     labels: tuple[str, ...]  # in id order
     prefix: str
@@ -94,17 +94,20 @@ class Warehouse:
                     first = stop
 
 
-def open_warehouse(out: Path) -> Warehouse:
+def open_warehouse(out: Place) -> Warehouse:
     """The labelled archive in the folder `out`, or in that one file: what is complete of it.
 
     Raises OutputError where it is no labelled archive, or nothing of it is complete.
     """
-    if out.is_dir():
-        pieces, run = _folder(out)
-    elif out.exists():
-        pieces, run = (Piece(out, None),), _run_in(out)
-    else:
-        raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
+    try:
+        if out.is_dir():
+            pieces, run = _folder(out)
+        elif out.exists():
+            pieces, run = (Piece(out, None),), _run_in(out)
+        else:
+            raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
+    except OSError as error:
+        raise OutputError(f"{out} cannot be read: {error.strerror or error}") from error
     options = run.get("options")
     options = options if isinstance(options, dict) else {}
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
@@ -136,7 +139,7 @@ def _usual(columns: Sequence[str], role: str, text_column: str) -> str | None:
     return next(iter(of_usual_name([name for name in columns if name != text_column], _USUAL[role])), None)
 
 
-def _folder(out: Path) -> tuple[tuple[Piece, ...], dict[str, Any]]:
+def _folder(out: Place) -> tuple[tuple[Piece, ...], dict[str, Any]]:
     if not is_ours(out):
         raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
     output = Output(out)
@@ -147,10 +150,10 @@ def _folder(out: Path) -> tuple[tuple[Piece, ...], dict[str, Any]]:
     return tuple(Piece(out / marker.part, marker.input) for marker in markers), output.run()
 
 
-def _run_in(file: Path) -> dict[str, Any]:
+def _run_in(file: Place) -> dict[str, Any]:
     """The run.json that a labelled file carries."""
     try:
-        about = json.loads((pq.read_schema(file).metadata or {})[b"emojob"])
+        about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
     except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
         raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None
@@ -188,13 +191,15 @@ def strings(column: pa.Array) -> pa.Array:
 
 
 @contextlib.contextmanager
-def _opened(file: Path) -> Iterator[pq.ParquetFile]:
+def _opened(file: Place) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(seekable(file)) as parquet:
             yield parquet
     except PermissionError as error:
         raise ArchiveError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
     except (OSError, pa.ArrowException) as error:
+        if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
+            raise ArchiveError(f"{file} cannot be read: {error.strerror}") from error
         raise ArchiveError(
             f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
         ) from error

@@ -18,14 +18,13 @@ from pipeline.pool import Pool, processes_for
 from pipeline.scorer import Scorer
 from pipeline.speed import tokens_per_second
 from pipeline.stages import Clock, Stages
+from pipeline.store import Place
 from pipeline.writing import write_parts
 from schemas.errors import OptionError
 from schemas.manifest import PartMarker
 from schemas.options import ModelOptions, ScoreOptions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.job import Job
 
 
@@ -54,7 +53,7 @@ class Workplace(Protocol):
         """Tokens/s of one process's engine on such texts, found in about so many seconds; 0 where it is not known."""
 
     def parts(
-        self, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """Label what is missing in OUT and write it there; the marker of each part as it is complete.
 
@@ -85,7 +84,7 @@ class Here:
         return tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, seconds)
 
     def parts(
-        self, job: Job, folder: Path, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """As `Workplace` says."""
         labelled = stages.ahead(self._labelled(job, stages, clock), 1, lambda: added(0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,12 +11,13 @@ from pipeline.labelled import count, with_labels
 from pipeline.labelling import Labelled
 from pipeline.parts import PartWriter, part_place
 from pipeline.stages import Clock, Stopped
+from pipeline.store import Place
 from schemas.manifest import PartMarker
 
 
 def write_parts(
     labelled: Iterator[Labelled[Chunk]],
-    folder: Path,
+    folder: Place,
     schema: pa.Schema,
     fingerprint: str,
     clock: Clock,

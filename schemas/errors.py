@@ -3,8 +3,9 @@
     EmojobError                    1   a fault of emojob's own
     |-- InputError                 2   the user's input, options or configuration
     |   |-- OptionError                an option's value
-    |   |-- ArchiveError               an input that is missing, unreadable or not what it should be
-    |   |   `-- ColumnError            a column that is missing, ambiguous, of a wrong type or in the way
+    |   |-- ArchiveError               an input that is unreadable or not what it should be
+    |   |   |-- NothingFound             there is no such input
+    |   |   `-- ColumnError              a column that is missing, ambiguous, of a wrong type or in the way
     |   |-- ModelError                 a model or tokenizer that cannot be used
     |   `-- OutputError                an output folder that is not ours, or was made with another model
     |-- StorageError               1   disk full, no right to write: the same command goes on later
@@ -38,7 +39,11 @@ class OptionError(InputError):
 
 
 class ArchiveError(InputError):
-    """An input that is missing, unreadable or not what it should be."""
+    """An input that is unreadable or not what it should be."""
+
+
+class NothingFound(ArchiveError):
+    """There is no such input."""
 
 
 class ColumnError(ArchiveError):

@@ -1,8 +1,9 @@
 """What tests share: a tiny KoBERT-shaped model, made on the spot with stock transformers."""
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from pipeline import trial
 from pipeline.model_files import KNOWN_SENTENCES
 from schemas.labels import DEFAULT_LABELS
+from tests.stores import CLIENT, Store
 
 GOLDEN = Path(__file__).parent / "pipeline" / "golden"
 
@@ -23,6 +25,25 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     if "measured" not in request.keywords:
         monkeypatch.setattr(trial, "measure", lambda model, found, *rest: dict.fromkeys(map(trial.label, found), 1.0))
         monkeypatch.setattr(trial, "_speed", lambda *given: 1.0)
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Store]:
+    made = Store()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def store(_server, monkeypatch, tmp_path) -> Iterator[Store]:
+    """A server of objects, and what its clients need to know in the environment."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    for name, value in {**CLIENT, **files, "AWS_ENDPOINT_URL": _server.url}.items():
+        monkeypatch.setenv(name, value)
+    yield _server
+    _server.fault = lambda seen: ""
 
 
 @pytest.fixture(scope="session")

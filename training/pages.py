@@ -12,7 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pipeline.page import PAGE, PICTURE, check_drawable, render, style_sheet, visible, write_whole
+from pipeline.atomic import write_bytes
+from pipeline.page import PAGE, PICTURE, check_drawable, render, style_sheet, visible
 from schemas.labels import ENGLISH
 from training.comparison import Comparison, Difference
 from training.curves import Curves
@@ -36,7 +37,7 @@ def write_pictures(folder: Path, curves: Curves) -> list[Path]:
 
     drawn = [[spec for _, spec, _ in row] for row in _curve_charts(curves, PICTURE)]
     place = folder / "curves.png"
-    write_whole(place, vl_convert.vegalite_to_png(charts.side_by_side(drawn), scale=2))
+    write_bytes(place, vl_convert.vegalite_to_png(charts.side_by_side(drawn), scale=2))
     return [place]
 
 
@@ -70,7 +71,7 @@ def write_page(
         learned=learned,
         facts=[(visible(name), visible(value)) for name, value in facts.items()],
     )
-    write_whole(file, page)
+    write_bytes(file, page)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipeline.archive import open_archive, windows
 from pipeline.columns import choose_text_column, is_text, refuse_twins
 from pipeline.inputs import InputFile, find_inputs
 from pipeline.json_kinds import column_type
+from pipeline.store import Place
 from schemas.errors import ArchiveError
 from training import aihub, corpora, workbook
 
@@ -67,7 +68,7 @@ class Table:
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
     """The files that `paths` (files, folders, globs) name, each once: what `emojob score` reads, and .xlsx."""
-    found: dict[Path, InputFile] = {}
+    found: dict[Place, InputFile] = {}
     for path in paths:
         for file in _find(path):
             found.setdefault(file.path.resolve(), file)

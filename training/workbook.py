@@ -37,7 +37,7 @@ def read_sheets(file: InputFile) -> dict[str, list[Row]]:
 
     try:
         frames = polars.read_excel(
-            file.path,
+            str(file.path),
             sheet_id=0,  # all of them
             engine="calamine",
             has_header=False,
@@ -64,7 +64,7 @@ def _refuse_vast(file: InputFile) -> None:
     One stray cell at the far end of a sheet is enough, and a failure to make room ends the process.
     """
     try:
-        with zipfile.ZipFile(file.path) as packed:
+        with zipfile.ZipFile(str(file.path)) as packed:
             size = sum(member.file_size for member in packed.infolist())
             if size > MOST_BYTES:
                 raise ArchiveError(f"{file.name} is {size:,} bytes unpacked, {MOST_BYTES:,} at most; save it as .csv")

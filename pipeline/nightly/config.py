@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pipeline.store import Place, StorePath, within
 from schemas.errors import OptionError
 from schemas.options import ModelOptions, ScoreOptions
 from schemas.settings import between, check_keys, fill
@@ -155,13 +156,20 @@ class NightlyConfig:
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
     def path(self, given: str | None) -> Path | None:
-        """A path of the configuration, absolute."""
-        return None if given is None else self.place / given
+        """A path of the configuration, absolute. Raises OptionError where it is no place of this machine."""
+        place = None if given is None else self.named(given)
+        if isinstance(place, StorePath):
+            raise OptionError(f"{given} is in a store: give a file of this machine")
+        return place
+
+    def named(self, given: str) -> Place:
+        """A path of the configuration, absolute, or the place of a URL. Raises OptionError."""
+        return within(self.place, given)
 
     @property
-    def archive(self) -> Path:
+    def archive(self) -> Place:
         """The folder of the labelled archive."""
-        return self.place / self.output.archive
+        return self.named(self.output.archive)
 
     def score_options(self) -> ScoreOptions:
         """[score] as the options of a scoring run, its paths absolute."""
@@ -170,12 +178,13 @@ class NightlyConfig:
 
     def model_options(self) -> ModelOptions:
         """[score] as the options of its model; a folder's path absolute, a hub's name as it is."""
-        options, folder = self.score.model_options(), self.path(self.score.model)
-        return replace(options, model=str(folder)) if folder and folder.is_dir() else options
+        options = self.score.model_options()
+        folder = self.named(options.model) if options.model else None
+        return replace(options, model=str(folder)) if isinstance(folder, Path) and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
         """The pattern of a day's files; without a day, of those of all days."""
-        return str(self.place / self.input.files.replace(DATE, "*" if day is None else day.isoformat()))
+        return str(self.named(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from pipeline.inputs import InputFile, find_inputs
 from pipeline.nightly.config import DATE, NightlyConfig
-from schemas.errors import ArchiveError
+from pipeline.store import Place
+from schemas.errors import NothingFound
 from schemas.manifest import Counts, PartMarker
 
 Day = datetime.date
@@ -23,7 +23,7 @@ class Calendar:
 
     def __init__(self, config: NightlyConfig, seen: dict[str, str]) -> None:
         self._seen = seen
-        self._path = _expression(str(config.place / config.input.files))
+        self._path = _expression(str(config.named(config.input.files)))
         self._has_date = config.input.has_date
 
     def day_of(self, name: str) -> Day | None:
@@ -61,10 +61,10 @@ def files_of(config: NightlyConfig, day: Day) -> list[InputFile]:
     return [file for one in days for file in _found(config.pattern(one), config.archive)]
 
 
-def _found(pattern: str, archive: Path) -> list[InputFile]:
+def _found(pattern: str, archive: Place) -> list[InputFile]:
     try:
         return find_inputs([pattern], [archive])
-    except ArchiveError:  # no such file or folder: a night without logs, or none yet
+    except NothingFound:  # a night without logs, or none yet
         return []
 
 

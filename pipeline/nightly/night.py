@@ -17,11 +17,12 @@ from pipeline.nightly.config import NightlyConfig
 from pipeline.nightly.days import Calendar, Day, files_of
 from pipeline.nightly.drift import Drift, drift
 from pipeline.output import Output, refuse_foreign
-from pipeline.page import check_drawable, write_whole
+from pipeline.page import check_drawable
 from pipeline.report.figures import ReportOptions, make_figures
 from pipeline.report.page import render_report
 from pipeline.run import Progress, score_archive
 from pipeline.stages import Stages
+from pipeline.store import Place
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, OptionError
 from schemas.manifest import Counts
@@ -51,7 +52,7 @@ class Night:
     counts: Counts = field(default_factory=Counts)  # of the day
     rejected: int = 0  # rows of the inputs scored this night that could not be read
     drift: Drift | None = None
-    written: list[Path] = field(default_factory=list)
+    written: list[Place] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, without a text of the archive; the same for the same night."""
@@ -134,7 +135,7 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
     for file in files_of(config, day):
         if _too_old(calendar, file, day, config):
             continue
-        same = sizes.get(file.name) == file.path.stat().st_size and file.name in complete
+        same = sizes.get(file.name) == file.size and file.name in complete
         found["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
     old = [marker.counts.written for marker in output.markers if _is_old(calendar.day_of(marker.input), day, config)]
     return Plan(day, found, sum(old))
@@ -220,8 +221,7 @@ def _too_old(calendar: Calendar, file: InputFile, day: Day, config: NightlyConfi
 def _remove_old(output: Output, calendar: Calendar, day: Day, config: NightlyConfig, night: Night) -> None:
     old = [marker for marker in output.markers if _is_old(calendar.day_of(marker.input), day, config)]
     night.removed_rows = sum(marker.counts.written for marker in old)
-    for marker in old:
-        output.remove(marker)
+    output.remove(old)
 
 
 # -- what is written ---------------------------------------------------------------------------------------------------
@@ -235,17 +235,17 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
     figures.drift = night.drift.as_json() if night.drift else {}
     if config.output.report:
         page = render_report(figures, config.output.language)
-        _write_changed(config.place / config.output.report, page, night)
+        _write_changed(config.named(config.output.report), page, night)
     if config.output.figures:
-        _write_changed(config.place / config.output.figures, atomic.json_bytes(figures.as_json()), night)
+        _write_changed(config.named(config.output.figures), atomic.json_bytes(figures.as_json()), night)
 
 
-def _write_changed(place: Path, content: bytes, night: Night) -> None:
+def _write_changed(place: Place, content: bytes, night: Night) -> None:
     night.written.append(place)
     with contextlib.suppress(FileNotFoundError):
         if place.read_bytes() == content:
             return
-    write_whole(place, content)
+    atomic.write_bytes(place, content)
 
 
 # -- state -------------------------------------------------------------------------------------------------------------
@@ -259,30 +259,32 @@ def _check(config: NightlyConfig) -> None:
             f"keep_days more than {back}, or 0 to keep all"
         )
     for key, place in (("output.report", config.output.report), ("output.figures", config.output.figures)):
-        folder = config.place / (place or ".")
-        if not folder.parent.is_dir():
+        folder = config.named(place or ".")
+        if isinstance(folder, Path) and not folder.parent.is_dir():
             raise OptionError(f"{key} is {place!r}, but there is no folder {folder.parent}; make it, or name another")
     if config.output.report:
         check_drawable()
+    for key in ("log", "prometheus"):
+        config.path(getattr(config.monitoring, key))
     if memo := config.score_options().memo:
         memo_file.find(memo, "score.memo")
     refuse_foreign(config.archive)
 
 
 @contextlib.contextmanager
-def _held(archive: Path) -> Iterator[None]:
-    archive.mkdir(parents=True, exist_ok=True)
-    (archive / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
+def _held(archive: Place) -> Iterator[None]:
+    if isinstance(archive, Path):
+        (archive / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
     with lock(archive / "_emojob" / "nightly.lock", archive):
         yield
 
 
-def _read_state(archive: Path) -> dict[str, str]:
+def _read_state(archive: Place) -> dict[str, str]:
     """{input: the day on which it was first seen}."""
     seen = atomic.read_json(archive / "_emojob" / _STATE).get("seen")
     return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}
 
 
-def _write_state(archive: Path, seen: dict[str, str]) -> None:
+def _write_state(archive: Place, seen: dict[str, str]) -> None:
     if seen and seen != _read_state(archive):
         atomic.write_json(archive / "_emojob" / _STATE, {"format": 1, "seen": seen})

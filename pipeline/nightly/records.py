@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pipeline.atomic import write_bytes
 from pipeline.nightly.night import Night
-from pipeline.page import write_whole
 
 
 def log_night(file: Path, night: Night) -> None:
@@ -88,7 +88,7 @@ def write_metrics(file: Path, night: Night) -> None:
     if file.exists() and file.read_bytes() == content:
         os.utime(file)  # it is as fresh as this night
         return
-    write_whole(file, content)
+    write_bytes(file, content)
     file.chmod(0o644)  # the exporter is another user
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime
-from pathlib import Path
 from typing import Any
 
-from pipeline.page import check_drawable, render, style_sheet, visible, write_whole
+from pipeline.atomic import write_bytes
+from pipeline.page import check_drawable, render, style_sheet, visible
 from pipeline.report.figures import Figures
 from pipeline.report.sections import Charts, sections
 from pipeline.report.words import cut, label_shown, part, words_of
+from pipeline.store import Place
 from schemas.labels import ALARMING
 
 _LONGEST_TEXT = 300  # characters of an utterance
 _LONGEST_VALUE = 60
 
 
-def write_report(file: Path, figures: Figures, language: str = "en") -> None:
+def write_report(file: Place, figures: Figures, language: str = "en") -> None:
     """Write a report as a page. Raises OptionError where a package that draws is not installed."""
-    write_whole(file, render_report(figures, language))
+    write_bytes(file, render_report(figures, language))
 
 
 def render_report(figures: Figures, language: str = "en") -> bytes:

@@ -1,0 +1,141 @@
+"""One run at a time where nothing can be locked: an object in the store that its holder renews while it lives.
+
+It is made only where there is none (a conditional put). The lease of a process that is dead on this machine, or that
+nobody renewed for LEASE seconds, is taken over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.atomic import json_bytes, read_json
+from pipeline.store import Place, StorePath
+from schemas.errors import BusyError, StorageError
+
+LEASE = 600.0  # seconds without a sign of life after which a holder is taken for dead
+RENEWAL = 60.0  # seconds between signs of life
+_DOUBT = 1.0  # seconds in which another that takes the same lease over at the same time is seen
+
+
+class Lease:
+    """A lease that this process holds."""
+
+    def __init__(self, file: StorePath, folder: Place) -> None:
+        self._file, self._folder = file, folder
+        self._token = uuid.uuid4().hex
+        self._renewed = time.time()
+        self._is_lost = False
+        self._ended = threading.Event()
+
+    def check(self) -> None:
+        """Raise StorageError where the lease may be another's by now, as after this machine was asleep."""
+        if self._is_lost or time.time() - self._renewed > LEASE - RENEWAL:
+            raise StorageError(
+                f"this run no longer holds {self._folder}, as it gave the store no sign of life for too long: "
+                f"the same command goes on, once no other run holds it"
+            )
+
+    def take(self) -> None:
+        """Make the lease, or take over one whose holder is dead. Raises BusyError."""
+        with contextlib.suppress(FileExistsError):
+            self._file.write_bytes(self._content(), only_new=True)
+            return
+        holder = read_json(self._file)
+        if holder.get("token") == self._token:  # it was made, but the answer was lost and the request sent again
+            return
+        if holder and not _is_dead(holder):
+            self._refuse(holder)
+        self._file.unlink(missing_ok=True)
+        with contextlib.suppress(FileExistsError):
+            self._file.write_bytes(self._content(), only_new=True)
+        time.sleep(_DOUBT)
+        holder = read_json(self._file)
+        if holder.get("token") != self._token:
+            self._refuse(holder)
+
+    def renew(self) -> None:
+        """Give signs of life until `release`."""
+        while not self._ended.wait(RENEWAL):
+            with contextlib.suppress(OSError):  # the store may be back the next time
+                if not self._is_mine():
+                    self._is_lost = True
+                    return
+                self._file.write_bytes(self._content())
+                self._renewed = time.time()
+
+    def release(self) -> None:
+        """Let go of it."""
+        self._ended.set()
+        with contextlib.suppress(OSError):
+            if self._is_mine():
+                self._file.unlink(missing_ok=True)
+
+    def _is_mine(self) -> bool:
+        return read_json(self._file).get("token") == self._token
+
+    def _content(self) -> bytes:
+        return json_bytes(
+            {
+                "token": self._token,
+                "host": socket.gethostname(),
+                "processes_of": _processes_of(),
+                "process": os.getpid(),
+                "started": _started(os.getpid()),
+                "alive": time.time(),
+            }
+        )
+
+    def _refuse(self, holder: dict[str, Any]) -> None:
+        seconds = time.time() - _number(holder.get("alive"))
+        raise BusyError(
+            f"another run holds {self._folder}: process {holder.get('process')} on {holder.get('host')}, whose last "
+            f"sign of life was {max(0.0, seconds):,.0f} s ago: wait until it has ended (a dead one is let go "
+            f"{LEASE:,.0f} s after its last), or give another -o"
+        )
+
+
+@contextlib.contextmanager
+def lease(file: StorePath, folder: Place) -> Iterator[Lease]:
+    """Hold `folder` by the object `file`. Raises BusyError where another does."""
+    held = Lease(file, folder)
+    held.take()
+    threading.Thread(target=held.renew, daemon=True).start()
+    try:
+        yield held
+    finally:
+        held.release()
+
+
+def _is_dead(holder: dict[str, Any]) -> bool:
+    if time.time() - _number(holder.get("alive")) > LEASE:
+        return True
+    same = holder.get("host") == socket.gethostname() and holder.get("processes_of") == _processes_of()
+    return same and _started(int(_number(holder.get("process")))) != holder.get("started")
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _processes_of() -> str:
+    """What numbers processes here: this start of the machine, and this container."""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    return ""
+
+
+def _started(process: int) -> str | None:
+    """When a process began, in some unit; None where there is none."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None

@@ -1,0 +1,619 @@
+"""Archives in an object store: as on a disk, whatever the store and the network do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.main import main
+from pipeline import lease
+from pipeline import store as stores
+from pipeline.inputs import find_inputs
+from pipeline.output import Output, hold
+from pipeline.query import open_session
+from pipeline.run import score_archive
+from pipeline.samples import sample_texts
+from pipeline.store import Place, StorePath, place_of, seekable
+from pipeline.warehouse import open_warehouse
+from schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
+from schemas.options import ModelOptions
+from tests.stores import at_random
+
+ROWS = 4_000
+
+
+@pytest.fixture
+def bucket(store) -> StorePath:
+    found = place_of(store.bucket())
+    assert isinstance(found, StorePath)
+    return found
+
+
+@pytest.fixture
+def model(tiny_model) -> ModelOptions:
+    return ModelOptions(model=str(tiny_model), engine="torch", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def rows() -> pa.Table:
+    samples = sample_texts()
+    texts = [None if i % 501 == 500 else f"{samples[i % len(samples)][:24]} {i}" for i in range(ROWS)]
+    return pa.table({"id": range(ROWS), "text": texts, "other": [str(i) * 40 for i in range(ROWS)]})
+
+
+def put(place: StorePath, table: pa.Table, **more: object) -> StorePath:
+    """Write a table as a Parquet object."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, **{"row_group_size": 1_000, **more})
+    place.write_bytes(sink.getvalue().to_pybytes())
+    return place
+
+
+def read(out: Place) -> pa.Table:
+    """The labelled rows, in the order of the input."""
+    tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
+    return pa.concat_tables(tables).replace_schema_metadata(None)
+
+
+def assert_same(found: pa.Table, expected: pa.Table) -> None:
+    """The same rows in the same order; probabilities are rounded otherwise where rows came in other batches."""
+    assert found.select(["id", "text", "emotion_status"]).equals(expected.select(["id", "text", "emotion_status"]))
+    apart = abs(found["confidence"].fill_null(-1).to_numpy() - expected["confidence"].fill_null(-1).to_numpy())
+    assert apart.max() < 1e-4
+
+
+@pytest.fixture
+def local(rows, tmp_path, model) -> pa.Table:
+    """What comes of the same rows on a disk."""
+    pq.write_table(rows, tmp_path / "log.parquet", row_group_size=1_000)
+    score_archive([str(tmp_path / "log.parquet")], tmp_path / "out", model_options=model)
+    return read(tmp_path / "out")
+
+
+# -- the same job --------------------------------------------------------------------------------------------------
+
+
+def test_a_store_gives_what_a_disk_gives(bucket, rows, model, local):
+    log = put(bucket / "logs/log.parquet", rows)
+    result = score_archive([str(log)], model_options=model)
+    assert result.out == bucket / "logs/log.emotions"
+    assert read(result.out).equals(local)
+    assert result.run["inputs"][0]["name"] == str(log)
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "jsonl"])
+def test_text_files_are_read_from_a_store(bucket, rows, model, tmp_path, ending):
+    import gzip
+
+    table = rows.select(["id", "text"])
+    if ending == "jsonl":
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
+    else:
+        mark = "\t" if ending == "tsv" else ","
+        content = f"id{mark}text\n" + "".join(f"{row['id']}{mark}{row['text'] or ''}\n" for row in table.to_pylist())
+    data = gzip.compress(content.encode()) if ending.endswith("gz") else content.encode()
+    (bucket / f"log.{ending}").write_bytes(data)
+    (tmp_path / f"log.{ending}").write_bytes(data)
+    here = score_archive([str(tmp_path / f"log.{ending}")], tmp_path / "out", model_options=model)
+    there = score_archive([f"{bucket}/log.{ending}"], bucket / "out", model_options=model)
+    assert there.counts == here.counts
+    assert read(bucket / "out").equals(read(tmp_path / "out"))
+
+
+def test_a_folder_of_a_store_is_one_archive_with_its_partitions(bucket, rows, model):
+    for day in (1, 2):
+        put(bucket / f"logs/day={day}/a.parquet", rows.slice(0, 100))
+    put(bucket / "logs/_hidden/a.parquet", rows)
+    put(bucket / "logs/.b.parquet", rows)
+    (bucket / "logs/readme.txt").write_bytes(b"no log")
+    score_archive([f"{bucket}/logs"], bucket / "logs/out", model_options=model)
+    found = read(bucket / "logs/out")
+    assert found["day"].to_pylist() == ["1"] * 100 + ["2"] * 100
+    again = score_archive([f"{bucket}/logs/"], bucket / "logs/out", model_options=model)
+    assert (again.rows_done, again.counts.read) == (0, 200)
+
+
+def test_patterns_match_objects(bucket, rows):
+    for name in ("a/2026-10-01.csv", "a/2026-10-02.csv", "b/2026-10-01.csv", "a/other.csv"):
+        (bucket / name).write_bytes(b"text\nx\n")
+    assert [file.name for file in find_inputs([f"{bucket}/*/2026-10-0[1-2].csv"])] == [
+        f"{bucket}/a/2026-10-01.csv", f"{bucket}/a/2026-10-02.csv", f"{bucket}/b/2026-10-01.csv",
+    ]  # fmt: skip
+    assert [file.name for file in find_inputs([f"{bucket}/b*"])] == [f"{bucket}/b/2026-10-01.csv"]
+    assert len(find_inputs([f"{bucket}/**/*.csv"])) == 4
+    with pytest.raises(NothingFound, match="no such object"):
+        find_inputs([f"{bucket}/c*"])
+
+
+def test_the_same_command_again_does_nothing(bucket, store, rows, model):
+    log = put(bucket / "log.parquet", rows)
+    score_archive([str(log)], bucket / "out", model_options=model)
+    before = (bucket / "out").below()
+    with store.counted() as asked:
+        again = score_archive([str(log)], bucket / "out", model_options=model)
+    assert again.rows_done == 0
+    assert (bucket / "out").below() == before
+    assert asked["PUT"] == 1  # the lease
+    assert sum(asked.values()) < 40
+
+
+def test_a_changed_object_is_labelled_anew(bucket, rows, model):
+    log = put(bucket / "log.parquet", rows)
+    score_archive([str(log)], bucket / "out", model_options=model)
+    put(log, rows.slice(0, 500))
+    again = score_archive([str(log)], bucket / "out", model_options=model)
+    assert (again.rows_done, len(read(bucket / "out"))) == (500, 500)
+
+
+def to_file(log: StorePath, out: StorePath, model: ModelOptions) -> list[str]:
+    return ["score", str(log), "-o", str(out), "--model", str(model.model), "--precision", "fp32", "--quiet"]
+
+
+def test_one_file_can_be_written_to_a_store(bucket, rows, model, local, store):
+    log = put(bucket / "log.parquet", rows)
+    command = [
+        "score",
+        str(log),
+        "-o",
+        f"{bucket}/labelled.parquet",
+        "--model",
+        str(model.model),
+        "--precision",
+        "fp32",
+        "--quiet",
+    ]
+    assert run(command) == 0
+    assert read(bucket / "labelled.parquet").equals(local)
+    assert sorted(place.name for place in bucket.below()) == ["labelled.parquet", "log.parquet"]
+    with store.counted() as asked:
+        assert run(command) == 0
+    assert asked["PUT"] == 0
+
+
+def test_a_kill_behind_the_one_file_leaves_nothing_to_do(bucket, rows, model, monkeypatch):
+    from pipeline import destination
+
+    log = put(bucket / "log.parquet", rows)
+    command = [
+        "score",
+        str(log),
+        "-o",
+        f"{bucket}/labelled.parquet",
+        "--model",
+        str(model.model),
+        "--precision",
+        "fp32",
+        "--quiet",
+    ]
+    with monkeypatch.context() as patched:
+        patched.setattr(destination, "remove_all", lambda places: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run(command) == 130
+    assert len(bucket.below()) > 4
+    assert run(command) == 0
+    assert sorted(place.name for place in bucket.below()) == ["labelled.parquet", "log.parquet"]
+
+
+def test_rejects_are_kept_in_a_store(bucket, model):
+    (bucket / "log.csv").write_bytes(b"id,text\n1,a\n2,b,c\n3,d\n")
+    result = score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model)
+    assert (result.counts.rejected, len(read(bucket / "out"))) == (1, 2)
+    rejects = pq.read_table(seekable(bucket / "out/_emojob/rejects.parquet"))
+    assert rejects["raw"].to_pylist() == ["2,b,c"]
+    assert score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model).rows_done == 0
+
+
+def test_a_model_is_fetched_once_and_anew_when_it_changed(bucket, rows, tiny_model, make_model, store, local):
+    for file in tiny_model.iterdir():
+        if file.is_file():
+            (bucket / "model" / file.name).write_bytes(file.read_bytes())
+    log = put(bucket / "log.parquet", rows)
+    options = ModelOptions(model=f"{bucket}/model", engine="torch", precision="fp32")
+    score_archive([str(log)], bucket / "out", model_options=options)
+    assert read(bucket / "out").equals(local)
+    begun = len(store.seen)
+    score_archive([str(log)], bucket / "out", model_options=options)
+    assert not [seen for seen in store.seen[begun:] if seen.key.endswith("model.safetensors")]
+    other = make_model(seed=1) / "model.safetensors"
+    (bucket / "model/model.safetensors").write_bytes(other.read_bytes())
+    with pytest.raises(InputError, match="another model"):
+        score_archive([str(log)], bucket / "out", model_options=options)
+
+
+# -- what is asked of the store ------------------------------------------------------------------------------------
+
+
+def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store):
+    table = rows.append_column("ballast", pa.array([os.urandom(500) for _ in range(ROWS)]))
+    log = put(bucket / "log.parquet", table)
+    whole = log.stat().st_size
+    from pipeline.archive import open_archive, windows
+
+    archive = open_archive(find_inputs([str(log)]))
+    begun = len(store.seen)
+    found = next(windows(archive, archive.sources[0], 2_000, 500, ["text"]))
+    assert found.batch.column("text").to_pylist() == rows["text"].to_pylist()[2_000:2_500]
+    asked = [seen for seen in store.seen[begun:] if seen.method == "GET"]
+    assert sum(seen.received for seen in asked) < whole / 20
+    assert all(seen.range for seen in asked)
+
+
+def test_the_columns_of_a_row_group_are_fetched_at_the_same_time(bucket, store, monkeypatch):
+    monkeypatch.setattr(stores, "_GAP", 0)
+    table = pa.table({"text": ["그래요"] * 1000, **{f"c{i}": os.urandom(9).hex() * 50 for i in range(0)}})
+    for i in range(8):
+        table = table.append_column(f"c{i}", pa.array([os.urandom(2_000) for _ in range(1000)]))
+    log = put(bucket / "log.parquet", table, compression="none")
+    reader = seekable(log)
+    assert isinstance(reader, stores.Reader)
+    monkeypatch.setattr(stores, "_PIECE", 1 << 20)
+    begun = time.perf_counter()
+    with store.failing(lambda seen: "slow"):  # 0.3 s each
+        reader.fetch([(i << 20, (i + 1) << 20) for i in range(12)])
+    assert time.perf_counter() - begun < 12 * 0.3 / 2
+
+
+def test_bytes_are_read_from_anywhere(bucket):
+    content = os.urandom(100_000)
+    (bucket / "x").write_bytes(content)
+    for ahead in (False, True):
+        with (bucket / "x").open(ahead) as reader:
+            reader.fetch([(50_000, 60_000), (10, 20), (15, 40)])
+            for start, size in [(50_000, 10_000), (0, 10), (59_990, 100), (99_990, 100), (12, 8), (10, 0)]:
+                reader.seek(start)
+                assert reader.read(size) == content[start : start + size]
+            assert reader.seek(0, 2) == 100_000
+            assert reader.read(5) == b""
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, model):
+    from pipeline.archive import open_archive, windows
+
+    log = put(bucket / "log.parquet", rows)
+    archive = open_archive(find_inputs([str(log)]))
+    reading = windows(archive, archive.sources[0], rows=500)
+    next(reading)
+    put(log, rows.slice(0, 3_000))
+    with pytest.raises(ArchiveError, match=r"log\.parquet.* replaced while it was read"):
+        list(reading)
+    with pytest.raises(ArchiveError, match="changed while it was read"):
+        next(windows(archive, archive.sources[0]))
+
+
+# -- faults --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Parts of a thousand rows."""
+    monkeypatch.setattr("pipeline.parts.PART_ROWS", 1_000)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+        monkeypatch.setattr(f"pipeline.chunks.{name}", 500)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_store_that_fails_now_and_then_costs_nothing_but_time(bucket, store, rows, model, local, seed, small_parts):
+    log = put(bucket / "log.parquet", rows)
+    begun = len(store.seen)
+    with store.failing(at_random(seed, 0.4)):
+        score_archive([str(log)], bucket / "out", model_options=model)
+    faults = Counter(seen.fault for seen in store.seen[begun:])
+    assert faults.total() - faults[""] >= 8
+    assert len(faults) >= 4
+    assert_same(read(bucket / "out"), local)
+
+
+def test_text_goes_on_where_a_connection_was_cut(bucket, store, model, monkeypatch):
+    monkeypatch.setattr(stores, "BLOCK", 20_000)
+    lines = "".join(f"{i},말 {i}\n" for i in range(ROWS))
+    (bucket / "log.csv").write_bytes(f"id,text\n{lines}".encode())
+    with store.failing(at_random(7, 0.3, ("cut", "lost"))):
+        score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model)
+    assert read(bucket / "out")["id"].to_pylist() == [str(i) for i in range(ROWS)]
+
+
+def test_a_store_that_is_gone_is_one_error_and_the_run_goes_on_later(
+    bucket, store, rows, model, local, monkeypatch, small_parts
+):
+    monkeypatch.setattr(stores, "_ATTEMPTS", {"retries": {"mode": "standard", "max_attempts": 1}})
+    stores._filesystem.cache_clear()
+    log = put(bucket / "log.parquet", rows)
+    for key in ("part-00000-000000002000.parquet", "part-00000-000000002000.json"):
+        with (
+            store.failing(lambda seen, key=key: "503" if seen.key.endswith(key) else ""),
+            pytest.raises(StorageError, match=r"^cannot write to s3://bucket-\d+/out: the store failed"),
+        ):
+            score_archive([str(log)], bucket / "out", model_options=model)
+        assert len(read(bucket / "out")) == 2_000
+    stores._filesystem.cache_clear()
+    result = score_archive([str(log)], bucket / "out", model_options=model)
+    assert result.rows_before == 2_000
+    assert_same(read(bucket / "out"), local)
+
+
+def markers(out: Place) -> list[str]:
+    output = Output(out)
+    output.read_markers()
+    return [marker.part for marker in output.markers]
+
+
+def test_what_a_dead_run_left_is_never_read(bucket, rows, model, local):
+    log = put(bucket / "log.parquet", rows)
+    score_archive([str(log)], bucket / "out", model_options=model)
+    put(bucket / "out/part-00001-000000000000.parquet", rows)
+    assert read(bucket / "out").equals(local)
+    with open_session(open_warehouse(bucket / "out")) as session:
+        assert session.ask("SELECT count(*) FROM labelled").batches.__next__().to_pylist() == [{"count_star()": ROWS}]
+    score_archive([str(log)], bucket / "out", model_options=model)
+    assert not (bucket / "out/part-00001-000000000000.parquet").exists()
+
+
+def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, model, local):
+    log = put(bucket / "log.parquet", rows)
+    child = (
+        "import os, sys\n"
+        "from pipeline import chunks, parts, store\n"
+        "from jobs.main import main\n"
+        "parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 1000, 500, 500, 500\n"
+        "left = [int(sys.argv.pop(1))]\n"
+        "def dying(function):\n"
+        "    def counted(*given, **named):\n"
+        "        left[0] -= 1\n"
+        "        if not left[0]: os.kill(os.getpid(), 9)\n"
+        "        return function(*given, **named)\n"
+        "    return counted\n"
+        "store.Upload.commit = dying(store.Upload.commit)\n"
+        "store.StorePath.write_bytes = dying(store.StorePath.write_bytes)\n"
+        "main(sys.argv[1:])\n"
+    )
+    options = ["score", str(log), "-o", f"{bucket}/out", "--model", str(model.model), "--precision", "fp32", "--quiet"]
+    codes = []
+    for moment in (1, 4, 5):
+        command = [sys.executable, "-c", child, str(moment), *options]
+        codes.append(subprocess.run(command, timeout=120, capture_output=True).returncode)
+    assert codes[0] == -signal.SIGKILL
+    score_archive([str(log)], bucket / "out", model_options=model)
+    assert_same(read(bucket / "out"), local)
+    names = {place.name.split(".")[0] for place in (bucket / "out").below()}
+    assert names == {"run", *(Path(part).stem for part in markers(bucket / "out"))}
+
+
+@pytest.mark.parametrize("fault", ["cut", "lost", "503"])
+def test_a_lease_whose_answer_was_lost_is_held(bucket, store, fault):
+    faults = iter([fault])
+    with store.failing(lambda seen: next(faults, "") if seen.method == "PUT" else ""), hold(bucket / "out"):
+        assert not next(faults, "")
+
+
+# -- one run at a time ---------------------------------------------------------------------------------------------
+
+
+def test_two_runs_do_not_share_an_output(bucket):
+    told = rf"process {os.getpid()} on .* last sign of life"
+    with hold(bucket / "out"), pytest.raises(BusyError, match=told), hold(bucket / "out"):
+        pass
+    assert not bucket.below()
+    with hold(bucket / "out"):
+        pass
+
+
+@pytest.mark.parametrize(("change", "is_free"), [
+    ({"process": 2**22 + 1}, True),  # of this machine, and gone
+    ({"started": "1"}, True),  # its number is another's now
+    ({"host": "other", "process": 2**22 + 1}, False),
+    ({"host": "other", "alive": 0}, True),
+    ({"host": "other", "alive": "?"}, True),
+])  # fmt: skip
+def test_the_lease_of_a_dead_run_is_taken_over(bucket, monkeypatch, change, is_free):
+    monkeypatch.setattr(lease, "_DOUBT", 0.01)
+    file = bucket / "out/_emojob/lock"
+    with hold(bucket / "out"):
+        left = {**json.loads(file.read_bytes()), **change}
+    file.write_bytes(json.dumps(left).encode())
+    if is_free:
+        with hold(bucket / "out"):
+            assert json.loads(file.read_bytes())["token"] != left["token"]
+    else:
+        with pytest.raises(BusyError), hold(bucket / "out"):
+            pass
+
+
+def test_a_run_that_lost_its_lease_ends_before_another_part_counts(bucket, rows, model, monkeypatch, small_parts):
+    monkeypatch.setattr(lease, "RENEWAL", 0.05)
+    log = put(bucket / "log.parquet", rows)
+
+    def robbed(progress):
+        if progress.rows_done >= 1_000 and not stolen:
+            (bucket / "out/_emojob/lock").write_bytes(b'{"token": "of another"}')
+            stolen.append(True)
+            time.sleep(0.5)
+
+    stolen: list[bool] = []
+    with pytest.raises(StorageError, match="no longer holds"):
+        score_archive([str(log)], bucket / "out", model_options=model, report=robbed)
+    assert json.loads((bucket / "out/_emojob/lock").read_bytes()) == {"token": "of another"}
+
+
+# -- reports and questions -----------------------------------------------------------------------------------------
+
+
+def test_questions_to_an_archive_in_a_store(bucket, rows, model, capsys, tmp_path):
+    log = put(bucket / "log.parquet", rows)
+    score_archive([str(log)], bucket / "out", model_options=model)
+    assert run(["sql", f"{bucket}/out", "SELECT count(*) AS n, max(id) AS m FROM labelled", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": ROWS, "m": ROWS - 1}]
+    assert run(["sql", f"{bucket}/out", "SELECT id FROM labelled WHERE id < 3", "-o", f"{bucket}/found.csv"]) == 0
+    assert sorted((bucket / "found.csv").read_text("utf-8").split()) == sorted(['"id"', "0", "1", "2"])
+    assert run(["sql", f"{bucket}/out", "--export", str(tmp_path / "x.duckdb")]) == 2
+    assert "--copy" in capsys.readouterr().err
+    assert run(["sql", f"{bucket}/out", "--export", str(tmp_path / "x.duckdb"), "--copy"]) == 0
+    with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as db:
+        assert db.sql("SELECT count(*) FROM labelled").fetchall() == [(ROWS,)]
+
+
+@pytest.mark.parametrize("query", [
+    "SELECT * FROM read_parquet('{bucket}/log.parquet')",
+    "SELECT * FROM read_parquet('{bucket}/out/*.parquet')",
+    "SELECT * FROM read_text('{bucket}/out/_emojob/run.json')",
+    "SELECT * FROM glob('{bucket}/*')",
+])  # fmt: skip
+def test_a_query_reads_nothing_of_the_store_but_its_archive(bucket, rows, model, query):
+    log = put(bucket / "log.parquet", rows)
+    score_archive([str(log)], bucket / "out", model_options=model)
+    with open_session(open_warehouse(bucket / "out")) as session, pytest.raises(OptionError, match="disabled"):
+        list(session.ask(query.format(bucket=bucket)).batches)
+
+
+def test_a_report_of_a_store_goes_to_a_store(bucket, rows, model, capsys, tmp_path):
+    log = put(bucket / "log.parquet", rows)
+    score_archive([str(log)], bucket / "out", model_options=model)
+    score_archive([str(log)], tmp_path / "out", model_options=model)
+    places = ["--html", f"{bucket}/report.html", "--json", f"{bucket}/figures.json"]
+    assert run(["report", f"{bucket}/out", *places]) == 0
+    assert run(["report", str(tmp_path / "out"), "--json", str(tmp_path / "figures.json")]) == 0
+    assert (bucket / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    there, here = (
+        json.loads((bucket / "figures.json").read_bytes()),
+        json.loads((tmp_path / "figures.json").read_bytes()),
+    )
+    assert there["emotions"] == here["emotions"]
+    part = next(place for place in (bucket / "out").below() if place.suffix == ".parquet")
+    assert run(["report", f"{bucket}/out", "--json", str(part)]) == 2
+    assert "would replace the data" in capsys.readouterr().err
+
+
+def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
+    put(bucket / "logs/2026-10-01.parquet", rows.slice(0, 600))
+    put(bucket / "logs/2026-10-02.parquet", rows.slice(600, 500))
+    config = tmp_path / "nightly.toml"
+    config.write_text(
+        f"""
+        [input]
+        files = "{bucket}/logs/{{date}}.parquet"
+        [output]
+        archive = "{bucket}/out"
+        report = "{bucket}/report.html"
+        figures = "{bucket}/figures.json"
+        [score]
+        model = "{model.model}"
+        """
+    )
+    assert run(["nightly", str(config), "--date", "2026-10-02", "--check"]) == 0
+    assert "new: 2" in capsys.readouterr().out
+    assert run(["nightly", str(config), "--date", "2026-10-02"]) == 0
+    assert "2 of 2 inputs scored, 1,100 rows" in capsys.readouterr().out
+    there = bucket.below()
+    with store.counted() as asked:
+        assert run(["nightly", str(config), "--date", "2026-10-02"]) == 0
+    assert "0 of 2 inputs scored" in capsys.readouterr().out
+    assert bucket.below() == there
+    assert asked["PUT"] == 2  # leases: the night's, the run's
+    for line in ('log = "s3://b/x"', 'prometheus = "s3://b/x"'):
+        other = tmp_path / "other.toml"
+        other.write_text(f"{config.read_text()}\n[monitoring]\n{line}\n")
+        assert run(["nightly", str(other), "--date", "2026-10-02"]) == 2
+        assert "give a file of this machine" in capsys.readouterr().err
+
+
+# -- one line for each mistake -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("command", "told"), [
+    (["score", "s3://no-such-bucket/log.csv"], "there is no bucket 'no-such-bucket'"),
+    (["score", "{bucket}/gone.csv"], "gone.csv: no such object"),
+    (["score", "{bucket}/log.csv", "-o", "s3://no-such-bucket/out"], "there is no bucket 'no-such-bucket'"),
+    (["score", "{bucket}/log.csv", "--model", "{bucket}/model"], "holds no config.json"),
+    (["score", "{bucket}/log.csv", "--model", "s3://no-such-bucket/model"], "there is no bucket"),
+    (["score", "s3://"], "names no bucket"),
+    (["score", "gs://bucket/log.csv"], "pip install gcsfs"),
+    (["score", "az://bucket/log.csv"], "pip install adlfs"),
+    (["score", "https://example.com/log.csv"], "https:// is not known"),
+    (["score", "{bucket}/log.csv", "-o", "{bucket}/full"], "not empty and no labelled archive"),
+    (["score", "{bucket}/log.csv", "--memo", "{bucket}/memo"], "give a file of this machine"),
+    (["sql", "{bucket}/gone", "FROM labelled"], "does not exist"),
+    (["sql", "{bucket}/full", "FROM labelled"], "no labelled archive"),
+    (["report", "s3://no-such-bucket/out"], "there is no bucket"),
+])  # fmt: skip
+def test_what_is_not_there_is_told_in_one_line(bucket, capsys, command, told, tiny_model):
+    (bucket / "log.csv").write_bytes(b"text\na\n")
+    (bucket / "full/something.bin").write_bytes(b"x")
+    model = ["--model", str(tiny_model)] if command[0] == "score" and "--model" not in command else []
+    assert run([*(one.format(bucket=bucket) for one in command), *model]) == 2
+    line = capsys.readouterr().err
+    assert told in line
+    assert line.startswith("emojob: ")
+    assert line.count("\n") == 1
+
+
+@pytest.fixture
+def strict(store, monkeypatch):
+    """The server asks who is there from here on; a client without rights is among those who may ask."""
+    store.ask("POST", "/moto-api/reset-auth", b"0")
+    yield store
+    store.ask("POST", "/moto-api/reset-auth", b"inf")
+    stores._filesystem.cache_clear()
+
+
+@pytest.mark.parametrize(("environment", "told"), [
+    ({"AWS_ACCESS_KEY_ID": "nobody"}, "the store does not accept the credentials (InvalidAccessKeyId)"),
+    ({"AWS_ACCESS_KEY_ID": None}, "there are no credentials for the store"),
+    ({"AWS_PROFILE": "nobody"}, "there are no credentials for the store (ProfileNotFound)"),
+])  # fmt: skip
+def test_wrong_credentials_are_told_in_one_line(bucket, strict, monkeypatch, capsys, environment, told, tmp_path):
+    for name, value in environment.items():
+        monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
+    stores._filesystem.cache_clear()
+    (tmp_path / "log.csv").write_text("text\n가\n")
+    for command in (["score", f"{bucket}/logs/*.csv"], ["score", f"{tmp_path}/log.csv", "-o", f"{bucket}/out"]):
+        assert run(command) == 2
+        line = capsys.readouterr().err
+        assert told in line or ("(403)" in line and environment.get("AWS_ACCESS_KEY_ID") == "nobody")
+        assert "AWS_" in line
+        assert line.count("\n") == 1
+
+
+def test_a_right_that_is_missing_is_told_in_one_line(bucket, store, capsys, rows, tiny_model):
+    log = put(bucket / "log.parquet", rows)
+    command = ["score", str(log), "-o", f"{bucket}/out", "--model", str(tiny_model), "--quiet"]
+    with store.failing(lambda seen: "403" if seen.method == "PUT" and "part-" in seen.key else ""):
+        assert run(command) == 2
+    line = capsys.readouterr().err
+    assert line.startswith(f"emojob: cannot write to {bucket}/out: no permission, or wrong credentials (AccessDenied)")
+    with store.failing(lambda seen: "403" if seen.method == "GET" and seen.key.endswith(".parquet") else ""):
+        assert run(command) == 2
+    assert "log.parquet cannot be read: no permission" in capsys.readouterr().err
+    assert run(command) == 0
+
+
+def test_without_the_package_a_store_is_told_how_to_be_had(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(OptionError, match=r"s3://bucket/x: s3:// needs s3fs: pip install 'emojob\[s3\]'"):
+        place_of("s3://bucket/x")
+
+
+def test_nothing_secret_is_told(bucket, store, capsys, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    stores._filesystem.cache_clear()
+    with store.failing(lambda seen: "403"):
+        assert run(["score", f"{bucket}/log.csv"]) == 2
+    stores._filesystem.cache_clear()
+    said = capsys.readouterr().err
+    assert "very-secret" not in said
+    assert "not now" not in said  # what a server says may hold anything
+
+
+def run(command: list[str]) -> int:
+    """The exit code of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    return int(ended.value.code or 0)
