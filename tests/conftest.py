@@ -11,6 +11,7 @@ import torch
 
 from pipeline import trial
 from pipeline.model_files import KNOWN_SENTENCES
+from pipeline.store import _filesystem
 from schemas.labels import DEFAULT_LABELS
 from tests.stores import CLIENT, Store
 
@@ -28,22 +29,25 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
 
 
 @pytest.fixture(scope="session")
-def _server() -> Iterator[Store]:
+def server() -> Iterator[Store]:
+    """A server of objects, for those who tell their clients of it themselves."""
     made = Store()
     yield made
     made.end()
 
 
 @pytest.fixture
-def store(_server, monkeypatch, tmp_path) -> Iterator[Store]:
+def store(server, monkeypatch, tmp_path) -> Iterator[Store]:
     """A server of objects, and what its clients need to know in the environment."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
-    for name, value in {**CLIENT, **files, "AWS_ENDPOINT_URL": _server.url}.items():
+    for name, value in {**CLIENT, **files, "AWS_ENDPOINT_URL": server.url}.items():
         monkeypatch.setenv(name, value)
-    yield _server
-    _server.fault = lambda seen: ""
+    _filesystem.cache_clear()
+    yield server
+    server.fault = lambda seen: ""
+    _filesystem.cache_clear()
 
 
 @pytest.fixture(scope="session")

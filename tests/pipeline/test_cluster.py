@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 import os
@@ -20,21 +21,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import crew, memo_file
+from pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
+from pipeline.nightly.night import run_night
 from pipeline.run import Progress, score_archive
 from pipeline.samples import sample_texts
-from pipeline.stages import Stages
-from schemas.errors import ArchiveError, Interrupted, OptionError, WorkerError
+from pipeline.store import Place, place_of, seekable
+from pipeline.warehouse import open_warehouse
+from schemas.errors import ArchiveError, OptionError, WorkerError
 from schemas.options import ModelOptions, ScoreOptions
+from tests.stores import CLIENT, at_random
 
 ROWS = 130_000  # some four shares
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    """A cluster of two nodes with a core each on this machine."""
-    made = Nodes()
-    yield made
-    made.end()
+def nodes(server) -> Iterator[Nodes]:
+    """A cluster of two nodes with a core each on this machine, which know the way to the store."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**CLIENT, "AWS_ENDPOINT_URL": server.url}.items():
+            patch.setenv(name, value)
+        made = Nodes()
+        yield made
+        made.end()
 
 
 @dataclass
@@ -94,9 +102,9 @@ def alone(archive, tiny_model, tmp_path_factory) -> pa.Table:
     return read(out)
 
 
-def read(out: Path) -> pa.Table:
+def read(out: Place) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(file) for file in sorted(out.glob("part-*.parquet"))]
+    tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
@@ -168,19 +176,27 @@ def test_a_limit_is_kept(nodes, archive, model, tmp_path):
     result = score_archive([str(archive)], out, replace(nodes.options, limit=45_000), model)
     assert result.counts.read == 45_000
     assert read(out)["id"].to_pylist() == list(range(45_000))
-    assert score_archive([str(archive)], out, replace(nodes.options, limit=45_000), model).rows_done == 0
 
 
-def test_a_node_that_dies_costs_no_row(nodes, archive, model, alone, tmp_path):
-    out = tmp_path / "out"
+def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, archive, model, alone):
+    bucket = place_of(store.bucket())
+    (bucket / "log.parquet").write_bytes(archive.read_bytes())
+    for file in Path(model.model).iterdir():
+        if file.is_file():
+            (bucket / "model" / file.name).write_bytes(file.read_bytes())
+    model = replace(model, model=f"{bucket}/model")
     report = when(lambda progress: progress.rows_done > 5_000, nodes.lose_one)
+    begun = len(store.seen)
     try:
-        result = score_archive([str(archive)], out, nodes.options, model, report)
+        with store.failing(at_random(0, 0.05)):
+            result = score_archive([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model, report)
         assert not nodes.second.any_processes_alive()
     finally:
         nodes.restore()
-    assert_same(read(out), alone)
+    assert_same(read(bucket / "out"), alone)
     assert result.counts.read == ROWS
+    assert {"503", "cut", "lost"} & {seen.fault for seen in store.seen[begun:]}
+    assert score_archive([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model).rows_done == 0
 
 
 def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, model, tmp_path, monkeypatch):
@@ -196,21 +212,9 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, 
 
     asked = crew.Hand.ask
     monkeypatch.setattr(crew.Hand, "ask", ask)
-    with pytest.raises(WorkerError, match=r"4 labellers ended, one after the other, at the rows of .*log\.parquet"):
+    monkeypatch.setattr(crew, "_DEATHS", 2)
+    with pytest.raises(WorkerError, match=r"2 labellers ended, one after the other, at the rows of .*log\.parquet"):
         score_archive([str(archive)], tmp_path / "out", nodes.options, model)
-
-
-def test_an_interruption_keeps_what_was_done(nodes, archive, model, alone, tmp_path):
-    out, stages = tmp_path / "out", Stages()
-    report = when(lambda progress: progress.rows_done > 20_000, stages.stop)
-    with pytest.raises(Interrupted, match="goes on from there"):
-        score_archive([str(archive)], out, nodes.options, model, report, stages=stages)
-    assert json.loads((out / "_emojob/run.json").read_text())["state"] == "interrupted"
-    kept = {file.name: file.stat().st_mtime_ns for file in out.glob("part-*.parquet")}
-    assert sum(pq.read_metadata(out / name).num_rows for name in kept) > 10_000
-    score_archive([str(archive)], out, nodes.options, model)
-    assert_same(read(out), alone)
-    assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
 
 
 _ALONE = """
@@ -292,5 +296,23 @@ def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, archive, model, 
     assert driver.returncode == 130
     assert "goes on from there" in err
     assert not [line for line in (out + err).splitlines() if not line.startswith("{")]
+    assert json.loads((tmp_path / "out/_emojob/run.json").read_text())["state"] == "interrupted"
+    kept = {file.name: file.stat().st_mtime_ns for file in (tmp_path / "out").glob("part-*.parquet")}
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     assert_same(read(tmp_path / "out"), alone)
+    assert kept
+    assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in kept} == kept
+
+
+def test_a_night_is_done_on_a_cluster(nodes, model, tmp_path):
+    (tmp_path / "2026-10-01.csv").write_text("text\n" + "".join(f"말 {i}\n" for i in range(200)))
+    config = NightlyConfig(
+        tmp_path,
+        InputConfig("{date}.csv"),
+        OutputConfig("out"),
+        ScoreConfig(model=model.model, precision="fp32", engine="ray", ray_address=nodes.cluster.address),
+    )
+    night = run_night(config, datetime.date(2026, 10, 1))
+    assert [(one.rows, one.was) for one in night.scored] == [(200, "new")]
+    assert json.loads((tmp_path / "out/_emojob/run.json").read_text())["engine"]["within"] == "ray"
+    assert not run_night(config, datetime.date(2026, 10, 1)).changed
