@@ -34,9 +34,9 @@ _PACKAGES = {
     "gs": ("gcsfs", "gcsfs"),
     "az": ("adlfs", "adlfs"),
 }
-_ATTEMPTS = {"retries": {"mode": "standard", "max_attempts": 5}}  # with s3fs' own, some 40 seconds of trying
+_RETRIES = {"mode": "standard", "max_attempts": 5}  # with s3fs's own, some 40 seconds of trying
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_AT_ONCE = 16  # requests
+_AT_ONCE = 32  # requests
 _PIECE = 8 << 20  # bytes of one request
 _GAP = 64 << 10  # bytes that nobody wants, read along rather than asked around
 _NO_OBJECT = "no such object"
@@ -438,7 +438,7 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # one is not 
         from s3fs.core import set_custom_error_handler
 
         set_custom_error_handler(_passes)
-        options["config_kwargs"] = _ATTEMPTS
+        options["config_kwargs"] = {"retries": _RETRIES, "max_pool_connections": _AT_ONCE}
     return fsspec.filesystem(scheme, **options)
 
 

@@ -20,9 +20,9 @@ from pipeline.output import Output, refuse_foreign
 from pipeline.page import check_drawable
 from pipeline.report.figures import ReportOptions, make_figures
 from pipeline.report.page import render_report
-from pipeline.run import Progress, score_archive
+from pipeline.run import Progress, score_archive, storage_error
 from pipeline.stages import Stages
-from pipeline.store import Place
+from pipeline.store import Place, StorePath
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, OptionError
 from schemas.manifest import Counts
@@ -100,7 +100,7 @@ def run_night(
     stays as it is.
     """
     _check(config)
-    with _held(config.archive):
+    with _in_words(config), _held(config.archive):
         state = _read_state(config.archive)
         calendar = Calendar(config, state)
         files = [file for file in files_of(config, day) if not _too_old(calendar, file, day, config)]
@@ -126,6 +126,11 @@ def run_night(
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """What a night would do, without doing it. Files are told apart by their size alone."""
     _check(config)
+    with _in_words(config):
+        return _plan(config, day)
+
+
+def _plan(config: NightlyConfig, day: Day) -> Plan:
     calendar = Calendar(config, _read_state(config.archive))
     output = Output(config.archive)
     output.read_markers()
@@ -268,7 +273,19 @@ def _check(config: NightlyConfig) -> None:
         config.path(getattr(config.monitoring, key))
     if memo := config.score_options().memo:
         memo_file.find(memo, "score.memo")
-    refuse_foreign(config.archive)
+    with _in_words(config):
+        refuse_foreign(config.archive)
+
+
+@contextlib.contextmanager
+def _in_words(config: NightlyConfig) -> Iterator[None]:
+    """What a store refuses as our error; an archive on a disk is told of by the command."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(config.archive, StorePath):
+            raise
+        raise storage_error(error, config.archive) from error
 
 
 @contextlib.contextmanager

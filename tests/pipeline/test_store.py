@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -325,7 +326,7 @@ def test_text_goes_on_where_a_connection_was_cut(bucket, store, model, monkeypat
 def test_a_store_that_is_gone_is_one_error_and_the_run_goes_on_later(
     bucket, store, rows, model, local, monkeypatch, small_parts
 ):
-    monkeypatch.setattr(stores, "_ATTEMPTS", {"retries": {"mode": "standard", "max_attempts": 1}})
+    monkeypatch.setattr(stores, "_RETRIES", {"mode": "standard", "max_attempts": 1})
     stores._filesystem.cache_clear()
     log = put(bucket / "log.parquet", rows)
     for key in ("part-00000-000000002000.parquet", "part-00000-000000002000.json"):
@@ -523,6 +524,13 @@ def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
         other.write_text(f"{config.read_text()}\n[monitoring]\n{line}\n")
         assert run(["nightly", str(other), "--date", "2026-10-02"]) == 2
         assert "give a file of this machine" in capsys.readouterr().err
+    for line in ("archive", "files"):
+        other.write_text(re.sub(rf'{line} = "s3://[^/]+', f'{line} = "s3://no-such-bucket', config.read_text()))
+        for more in ([], ["--check"]):
+            assert run(["nightly", str(other), "--date", "2026-10-02", *more]) == 2
+            told = capsys.readouterr().err
+            assert "there is no bucket 'no-such-bucket'" in told
+            assert told.count("\n") == 1
 
 
 # -- one line for each mistake -------------------------------------------------------------------------------------
