@@ -34,6 +34,20 @@ def test_a_marker_comes_back_as_it_was():
     assert PartMarker.from_json(json.loads(json.dumps(marker().as_json()))) == marker()
 
 
+def test_a_marker_of_the_first_format_is_read():
+    plain = marker().as_json()
+    plain |= {"format": 1, "counts": {**plain["counts"], "confidences": {"700": 5}}}
+    assert PartMarker.from_json(json.loads(json.dumps(plain))).counts == counts(5, 700)
+
+
+@pytest.mark.parametrize(
+    "histogram", ["", "1 2 3", "x " * 1000, "-1 " * 1000, {"1000": 1}, {"-1": 1}, {"1": -1}, 7, None]
+)
+def test_a_histogram_that_is_none_is_refused(histogram):
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        Counts.from_json({**counts(5, 700).as_json(), "confidences": histogram})
+
+
 @pytest.mark.parametrize("plain", [{}, {"part": 1}, {**marker().as_json(), "format": 99}])
 def test_what_is_no_marker_of_this_format_is_refused(plain):
     with pytest.raises((KeyError, ValueError, TypeError)):
