@@ -107,6 +107,17 @@ def windows(
     long. No more than about a window is in memory. Raises ArchiveError where the file is damaged or has changed since
     it was looked at.
     """
+    _check_unchanged(source)
+    schema = archive.schema
+    if columns is not None:
+        schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
+    for window in cut(_stretches(source, start_row, rows, columns), start_row, rows):
+        yield replace(window, batch=align(window.batch, source.file, schema))
+    if source.file.stored:  # of which only S3 tells while it is read
+        _check_unchanged(source)
+
+
+def _check_unchanged(source: Source) -> None:
     with encoding.readable(source.file):
         now = source.file.path.stat()
     if now.st_size != source.size or (isinstance(now, Stored) and now != source.file.stored):
@@ -114,11 +125,6 @@ def windows(
             f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {now.st_size:,}); "
             f"start again when it is complete"
         )
-    schema = archive.schema
-    if columns is not None:
-        schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
-    for window in cut(_stretches(source, start_row, rows, columns), start_row, rows):
-        yield replace(window, batch=align(window.batch, source.file, schema))
 
 
 def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:

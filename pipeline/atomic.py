@@ -58,8 +58,9 @@ def draft(place: Place, token: str = "") -> Iterator[Draft]:
     try:
         yield made
         made.commit()
-    finally:
+    except BaseException:
         made.discard()
+        raise
 
 
 def commit(beside: Path, place: Path) -> None:

@@ -45,6 +45,8 @@ AGGREGATES = (
 # What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
 _PART, _ROW = "file_index", "file_row_number"
 
+_WILDCARD = re.compile(r"[*?[]")
+
 
 @contextlib.contextmanager
 def open_database(
@@ -133,7 +135,8 @@ def create_views(
         db.execute(statement)
     if store := filesystem_of(piece.file for piece in warehouse.pieces):
         db.register_filesystem(store)
-    rows = db.read_parquet([str(piece.file) for piece in warehouse.pieces], union_by_name=True)
+    names = [_WILDCARD.sub(r"[\g<0>]", str(piece.file)) for piece in warehouse.pieces]  # DuckDB takes them as patterns
+    rows = db.read_parquet(names, union_by_name=True)
     clash = sorted({_PART, _ROW, "filename"} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(

@@ -21,7 +21,7 @@ from pipeline.inputs import find_inputs, input_place
 from pipeline.model import load as load_model
 from pipeline.output import Output, hold
 from pipeline.parts import ROW_GROUP
-from pipeline.run import Progress, Result, score_archive
+from pipeline.run import Progress, Result, score_archive, writing
 from pipeline.scorer import settled
 from pipeline.stages import Stages
 from pipeline.store import Place, StorePath, remove_all, seekable
@@ -46,9 +46,12 @@ def score_to(
 
     Raises what `pipeline.run.score_archive` raises.
     """
-    if out is None or not _is_one_file(out):
+    if out is None:
         return score_archive(inputs, out, options, model, report, note, stages)
-    return _score_to_file(inputs, out.resolve(), options, model, report, note, stages)
+    with writing(out):
+        if _is_one_file(out):
+            return _score_to_file(inputs, out.resolve(), options, model, report, note, stages)
+        return score_archive(inputs, out, options, model, report, note, stages)
 
 
 def _is_one_file(out: Place) -> bool:
@@ -79,12 +82,14 @@ def _score_to_file(
     if result is not None:
         return result
 
-    def join(result: Result, schema: pa.Schema) -> Result:
+    def join(result: Result, schema: pa.Schema, output: Output) -> Result:
+        output.check_hold()
         _join(work, file, result, schema)
         if result.counts.rejected:
             atomic.write_bytes(rejects, (work / "_emojob" / "rejects.parquet").read_bytes())
         else:
             rejects.unlink(missing_ok=True)
+        output.check_hold()
         _remove(work)
         return replace(result, out=file)
 
@@ -133,7 +138,9 @@ def _run_of(file: Place) -> dict[str, Any] | None:
         known["conversation_column"] = run.get("conversation_column")  # not in what earlier versions wrote
         known |= {"counts": Counts.from_json(run["all_counts"]), "fingerprint": run["model"]["fingerprint"], "run": run}
         known |= {"files": [(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]]}
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException):
+    except (KeyError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
+        if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
+            raise
         raise OutputError(f"-o {file} is there already and was not written by emojob: give another name") from None
     return known
 

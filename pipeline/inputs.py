@@ -179,13 +179,10 @@ def _find_stored(place: StorePath, left_out: set[Place], given: str) -> list[Inp
         if kind is None:
             raise ArchiveError(f"{given} is of no known kind; {KNOWN}")
         return [_object(place, kind, place.parent, place.stat())]
-    if _WILDCARD.search(place.key):
+    root, found = place, place.below()
+    if not found and _WILDCARD.search(place.key):
         root = StorePath(place.scheme, "/".join(_fixed(place.key.split("/"))))
-        found: dict[StorePath, Stored] = {}
-        for match, stored in place.glob().items():
-            found |= match.below() if stored is None else {match: stored}
-    else:
-        root, found = place, place.below()
+        found = place.glob()
     if not found:
         raise NothingFound(f"{given}: no such object, and none below or that it matches; check the bucket and the key")
     marked = f"/{MARK_OF_OUTPUT}/"

@@ -16,13 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import json_bytes, read_json
+from pipeline.atomic import json_bytes, parse_json, read_json
 from pipeline.store import Place, StorePath
 from schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds without a sign of life after which a holder is taken for dead
 RENEWAL = 60.0  # seconds between signs of life
-_DOUBT = 1.0  # seconds in which another that takes the same lease over at the same time is seen
+_DOUBT = 1.0  # seconds in which another that takes the same lease over at the same time is seen, where S3 is not asked
+_TRIES = 5
+_PATIENCE = 10.0  # seconds for a sign of life that is under way
 
 
 class Lease:
@@ -34,6 +36,7 @@ class Lease:
         self._renewed = time.time()
         self._is_lost = False
         self._ended = threading.Event()
+        self._renewal = threading.Thread(target=self._renew, daemon=True)
 
     def check(self) -> None:
         """Raise StorageError where the lease may be another's by now, as after this machine was asleep."""
@@ -45,24 +48,32 @@ class Lease:
 
     def take(self) -> None:
         """Make the lease, or take over one whose holder is dead. Raises BusyError."""
-        with contextlib.suppress(FileExistsError):
-            self._file.write_bytes(self._content(), only_new=True)
-            return
-        holder = read_json(self._file)
-        if holder.get("token") == self._token:  # it was made, but the answer was lost and the request sent again
-            return
-        if holder and not _is_dead(holder):
-            self._refuse(holder)
-        self._file.unlink(missing_ok=True)
-        with contextlib.suppress(FileExistsError):
-            self._file.write_bytes(self._content(), only_new=True)
-        time.sleep(_DOUBT)
-        holder = read_json(self._file)
-        if holder.get("token") != self._token:
-            self._refuse(holder)
+        holder: dict[str, Any] = {}
+        for _ in range(_TRIES):
+            with contextlib.suppress(FileExistsError):
+                self._file.write_bytes(self._content(), only_new=True)
+                return
+            try:
+                there = self._file.stat()  # first, so that what is read now is not replaced by another's unseen
+                holder = parse_json(self._file.read_bytes())
+            except FileNotFoundError:  # let go of in the meantime
+                continue
+            if holder.get("token") == self._token:  # it was made, but the answer was lost and the request sent again
+                return
+            if holder and not _is_dead(holder):
+                break
+            with contextlib.suppress(OSError):  # another took it over
+                self._file.write_bytes(self._content(), instead_of=there)
+                time.sleep(_DOUBT)
+                if self._is_mine():
+                    return
+        self._refuse(holder)
 
-    def renew(self) -> None:
+    def begin(self) -> None:
         """Give signs of life until `release`."""
+        self._renewal.start()
+
+    def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
             with contextlib.suppress(OSError):  # the store may be back the next time
                 if not self._is_mine():
@@ -74,6 +85,7 @@ class Lease:
     def release(self) -> None:
         """Let go of it."""
         self._ended.set()
+        self._renewal.join(_PATIENCE)  # else it might make the lease anew
         with contextlib.suppress(OSError):
             if self._is_mine():
                 self._file.unlink(missing_ok=True)
@@ -107,7 +119,7 @@ def lease(file: StorePath, folder: Place) -> Iterator[Lease]:
     """Hold `folder` by the object `file`. Raises BusyError where another does."""
     held = Lease(file, folder)
     held.take()
-    threading.Thread(target=held.renew, daemon=True).start()
+    held.begin()
     try:
         yield held
     finally:
@@ -117,8 +129,16 @@ def lease(file: StorePath, folder: Place) -> Iterator[Lease]:
 def _is_dead(holder: dict[str, Any]) -> bool:
     if time.time() - _number(holder.get("alive")) > LEASE:
         return True
-    same = holder.get("host") == socket.gethostname() and holder.get("processes_of") == _processes_of()
-    return same and _started(int(_number(holder.get("process")))) != holder.get("started")
+    if holder.get("host") != socket.gethostname() or holder.get("processes_of") != _processes_of():
+        return False
+    process = int(_number(holder.get("process")))
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:  # another user's
+        pass
+    return _started(process) not in (None, holder.get("started"))
 
 
 def _number(value: object) -> float:

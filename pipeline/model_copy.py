@@ -62,7 +62,9 @@ def copy_of(digest: str, files: Callable[[], ModelFiles], is_whole: Callable[[Pa
     try:
         caches.mkdir(parents=True, exist_ok=True)
         return _unpack(caches, digest, files, is_whole)
-    except OSError:  # not ours to write, or full
+    except OSError as error:  # not ours to write, or full
+        if "://" in str(error.filename):  # it was the store
+            raise
         return _unpack(Path(tempfile.gettempdir()) / f"emojob-models-{os.getuid()}", digest, files, is_whole)
 
 

@@ -24,6 +24,7 @@ from schemas.manifest import FORMAT, Counts, PartMarker
 _PART = re.compile(r"part-\d{5,}-\d{12,}\.parquet")
 _MARKER = re.compile(r"_emojob/parts/part-\d{5,}-\d{12,}\.json")
 _RUN = "_emojob/run.json"
+_STATE = ("_emojob", "_emojob/parts")  # folders in OUT
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,11 @@ class Output:
     """A labelled archive that this run holds. Made by `hold`."""
 
     def __init__(self, folder: Place, check: Callable[[], None] = lambda: None) -> None:
+        """check: raises StorageError where OUT may be another run's by now; asked before anything is changed."""
         self.folder = folder
         self.state = folder / "_emojob"
         self.markers: list[PartMarker] = []
-        self._check_hold = check
+        self.check_hold = check
 
     # -- what was there before ---------------------------------------------------------------------------------
 
@@ -125,6 +127,7 @@ class Output:
 
     def forget_all(self) -> None:
         """Begin again: remove every part and marker of ours."""
+        self.check_hold()
         there = self._there()
         ours = [name for name in there if name == _RUN or _MARKER.fullmatch(name)]
         remove_all([self.folder / name for name in ours])  # first, as a part without a marker counts for nothing
@@ -148,17 +151,19 @@ class Output:
         ]
 
     def committed(self, marker: PartMarker) -> None:
-        """Take note of a part that this run completed. Raises StorageError where OUT may be another's by now."""
-        self._check_hold()
+        """Take note of a part that this run completed."""
         self.markers.append(marker)
 
     def sweep(self) -> None:
         """Remove what a run that was cut off left behind: files without a marker, and temporary ones."""
+        self.check_hold()
         complete = {Path(marker.part).stem for marker in self.markers}
         unfinished = []
         for name in self._there():
             folder, _, own = name.rpartition("/")
-            is_parts = _PART.fullmatch(own) if not folder else folder == "_emojob/parts" and own.startswith("part-")
+            if folder not in ("", *_STATE):
+                continue
+            is_parts = _PART.fullmatch(own) if not folder else folder == _STATE[1] and own.startswith("part-")
             is_temporary = own.endswith(".tmp") and own.startswith(".part-" if not folder else ".")
             if is_temporary or (is_parts and own.split(".")[0] not in complete):
                 unfinished.append(self.folder / name)
@@ -166,16 +171,18 @@ class Output:
 
     def _there(self) -> dict[str, int]:
         """{name: bytes} of the files in OUT; whatever a user put there beside ours is not ours to touch."""
-        return listed(self.folder, ("_emojob", "_emojob/parts"))
+        return listed(self.folder, _STATE)
 
     # -- writing down ------------------------------------------------------------------------------------------
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Write run.json."""
+        self.check_hold()
         atomic.write_json(self.state / "run.json", {"format": FORMAT, **run})
 
     def write_rejects(self) -> None:
         """Put the parts' rejects together in rejects.parquet; no such file where nothing was rejected."""
+        self.check_hold()
         place = self.state / "rejects.parquet"
         places = [PartPlace(self.folder, Path(marker.part).stem) for marker in self.markers if marker.counts.rejected]
         files = sorted(place.rejects for place in places)
@@ -188,6 +195,7 @@ class Output:
 
     def remove(self, markers: Sequence[PartMarker]) -> None:
         """Remove parts: their markers first, for a part without one counts for nothing."""
+        self.check_hold()
         places = [PartPlace(self.folder, Path(marker.part).stem) for marker in markers]
         remove_all([place.marker for place in places])
         remove_all([file for place in places for file in (place.part, place.rejects)])
@@ -253,7 +261,11 @@ def refuse_foreign(folder: Place) -> None:
     """Raise OutputError where OUT is something that is not ours."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"-o {folder} is a file: give a folder, or a file name that ends in .parquet")
-    if folder.is_dir() and not is_ours(folder) and (isinstance(folder, StorePath) or any(folder.iterdir())):
+    if (
+        folder.is_dir()
+        and not is_ours(folder)
+        and any(folder.below() if isinstance(folder, StorePath) else folder.iterdir())
+    ):
         raise OutputError(f"-o {folder} is not empty and no labelled archive: give a new or an empty folder")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import time
 import uuid
@@ -64,9 +65,12 @@ class PartPlace:
     def _has_rejects(self, marker: PartMarker) -> bool:
         if not marker.counts.rejected:
             return True
-        with contextlib.suppress(OSError, pa.ArrowException):
+        try:
             return bool(pq.read_metadata(seekable(self.rejects)).num_rows == marker.counts.rejected)
-        return False
+        except (OSError, pa.ArrowException) as error:
+            if getattr(error, "errno", None) not in (None, errno.ENOENT):  # it may be there all the same
+                raise
+            return False
 
 
 def part_place(folder: Place, number: int, first_row: int) -> PartPlace:

@@ -17,7 +17,7 @@ from pipeline.destination import check_one_file, rejects_beside, still_complete,
 from pipeline.job import Job, check_default_out, default_out, open_job
 from pipeline.memo import Memo
 from pipeline.output import Output, refuse_foreign
-from pipeline.run import Result
+from pipeline.run import Result, writing
 from pipeline.runfile import how_run
 from pipeline.store import Place
 from pipeline.workplace import Workplace, workplace
@@ -40,6 +40,18 @@ def plan_archive(
     note: gets a line before what takes long. Raises what `score_archive` raises before it begins.
     """
     place = (out or default_out(inputs)).resolve()
+    with writing(place):
+        return _planned(inputs, place, out is None, options, model_options, note)
+
+
+def _planned(
+    inputs: Sequence[str],
+    place: Place,
+    by_default: bool,
+    options: ScoreOptions,
+    model_options: ModelOptions,
+    note: Callable[[str], None],
+) -> dict[str, Any]:
     work, before = work_folder(place), None
     if work != place:  # it is one file
         before = still_complete(place, check_one_file(place, inputs), inputs, options, model_options)
@@ -49,7 +61,7 @@ def plan_archive(
     begun = time.perf_counter()
     with workplace(options, model_options) as where:
         job = open_job(inputs, output, options, model_options, where, note, [place, rejects_beside(place)])
-        if out is None:
+        if by_default:
             check_default_out(output, inputs[0], job.archive)
         opened = time.perf_counter() - begun
         return _plan(job, where, place, before, opened)

@@ -77,7 +77,7 @@ def score_archive(
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
     leave_out: Sequence[Place] = (),
-    then: Callable[[Result, pa.Schema], Result] = lambda result, schema: result,
+    then: Callable[[Result, pa.Schema, Output], Result] = lambda result, schema, output: result,
     grows: bool = False,
 ) -> Result:
     """Label an archive into the folder `out`, going on where an earlier run of the same stopped.
@@ -90,18 +90,15 @@ def score_archive(
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
     place = (out or default_out(inputs)).resolve()
-    try:
-        with hold(place) as output, workplace(options, model_options) as where:
-            job = open_job(inputs, output, options, model_options, where, note, leave_out)
-            if out is None:
-                check_default_out(output, inputs[0], job.archive)
-            for line in [*encodings(job.archive), *([] if grows else others(output, job.archive))]:
-                note(line)
-            with _remembering(job, note):
-                result = _Run(job, output, where, stages or Stages(), report).go()
-            return then(result, job.schema)
-    except OSError as error:
-        raise storage_error(error, place) from error
+    with writing(place), hold(place) as output, workplace(options, model_options) as where:
+        job = open_job(inputs, output, options, model_options, where, note, leave_out)
+        if out is None:
+            check_default_out(output, inputs[0], job.archive)
+        for line in [*encodings(job.archive), *([] if grows else others(output, job.archive))]:
+            note(line)
+        with _remembering(job, note):
+            result = _Run(job, output, where, stages or Stages(), report).go()
+        return then(result, job.schema, output)
 
 
 class _Run:
@@ -134,7 +131,7 @@ class _Run:
             ) from None
         except BaseException:
             self.stages.join()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StorageError):  # such as OUT being another's by now
                 self._write_failed()
             raise
         finally:
@@ -163,6 +160,7 @@ class _Run:
     # -- what comes out ----------------------------------------------------------------------------------------
 
     def _added(self, rows: int) -> None:
+        self.output.check_hold()
         self.progress.rows_done += rows
         self.progress.memo_share = self.scorer.tally.memo_share
         self.report(self.progress)
@@ -219,12 +217,16 @@ def _keep(scorer: Scorer, place: Path, note: Callable[[str], None]) -> None:
         note(f"the memo could not be kept in {place}: {error.strerror or error}")
 
 
-def storage_error(error: OSError, out: Place) -> StorageError | OutputError:
-    """The one line for an output that cannot be written."""
-    if isinstance(out, StorePath):
+@contextlib.contextmanager
+def writing(out: Place) -> Iterator[None]:
+    """Turn what goes wrong with an output into one line: StorageError, or OutputError for a mistake with a store."""
+    try:
+        yield
+    except OSError as error:
+        if not isinstance(out, StorePath):
+            raise StorageError(
+                f"cannot write to {out}: {error.strerror or error}: make room or give the right to write; "
+                f"the same command then goes on"
+            ) from error
         kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
-        return kind(f"cannot write to {out}: {error.strerror or error}")
-    return StorageError(
-        f"cannot write to {out}: {error.strerror or error}: make room or give the right to write; "
-        f"the same command then goes on"
-    )
+        raise kind(f"cannot write to {out}: {error.strerror or error}") from error

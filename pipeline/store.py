@@ -35,6 +35,7 @@ _PACKAGES = {
     "az": ("adlfs", "adlfs"),
 }
 _RETRIES = {"mode": "standard", "max_attempts": 5}  # with s3fs's own, some 40 seconds of trying
+_WILDCARD = re.compile(r"[*?[]")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AT_ONCE = 32  # requests
 _PIECE = 8 << 20  # bytes of one request
@@ -176,13 +177,23 @@ class StorePath:
             if info["type"] == "file" and not key.endswith("/")
         }
 
-    def glob(self) -> dict[StorePath, Stored | None]:
-        """What this matches as a pattern, sorted; None for a folder."""
+    def glob(self) -> dict[StorePath, Stored]:
+        """The objects that this matches as a pattern, and those below the folders that it matches, sorted.
+
+        All whose names begin as the pattern does are listed, for fsspec's own glob passes over what it may not list.
+        """
+        from fsspec.utils import glob_translate
+
+        beginning = _WILDCARD.split(self.key)[0]
+        folder, _, prefix = beginning.rpartition("/")
+        narrower = {"prefix": prefix} if prefix and self.scheme in ("s3", "gs") else {}
         with self.worded():
-            found = self._fs.glob(self.key, detail=True)
+            found = self._fs.find(f"{folder}/", detail=True, **narrower)
+        matches = functools.cache(re.compile(glob_translate(self.key)).match)
         return {
-            StorePath(self.scheme, key.rstrip("/")): _stored(info) if info["type"] == "file" else None
+            StorePath(self.scheme, key): _stored(info)
             for key, info in sorted(found.items())
+            if info["type"] == "file" and any(map(matches, _with_folders(key)))
         }
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -214,10 +225,15 @@ class StorePath:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def write_bytes(self, data: bytes, only_new: bool = False) -> None:
-        """Put an object. only_new: raise FileExistsError where there is one already."""
+    def write_bytes(self, data: bytes, only_new: bool = False, instead_of: Stored | None = None) -> None:
+        """Put an object.
+
+        only_new: raise FileExistsError where there is one already; instead_of: raise OSError (ESTALE) where another is
+        there, of which S3 alone makes sure.
+        """
+        condition = {"IfMatch": f'"{instead_of.tag}"'} if instead_of and self.scheme == "s3" else {}
         with self.worded():
-            self._fs.pipe_file(self.key, data, mode="create" if only_new else "overwrite")
+            self._fs.pipe_file(self.key, data, mode="create" if only_new else "overwrite", **condition)
 
     def upload(self) -> Upload:
         """A file to write to, which becomes the object."""
@@ -249,7 +265,10 @@ class Reader(io.RawIOBase):
         with self._place.worded(), ThreadPoolExecutor(_AT_ONCE) as pool:
             found = pool.map(lambda one: self._file._fetch_range(*one), pieces)
             for start, stop in whole:
-                self._kept.append((start, b"".join(itertools.islice(found, -(-(stop - start) // _PIECE)))))
+                data = b"".join(itertools.islice(found, -(-(stop - start) // _PIECE)))
+                if len(data) != stop - start:
+                    raise OSError(errno.EIO, "the store gave fewer bytes than there are", str(self._place))
+                self._kept.append((start, data))
 
     def readable(self) -> bool:
         """True."""
@@ -317,7 +336,12 @@ class Upload(io.RawIOBase):
     def commit(self) -> int:
         """Make it the object; returns its size in bytes."""
         with self._place.worded():
-            self._file.close()
+            try:
+                self._file.close()
+            except Exception:
+                with contextlib.suppress(Exception):
+                    self._file.discard()
+                raise
         return self._size
 
     def discard(self) -> None:
@@ -407,8 +431,9 @@ def place_of(given: str) -> Place:
         return Path(unquote(slash + path))
     if scheme not in _PACKAGES:
         raise OptionError(f"{given}: {scheme}:// is not known; give a path, or s3://, gs:// or az://BUCKET/KEY")
-    key = given[len(url[0]) :].rstrip("/")
-    if not key or key.startswith("/"):
+    bucket, _, rest = given[len(url[0]) :].partition("/")
+    key = f"{bucket}/{rest.strip('/')}".rstrip("/")
+    if not bucket:
         raise OptionError(f"{given} names no bucket: give {scheme}://BUCKET/KEY")
     package, name = _PACKAGES[scheme]
     try:
@@ -439,13 +464,23 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # one is not 
 
         set_custom_error_handler(_passes)
         options["config_kwargs"] = {"retries": _RETRIES, "max_pool_connections": _AT_ONCE}
-    return fsspec.filesystem(scheme, **options)
+    try:
+        return fsspec.filesystem(scheme, **options)
+    except ValueError as error:  # adlfs, where nothing tells it of an account
+        raise PermissionError(str(error)) from error
 
 
 def _passes(error: Exception) -> bool:
     """Whether an error is the store's own, which may be over soon."""
     response = getattr(error, "response", None)
     return isinstance(response, dict) and response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
+
+
+def _with_folders(key: str) -> Iterator[str]:
+    """A key, and the folders that it lies in."""
+    while key:
+        yield key
+        key = key.rpartition("/")[0]
 
 
 def _stored(info: dict[str, Any]) -> Stored:
@@ -479,7 +514,7 @@ def _fault(place: StorePath, error: Exception) -> OSError:
         return fault(errno.ENOENT, f"there is no bucket {bucket!r}; check the name, and the endpoint")
     if isinstance(error, FileNotFoundError):
         return fault(errno.ENOENT, _NO_OBJECT)
-    if isinstance(error, FileExistsError):
+    if isinstance(error, FileExistsError) or code == "ConditionalRequestConflict":
         return fault(errno.EEXIST, "there is one already")
     if code == "PreconditionFailed" or kind == "FileExpired":
         return fault(errno.ESTALE, "it was replaced while it was read; start again when it is complete")

@@ -41,9 +41,9 @@ def write_parts(
                     place = part_place(folder, chunk.number, first)
                     writer = PartWriter(place, chunk.source, schema, fingerprint, first)
                 _add(writer, one, schema)
+                added(chunk.window.rows_read)
                 if writer.due or chunk.closes:
                     marker, writer = writer.commit(chunk.last), None
-            added(chunk.window.rows_read)
             if marker:
                 yield marker
     except Stopped:

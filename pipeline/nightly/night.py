@@ -20,9 +20,9 @@ from pipeline.output import Output, refuse_foreign
 from pipeline.page import check_drawable
 from pipeline.report.figures import ReportOptions, make_figures
 from pipeline.report.page import render_report
-from pipeline.run import Progress, score_archive, storage_error
+from pipeline.run import Progress, score_archive, writing
 from pipeline.stages import Stages
-from pipeline.store import Place, StorePath
+from pipeline.store import Place
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, OptionError
 from schemas.manifest import Counts
@@ -100,7 +100,7 @@ def run_night(
     stays as it is.
     """
     _check(config)
-    with _in_words(config), _held(config.archive):
+    with writing(config.archive), _held(config.archive):
         state = _read_state(config.archive)
         calendar = Calendar(config, state)
         files = [file for file in files_of(config, day) if not _too_old(calendar, file, day, config)]
@@ -126,7 +126,7 @@ def run_night(
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """What a night would do, without doing it. Files are told apart by their size alone."""
     _check(config)
-    with _in_words(config):
+    with writing(config.archive):
         return _plan(config, day)
 
 
@@ -247,10 +247,11 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 
 def _write_changed(place: Place, content: bytes, night: Night) -> None:
     night.written.append(place)
-    with contextlib.suppress(FileNotFoundError):
-        if place.read_bytes() == content:
-            return
-    atomic.write_bytes(place, content)
+    with writing(place):
+        with contextlib.suppress(FileNotFoundError):
+            if place.read_bytes() == content:
+                return
+        atomic.write_bytes(place, content)
 
 
 # -- state -------------------------------------------------------------------------------------------------------------
@@ -273,19 +274,8 @@ def _check(config: NightlyConfig) -> None:
         config.path(getattr(config.monitoring, key))
     if memo := config.score_options().memo:
         memo_file.find(memo, "score.memo")
-    with _in_words(config):
+    with writing(config.archive):
         refuse_foreign(config.archive)
-
-
-@contextlib.contextmanager
-def _in_words(config: NightlyConfig) -> Iterator[None]:
-    """What a store refuses as our error; an archive on a disk is told of by the command."""
-    try:
-        yield
-    except OSError as error:
-        if not isinstance(config.archive, StorePath):
-            raise
-        raise storage_error(error, config.archive) from error
 
 
 @contextlib.contextmanager
