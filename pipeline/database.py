@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression, StarExpression
 
 from pipeline.machine import cores
-from pipeline.store import filesystem_of, seekable
+from pipeline.store import Place, filesystem_of, seekable
 from pipeline.warehouse import Warehouse
 from schemas.errors import ArchiveError, ColumnError, OptionError, StorageError
 from schemas.labels import ALARMING, NEGATIVE
@@ -135,8 +135,7 @@ def create_views(
         db.execute(statement)
     if store := filesystem_of(piece.file for piece in warehouse.pieces):
         db.register_filesystem(store)
-    names = [_WILDCARD.sub(r"[\g<0>]", str(piece.file)) for piece in warehouse.pieces]  # DuckDB takes them as patterns
-    rows = db.read_parquet(names, union_by_name=True)
+    rows = db.read_parquet([pattern_of(piece.file) for piece in warehouse.pieces], union_by_name=True)
     clash = sorted({_PART, _ROW, "filename"} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
@@ -167,6 +166,11 @@ def create_views(
         part.alias("part"),
         row.alias("row"),
     ).create_view("utterances")
+
+
+def pattern_of(file: Place) -> str:
+    """A file as DuckDB is told of it: the name of one in a store is a pattern to it."""
+    return str(file) if isinstance(file, Path) else _WILDCARD.sub(r"[\g<0>]", str(file))
 
 
 def _known(db: duckdb.DuckDBPyConnection, zone: str) -> str:

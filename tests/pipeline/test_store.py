@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -28,7 +29,7 @@ from pipeline.samples import sample_texts
 from pipeline.store import Place, StorePath, place_of, seekable
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
-from schemas.options import ModelOptions
+from schemas.options import ModelOptions, ScoreOptions
 from tests.stores import at_random
 
 ROWS = 4_000
@@ -436,6 +437,8 @@ def test_a_run_that_lost_its_lease_ends_before_another_part_counts(bucket, rows,
     def robbed(progress):
         if progress.rows_done >= 1_000 and not stolen:
             (bucket / "out/_emojob/lock").write_bytes(b'{"token": "of another"}')
+            (bucket / "out/_emojob/run.json").write_bytes(b'{"of": "another"}')
+            (bucket / "out/part-of-another.json").write_bytes(b"{}")
             stolen.append(True)
             time.sleep(0.5)
 
@@ -443,6 +446,74 @@ def test_a_run_that_lost_its_lease_ends_before_another_part_counts(bucket, rows,
     with pytest.raises(StorageError, match="no longer holds"):
         score_archive([str(log)], bucket / "out", model_options=model, report=robbed)
     assert json.loads((bucket / "out/_emojob/lock").read_bytes()) == {"token": "of another"}
+    assert (bucket / "out/part-of-another.json").exists()
+    assert json.loads((bucket / "out/_emojob/run.json").read_bytes()) == {"of": "another"}
+
+
+def test_a_lease_that_another_takes_over_first_is_the_others(bucket, monkeypatch):
+    file = bucket / "out/_emojob/lock"
+    with hold(bucket / "out"):
+        live = json.loads(file.read_bytes())
+    file.write_bytes(b'{"token": "dead", "alive": 0}')
+
+    def is_dead(holder):
+        if holder["token"] == "dead":
+            file.write_bytes(json.dumps({**live, "started": lease._started(os.getpid())}).encode())
+        return judged(holder)
+
+    judged = lease._is_dead
+    monkeypatch.setattr(lease, "_is_dead", is_dead)
+    with pytest.raises(BusyError), hold(bucket / "out"):
+        pass
+    assert json.loads(file.read_bytes())["token"] == live["token"]
+
+
+def test_a_lease_that_was_let_go_does_not_come_back(bucket, store, monkeypatch):
+    monkeypatch.setattr(lease, "RENEWAL", 0.01)
+    with store.failing(lambda seen: "slow" if seen.method == "PUT" else ""), hold(bucket / "out"):
+        time.sleep(0.2)  # a sign of life is on its way
+    time.sleep(0.5)
+    assert not bucket.below()
+
+
+# -- what lies in an output ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "I/O error"), PermissionError(errno.EACCES, "no right")])
+def test_rejects_that_cannot_be_read_for_now_cost_no_part(tmp_path, model, monkeypatch, fault):
+    (tmp_path / "log.csv").write_text("id,text\n1,a\n2,b,c\n3,d\n")
+    score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model)
+    before = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
+
+    def failing(place):
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pq, "read_metadata", failing)
+        with pytest.raises(StorageError, match="cannot write to"):
+            score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model)
+    assert {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()} == before
+    assert score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model).rows_done == 0
+
+
+def test_what_a_user_put_there_stays(bucket, rows, model):
+    log = put(bucket / "log.parquet", rows.slice(0, 50))
+    (bucket / "out/").write_bytes(b"")  # as a store's console makes a folder
+    score_archive([str(log)], bucket / "out", model_options=model)
+    (bucket / "out/notes/.mine.tmp").write_bytes(b"x")
+    put(bucket / "out/notes/part-00001-000000000000.parquet", rows)
+    score_archive([str(log)], bucket / "out", ScoreOptions(fresh=True), model)
+    assert len((bucket / "out/notes").below()) == 2
+    assert len(read(bucket / "out")) == 50
+
+
+@pytest.mark.parametrize("name", ["out[1]", "o u t", "결과", "out?*", "a#b%20c", "/out"])
+def test_names_of_every_kind(bucket, rows, model, name, capsys):
+    log = put(bucket / f"logs [1]/{name}/log.parquet", rows.slice(0, 50))
+    score_archive([f"{bucket}/logs [1]/{name}"], place_of(f"{bucket}/{name}"), model_options=model)
+    assert log.exists()
+    assert run(["sql", f"{bucket}/{name}", "SELECT count(*) AS n FROM labelled", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": 50}]
 
 
 # -- reports and questions -----------------------------------------------------------------------------------------
@@ -543,6 +614,8 @@ def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
     (["score", "{bucket}/log.csv", "--model", "{bucket}/model"], "holds no config.json"),
     (["score", "{bucket}/log.csv", "--model", "s3://no-such-bucket/model"], "there is no bucket"),
     (["score", "s3://"], "names no bucket"),
+        (["score", "{bucket}/log.csv", "-o", "s3://no-such-bucket/one.parquet"], "there is no bucket"),
+        (["score", "{bucket}/log.csv", "-o", "s3://no-such-bucket/out", "--dry-run"], "there is no bucket"),
     (["score", "gs://bucket/log.csv"], "pip install gcsfs"),
     (["score", "az://bucket/log.csv"], "pip install adlfs"),
     (["score", "https://example.com/log.csv"], "https:// is not known"),
