@@ -112,9 +112,14 @@ def workplace(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Wo
         return
     if not machine.installed("ray"):
         raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
-    for name, value in _RAY.items():
-        os.environ.setdefault(name, value)
+    ray_settings()
     from pipeline.cluster import connected
 
     with connected(options.ray_address, options.ray_cores) as cluster:
         yield cluster
+
+
+def ray_settings() -> None:
+    """Put into the environment what Ray reads as it is imported, but for what stands there already."""
+    for name, value in _RAY.items():
+        os.environ.setdefault(name, value)
