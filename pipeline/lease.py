@@ -76,10 +76,11 @@ class Lease:
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
             with contextlib.suppress(OSError):  # the store may be back the next time
+                there = self._file.stat()  # first, so that another's lease is not written over
                 if not self._is_mine():
                     self._is_lost = True
                     return
-                self._file.write_bytes(self._content())
+                self._file.write_bytes(self._content(), instead_of=there)
                 self._renewed = time.time()
 
     def release(self) -> None:

@@ -157,7 +157,7 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
     lines[50_000] = "50000,칸이,너무,많은 줄\n"
     (folder / "a.csv").write_text("id,text\n" + "".join(lines))
     with gzip.open(folder / "b.csv.gz", "wt") as file:
-        file.write("id,text\n" + "".join(f"{i},압축된 말 {i}\n" for i in range(20_000)))
+        file.write("id,text\n" + "".join(f"{i},압축된 말 {i}\n" for i in range(62_000)))
     (folder / "c.jsonl").write_text("".join(json.dumps({"id": str(i), "text": f"말 {i}"}) + "\n" for i in range(500)))
     notes: list[str] = []
     out = tmp_path / "out"

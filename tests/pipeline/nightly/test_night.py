@@ -11,7 +11,7 @@ from pipeline.lock import lock
 from pipeline.nightly.config import read_config
 from pipeline.nightly.night import Night, plan_night, run_night
 from pipeline.output import Output
-from schemas.errors import BusyError, OptionError, OutputError
+from schemas.errors import BusyError, OptionError, OutputError, StorageError
 
 WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
 
@@ -189,7 +189,7 @@ def test_a_night_that_fails_leaves_the_report_as_it_was(world, monkeypatch):
     world.log(2)
     with monkeypatch.context() as broken:
         broken.setattr("pipeline.nightly.night.make_figures", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
-        with pytest.raises(OSError, match="full"):
+        with pytest.raises(StorageError, match="full"):
             world.night(2)
     assert world.folder.joinpath("r.html").read_bytes() == before
     assert world.night(2).counts.labelled == 40
