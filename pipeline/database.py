@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression, StarExpression
 
 from pipeline.machine import cores
-from pipeline.store import Place, filesystem_of, seekable
+from pipeline.store import StorePath, seekable
 from pipeline.warehouse import Warehouse
 from schemas.errors import ArchiveError, ColumnError, OptionError, StorageError
 from schemas.labels import ALARMING, NEGATIVE
@@ -44,8 +44,6 @@ AGGREGATES = (
 
 # What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
 _PART, _ROW = "file_index", "file_row_number"
-
-_WILDCARD = re.compile(r"[*?[]")
 
 
 @contextlib.contextmanager
@@ -133,9 +131,13 @@ def create_views(
     zone = ConstantExpression(_known(db, time_zone or zone_of(warehouse)))
     for statement in db.extract_statements(_sql("moments")):
         db.execute(statement)
-    if store := filesystem_of(piece.file for piece in warehouse.pieces):
-        db.register_filesystem(store)
-    rows = db.read_parquet([pattern_of(piece.file) for piece in warehouse.pieces], union_by_name=True)
+    stored = [piece.file for piece in warehouse.pieces if isinstance(piece.file, StorePath)]
+    if stored:
+        from pipeline.shelf import Shelf
+
+        db.register_filesystem(Shelf(stored))
+        db.execute("SET parquet_metadata_cache = true")
+    rows = db.read_parquet([str(piece.file) for piece in warehouse.pieces], union_by_name=True)
     clash = sorted({_PART, _ROW, "filename"} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
@@ -166,11 +168,6 @@ def create_views(
         part.alias("part"),
         row.alias("row"),
     ).create_view("utterances")
-
-
-def pattern_of(file: Place) -> str:
-    """A file as DuckDB is told of it: the name of one in a store is a pattern to it."""
-    return str(file) if isinstance(file, Path) else _WILDCARD.sub(r"[\g<0>]", str(file))
 
 
 def _known(db: duckdb.DuckDBPyConnection, zone: str) -> str:

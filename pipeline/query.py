@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from pipeline.database import create_aggregates, literal, open_database, pattern_of
+from pipeline.database import create_aggregates, literal, open_database
 from pipeline.warehouse import Warehouse
 from schemas.errors import OptionError
 
@@ -87,8 +87,7 @@ def open_session(warehouse: Warehouse, time_zone: str | None = None) -> Iterator
     """Open a labelled archive for queries. Raises what `open_database` raises."""
     with open_database(warehouse, time_zone) as db:
         create_aggregates(db)
-        files = [piece.file for piece in warehouse.pieces]
-        paths = ", ".join(map(literal, sorted({*map(str, files), *map(pattern_of, files)})))
+        paths = ", ".join(literal(str(piece.file)) for piece in warehouse.pieces)
         db.execute(f"SET allowed_paths = [{paths}]")
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")

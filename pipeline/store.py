@@ -449,11 +449,6 @@ def within(folder: Path, given: str) -> Place:
     return folder / place if isinstance(place, Path) else place
 
 
-def filesystem_of(places: Iterable[Place]) -> AbstractFileSystem | None:
-    """fsspec's file system of the first of these places that is in a store; None where none is."""
-    return next((place._fs for place in places if isinstance(place, StorePath)), None)
-
-
 @functools.cache
 def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # one is not for two processes
     import fsspec
