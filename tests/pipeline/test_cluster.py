@@ -171,13 +171,6 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
     assert any("b.csv.gz" in note and "one labeller" in note for note in notes)
 
 
-def test_a_limit_is_kept(nodes, archive, model, tmp_path):
-    out = tmp_path / "out"
-    result = score_archive([str(archive)], out, replace(nodes.options, limit=45_000), model)
-    assert result.counts.read == 45_000
-    assert read(out)["id"].to_pylist() == list(range(45_000))
-
-
 def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, archive, model, alone):
     bucket = place_of(store.bucket())
     (bucket / "log.parquet").write_bytes(archive.read_bytes())
@@ -248,8 +241,9 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, archive
 
 def test_what_labellers_remember_is_kept(nodes, model, tmp_path):
     file, memo = tmp_path / "a.csv", tmp_path / "memo"
-    file.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(200)))
-    score_archive([str(file)], tmp_path / "one", replace(nodes.options, memo=str(memo)), model)
+    file.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(300)))
+    limited = score_archive([str(file)], tmp_path / "one", replace(nodes.options, memo=str(memo), limit=200), model)
+    assert (limited.counts.read, len(read(tmp_path / "one"))) == (200, 200)
     options = replace(nodes.options, memo=str(memo), fresh=True)
     result = score_archive([str(file)], tmp_path / "two", options, model)
     assert memo.stat().st_size > 1000

