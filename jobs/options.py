@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.store import Place, place_of
+from pipeline.places import Place, place_of
 from schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, ModelOptions
 
 #: Every option has an environment variable: EMOJOB_ and its name, the same for all commands.

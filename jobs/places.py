@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline.store import Place, StorePath
+from pipeline.places import Place
+from pipeline.store import StorePath
 from schemas.errors import OptionError, StorageError
 
 

@@ -9,7 +9,7 @@ import click
 from jobs.options import PLACE, SETTINGS, debug_option
 from jobs.places import check_places, writing
 from jobs.terminal import json_line, plain
-from pipeline.store import Place
+from pipeline.places import Place
 
 
 @click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")

@@ -67,10 +67,10 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     if sample == bool(inputs):
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
     from pipeline.destination import score_to
+    from pipeline.places import place_of
     from pipeline.plan import plan_archive
     from pipeline.samples import sample_archive
     from pipeline.stages import Stages
-    from pipeline.store import place_of
 
     place = place_of(out) if out else None
     if sample:

@@ -10,7 +10,7 @@ import click
 
 from jobs.options import PLACE, SETTINGS, debug_option
 from jobs.terminal import plain
-from pipeline.store import Place
+from pipeline.places import Place
 from schemas.errors import OptionError
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.store import Place, StorePath, Upload
+from pipeline.places import Place
+from pipeline.store import StorePath
+from pipeline.transfer import Upload
 
 
 class Draft:

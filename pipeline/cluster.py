@@ -35,9 +35,9 @@ from pipeline.job import Job
 from pipeline.labeller import Labeller, Shipment, told
 from pipeline.model_copy import ship
 from pipeline.model_files import FILES
+from pipeline.places import Place
 from pipeline.scorer import Scorer, settled
 from pipeline.stages import Clock, Stages
-from pipeline.store import Place
 from schemas.errors import EmojobError, OptionError
 from schemas.manifest import PartMarker
 from schemas.options import ModelOptions

@@ -19,9 +19,9 @@ from ray.exceptions import RayError, RayTaskError
 from pipeline.archive import Archive
 from pipeline.job import Job
 from pipeline.labeller import Remembered, Work, add_tally
+from pipeline.places import Place, listed
 from pipeline.shares import Share, shares, undivided
 from pipeline.stages import Clock, Stages, Stopped
-from pipeline.store import Place, listed
 from pipeline.windows import BORDER_ROWS
 from schemas.errors import EmojobError, WorkerError
 from schemas.manifest import PartMarker

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression, StarExpression
 
 from pipeline.machine import cores
-from pipeline.store import StorePath, seekable
+from pipeline.places import seekable
+from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse
 from schemas.errors import ArchiveError, ColumnError, OptionError, StorageError
 from schemas.labels import ALARMING, NEGATIVE

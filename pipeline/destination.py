@@ -21,10 +21,11 @@ from pipeline.inputs import find_inputs, input_place
 from pipeline.model import load as load_model
 from pipeline.output import Output, hold
 from pipeline.parts import ROW_GROUP
+from pipeline.places import Place, remove_all, seekable
 from pipeline.run import Progress, Result, score_archive, writing
 from pipeline.scorer import settled
 from pipeline.stages import Stages
-from pipeline.store import Place, StorePath, remove_all, seekable
+from pipeline.store import StorePath
 from schemas.columns import REJECTS
 from schemas.errors import OutputError
 from schemas.manifest import FORMAT, Counts

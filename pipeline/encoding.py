@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from pipeline.inputs import InputFile
-from pipeline.store import Reader
+from pipeline.transfer import Reader
 from schemas.errors import ArchiveError, OptionError
 
 BLOCK = 1 << 20  # bytes read at a time

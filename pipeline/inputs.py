@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from pipeline.store import Place, Stored, StorePath, place_of
+from pipeline.places import Place, place_of
+from pipeline.store import Stored, StorePath
 from schemas.errors import ArchiveError, NothingFound
 
 FORMATS = {

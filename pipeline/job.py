@@ -18,8 +18,8 @@ from pipeline.engine import choices
 from pipeline.inputs import find_inputs, input_place
 from pipeline.labelled import labelled_schema
 from pipeline.output import Output, Standing
+from pipeline.places import Place
 from pipeline.scorer import Scorer
-from pipeline.store import Place
 from pipeline.workplace import Workplace
 from schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
 from schemas.manifest import Counts

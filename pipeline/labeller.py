@@ -24,10 +24,10 @@ from pipeline.model_copy import ModelFiles, copy_of, ship
 from pipeline.model_files import FILES
 from pipeline.output import Span, Standing
 from pipeline.parts import part_place
+from pipeline.places import Place
 from pipeline.scorer import Scorer, Tally
 from pipeline.shares import Share
 from pipeline.stages import Clock, Stages, Stopped
-from pipeline.store import Place
 from pipeline.writing import write_parts
 from schemas.errors import EmojobError, WorkerError, own_fault
 from schemas.manifest import Counts, PartMarker

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.atomic import json_bytes, parse_json, read_json
-from pipeline.store import Place, StorePath
+from pipeline.places import Place
+from pipeline.store import StorePath
 from schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds without a sign of life after which a holder is taken for dead

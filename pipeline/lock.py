@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.lease import lease
-from pipeline.store import Place, StorePath
+from pipeline.places import Place
+from pipeline.store import StorePath
 from schemas.errors import BusyError
 
 try:

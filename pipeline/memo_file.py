@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from pipeline.atomic import commit, temporary
 from pipeline.lock import alone_in
 from pipeline.memo import Memo, new_multipliers
-from pipeline.store import place_of
+from pipeline.places import place_of
 from schemas.errors import OptionError
 
 _FORMAT = "emojob memo 1"

@@ -21,7 +21,8 @@ from torch import Tensor
 from pipeline.bert import BertShape, Classifier, from_hf
 from pipeline.encoded import Tokenizer
 from pipeline.model_copy import fetched
-from pipeline.store import StorePath, place_of
+from pipeline.places import place_of
+from pipeline.store import StorePath
 from pipeline.tokenizer import KoBertTokenizer
 from pipeline.wordpiece import WordPieceTokenizer
 from schemas.errors import EmojobError, ModelError

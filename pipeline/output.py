@@ -16,7 +16,8 @@ from pipeline import atomic
 from pipeline.archive import Source
 from pipeline.lock import lock
 from pipeline.parts import PartPlace
-from pipeline.store import Place, StorePath, listed, read_all, remove_all, seekable
+from pipeline.places import Place, listed, read_all, remove_all, seekable
+from pipeline.store import StorePath
 from schemas.columns import REJECTS
 from schemas.errors import OutputError
 from schemas.manifest import FORMAT, Counts, PartMarker

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from pipeline.encoding import Content, Digest, content_of, read_blocks
 from pipeline.inputs import InputFile
-from pipeline.store import Reader, seekable
+from pipeline.places import seekable
+from pipeline.transfer import Reader
 from pipeline.windows import BORDER_ROWS, Border, Window
 from schemas.errors import ArchiveError
 

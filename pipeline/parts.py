@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import atomic
 from pipeline.archive import Reject, Source
-from pipeline.store import Place, seekable
+from pipeline.places import Place, seekable
 from schemas.columns import REJECTS
 from schemas.manifest import FORMAT, Counts, PartMarker
 

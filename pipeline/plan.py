@@ -17,9 +17,9 @@ from pipeline.destination import check_one_file, rejects_beside, still_complete,
 from pipeline.job import Job, check_default_out, default_out, open_job
 from pipeline.memo import Memo
 from pipeline.output import Output, refuse_foreign
+from pipeline.places import Place
 from pipeline.run import Result, writing
 from pipeline.runfile import how_run
-from pipeline.store import Place
 from pipeline.workplace import Workplace, workplace
 from schemas.options import ModelOptions, ScoreOptions
 

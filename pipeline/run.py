@@ -16,10 +16,11 @@ from pipeline import memo_file
 from pipeline.chunks import Reading
 from pipeline.job import Job, check_default_out, default_out, encodings, open_job, others
 from pipeline.output import Output, hold
+from pipeline.places import Place
 from pipeline.runfile import run_json
 from pipeline.scorer import Scorer
 from pipeline.stages import Clock, Stages, Stopped
-from pipeline.store import Place, StorePath
+from pipeline.store import StorePath
 from pipeline.workplace import Workplace, workplace
 from schemas.errors import Interrupted, OutputError, StorageError
 from schemas.manifest import Counts

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import io
 from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from pipeline.store import Reader, StorePath
+from pipeline.store import StorePath
 
 _UNCHANGED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)  # parts are looked at once, when they are opened
 
@@ -50,42 +49,8 @@ class Shelf(AbstractFileSystem):  # type: ignore[misc]
         key = self._strip_protocol(path)
         if mode != "rb" or key not in self._places:
             raise PermissionError(path)
-        return _Later(self._places[key], int(self.info(path)["size"]))
+        return self._places[key].open(ahead=False, size=self.info(path)["size"])
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
         return path.partition("://")[2] or path
-
-
-class _Later(io.RawIOBase):
-    """An object that is asked for at the first byte: DuckDB opens files of which it knows all that it needs."""
-
-    def __init__(self, place: StorePath, size: int) -> None:
-        self._place, self._size, self._at = place, size, 0
-        self._reader: Reader | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        if self._reader is None:
-            self._reader = self._place.open(ahead=False)
-        self._reader.seek(self._at)
-        read = self._reader.readinto(buffer)
-        self._at += read
-        return read
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-        super().close()

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.columns import of_usual_name
 from pipeline.output import Output, is_ours
-from pipeline.store import Place, StorePath, seekable
+from pipeline.places import Place, seekable
+from pipeline.store import StorePath
 from schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
 from schemas.errors import ArchiveError, OutputError
 from schemas.manifest import FORMAT

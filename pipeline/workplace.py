@@ -14,11 +14,11 @@ from pipeline.encoded import Encoded
 from pipeline.engine import Choice
 from pipeline.inputs import InputFile
 from pipeline.labelling import Labelled, label, texts_of
+from pipeline.places import Place
 from pipeline.pool import Pool, processes_for
 from pipeline.scorer import Scorer
 from pipeline.speed import tokens_per_second
 from pipeline.stages import Clock, Stages
-from pipeline.store import Place
 from pipeline.writing import write_parts
 from schemas.errors import OptionError
 from schemas.manifest import PartMarker

@@ -10,8 +10,8 @@ from pipeline.chunks import Chunk
 from pipeline.labelled import count, with_labels
 from pipeline.labelling import Labelled
 from pipeline.parts import PartWriter, part_place
+from pipeline.places import Place
 from pipeline.stages import Clock, Stopped
-from pipeline.store import Place
 from schemas.manifest import PartMarker
 
 

@@ -17,7 +17,7 @@ from pipeline.archive import open_archive, windows
 from pipeline.columns import choose_text_column, is_text, refuse_twins
 from pipeline.inputs import InputFile, find_inputs
 from pipeline.json_kinds import column_type
-from pipeline.store import Place
+from pipeline.places import Place
 from schemas.errors import ArchiveError
 from training import aihub, corpora, workbook
 

@@ -10,7 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Place, StorePath, within
+from pipeline.places import Place, within
+from pipeline.store import StorePath
 from schemas.errors import OptionError
 from schemas.options import ModelOptions, ScoreOptions
 from schemas.settings import between, check_keys, fill

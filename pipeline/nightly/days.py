@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pipeline.inputs import InputFile, find_inputs
 from pipeline.nightly.config import DATE, NightlyConfig
-from pipeline.store import Place
+from pipeline.places import Place
 from schemas.errors import NothingFound
 from schemas.manifest import Counts, PartMarker
 

@@ -18,11 +18,11 @@ from pipeline.nightly.days import Calendar, Day, files_of
 from pipeline.nightly.drift import Drift, drift
 from pipeline.output import Output, refuse_foreign
 from pipeline.page import check_drawable
+from pipeline.places import Place
 from pipeline.report.figures import ReportOptions, make_figures
 from pipeline.report.page import render_report
 from pipeline.run import Progress, score_archive, writing
 from pipeline.stages import Stages
-from pipeline.store import Place
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, OptionError
 from schemas.manifest import Counts

@@ -7,10 +7,10 @@ from typing import Any
 
 from pipeline.atomic import write_bytes
 from pipeline.page import check_drawable, render, style_sheet, visible
+from pipeline.places import Place
 from pipeline.report.figures import Figures
 from pipeline.report.sections import Charts, sections
 from pipeline.report.words import cut, label_shown, part, words_of
-from pipeline.store import Place
 from schemas.labels import ALARMING
 
 _LONGEST_TEXT = 300  # characters of an utterance

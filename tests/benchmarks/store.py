@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from pipeline.archive import first_texts
+from pipeline.places import Place, place_of, seekable
 from pipeline.run import Progress, Result, score_archive
-from pipeline.store import Place, place_of, seekable
 from pipeline.warehouse import open_warehouse
 from pipeline.workplace import ray_settings
 from schemas.options import ModelOptions, ScoreOptions

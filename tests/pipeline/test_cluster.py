@@ -23,9 +23,9 @@ import pytest
 from pipeline import crew, memo_file
 from pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
 from pipeline.nightly.night import run_night
+from pipeline.places import Place, place_of, seekable
 from pipeline.run import Progress, score_archive
 from pipeline.samples import sample_texts
-from pipeline.store import Place, place_of, seekable
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, OptionError, WorkerError
 from schemas.options import ModelOptions, ScoreOptions

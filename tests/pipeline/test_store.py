@@ -19,14 +19,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.main import main
-from pipeline import lease
+from pipeline import lease, transfer
 from pipeline import store as stores
 from pipeline.inputs import find_inputs
 from pipeline.output import Output, hold
+from pipeline.places import Place, place_of, seekable
 from pipeline.query import open_session
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
-from pipeline.store import Place, StorePath, place_of, seekable
+from pipeline.store import StorePath
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
 from schemas.options import ModelOptions, ScoreOptions
@@ -164,17 +165,7 @@ def to_file(log: StorePath, out: StorePath, model: ModelOptions) -> list[str]:
 
 def test_one_file_can_be_written_to_a_store(bucket, rows, model, local, store):
     log = put(bucket / "log.parquet", rows)
-    command = [
-        "score",
-        str(log),
-        "-o",
-        f"{bucket}/labelled.parquet",
-        "--model",
-        str(model.model),
-        "--precision",
-        "fp32",
-        "--quiet",
-    ]
+    command = to_file(log, bucket / "labelled.parquet", model)
     assert run(command) == 0
     assert read(bucket / "labelled.parquet").equals(local)
     assert sorted(place.name for place in bucket.below()) == ["labelled.parquet", "log.parquet"]
@@ -187,17 +178,7 @@ def test_a_kill_behind_the_one_file_leaves_nothing_to_do(bucket, rows, model, mo
     from pipeline import destination
 
     log = put(bucket / "log.parquet", rows)
-    command = [
-        "score",
-        str(log),
-        "-o",
-        f"{bucket}/labelled.parquet",
-        "--model",
-        str(model.model),
-        "--precision",
-        "fp32",
-        "--quiet",
-    ]
+    command = to_file(log, bucket / "labelled.parquet", model)
     with monkeypatch.context() as patched:
         patched.setattr(destination, "remove_all", lambda places: (_ for _ in ()).throw(KeyboardInterrupt))
         assert run(command) == 130
@@ -251,14 +232,14 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
 
 
 def test_the_columns_of_a_row_group_are_fetched_at_the_same_time(bucket, store, monkeypatch):
-    monkeypatch.setattr(stores, "_GAP", 0)
+    monkeypatch.setattr(transfer, "_GAP", 0)
     table = pa.table({"text": ["그래요"] * 1000, **{f"c{i}": os.urandom(9).hex() * 50 for i in range(0)}})
     for i in range(8):
         table = table.append_column(f"c{i}", pa.array([os.urandom(2_000) for _ in range(1000)]))
     log = put(bucket / "log.parquet", table, compression="none")
     reader = seekable(log)
-    assert isinstance(reader, stores.Reader)
-    monkeypatch.setattr(stores, "_PIECE", 1 << 20)
+    assert isinstance(reader, transfer.Reader)
+    monkeypatch.setattr(transfer, "_PIECE", 1 << 20)
     begun = time.perf_counter()
     with store.failing(lambda seen: "slow"):  # 0.3 s each
         reader.fetch([(i << 20, (i + 1) << 20) for i in range(12)])
@@ -365,7 +346,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     log = put(bucket / "log.parquet", rows)
     child = (
         "import os, sys\n"
-        "from pipeline import chunks, parts, store\n"
+        "from pipeline import chunks, parts, store, transfer\n"
         "from jobs.main import main\n"
         "parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 1000, 500, 500, 500\n"
         "left = [int(sys.argv.pop(1))]\n"
@@ -375,7 +356,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
         "        if not left[0]: os.kill(os.getpid(), 9)\n"
         "        return function(*given, **named)\n"
         "    return counted\n"
-        "store.Upload.commit = dying(store.Upload.commit)\n"
+        "transfer.Upload.commit = dying(transfer.Upload.commit)\n"
         "store.StorePath.write_bytes = dying(store.StorePath.write_bytes)\n"
         "main(sys.argv[1:])\n"
     )
@@ -526,7 +507,7 @@ def test_questions_to_an_archive_in_a_store(bucket, rows, model, capsys, tmp_pat
     assert run(["sql", f"{bucket}/out", "SELECT count(*) AS n, max(id) AS m FROM labelled", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"n": ROWS, "m": ROWS - 1}]
     assert run(["sql", f"{bucket}/out", "SELECT id FROM labelled WHERE id < 3", "-o", f"{bucket}/found.csv"]) == 0
-    assert sorted((bucket / "found.csv").read_text("utf-8").split()) == sorted(['"id"', "0", "1", "2"])
+    assert sorted((bucket / "found.csv").read_bytes().decode().split()) == sorted(['"id"', "0", "1", "2"])
     assert run(["sql", f"{bucket}/out", "--export", str(tmp_path / "x.duckdb")]) == 2
     assert "--copy" in capsys.readouterr().err
     assert run(["sql", f"{bucket}/out", "--export", str(tmp_path / "x.duckdb"), "--copy"]) == 0
@@ -554,7 +535,7 @@ def test_a_report_of_a_store_goes_to_a_store(bucket, rows, model, capsys, tmp_pa
     places = ["--html", f"{bucket}/report.html", "--json", f"{bucket}/figures.json"]
     assert run(["report", f"{bucket}/out", *places]) == 0
     assert run(["report", str(tmp_path / "out"), "--json", str(tmp_path / "figures.json")]) == 0
-    assert (bucket / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    assert (bucket / "report.html").read_bytes().decode().startswith("<!doctype html>")
     there, here = (
         json.loads((bucket / "figures.json").read_bytes()),
         json.loads((tmp_path / "figures.json").read_bytes()),

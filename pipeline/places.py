@@ -1,0 +1,105 @@
+"""Places on this machine and in stores, as one kind of thing: named by the user, listed, read, removed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import unquote
+
+from pipeline.store import StorePath
+from pipeline.transfer import AT_ONCE, Reader
+from schemas.errors import OptionError
+
+Place = Path | StorePath
+
+#: The package that knows a scheme, and what installs it.
+_PACKAGES = {
+    "s3": ("s3fs", "'emojob[s3]'"),
+    "gs": ("gcsfs", "gcsfs"),
+    "az": ("adlfs", "adlfs"),
+}
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def place_of(given: str) -> Place:
+    """A path, of a file:// URL as well, or the place in a store that a URL names.
+
+    Raises OptionError for a URL of another kind, or where the package that knows it is missing.
+    """
+    url = _URL.match(given)
+    if not url:
+        return Path(given)
+    scheme = url[1].lower()
+    if scheme == "file":
+        machine, slash, path = given[len(url[0]) :].partition("/")
+        if machine not in ("", "localhost"):
+            raise OptionError(f"{given} names the machine {machine!r}; a local file is file:///path, three slashes")
+        return Path(unquote(slash + path))
+    if scheme not in _PACKAGES:
+        raise OptionError(f"{given}: {scheme}:// is not known; give a path, or s3://, gs:// or az://BUCKET/KEY")
+    bucket, _, rest = given[len(url[0]) :].partition("/")
+    key = f"{bucket}/{rest.strip('/')}".rstrip("/")
+    if not bucket:
+        raise OptionError(f"{given} names no bucket: give {scheme}://BUCKET/KEY")
+    package, name = _PACKAGES[scheme]
+    try:
+        __import__(package)
+    except ImportError:
+        raise OptionError(f"{given}: {scheme}:// needs {package}: pip install {name}") from None
+    return StorePath(scheme, key)
+
+
+def within(folder: Path, given: str) -> Place:
+    """A place that is given from a folder: a URL as it is, a path from there on."""
+    place = place_of(given)
+    return folder / place if isinstance(place, Path) else place
+
+
+def read_all(places: Sequence[Place]) -> Iterator[bytes]:
+    """Each file's bytes, in order; none where it is missing. Of a store, several are read at the same time."""
+    if not any(isinstance(place, StorePath) for place in places):
+        yield from map(_read, places)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(_read, places)
+
+
+def _read(place: Place) -> bytes:
+    with contextlib.suppress(FileNotFoundError):
+        return place.read_bytes()
+    return b""
+
+
+def remove_all(places: Collection[Place]) -> None:
+    """Remove files that may be missing. Of a store, several are removed at the same time, each in a request of its own:
+    one request for many would not tell which of them it was not allowed to remove."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for _ in (pool.map if any(isinstance(place, StorePath) for place in places) else map)(_remove, places):
+            pass
+
+
+def _remove(place: Place) -> None:
+    place.unlink(missing_ok=True)
+
+
+def listed(folder: Place, within: Sequence[str]) -> dict[str, int]:
+    """{name from `folder` on: bytes} of the files in it and in these folders within.
+
+    Of a store, those in all folders within, in one request for each thousand.
+    """
+    if isinstance(folder, StorePath):
+        return {str(place)[len(str(folder)) + 1 :]: found.st_size for place, found in folder.below().items()}
+    there: dict[str, int] = {}
+    for name in ("", *within):
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder / name) as entries:
+            there |= {os.path.join(name, entry.name): entry.stat().st_size for entry in entries if entry.is_file()}  # noqa: PTH118
+    return there
+
+
+def seekable(place: Place) -> Path | Reader:
+    """What pyarrow reads a Parquet file from: a path, or an object from anywhere in it."""
+    return place if isinstance(place, Path) else place.open(ahead=False)
