@@ -11,8 +11,9 @@ import click
 
 from jobs.corpus import corpus_options, take_corpus_options, take_data
 from jobs.options import SETTINGS, model_options, take_model_options
-from jobs.places import check_places, writing
+from jobs.places import check_places
 from jobs.terminal import json_line, plain
+from pipeline.places import writing
 
 if TYPE_CHECKING:
     from training.measurement import Measurement

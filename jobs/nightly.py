@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.options import SETTINGS, debug_option
-from jobs.places import writing
 from jobs.terminal import plain
+from pipeline.places import writing
 from schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
 
 if TYPE_CHECKING:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.places import Place
 from pipeline.store import StorePath
-from schemas.errors import OptionError, StorageError
+from schemas.errors import OptionError
 
 
 def check_places(json_file: Place | None, html_file: Place | None, data: Sequence[Place]) -> None:
@@ -30,15 +29,3 @@ def check_places(json_file: Place | None, html_file: Place | None, data: Sequenc
             raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
     if json_file and html_file and json_file.resolve() == html_file.resolve():
         raise OptionError(f"--json and --html both name {json_file}: give each a file of its own")
-
-
-@contextlib.contextmanager
-def writing(place: Place) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if isinstance(place, StorePath):
-            raise StorageError(f"cannot write {place}: {error.strerror or error}") from error
-        raise StorageError(
-            f"cannot write {place}: {error.strerror or error}; make room, give the right to write, or another place"
-        ) from error

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from jobs.options import PLACE, SETTINGS, debug_option
-from jobs.places import check_places, writing
+from jobs.places import check_places
 from jobs.terminal import json_line, plain
-from pipeline.places import Place
+from pipeline.places import Place, writing
 
 
 @click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")

@@ -21,8 +21,8 @@ from pipeline.inputs import find_inputs, input_place
 from pipeline.model import load as load_model
 from pipeline.output import Output, hold
 from pipeline.parts import ROW_GROUP
-from pipeline.places import Place, remove_all, seekable
-from pipeline.run import Progress, Result, score_archive, writing
+from pipeline.places import Place, remove_all, seekable, writing
+from pipeline.run import Progress, Result, score_archive
 from pipeline.scorer import settled
 from pipeline.stages import Stages
 from pipeline.store import StorePath

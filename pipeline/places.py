@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 from pipeline.store import StorePath
 from pipeline.transfer import AT_ONCE, Reader
-from schemas.errors import OptionError
+from schemas.errors import OptionError, OutputError, StorageError
 
 Place = Path | StorePath
+
+T = TypeVar("T")
 
 #: The package that knows a scheme, and what installs it.
 _PACKAGES = {
@@ -60,26 +63,32 @@ def within(folder: Path, given: str) -> Place:
 
 
 def read_all(places: Sequence[Place]) -> Iterator[bytes]:
-    """Each file's bytes, in order; none where it is missing. Of a store, several are read at the same time."""
+    """Each file's bytes, in order; none where it is missing."""
+    return _each(_read, places)
+
+
+def remove_all(places: Sequence[Place]) -> None:
+    """Remove files that may be missing.
+
+    Each is removed in a request of its own: one request for many would not tell which of them were refused.
+    """
+    for _ in _each(_remove, places):
+        pass
+
+
+def _each(work: Callable[[Place], T], places: Sequence[Place]) -> Iterator[T]:
+    """What some work comes to with each place, in order; it is done with several of a store at the same time."""
     if not any(isinstance(place, StorePath) for place in places):
-        yield from map(_read, places)
+        yield from map(work, places)
         return
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(_read, places)
+        yield from pool.map(work, places)
 
 
 def _read(place: Place) -> bytes:
     with contextlib.suppress(FileNotFoundError):
         return place.read_bytes()
     return b""
-
-
-def remove_all(places: Collection[Place]) -> None:
-    """Remove files that may be missing. Of a store, several are removed at the same time, each in a request of its own:
-    one request for many would not tell which of them it was not allowed to remove."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in (pool.map if any(isinstance(place, StorePath) for place in places) else map)(_remove, places):
-            pass
 
 
 def _remove(place: Place) -> None:
@@ -103,3 +112,18 @@ def listed(folder: Place, within: Sequence[str]) -> dict[str, int]:
 def seekable(place: Place) -> Path | Reader:
     """What pyarrow reads a Parquet file from: a path, or an object from anywhere in it."""
     return place if isinstance(place, Path) else place.open(ahead=False)
+
+
+@contextlib.contextmanager
+def writing(place: Place) -> Iterator[None]:
+    """Turn what goes wrong with an output into one line: StorageError, or OutputError for a mistake with a store."""
+    try:
+        yield
+    except OSError as error:
+        why = f"cannot write to {place}: {error.strerror or error}"
+        if not isinstance(place, StorePath):
+            raise StorageError(
+                f"{why}; make room or give the right to write, then the same command goes on, or give another place"
+            ) from error
+        kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
+        raise kind(why) from error

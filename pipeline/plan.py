@@ -17,8 +17,8 @@ from pipeline.destination import check_one_file, rejects_beside, still_complete,
 from pipeline.job import Job, check_default_out, default_out, open_job
 from pipeline.memo import Memo
 from pipeline.output import Output, refuse_foreign
-from pipeline.places import Place
-from pipeline.run import Result, writing
+from pipeline.places import Place, writing
+from pipeline.run import Result
 from pipeline.runfile import how_run
 from pipeline.workplace import Workplace, workplace
 from schemas.options import ModelOptions, ScoreOptions

@@ -16,13 +16,12 @@ from pipeline import memo_file
 from pipeline.chunks import Reading
 from pipeline.job import Job, check_default_out, default_out, encodings, open_job, others
 from pipeline.output import Output, hold
-from pipeline.places import Place
+from pipeline.places import Place, writing
 from pipeline.runfile import run_json
 from pipeline.scorer import Scorer
 from pipeline.stages import Clock, Stages, Stopped
-from pipeline.store import StorePath
 from pipeline.workplace import Workplace, workplace
-from schemas.errors import Interrupted, OutputError, StorageError
+from schemas.errors import Interrupted, StorageError
 from schemas.manifest import Counts
 from schemas.options import ModelOptions, ScoreOptions
 
@@ -216,18 +215,3 @@ def _keep(scorer: Scorer, place: Path, note: Callable[[str], None]) -> None:
         memo_file.keep(place, scorer.memo, scorer.depends_on)
     except OSError as error:
         note(f"the memo could not be kept in {place}: {error.strerror or error}")
-
-
-@contextlib.contextmanager
-def writing(out: Place) -> Iterator[None]:
-    """Turn what goes wrong with an output into one line: StorageError, or OutputError for a mistake with a store."""
-    try:
-        yield
-    except OSError as error:
-        if not isinstance(out, StorePath):
-            raise StorageError(
-                f"cannot write to {out}: {error.strerror or error}: make room or give the right to write; "
-                f"the same command then goes on"
-            ) from error
-        kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
-        raise kind(f"cannot write to {out}: {error.strerror or error}") from error

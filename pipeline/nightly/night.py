@@ -18,10 +18,10 @@ from pipeline.nightly.days import Calendar, Day, files_of
 from pipeline.nightly.drift import Drift, drift
 from pipeline.output import Output, refuse_foreign
 from pipeline.page import check_drawable
-from pipeline.places import Place
+from pipeline.places import Place, writing
 from pipeline.report.figures import ReportOptions, make_figures
 from pipeline.report.page import render_report
-from pipeline.run import Progress, score_archive, writing
+from pipeline.run import Progress, score_archive
 from pipeline.stages import Stages
 from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, OptionError
