@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import crew, memo_file
+from pipeline import crew
 from pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
 from pipeline.nightly.night import run_night
 from pipeline.places import Place, place_of, seekable
@@ -134,22 +134,6 @@ def when(reached: Callable[[Progress], bool], act: Callable[[], object]) -> Call
     return report
 
 
-def test_the_same_rows_come_out_as_on_one_machine(nodes, archive, model, alone, tmp_path):
-    seen: list[int] = []
-    out = tmp_path / "out"
-    result = score_archive([str(archive)], out, nodes.options, model, lambda now: seen.append(now.rows_done))
-    assert_same(read(out), alone)
-    assert len(list(out.glob("part-*.parquet"))) >= 3
-    assert (result.counts.read, result.counts.empty, result.rows_done) == (ROWS, ROWS // 501, ROWS)
-    assert (result.run["engine"]["within"], result.run["engine"]["processes"]) == ("ray", 2)
-    assert result.run["this_run"]["rows_with_text"] == result.counts.labelled
-    assert {"read", "tokenize", "infer", "write"} <= set(result.run["this_run"]["stage_seconds"])
-    assert seen == sorted(seen)
-    assert len(set(seen)) > 3
-    assert score_archive([str(archive)], out, nodes.options, model).rows_done == 0
-    assert not [file for file in out.rglob("*") if file.name.endswith(".tmp")]
-
-
 def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path):
     folder = tmp_path / "logs"
     folder.mkdir()
@@ -160,8 +144,18 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
         file.write("id,text\n" + "".join(f"{i},압축된 말 {i}\n" for i in range(62_000)))
     (folder / "c.jsonl").write_text("".join(json.dumps({"id": str(i), "text": f"말 {i}"}) + "\n" for i in range(500)))
     notes: list[str] = []
+    seen: list[int] = []
     out = tmp_path / "out"
-    result = score_archive([str(folder)], out, nodes.options, model, note=notes.append)
+    result = score_archive(
+        [str(folder)], out, nodes.options, model, lambda progress: seen.append(progress.rows_done), notes.append
+    )
+    assert (result.run["engine"]["within"], result.run["engine"]["processes"]) == ("ray", 2)
+    assert result.run["this_run"]["rows_with_text"] == result.counts.labelled
+    assert {"read", "tokenize", "infer", "write"} <= set(result.run["this_run"]["stage_seconds"])
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 3
+    assert score_archive([str(folder)], out, nodes.options, model).rows_done == 0
+    assert not [file for file in out.rglob("*") if file.name.endswith(".tmp")]
     local = tmp_path / "local"
     score_archive([str(folder)], local, model_options=replace(model, engine="auto"))
     assert_same(read(out), read(local))
@@ -239,19 +233,6 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, archive
     assert {name: (out / "_emojob/parts" / name).stat().st_mtime_ns for name in kept} == kept
 
 
-def test_what_labellers_remember_is_kept(nodes, model, tmp_path):
-    file, memo = tmp_path / "a.csv", tmp_path / "memo"
-    file.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(300)))
-    limited = score_archive([str(file)], tmp_path / "one", replace(nodes.options, memo=str(memo), limit=200), model)
-    assert (limited.counts.read, len(read(tmp_path / "one"))) == (200, 200)
-    options = replace(nodes.options, memo=str(memo), fresh=True)
-    result = score_archive([str(file)], tmp_path / "two", options, model)
-    assert memo.stat().st_size > 1000
-    assert result.run["this_run"]["inferred_rows"] == 0
-    assert result.run["this_run"]["memo_share"] == 1
-    assert memo_file.find(str(memo)) == memo
-
-
 def test_an_error_on_a_node_is_the_same_line(nodes, model, tmp_path):
     good = tmp_path / "good.parquet"
     pq.write_table(pa.table({"text": [f"말 {i}" * 9 for i in range(9_000)]}), good, compression="none")
@@ -298,15 +279,23 @@ def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, archive, model, 
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in kept} == kept
 
 
-def test_a_night_is_done_on_a_cluster(nodes, model, tmp_path):
-    (tmp_path / "2026-10-01.csv").write_text("text\n" + "".join(f"말 {i}\n" for i in range(200)))
+def test_a_night_on_a_cluster_keeps_what_labellers_remember(nodes, model, tmp_path):
+    log, memo = tmp_path / "2026-10-01.csv", tmp_path / "memo"
+    log.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(300)))
     config = NightlyConfig(
         tmp_path,
         InputConfig("{date}.csv"),
         OutputConfig("out"),
-        ScoreConfig(model=model.model, precision="fp32", engine="ray", ray_address=nodes.cluster.address),
+        ScoreConfig(
+            model=model.model, precision="fp32", engine="ray", ray_address=nodes.cluster.address, memo=str(memo)
+        ),
     )
     night = run_night(config, datetime.date(2026, 10, 1))
-    assert [(one.rows, one.was) for one in night.scored] == [(200, "new")]
+    assert [(one.rows, one.was) for one in night.scored] == [(300, "new")]
     assert json.loads((tmp_path / "out/_emojob/run.json").read_text())["engine"]["within"] == "ray"
-    assert not run_night(config, datetime.date(2026, 10, 1)).changed
+    assert memo.stat().st_size > 1000
+    options = replace(nodes.options, memo=str(memo), limit=200)
+    result = score_archive([str(log)], tmp_path / "other", options, model)
+    assert (result.counts.read, len(read(tmp_path / "other"))) == (200, 200)
+    assert result.run["this_run"]["inferred_rows"] == 0
+    assert result.run["this_run"]["memo_share"] == 1
