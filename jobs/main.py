@@ -12,6 +12,7 @@ import click
 from jobs.bench import bench
 from jobs.doctor import doctor
 from jobs.evaluate import evaluate
+from jobs.forget import forget
 from jobs.nightly import nightly
 from jobs.predict import predict
 from jobs.report import report
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (score, predict, report, sql, nightly, train, sample, evaluate, bench, doctor):
+for command in (score, predict, report, sql, nightly, forget, train, sample, evaluate, bench, doctor):
     cli.add_command(command)
 
 

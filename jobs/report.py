@@ -23,32 +23,36 @@ from pipeline.places import Place, writing
     "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Of the page and the tables."
 )
 @click.option("--time-zone", metavar="ZONE", help="Whose days and hours.  [default: as the archive, or Asia/Seoul]")
+@click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in what is shown.")
 @debug_option
 def report(
-    out: Place, by: str | None, html_file: Place | None, json_file: Place | None, language: str, time_zone: str | None
-) -> None:
+    out: Place, by: str | None, html_file: Place | None, json_file: Place | None, language: str, time_zone: str | None,
+    mask_pii: bool,
+) -> None:  # fmt: skip
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
     from pipeline.atomic import write_json
     from pipeline.page import check_drawable
+    from pipeline.permissions import no_wider_than
     from pipeline.report.figures import ReportOptions, make_figures
     from pipeline.report.page import write_report
     from pipeline.report.words import words_of
     from pipeline.warehouse import open_warehouse
 
-    options = ReportOptions(by, time_zone)
+    options = ReportOptions(by, time_zone, mask_pii)
     if html_file:
         check_drawable()
     warehouse = open_warehouse(out)
     check_places(json_file, html_file, [piece.file for piece in warehouse.pieces])
     figures = make_figures(warehouse, options)
+    pieces = [piece.file for piece in warehouse.pieces]
     if html_file:
-        with writing(html_file):
+        with writing(html_file), no_wider_than(pieces):
             write_report(html_file, figures, language)
     if json_file == Path("-"):
         click.echo(json_line(figures.as_json()))
         return
     if json_file:
-        with writing(json_file):
+        with writing(json_file), no_wider_than(pieces):
             write_json(json_file, figures.as_json())
     from jobs.report_tables import print_report
 

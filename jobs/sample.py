@@ -22,22 +22,25 @@ if TYPE_CHECKING:
     "-o", "--sheet", "file", metavar="FILE.csv", type=click.Path(path_type=Path), required=True, help="Where to."
 )
 @click.option("--force", is_flag=True, help="Replace FILE.csv where it is there already.")
+@click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the sheet.")
 @debug_option
-def sample(out: Path, uncertain: int, file: Path, force: bool) -> None:
+def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -> None:
     """Write the N utterances of OUT whose labelling would teach the model most as a sheet for annotators.
 
     OUT is what `emojob score` wrote. The sheet opens in Excel; fill in its column `label` and give it to `emojob
     train`. Chosen is where the best two labels are nearly equal, and of texts that are alike only one; repeats count
     once, and a text of fewer than two letters or more than 1,000 characters not at all.
     """
+    from pipeline.permissions import no_wider_than
     from pipeline.sheet import check_place, write_sheet
     from pipeline.uncertain import choose
     from pipeline.warehouse import open_warehouse
 
     check_place(file, force)
     warehouse = open_warehouse(out)
-    chosen = choose(warehouse, uncertain)
-    write_sheet(file, chosen.utterances, force)
+    chosen = choose(warehouse, uncertain, mask_pii)
+    with no_wider_than(piece.file for piece in warehouse.pieces):
+        write_sheet(file, chosen.utterances, force)
     click.echo(_came_to(chosen, uncertain, file))
     click.echo(f"Fill in its column label ({plain(', '.join(warehouse.labels))}), then:")
     click.echo(f"  emojob train --data FIRST.csv --data {plain(shlex.quote(str(file)))} -o DIR")

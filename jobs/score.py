@@ -35,6 +35,16 @@ _CONVERSATIONS = "Column that tells conversations apart.  [default: where the mo
     "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
     help="Unreadable rows (or share of rows) beyond which the exit code is 3.",
 )  # fmt: skip
+@click.option(
+    "--mask-pii/--no-mask-pii", default=None,
+    help="Mask personal data in the text that is written (the model reads the original).  [default: in rejects alone]",
+)  # fmt: skip
+@click.option("--drop-text", is_flag=True, help="Write labels without the text.")
+@click.option(
+    "--hash-column", "hash_columns", multiple=True, metavar="C",
+    help="Write a keyed hash instead of this column's values; may be given several times.",
+)  # fmt: skip
+@click.option("--hash-key-file", metavar="FILE", help="File with the key of --hash-column.  [default: EMOJOB_HASH_KEY]")
 @click.option("--ray-address", metavar="HOST:PORT", help="Cluster for --engine ray.  [default: this machine alone]")
 @click.option("--ray-cores", type=int, metavar="N", help="Cores of each labeller without a GPU, for --engine ray.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how long it would take; label nothing.")

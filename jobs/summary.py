@@ -28,8 +28,10 @@ def print_summary(result: Result) -> None:
     counts, run = result.counts, result.run
     console.print()
     console.print(_headline(result))
+    forgotten = f" + {counts.forgotten:,} forgotten" if counts.forgotten else ""
     console.print(
         f"  {counts.read:,} read = {counts.labelled:,} labelled + {counts.empty:,} empty + {counts.rejected:,} rejected"
+        f"{forgotten}"
     )
     if counts.truncated:
         console.print(f"  {counts.truncated:,} of them longer than --max-length {run['model']['max_length']}")

@@ -16,10 +16,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipeline.atomic import draft
+from pipeline.columns import strings
 from pipeline.places import Place
 from pipeline.query import Answer
 from pipeline.transfer import Upload
-from pipeline.warehouse import strings
 from schemas.errors import OptionError
 from schemas.sheet import FORMULA_PATTERN, inert
 

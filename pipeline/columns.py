@@ -16,6 +16,7 @@ from schemas.errors import ArchiveError, ColumnError
 
 _MOST_LISTED = 40  # columns in a message
 _LONGEST_LISTED = 60  # characters; without a header, the first row of a file passes for names
+_SENTENCE = 20  # characters of a name with spaces in it
 
 Part = tuple[InputFile, pa.Schema]
 
@@ -129,10 +130,15 @@ def is_conversation(kind: pa.DataType) -> bool:
 
 def listed(names: Sequence[str]) -> str:
     """Names for a message, on one line; those with commas, spaces or line ends in quotes."""
-    names = [name if len(name) <= _LONGEST_LISTED else name[:_LONGEST_LISTED] + "..." for name in names]
-    shown = [name if name.isprintable() and not set(name) & set(" ,;'") and name else repr(name) for name in names]
+    shown = list(map(_shown, names))
     more = f", ... ({len(shown) - _MOST_LISTED} more)" if len(shown) > _MOST_LISTED else ""
     return (", ".join(shown[:_MOST_LISTED]) or "none") + more
+
+
+def _shown(name: str) -> str:
+    if len(name) > _LONGEST_LISTED or (len(name) > _SENTENCE and " " in name):  # rather what somebody said
+        return f"(a text of {len(name)} characters: is there no header?)"
+    return name if name.isprintable() and not set(name) & set(" ,;'") and name else repr(name)
 
 
 def _where(parts: Sequence[Part]) -> str:
@@ -281,3 +287,22 @@ def _widened(array: pa.Array, field: pa.Field, file: InputFile) -> pa.Array:
         raise ArchiveError(
             f"column {field.name!r} of {file.name} does not fit {field.type}; score it separately"
         ) from error
+
+
+def strings(column: pa.Array) -> pa.Array:
+    """A column's values as large_string, whatever they are: numbers as written, times to the second."""
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("s", column.type.tz), safe=False)
+    try:
+        texts = column.cast(pa.large_string())
+        texts.validate(full=True)
+        return texts
+    except pa.ArrowNotImplementedError:  # lists and the like
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
+    except pa.ArrowInvalid:  # Parquet does not verify that its strings are UTF-8
+        values = column.cast(pa.large_binary()).to_pylist()
+        return pa.array([None if one is None else one.decode("utf-8", "replace") for one in values], pa.large_string())

@@ -19,6 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 from pipeline.archive import Archive
 from pipeline.job import Job
 from pipeline.labeller import Remembered, Work, add_tally
+from pipeline.permissions import umask
 from pipeline.places import Place, listed
 from pipeline.shares import Share, shares, undivided
 from pipeline.stages import Clock, Stages, Stopped
@@ -77,7 +78,7 @@ class Crew:
         self.device = job.scorer.choice.device
         archive, rate = job.archive, job.scorer.choice.tokens_per_second
         bare = Archive([], archive.schema, archive.text_column, archive.conversation_column)
-        self.work = ray.put(Work(bare, folder, job.schema, rate))
+        self.work = ray.put(Work(bare, folder, job.schema, job.privacy, rate, umask()))
         memo = job.scorer.memo
         self.remembered = Stored(Remembered(memo.multipliers, memo.contents()))
         self.hands: list[Hand] = []

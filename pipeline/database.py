@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +21,7 @@ from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExp
 
 from pipeline.machine import cores
 from pipeline.places import seekable
+from pipeline.spill import spill_folder
 from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse
 from schemas.errors import ArchiveError, ColumnError, OptionError, StorageError
@@ -43,6 +43,9 @@ AGGREGATES = (
     "soured", "endings", "arcs",
 )  # fmt: skip
 
+#: The columns of the view `numbered` that say where a row lies.
+NUMBERS = '"emojob part", "emojob row"'
+
 # What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
 _PART, _ROW = "file_index", "file_row_number"
 
@@ -58,7 +61,7 @@ def open_database(
     ArchiveError or StorageError where it is of that kind.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="emojob-") as spill,
+        spill_folder(warehouse.place) as spill,
         translated(warehouse, spill),
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
@@ -155,12 +158,20 @@ def create_views(
     else:
         labelled.create_view("labelled")
         part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
+    if not copy:
+        at = (part.alias("emojob part"), row.alias("emojob row"))
+        own = (value.alias(name) for name, value in roles.items() if name not in taken)
+        rows.select(StarExpression(), *own, *at).create_view("numbered")
     emotion = ColumnExpression(f"{warehouse.prefix}emotion")
     rows.select(
         roles.get("conversation_id", SQLExpression("NULL::VARCHAR")).alias("conversation"),
         roles.get("speaker", SQLExpression("NULL::VARCHAR")).alias("speaker"),
         roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
-        ColumnExpression(warehouse.text_column).cast("VARCHAR").alias("text"),
+        (
+            SQLExpression("NULL::VARCHAR")
+            if warehouse.text_column is None
+            else ColumnExpression(warehouse.text_column).cast("VARCHAR")
+        ).alias("text"),
         emotion.alias("emotion"),
         _is_in(emotion, [label for label in warehouse.labels if label in NEGATIVE]).alias("negative"),
         _is_in(emotion, [label for label in warehouse.labels if label in ALARMING]).alias("alarming"),

@@ -19,9 +19,10 @@ from pipeline.columns import listed
 from pipeline.context import in_context
 from pipeline.inputs import find_inputs, input_place
 from pipeline.model import load as load_model
-from pipeline.output import Output, hold
+from pipeline.output import Output, hold, refuse_other_privacy
 from pipeline.parts import ROW_GROUP
 from pipeline.places import Place, remove_all, seekable, writing
+from pipeline.privacy import privacy_of
 from pipeline.run import Progress, Result, score_archive
 from pipeline.scorer import settled
 from pipeline.stages import Stages
@@ -136,6 +137,7 @@ def _run_of(file: Place) -> dict[str, Any] | None:
         known = {key: run[key] for key in ("model", "inputs", "text_column", "prefix", "options")}
         if about["format"] > FORMAT:
             raise OutputError(f"-o {file} was written by a newer emojob (format {about['format']}): use that version")
+        known["privacy"] = run.get("privacy")
         known["conversation_column"] = run.get("conversation_column")  # not in what earlier versions wrote
         known |= {"counts": Counts.from_json(run["all_counts"]), "fingerprint": run["model"]["fingerprint"], "run": run}
         known |= {"files": [(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]]}
@@ -186,6 +188,7 @@ def still_complete(
                 f"-o {file} was made with another {what} ({_shown(then[what])}) than this one ({_shown(value)}): "
                 f"give another name, or --fresh to make it anew"
             )
+    refuse_other_privacy(f"-o {file}", privacy_of(options, archive).as_json(), earlier["privacy"])
     files = [(s.file.name, s.size, s.sha256, s.encoding) for s in archive.sources]
     if files != earlier["files"] or options.limit != earlier["options"].get("limit"):
         return None

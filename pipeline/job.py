@@ -15,10 +15,11 @@ from pipeline.archive import Archive, open_archive
 from pipeline.columns import listed
 from pipeline.context import in_context
 from pipeline.engine import choices
-from pipeline.inputs import find_inputs, input_place
+from pipeline.inputs import InputFile, find_inputs, input_place
 from pipeline.labelled import labelled_schema
 from pipeline.output import Output, Standing
 from pipeline.places import Place
+from pipeline.privacy import Privacy, privacy_of
 from pipeline.scorer import Scorer
 from pipeline.workplace import Workplace
 from schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
@@ -42,6 +43,7 @@ class Job:
     archive: Archive
     scorer: Scorer
     schema: pa.Schema
+    privacy: Privacy
     options: ScoreOptions
     standings: list[Standing]
     processes: int
@@ -81,22 +83,27 @@ def default_out(inputs: Sequence[str]) -> Place:
     return path.parent / f"{stem}.emotions"
 
 
+def input_files(
+    inputs: Sequence[str], out: Place, options: ScoreOptions, leave_out: Sequence[Place] = ()
+) -> list[InputFile]:
+    """The files that a run is to read. leave_out: files that are no input, wherever they lie. Raises InputError."""
+    memo = [] if options.memo is None else [memo_file.find(options.memo)]
+    return find_inputs(inputs, [out, *leave_out, *memo])
+
+
 def open_job(
-    inputs: Sequence[str],
+    files: Sequence[InputFile],
     output: Output,
     options: ScoreOptions,
     model_options: ModelOptions,
     where: Workplace,
     note: Callable[[str], None] = lambda text: None,
-    leave_out: Sequence[Place] = (),
 ) -> Job:
     """Open what a run needs; nothing is written but what is kept of a model (`pipeline.model_cache`).
 
-    output: with its markers read; where: the job is done; leave_out: files that are no input, wherever they lie.
-    Raises InputError for what the user can mend.
+    output: with its markers read; where: the job is done. Raises InputError for what the user can mend.
     """
     memo = None if options.memo is None else memo_file.find(options.memo)
-    files = find_inputs(inputs, [output.folder, *leave_out, *([memo] if memo else [])])
     is_large = sum(file.size for file in files) >= LARGE
     if model_options.engine == "ray":
         model_options = replace(model_options, engine="auto")  # on each node
@@ -107,7 +114,8 @@ def open_job(
     archive = in_context(archive, scorer.options.context, options.conversation_column)
     options = replace(options, conversation_column=archive.conversation_column or options.conversation_column)
     _check_columns(archive, options)
-    schema = labelled_schema(archive.schema, scorer.model.labels, options.prefix)
+    privacy = privacy_of(options, archive)
+    schema = labelled_schema(privacy.schema(archive.schema), scorer.model.labels, options.prefix)
     if not options.fresh:
         output.check(
             scorer.fingerprint,
@@ -116,9 +124,10 @@ def open_job(
             archive.text_column,
             archive.conversation_column,
             options.prefix,
+            privacy.as_json(),
         )
     standings = output.standings(archive.sources, options.fresh)
-    return Job(archive, scorer, schema, options, standings, where.processes(scorer.choice, is_large), memo)
+    return Job(archive, scorer, schema, privacy, options, standings, where.processes(scorer.choice, is_large), memo)
 
 
 def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:

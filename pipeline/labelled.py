@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.scorer import Scored
 from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED, label_fields
@@ -40,12 +44,35 @@ def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.
     return pa.RecordBatch.from_arrays([*batch.columns, emotion, confidence, *probabilities, status], schema=schema)
 
 
+def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str, ...]) -> Counts:
+    """Count labelled rows by what became of them. columns: the names of emotion, confidence and status."""
+    emotion, confidence, status = columns
+
+    def by_name(column: str, names: Sequence[str]) -> NDArray[np.int64]:
+        place = pc.index_in(table.column(column).cast(pa.string()), pa.array(names, pa.string())).drop_null()
+        return np.bincount(place.to_numpy(), minlength=len(names))
+
+    states = dict(zip(STATUSES, by_name(status, STATUSES).tolist(), strict=True))
+    return Counts(
+        scored=states[SCORED],
+        truncated=states[TRUNCATED],
+        empty=states[EMPTY],
+        emotions=dict(zip(labels, by_name(emotion, labels).tolist(), strict=True)),
+        confidences=_histogram(table.column(confidence).drop_null().to_numpy()),
+    )
+
+
+def _histogram(confidences: NDArray[np.float32]) -> list[int]:
+    """Rows in each of CONFIDENCE_BINS bins over 0..1."""
+    bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+    rows: list[int] = np.bincount(bins, minlength=CONFIDENCE_BINS).tolist()
+    return rows
+
+
 def count(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Counts:
     """Count the rows of a window by what became of them. tokens: of its rows, and how many of them are [UNK]."""
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
-    confidences = scored.confidences[scored.emotions >= 0]
-    bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
     return Counts(
         scored=by_status[STATUSES.index(SCORED)],
         truncated=by_status[STATUSES.index(TRUNCATED)],
@@ -54,5 +81,5 @@ def count(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Co
         tokens=tokens[0],
         unknown_tokens=tokens[1],
         emotions=dict(zip(scored.names, by_emotion, strict=True)),
-        confidences=np.bincount(bins, minlength=CONFIDENCE_BINS).tolist(),
+        confidences=_histogram(scored.confidences[scored.emotions >= 0]),
     )

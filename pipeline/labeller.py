@@ -25,6 +25,7 @@ from pipeline.model_files import FILES
 from pipeline.output import Span, Standing
 from pipeline.parts import part_place
 from pipeline.places import Place
+from pipeline.privacy import Privacy
 from pipeline.scorer import Scorer, Tally
 from pipeline.shares import Share
 from pipeline.stages import Clock, Stages, Stopped
@@ -63,13 +64,16 @@ class Remembered:
 class Work:
     """What all shares of a job have in common.
 
-    archive: without its sources; schema: of what is written in `folder`; rate: of an engine, tokens/s, where known.
+    archive: without its sources; schema: of what is written in `folder`; rate: of an engine, tokens/s, where known;
+    umask: of the process that was started.
     """
 
     archive: Archive
     folder: Place
     schema: pa.Schema
+    privacy: Privacy
     rate: float | None
+    umask: int
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ class Labeller:
         return self._scorer
 
     def _label(self, work: Work, share: Share) -> Done:
+        os.umask(work.umask)
         scorer, stages, clock = self._begun(), Stages(), Clock()
         self._place, self._rows, self._stages, scorer.tally = share.place, 0, stages, Tally()
         markers, rest = rest_of(share, work.folder, scorer.fingerprint)
@@ -159,7 +164,9 @@ class Labeller:
         self._add(sum(marker.counts.read for marker in markers))
         labelled = stages.ahead(_labelled(scorer, work, share, rest, stages, clock), 1)
         try:
-            for marker in write_parts(labelled, work.folder, work.schema, scorer.fingerprint, clock, self._add):
+            for marker in write_parts(
+                labelled, work.folder, work.schema, work.privacy, scorer.fingerprint, clock, self._add
+            ):
                 markers.append(marker)
         except Stopped:
             pass

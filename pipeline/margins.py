@@ -5,7 +5,6 @@ One pass over the archive; DuckDB groups the texts within a limit of memory and 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.columns import strings
 from pipeline.machine import cores
-from pipeline.warehouse import Warehouse, strings
+from pipeline.spill import spill_folder
+from pipeline.warehouse import Warehouse, text_column_of
 from schemas.columns import SCORED, TRUNCATED
 from schemas.errors import EmojobError, StorageError
 
@@ -51,7 +52,7 @@ def rank(warehouse: Warehouse, most: int) -> Ranking:
     Raises ArchiveError where a file cannot be read, StorageError where there is no room for temporary files.
     """
     stream = _Stream(warehouse)
-    with tempfile.TemporaryDirectory(prefix="emojob-") as spill, duckdb.connect(config=_settings(spill)) as connection:
+    with spill_folder(warehouse.place) as spill, duckdb.connect(config=_settings(spill)) as connection:
         try:
             connection.register("labelled_rows", stream.reader())
             connection.execute(_sql("uncertain_texts"), {"most_characters": MOST_CHARACTERS})
@@ -98,7 +99,7 @@ class _Stream:
         return pa.RecordBatchReader.from_batches(schema, self._batches())
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        names = [self._warehouse.text_column, self._warehouse.status_column, *self._warehouse.probability_columns]
+        names = [text_column_of(self._warehouse), self._warehouse.status_column, *self._warehouse.probability_columns]
         try:
             for first, _, batch in self._warehouse.batches(names):
                 labelled = pc.is_in(pc.cast(batch.column(1), pa.string()), pa.array([SCORED, TRUNCATED]))

@@ -91,6 +91,15 @@ def keep(file: Path, memo: Memo, of: dict[str, Any]) -> None:
                 temporary(file).unlink(missing_ok=True)
 
 
+def refuse_other(file: Path) -> None:
+    """Raise OptionError where a file is there that is no memo."""
+    try:
+        if file.exists() and file.stat().st_size and not _begins_as_ours(file):
+            raise OptionError(f"--memo {file} is no memo of emojob's: give another file, or delete it")
+    except OSError as error:
+        raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
+
+
 def _fits(arrays: Arrays, labels: int) -> bool:
     """Whether the arrays are those of a memo with so many labels."""
     rows = len(arrays.get("keys", ()))

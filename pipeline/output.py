@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,18 @@ import pyarrow.parquet as pq
 
 from pipeline import atomic
 from pipeline.archive import Source
+from pipeline.exchange import JOURNAL, Exchange, read_journal
 from pipeline.lock import lock
 from pipeline.parts import PartPlace
 from pipeline.places import Place, listed, read_all, remove_all, seekable
+from pipeline.privacy import NOTHING
 from pipeline.store import StorePath
 from schemas.columns import REJECTS
 from schemas.errors import OutputError
 from schemas.manifest import FORMAT, Counts, PartMarker
 
-_PART = re.compile(r"part-\d{5,}-\d{12,}\.parquet")
-_MARKER = re.compile(r"_emojob/parts/part-\d{5,}-\d{12,}\.json")
+_PART = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
+_MARKER = re.compile(r"_emojob/parts/part-\d{5,}-\d{12,}(-\d+)?\.json")
 _RUN = "_emojob/run.json"
 _STATE = ("_emojob", "_emojob/parts")  # folders in OUT
 
@@ -64,6 +66,7 @@ class Output:
         self.folder = folder
         self.state = folder / "_emojob"
         self.markers: list[PartMarker] = []
+        self.exchange = Exchange()
         self.check_hold = check
 
     # -- what was there before ---------------------------------------------------------------------------------
@@ -73,9 +76,11 @@ class Output:
 
         Raises OutputError where they were written by a newer emojob.
         """
-        self.markers = []
+        self.markers, self.exchange = [], Exchange()
+        plains: dict[str, dict[str, Any]] = {}
         there = self._there()
-        names = [name for name in sorted(there) if name == _RUN or _MARKER.fullmatch(name)]
+        own = (_RUN, JOURNAL)
+        names = [name for name in sorted(there) if name in own or _MARKER.fullmatch(name)]
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
             if isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
@@ -83,10 +88,15 @@ class Output:
                     f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows {FORMAT}): "
                     f"use that version, or give another -o"
                 )
-            if name != _RUN:
-                place = PartPlace(self.folder, Path(name).stem)
-                marker = place.marker_of(plain, there.get(place.part.name))
-                self.markers += [marker] if marker else []
+            if name == JOURNAL:
+                self.exchange = read_journal(content)
+            elif name != _RUN:
+                plains[Path(name).stem] = plain
+        plains = {name: plain for name, plain in plains.items() if name not in self.exchange.gone}
+        for name, plain in {**plains, **self.exchange.come}.items():
+            place = PartPlace(self.folder, name)
+            marker = place.marker_of(plain, there.get(place.part.name))
+            self.markers += [marker] if marker else []
 
     def run(self) -> dict[str, Any]:
         """The last run's run.json; {} where there is none."""
@@ -100,6 +110,7 @@ class Output:
         text_column: str,
         conversation_column: str | None,
         prefix: str,
+        privacy: dict[str, Any],
     ) -> None:
         """Refuse to go on with what does not match the parts in place. Raises OutputError."""
         if not self.markers:
@@ -123,6 +134,7 @@ class Output:
                     f"{self.folder} was labelled with --{option.replace('_', '-')} {then_value!r}, now it is {now!r}: "
                     f"give another -o, the same value, or --fresh"
                 )
+        refuse_other_privacy(str(self.folder), privacy, before.get("privacy"))
 
     # -- planning ----------------------------------------------------------------------------------------------
 
@@ -130,7 +142,7 @@ class Output:
         """Begin again: remove every part and marker of ours."""
         self.check_hold()
         there = self._there()
-        ours = [name for name in there if name == _RUN or _MARKER.fullmatch(name)]
+        ours = [name for name in there if name in (_RUN, JOURNAL) or _MARKER.fullmatch(name)]
         remove_all([self.folder / name for name in ours])  # first, as a part without a marker counts for nothing
         remove_all([self.folder / name for name in filter(_PART.fullmatch, there)])
         self.markers = []
@@ -170,6 +182,27 @@ class Output:
                 unfinished.append(self.folder / name)
         remove_all(unfinished)
 
+    def finish_exchange(self) -> None:
+        """Tidy up behind an exchange of parts: write its markers, bring run.json up to date, remove what is gone."""
+        if not self.exchange.markers:
+            return
+        self.check_hold()
+        for name, plain in self.exchange.come.items():
+            atomic.write_json(PartPlace(self.folder, name).marker, plain)
+        run = self.run()
+        inputs = {one.get("name") for one in run.get("inputs", ()) if isinstance(one, dict)}
+        counts = Counts()
+        for marker in self.markers:
+            if marker.input in inputs:
+                counts.add(marker.counts)
+        if run:
+            self.write_run({**run, "counts": counts.told()})
+        places = [PartPlace(self.folder, name) for name in self.exchange.gone]
+        remove_all([place.marker for place in places])
+        remove_all([file for place in places for file in (place.part, place.rejects)])
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+        self.exchange = Exchange()
+
     def _there(self) -> dict[str, int]:
         """{name: bytes} of the files in OUT; whatever a user put there beside ours is not ours to touch."""
         return listed(self.folder, _STATE)
@@ -179,7 +212,7 @@ class Output:
     def write_run(self, run: dict[str, Any]) -> None:
         """Write run.json."""
         self.check_hold()
-        atomic.write_json(self.state / "run.json", {"format": FORMAT, **run})
+        atomic.write_json(self.state / "run.json", {"format": 0, **run} | {"format": FORMAT})
 
     def write_rejects(self) -> None:
         """Put the parts' rejects together in rejects.parquet; no such file where nothing was rejected."""
@@ -234,6 +267,7 @@ def hold(folder: Place) -> Iterator[Output]:
     with lock(folder / "_emojob" / "lock", folder) as check:
         output = Output(folder, check)
         output.read_markers()
+        output.finish_exchange()
         try:
             yield output
         finally:
@@ -252,6 +286,24 @@ def _leave_no_empty(folder: Path, was_there: bool) -> None:
         state.rmdir()
         if not was_there:
             folder.rmdir()
+
+
+def refuse_other_privacy(place: str, now: Mapping[str, Any], before: object) -> None:
+    """Raise OutputError where personal data in OUT was treated otherwise. before: what its run.json says of it."""
+    then = {**NOTHING, **before} if isinstance(before, dict) else NOTHING
+    for name, value in now.items():
+        if value != then[name]:
+            option = f"--{name.replace('_', '-').removesuffix('s')}"
+            raise OutputError(
+                f"{place} was labelled with {option} {_shown(then[name])}, now it is {_shown(value)}: "
+                f"give another -o, the same option, or --fresh"
+            )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "on" if value is True else "off" if value is False else str(value or "none")
 
 
 def _words(value: object) -> str:

@@ -14,7 +14,7 @@ from pipeline import memo_file
 from pipeline.archive import Archive, Source, windows
 from pipeline.context import Conversations
 from pipeline.destination import check_one_file, rejects_beside, still_complete, work_folder
-from pipeline.job import Job, check_default_out, default_out, open_job
+from pipeline.job import Job, check_default_out, default_out, input_files, open_job
 from pipeline.memo import Memo
 from pipeline.output import Output, refuse_foreign
 from pipeline.places import Place, writing
@@ -60,7 +60,8 @@ def _planned(
     output.read_markers()
     begun = time.perf_counter()
     with workplace(options, model_options) as where:
-        job = open_job(inputs, output, options, model_options, where, note, [place, rejects_beside(place)])
+        files = input_files(inputs, work, options, [place, rejects_beside(place)])
+        job = open_job(files, output, options, model_options, where, note)
         if by_default:
             check_default_out(output, inputs[0], job.archive)
         opened = time.perf_counter() - begun

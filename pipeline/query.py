@@ -18,6 +18,17 @@ BATCH_ROWS = 65_536
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # PIVOT is a MULTI
+#: What DuckDB finds before it looks at any row, so that its words hold none of theirs.
+_OF_THE_QUERY = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.NotImplementedException,
+    duckdb.ParserException,
+    duckdb.PermissionException,
+    duckdb.SyntaxException,
+)
+_SEVERAL_ROWS = "More than one row returned by a subquery"
+_TYPE = re.compile(r" to ([A-Z][A-Z0-9_]*) when casting ")
 _WHERE = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
 
 
@@ -83,10 +94,12 @@ _COLUMNS = """
 
 
 @contextlib.contextmanager
-def open_session(warehouse: Warehouse, time_zone: str | None = None) -> Iterator[Session]:
-    """Open a labelled archive for queries. Raises what `open_database` raises."""
+def open_session(warehouse: Warehouse, time_zone: str | None = None, numbered: bool = False) -> Iterator[Session]:
+    """Open a labelled archive for queries. numbered: with the view `numbered`. Raises what `open_database` raises."""
     with open_database(warehouse, time_zone) as db:
         create_aggregates(db)
+        if not numbered:
+            db.execute("DROP VIEW numbered")
         paths = ", ".join(literal(str(piece.file)) for piece in warehouse.pieces)
         db.execute(f"SET allowed_paths = [{paths}]")
         db.execute("SET enable_external_access = false")
@@ -103,9 +116,10 @@ def _worded() -> Iterator[None]:
         raise KeyboardInterrupt from None
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
+    except _OF_THE_QUERY as error:
+        raise OptionError(f"the query was refused: {_said(error)}") from None
     except duckdb.Error as error:
-        said = " ".join(_WHERE.sub("", str(error)).split())
-        raise OptionError(f"the query was refused: {said}") from None
+        raise _failed(error) from None
 
 
 def _worded_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -116,9 +130,24 @@ def _worded_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
             except StopIteration:
                 return
             except (pa.ArrowException, OSError) as error:
-                said = " ".join(_WHERE.sub("", str(error)).split())
-                raise OptionError(f"the query failed: {said}") from None
+                raise _failed(error) from None
         yield batch
+
+
+def _failed(error: Exception) -> OptionError:
+    """What is said of a query that failed over its rows; DuckDB's own words may quote them, and are kept back."""
+    kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
+    if _SEVERAL_ROWS in str(error):
+        return OptionError(f"the query failed ({kind}): {_SEVERAL_ROWS}; give it LIMIT 1, or an aggregate such as max")
+    to = _TYPE.search(str(error))
+    return OptionError(
+        f"the query failed ({kind}): a value of the archive is not what the query takes it for"
+        f"{f', {to[1]}' if to else ''}; TRY_CAST(... AS ...) and TRY(...) give null for such a value"
+    )
+
+
+def _said(error: Exception) -> str:
+    return " ".join(_WHERE.sub("", str(error)).split())
 
 
 def _short(query: str) -> str:

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from pipeline import memo_file
 from pipeline.chunks import Reading
-from pipeline.job import Job, check_default_out, default_out, encodings, open_job, others
+from pipeline.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
 from pipeline.output import Output, hold
+from pipeline.permissions import no_wider_than
 from pipeline.places import Place, writing
 from pipeline.runfile import run_json
 from pipeline.scorer import Scorer
@@ -90,8 +91,14 @@ def score_archive(
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
     place = (out or default_out(inputs)).resolve()
-    with writing(place), hold(place) as output, workplace(options, model_options) as where:
-        job = open_job(inputs, output, options, model_options, where, note, leave_out)
+    files = input_files(inputs, place, options, leave_out)
+    with (
+        writing(place),
+        no_wider_than(file.path for file in files),
+        hold(place) as output,
+        workplace(options, model_options) as where,
+    ):
+        job = open_job(files, output, options, model_options, where, note)
         if out is None:
             check_default_out(output, inputs[0], job.archive)
         for line in [*encodings(job.archive), *([] if grows else others(output, job.archive))]:
@@ -182,7 +189,10 @@ class _Run:
     def _run_json(self, state: str) -> dict[str, Any]:
         new_rows = self.counts.read - self.rows_before
         timings = self.progress.begun, self.clock.seconds
-        run = run_json(state, self.started, self.job.archive, self.scorer, self.options, self.counts, new_rows, timings)
+        job = self.job
+        run = run_json(
+            state, self.started, job.archive, self.scorer, job.privacy, self.options, self.counts, new_rows, timings
+        )
         run["engine"] |= {"processes": self.job.processes, "within": self.where.name}
         return run
 
@@ -197,19 +207,23 @@ def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
         yield
         return
     scorer, place = job.scorer, job.memo
+    was_there = place.exists()
     scorer.memo, why = memo_file.recall(place, scorer.depends_on, len(scorer.model.labels))
     if why:
         note(why)
     try:
         yield
     except Interrupted:
-        _keep(scorer, place, note)
+        _keep(scorer, place, was_there, note)
         raise
-    _keep(scorer, place, note)
+    _keep(scorer, place, was_there, note)
 
 
-def _keep(scorer: Scorer, place: Path, note: Callable[[str], None]) -> None:
+def _keep(scorer: Scorer, place: Path, was_there: bool, note: Callable[[str], None]) -> None:
     if not scorer.tally.rows:  # nothing new
+        return
+    if was_there and not place.exists():  # what it held is to be forgotten
+        note(f"the memo {place} was removed meanwhile, and the next run begins a new one")
         return
     try:
         memo_file.keep(place, scorer.memo, scorer.depends_on)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline import versions
 from pipeline.archive import Archive
+from pipeline.privacy import Privacy
 from pipeline.scorer import Scorer
 from schemas.manifest import Counts
 from schemas.options import ScoreOptions, as_dict
@@ -18,6 +19,7 @@ def run_json(
     started: datetime,
     archive: Archive,
     scorer: Scorer,
+    privacy: Privacy,
     options: ScoreOptions,
     counts: Counts,
     new_rows: int,
@@ -38,19 +40,12 @@ def run_json(
         "text_column": archive.text_column,
         "conversation_column": archive.conversation_column,
         "prefix": options.prefix,
+        "privacy": privacy.as_json(),
         "options": as_dict(scorer.options, options),
         "inputs": [
             {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding} for s in archive.sources
         ],
-        "counts": {
-            "read": counts.read,
-            "labelled": counts.labelled,
-            "truncated": counts.truncated,
-            "empty": counts.empty,
-            "rejected": counts.rejected,
-            "emotions": counts.emotions,
-            "median_confidence": counts.median_confidence,
-        },
+        "counts": counts.told(),
         "this_run": {
             "rows": new_rows,
             "seconds": round(time.monotonic() - begun, 3),

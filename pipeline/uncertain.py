@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline.columns import strings
 from pipeline.context import Conversations
 from pipeline.diversity import Leaders, farthest_first, vectors
 from pipeline.margins import Ranking, margins_of, probabilities_of, rank
-from pipeline.warehouse import Warehouse, strings
+from pipeline.pii.masking import mask_texts
+from pipeline.warehouse import Warehouse, text_column_of
 from pipeline.windows import Window
 from schemas.errors import ArchiveError, OptionError
 
@@ -76,14 +78,16 @@ class _Pool:
             self.probabilities.append(other.probabilities[i])
 
 
-def choose(warehouse: Warehouse, wanted: int) -> Uncertain:
+def choose(warehouse: Warehouse, wanted: int, masked: bool = True) -> Uncertain:
     """Choose up to `wanted` utterances; the same archive gives the same choice.
 
-    Raises OptionError where `wanted` is out of range, ArchiveError where nothing can be chosen or a file cannot be
-    read, StorageError where there is no room for temporary files.
+    masked: whether personal data is masked in what they say. Raises OptionError where `wanted` is out of range,
+    ArchiveError where nothing can be chosen or a file cannot be read, StorageError where there is no room for temporary
+    files.
     """
     if not 1 <= wanted <= MOST_WANTED:
         raise OptionError(f"--uncertain {wanted} is out of range: give 1 to {MOST_WANTED:,} utterances")
+    text_column_of(warehouse)
     ranking = rank(warehouse, max(_MOST_LOOKED_AT, _LOOKED_AT * wanted))
     if not ranking.texts:
         why = "label an archive with dialogue in it" if ranking.rows else "no row has the status scored or truncated"
@@ -98,7 +102,17 @@ def choose(warehouse: Warehouse, wanted: int) -> Uncertain:
     )
     picked = _Pool()
     picked.add(pool, chosen)
-    return Uncertain(_utterances(warehouse, picked), ranking.rows, ranking.left_out, ranking.texts)
+    utterances = _utterances(warehouse, picked)
+    return Uncertain(_masked(utterances) if masked else utterances, ranking.rows, ranking.left_out, ranking.texts)
+
+
+def _masked(utterances: list[Utterance]) -> list[Utterance]:
+    """The same, personal data masked wherever a person may have written it."""
+    columns = [mask_texts([getattr(one, name) for one in utterances]) for name in ("text", "previous", "conversation")]
+    return [
+        replace(one, text=text or "", previous=previous, conversation=conversation)
+        for one, text, previous, conversation in zip(utterances, *columns, strict=True)
+    ]
 
 
 # -- candidates --------------------------------------------------------------------------------------------------------
@@ -123,7 +137,7 @@ def _pool(warehouse: Warehouse, ranking: Ranking, wanted: int) -> _Pool:
 def _fetch(warehouse: Warehouse, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
     """Texts and probabilities of the rows of these numbers, in their order."""
     texts, probabilities = [], []
-    for _, batch in warehouse.rows(numbers, [warehouse.text_column, *warehouse.probability_columns]):
+    for _, batch in warehouse.rows(numbers, [text_column_of(warehouse), *warehouse.probability_columns]):
         texts += [_folded(text) for text in strings(batch.column(0)).to_pylist()]
         probabilities += list(probabilities_of(batch, 1))
     back = np.argsort(np.argsort(numbers)).tolist()  # rows come in the archive's order
@@ -187,7 +201,7 @@ def _previous(warehouse: Warehouse, conversations: dict[int, str | None]) -> dic
         return {}
     found: dict[int, str] = {}
     input_, spoken = None, Conversations("text", "conversation")
-    for first, piece, batch in warehouse.batches([warehouse.text_column, warehouse.conversation_column]):
+    for first, piece, batch in warehouse.batches([text_column_of(warehouse), warehouse.conversation_column]):
         if first > max(conversations):
             break
         if piece.input != input_:

@@ -45,7 +45,7 @@ class Warehouse:
     pieces: tuple[Piece, ...]
     labels: tuple[str, ...]  # in id order
     prefix: str
-    text_column: str
+    text_column: str | None  # None: it was left out (--drop-text)
     columns: tuple[str, ...]  # of the input, in its order; a piece may lack some of them
     conversation_column: str | None = None  # these as the run was told, or of a usual name; None where there is none
     time_column: str | None = None
@@ -120,7 +120,9 @@ def open_warehouse(out: Place) -> Warehouse:
     with _opened(pieces[0].file) as parquet:
         names = parquet.schema_arrow.names
     labels = _labels(names, prefix)
-    if not labels or text_column not in names:
+    privacy = run.get("privacy")
+    dropped = isinstance(privacy, dict) and privacy.get("drop_text") is True
+    if not labels or (text_column not in names and not dropped):
         raise OutputError(
             f"{pieces[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
             f"label the archive anew with `emojob score --fresh`"
@@ -129,7 +131,14 @@ def open_warehouse(out: Place) -> Warehouse:
     columns = tuple(name for name in names if name not in block)
     told = {role: _name(run.get(f"{role}_column")) or _name(options.get(f"{role}_column")) for role in _USUAL}
     found = {f"{role}_column": told[role] or _usual(columns, role, text_column) for role in _USUAL}
-    return Warehouse(out, pieces, labels, prefix, text_column, columns, run=run, **found)
+    return Warehouse(out, pieces, labels, prefix, None if dropped else text_column, columns, run=run, **found)
+
+
+def text_column_of(warehouse: Warehouse) -> str:
+    """The column with the text. Raises OutputError where it was left out."""
+    if warehouse.text_column is None:
+        raise OutputError(f"{warehouse.place} was labelled with --drop-text and has no text to choose from")
+    return warehouse.text_column
 
 
 def _name(value: object) -> str | None:
@@ -172,25 +181,6 @@ def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
         return ()
     block = names[names.index(confidence) + 1 : names.index(status)]
     return tuple(name.removeprefix(beginning) for name in block) if all(n.startswith(beginning) for n in block) else ()
-
-
-def strings(column: pa.Array) -> pa.Array:
-    """A column's values as large_string, whatever they are: numbers as written, times to the second."""
-    if isinstance(column, pa.ExtensionArray):
-        column = column.storage
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("s", column.type.tz), safe=False)
-    try:
-        texts = column.cast(pa.large_string())
-        texts.validate(full=True)
-        return texts
-    except pa.ArrowNotImplementedError:  # lists and the like
-        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
-    except pa.ArrowInvalid:  # Parquet does not verify that its strings are UTF-8
-        values = column.cast(pa.large_binary()).to_pylist()
-        return pa.array([None if one is None else one.decode("utf-8", "replace") for one in values], pa.large_string())
 
 
 @contextlib.contextmanager

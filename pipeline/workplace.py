@@ -88,7 +88,7 @@ class Here:
     ) -> Iterator[PartMarker]:
         """As `Workplace` says."""
         labelled = stages.ahead(self._labelled(job, stages, clock), 1, lambda: added(0))
-        return write_parts(labelled, folder, job.schema, job.scorer.fingerprint, clock, added)
+        return write_parts(labelled, folder, job.schema, job.privacy, job.scorer.fingerprint, clock, added)
 
     def _labelled(self, job: Job, stages: Stages, clock: Clock) -> Iterator[Labelled[Chunk]]:
         archive, scorer = job.archive, job.scorer

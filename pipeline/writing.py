@@ -11,6 +11,7 @@ from pipeline.labelled import count, with_labels
 from pipeline.labelling import Labelled
 from pipeline.parts import PartWriter, part_place
 from pipeline.places import Place
+from pipeline.privacy import Privacy
 from pipeline.stages import Clock, Stopped
 from schemas.manifest import PartMarker
 
@@ -19,6 +20,7 @@ def write_parts(
     labelled: Iterator[Labelled[Chunk]],
     folder: Place,
     schema: pa.Schema,
+    privacy: Privacy,
     fingerprint: str,
     clock: Clock,
     added: Callable[[int], None],
@@ -40,7 +42,7 @@ def write_parts(
                     first = chunk.window.first_row
                     place = part_place(folder, chunk.number, first)
                     writer = PartWriter(place, chunk.source, schema, fingerprint, first)
-                _add(writer, one, schema)
+                _add(writer, one, schema, privacy)
                 added(chunk.window.rows_read)
                 if writer.due or chunk.closes:
                     marker, writer = writer.commit(chunk.last), None
@@ -56,7 +58,8 @@ def write_parts(
             writer.abandon()
 
 
-def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema) -> None:
+def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
     chunk, window = labelled.of, labelled.of.window
     counts = count(labelled.scored, len(window.rejects), labelled.tokens)
-    writer.add(with_labels(window.batch, labelled.scored, schema), counts, chunk.stop_row, window.rejects)
+    rows = with_labels(privacy.batch(window.batch), labelled.scored, schema)
+    writer.add(rows, counts, chunk.stop_row, privacy.rejects(window.rejects))

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Version of the layout of OUT; a newer one is refused, an older one read. In 1 the histogram was a table.
-FORMAT = 2
+#: Version of the layout of OUT; a newer one is refused, an older one read. In 1 the histogram was a table; up to 2 no
+#: row could be forgotten, and part names had two numbers.
+FORMAT = 3
 
 #: Bins of the histogram of confidences that a marker holds, over 0..1.
 CONFIDENCE_BINS = 1000
@@ -20,12 +21,13 @@ CONFIDENCE_BINS = 1000
 
 @dataclass(slots=True)
 class Counts:
-    """Rows by what became of them; read = labelled + empty + rejected."""
+    """Rows by what became of them; read = labelled + empty + rejected + forgotten."""
 
     scored: int = 0
     truncated: int = 0
     empty: int = 0
     rejected: int = 0
+    forgotten: int = 0  # labelled once, and removed for good
     tokens: int = 0  # of the rows with text, those left out by truncation not among them
     unknown_tokens: int = 0  # of them, [UNK]
     emotions: dict[str, int] = field(default_factory=dict)
@@ -48,7 +50,7 @@ class Counts:
     @property
     def read(self) -> int:
         """Rows of the input."""
-        return self.written + self.rejected
+        return self.written + self.rejected + self.forgotten
 
     @property
     def median_confidence(self) -> float | None:
@@ -60,6 +62,11 @@ class Counts:
                 return (bin_ + 0.5) / CONFIDENCE_BINS
         return None
 
+    def told(self) -> dict[str, Any]:
+        """What run.json says of them."""
+        names = ("read", "labelled", "truncated", "empty", "rejected", "forgotten", "emotions", "median_confidence")
+        return {name: getattr(self, name) for name in names}
+
     def as_json(self) -> dict[str, Any]:
         """Plain values; the histogram as one text of numbers, which is read several times as fast as a list."""
         return {**asdict(self), "confidences": " ".join(map(str, self.confidences))}
@@ -69,7 +76,8 @@ class Counts:
         """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it holds no counts."""
         emotions = {sys.intern(name): rows for name, rows in plain["emotions"].items()}
         counts = cls(**{**plain, "emotions": emotions, "confidences": _compact(_bins(plain["confidences"]))})
-        rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, *counts.emotions.values()]
+        rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, counts.forgotten]
+        rows += counts.emotions.values()
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
             raise ValueError("a count that is no number")
@@ -81,6 +89,7 @@ class Counts:
         self.truncated += other.truncated
         self.empty += other.empty
         self.rejected += other.rejected
+        self.forgotten += other.forgotten
         self.tokens += other.tokens
         self.unknown_tokens += other.unknown_tokens
         for emotion, rows in other.emotions.items():

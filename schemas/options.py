@@ -67,6 +67,10 @@ class ScoreOptions:
     memo: str | None = None  # file in which the memo is kept between runs
     time_column: str | None = None  # this and the next are kept in run.json for reports
     speaker_column: str | None = None
+    mask_pii: bool | None = None  # in the text column and in rejects; None: in rejects alone
+    drop_text: bool = False  # leave the text column out
+    hash_columns: tuple[str, ...] = ()  # columns whose values are replaced by keyed hashes
+    hash_key_file: str | None = None  # None: the key is in EMOJOB_HASH_KEY
     ray_address: str | None = None  # of a cluster; None: RAY_ADDRESS, or one of this machine alone
     ray_cores: int | None = None  # of each labeller on nodes without a GPU; None: what suits the nodes
 

@@ -11,7 +11,14 @@ from schemas.errors import OptionError
 
 _T = TypeVar("_T")
 
-_KINDS = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false", dict: "a table"}
+_KINDS = {
+    str: "a text in quotes",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a table",
+    list: "a list",
+}
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
@@ -22,7 +29,8 @@ def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
     types = typing.get_type_hints(kind)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     expected = {field.name: _plain_type(types[field.name]) for field in fields}
-    optional = {field.name for field in fields if field.default is not dataclasses.MISSING}
+    missing = dataclasses.MISSING
+    optional = {one.name for one in fields if one.default is not missing or one.default_factory is not missing}
     check_keys(where, table, expected, compare, optional)
     values = {key: float(value) if expected[key] is float else value for key, value in table.items()}
     return kind(**values)

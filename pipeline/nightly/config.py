@@ -51,6 +51,7 @@ class OutputConfig:
     figures: str | None = None
     language: str = "en"
     keep_days: int = 400
+    mask_pii: bool = True
 
     def __post_init__(self) -> None:
         if not self.archive.strip():
@@ -78,6 +79,10 @@ class ScoreConfig:
     max_length: int = ModelOptions.max_length
     max_rejects: str = ScoreOptions.max_rejects
     memo: str | None = None
+    mask_pii: bool | None = None
+    drop_text: bool = ScoreOptions.drop_text
+    hash_columns: list[str] = field(default_factory=list)
+    hash_key_file: str | None = None
     ray_address: str | None = None
     ray_cores: int | None = None
 
@@ -96,6 +101,10 @@ class ScoreConfig:
             time_column=self.time_column,
             speaker_column=self.speaker_column,
             memo=self.memo,
+            mask_pii=self.mask_pii,
+            drop_text=self.drop_text,
+            hash_columns=tuple(map(str, self.hash_columns)),
+            hash_key_file=self.hash_key_file,
             ray_address=self.ray_address,
             ray_cores=self.ray_cores,
         )
@@ -147,9 +156,9 @@ class MonitoringConfig:
 
 @dataclass(frozen=True)
 class NightlyConfig:
-    """A whole configuration. place: the folder that relative paths begin in."""
+    """A whole configuration. file: that it was read from, absolute; relative paths begin in its folder."""
 
-    place: Path
+    file: Path
     input: InputConfig
     output: OutputConfig
     score: ScoreConfig = field(default_factory=ScoreConfig)
@@ -165,7 +174,7 @@ class NightlyConfig:
 
     def named(self, given: str) -> Place:
         """A path of the configuration, absolute, or the place of a URL. Raises OptionError."""
-        return within(self.place, given)
+        return within(self.file.parent, given)
 
     @property
     def archive(self) -> Place:
@@ -174,8 +183,8 @@ class NightlyConfig:
 
     def score_options(self) -> ScoreOptions:
         """[score] as the options of a scoring run, its paths absolute."""
-        memo = self.path(self.score.memo)
-        return replace(self.score.options(), memo=str(memo) if memo else None)
+        memo, key = self.path(self.score.memo), self.path(self.score.hash_key_file)
+        return replace(self.score.options(), memo=str(memo) if memo else None, hash_key_file=str(key) if key else None)
 
     def model_options(self) -> ModelOptions:
         """[score] as the options of its model; a folder's path absolute, a hub's name as it is."""
@@ -189,7 +198,7 @@ class NightlyConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {name: value for name, value in asdict(self).items() if name != "place"}
+        return {name: value for name, value in asdict(self).items() if name != "file"}
 
 
 _SECTIONS = {
@@ -218,7 +227,7 @@ def read_config(file: Path) -> NightlyConfig:
         }
     except OptionError as error:
         raise OptionError(f"{file}: {error}") from None
-    return NightlyConfig(file.resolve().parent, **sections)
+    return NightlyConfig(file.resolve(), **sections)
 
 
 def template() -> str:

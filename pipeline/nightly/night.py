@@ -13,11 +13,12 @@ from pipeline import atomic, memo_file
 from pipeline.archive import open_archive
 from pipeline.inputs import InputFile
 from pipeline.lock import lock
-from pipeline.nightly.config import NightlyConfig
+from pipeline.nightly.config import NightlyConfig, read_config
 from pipeline.nightly.days import Calendar, Day, files_of
 from pipeline.nightly.drift import Drift, drift
 from pipeline.output import Output, refuse_foreign
 from pipeline.page import check_drawable
+from pipeline.permissions import no_wider_than
 from pipeline.places import Place, writing
 from pipeline.report.figures import ReportOptions, make_figures
 from pipeline.report.page import render_report
@@ -100,7 +101,7 @@ def run_night(
     stays as it is.
     """
     _check(config)
-    with writing(config.archive), _held(config.archive):
+    with writing(config.archive), no_wider_than(file.path for file in files_of(config, day)), _held(config.archive):
         state = _read_state(config.archive)
         calendar = Calendar(config, state)
         files = [file for file in files_of(config, day) if not _too_old(calendar, file, day, config)]
@@ -114,12 +115,8 @@ def run_night(
         output.read_markers()
         _tell(night, output, before, calendar)
         _remove_old(output, calendar, day, config, night)
-        _write_state(config.archive, state)
-        days = calendar.counts(output.markers)
-        night.counts = days.get(day, Counts())
-        night.drift = drift(days, day, config.drift)
-        if output.markers:
-            _write_report(config, night)
+        _write_state(config, state, day)
+        _judge(night, output, calendar, config)
         return night
 
 
@@ -232,17 +229,48 @@ def _remove_old(output: Output, calendar: Calendar, day: Day, config: NightlyCon
 # -- what is written ---------------------------------------------------------------------------------------------------
 
 
+def remake_report(archive: Place) -> list[Place]:
+    """Make the report and the figures of an archive's last night anew, as its configuration says; what was written.
+
+    Nothing where no night was of this archive. Raises OptionError where the configuration is there no more, and what
+    `make_figures` raises.
+    """
+    kept = atomic.read_json(archive / "_emojob" / _STATE)
+    if not isinstance(kept.get("config"), str) or not isinstance(kept.get("day"), str):
+        return []
+    config, day = read_config(Path(kept["config"])), Day.fromisoformat(kept["day"])
+    if config.archive.resolve() != archive.resolve():
+        return []
+    output = Output(archive)
+    output.read_markers()
+    night = Night(day, 0)
+    _judge(night, output, Calendar(config, _read_state(archive)), config)
+    return night.written
+
+
+def _judge(night: Night, output: Output, calendar: Calendar, config: NightlyConfig) -> None:
+    """Compare the night's day with those before it, and make the report of all of them."""
+    days = calendar.counts(output.markers)
+    night.counts = days.get(night.day, Counts())
+    night.drift = drift(days, night.day, config.drift)
+    if output.markers:
+        _write_report(config, night)
+
+
 def _write_report(config: NightlyConfig, night: Night) -> None:
     """Make the report anew; a file that would be the same is left as it is."""
     if not (config.output.report or config.output.figures):
         return
-    figures = make_figures(open_warehouse(config.archive), ReportOptions(time_zone=config.score.time_zone))
+    warehouse = open_warehouse(config.archive)
+    options = ReportOptions(time_zone=config.score.time_zone, mask_pii=config.output.mask_pii)
+    figures = make_figures(warehouse, options)
     figures.drift = night.drift.as_json() if night.drift else {}
-    if config.output.report:
-        page = render_report(figures, config.output.language)
-        _write_changed(config.named(config.output.report), page, night)
-    if config.output.figures:
-        _write_changed(config.named(config.output.figures), atomic.json_bytes(figures.as_json()), night)
+    with no_wider_than(piece.file for piece in warehouse.pieces):
+        if config.output.report:
+            page = render_report(figures, config.output.language)
+            _write_changed(config.named(config.output.report), page, night)
+        if config.output.figures:
+            _write_changed(config.named(config.output.figures), atomic.json_bytes(figures.as_json()), night)
 
 
 def _write_changed(place: Place, content: bytes, night: Night) -> None:
@@ -292,6 +320,8 @@ def _read_state(archive: Place) -> dict[str, str]:
     return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}
 
 
-def _write_state(archive: Place, seen: dict[str, str]) -> None:
-    if seen and seen != _read_state(archive):
-        atomic.write_json(archive / "_emojob" / _STATE, {"format": 1, "seen": seen})
+def _write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
+    place = config.archive / "_emojob" / _STATE
+    now = {"format": 1, "seen": seen, "day": day.isoformat(), "config": str(config.file)}
+    if now != atomic.read_json(place):
+        atomic.write_json(place, now)

@@ -88,8 +88,10 @@ def write_metrics(file: Path, night: Night) -> None:
     if file.exists() and file.read_bytes() == content:
         os.utime(file)  # it is as fresh as this night
         return
+    mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)
-    file.chmod(0o644)  # the exporter is another user
+    if mode is not None:
+        file.chmod(mode & 0o777)  # the exporter is another user, who was let in once
 
 
 def _escaped(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from duckdb import ColumnExpression
 
 from pipeline.columns import listed
 from pipeline.database import open_database, rows_of, run, store
+from pipeline.pii.masking import mask_texts
 from pipeline.warehouse import Warehouse
 from schemas.errors import ColumnError, OptionError
 
@@ -37,6 +39,7 @@ class ReportOptions:
 
     by: str | None = None
     time_zone: str | None = None
+    mask_pii: bool = True
 
     def __post_init__(self) -> None:
         if self.by is not None and not self.by.strip():
@@ -98,7 +101,9 @@ def make_figures(warehouse: Warehouse, options: ReportOptions | None = None) -> 
             _add_times(db, figures)
         if warehouse.conversation_column is not None:
             _add_conversations(db, figures)
-        return figures
+    if options.mask_pii:
+        _mask(figures)
+    return figures
 
 
 def latest(days: Rows) -> dict[str, Any]:
@@ -189,6 +194,17 @@ def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     names = db.table("to_look_at").columns
     found = [dict(zip(names, row, strict=True)) for row in chosen]
     figures.to_look_at = [{**row, "utterances": told.get(row["conversation"], [])} for row in found]
+
+
+def _mask(figures: Figures) -> None:
+    """Mask personal data wherever the archive's own values are shown."""
+    rows = [*figures.typical, *figures.uncertain, *itertools.chain.from_iterable(figures.breakdowns.values())]
+    rows += figures.to_look_at
+    rows += [said for row in figures.to_look_at for said in row["utterances"]]
+    for name in ("text", "conversation", "speaker", "value"):
+        having = [row for row in rows if isinstance(row.get(name), str)]
+        for row, masked in zip(having, mask_texts([row[name] for row in having]), strict=True):
+            row[name] = masked
 
 
 def _plain(value: Any) -> Any:

@@ -283,7 +283,7 @@ def test_a_night_on_a_cluster_keeps_what_labellers_remember(nodes, model, tmp_pa
     log, memo = tmp_path / "2026-10-01.csv", tmp_path / "memo"
     log.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(300)))
     config = NightlyConfig(
-        tmp_path,
+        tmp_path / "night.toml",
         InputConfig("{date}.csv"),
         OutputConfig("out"),
         ScoreConfig(

@@ -5,6 +5,6 @@ SELECT
     least(length(text) // 10 * 10, 200)::INTEGER AS characters,
     count(*) AS rows
 FROM utterances
-WHERE emotion IS NOT NULL
+WHERE emotion IS NOT NULL AND text IS NOT NULL
 GROUP BY ALL
 ORDER BY emotion, characters

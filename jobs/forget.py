@@ -1,0 +1,53 @@
+"""`emojob forget`: take rows out of a labelled archive for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.options import PLACE, SETTINGS, debug_option
+from jobs.terminal import note, plain
+from pipeline.places import Place
+
+if TYPE_CHECKING:
+    from pipeline.forgetting import Forgotten
+
+
+@click.command(context_settings=SETTINGS, short_help="Remove rows for good, such as a person's.")
+@click.argument("out", metavar="OUT", type=PLACE)
+@click.option("--where", metavar="CONDITION", required=True, help="In SQL, over the columns of `labelled`.")
+@click.option("--memo", "memos", multiple=True, metavar="FILE", help="A memo to remove beside the one OUT names.")
+@click.option("--dry-run", is_flag=True, help="Count the rows; remove nothing.")
+@debug_option
+def forget(out: Place, where: str, memos: tuple[str, ...], dry_run: bool) -> None:
+    """Remove rows from OUT, what `emojob score` wrote, for good: all of them or, where something fails, none.
+
+    \b
+    emojob forget OUT --where "conversation_id = 'c-1042'"
+    emojob forget OUT --where "speaker = '홍길동' AND said_at < DATE '2026-01-01'"
+
+    The counts are brought up to date, the memo is removed, and a nightly job's report is made anew. The inputs are not
+    touched: remove the rows there as well, or an input that changes brings them back.
+    """
+    from pipeline.forgetting import forget as forget_rows
+
+    found = forget_rows(out, where, memos, dry_run, note)
+    click.echo(_came_to(found, dry_run))
+    if found.rows and not dry_run:
+        for memo in found.memos:
+            click.echo(f"  removed  {plain(str(memo))}, which tells of texts; the next run begins a new one")
+        click.echo("  next     remove the rows from the inputs, and reports, sheets and exports that you made of them")
+    if found.rejected:
+        s = "s" * (found.rejected != 1)
+        click.echo(f"  not searched: {found.rejected:,} row{s} that could not be read, in rejects.parquet")
+
+
+def _came_to(found: Forgotten, dry_run: bool) -> str:
+    if not found.rows:
+        return f"no row is so; all {found.left:,} rows are there"
+    parts = f"{found.parts:,} part{'s' * (found.parts != 1)}"
+    rows = f"{found.rows:,} row{'s' * (found.rows != 1)}"
+    if dry_run:
+        return f"{rows} in {parts} would be removed, {found.left:,} would be left"
+    return f"{rows} in {parts} removed for good, {found.left:,} are left"

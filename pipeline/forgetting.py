@@ -1,0 +1,204 @@
+"""Rows taken out of a labelled archive for good, such as those of a person who asks for it.
+
+Parts that hold such rows are written anew without them and exchanged for the old ones all at once (exchange.py), so
+that either all of the rows are there or none is. What was worked out from them goes as well: counts, the memo, a
+night's report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline import atomic, memo_file
+from pipeline.database import NUMBERS
+from pipeline.destination import work_folder
+from pipeline.exchange import successor, write_journal
+from pipeline.labelled import count_rows
+from pipeline.lock import alone_in
+from pipeline.output import Output, hold
+from pipeline.parts import ROW_GROUP, PartPlace
+from pipeline.permissions import no_wider_than
+from pipeline.places import Place, seekable, writing
+from pipeline.query import open_session
+from pipeline.warehouse import Warehouse, open_warehouse
+from schemas.errors import BusyError
+from schemas.manifest import FORMAT, Counts, PartMarker
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was removed.
+
+    rows: that are gone; left: that are still there; parts: that were written anew; memos: that were removed; rejected:
+    rows that could not be read when they were labelled, and so were not searched.
+    """
+
+    rows: int
+    left: int
+    parts: int
+    memos: tuple[Path, ...]
+    rejected: int
+
+
+def forget(
+    out: Place,
+    where: str,
+    memos: Sequence[str] = (),
+    dry_run: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+) -> Forgotten:
+    """Remove the rows of the labelled archive `out` for which a condition of SQL is true.
+
+    where: over the columns of the view `labelled`; memos: files of --memo to remove, beside the one that run.json
+    names; dry_run: count alone. Raises OutputError where `out` is no labelled archive, OptionError where the condition
+    is none, BusyError where a run holds `out`, StorageError where it cannot be written; then nothing is changed.
+    """
+    with writing(out):
+        if out.is_dir():
+            with hold(out) as output:
+                return _forget(output, out, where, memos, dry_run, note)
+        warehouse = open_warehouse(out)  # tells what is wrong with it
+        if work_folder(out).exists():
+            raise BusyError(f"a run into {out} was begun and has not ended: let the same command end first")
+        with hold(work_folder(out)):
+            return _forget_in_file(warehouse, where, memos, dry_run)
+
+
+def _forget(
+    output: Output, out: Place, where: str, memos: Sequence[str], dry_run: bool, note: Callable[[str], None]
+) -> Forgotten:
+    warehouse = open_warehouse(out)
+    found = _matching(warehouse, where)
+    markers = {marker.part: marker for marker in output.markers}
+    rows, all_rows = sum(map(len, found.values())), sum(marker.counts.written for marker in output.markers)
+    files = _memos(warehouse, memos)
+    rejected = sum(marker.counts.rejected for marker in output.markers)
+    if dry_run or not rows:
+        return Forgotten(rows, all_rows - rows if dry_run else all_rows, len(found), (), rejected)
+    with no_wider_than(piece.file for piece in warehouse.pieces):
+        new = {}
+        for place, gone in found.items():
+            old = markers[place.name]
+            new[PartPlace(out, place.stem).name] = _without(warehouse, PartPlace(out, place.stem), old, gone)
+        _remove_memos(files)  # before the rows: after a kill the same command finds them again
+        write_journal(out, new)
+        output.read_markers()
+        output.finish_exchange()
+        _remake_report(out, note)
+    return Forgotten(rows, all_rows - rows, len(found), tuple(files), rejected)
+
+
+def _matching(warehouse: Warehouse, where: str) -> dict[Place, Rows]:
+    """The numbers of the rows for which the condition is true, from 0 in each file that has any."""
+    found: dict[int, list[Rows]] = {}
+    with open_session(warehouse, numbered=True) as session:
+        answer = session.ask(f"SELECT {NUMBERS} FROM numbered WHERE ({where}\n)")  # noqa: S608 - it can only read
+        for batch in answer.batches:
+            parts, rows = (column.to_numpy(zero_copy_only=False).astype(np.int64) for column in batch.columns)
+            for part in np.unique(parts).tolist():
+                found.setdefault(part, []).append(rows[parts == part])
+    return {warehouse.pieces[part].file: np.sort(np.concatenate(some)) for part, some in sorted(found.items())}
+
+
+def _without(warehouse: Warehouse, place: PartPlace, old: PartMarker, gone: Rows) -> PartMarker:
+    """Write a part anew without some rows, beside the old one; its marker, which is not written."""
+    new = successor(place)
+    counts = _counted(place.part, warehouse, gone, old.counts)
+    with atomic.draft(new.part) as draft:
+        _copy(place.part, draft, gone)
+    if old.counts.rejected:
+        atomic.write_bytes(new.rejects, place.rejects.read_bytes())
+    return replace(old, part=new.part.name, part_bytes=new.part.stat().st_size, counts=counts, format=FORMAT)
+
+
+def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
+    file, old = warehouse.place, Counts.from_json(warehouse.run["all_counts"])
+    gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
+    if dry_run or not len(gone):
+        return Forgotten(len(gone), old.written - len(gone), int(len(gone) > 0), (), old.rejected)
+    files = _memos(warehouse, memos)
+    with no_wider_than([file]):
+        _remove_memos(files)
+        counts = _counted(file, warehouse, gone, old)
+        metadata = dict(pq.read_schema(seekable(file)).metadata)
+        about = json.loads(metadata[b"emojob"])
+        about["run"] |= {"counts": counts.told(), "all_counts": counts.as_json()}
+        about["format"] = FORMAT
+        metadata[b"emojob"] = json.dumps(about, ensure_ascii=False).encode()
+        with atomic.draft(file) as draft:
+            _copy(file, draft, gone, metadata)
+    return Forgotten(len(gone), counts.written, 1, tuple(files), old.rejected)
+
+
+# -- the rows that stay ------------------------------------------------------------------------------------------------
+
+
+def _counted(file: Place, warehouse: Warehouse, gone: Rows, old: Counts) -> Counts:
+    """What the rows that stay come to. Tokens stay as they were counted, for the texts are not tokenized again."""
+    counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(gone), tokens=old.tokens)
+    counts.unknown_tokens = old.unknown_tokens
+    names = (f"{warehouse.prefix}emotion", f"{warehouse.prefix}confidence", warehouse.status_column)
+    with pq.ParquetFile(seekable(file)) as parquet:
+        for table in _staying(parquet, gone, names):
+            counts.add(count_rows(table, names, warehouse.labels))
+    return counts
+
+
+def _copy(file: Place, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, bytes] | None = None) -> None:
+    with pq.ParquetFile(seekable(file)) as parquet:
+        schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
+        with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
+            for table in _staying(parquet, gone):
+                if len(table):
+                    writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=ROW_GROUP)
+
+
+def _staying(parquet: pq.ParquetFile, gone: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a file that are not gone, a row group at a time."""
+    first = 0
+    for group in range(parquet.num_row_groups):
+        table = parquet.read_row_group(group, columns and list(columns))
+        kept = np.ones(len(table), np.bool_)
+        kept[gone[np.searchsorted(gone, first) : np.searchsorted(gone, first + len(table))] - first] = False
+        first += len(table)
+        yield table.filter(pa.array(kept))
+
+
+# -- what was worked out from them -------------------------------------------------------------------------------------
+
+
+def _memos(warehouse: Warehouse, given: Sequence[str]) -> list[Path]:
+    """The memos to remove that are there: those given, and the one that the archive was labelled with."""
+    options = warehouse.run.get("options")
+    named = options.get("memo") if isinstance(options, dict) else None
+    files = [memo_file.find(one) for one in given]
+    if isinstance(named, str) and Path(named).parent.is_dir():
+        files.append(memo_file.find(named))
+    return [file for file in dict.fromkeys(files) if file.is_file()]
+
+
+def _remove_memos(files: Sequence[Path]) -> None:
+    """A memo tells whether a text was labelled, and which of its texts are whose cannot be told, so it goes whole."""
+    for file in files:
+        with alone_in(file.parent):
+            memo_file.refuse_other(file)
+            file.unlink(missing_ok=True)
+            atomic.sync_folder(file.parent)
+
+
+def _remake_report(out: Place, note: Callable[[str], None]) -> None:
+    """Make the report anew that a nightly job made of the archive, which shows utterances."""
+    from pipeline.nightly.night import remake_report
+
+    for place in remake_report(out):
+        note(f"made anew: {place}")

@@ -1,0 +1,1 @@
+"""Personal data in texts: found without a loop over them, and masked."""

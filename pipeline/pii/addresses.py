@@ -1,0 +1,103 @@
+"""Addresses down to the number of a house or a lot, told by the names of Korea's districts before them.
+
+The form is that of 도로명주소법 (road and number) and of the lot numbers before it: districts, then a road (로, 길) or
+a neighbourhood (동, 리, 가), then a number, then what there is of building, floor and room. Names: districts.txt.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+
+import numpy as np
+import polars as pl
+
+from pipeline.pii.folding import Mask, has, points, sizes
+from pipeline.pii.groups import Groups
+from pipeline.pii.spans import Spans
+from schemas.pii import ADDRESS
+
+_BEFORE, _BEHIND = 48, 80  # characters of an address before its number and behind it
+_ENDS = "로길동리가하산"  # what stands before the number: a road, a neighbourhood, 지하, 산
+
+# a road, with the number of its branch, or a neighbourhood, with that of its part
+_STREET = r"(?:[가-힣A-Za-z0-9.]{1,12}(?:로|길)(?:\s?\d{1,4}(?:번|가|번안)?길)?|[가-힣]{1,6}\d{0,2}(?:동|리|가))"
+_BELOW = r"\s?(?:지하\s?|산\s?)?$"
+_BARE_LOT = r"(?:^|[^가-힣])((?:[가-힣]{2,5}\d?동|[가-힣]{1,5}\d가)\s?)$"
+_BARE_ROAD = r"(?:^|[^가-힣])([가-힣]{2,8}(?:로|길)(?:\s?\d{1,4}(?:번|가|번안)?길)?\s?)$"
+_CALLED = r"(?:주소|배송지|도로명|지번|거주지|사는\s?곳)[^0-9]{0,20}$"
+
+_NUMBER = r"^(\d{1,5}(?:\s?-\s?\d{1,4})?(?:\s?(?:번지|번안길|번길|길)(?:\s?\d{1,4}(?:-\d{1,4})?)?)?)"
+_LOT = r"^(?:\d{2,5}-\d{1,4}|\d{1,5}(?:-\d{1,4})?\s?번지)"
+_ALLEY = r"^\d{1,4}\s?번(?:안)?길\s?\d"
+# what a number that is none of a house counts
+_UNIT = (
+    r"^(?:\d|[동층호]|\s?(?:개|명|원|시간|시|분|초|일|월|년|주|살|세|인|차|건|장|잔|병|대|만|천|백|억|쪽|회|번|호선|호차|위|등"
+    r"|점|배|킬로|미터|센티|그램|리터|도|퍼|키로|km|kg|cm|m|g|%|출구|박|끼|킬|마리|마디|곡|편|권|가구|가지|채|평|종|단|급|강))"
+)
+_BUILDING = (
+    "아파트|빌라|오피스텔|빌딩|타워|맨션|주택|하우스|하이츠|상가|연립|APT|apt|캐슬|자이|파크|힐스|단지|푸르지오|래미안|이편한세상"
+    "|아이파크|더샵|롯데캐슬|센터|프라자|플라자|스퀘어|기숙사|원룸|고시원|마을"
+)
+_DETAIL = (
+    r"^((?:\s?\([^()]{1,30}\))?"
+    rf"(?:,?\s?[가-힣A-Za-z0-9]{{0,15}}(?:{_BUILDING})(?:\s?\d{{1,2}}(?:차|단지))?"
+    r"|,?\s?[가-힣A-Za-z]{2,12}(?:\s?\d{1,2}(?:차|단지))?\s?\d{1,4}동)?"
+    r"(?:,?\s?(?:제\s?)?[0-9A-Za-z가나다라]{1,4}동)?"
+    r"(?:,?\s?(?:지하\s?|B)?\d{1,3}층)?"
+    r"(?:,?\s?B?\d{1,5}(?:-\d{1,3})?호)?"
+    r"(?:\s?\([^()]{1,30}\))?)"
+)
+
+
+def find_addresses(groups: Groups, spans: Spans) -> None:
+    """Addresses; one that names no district counts where it is written as nothing else is, or is called an address."""
+    first = np.flatnonzero(_stands_behind_a_name(groups))
+    first = first[spans.free(groups.starts[first], groups.stops[first])]
+    if not len(first):
+        return
+    at = groups.starts[first]
+    tails = groups.folded.behind(at, _BEHIND)
+    numbers = sizes(tails.str.extract(_NUMBER))
+    rests = tails.str.slice(pl.Series(numbers))
+    good = ~has(rests, _UNIT)
+    at, tails, rests, numbers = at[good], tails.filter(good), rests.filter(good), numbers[good]
+    heads = groups.folded.before(at, _BEFORE)
+    begins = sizes(heads.str.extract(_districted()))
+    lots, roads = sizes(heads.str.extract(_BARE_LOT)), sizes(heads.str.extract(_BARE_ROAD))
+    bare = np.where(has(tails, _LOT), lots, -1)
+    bare = np.where((bare < 0) & (has(tails, _ALLEY) | has(heads, _CALLED)), np.maximum(lots, roads), bare)
+    begins = np.where(begins > 0, begins, bare)
+    ends = numbers + sizes(rests.str.extract(_DETAIL).str.strip_chars_end())
+    good = begins > 0
+    spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
+
+
+def _stands_behind_a_name(groups: Groups) -> Mask:
+    """Which groups of digits have 로, 길, 동, ... before them, with a space between or none."""
+    near = groups.char_before(np.arange(len(groups)))
+    far = np.append(np.zeros(2, np.uint16), groups.folded.chars)[groups.starts]
+    ends = points(_ENDS)
+    found: Mask = (np.isin(near, ends) | ((near == ord(" ")) & np.isin(far, ends))) & (groups.sizes <= 5)
+    return found
+
+
+@functools.cache
+def _districted() -> str:
+    """Districts, then a road or a neighbourhood, up to a number."""
+    provinces: list[str] = []
+    names: set[str] = set()
+    for line in (files("pipeline.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            province, _, within = line.partition(":")
+            provinces += province.split()
+            names |= set(within.split())
+    province = rf"(?:{_one_of(provinces)})(?:특별자치시|특별자치도|특별시|광역시|자치시|자치도|시|도)?"
+    short = {name[:-1] for name in names if len(name) > 2}
+    district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
+    town = r"(?:[가-힣]{1,5}(?:읍|면)\s?)?"
+    return rf"(?:^|[^가-힣])((?:{province}\s?{district}{{0,3}}|{district}{{1,3}}){town}{_STREET}{_BELOW})"
+
+
+def _one_of(names: list[str] | set[str]) -> str:
+    return "|".join(sorted(names, key=lambda name: (-len(name), name)))

@@ -1,0 +1,23 @@
+"""Kinds of personal data that are masked, each by the words that stand in its place."""
+
+from __future__ import annotations
+
+RESIDENT = "주민등록번호"
+FOREIGNER = "외국인등록번호"
+PHONE = "전화번호"
+CARD = "카드번호"
+ACCOUNT = "계좌번호"
+EMAIL = "이메일"
+PASSPORT = "여권번호"
+LICENCE = "운전면허번호"
+BUSINESS = "사업자등록번호"
+ADDRESS = "주소"
+URL = "URL"
+
+#: All kinds. Where two could be meant, the one that stands first here is.
+KINDS = (URL, EMAIL, RESIDENT, FOREIGNER, LICENCE, CARD, PHONE, BUSINESS, PASSPORT, ACCOUNT, ADDRESS)
+
+
+def placeholder(kind: str) -> str:
+    """What stands in a masked text where personal data of a kind stood."""
+    return f"[{kind}]"
