@@ -32,7 +32,7 @@ _NEAR = 24  # characters in which a word tells what a number is
 
 # What a number is of that is of no person, right before it.
 _THING = (
-    r"(?i)(?:(?:주문|배송|승인|예약|접수|상품|제품|품목|관리|일련|시리얼|모델|쿠폰|증권|참조|거래|인증|결제|영수증|등기|사건|문서|회차"
+    r"(?i)(?:(?:주문|배송|승인|예약|접수|상품|제품|품목|관리|일련|시리얼|모델|쿠폰|증권|참조|거래|결제|영수증|등기|사건|문서|회차"
     r"|당첨|추적|조회|발행|발주|재고|자재|부품|티켓|바우처|포인트|사번|학번|고객|회원|문의|order|tracking|item)"
     r"\s*(?:번호|코드|넘버|no\.?|id|number)"
     r"|송장(?:번호)?|바코드|모델명|품번|시리얼|isbn|s/?n|imei|코드)\s*[은는이가도:#=(\[]*\s*$"
@@ -62,7 +62,8 @@ _BANK_BEHIND = (
     rf"(?i)^(?:[\s(,/\[]{{0,3}}(?:(?:{_CLEAR})|(?:{_DOUBTFUL})(?:은행|뱅크|계좌|[),./\]]|이에요|예요|이요|요|입니다|으로|로|$))"
     r"|[^0-9]{0,4}(?:계좌|통장))"
 )
-_NO_BANK_BEFORE, _NO_BANK_BEHIND = r"카드[^0-9]{0,12}$", rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
+_NO_BANK_BEFORE = r"(?:카드|소포|등기|택배|우편|보험)[^0-9]{0,12}$"
+_NO_BANK_BEHIND = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
 
 _FIRST_UNCHECKED = 201005  # born from here on, a resident has a number without a check digit
 
@@ -110,7 +111,7 @@ def _residents(groups: Groups, spans: Spans) -> None:
     apart = groups.numbers(((6, 6), (7, 7)), DASH | SPACE | DOT)
     glued = groups.numbers(((13, 13),))
     for found, is_glued in ((apart, False), (glued, True)):
-        found = found.of(_is_birthday(found) & ~_is_lettered(groups, found))
+        found = found.of(_is_birthday(found) & ~_is_letter(groups.char_behind(found.first + found.groups - 1)))
         sex = found.digits[:, 6]
         weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
         native = (sex >= 1) & (sex <= 4)
@@ -118,7 +119,7 @@ def _residents(groups: Groups, spans: Spans) -> None:
         checked = found.digits[:, 12] == np.where(native, 11 - weighed, 13 - weighed) % 10
         year = datetime.date.today().year % 100
         young = (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= year) & np.isin(sex, (3, 4, 7, 8))
-        good = checked | young
+        good = checked | (young & ~_is_letter(groups.char_before(found.first)))
         good |= _near(groups, found, _RESIDENT, ~good)
         good &= ~_near(groups, found, _THING, good & is_glued)
         _add(groups, spans, RESIDENT, found.of(good & native))
@@ -161,18 +162,22 @@ def _businesses(groups: Groups, spans: Spans) -> None:
 
 
 def _passports(groups: Groups, spans: Spans) -> None:
-    chars = groups.folded.chars
-    old = groups.numbers(((8, 8),), alone=False)
-    for found in (old, _split_by_letter(groups)):
-        letter = groups.char_before(found.first)
-        begins = groups.starts[found.first] - 1
-        before = np.append(0, chars)[begins]  # the character before the letter
-        single = ~_is_letter(before) & ~((before >= ord("0")) & (before <= ord("9"))) & (before != ord("-"))
-        kind = np.isin(letter | 0x20, list(map(ord, "msrdgo")))
-        behind = groups.char_behind(found.first + found.groups - 1)
-        found = found.of(single & kind & (begins >= 0) & ~_is_letter(behind) & (behind != ord("-")))
-        good = ~has(groups.folded.before(groups.starts[found.first] - 1, _NEAR), _THING)
-        _add(groups, spans, PASSPORT, found.of(good | _near(groups, found, _PASSPORT, ~good)), back=1)
+    for found in (groups.numbers(((8, 8),), alone=False), _split_by_letter(groups)):
+        for spaces in (0, 1):
+            letters = groups.starts[found.first] - 1 - spaces
+            letter, before = (_chars_at(groups, letters - back) for back in (0, 1))
+            good = np.isin(letter | 0x20, list(map(ord, "msrdgo"))) & ~_is_letter(before) & (before != ord("-"))
+            good &= ~((before >= ord("0")) & (before <= ord("9")))
+            good &= (groups.char_before(found.first) == ord(" ")) if spaces else True
+            behind = groups.char_behind(found.first + found.groups - 1)
+            some = found.of(good & ~_is_letter(behind) & (behind != ord("-")))
+            told = ~has(groups.folded.before(groups.starts[some.first] - 1, _NEAR), _THING) & (spaces == 0)
+            _add(groups, spans, PASSPORT, some.of(told | _near(groups, some, _PASSPORT, ~told)), back=1 + spaces)
+
+
+def _chars_at(groups: Groups, places: Rows) -> np.typing.NDArray[np.uint16]:
+    """The characters at some places; 0 before the first one."""
+    return np.where(places >= 0, groups.folded.chars[np.maximum(places, 0)], 0).astype(np.uint16)
 
 
 def _split_by_letter(groups: Groups) -> Numbers:
@@ -278,8 +283,8 @@ def _code_size(found: Numbers) -> Rows:
     """Digits of the area code or service that a number begins with; 0 where it begins with none."""
     two, three, four = found.value(0, 2), found.value(0, 3), found.value(0, 4)
     area = ((three >= 31) & (three <= 33)) | ((three >= 41) & (three <= 44)) | ((three >= 51) & (three <= 55))
-    area |= ((three >= 61) & (three <= 64)) | (three == 70) | (three == 80)
-    personal = (four >= 500) & (four <= 509) & (found.digits[:, 0] == 0)
+    area |= ((three >= 61) & (three <= 64)) | (three == 70)
+    personal = (((four >= 500) & (four <= 509)) | (four == 303)) & (found.digits[:, 0] == 0)
     zero = found.digits[:, 0] == 0
     return np.where(personal, 4, np.where(zero & area, 3, np.where(zero & (two == 2), 2, 0)))
 
@@ -299,18 +304,20 @@ def _abroad(groups: Groups, spans: Spans) -> None:
     """+82 10-1234-5678, and how else the country stands before a number."""
     gaps = DASH | SPACE | DOT | BRACKET
     for count in (5, 4, 3, 2, 1):
-        found = groups.numbers(((1, 13),) * count, gaps)
-        found = found.of((found.size >= 10) & (found.size <= 13) & (found.value(0, 2) == 82))
-        found = found.of(~_is_letter(groups.char_before(found.first)))
+        found = groups.numbers(((1, 15),) * count, gaps)
+        found = found.of((found.size >= 10) & (found.size <= 15) & ~_is_letter(groups.char_before(found.first)))
         plus = groups.char_before(found.first) == ord("+")
-        digits = np.where(found.digits[:, 2:3] == 0, np.roll(found.digits, -1, 1), found.digits)
-        size = found.size - 2 - (found.digits[:, 2] == 0)
-        inland = Numbers(found.first, count, digits, size)
-        two, third = inland.value(2, 4), digits[:, 2]
-        mobile = np.isin(two, (10, 11, 16, 17, 18, 19)) & (size >= 9) & (size <= 10)
-        fixed = (third >= 2) & (third <= 7) & (size >= 8) & (size <= 10)
-        apart = count > 1
-        good = (plus & (mobile | fixed)) | (mobile & (apart | (found.size == 12)))
+        dialled = (found.value(0, 4) == 82) & ~plus  # 0082
+        digits = np.where(dialled[:, None], np.roll(found.digits, -2, 1), found.digits)
+        size = found.size - 2 * dialled
+        country = digits[:, 0].astype(np.int64) * 10 + digits[:, 1] == 82
+        trunk = digits[:, 2] == 0  # +82 (0)10
+        digits = np.where(trunk[:, None], np.roll(digits, -1, 1), digits)
+        inland = Numbers(found.first, count, digits, size - 2 - trunk)
+        third = digits[:, 2]
+        mobile = np.isin(inland.value(2, 4), (10, 11, 16, 17, 18, 19)) & (inland.size >= 9) & (inland.size <= 10)
+        fixed = (third >= 2) & (third <= 7) & (inland.size >= 8) & (inland.size <= 10)
+        good = country & (((plus | dialled) & (mobile | fixed)) | (mobile & ((count > 1) | (found.size == 12))))
         found, plus = found.of(good), plus[good]
         _add(groups, spans, PHONE, found.of(plus), back=1)
         _add(groups, spans, PHONE, found.of(~plus & ~_near(groups, found, _THING)))

@@ -13,7 +13,7 @@ _LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # RFC 5321, with a space at the sign
 
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.:-]{0,30})$"
 _URL = r"^(://[!-~가-힣]+)"
-_URL_TAIL = r"[가-힣.,;:!?)\]}>'\"]+$"  # of the sentence around it
+_URL_TAIL = r"[가-힣.,;:?)\]}>'\"]+$"  # of the sentence around it
 _CREDENTIAL = (
     r"^://[^/?#]*@|(?i)[?&#;](?:[\w-]*(?:token|secret|passw(?:or)?d|pwd|signature|credential|api[_-]?key|access[_-]?key"
     r"|auth(?:key|code)?|session(?:[_-]?id)?)|key|sid|sig|pw|jwt)=[^&\s]"
@@ -28,7 +28,10 @@ _SAID_DOMAIN = rf"^(골뱅이\s?(?:{_HOST}|{_SAID_HOST}))(?:[^A-Za-z0-9]|$)"
 _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _DIGIT = f"[0-9{_SAID}]"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})?"
-_SPOKEN = rf"^((?:[공영빵]{_PAUSE}일|01|0일){_PAUSE}[공영빵일육륙칠팔구016789](?:{_PAUSE}{_DIGIT}){{7,8}})"
+_MOBILE = rf"(?:[공영빵]{_PAUSE}일|01|0일){_PAUSE}[공영빵일육륙칠팔구016789]"
+_AREAS = ("삼일이삼", "사일이삼사", "오일이삼사오", "육일이삼사", "칠공영빵")
+_AREA = "|".join(["이", *(f"{code[0]}{_PAUSE}[{code[1:]}]" for code in _AREAS)])
+_SPOKEN = rf"^((?:{_MOBILE}|[공영빵]{_PAUSE}(?:{_AREA}))(?:{_PAUSE}{_DIGIT}){{7,8}})"
 _SPOKEN_WIDTH = 64  # characters of the longest one
 _FAR, _FEWEST_SAID = 16, 3  # characters from the first digit on, and how many of them are digits in words, at least
 
@@ -58,7 +61,7 @@ def find_emails(folded: Folded, spans: Spans) -> None:
 
 
 def find_spoken(folded: Folded, spans: Spans) -> None:
-    """Mobile numbers in words: 공일공 일이삼사 오육칠팔."""
+    """Telephone numbers in words: 공일공 일이삼사 오육칠팔."""
     at = folded.at("0공영빵")
     padded = np.append(folded.chars, np.zeros(_FAR, np.uint16))
     near = np.lib.stride_tricks.sliding_window_view(padded, _FAR)
