@@ -12,7 +12,7 @@ from importlib.resources import files
 import numpy as np
 import polars as pl
 
-from pipeline.pii.folding import Mask, has, points, sizes
+from pipeline.pii.folding import Mask, among, has, sizes
 from pipeline.pii.groups import Groups
 from pipeline.pii.spans import Spans
 from schemas.pii import ADDRESS
@@ -80,8 +80,7 @@ def _stands_behind_a_name(groups: Groups) -> Mask:
     """Which groups of digits have 로, 길, 동, ... before them, with a space between or none."""
     near = groups.char_before(np.arange(len(groups)))
     far = np.append(np.zeros(2, np.uint16), groups.folded.chars)[groups.starts]
-    ends = points(_ENDS)
-    found: Mask = (np.isin(near, ends) | ((near == ord(" ")) & np.isin(far, ends))) & (groups.sizes <= 5)
+    found: Mask = (among(near, _ENDS) | ((near == ord(" ")) & among(far, _ENDS))) & (groups.sizes <= 5)
     return found
 
 

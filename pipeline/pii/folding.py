@@ -40,7 +40,7 @@ class Folded:
 
     def at(self, characters: str) -> Places:
         """Where one of these characters stands."""
-        return np.flatnonzero(np.isin(self.chars, points(characters)))
+        return np.flatnonzero(among(self.chars, characters))
 
     def before(self, places: Places, most: int) -> pl.Series:
         """What stands before some places on the same line, at most so many characters."""
@@ -63,6 +63,8 @@ class Folded:
         return pl.Series(self.chars.astype("<u2").tobytes().decode("utf-16-le").split(BETWEEN))
 
     def _cut(self, line: Places, begin: Places, size: Places) -> pl.Series:
+        if not len(line):
+            return pl.Series(dtype=pl.String)
         frame = pl.DataFrame({"line": self._lines.gather(line), "begin": begin, "size": size})
         return frame.select(pl.col("line").str.slice(pl.col("begin"), pl.col("size"))).to_series()
 
@@ -72,14 +74,26 @@ def points(characters: str) -> NDArray[np.uint16]:
     return np.frombuffer(characters.encode("utf-16-le"), np.uint16)
 
 
+def among(chars: NDArray[np.uint16], characters: str) -> Mask:
+    """Which of these characters are among some."""
+    return _are(characters)[chars]
+
+
+@functools.cache
+def _are(characters: str) -> Mask:
+    table = np.zeros(0x10000, np.bool_)
+    table[points(characters)] = True
+    return table
+
+
 def sizes(found: pl.Series) -> Places:
     """Characters of each text; -1 for null."""
-    return found.str.len_chars().cast(pl.Int64).fill_null(-1).to_numpy()
+    return found.str.len_chars().cast(pl.Int64).fill_null(-1).to_numpy() if len(found) else np.zeros(0, np.int64)
 
 
 def has(texts: pl.Series, pattern: str) -> Mask:
     """In which texts there is such a thing. pattern: as Rust's regex has it, without a look behind or ahead."""
-    return texts.str.contains(pattern).to_numpy()
+    return texts.str.contains(pattern).to_numpy() if len(texts) else np.zeros(0, np.bool_)
 
 
 @functools.cache

@@ -60,7 +60,8 @@ class Groups:
         edges = np.flatnonzero(np.diff(is_digit, prepend=False, append=False))
         self.starts, self.stops = edges[::2], edges[1::2]
         self.sizes = self.stops - self.starts
-        self._digits = (chars[is_digit] - ord("0")).astype(np.uint8)
+        digits = (chars[is_digit] - ord("0")).astype(np.uint8)
+        self._digits = np.append(digits, np.zeros(LONGEST, np.uint8))
         self._at = np.concatenate([[0], np.cumsum(self.sizes)])
         self._padded = np.concatenate([[0], chars, np.zeros(_WIDEST, np.uint16)]).astype(np.uint16)
         self.gaps, self.tight = self._gaps()
@@ -77,33 +78,50 @@ class Groups:
         return self._padded[self.stops[groups] + 1]
 
     def numbers(
-        self, sizes: tuple[tuple[int, int], ...], gaps: int = 0, even: bool = False, alone: bool = True
+        self,
+        sizes: tuple[tuple[int, int], ...],
+        gaps: int = 0,
+        even: bool = False,
+        alone: bool = True,
+        among: Mask | None = None,
     ) -> Numbers:
         """Runs of groups of these sizes (fewest and most digits of each), with one of `gaps` between two of them.
 
         even: the same everywhere. alone: which are not the middle of something longer, such as 1-010-1234-5678-9.
+        among: bool [groups], those that may be the first one.
         """
         count = len(sizes)
-        first = np.arange(max(0, len(self) - count + 1))
-        good = np.ones(len(first), np.bool_)
+        first = np.arange(len(self)) if among is None else np.flatnonzero(among)
+        first = first[first <= len(self) - count]
         for place, (fewest, most) in enumerate(sizes):
-            size = self.sizes[place : place + len(first)]
-            good &= (size >= fewest) & (size <= most)
-        first = first[good]
-        if count > 1 and even:
-            first = first[(self.gaps[first] & gaps) != 0]
-        for place in range(count - 1):
-            wanted = self.gaps[first] if even else gaps
-            first = first[(self.gaps[first + place] & wanted) != 0]
+            size = self.sizes[first + place]
+            first = first[(size >= fewest) & (size <= most)]
+            if place < count - 1:
+                wanted = self.gaps[first] & gaps if even else gaps
+                first = first[(self.gaps[first + place] & wanted) != 0]
         return self.of(first[self._alone(first, count)] if alone else first, count)
 
     def of(self, first: Rows, count: int) -> Numbers:
         """The numbers that begin with these groups and have so many."""
         begin, end = self._at[first], self._at[first + count]
         at = begin[:, None] + np.arange(LONGEST)
-        digits = np.append(self._digits, np.zeros(LONGEST, np.uint8))[at]
+        digits = self._digits[at]
         digits[at >= end[:, None]] = NO_DIGIT
         return Numbers(first, count, digits, end - begin)
+
+    def sums(self, first: Rows, counts: Rows) -> Rows:
+        """int64 [numbers]: the digits of so many groups from a first one on."""
+        sums: Rows = self._at[first + counts] - self._at[first]
+        return sums
+
+    def begin_with(self, *numbers: str) -> Mask:
+        """bool [groups]: which begin with one of these digits; a group may end before they do."""
+        begin = self._at[:-1]
+        found = np.zeros(len(self), np.bool_)
+        for number in numbers:
+            same = [self._digits[begin + place] == int(digit) for place, digit in enumerate(number)]
+            found |= np.logical_and.reduce(same)
+        return found
 
     def chains(self, gap: int) -> tuple[Rows, Rows]:
         """Whole runs of groups with such a gap, one character wide, between each two: (first group, groups of each)."""

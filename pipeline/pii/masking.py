@@ -22,7 +22,7 @@ from schemas.pii import KINDS, placeholder
 # RE2; a text without any of this has nothing to be masked
 _SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[공영빵][\s.,-]*일"
 _DECOMPOSED = r"[\x{1100}-\x{11FF}]"
-_AT_ONCE = 32_768  # texts of one thread
+_AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # texts of one thread
 
 
 def mask(texts: pa.Array) -> pa.Array:
@@ -40,9 +40,9 @@ def mask(texts: pa.Array) -> pa.Array:
     decomposed = pc.match_substring_regex(taken, _DECOMPOSED)
     if pc.any(decomposed).as_py():
         taken = pc.if_else(decomposed, pc.utf8_normalize(taken, "NFC"), taken)
-    slices = [taken.slice(begin, _AT_ONCE) for begin in range(0, len(rows), _AT_ONCE)]
     with ThreadPoolExecutor(cores()) as pool:
-        masked = list(itertools.chain.from_iterable(pool.map(lambda one: _masked(one.to_pylist()), slices)))
+        done = pool.map(lambda one: _masked(one.to_pylist()), _slices(taken))
+        masked = list(itertools.chain.from_iterable(done))
     return pc.replace_with_mask(plain, suspect, pa.array(masked, pa.large_string())).cast(texts.type)
 
 
@@ -55,6 +55,14 @@ def mask_texts(texts: Sequence[str | None]) -> list[str | None]:
 def find(text: str) -> list[tuple[str, str]]:
     """The personal data of one text, in order: (kind, as it stands there)."""
     return [(KINDS[kind], text[start:stop]) for start, stop, kind in zip(*_found([text]), strict=True)]
+
+
+def _slices(texts: pa.Array) -> list[pa.Array]:
+    """Cut into stretches that take little memory while they are worked on, but for single texts that are very long."""
+    ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False)) // _BYTES_AT_ONCE
+    ends = ends * len(texts) + np.arange(len(texts)) // _AT_ONCE
+    begins = np.flatnonzero(np.diff(ends, prepend=-1)).tolist()
+    return [texts.slice(begin, end - begin) for begin, end in itertools.pairwise([*begins, len(texts)])]
 
 
 def _masked(texts: list[str]) -> list[str]:

@@ -220,6 +220,8 @@ def _is_issued(found: Numbers, length: int) -> Mask:
 
 def _accounts(groups: Groups, spans: Spans) -> None:
     begins, counts = groups.chains(DASH)
+    sizes = groups.sums(begins, counts)
+    begins, counts = (one[(sizes >= 10) & (sizes <= 14)] for one in (begins, counts))
     for count in (1, 2, 3, 4, 5):
         _add_accounts(groups, spans, groups.of(begins[counts == count], count))
     for count in (2, 3, 4):  # with spaces, only right behind a bank's name
@@ -257,22 +259,21 @@ def _phones(groups: Groups, spans: Spans) -> None:
     _abroad(groups, spans)
     mobile = DASH | SPACE | DOT | BRACKET | SLASH | COMMA | LINE | SPOKEN
     fixed = DASH | SPACE | DOT | BRACKET
+    begun = groups.begin_with("010", "011", "016", "017", "018", "019")
     for written, gaps in (
         (((3, 3), (3, 4), (4, 4)), mobile),
         (((3, 3), (7, 8)), mobile),
         (((6, 7), (4, 4)), mobile),
         (((10, 11),), 0),
     ):
-        found = groups.numbers(written, gaps)
-        head, third = found.value(0, 2), found.digits[:, 2]
-        found = found.of((head == 1) & np.isin(third, (0, 1, 6, 7, 8, 9)))
-        _add_phones(groups, spans, found)
+        _add_phones(groups, spans, groups.numbers(written, gaps, among=begun))
+    begun = groups.begin_with("0")
     for written in (
         ((2, 4), (3, 4), (4, 4)),
         ((2, 4), (7, 8)),
         ((9, 12),),
     ):
-        found = groups.numbers(written, fixed)
+        found = groups.numbers(written, fixed, among=begun)
         code = groups.sizes[found.first] if found.groups > 1 else _code_size(found)
         rest = found.size - code
         fits = (code == _code_size(found)) & (rest >= 7) & (rest <= 8)
@@ -303,8 +304,9 @@ def _add_phones(groups: Groups, spans: Spans, found: Numbers) -> None:
 def _abroad(groups: Groups, spans: Spans) -> None:
     """+82 10-1234-5678, and how else the country stands before a number."""
     gaps = DASH | SPACE | DOT | BRACKET
+    begun = groups.begin_with("82", "0082")
     for count in (5, 4, 3, 2, 1):
-        found = groups.numbers(((1, 15),) * count, gaps)
+        found = groups.numbers(((1, 15),) * count, gaps, among=begun)
         found = found.of((found.size >= 10) & (found.size <= 15) & ~_is_letter(groups.char_before(found.first)))
         plus = groups.char_before(found.first) == ord("+")
         dialled = (found.value(0, 4) == 82) & ~plus  # 0082

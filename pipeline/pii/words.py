@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.pii.folding import Folded, Mask, Places, points, sizes
+from pipeline.pii.folding import Folded, Mask, Places, among, points, sizes
 from pipeline.pii.spans import Spans
 from schemas.pii import EMAIL, PHONE, URL
 
@@ -65,7 +65,7 @@ def find_spoken(folded: Folded, spans: Spans) -> None:
     at = folded.at("0공영빵")
     padded = np.append(folded.chars, np.zeros(_FAR, np.uint16))
     near = np.lib.stride_tricks.sliding_window_view(padded, _FAR)
-    at = at[np.isin(near[at], points(_SAID)).sum(1) >= _FEWEST_SAID]
+    at = at[among(near[at], _SAID).sum(1) >= _FEWEST_SAID]
     at = at[~_is_digit(folded, at - 1)]
     if not len(at):
         return
@@ -87,4 +87,4 @@ def _written(folded: Folded, word: str) -> Places:
 def _is_digit(folded: Folded, at: Places) -> Mask:
     """Whether the characters at some places, which may be outside, are digits."""
     inside = (at >= 0) & (at < len(folded.chars))
-    return inside & np.isin(folded.chars[np.where(inside, at, 0)], points("0123456789"))
+    return inside & among(folded.chars[np.where(inside, at, 0)], "0123456789")

@@ -1,0 +1,141 @@
+"""Personal data is found and nothing else is, and a text depends on none of its neighbours."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from pipeline.pii.masking import find, mask, mask_texts
+from schemas.pii import KINDS
+
+HERE = Path(__file__).parent
+
+
+def lines(name: str) -> list[dict]:
+    return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
+
+
+def covered(text: str, piece: str, found: list[tuple[str, str]]) -> set[str]:
+    """The kinds of what was found over the whole of a piece; none where a part of it is left."""
+    at, kinds, seen = text.index(piece), set(), set()
+    begin = 0
+    for kind, word in found:
+        begin = text.index(word, begin)
+        places = set(range(begin, begin + len(word)))
+        if places & set(range(at, at + len(piece))):
+            kinds.add(kind)
+            seen |= places
+        begin += len(word)
+    whole = all(place in seen for place in range(at, at + len(piece)) if text[place].strip())
+    return kinds if whole else set()
+
+
+def test_what_is_personal_is_found_for_what_it_is():
+    wanted, found = Counter(), Counter()
+    missed = []
+    for line in lines("positive.jsonl"):
+        pieces = find(line["text"])
+        for kind, piece in line["found"]:
+            wanted[kind] += 1
+            if covered(line["text"], piece, pieces) == {kind}:
+                found[kind] += 1
+            else:
+                missed.append((piece, line["text"], pieces))
+    assert set(wanted) == set(KINDS)
+    assert sum(wanted.values()) >= 400
+    for kind in KINDS:
+        assert found[kind] / wanted[kind] >= 0.98, missed
+    assert sum(found.values()) / sum(wanted.values()) >= 0.99, missed
+
+
+def test_nothing_else_is_taken_for_it():
+    texts = [line["text"] for line in lines("negative.jsonl")]
+    assert len(texts) >= 400
+    wrong = [(text, find(text)) for text, masked in zip(texts, mask_texts(texts), strict=True) if text != masked]
+    assert len(wrong) <= len(texts) / 200, wrong
+
+
+def test_a_masked_text_has_nothing_left_to_mask():
+    texts = [line["text"] for line in lines("positive.jsonl")]
+    masked = mask_texts(texts)
+    assert mask_texts(masked) == masked
+
+
+def test_a_text_is_masked_the_same_among_others_and_alone():
+    texts = [line["text"] for name in ("positive.jsonl", "negative.jsonl") for line in lines(name)]
+    together = mask_texts(texts * 3)
+    assert together == [mask_texts([text])[0] for text in texts] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("010-1234-5678로 연락 주세요", "[전화번호]로 연락 주세요"),
+        ("제 번호는０１０－１２３４－５６７８이에요", "제 번호는[전화번호]이에요"),
+        ("공일공에 일이삼사에 오육칠팔이요", "[전화번호]이요"),
+        ("+82 (0)10-1234-5678\n둘째 줄 02)123-4567", "[전화번호]\n둘째 줄 [전화번호]"),
+        ("010\u200b-1234-\u200b5678", "[전화번호]"),
+        ("900101-1234568, 900101-1234567", "[주민등록번호], 900101-1234567"),
+        ("주민번호는 900101-1234567", "주민번호는 [주민등록번호]"),
+        ("900101-1******", "[주민등록번호]******"),
+        (
+            "카드는 4111 1111 1111 1111이고 4111 1111 1111 1112는 아니에요",
+            "카드는 [카드번호]이고 4111 1111 1111 1112는 아니에요",
+        ),
+        ("Hong.Gil@Example.co.kr으로", "[이메일]으로"),
+        ("여기 https://user:pw@host.kr/a?b=1을 보세요", "여기 [URL]을 보세요"),
+        ("https://host.kr/a?b=1을 보세요", "https://host.kr/a?b=1을 보세요"),
+        ("서울 강남구 테헤란로 123, 101동 1203호로", "[주소]로"),
+        ("버스로 30분, 서울 강남구 3번 출구", "버스로 30분, 서울 강남구 3번 출구"),
+        ("주문번호 01012345678", "주문번호 01012345678"),
+        ("1-010-1234-5678-9", "1-010-1234-5678-9"),
+        ("😀010-1234-5678😀", "😀[전화번호]😀"),
+    ],
+)
+def test_examples(text, masked):
+    assert mask_texts([text]) == [masked]
+
+
+def test_hangul_in_pieces_is_read_as_whole_syllables():
+    decomposed = "국민은행 123456-01-123456으로"
+    import unicodedata
+
+    assert mask_texts([unicodedata.normalize("NFD", decomposed)]) == ["국민은행 [계좌번호]으로"]
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_nulls_and_the_type_of_a_column_stay(kind):
+    texts = pa.array(["네", None, "010-1234-5678", ""], pa.string()).cast(kind)
+    masked = mask(texts)
+    assert masked.type == kind
+    assert masked.to_pylist() == ["네", None, "[전화번호]", ""]
+    assert mask(texts[:2]).to_pylist() == ["네", None]
+    assert mask(texts[:0]).to_pylist() == []
+
+
+WORDS = ["국민은행", "서울", "강남구", "주민번호", "면허", "://", "골뱅이", "😀", "\x00", "\u200b"]
+WORDS += [*"0123456789０１-–. ()+@:/\n\t,_에로길동시구공일이삼사오M"]
+CHARS = st.lists(st.sampled_from(WORDS), max_size=40).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(CHARS | st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=12))
+@example(["010-1234-5678", "", "\n", "1"])
+@example(["0", "10-1234-5678"])
+def test_any_texts_are_masked_one_by_one_and_what_is_not_personal_stays(texts):
+    masked = mask_texts(texts)
+    assert masked == [mask_texts([text])[0] for text in texts]
+    for text, result in zip(texts, masked, strict=True):
+        if not find(text):
+            assert result == text
+
+
+def test_a_long_run_of_digits_is_looked_at_in_time_that_grows_with_it():
+    text = "1-" * 200_000 + "0" * 200_000 + " 010-1234-5678"
+    assert mask_texts([text])[0].endswith(" [전화번호]")
+    assert np.isclose(len(mask_texts([text])[0]), len(text) - 13 + len("[전화번호]"))
