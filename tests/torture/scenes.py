@@ -1,0 +1,249 @@
+"""What is tortured: a command in a folder of its own, and what is to be there when it is done.
+
+A scene is played once undisturbed; whatever happens to it later, and the same command again, must come to the same.
+"""
+
+import csv
+import gzip
+import hashlib
+import json
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.output import Output
+from pipeline.samples import sample_texts
+from pipeline.warehouse import open_warehouse
+from tests.torture.faults import Done, Faults
+
+ROWS = 400
+_ANNOTATED = {"기쁨": "기뻐요 신나요 행복해요 고마워요", "슬픔": "슬퍼요 눈물나요 서러워요 아쉬워요"}
+_OPENINGS = ("오늘", "어제", "정말", "그냥", "우리", "나는", "지금", "아까", "문득", "자꾸")
+
+# What a run leaves in OUT beside parts and their markers.
+_STATE = {"lock", "run.json", "rejects.parquet", "nightly.json", "nightly.lock", "parts"}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A command. prepare: puts its inputs into a folder; outs: the labelled archives that it makes or changes."""
+
+    name: str
+    args: tuple[str, ...]
+    prepare: Callable[["Stage", Path], None]
+    outs: tuple[str, ...] = ()
+
+
+class Stage:
+    """A folder in which scenes are played, always under the same path, as paths are written down."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.model, self._folder = model, folder
+        self.work = folder / "work"
+        self._kept = folder / "kept"
+        self.work.mkdir()
+        harness = folder / "harness"
+        harness.mkdir()
+        self._faults = Faults(harness, [self.work])
+        self._undisturbed: dict[str, tuple[dict[str, Any], int]] = {}
+
+    def set(self, scene: Scene) -> None:
+        """Put the scene's inputs in place, and nothing else."""
+        kept = self._kept / scene.name
+        if not kept.exists():
+            self._clear()
+            scene.prepare(self, self.work)
+            shutil.copytree(self.work, kept)
+        self._clear()
+        shutil.copytree(kept, self.work, dirs_exist_ok=True)
+
+    def play(self, scene: Scene, at: int = 0, kind: int = 0) -> Done:
+        """Run the scene's command, with a fault."""
+        return self.run(scene.args, at, kind)
+
+    def run(self, args: tuple[str, ...], at: int = 0, kind: int = 0) -> Done:
+        """Run a command."""
+        args = tuple(str(self.model) if one == "MODEL" else one for one in args)
+        return self._faults.run(args, self.work, at, kind)
+
+    def undisturbed(self, scene: Scene) -> tuple[dict[str, Any], int]:
+        """What the scene comes to without a fault, and its file operations."""
+        if scene.name not in self._undisturbed:
+            self.set(scene)
+            done = self.play(scene)
+            assert (done.code, done.err.count("Traceback")) == (0, 0), done
+            self._undisturbed[scene.name] = look(self.work, scene), done.operations or 0
+        return self._undisturbed[scene.name]
+
+    def end(self) -> None:
+        """End the process that runs the commands."""
+        self._faults.end()
+
+    def _clear(self) -> None:
+        for one in self.work.iterdir():
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+
+def look(folder: Path, scene: Scene) -> dict[str, Any]:
+    """All that is in a folder, as far as it is to be the same however often a command was disturbed."""
+    found: dict[str, Any] = {}
+    ours = [folder / out for out in scene.outs if (folder / out).is_dir()]
+    for out in ours:
+        found |= _look_at_archive(out)
+    for file in sorted(one for one in folder.rglob("*") if one.is_file() and not any(map(one.is_relative_to, ours))):
+        name = str(file.relative_to(folder))
+        if file.suffix == ".parquet":
+            found[name] = rows(file)
+        elif file.suffix == ".memo":
+            found[name] = "a memo"
+        elif file.suffix in (".json", ".jsonl"):
+            found[name] = _without_times(file.read_text(encoding="utf-8"))
+        elif file.name not in ("training.html", "README.md", "training_args.bin"):
+            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return found
+
+
+def rows(place: Path) -> list[dict[str, Any]]:
+    """The rows of a labelled archive or of a Parquet file, in order; those of parts by input and row."""
+    if place.is_file():
+        return pq.read_table(place).to_pylist()
+    output = Output(place)
+    output.read_markers()
+    markers = sorted(output.markers, key=lambda one: (one.input, one.first_row))
+    return [row for marker in markers for row in pq.read_table(place / marker.part).to_pylist()]
+
+
+def visible_rows(place: Path) -> list[dict[str, Any]]:
+    """The rows that a reader of an archive sees now; none where it is refused."""
+    from schemas.errors import OutputError
+
+    try:
+        open_warehouse(place)
+    except OutputError:
+        return []
+    return rows(place)
+
+
+def _look_at_archive(out: Path) -> dict[str, Any]:
+    output = Output(out)
+    output.read_markers()
+    stems = {Path(marker.part).stem for marker in output.markers}
+    stray = []
+    for file in sorted(out.rglob("*")):
+        name = file.name
+        known = name.split(".")[0] in stems or (file.parent.name == "_emojob" and name in _STATE) or name == "_emojob"
+        stray += [] if known else [str(file.relative_to(out))]
+    run = json.loads((out / "_emojob/run.json").read_text(encoding="utf-8"))
+    rejects = out / "_emojob/rejects.parquet"
+    return {
+        f"{out.name}: rows": rows(out),
+        f"{out.name}: stray": stray,
+        f"{out.name}: counts": run["counts"],
+        f"{out.name}: state": run["state"],
+        f"{out.name}: rejects": pq.read_table(rejects).to_pylist() if rejects.exists() else None,
+    }
+
+
+def _without_times(text: str) -> Any:
+    """JSON without what differs from run to run."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            aside = ("seconds", "started", "finished", "versions", "rows_per_second", "trained_at", "time")
+            return {key: plain(one) for key, one in value.items() if key not in aside}
+        return list(map(plain, value)) if isinstance(value, list) else value
+
+    return [plain(json.loads(line)) for line in text.splitlines()] if "\n{" in text else plain(json.loads(text))
+
+
+# -- the scenes --------------------------------------------------------------------------------------------------------
+
+
+def _texts(seed: int) -> list[str]:
+    chosen = random.Random(seed)
+    own = sample_texts()
+    return [f"{chosen.choice(own)} {chosen.randrange(50)}" for _ in range(ROWS)]
+
+
+def _logs(stage: Stage, folder: Path) -> None:
+    """Three inputs of three formats, one with rows that cannot be read."""
+    logs = folder / "logs"
+    logs.mkdir()
+    with (logs / "2026-11-01.csv").open("w", encoding="cp949", errors="ignore", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "conversation_id", "text"])
+        for i, text in enumerate(_texts(1)):
+            writer.writerow([i, f"c{i // 10}", text, *(["zu viel"] if i % 97 == 5 else [])])
+    table = pa.table(
+        {"id": [str(i) for i in range(ROWS)], "conversation_id": [f"p{i // 8}" for i in range(ROWS)], "text": _texts(2)}
+    )
+    pq.write_table(table, logs / "2026-11-02.parquet", row_group_size=100)
+    lines = [
+        json.dumps({"id": str(i), "conversation_id": f"j{i // 6}", "text": text}, ensure_ascii=False)
+        for i, text in enumerate(_texts(3))
+    ]
+    (logs / "2026-11-03.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+
+
+def _labelled(stage: Stage, folder: Path) -> None:
+    _logs(stage, folder)
+    done = stage.run((*_SCORE, "-o", "out", "--memo", "out.memo"))
+    assert done.code == 0, done
+
+
+def _night(stage: Stage, folder: Path) -> None:
+    _logs(stage, folder)
+    (folder / "night.toml").write_text(
+        "\n".join(
+            [
+                "[input]", 'files = "logs/{date}.*"', "[output]", 'archive = "out"', 'report = "report.html"',
+                'figures = "report.json"', "[score]", f'model = "{stage.model}"', 'precision = "fp32"',
+                'memo = "night.memo"', "[monitoring]", 'log = "nights.jsonl"', 'prometheus = "night.prom"',
+            ]
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+
+
+def _annotated(stage: Stage, folder: Path) -> None:
+    pairs = [
+        (label, f"{opening} {word}")
+        for label, words in _ANNOTATED.items()
+        for opening in _OPENINGS
+        for word in words.split()
+    ]
+    with (folder / "annotated.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("label", "text"), *pairs])
+    from training.train_recipe import RECIPES
+
+    recipe = (RECIPES / "seed.toml").read_text(encoding="utf-8")
+    recipe = recipe.replace("epochs = 50", "epochs = 4").replace("batch = 64", "batch = 16")
+    (folder / "quick.toml").write_text(recipe, encoding="utf-8")
+
+
+_SCORE = ("score", "logs", "--quiet", "--model", "MODEL", "--precision", "fp32", "--max-rejects", "100")
+
+SCENES = {
+    scene.name: scene
+    for scene in (
+        Scene("score", (*_SCORE, "-o", "out", "--memo", "out.memo"), _logs, ("out",)),
+        Scene("one file", (*_SCORE, "-o", "out.parquet", "--mask-pii"), _logs),
+        Scene("nightly", ("nightly", "night.toml", "--date", "2026-11-03", "--quiet"), _night, ("out",)),
+        Scene("forget", ("forget", "out", "--where", "conversation_id IN ('c3', 'p7', 'j1')"), _labelled, ("out",)),
+        Scene("report", ("report", "out", "--html", "page.html", "--json", "page.json"), _labelled, ("out",)),
+        Scene("sample", ("sample", "out", "--uncertain", "20", "-o", "sheet.csv", "--force"), _labelled, ("out",)),
+        Scene("sql", ("sql", "out", "FROM labelled ORDER BY id, text", "-o", "found.parquet"), _labelled, ("out",)),
+        Scene("export", ("sql", "out", "--export", "out.duckdb", "--copy"), _labelled, ("out",)),
+        Scene(
+            "train",
+            ("train", "--data", "annotated.csv", "-o", "model", "--recipe", "quick.toml", "--base", "MODEL"),
+            _annotated,
+        ),
+    )
+}
