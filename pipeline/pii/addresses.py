@@ -14,10 +14,10 @@ import polars as pl
 
 from pipeline.pii.folding import Mask, among, has, sizes
 from pipeline.pii.groups import Groups
-from pipeline.pii.spans import Spans
+from pipeline.pii.page import Page
 from schemas.pii import ADDRESS
 
-_BEFORE, _BEHIND = 48, 80  # characters of an address before its number and behind it
+_BEFORE, _BEHIND = 48, 96  # characters of an address before its number and behind it
 _ENDS = "로길동리가하산"  # what stands before the number: a road, a neighbourhood, 지하, 산
 
 # a road, with the number of its branch, or a neighbourhood, with that of its part
@@ -42,21 +42,23 @@ _BUILDING = (
     "아파트|빌라|오피스텔|빌딩|타워|맨션|주택|하우스|하이츠|상가|연립|APT|apt|캐슬|자이|파크|힐스|단지|푸르지오|래미안|이편한세상"
     "|아이파크|더샵|롯데캐슬|센터|프라자|플라자|스퀘어|기숙사|원룸|고시원|마을"
 )
-_DETAIL = (
-    r"^((?:\s?\([^()]{1,30}\))?"
-    rf"(?:,?\s?[가-힣A-Za-z0-9]{{0,15}}(?:{_BUILDING})(?:\s?\d{{1,2}}(?:차|단지))?"
-    r"|,?\s?[가-힣A-Za-z]{2,12}(?:\s?\d{1,2}(?:차|단지))?\s?[0-9A-Za-z]{1,4}동)?"
-    r"(?:,?\s?(?:제\s?)?[0-9A-Za-z가나다라]{1,4}동)?"
-    r"(?:,?\s?(?:지하\s?|B)?\d{1,3}층)?"
-    r"(?:,?\s?B?\d{1,5}(?:-\d{1,3})?호)?"
-    r"(?:\s?\([^()]{1,30}\))?)"
+_NOTE = r"(?:\s?\([^()]{1,30}\))?"
+_ROOM = (
+    r"(?:,?\s?(?:제\s?)?(?:[0-9A-Za-z가나다라]{1,4}동|(?:지하\s?|B)?\d{1,3}층|[A-Za-z]?-?B?\d{1,5}(?:-\d{1,4})?호"
+    r"|\d{1,4}[-/]\d{1,4}|반지하|지층|옥탑|B\d))"
 )
+_DETAIL = (
+    rf"^({_NOTE}(?:(?:,?\s?[가-힣A-Za-z0-9]{{1,20}}){{0,2}}?{_ROOM}{{1,4}}"
+    rf"|,?\s?[가-힣A-Za-z0-9]{{0,15}}(?:{_BUILDING})(?:\s?\d{{1,2}}(?:차|단지))?)?{_NOTE})"
+)
+_FLOOR = r"^,?\s?(?:[가-힣A-Za-z0-9]{1,15}\s)?(?:\d{1,4}동\s?)?(?:지하\s?)?\d{1,4}[층호]"
 
 
-def find_addresses(groups: Groups, spans: Spans) -> None:
+def find_addresses(page: Page) -> None:
     """Addresses; one that names no district counts where it is written as nothing else is, or is called an address."""
+    groups = page.groups
     first = np.flatnonzero(_stands_behind_a_name(groups))
-    first = first[spans.free(groups.starts[first], groups.stops[first])]
+    first = first[page.spans.free(groups.starts[first], groups.stops[first])]
     if not len(first):
         return
     at = groups.starts[first]
@@ -66,14 +68,17 @@ def find_addresses(groups: Groups, spans: Spans) -> None:
     good = ~has(rests, _UNIT)
     at, tails, rests, numbers = at[good], tails.filter(good), rests.filter(good), numbers[good]
     heads = groups.folded.before(at, _BEFORE)
-    begins = sizes(heads.str.extract(_districted()))
+    begins = np.maximum(sizes(heads.str.extract(_districted())), sizes(heads.str.extract(_glued())))
     lots, roads = sizes(heads.str.extract(_BARE_LOT)), sizes(heads.str.extract(_BARE_ROAD))
     bare = np.where(has(tails, _LOT), lots, -1)
-    bare = np.where((bare < 0) & (has(tails, _ALLEY) | has(heads, _CALLED)), np.maximum(lots, roads), bare)
+    bare = np.where(
+        (bare < 0) & (has(tails, _ALLEY) | has(heads, _CALLED) | has(rests, _FLOOR)), np.maximum(lots, roads), bare
+    )
     begins = np.where(begins > 0, begins, bare)
     ends = numbers + sizes(rests.str.extract(_DETAIL).str.strip_chars_end())
     good = begins > 0
-    spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
+    page.spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
+    page.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])  # where what is behind it is something else
 
 
 def _stands_behind_a_name(groups: Groups) -> Mask:
@@ -87,6 +92,29 @@ def _stands_behind_a_name(groups: Groups) -> Mask:
 @functools.cache
 def _districted() -> str:
     """Districts, then a road or a neighbourhood, up to a number."""
+    provinces, names = _names()
+    short = {name[:-1] for name in names if len(name) > 2}
+    district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
+    return rf"(?:^|[^가-힣])((?:{_province(provinces)}\s?{district}{{0,3}}|{district}{{1,3}}){_TOWN}{_STREET}{_BELOW})"
+
+
+@functools.cache
+def _glued() -> str:
+    """The same behind a word without a space, 집은서울강남구..., where a province tells where it begins."""
+    provinces, names = _names()
+    return rf"({_province(provinces)}\s?(?:(?:{_one_of(names)})\s?){{1,3}}{_TOWN}{_STREET}{_BELOW})"
+
+
+_TOWN = r"(?:[가-힣]{1,5}(?:읍|면)\s?)?"
+
+
+def _province(names: list[str]) -> str:
+    return rf"(?:{_one_of(names)})(?:특별자치시|특별자치도|특별시|광역시|자치시|자치도|시|도)?"
+
+
+@functools.cache
+def _names() -> tuple[list[str], set[str]]:
+    """(provinces, the names of what they are divided into)."""
     provinces: list[str] = []
     names: set[str] = set()
     for line in (files("pipeline.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():
@@ -94,11 +122,7 @@ def _districted() -> str:
             province, _, within = line.partition(":")
             provinces += province.split()
             names |= set(within.split())
-    province = rf"(?:{_one_of(provinces)})(?:특별자치시|특별자치도|특별시|광역시|자치시|자치도|시|도)?"
-    short = {name[:-1] for name in names if len(name) > 2}
-    district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
-    town = r"(?:[가-힣]{1,5}(?:읍|면)\s?)?"
-    return rf"(?:^|[^가-힣])((?:{province}\s?{district}{{0,3}}|{district}{{1,3}}){town}{_STREET}{_BELOW})"
+    return provinces, names
 
 
 def _one_of(names: list[str] | set[str]) -> str:

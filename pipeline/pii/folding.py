@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 Places = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-#: Stands between two texts, and is part of no personal data.
-BETWEEN = "\n"
+#: Stands between two texts; no character of a text is read as it.
+BETWEEN = "\ufffe"
 
-_DASHES = "‐‑‒–—―−﹘﹣－⁃➖"
+_DASHES = "‐‑‒–—―−﹘﹣－⁃➖ㅡー"
+_TILDES = "～〜∼˜"
+_SPACES = "\t\n\v\f\r\x85\u2028\u2029"
 _DOTS = "·・ㆍ․．｡。•"
 _UNSEEN = (0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF)
 _OTHER = 0xFFFF  # beyond the first plane, and nothing that is looked for
@@ -34,6 +36,7 @@ class Folded:
         points = np.frombuffer(BETWEEN.join(texts).encode("utf-32-le"), np.uint32)
         self.chars = _table()[np.minimum(points, _OTHER)]
         self.places: Places = np.arange(len(points) + 1)
+        _read_letters_as_digits(self.chars)
         if not self.chars.all():
             seen = np.flatnonzero(self.chars)
             self.chars, self.places = self.chars[seen], np.append(seen, len(points))
@@ -43,30 +46,38 @@ class Folded:
         return np.flatnonzero(among(self.chars, characters))
 
     def before(self, places: Places, most: int) -> pl.Series:
-        """What stands before some places on the same line, at most so many characters."""
-        line = np.searchsorted(self._begins, places, "right") - 1
-        begin = self._begins[line]
-        return self._cut(line, np.maximum(places - most, begin) - begin, np.minimum(places - begin, most))
+        """What stands before some places in the same text, at most so many characters."""
+        text = np.searchsorted(self._begins, places, "right") - 1
+        begin = self._begins[text]
+        return self._cut(text, np.maximum(places - most, begin) - begin, np.minimum(places - begin, most))
 
     def behind(self, places: Places, most: int) -> pl.Series:
-        """What stands from some places on, on the same line, at most so many characters."""
-        line = np.searchsorted(self._begins, places, "right") - 1
-        return self._cut(line, places - self._begins[line], np.full(len(places), most))
+        """What stands from some places on in the same text, at most so many characters."""
+        text = np.searchsorted(self._begins, places, "right") - 1
+        return self._cut(text, places - self._begins[text], np.full(len(places), most))
 
     @cached_property
     def _begins(self) -> Places:
-        """Where each line begins."""
+        """Where each text begins."""
         return np.append(0, self.at(BETWEEN) + 1)
 
     @cached_property
-    def _lines(self) -> pl.Series:
+    def _texts(self) -> pl.Series:
         return pl.Series(self.chars.astype("<u2").tobytes().decode("utf-16-le").split(BETWEEN))
 
-    def _cut(self, line: Places, begin: Places, size: Places) -> pl.Series:
-        if not len(line):
+    def _cut(self, text: Places, begin: Places, size: Places) -> pl.Series:
+        if not len(text):
             return pl.Series(dtype=pl.String)
-        frame = pl.DataFrame({"line": self._lines.gather(line), "begin": begin, "size": size})
-        return frame.select(pl.col("line").str.slice(pl.col("begin"), pl.col("size"))).to_series()
+        frame = pl.DataFrame({"text": self._texts.gather(text), "begin": begin, "size": size})
+        return frame.select(pl.col("text").str.slice(pl.col("begin"), pl.col("size"))).to_series()
+
+
+def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
+    """O1O-, as some write to get by a filter, is 010-."""
+    first, second, third, behind = chars[:-3], chars[1:-2], chars[2:-1], chars[3:]
+    at = np.flatnonzero(second == ord("1"))  # after at most 3 characters there is nothing to be read
+    at = at[among(first[at], "0Oo") & among(third[at], "0Oo") & among(behind[at], "- .0123456789")] if len(at) else at
+    chars[at], chars[at + 2] = ord("0"), ord("0")
 
 
 def points(characters: str) -> NDArray[np.uint16]:
@@ -108,7 +119,8 @@ def _table() -> NDArray[np.uint16]:
         elif unicodedata.category(chr(point)) == "Zs":
             table[point] = ord(" ")
     table[0xFF01:0xFF5F] -= 0xFEE0
-    table[ord("\t")] = ord(" ")
+    table[points(_SPACES)] = ord(" ")
+    table[points(_TILDES)] = ord("~")
     table[points(_DASHES)] = ord("-")
     table[points(_DOTS)] = ord(".")
     table[list(_UNSEEN)] = 0

@@ -15,9 +15,10 @@ Rows = NDArray[np.int64]
 DASH, SPACE, DOT, BRACKET, SLASH, COMMA, LINE, SPOKEN = (1 << i for i in range(8))
 
 _MARKS = {
-    "-": DASH, " ": SPACE, ".": DOT, ")": BRACKET, "(": BRACKET, "/": SLASH, ",": COMMA, "_": LINE, "에": SPOKEN,
+    "-": DASH, " ": SPACE, ".": DOT, ")": BRACKET, "(": BRACKET, "/": SLASH, ",": COMMA, "_": LINE, "~": LINE,
+    **dict.fromkeys("에다시의하고", SPOKEN),
 }  # fmt: skip
-_WIDEST = 3  # characters between two groups of one number
+_WIDEST = 4  # characters between two groups of one number
 
 #: Digits of the longest number that is looked for.
 LONGEST = 19
@@ -136,10 +137,10 @@ class Groups:
         gap_before = np.append(0, self.gaps)[first]
         tight_before = np.append(False, self.tight)[first]
         dots = (own & DOT) != 0
-        before = tight_before & ((gap_before & (DASH | LINE) != 0) | ((gap_before & DOT != 0) & dots))
+        before = tight_before & ((gap_before & DASH != 0) | ((gap_before & DOT != 0) & dots))
         behind_dots = dots if count > 1 else np.zeros(len(first), np.bool_)
         gap = self.gaps[last]
-        behind = self.tight[last] & ((gap & (DASH | LINE) != 0) | ((gap & DOT != 0) & behind_dots))
+        behind = self.tight[last] & ((gap & DASH != 0) | ((gap & DOT != 0) & behind_dots))
         alone: Mask = ~before & ~behind
         return alone
 

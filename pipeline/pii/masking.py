@@ -11,13 +11,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.machine import cores
+from pipeline.pii.accounts import find_accounts
 from pipeline.pii.addresses import find_addresses
 from pipeline.pii.folding import BETWEEN, Folded
 from pipeline.pii.groups import Groups
-from pipeline.pii.numbers import find_numbers
+from pipeline.pii.numbers import find_businesses, find_cards, find_licences, find_passports, find_residents
+from pipeline.pii.page import Page
+from pipeline.pii.phones import find_phones
 from pipeline.pii.spans import Spans
-from pipeline.pii.words import find_emails, find_spoken, find_urls
+from pipeline.pii.spoken import find_spoken
+from pipeline.pii.words import find_emails, find_urls
 from schemas.pii import KINDS, placeholder
+
+# the more certain ones first, as what was found is not looked at again
+_BY_NUMBERS = (
+    find_residents,
+    find_licences,
+    find_cards,
+    find_phones,
+    find_businesses,
+    find_passports,
+    find_accounts,
+    find_addresses,
+)
 
 # RE2; a text without any of this has nothing to be masked
 _SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[공영빵][\s.,-]*일"
@@ -90,8 +106,9 @@ def _found(texts: list[str]) -> tuple[list[int], list[int], list[int]]:
     find_emails(folded, spans)
     groups = Groups(folded)
     if len(groups):
-        find_numbers(groups, spans)
-        find_addresses(groups, spans)
+        page = Page(groups, spans)
+        for find_some in _BY_NUMBERS:
+            find_some(page)
     find_spoken(folded, spans)
     places = folded.places
     return places[spans.starts].tolist(), (places[spans.stops - 1] + 1).tolist(), spans.kinds.tolist()

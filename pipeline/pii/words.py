@@ -1,12 +1,12 @@
-"""Personal data that is written in words and signs: URLs with credentials, e-mail, telephone numbers as spoken."""
+"""Personal data that is written in words and signs: URLs with credentials, and e-mail."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pipeline.pii.folding import Folded, Mask, Places, among, points, sizes
+from pipeline.pii.folding import Folded, Places, points, sizes
 from pipeline.pii.spans import Spans
-from schemas.pii import EMAIL, PHONE, URL
+from schemas.pii import EMAIL, URL
 
 _LONGEST_URL = 2_048
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # RFC 5321, with a space at the sign
@@ -15,25 +15,15 @@ _SCHEME = r"([A-Za-z][A-Za-z0-9+.:-]{0,30})$"
 _URL = r"^(://[!-~가-힣]+)"
 _URL_TAIL = r"[가-힣.,;:?)\]}>'\"]+$"  # of the sentence around it
 _CREDENTIAL = (
-    r"^://[^/?#]*@|(?i)[?&#;](?:[\w-]*(?:token|secret|passw(?:or)?d|pwd|signature|credential|api[_-]?key|access[_-]?key"
-    r"|auth(?:key|code)?|session(?:[_-]?id)?)|key|sid|sig|pw|jwt)=[^&\s]"
+    r"^://[^/?#]*@|(?i)[?&#;](?:[\w-]*(?:token|secret|passw(?:or)?d|pwd|signature|credential|key|auth(?:code)?"
+    r"|session(?:[_-]?id)?)|sid|sig|pw|jwt)=[^&\s]"
 )
 
-_LOCAL = r"([A-Za-z0-9](?:[A-Za-z0-9._%+-]*[A-Za-z0-9_+-])?\s?)$"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}(?:[A-Za-z]{2,24}|한국)"
+_LOCAL = r"([A-Za-z0-9](?:[A-Za-z0-9._%+'-]*[A-Za-z0-9_+-])?\s?|[가-힣]{1,10})$"
+_HOST = r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[가-힣]{1,20})\.){1,8}(?:[A-Za-z]{2,24}|한국)"
 _DOMAIN = rf"^(@\s?{_HOST})(?:[^A-Za-z0-9]|$)"
 _SAID_HOST = r"(?:네이버|지메일|다음|한메일|카카오|네이트)(?:\s?(?:닷|점)\s?(?:컴|넷))?"
 _SAID_DOMAIN = rf"^(골뱅이\s?(?:{_HOST}|{_SAID_HOST}))(?:[^A-Za-z0-9]|$)"
-
-_SAID = "공영빵일이삼사오육륙칠팔구둘"
-_DIGIT = f"[0-9{_SAID}]"
-_PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})?"
-_MOBILE = rf"(?:[공영빵]{_PAUSE}일|01|0일){_PAUSE}[공영빵일육륙칠팔구016789]"
-_AREAS = ("삼일이삼", "사일이삼사", "오일이삼사오", "육일이삼사", "칠공영빵")
-_AREA = "|".join(["이", *(f"{code[0]}{_PAUSE}[{code[1:]}]" for code in _AREAS)])
-_SPOKEN = rf"^((?:{_MOBILE}|[공영빵]{_PAUSE}(?:{_AREA}))(?:{_PAUSE}{_DIGIT}){{7,8}})"
-_SPOKEN_WIDTH = 64  # characters of the longest one
-_FAR, _FEWEST_SAID = 16, 3  # characters from the first digit on, and how many of them are digits in words, at least
 
 
 def find_urls(folded: Folded, spans: Spans) -> None:
@@ -60,20 +50,6 @@ def find_emails(folded: Folded, spans: Spans) -> None:
         spans.add(EMAIL, (at - locals_)[good], (at + domains)[good])
 
 
-def find_spoken(folded: Folded, spans: Spans) -> None:
-    """Telephone numbers in words: 공일공 일이삼사 오육칠팔."""
-    at = folded.at("0공영빵")
-    padded = np.append(folded.chars, np.zeros(_FAR, np.uint16))
-    near = np.lib.stride_tricks.sliding_window_view(padded, _FAR)
-    at = at[among(near[at], _SAID).sum(1) >= _FEWEST_SAID]
-    at = at[~_is_digit(folded, at - 1)]
-    if not len(at):
-        return
-    found = sizes(folded.behind(at, _SPOKEN_WIDTH).str.extract(_SPOKEN))
-    good = (found > 0) & ~_is_digit(folded, at + found)
-    spans.add(PHONE, at[good], (at + found)[good])
-
-
 def _written(folded: Folded, word: str) -> Places:
     """Where a word stands."""
     first, *others = points(word)
@@ -82,9 +58,3 @@ def _written(folded: Folded, word: str) -> Places:
         at = at[at + place < len(folded.chars)]
         at = at[folded.chars[at + place] == char]
     return at
-
-
-def _is_digit(folded: Folded, at: Places) -> Mask:
-    """Whether the characters at some places, which may be outside, are digits."""
-    inside = (at >= 0) & (at < len(folded.chars))
-    return inside & among(folded.chars[np.where(inside, at, 0)], "0123456789")

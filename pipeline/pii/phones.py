@@ -1,0 +1,64 @@
+"""Telephone numbers as they are written: mobile and fixed, with and without the country before them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.pii.checks import code_size
+from pipeline.pii.groups import BRACKET, COMMA, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers
+from pipeline.pii.page import THING, Page, is_letter
+from schemas.pii import PHONE
+
+MOBILE = ("010", "011", "016", "017", "018", "019")
+
+_TELEPHONE = r"(?i)(?:^|[^a-z])(?:tel|hp|h\.?p|phone|mobile|cell|fax|ph|[thmcf])[.:]?\s?$"
+
+
+def find_phones(page: Page) -> None:
+    """Mobile numbers between whose parts much may stand, and fixed ones by their area codes."""
+    _find_abroad(page)
+    anything = DASH | SPACE | DOT | BRACKET | SLASH | COMMA | LINE | SPOKEN
+    begun = page.groups.begin_with(*MOBILE)
+    for written in (((3, 3), (3, 4), (4, 4)), ((3, 3), (7, 8)), ((6, 7), (4, 4)), ((10, 11),)):
+        _add(page, page.groups.numbers(written, anything, among=begun))
+    begun = page.groups.begin_with("0")
+    for written in (((2, 4), (3, 4), (4, 4)), ((2, 4), (7, 8)), ((9, 12),)):
+        found = page.groups.numbers(written, DASH | SPACE | DOT | BRACKET, among=begun)
+        code, size = code_size(found), page.groups.sizes[found.first]
+        apart = (size == code) | ((size == 3) & (code == 4))  # 050-4123-4567 is 0504-123-4567
+        rest = found.size - code
+        _add(page, found.of((code > 0) & (apart | (found.groups == 1)) & (rest >= 7) & (rest <= 8)))
+
+
+def _add(page: Page, found: Numbers) -> None:
+    before = is_letter(page.before(found))
+    good = ~is_letter(page.behind(found)) | (found.groups == 3)
+    good &= ~before | page.near(found, _TELEPHONE, before, 8)
+    good &= ~page.near(found, THING, good & (found.groups == 1))
+    found = found.of(good)
+    bracket = (page.groups.gaps[found.first] & BRACKET != 0) & (page.before(found) == ord("("))
+    page.add(PHONE, found, back=bracket.astype(np.int64) * (found.groups > 1))
+
+
+def _find_abroad(page: Page) -> None:
+    """+82 10-1234-5678, and how else the country stands before a number."""
+    gaps = DASH | SPACE | DOT | BRACKET
+    begun = page.groups.begin_with("82", "0082")
+    for count in (5, 4, 3, 2, 1):
+        found = page.groups.numbers(((1, 15),) * count, gaps, among=begun)
+        found = found.of((found.size >= 10) & (found.size <= 15) & ~is_letter(page.before(found)))
+        plus = page.before(found) == ord("+")
+        dialled = (found.value(0, 4) == 82) & ~plus  # 0082
+        digits = np.where(dialled[:, None], np.roll(found.digits, -2, 1), found.digits)
+        size = found.size - 2 * dialled
+        country = digits[:, 0].astype(np.int64) * 10 + digits[:, 1] == 82
+        trunk = digits[:, 2] == 0  # +82 (0)10
+        digits = np.where(trunk[:, None], np.roll(digits, -1, 1), digits)
+        inland = Numbers(found.first, count, digits, size - 2 - trunk)
+        third = digits[:, 2]
+        mobile = np.isin(inland.value(2, 4), (10, 11, 16, 17, 18, 19)) & (inland.size >= 9) & (inland.size <= 10)
+        fixed = (third >= 2) & (third <= 7) & (inland.size >= 8) & (inland.size <= 10)
+        good = country & (((plus | dialled) & (mobile | fixed)) | (mobile & ((count > 1) | (found.size == 12))))
+        found, plus = found.of(good), plus[good]
+        page.add(PHONE, found.of(plus), back=1)
+        page.add(PHONE, found.of(~plus & ~page.near(found, THING)))
