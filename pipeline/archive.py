@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -26,7 +27,7 @@ class Source:
     out, with the key=value folders behind as strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where
     known without reading, rejected ones counted; lines: of a text file, about its rows where those are not known;
     quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text; borders: rows at
-    which reading may begin, in order.
+    which reading may begin, in order; written: when the file was, nanoseconds since 1970, 0 where that is not known.
     """
 
     file: InputFile
@@ -39,6 +40,7 @@ class Source:
     quoted: bool = True
     json_columns: tuple[str, ...] = ()
     borders: tuple[Border, ...] = ()
+    written: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,20 +109,25 @@ def windows(
     long. No more than about a window is in memory. Raises ArchiveError where the file is damaged or has changed since
     it was looked at.
     """
-    _check_unchanged(source)
+    check_unchanged(source)
     schema = archive.schema
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
     for window in cut(_stretches(source, start_row, rows, columns), start_row, rows):
         yield replace(window, batch=align(window.batch, source.file, schema))
-    if source.file.stored:  # of which only S3 tells while it is read
-        _check_unchanged(source)
+    check_unchanged(source)
 
 
-def _check_unchanged(source: Source) -> None:
+def check_unchanged(source: Source) -> None:
+    """Raise ArchiveError where a file is not as it was looked at; one that was written to since is hashed again."""
     with encoding.readable(source.file):
         now = source.file.path.stat()
-    if now.st_size != source.size or (isinstance(now, Stored) and now != source.file.stored):
+    same = now.st_size == source.size
+    if isinstance(now, Stored):
+        same = same and now == source.file.stored
+    elif same and source.written and now.st_mtime_ns != source.written:
+        same = encoding.digest_of(source.file) == source.sha256
+    if not same:
         raise ArchiveError(
             f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {now.st_size:,}); "
             f"start again when it is complete"
@@ -143,6 +150,13 @@ def look_at(file: InputFile, wanted: str, apart: bool = False) -> Look:
 
     Raises ArchiveError, OptionError for `wanted`.
     """
+    with encoding.readable(file):
+        written = file.path.stat().st_mtime_ns if isinstance(file.path, Path) else 0
+    looked = _look_at(file, wanted, apart)
+    return replace(looked, source=replace(looked.source, written=written))
+
+
+def _look_at(file: InputFile, wanted: str, apart: bool) -> Look:
     if file.format == "parquet":
         content, schema, rows, borders = parquet.look(file)
         return Look(Source(file, content.size, content.sha256, schema, rows=rows, borders=tuple(borders)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from pipeline.archive import Archive, Source, Window, windows
+from pipeline.archive import Archive, Source, Window, check_unchanged, windows
 from pipeline.context import conversations_before
 from pipeline.output import Span, Standing
 from schemas.errors import ArchiveError
@@ -93,6 +93,7 @@ class Reading:
         for following in chunks:
             yield current
             current = following
+        check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
             raise ArchiveError(
                 f"{source.file.name} has changed while it was read: row {span.stop_row:,} is there no more; "

@@ -24,7 +24,7 @@ from pipeline.places import seekable
 from pipeline.spill import spill_folder
 from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse
-from schemas.errors import ArchiveError, ColumnError, OptionError, StorageError
+from schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError
 from schemas.labels import ALARMING, NEGATIVE
 
 #: Whose wall clock days and hours are of, where neither the archive nor the user says.
@@ -86,7 +86,8 @@ def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | f
 def translated(warehouse: Warehouse, spill: str) -> Iterator[None]:
     """Turn DuckDB's errors that are not of a query into ours."""
     try:
-        yield
+        with interruptible():
+            yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         if any(str(piece.file) in str(error) for piece in warehouse.pieces):
             raise unreadable(warehouse) from error
@@ -96,6 +97,17 @@ def translated(warehouse: Warehouse, spill: str) -> Iterator[None]:
         ) from error
     except (duckdb.InvalidInputException, duckdb.SerializationException) as error:
         raise unreadable(warehouse) from error
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn what DuckDB raises in place of a signal's exception, a RuntimeError, into Interrupted."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise Interrupted("interrupted: the same command begins again") from None
 
 
 def unreadable(warehouse: Warehouse) -> ArchiveError:

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -77,7 +78,9 @@ def _score_to_file(
     """Label into a hidden folder beside the file, from which an interrupted run goes on, then join its parts."""
     work, rejects = work_folder(file), rejects_beside(file)
     earlier = check_one_file(file, inputs)
-    if isinstance(work, StorePath) and (work / _DONE).exists():
+    if isinstance(work, Path):
+        shutil.rmtree(_done_with(work), ignore_errors=True)  # of a run that was killed as it removed it
+    elif (work / _DONE).exists():
         with hold(work):
             _remove(work)
     result = still_complete(file, earlier, inputs, options, model)
@@ -106,10 +109,15 @@ def _remove(work: Place) -> None:
         remove_all([place for place in work.below() if place not in (mark, work / "_emojob" / "lock")])
         mark.unlink()
         return
-    done = work.with_name(f"{work.name}.done")
+    done = _done_with(work)
     shutil.rmtree(done, ignore_errors=True)
     work.rename(done)
     shutil.rmtree(done)
+
+
+def _done_with(work: Path) -> Path:
+    """What the folder of parts is called while it is removed."""
+    return work.with_name(f"{work.name}.done")
 
 
 def rejects_beside(file: Place) -> Place:

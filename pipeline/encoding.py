@@ -7,7 +7,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -197,6 +197,14 @@ class Content:
 
     size: int
     sha256: str
+
+
+def digest_of(file: InputFile) -> str:
+    """SHA-256 of a file's bytes as stored, hexadecimal. Raises ArchiveError."""
+    digest = Digest()
+    for _ in read_blocks(replace(file, compression=None), digest):
+        pass
+    return digest.hexdigest()
 
 
 def content_of(file: InputFile, digest: Digest) -> Content:

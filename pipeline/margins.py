@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.columns import strings
+from pipeline.database import interruptible
 from pipeline.machine import cores
 from pipeline.spill import spill_folder
 from pipeline.warehouse import Warehouse, text_column_of
@@ -52,7 +53,11 @@ def rank(warehouse: Warehouse, most: int) -> Ranking:
     Raises ArchiveError where a file cannot be read, StorageError where there is no room for temporary files.
     """
     stream = _Stream(warehouse)
-    with spill_folder(warehouse.place) as spill, duckdb.connect(config=_settings(spill)) as connection:
+    with (
+        interruptible(),
+        spill_folder(warehouse.place) as spill,
+        duckdb.connect(config=_settings(spill)) as connection,
+    ):
         try:
             connection.register("labelled_rows", stream.reader())
             connection.execute(_sql("uncertain_texts"), {"most_characters": MOST_CHARACTERS})

@@ -66,7 +66,7 @@ class Output:
         self.folder = folder
         self.state = folder / "_emojob"
         self.markers: list[PartMarker] = []
-        self.exchange = Exchange()
+        self.exchange, self._has_journal = Exchange(), False
         self.check_hold = check
 
     # -- what was there before ---------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ class Output:
         self.markers, self.exchange = [], Exchange()
         plains: dict[str, dict[str, Any]] = {}
         there = self._there()
-        own = (_RUN, JOURNAL)
+        own, self._has_journal = (_RUN, JOURNAL), JOURNAL in there
         names = [name for name in sorted(there) if name in own or _MARKER.fullmatch(name)]
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
@@ -184,24 +184,31 @@ class Output:
 
     def finish_exchange(self) -> None:
         """Tidy up behind an exchange of parts: write its markers, bring run.json up to date, remove what is gone."""
-        if not self.exchange.markers:
+        if not self._has_journal:
             return
         self.check_hold()
         for name, plain in self.exchange.come.items():
             atomic.write_json(PartPlace(self.folder, name).marker, plain)
+        if self.exchange.markers:
+            self._recount()
+        places = [PartPlace(self.folder, name) for name in self.exchange.gone]
+        remove_all([place.marker for place in places])
+        remove_all([file for place in places for file in (place.part, place.rejects)])
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+        self.exchange, self._has_journal = Exchange(), False
+
+    def _recount(self) -> None:
+        """Bring run.json up to date with the markers."""
         run = self.run()
-        inputs = {one.get("name") for one in run.get("inputs", ()) if isinstance(one, dict)}
+        given = run.get("inputs")
+        named = given if isinstance(given, list) else []
+        inputs = {one.get("name") for one in named if isinstance(one, dict)}
         counts = Counts()
         for marker in self.markers:
             if marker.input in inputs:
                 counts.add(marker.counts)
         if run:
             self.write_run({**run, "counts": counts.told()})
-        places = [PartPlace(self.folder, name) for name in self.exchange.gone]
-        remove_all([place.marker for place in places])
-        remove_all([file for place in places for file in (place.part, place.rejects)])
-        (self.folder / JOURNAL).unlink(missing_ok=True)
-        self.exchange = Exchange()
 
     def _there(self) -> dict[str, int]:
         """{name: bytes} of the files in OUT; whatever a user put there beside ours is not ours to touch."""

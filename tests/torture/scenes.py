@@ -8,12 +8,14 @@ import gzip
 import hashlib
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -63,6 +65,10 @@ class Stage:
         self._clear()
         shutil.copytree(kept, self.work, dirs_exist_ok=True)
 
+    def before(self, scene: Scene) -> Path:
+        """A folder as it is before the scene."""
+        return self._kept / scene.name
+
     def play(self, scene: Scene, at: int = 0, kind: int = 0) -> Done:
         """Run the scene's command, with a fault."""
         return self.run(scene.args, at, kind)
@@ -98,10 +104,18 @@ def look(folder: Path, scene: Scene) -> dict[str, Any]:
         found |= _look_at_archive(out)
     for file in sorted(one for one in folder.rglob("*") if one.is_file() and not any(map(one.is_relative_to, ours))):
         name = str(file.relative_to(folder))
+        if name.startswith("model/_training/runs"):  # TensorBoard's, one for each start
+            continue
         if file.suffix == ".parquet":
             found[name] = rows(file)
-        elif file.suffix == ".memo":
-            found[name] = "a memo"
+        elif file.suffix == ".duckdb":
+            with duckdb.connect(str(file), read_only=True) as db:
+                found[name] = db.execute("FROM labelled ORDER BY ALL").fetchall()
+        elif file.suffix == ".memo":  # what it saves is time, so a command that was killed may end without one
+            continue
+        elif file.suffix == ".prom":  # what this start of the night did is not what the night did
+            lines = file.read_text(encoding="utf-8").splitlines()
+            found[name] = [line for line in lines if not re.match("emojob_(inputs|rows)_scored ", line)]
         elif file.suffix in (".json", ".jsonl"):
             found[name] = _without_times(file.read_text(encoding="utf-8"))
         elif file.name not in ("training.html", "README.md", "training_args.bin"):
@@ -155,7 +169,7 @@ def _without_times(text: str) -> Any:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            aside = ("seconds", "started", "finished", "versions", "rows_per_second", "trained_at", "time")
+            aside = ("scored", "seconds", "started", "finished", "versions", "rows_per_second", "trained_at", "time")
             return {key: plain(one) for key, one in value.items() if key not in aside}
         return list(map(plain, value)) if isinstance(value, list) else value
 
@@ -180,14 +194,12 @@ def _logs(stage: Stage, folder: Path) -> None:
         writer.writerow(["id", "conversation_id", "text"])
         for i, text in enumerate(_texts(1)):
             writer.writerow([i, f"c{i // 10}", text, *(["zu viel"] if i % 97 == 5 else [])])
-    table = pa.table(
-        {"id": [str(i) for i in range(ROWS)], "conversation_id": [f"p{i // 8}" for i in range(ROWS)], "text": _texts(2)}
-    )
+    texts = _texts(2)
+    ids, talks = [str(i) for i in range(ROWS)], [f"p{i // 8}" for i in range(ROWS)]
+    table = pa.table({"id": ids, "conversation_id": talks, "text": texts})
     pq.write_table(table, logs / "2026-11-02.parquet", row_group_size=100)
-    lines = [
-        json.dumps({"id": str(i), "conversation_id": f"j{i // 6}", "text": text}, ensure_ascii=False)
-        for i, text in enumerate(_texts(3))
-    ]
+    said = [{"id": str(i), "conversation_id": f"j{i // 6}", "text": text} for i, text in enumerate(_texts(3))]
+    lines = [json.dumps(row, ensure_ascii=False) for row in said]
     (logs / "2026-11-03.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
 
 
@@ -212,12 +224,8 @@ def _night(stage: Stage, folder: Path) -> None:
 
 
 def _annotated(stage: Stage, folder: Path) -> None:
-    pairs = [
-        (label, f"{opening} {word}")
-        for label, words in _ANNOTATED.items()
-        for opening in _OPENINGS
-        for word in words.split()
-    ]
+    words = [(label, word) for label, some in _ANNOTATED.items() for word in some.split()]
+    pairs = [(label, f"{opening} {word}") for label, word in words for opening in _OPENINGS]
     with (folder / "annotated.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("label", "text"), *pairs])
     from training.train_recipe import RECIPES
@@ -228,6 +236,8 @@ def _annotated(stage: Stage, folder: Path) -> None:
 
 
 _SCORE = ("score", "logs", "--quiet", "--model", "MODEL", "--precision", "fp32", "--max-rejects", "100")
+
+_TRAIN = ("train", "--data", "annotated.csv", "-o", "model", "--recipe", "quick.toml", "--base", "MODEL")
 
 SCENES = {
     scene.name: scene
@@ -240,10 +250,6 @@ SCENES = {
         Scene("sample", ("sample", "out", "--uncertain", "20", "-o", "sheet.csv", "--force"), _labelled, ("out",)),
         Scene("sql", ("sql", "out", "FROM labelled ORDER BY id, text", "-o", "found.parquet"), _labelled, ("out",)),
         Scene("export", ("sql", "out", "--export", "out.duckdb", "--copy"), _labelled, ("out",)),
-        Scene(
-            "train",
-            ("train", "--data", "annotated.csv", "-o", "model", "--recipe", "quick.toml", "--base", "MODEL"),
-            _annotated,
-        ),
+        Scene("train", _TRAIN, _annotated),
     )
 }

@@ -1,0 +1,195 @@
+"""What else goes on while a command works: inputs change, others come along, clocks are set back, state is rubbish."""
+
+import json
+import os
+import random
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.main import main
+from pipeline import chunks, parts
+from pipeline.run import score_archive
+from schemas.errors import ArchiveError
+from schemas.options import ModelOptions, ScoreOptions
+from tests.torture.conftest import SEED, WHOLE
+from tests.torture.faults import KILL
+from tests.torture.scenes import SCENES, look, rows
+
+ROWS = 2_000
+_COUNT = "SELECT count(*), count(DISTINCT id) FROM labelled"
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch) -> None:
+    monkeypatch.setattr(parts, "PART_ROWS", 500)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+        monkeypatch.setattr(chunks, name, 100)
+
+
+@pytest.fixture
+def model(tiny_model) -> ModelOptions:
+    return ModelOptions(model=str(tiny_model), precision="fp32")
+
+
+def emojob(capsys, *args: object) -> tuple[int, str, str]:
+    """Run a command in this process: (exit code, standard output, standard error)."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(list(map(str, args)))
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+def write(file, begin: int, count: int) -> None:
+    """Rows with the numbers from `begin` on."""
+    ids, texts = [str(i) for i in range(begin, begin + count)], [f"말 {i}" for i in range(begin, begin + count)]
+    if file.suffix == ".parquet":
+        pq.write_table(pa.table({"id": ids, "text": texts}), file, row_group_size=150)
+    elif file.suffix == ".csv":
+        file.write_text("id,text\n" + "".join(f"{i},{text}\n" for i, text in zip(ids, texts, strict=True)))
+    else:
+        lines = (json.dumps({"id": i, "text": text}, ensure_ascii=False) for i, text in zip(ids, texts, strict=True))
+        file.write_text("\n".join(lines) + "\n")
+
+
+def grow(file) -> None:
+    with file.open("ab") as stream:
+        stream.write(b"9999,more\n" * 50)
+
+
+def shrink(file) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def replace(file) -> None:
+    other = file.with_name(f".other{file.suffix}")
+    write(other, 5_000, ROWS)
+    other.replace(file)
+
+
+def overwrite(file) -> None:
+    """Other bytes, as many as before."""
+    content = bytearray(file.read_bytes())
+    at = len(content) // 2
+    content[at : at + 20] = content[at : at + 20][::-1]
+    file.write_bytes(content)
+
+
+def vanish(file) -> None:
+    file.unlink()
+
+
+@pytest.mark.parametrize("change", [grow, shrink, replace, overwrite, vanish])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize("when", [1, 700, ROWS - 300])
+def test_an_input_that_changes_while_it_is_read_is_told_and_its_rows_count_once(tmp_path, model, kind, change, when):
+    file = tmp_path / f"log.{kind}"
+    write(file, 0, ROWS)
+    changed = []
+
+    def meddle(progress) -> None:
+        if progress.rows_done >= when and not changed:
+            change(file)
+            changed.append(True)
+
+    try:
+        score_archive([str(file)], tmp_path / "out", model_options=model, report=meddle)
+    except ArchiveError as error:
+        assert str(file) in str(error)  # noqa: PT017
+    else:  # it had been read by then
+        assert when > 1
+        assert [row["id"] for row in rows(tmp_path / "out")] == [str(i) for i in range(ROWS)]
+    assert changed
+    write(file, 100, ROWS)
+    score_archive([str(file)], tmp_path / "out", model_options=model)
+    assert [row["id"] for row in rows(tmp_path / "out")] == [str(i) for i in range(100, 100 + ROWS)]
+
+
+def test_reports_queries_and_others_meet_a_run(tmp_path, model, capsys):
+    file, out = tmp_path / "2026-11-01.csv", tmp_path / "out"
+    write(file, 0, ROWS)
+    (tmp_path / "night.toml").write_text(
+        f'[input]\nfiles = "{{date}}.csv"\n[output]\narchive = "out"\n[score]\nmodel = "{model.model}"\n'
+    )
+    seen = []
+
+    def come_along(progress) -> None:
+        if progress.parts > len(seen):
+            code, said, _ = emojob(
+                capsys, "sql", out, "SELECT count(*), count(DISTINCT id) FROM labelled", "--format", "csv"
+            )
+            assert code == 0
+            seen.append(said.splitlines()[1])
+            assert emojob(capsys, "report", out)[0] == 0
+            for args in (
+                ("forget", out, "--where", "true"),
+                ("score", file, "-o", out, "--model", model.model, "--quiet"),
+                ("nightly", tmp_path / "night.toml", "--date", "2026-11-01"),
+            ):
+                code, _, err = emojob(capsys, *args)
+                assert (code, err.count("\n")) == (75, 1), (args, err)
+                assert "another run holds" in err
+
+    score_archive([str(file)], out, model_options=model, report=come_along)
+    assert seen == [f"{500 * (i + 1)},{500 * (i + 1)}" for i in range(len(seen))]
+    assert len(seen) >= 3
+    assert len(rows(out)) == ROWS
+
+
+def test_a_clock_that_was_set_back_changes_nothing(stage, monkeypatch):
+    scene = SCENES["nightly"]
+    wanted, operations = stage.undisturbed(scene)
+    stage.set(scene)
+    stage.play(scene, operations // 2, KILL)
+    for file in stage.work.rglob("*"):  # all that is there comes from the future
+        os.utime(file, (2_000_000_000, 2_000_000_000))
+    assert stage.play(scene).code == 0
+    assert look(stage.work, scene) == wanted
+
+
+RUBBISH = [
+    b"", b"\x00" * 64, b"{", b"[]", b"null", b'"text"', b"{}", b"\xff\xfe\x00", b"[" * 100_000,
+    b'{"format": "x"}', b'{"format": -1}', b'{"format": 1e400}', b'{"markers": {"part-00000-000000000000": {}}}',
+    b'{"format": 2, "counts": {"read": "many"}, "model": 5, "engine": [1], "options": "no", "inputs": 7}',
+]  # fmt: skip
+
+
+def state_files(out) -> list[str]:
+    return sorted(str(one.relative_to(out)) for one in out.rglob("*") if one.is_file() and one.name != "lock")
+
+
+def test_state_that_is_rubbish_is_refused_or_made_anew(stage, tmp_path):
+    scene = SCENES["score"]
+    wanted, _ = stage.undisturbed(scene)
+    chosen = random.Random(SEED)
+    stage.set(scene)
+    assert stage.play(scene).code == 0
+    whole = tmp_path / "whole"
+    shutil.copytree(stage.work, whole)
+    names = [f"out/{name}" for name in state_files(stage.work / "out")] + ["out.memo", "out/_emojob/exchange.json"]
+    trials = [(name, rubbish) for name in names for rubbish in RUBBISH]
+    for name, rubbish in trials if WHOLE else chosen.sample(trials, 14):
+        shutil.rmtree(stage.work)
+        shutil.copytree(whole, stage.work)
+        (stage.work / name).write_bytes(rubbish)
+        done = stage.play(scene)
+        where = (name, rubbish[:40], done)
+        assert done.code in (0, 2), where
+        assert "Traceback" not in done.err, where
+        if done.code == 2:
+            assert name.rpartition("/")[2] in done.err or "out" in done.err, where
+            assert len(done.err.splitlines()) == 1, where
+            (stage.work / name).unlink()
+            assert stage.play(scene).code == 0, where
+        assert look(stage.work, scene) == wanted, where
+
+
+def test_a_limit_and_a_smaller_archive_in_between_lose_nothing(tmp_path, model):
+    file, out = tmp_path / "log.csv", tmp_path / "out"
+    write(file, 0, ROWS)
+    for limit in (300, 1_200, None):
+        score_archive([str(file)], out, ScoreOptions(limit=limit), model)
+    assert [row["id"] for row in rows(out)] == [str(i) for i in range(ROWS)]
