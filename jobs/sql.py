@@ -45,15 +45,18 @@ def sql(
     are known, conversation_id, said_at and speaker. Ready-made: emotions, days, hours_of_day, hours_of_week, quality,
     transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
     """
+    from pipeline.permissions import no_wider_than
     from pipeline.warehouse import open_warehouse
 
     warehouse = open_warehouse(out)
     if copy and not export:
         raise OptionError("--copy goes with --export FILE.duckdb; give that too, or leave --copy out")
+    pieces = [piece.file for piece in warehouse.pieces]
     if export:
         from pipeline.export import export_database
 
-        export_database(warehouse, export, copy, time_zone)
+        with no_wider_than(pieces):
+            export_database(warehouse, export, copy, time_zone)
         click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
         return
     from pipeline.query import open_session
@@ -64,7 +67,8 @@ def sql(
 
             converse(session)
             return
-        _answer(session, sys.stdin.read() if query is None else query, form, file)
+        with no_wider_than(pieces):
+            _answer(session, sys.stdin.read() if query is None else query, form, file)
 
 
 def _answer(session: Session, query: str, form: str | None, file: Place | None) -> None:

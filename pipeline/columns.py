@@ -36,7 +36,7 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
 
     It stands in each file and holds strings. schema: of all files together. Raises ColumnError.
     """
-    names: list[str] = [name for name in schema.names if all(name in own.names for _, own in parts)]
+    names = _in_all(parts, schema)
     if given is not None:
         return _given_text_column(parts, schema, names, given)
     folders = {key for file, _ in parts for key, _ in file.partitions}
@@ -91,7 +91,7 @@ def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_co
     It stands in each file, is not the text, and holds strings, bytes or numbers. schema: of all files together.
     Raises ColumnError.
     """
-    names: list[str] = [name for name in schema.names if all(name in own.names for _, own in parts)]
+    names = _in_all(parts, schema)
     where, ask = _where(parts), "say which column tells conversations apart: --conversation-column NAME"
     if given is not None:
         name = _given_column(parts, names, given, "--conversation-column")
@@ -133,6 +133,12 @@ def listed(names: Sequence[str]) -> str:
     shown = list(map(_shown, names))
     more = f", ... ({len(shown) - _MOST_LISTED} more)" if len(shown) > _MOST_LISTED else ""
     return (", ".join(shown[:_MOST_LISTED]) or "none") + more
+
+
+def _in_all(parts: Sequence[Part], schema: pa.Schema) -> list[str]:
+    """The columns that each of some files has, in the order of all together."""
+    everywhere = set.intersection(*(set(own.names) for _, own in parts))
+    return [name for name in schema.names if name in everywhere]
 
 
 def _shown(name: str) -> str:
@@ -179,8 +185,9 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
                 )
             first.setdefault(field.name, file)
             fields[field.name] = known.with_type(kind).with_nullable(known.nullable or field.nullable)
+    everywhere = set.intersection(*(set(own.names) for _, own in parts))
     for name, field in fields.items():
-        if not all(name in own.names for _, own in parts):
+        if name not in everywhere:
             fields[name] = field.with_nullable(True)
     metadata = dict(parts[0][1].metadata or {})
     for _, own in parts:

@@ -22,7 +22,6 @@ from pipeline.database import NUMBERS
 from pipeline.destination import work_folder
 from pipeline.exchange import successor, write_journal
 from pipeline.labelled import count_rows
-from pipeline.lock import alone_in
 from pipeline.output import Output, hold
 from pipeline.parts import ROW_GROUP, PartPlace
 from pipeline.permissions import no_wider_than
@@ -190,10 +189,7 @@ def _memos(warehouse: Warehouse, given: Sequence[str]) -> list[Path]:
 def _remove_memos(files: Sequence[Path]) -> None:
     """A memo tells whether a text was labelled, and which of its texts are whose cannot be told, so it goes whole."""
     for file in files:
-        with alone_in(file.parent):
-            memo_file.refuse_other(file)
-            file.unlink(missing_ok=True)
-            atomic.sync_folder(file.parent)
+        memo_file.remove(file)
 
 
 def _remake_report(out: Place, note: Callable[[str], None]) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from pipeline.atomic import commit, temporary
+from pipeline.atomic import commit, sync_folder, temporary
 from pipeline.lock import alone_in
 from pipeline.memo import Memo, new_multipliers
 from pipeline.places import place_of
@@ -89,6 +89,22 @@ def keep(file: Path, memo: Memo, of: dict[str, Any]) -> None:
         finally:
             with contextlib.suppress(OSError):
                 temporary(file).unlink(missing_ok=True)
+
+
+def remove(file: Path) -> None:
+    """Remove a memo, and what a killed process left of one. Raises OSError, OptionError where it is none."""
+    with alone_in(file.parent):
+        refuse_other(file)
+        file.unlink(missing_ok=True)
+        temporary(file).unlink(missing_ok=True)
+        sync_folder(file.parent)
+
+
+def sweep(file: Path) -> None:
+    """Remove what a process that was killed as it kept a memo left beside it."""
+    if temporary(file).exists():
+        with contextlib.suppress(OSError), alone_in(file.parent):
+            temporary(file).unlink(missing_ok=True)
 
 
 def refuse_other(file: Path) -> None:

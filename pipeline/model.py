@@ -25,6 +25,9 @@ from pipeline.model_files import (
 from schemas.errors import ModelError
 from schemas.options import CONTEXTS
 
+#: Version of the keys of config.json that begin with emojob_; a newer one is refused.
+MODEL_FORMAT = 1
+
 
 @dataclass(frozen=True)
 class Model:
@@ -68,6 +71,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     shown = name or "the default model"
     config = read_config(folder, shown)
     tokenizer = read_tokenizer(folder, shown, threads)
+    _check_format(config, shown)
     weights = read_weights(folder, shown)
     shape = read_shape(config, shown)
     _check_head(config, weights, shown)
@@ -91,6 +95,15 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
         folder,
         is_packaged,
     )
+
+
+def _check_format(config: dict[str, Any], shown: str) -> None:
+    given = config.get("emojob_format", MODEL_FORMAT)
+    if not isinstance(given, int) or given > MODEL_FORMAT:
+        raise ModelError(
+            f"{shown} was written by a newer emojob (emojob_format {given!r} in its config.json, this one knows "
+            f"{MODEL_FORMAT}): use that version, or train it anew"
+        )
 
 
 def _temperature(config: dict[str, Any], shown: str) -> float:

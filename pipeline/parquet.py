@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.encoding import Content, Digest, content_of, read_blocks
+from pipeline.encoding import Content, Digest, content_of, read_blocks, readable
 from pipeline.inputs import InputFile
 from pipeline.places import seekable
 from pipeline.transfer import Reader
@@ -18,6 +19,8 @@ from schemas.errors import ArchiveError
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
+MOST_FOOTER = 24 << 20  # bytes; it is held as a whole, and takes about _UNPACKED times as many
+_UNPACKED = 32
 FETCHED = 64 << 20  # bytes of a row group that are fetched from a store at once; a longer one comes piece by piece
 
 
@@ -34,6 +37,7 @@ def look(file: InputFile) -> tuple[Content, pa.Schema, int, list[Border]]:
     content = content_of(file, digest)
     if not content.size:
         raise ArchiveError(f"{file.name} is empty (0 bytes); leave it out, or write it anew")
+    _check_footer(file)
     with _whole(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         return content, parquet.schema_arrow, int(parquet.metadata.num_rows), _borders(parquet.metadata)
 
@@ -45,23 +49,43 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
     Raises ArchiveError where the file turns out to be damaged.
     """
     with _whole(file, "is damaged"), _opened(file) as (parquet, stored):
-        groups = [parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups)]
+        metadata = parquet.metadata
         apart = any(_nests_dictionary(field.type) for field in parquet.schema_arrow)
         wanted = None if columns is None else [name for name in parquet.schema_arrow.names if name in columns]
         first, row = 0, 0
-        while first < len(groups) and row + groups[first].num_rows <= start_row:
-            row += groups[first].num_rows
+        while first < metadata.num_row_groups and row + metadata.row_group(first).num_rows <= start_row:
+            row += metadata.row_group(first).num_rows
             first += 1
-        widest = max((g.total_byte_size / g.num_rows for g in groups[first:] if g.num_rows), default=1.0)
+        remaining = list(range(first, metadata.num_row_groups))
+        widest = max((_row_bytes(metadata.row_group(i)) for i in remaining), default=1.0)
         size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
-        remaining = list(range(first, len(groups)))
         for some in [[i] for i in remaining] if apart or stored else [remaining]:
             if stored:
-                ranges = _ranges(groups[some[0]], wanted)
+                ranges = _ranges(metadata.row_group(some[0]), wanted)
                 stored.fetch(ranges if sum(stop - start for start, stop in ranges) <= FETCHED else [])
             for batch in parquet.iter_batches(size, row_groups=some, columns=wanted, use_threads=False):
                 yield Window(batch, row, batch.num_rows, [])
                 row += batch.num_rows
+
+
+def _row_bytes(group: pq.RowGroupMetaData) -> float:
+    """Bytes of a row, unpacked, in a row group."""
+    return float(group.total_byte_size / group.num_rows) if group.num_rows else 1.0
+
+
+def _check_footer(file: InputFile) -> None:
+    """Raise ArchiveError where the footer of a file of this machine would take memory without measure."""
+    if not isinstance(file.path, Path):
+        return
+    with readable(file), file.path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, end - 8))
+        size = int.from_bytes(stream.read(4), "little")
+    if MOST_FOOTER < size < end:
+        raise ArchiveError(
+            f"{file.name} has a footer of {size >> 20:,} MB, as of a million row groups, which would take some "
+            f"{max(1, size * _UNPACKED >> 30):,} GB of memory: write it anew with row groups of some 100,000 rows"
+        )
 
 
 def _borders(metadata: pq.FileMetaData) -> list[Border]:

@@ -207,6 +207,7 @@ def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
         yield
         return
     scorer, place = job.scorer, job.memo
+    memo_file.sweep(place)
     was_there = place.exists()
     scorer.memo, why = memo_file.recall(place, scorer.depends_on, len(scorer.model.labels))
     if why:

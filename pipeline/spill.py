@@ -28,14 +28,7 @@ def spill_folder(archive: Place) -> Iterator[str]:
     It lies in a labelled archive's _emojob, or beside a labelled file; where nothing can be written there, or the
     archive is in a store, in the folder for temporary files (TMPDIR). One that a killed process left is removed.
     """
-    places = [] if isinstance(archive, StorePath) else [archive / "_emojob" if is_ours(archive) else archive.parent]
-    for place in [*places, Path(tempfile.gettempdir())]:
-        try:
-            made = Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=place))
-            break
-        except OSError:
-            if place == Path(tempfile.gettempdir()):
-                raise
+    made = _made(archive)
     held = os.open(made, os.O_RDONLY)
     try:
         if fcntl is not None:
@@ -46,6 +39,14 @@ def spill_folder(archive: Place) -> Iterator[str]:
     finally:
         shutil.rmtree(made, ignore_errors=True)
         os.close(held)
+
+
+def _made(archive: Place) -> Path:
+    if not isinstance(archive, StorePath):
+        beside = archive / "_emojob" if is_ours(archive) else archive.parent
+        with contextlib.suppress(OSError):  # an archive that may only be read
+            return Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=beside))
+    return Path(tempfile.mkdtemp(prefix=_BEGINNING))
 
 
 def remove_left_behind(folder: Path) -> None:

@@ -26,6 +26,7 @@ class Stages:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self._is_told = False  # to stop; join alone ends what runs, and other stages may follow
         self._threads: list[threading.Thread] = []
         self._is_begun = False
 
@@ -44,14 +45,18 @@ class Stages:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Tell every stage to stop; may be called from a signal handler."""
+        """Tell every stage to stop, and those that follow; may be called from a signal handler."""
+        self._is_told = True
         self._stop.set()
 
     def join(self) -> None:
-        """Stop, and wait until every thread has ended."""
+        """End the stages, and wait until every thread has ended."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        self._threads.clear()
+        if not self._is_told:
+            self._stop.clear()
 
     def ahead(self, items: Iterator[T], depth: int = 2, tick: Callable[[], None] | None = None) -> Iterator[T]:
         """Iterate over `items` in a thread, at most `depth` items ahead.

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from pipeline.atomic import commit, temporary, write_json
 from pipeline.bert import BertShape, Classifier, to_hf
 from pipeline.encoded import Tokenizer
+from pipeline.model import MODEL_FORMAT
+from pipeline.permissions import umask
 from pipeline.stock_tokenizer import write_tokenizer
-
-FORMAT = 1  # of the keys that begin with emojob_
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def write_model_folder(
     beside = temporary(folder / "model.safetensors")
     weights = {name: w.contiguous() for name, w in to_hf(state, trained.shape.layers).items()}
     save_file(weights, beside, metadata={"format": "pt"})
-    beside.chmod(0o644)  # safetensors lets the owner alone read
+    beside.chmod(0o666 & ~umask())  # safetensors lets the owner alone read
     commit(beside, folder / "model.safetensors")
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)
@@ -79,7 +79,7 @@ def _config(trained: Trained, dtype: torch.dtype) -> dict[str, Any]:
         "id2label": {str(i): label for i, label in enumerate(trained.labels)},
         "label2id": {label: i for i, label in enumerate(trained.labels)},
         "dtype": str(dtype).removeprefix("torch."),
-        "emojob_format": FORMAT,
+        "emojob_format": MODEL_FORMAT,
         "emojob_temperature": round(trained.temperature, 6),
         "emojob_context": trained.context,
     }

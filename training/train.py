@@ -15,6 +15,7 @@ from pipeline.columns import listed
 from pipeline.engine import choices
 from pipeline.machine import look
 from pipeline.model_files import hash_weights
+from pipeline.permissions import no_wider_than
 from schemas.errors import ArchiveError, ModelError, OptionError
 from schemas.options import SHORTEST_PAIR, ModelOptions
 from training import claim
@@ -79,7 +80,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, watch: Watch | None 
     data = read_data(options, recipe)
     base = load_base(options.base, data.annotated.names, recipe.training.seed)
     made_with = _made_with(options, recipe, data, base)
-    with claim.hold(options.out):
+    with no_wider_than([*options.data, *options.test]), claim.hold(options.out):
         if claim.claim(options.out, made_with, options.fresh):
             if claim.is_first():  # where the last run was cut off right at its end
                 claim.clear(options.out)

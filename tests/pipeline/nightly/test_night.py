@@ -4,6 +4,8 @@ import datetime
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import parts
@@ -240,3 +242,15 @@ def test_the_plan_says_what_would_be_done_and_does_nothing(world):
         "new": ["2026-11-02.csv"], "changed": ["2026-11-01.csv"], "complete": [],
     }  # fmt: skip
     assert world.state() == before
+
+
+def test_inputs_that_do_not_fit_together_are_scored_one_by_one(world):
+    world.configure(files="logs/{date}*")
+    world.log(3)
+    for name, number in (("2026-11-03.b.jsonl", "1"), ("2026-11-03.c.jsonl", '"one"')):
+        row = f'{{"at": {number}, "text": "기뻐요"}}\n'
+        (world.folder / "logs" / name).write_text(row * 5)
+    pq.write_table(pa.table({"at": [{"a": 1}] * 7, "text": ["네"] * 7}), world.folder / "logs/2026-11-03.d.parquet")
+    night = world.night(3)
+    assert sorted(one.rows for one in night.scored) == [5, 5, 7, 40]
+    assert not night.failed

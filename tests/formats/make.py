@@ -1,0 +1,52 @@
+"""Makes what this folder holds of the format of the emojob that runs it: python tests/formats/make.py FOLDER
+
+FOLDER gets a labelled folder, a labelled file and a memo of two small inputs, made with the model beside this. They
+are made once for each format, by the first version that writes it, and never changed; test_formats.py reads them all.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PLACE = Path("/archive")  # where the inputs lay; the test puts its own place there
+
+TALK = [
+    "정말 고마워요",
+    "배송이 너무 늦어요",
+    "걱정이 되네요",
+    "네",
+    "또 올게요",
+    "화가 나서 잠이 안 와요",
+    "",
+    "괜찮아요",
+]
+
+
+def main(folder: Path) -> None:
+    PLACE.mkdir(exist_ok=True)
+    rows = [f"{i},c{i // 4},{'가나'[i % 2]},{TALK[i % len(TALK)]}" for i in range(40)]
+    (PLACE / "first.csv").write_text(
+        "\n".join(["id,conversation_id,speaker,text", *rows, "40,c9,가,너무,많은 칸"]) + "\n"
+    )
+    lines = [
+        f'{{"id": "{i}", "conversation_id": "d{i // 3}", "speaker": "다", "text": "{TALK[i % 5]}"}}' for i in range(30)
+    ]
+    (PLACE / "second.jsonl").write_text("\n".join(lines) + "\n")
+    model = PLACE / "model"
+    shutil.copytree(HERE / "model", model, dirs_exist_ok=True)
+    shutil.copy(HERE.parent / "pipeline/golden/spiece.model", model)
+    inputs = [str(PLACE / name) for name in ("first.csv", "second.jsonl")]
+    how = ["--model", str(model), "--precision", "fp32", "--engine", "torch", "--quiet"]
+    for out in ("out", "out.parquet"):
+        command = [sys.executable, "-m", "jobs", "score", *inputs, "-o", str(folder / out), *how]
+        subprocess.run([*command, "--memo", str(PLACE / "out.memo")], check=True, env={**os.environ, "PYTHONPATH": "."})
+    (folder / "out/_emojob/lock").unlink()
+    for name in ("first.csv", "second.jsonl", "out.memo"):
+        shutil.copy(PLACE / name, folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
