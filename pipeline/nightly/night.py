@@ -104,7 +104,8 @@ def run_night(
     with writing(config.archive), no_wider_than(file.path for file in files_of(config, day)), _held(config.archive):
         state = _read_state(config.archive)
         calendar = Calendar(config, state)
-        files = [file for file in files_of(config, day) if not _too_old(calendar, file, day, config)]
+        there = files_of(config, day)
+        files = [file for file in there if not _too_old(calendar, file, day, config)]
         night = Night(day, len(files))
         for file in files:
             calendar.see(file.name, day)
@@ -115,7 +116,8 @@ def run_night(
         output.read_markers()
         _tell(night, output, before, calendar)
         _remove_old(output, calendar, day, config, night)
-        _write_state(config, state, day)
+        known = {file.name for file in there} | {marker.input for marker in output.markers}
+        _write_state(config, {name: seen for name, seen in state.items() if name in known}, day)
         _judge(night, output, calendar, config)
         return night
 

@@ -1,0 +1,24 @@
+"""Night after night, nothing grows: no memory, no open file, no thread, no disk."""
+
+import statistics
+
+import pytest
+
+from tests.torture.conftest import WHOLE
+from tests.torture.soak import KEPT, nights
+
+COUNT = 400 if WHOLE else 30
+
+
+@pytest.mark.skipif(not __import__("pathlib").Path("/proc/self/statm").exists(), reason="needs /proc")
+def test_nothing_grows_from_night_to_night(tmp_path, tiny_model):
+    left = list(nights(tmp_path, tiny_model, COUNT))
+    settled = left[KEPT + 8 :]
+    early, late = settled[: len(settled) // 3], settled[-len(settled) // 3 :]
+    assert max(one.files for one in late) <= max(one.files for one in early)
+    assert max(one.threads for one in late) <= max(one.threads for one in early)
+    disk = [statistics.median(one.disk for one in some) for some in (early, late)]
+    assert disk[1] <= 1.05 * disk[0], disk
+    memory = [statistics.median(one.memory for one in some) for some in (early, late)]
+    assert memory[1] <= memory[0] + (20 if WHOLE else 40), memory
+    assert len((tmp_path / "nights.jsonl").read_text().splitlines()) == COUNT
