@@ -3,13 +3,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 
-.PHONY: demo test check model clean
+.PHONY: demo test torture check model clean
 
 demo: $(VENV)/.installed  ## label the sample archive with the default model
 	$(BIN)/emojob score --sample
 
 test: check  ## lint, types and all tests
 	$(BIN)/pytest
+
+torture: $(VENV)/.installed-dev  ## README's promises, each test in its whole length; an hour or so
+	EMOJOB_TORTURE=1 $(BIN)/pytest tests/torture tests/jobs/test_privacy.py tests/formats
 
 check: $(VENV)/.installed-dev  ## lint and types
 	$(BIN)/ruff check .

@@ -27,8 +27,8 @@ KEPT = 10  # days, after which a row is removed, so that the archive grows no mo
 class Left:
     """What a night leaves.
 
-    memory: MB of this process; files: open; threads: alive; disk: KB of all that it wrote but the log, which gets a line
-    a night, and the memo, which grows to some MB and no more; seconds: that it took.
+    memory: MB of this process; files: open; threads: alive; disk: KB of all that it wrote but the log, which gets a
+    line a night, and the memo, which grows to some MB and no more; seconds: that it took.
     """
 
     memory: float
