@@ -19,6 +19,7 @@ from schemas.errors import ArchiveError, OptionError
 
 BLOCK = 1 << 20  # bytes read at a time
 LONGEST_ROW = 16 << 20  # bytes; a longer row is rejected, so that memory stays bounded
+BOMB_BYTES, BOMB_RATIO = 1 << 30, 250  # unpacked, and times the bytes as stored; beyond both it is an attack
 TOLERATED = 0.01  # share of lines that may not decode; such rows are rejected one by one
 
 _NAMES = {
@@ -237,11 +238,18 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
 
     Raises ArchiveError where the file cannot be read or its compression is damaged or cut off.
     """
+    digest, unpacked = digest or Digest(), 0
     with readable(file), _stream(file) as raw:
         raw.seek(offset)
-        stored = _Overheard(raw, digest or Digest())
+        stored = _Overheard(raw, digest)
         stream = stored if file.compression is None else _decompressed(stored, file.compression)
         while block := stream.read(BLOCK):
+            unpacked += len(block)
+            if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
+                raise ArchiveError(
+                    f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB), "
+                    f"which no dialogue does: look at it, and unpack it yourself where it is what it should be"
+                )
             yield block
         while stored.read(BLOCK):  # what a decompressor left behind the end still belongs to the hash
             pass

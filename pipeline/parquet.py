@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.encoding import Content, Digest, content_of, read_blocks, readable
@@ -59,13 +61,42 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
         remaining = list(range(first, metadata.num_row_groups))
         widest = max((_row_bytes(metadata.row_group(i)) for i in remaining), default=1.0)
         size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
-        for some in [[i] for i in remaining] if apart or stored else [remaining]:
+        sizes = itertools.repeat(size) if stored else (_fewer(file, parquet, i, wanted, size) for i in remaining)
+        for (size, _), run in itertools.groupby(
+            zip(remaining, sizes, strict=False), lambda one: (one[1], one[0] if apart or stored else 0)
+        ):
+            some = [group for group, _ in run]
             if stored:
                 ranges = _ranges(metadata.row_group(some[0]), wanted)
                 stored.fetch(ranges if sum(stop - start for start, stop in ranges) <= FETCHED else [])
             for batch in parquet.iter_batches(size, row_groups=some, columns=wanted, use_threads=False):
                 yield Window(batch, row, batch.num_rows, [])
                 row += batch.num_rows
+
+
+def _fewer(file: InputFile, parquet: pq.ParquetFile, group: int, wanted: Sequence[str] | None, rows: int) -> int:
+    """At most `rows` rows of a row group at a time, fewer where a value of a dictionary in it is long.
+
+    Such a value takes its bytes once in the file, but in memory as often as it stands in a row.
+    """
+    metadata, longest = parquet.metadata.row_group(group), 1
+    for column in map(metadata.column, range(metadata.num_columns)):
+        name = column.path_in_schema
+        may_be_long = column.physical_type == "BYTE_ARRAY" and column.total_uncompressed_size * rows > BATCH_BYTES
+        if may_be_long and column.has_dictionary_page and "." not in name and (wanted is None or name in wanted):
+            with pq.ParquetFile(str(file.path), read_dictionary=[name], pre_buffer=False, buffer_size=BUFFER) as other:
+                for batch in itertools.islice(other.iter_batches(1, row_groups=[group], columns=[name]), 1):
+                    values = batch.column(0)
+                    if pa.types.is_dictionary(values.type):
+                        longest = max(longest, _longest(values.dictionary))
+    return max(1, min(rows, BATCH_BYTES // longest))
+
+
+def _longest(values: pa.Array) -> int:
+    """Bytes of the longest value of some."""
+    if not (pa.types.is_string(values.type) or pa.types.is_binary(values.type)):
+        values = values.cast(pa.large_binary())
+    return int(pc.max(pc.binary_length(values)).as_py() or 1)
 
 
 def _row_bytes(group: pq.RowGroupMetaData) -> float:

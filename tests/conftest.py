@@ -134,3 +134,19 @@ def change_config(own_model) -> Callable[..., Path]:
         return own_model
 
     return change
+
+
+@pytest.fixture
+def emojob(tiny_model, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process with the tiny model: (exit code, standard output, standard error)."""
+    from jobs.main import main
+
+    monkeypatch.setenv("EMOJOB_MODEL", str(tiny_model))
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run

@@ -1,0 +1,327 @@
+"""Any bytes at all: no reader fails in a way of its own, hangs, or loses or doubles a row.
+
+Each row carries a mark. However rows are spoiled, a mark must come out once: in a row, or in what was rejected. The
+seeds are EMOJOB_TORTURE_SEED and those behind it; whole, a million rows and more are read (-s prints how many).
+"""
+
+import contextlib
+import gzip
+import json
+import random
+import re
+import time
+import unicodedata
+from pathlib import Path
+
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.main import cli, main
+from pipeline import encoding
+from pipeline.archive import open_archive, windows
+from pipeline.inputs import find_inputs
+from pipeline.model_files import find_folder, read_tokenizer
+from pipeline.nightly.config import read_config
+from schemas.errors import EmojobError, OptionError
+from tests.payloads import ALL
+from tests.torture.conftest import SEED, WHOLE
+from training.mapping import read_label_map
+
+ROUNDS, ROWS = (260, 1_500) if WHOLE else (12, 500)
+SECONDS = 60  # in which each file must be through, however it is spoiled
+
+MARK = re.compile(r"№(\d+)№")
+SPOILERS = (
+    b'"', b'""', b"'", b",", b",,,,", b"\t", b"\r", b"\r\n", b"\n", b"\x00", b"\xff", b"\xfe\xff",
+    b"\xef\xbb\xbf", b"\\", b"\\u0000", b"\\ud800", b"{", b"}", b"[", b"]", b'{"a":', b"null", b"\x1a", b"\xb0\xa1",
+    b"\xa4", b"\xea\xb0", b"\xed\xa0\x80", b"1e999", b"=1+1",
+    *(text.encode("utf-8", "surrogatepass") for text in ALL if len(text) < 200),
+)  # fmt: skip
+
+
+def in_one_line(error: EmojobError) -> None:
+    assert len(str(error).splitlines()) == 1, error
+
+
+def spoiled(line: bytes, chosen: random.Random) -> bytes:
+    """A line with something in it, taken out of it, or in another order."""
+    at = chosen.randrange(len(line) + 1)
+    way = chosen.randrange(5)
+    if way == 0:
+        return line[:at] + chosen.choice(SPOILERS) + line[at:]
+    if way == 1:
+        return line[:at] + chosen.choice(SPOILERS) * chosen.randrange(2, 30) + line[at:]
+    if way == 2:
+        return line[:at] + bytes(chosen.randrange(256) for _ in range(chosen.randrange(1, 8))) + line[at:]
+    if way == 3:
+        return line[at:] + line[:at]
+    return chosen.choice(SPOILERS) + line + chosen.choice(SPOILERS)
+
+
+def lines_of(kind: str, chosen: random.Random, codec: str) -> list[bytes]:
+    """A file's lines, some of them spoiled, each with its mark in one piece."""
+    texts = ["안녕하세요", "정말 고마워요", "왜 이렇게 늦어요", "", "네", "두 줄\n짜리", '따옴표 "안"', "쉼표, 안"]
+    found = []
+    for number in range(ROWS):
+        text = chosen.choice(texts)
+        if kind == "jsonl":
+            said = json.dumps(text, ensure_ascii=chosen.random() < 0.2)
+            line = f'{{"text": {said}, "mark": "№{number}№"}}'.encode(codec, "replace")
+        else:
+            quoted = (
+                '"' + text.replace('"', '""') + '"' if re.search(r'[",\n]', text) or chosen.random() < 0.2 else text
+            )
+            line = f"№{number}№{',' if kind == 'csv' else chr(9)}{quoted}".encode(codec, "replace")
+        mark = f"№{number}№".encode(codec)
+        if chosen.random() < 0.012 and mark in line:
+            before, _, behind = line.partition(mark)
+            line = spoiled(before, chosen) + mark + spoiled(behind, chosen)
+        found.append(line)
+    return found
+
+
+def marks(file: Path, wanted: str) -> tuple[list[int], int]:
+    """(the marks that come out of a file, in order; its rows)."""
+    found, rows = [], 0
+    archive = open_archive(find_inputs([str(file)]), "text", wanted)
+    for window in windows(archive, archive.sources[0]):
+        rows += window.rows_read
+        assert window.rows_read == window.batch.num_rows + len(window.rejects)
+        cells = [cell for column in window.batch.columns for cell in column.cast(pa.large_string()).to_pylist() if cell]
+        said = "\n".join([*cells, *(one.raw for one in window.rejects)])
+        found += list(map(int, MARK.findall(said)))
+    return found, rows
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_rows_that_are_spoiled_cost_no_other_row(tmp_path, kind, monkeypatch):
+    read = 0
+    for seed in range(SEED, SEED + ROUNDS):
+        chosen = random.Random(f"{kind} {seed}")
+        codec = chosen.choice(["utf-8", "utf-8", "cp949"])
+        monkeypatch.setattr(encoding, "BLOCK", chosen.choice([64, 1_000, 1 << 20]))
+        end = chosen.choice([b"\n", b"\r\n"])
+        head = [] if kind == "jsonl" else [b"mark,text" if kind == "csv" else b"mark\ttext"]
+        content = end.join([*head, *lines_of(kind, chosen, codec)]) + (end if chosen.random() < 0.8 else b"")
+        file = tmp_path / f"log.{kind}{'.gz' if seed % 5 == 0 else ''}"
+        file.write_bytes(gzip.compress(content, 1) if file.suffix == ".gz" else content)
+        begun = time.monotonic()
+        try:
+            found, rows = marks(file, codec)
+        except EmojobError as error:  # too much of it is in no encoding, say
+            in_one_line(error)
+            continue
+        finally:
+            assert time.monotonic() - begun < SECONDS
+        read += rows
+        there = set(map(int, MARK.findall(content.decode(codec, "replace"))))
+        assert len(found) == len(set(found)), (kind, seed)
+        assert set(found) == there, (kind, seed, sorted(there - set(found))[:5])
+    assert read >= ROUNDS * ROWS // 3
+    print(f"{kind}: {read:,} rows, seeds {SEED} to {SEED + ROUNDS - 1}")  # noqa: T201
+
+
+def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
+    file, whole = tmp_path / "log.parquet", tmp_path / "whole.parquet"
+    pq.write_table(
+        pa.table({"mark": range(2_000), "text": [f"말 {i % 50}" for i in range(2_000)]}), whole, row_group_size=300
+    )
+    content = whole.read_bytes()
+    chosen = random.Random(SEED)
+    for _ in range(2_000 if WHOLE else 150):
+        data = bytearray(content)
+        for _ in range(chosen.randrange(1, 4)):
+            at = chosen.choice([chosen.randrange(len(data)), len(data) - 1 - chosen.randrange(min(600, len(data)))])
+            data[at] = chosen.randrange(256)
+        if chosen.random() < 0.2:
+            del data[chosen.randrange(len(data)) :]
+        file.write_bytes(data)
+        with contextlib.suppress(EmojobError):
+            archive = open_archive(find_inputs([str(file)]), "text")
+            read = list(windows(archive, archive.sources[0]))
+            assert sum(window.rows_read for window in read) == archive.sources[0].rows
+
+
+@settings(max_examples=1_000 if WHOLE else 60, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet"]))
+def test_any_bytes_are_a_file_or_an_error_in_one_line(tmp_path_factory, data, kind):
+    file = tmp_path_factory.getbasetemp() / f"any.{kind}"
+    file.write_bytes(data)
+    for wanted in ("auto", "cp949"):
+        try:
+            archive = open_archive(find_inputs([str(file)]), None, wanted)
+            for window in windows(archive, archive.sources[0]):
+                assert window.rows_read == window.batch.num_rows + len(window.rejects)
+        except EmojobError as error:
+            in_one_line(error)
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp949"])
+def test_an_encoding_is_told_whatever_is_written_in_it(tmp_path, codec):
+    chosen = random.Random(SEED)
+    points = (*range(0x20, 0x7F), *range(0xAC00, 0xD7A4), *range(0x3131, 0x3164))
+    known = [char for char in map(chr, points) if char.encode(codec, "ignore") and char not in '",']
+    for _ in range(500 if WHOLE else 40):
+        text = "text\n" + "".join(chosen.choice(known) for _ in range(300)) + "\n가나다라 마바사\n"
+        file = tmp_path / "log.csv"
+        file.write_bytes(text.encode(codec))
+        assert encoding.look(find_inputs([str(file)])[0]).encoding == codec
+
+
+# -- the tokenizer -----------------------------------------------------------------------------------------------------
+
+CONTROL = "".join(chr(i) for i in range(0x110000) if unicodedata.category(chr(i)) in ("Cc", "Cf"))
+EXTREMES = (
+    "가" * 350_000, "\u1100" * 100_000, "\u0301" * 100_000, "a" * 1_000_000, " " * 1_000_000, "😀" * 50_000, CONTROL,
+    "\x00", "\ud800", "\udc00\ud800", "\u202e" * 1_000 + "مرحبا" * 100, "[CLS] [SEP] [MASK] [PAD] [UNK] <s> </s>",
+    "1," * 100_000, "ﷺ" * 10_000, "▁" * 10_000, "".join(map(chr, range(0xD800))),
+    "".join(map(chr, range(0xE000, 0x30000))),
+)  # fmt: skip
+
+
+def test_the_tokenizer_reads_any_text_in_time(tiny_model):
+    tokenizer = read_tokenizer(find_folder(str(tiny_model)), "the model")
+    chosen = random.Random(SEED)
+    texts = [*EXTREMES, *ALL]
+    ranges = (range(0x80), range(0xAC00, 0xD7A4), range(0x110000))
+    for _ in range(20_000 if WHOLE else 1_000):
+        points = [chosen.choice(chosen.choice(ranges)) for _ in range(chosen.randrange(30))]
+        texts.append("".join(map(chr, points)))
+    clean = [re.sub("[\ud800-\udfff]", "\ufffd", text) for text in texts]
+    begun = time.monotonic()
+    together = tokenizer.encode(clean, 64)
+    assert time.monotonic() - begun < SECONDS
+    assert len(together) == len(texts)
+    assert together.lengths.max() <= 64
+    assert together.lengths.min() >= 2
+    ids = together.tolist()
+    assert all(0 <= one < tokenizer.vocab_size for row in ids for one in row)
+    assert all(row[1:-1].count(tokenizer.cls_id) == row[1:-1].count(tokenizer.sep_id) == 0 for row in ids)
+    for i in chosen.sample(range(len(texts)), 200):
+        assert tokenizer.encode([clean[i]], 64).tolist()[0] == ids[i]
+
+
+def test_texts_of_any_kind_are_predicted(emojob):
+    texts = [re.sub("[\x00\n\r]", "", text)[:50_000] for text in (*ALL, *EXTREMES[:8])]
+    code, out, err = emojob("predict", "--json", "--", *texts)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == len(texts)
+
+
+# -- configuration, label maps, the command line -----------------------------------------------------------------------
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.sampled_from(ALL[:40]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+def toml(value: object) -> str:
+    """A value as TOML has it; what it has not, as a text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and abs(value) < 1 << 63:
+        return str(value)
+    if isinstance(value, float):
+        return repr(value).replace("e+", "e") if value == value and abs(value) != float("inf") else "nan"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(str(k))} = {toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(str(value))
+
+
+KEYS = [
+    "files",
+    "days_back",
+    "archive",
+    "report",
+    "keep_days",
+    "model",
+    "hash_columns",
+    "mask_pii",
+    "max_length",
+    "days",
+    "log",
+    "x",
+    "언어",
+]
+
+
+@settings(max_examples=2_000 if WHOLE else 100, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["input", "output", "score", "drift", "monitoring", "other"]),
+        st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=4),
+        max_size=5,
+    ),
+    st.binary(max_size=30),
+)
+def test_any_configuration_is_read_or_refused_in_one_line(tmp_path_factory, tables, noise):
+    file = tmp_path_factory.getbasetemp() / "night.toml"
+    lines = [
+        f"[{name}]\n" + "\n".join(f"{json.dumps(key)} = {toml(one)}" for key, one in keys.items())
+        for name, keys in tables.items()
+    ]
+    file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass") + (noise if len(noise) > 20 else b""))
+    try:
+        read_config(file)
+    except OptionError as error:
+        in_one_line(error)
+    try:
+        read_label_map(file)
+    except EmojobError as error:
+        in_one_line(error)
+
+
+def test_any_command_line_is_done_or_refused_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.csv").write_text("text\n네\n")
+    chosen = random.Random(SEED)
+    values = [
+        "",
+        "0",
+        "-1",
+        "1e9",
+        "nan",
+        "log.csv",
+        "nowhere",
+        "a\nb",
+        "--",
+        "s3://",
+        "file://x/y",
+        "http://x",
+        "x" * 5_000,
+        "%",
+        *ALL[:30],
+    ]
+    aside = ("model", "html_file")  # which take long
+    for _ in range(1_500 if WHOLE else 80):
+        name, command = chosen.choice(sorted(cli.commands.items()))
+        options = [
+            one
+            for one in command.params
+            if isinstance(one, click.Option) and one.name not in aside and "--debug" not in one.opts
+        ]
+        args = [name]
+        for option in chosen.sample(options, min(len(options), chosen.randrange(4))):
+            args += [chosen.choice(option.opts), *([] if option.is_flag else [chosen.choice(values)])]
+        args += [chosen.choice(values) for _ in range(chosen.randrange(3))] + (
+            ["--dry-run"] if name in ("score", "forget") else []
+        )
+        if name in ("train", "bench", "evaluate", "doctor"):
+            args += ["--no-such-option"]
+        args = [one.replace("\x00", "") for one in args]
+        monkeypatch.setattr("sys.stdin", CliRunner().isolation and __import__("io").StringIO("네\n"))
+        with pytest.raises(SystemExit) as ended:
+            main(args)
+        _, err = capsys.readouterr()
+        assert ended.value.code in (0, 2), (args, err)
+        assert "Traceback" not in err, args
+        assert ended.value.code == 0 or len(err.splitlines()) >= 1, args

@@ -1,0 +1,180 @@
+"""Archives of absurd sizes: memory is bounded, or they are refused in one line."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.torture.conftest import WHOLE
+from tests.torture.scenes import rows
+
+MOST = 1_500  # MB that a command may take in all
+SIZE = 100_000_000 if WHOLE else 40_000_000  # bytes of a row
+COLUMNS = 10_000 if WHOLE else 2_000
+FILES = 100_000 if WHOLE else 300
+
+
+def run(folder: Path, model: Path, *args: str, seconds: float = 300) -> tuple[int, str, float]:
+    """Run a command in a process of its own: (exit code, standard error, the most MB that it took)."""
+    command = [sys.executable, "-m", "jobs", *args, "--model", str(model), "--precision", "fp32"]
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "EMOJOB_ENGINE": "torch"}
+    with (folder / "err").open("w+", encoding="utf-8") as err:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=err)
+        end = time.monotonic() + seconds
+        while True:
+            found, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if found:
+                break
+            assert time.monotonic() < end, "it hangs"
+            time.sleep(0.05)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        err.seek(0)
+        return process.returncode, err.read(), usage.ru_maxrss / 1_000
+
+
+def long_row() -> str:
+    return "가나다라 " * (SIZE // 13)
+
+
+def write_wide(folder: Path, kind: str) -> None:
+    names = [f"c{i}" for i in range(COLUMNS)]
+    table = {**{name: ["1"] * 50 for name in names}, "text": [f"말 {i}" for i in range(50)]}
+    if kind == "parquet":
+        pq.write_table(pa.table(table), folder / "wide.parquet")
+    elif kind == "csv":
+        lines = [",".join(table), *(",".join(["1"] * COLUMNS + [f"말 {i}"]) for i in range(50))]
+        (folder / "wide.csv").write_text("\n".join(lines) + "\n")
+    else:
+        lines = (json.dumps({**dict.fromkeys(names, "1"), "text": f"말 {i}"}, ensure_ascii=False) for i in range(50))
+        (folder / "wide.jsonl").write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_row_of_a_hundred_megabytes(tmp_path, tiny_model, kind):
+    texts = ["안녕", long_row(), "네"]
+    file = tmp_path / f"log.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.table({"id": ["0", "1", "2"], "text": texts}), file)
+    elif kind == "csv":
+        file.write_text("id,text\n" + "".join(f"{i},{text}\n" for i, text in enumerate(texts)))
+    else:
+        lines = (json.dumps({"id": str(i), "text": text}, ensure_ascii=False) for i, text in enumerate(texts))
+        file.write_text("\n".join(lines) + "\n")
+    code, err, most = run(tmp_path, tiny_model, "score", file.name, "-o", "out", "--quiet")
+    assert (code, err) == (0, "")
+    assert most < MOST
+    kept = [row["id"] for row in rows(tmp_path / "out")]
+    assert kept == (["0", "1", "2"] if kind == "parquet" else ["0", "2"])
+    if kind != "parquet":
+        (reject,) = pq.read_table(tmp_path / "out/_emojob/rejects.parquet").to_pylist()
+        assert (reject["position"], "too long" in reject["reason"]) == (2, True)
+        assert len(reject["raw"]) <= 1_000
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"] if WHOLE else ["parquet"])
+def test_ten_thousand_columns(tmp_path, tiny_model, kind):
+    write_wide(tmp_path, kind)
+    code, err, most = run(tmp_path, tiny_model, "score", f"wide.{kind}", "-o", "out", "--quiet")
+    assert (code, err) == (0, "")
+    assert most < MOST
+    assert len(rows(tmp_path / "out")[0]) == COLUMNS + 10
+
+
+def test_a_footer_of_a_million_row_groups_is_refused(tmp_path, tiny_model):
+    file = tmp_path / "groups.parquet"
+    if WHOLE:
+        schema = pa.schema({"text": pa.string()})
+        table = pa.table({"text": ["네"]}, schema=schema)
+        with pq.ParquetWriter(file, schema, compression="none", use_dictionary=False) as writer:
+            for _ in range(1_000_000):
+                writer.write_table(table)
+    else:  # what is read first says how long it is
+        with file.open("wb") as stream:
+            stream.write(b"PAR1")
+            stream.truncate(200_000_000)
+            stream.seek(0, os.SEEK_END)
+            stream.write((100_000_000).to_bytes(4, "little") + b"PAR1")
+    code, err, most = run(tmp_path, tiny_model, "score", file.name, "-o", "out", "--quiet")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "footer" in err
+    assert most < MOST
+    assert not (tmp_path / "out").exists()
+
+
+def test_many_small_row_groups_are_read(tmp_path, tiny_model):
+    schema = pa.schema({"id": pa.int64(), "text": pa.string()})
+    count = 100_000 if WHOLE else 5_000
+    with pq.ParquetWriter(tmp_path / "groups.parquet", schema, use_dictionary=False) as writer:
+        for i in range(count):
+            writer.write_table(pa.table({"id": [i], "text": ["네"]}, schema=schema))
+    code, err, most = run(tmp_path, tiny_model, "score", "groups.parquet", "-o", "out", "--quiet")
+    assert (code, err) == (0, "")
+    assert most < MOST
+    assert [row["id"] for row in rows(tmp_path / "out")] == list(range(count))
+
+
+def test_a_folder_of_many_files(tmp_path, tiny_model):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for i in range(FILES):
+        (logs / f"{i:06d}.csv").write_text(f"id,text\n{i},말 {i}\n")
+    code, err, most = run(tmp_path, tiny_model, "score", "logs", "-o", "out", "--quiet", seconds=7_200)
+    assert (code, err) == (0, "")
+    assert most < MOST
+    assert [int(row["id"]) for row in rows(tmp_path / "out")] == list(range(FILES))
+
+
+# -- bombs -------------------------------------------------------------------------------------------------------------
+
+
+def compressed(kind: str, head: bytes, block: bytes, times: int) -> bytes:
+    """A file of a beginning, and a block again and again."""
+    if kind.endswith("gz"):
+        return gzip.compress(head) + gzip.compress(block, 9) * times
+    codec = pa.Codec("zstd")
+    return codec.compress(head, asbytes=True) + codec.compress(block, asbytes=True) * times
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "csv.zst", "jsonl.zst"] if WHOLE else ["csv.zst"])
+@pytest.mark.parametrize("block", [b"0", b"2,0\n"])
+def test_a_few_kilobytes_that_unpack_to_a_terabyte_are_refused(tmp_path, tiny_model, kind, block):
+    head = b"id,text\n1,hello\n" if kind.startswith("csv") else b'{"id": "1", "text": "hello"}\n'
+    (tmp_path / f"bomb.{kind}").write_bytes(compressed(kind, head, block * ((16 << 20) // len(block)), 65_536))
+    code, err, most = run(tmp_path, tiny_model, "score", f"bomb.{kind}", "-o", "out", "--quiet")
+    assert (code, err.count("\n")) == (2, 1), err
+    assert "unpacks to more than" in err
+    assert most < MOST
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "csv.zst"])
+def test_a_long_line_in_little_space_is_a_rejected_row(tmp_path, tiny_model, kind):
+    content = compressed(kind, b"id,text\n1,hello\n2,", b"0" * (8 << 20), 20)
+    (tmp_path / f"log.{kind}").write_bytes(content + compressed(kind, b"\n3,bye\n", b"", 0))
+    code, err, most = run(tmp_path, tiny_model, "score", f"log.{kind}", "-o", "out", "--quiet")
+    assert (code, err) == (0, "")
+    assert most < MOST
+    assert [row["id"] for row in rows(tmp_path / "out")] == ["1", "3"]
+
+
+@pytest.mark.parametrize("as_dictionary", [False, True])
+def test_a_dictionary_of_parquet_whose_values_are_long_takes_no_more_than_a_few_rows(
+    tmp_path, tiny_model, as_dictionary
+):
+    texts = pa.array(["0" * (4 << 20), "네"]).take(pa.array([0, 1] * (1_000 if WHOLE else 200), pa.int32()))
+    if as_dictionary:
+        texts = texts.dictionary_encode()
+    table = pa.table({"id": range(len(texts)), "text": texts})
+    pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd", dictionary_pagesize_limit=1 << 30)
+    del table, texts
+    assert (tmp_path / "bomb.parquet").stat().st_size < 1_000_000
+    code, err, most = run(tmp_path, tiny_model, "score", "bomb.parquet", "-o", "out", "--quiet")
+    assert (code, err) == (0, "")
+    assert most < MOST
