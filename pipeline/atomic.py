@@ -117,7 +117,7 @@ def parse_json(content: bytes) -> dict[str, Any]:
     """A JSON object from its bytes; {} where they are none."""
     try:
         plain = json.loads(content.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return plain if isinstance(plain, dict) else {}
 

@@ -149,7 +149,7 @@ def _run_of(file: Place) -> dict[str, Any] | None:
         known["conversation_column"] = run.get("conversation_column")  # not in what earlier versions wrote
         known |= {"counts": Counts.from_json(run["all_counts"]), "fingerprint": run["model"]["fingerprint"], "run": run}
         known |= {"files": [(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]]}
-    except (KeyError, TypeError, ValueError, AttributeError, OSError, pa.ArrowException) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, AttributeError, OSError, pa.ArrowException) as error:
         if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
             raise
         raise OutputError(f"-o {file} is there already and was not written by emojob: give another name") from None

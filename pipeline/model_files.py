@@ -88,7 +88,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
         raise ModelError(
             f"{shown} lacks config.json: a model folder has config.json, weights and a tokenizer"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{shown} has a config.json that cannot be read: {last_line(error)}") from None
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in kinds:
@@ -158,7 +158,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
             return KoBertTokenizer(sentencepiece[0], threads)
         if any((folder / file).exists() for file in _WORDPIECE):
             return WordPieceTokenizer(folder, threads)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ModelError(
             f"{shown} has a tokenizer that cannot be used: {last_line(error)}; put the spiece.model (KoBERT) or the "
             "WordPiece tokenizer.json that the model was trained with beside config.json"

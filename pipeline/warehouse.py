@@ -165,7 +165,7 @@ def _run_in(file: Place) -> dict[str, Any]:
     try:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
-    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, OSError, pa.ArrowException) as error:
         if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
             raise
         raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None

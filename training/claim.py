@@ -109,7 +109,7 @@ def _is_finished(out: Path) -> bool:
 def _read(out: Path, note: Path) -> dict[str, Any]:
     try:
         theirs = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         theirs = None
     if not isinstance(theirs, dict):
         raise OutputError(
