@@ -32,7 +32,7 @@ from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
 from training.mapping import read_label_map
 
-ROUNDS, ROWS = (260, 1_500) if WHOLE else (12, 500)
+ROUNDS, ROWS = (260, 1_500) if WHOLE else (6, 500)
 SECONDS = 60  # in which each file must be through, however it is spoiled
 
 MARK = re.compile(r"№(\d+)№")

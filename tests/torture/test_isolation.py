@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.torture.conftest import WHOLE
+
 HERE = Path(__file__).parents[2]
 
 
@@ -38,11 +40,12 @@ def test_no_command_needs_or_asks_for_a_network(tmp_path, tiny_model):
     environment = {**os.environ, "PYTHONPATH": str(HERE), "EMOJOB_ENGINE": "torch", "EMOJOB_MODEL": str(tiny_model)}
     traced = ["strace", "-f", "-qq", "-e", "trace=connect,sendto", "-o", str(tmp_path / "calls")]
     tracer = traced if shutil.which("strace") else []
-    for args in (
-        ("score", "log.csv", "-o", "out", "--quiet"), ("report", "out", "--html", "page.html"), ("predict", "네"),
-        ("nightly", "night.toml", "--date", "2026-11-01"), ("sql", "out", "FROM labelled"), ("doctor",),
+    commands = (
+        ("score", "log.csv", "-o", "out", "--quiet"), ("nightly", "night.toml", "--date", "2026-11-01"), ("doctor",),
+        ("report", "out", "--html", "page.html"), ("predict", "네"), ("sql", "out", "FROM labelled"),
         ("sample", "out", "--uncertain", "3", "-o", "sheet.csv"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for args in commands if WHOLE else commands[:3]:
         command = ["unshare", "-rn", *tracer, sys.executable, "-m", "jobs", *args]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (args, done.stderr)

@@ -18,7 +18,7 @@ from tests.torture.scenes import rows
 MOST = 1_500  # MB that a command may take in all
 SIZE = 100_000_000 if WHOLE else 40_000_000  # bytes of a row
 COLUMNS = 10_000 if WHOLE else 2_000
-FILES = 100_000 if WHOLE else 300
+FILES = 100_000 if WHOLE else 60
 
 
 def run(folder: Path, model: Path, *args: str, seconds: float = 300) -> tuple[int, str, float]:
@@ -56,7 +56,7 @@ def write_wide(folder: Path, kind: str) -> None:
         (folder / "wide.jsonl").write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"] if WHOLE else ["csv", "parquet"])
 def test_a_row_of_a_hundred_megabytes(tmp_path, tiny_model, kind):
     texts = ["안녕", long_row(), "네"]
     file = tmp_path / f"log.{kind}"
@@ -110,7 +110,7 @@ def test_a_footer_of_a_million_row_groups_is_refused(tmp_path, tiny_model):
 
 def test_many_small_row_groups_are_read(tmp_path, tiny_model):
     schema = pa.schema({"id": pa.int64(), "text": pa.string()})
-    count = 100_000 if WHOLE else 5_000
+    count = 100_000 if WHOLE else 2_000
     with pq.ParquetWriter(tmp_path / "groups.parquet", schema, use_dictionary=False) as writer:
         for i in range(count):
             writer.write_table(pa.table({"id": [i], "text": ["네"]}, schema=schema))
@@ -154,7 +154,7 @@ def test_a_few_kilobytes_that_unpack_to_a_terabyte_are_refused(tmp_path, tiny_mo
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("kind", ["csv.gz", "csv.zst"])
+@pytest.mark.parametrize("kind", ["csv.gz", "csv.zst"] if WHOLE else ["csv.gz"])
 def test_a_long_line_in_little_space_is_a_rejected_row(tmp_path, tiny_model, kind):
     content = compressed(kind, b"id,text\n1,hello\n2,", b"0" * (8 << 20), 20)
     (tmp_path / f"log.{kind}").write_bytes(content + compressed(kind, b"\n3,bye\n", b"", 0))

@@ -7,7 +7,7 @@ import pytest
 from tests.torture.conftest import WHOLE
 from tests.torture.soak import KEPT, nights
 
-COUNT = 400 if WHOLE else 30
+COUNT = 400 if WHOLE else 24
 
 
 @pytest.mark.skipif(not __import__("pathlib").Path("/proc/self/statm").exists(), reason="needs /proc")
