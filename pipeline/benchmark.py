@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import resource
 import shutil
 import sys
@@ -22,6 +23,7 @@ from pipeline import ceiling, machine, peers
 from pipeline.archive import first_texts
 from pipeline.chunks import WINDOW_ROWS
 from pipeline.engine import Choice
+from pipeline.inputs import input_place
 from pipeline.model_files import find_folder
 from pipeline.run import score_archive
 from pipeline.runfile import how_run
@@ -62,7 +64,10 @@ def measure(
     device (`pipeline.peers`). note: gets a line before what takes long. Raises what `score_archive` raises, OptionError
     where the source has no text.
     """
-    with tempfile.TemporaryDirectory(prefix="emojob-bench-") as folder, _model(model, note) as options:
+    with (
+        tempfile.TemporaryDirectory(prefix=".emojob-bench-", dir=_beside(source)) as folder,
+        _model(model, note) as options,
+    ):
         texts = _texts(source, text_column, rows or _MOST_ROWS)
         choice, start, rate = _start(options, texts, note)
         options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
@@ -193,6 +198,13 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
     if not len(texts):
         raise OptionError(f"--input {source} has no row: give another archive")
     return texts
+
+
+def _beside(source: str | None) -> Path | None:
+    """Where a copy of an archive's texts may lie: in its own folder; None for the folder for temporary files."""
+    place = None if source is None else input_place(source)
+    folder = place.parent if isinstance(place, Path) and place.exists() else None
+    return folder if folder is not None and os.access(folder, os.W_OK) else None
 
 
 def _forget_peak() -> None:

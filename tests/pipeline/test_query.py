@@ -159,7 +159,7 @@ def test_no_query_is_refused_with_an_example(ask, query):
 
 
 def test_what_fails_while_it_runs_is_one_line(ask):
-    with pytest.raises(OptionError, match="Conversion Error.*INT32") as failed:
+    with pytest.raises(OptionError, match=r"Conversion Error.*INT32") as failed:
         ask("SELECT text::INTEGER FROM labelled")
     assert "좋아요" not in str(failed.value)  # a value of the archive is kept back
 

@@ -15,12 +15,15 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from jobs.main import main
 from pipeline import lease, transfer
 from pipeline import store as stores
+from pipeline.destination import score_to
+from pipeline.forgetting import forget
 from pipeline.inputs import find_inputs
 from pipeline.output import Output, hold
 from pipeline.places import Place, place_of, seekable
@@ -93,6 +96,18 @@ def test_a_store_gives_what_a_disk_gives(bucket, rows, model, local):
     assert result.out == bucket / "logs/log.emotions"
     assert read(result.out).equals(local)
     assert result.run["inputs"][0]["name"] == str(log)
+
+
+@pytest.mark.parametrize("name", ["out", "out.parquet"])
+def test_rows_in_a_store_are_forgotten(bucket, rows, model, local, name):
+    out = bucket / name
+    log = put(bucket / "log.parquet", rows)
+    score_to([str(log)], out, ScoreOptions(), model)
+    ids = pc.and_(pc.greater_equal(local["id"], 10), pc.less(local["id"], 20))
+    gone = pc.or_(pc.is_null(local["text"]), ids)
+    assert forget(out, "id BETWEEN 10 AND 19 OR text IS NULL").rows == pc.sum(gone).as_py() > 10
+    assert read(out).equals(local.filter(pc.invert(gone)))
+    assert not [place for place in bucket.below() if place.name.endswith("exchange.json")]
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "jsonl"])
