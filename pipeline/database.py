@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression, StarExpression
 
 from pipeline.machine import cores
+from pipeline.machine import memory as machine_memory
 from pipeline.places import seekable
 from pipeline.spill import spill_folder
 from pipeline.store import StorePath
@@ -32,6 +33,8 @@ TIME_ZONE = "Asia/Seoul"
 
 #: Bytes that DuckDB takes before it spills to disk.
 MEMORY = 3 << 30
+
+_SHARE = 0.6  # of the memory that may be used here, at most
 
 #: The names that `labelled` gives to the columns whose part in a dialogue is known, and what `Warehouse` calls them.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
@@ -73,7 +76,7 @@ def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | f
     """DuckDB's settings: what this machine and container allow, and nothing from the network."""
     return {
         "threads": cores(),
-        "memory_limit": f"{memory >> 20}MiB",
+        "memory_limit": f"{min(memory, int(_SHARE * (machine_memory() or 2 * memory))) >> 20}MiB",
         "temp_directory": spill,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,

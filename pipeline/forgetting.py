@@ -22,11 +22,13 @@ from pipeline.database import NUMBERS
 from pipeline.destination import work_folder
 from pipeline.exchange import successor, write_journal
 from pipeline.labelled import count_rows
+from pipeline.lock import alone_in
 from pipeline.output import Output, hold
 from pipeline.parts import ROW_GROUP, PartPlace
 from pipeline.permissions import no_wider_than
 from pipeline.places import Place, seekable, writing
 from pipeline.query import open_session
+from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse, open_warehouse
 from schemas.errors import BusyError, EmojobError
 from schemas.manifest import FORMAT, Counts, PartMarker
@@ -67,9 +69,11 @@ def forget(
             with hold(out) as output:
                 return _forget(output, out, where, memos, dry_run, note)
         warehouse = open_warehouse(out)  # tells what is wrong with it
-        if work_folder(out).exists():
+        work = work_folder(out)
+        if work.exists():
             raise BusyError(f"a run into {out} was begun and has not ended: let the same command end first")
-        with hold(work_folder(out)):
+        # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
+        with hold(work) if isinstance(work, StorePath) else alone_in(work.parent):
             return _forget_in_file(warehouse, where, memos, dry_run)
 
 
@@ -159,7 +163,8 @@ def _copy(file: Place, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, by
         with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
             for table in _staying(parquet, gone):
                 if len(table):
-                    writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=ROW_GROUP)
+                    columns = [_without_unused(column) for column in table.columns]
+                    writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
 
 
 def _staying(parquet: pq.ParquetFile, gone: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -171,6 +176,14 @@ def _staying(parquet: pq.ParquetFile, gone: Rows, columns: Sequence[str] | None 
         kept[gone[np.searchsorted(gone, first) : np.searchsorted(gone, first + len(table))] - first] = False
         first += len(table)
         yield table.filter(pa.array(kept))
+
+
+def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column whose dictionary, if it has one, holds no value that is in no row any more."""
+    kind = column.type
+    if not pa.types.is_dictionary(kind):
+        return column
+    return column.cast(kind.value_type).dictionary_encode().cast(kind)
 
 
 # -- what was worked out from them -------------------------------------------------------------------------------------

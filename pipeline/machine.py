@@ -43,7 +43,7 @@ def look(with_gpus: bool = True) -> Machine:
     processor, flags = _processor()
     known = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
     gpus, native = _gpus() if with_gpus else ((), False)
-    return Machine(processor, cores(), _memory(), tuple(f for f in known if f in flags), gpus, native)
+    return Machine(processor, cores(), memory(), tuple(f for f in known if f in flags), gpus, native)
 
 
 def cores() -> int:
@@ -83,7 +83,7 @@ def _processor() -> tuple[str, set[str]]:
     return name, flags
 
 
-def _memory() -> int:
+def memory() -> int:
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):

@@ -250,6 +250,20 @@ def test_a_persons_rows_go_and_the_counts_with_them(emojob, chat, place, tmp_pat
     assert (code, "no row is so; all 4 rows are there" in out) == (0, True)
 
 
+@pytest.mark.parametrize("place", ["out", "out.parquet"])
+def test_a_name_in_a_dictionary_goes_with_its_rows(emojob, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    names = pa.array(["홍길동", "김철수"] * 20).dictionary_encode()
+    pq.write_table(pa.table({"text": ["네"] * 40, "person": names}), "log.parquet")
+    assert emojob("score", "log.parquet", "-o", place, "--quiet")[0] == 0
+    assert emojob("forget", place, "--where", "person = '홍길동'")[0] == 0
+    found = table(place)
+    assert found["person"].type == names.type
+    assert found["person"].to_pylist() == ["김철수"] * 20
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "log.parquet"]
+    assert not [file for file in files if "홍길동".encode() in file.read_bytes()]
+
+
 def test_rows_of_several_parts_and_of_none_may_go(emojob, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for day in range(3):

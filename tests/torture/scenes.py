@@ -209,6 +209,12 @@ def _labelled(stage: Stage, folder: Path) -> None:
     assert done.code == 0, done
 
 
+def _labelled_file(stage: Stage, folder: Path) -> None:
+    _logs(stage, folder)
+    done = stage.run((*_SCORE, "-o", "out.parquet"))
+    assert done.code == 0, done
+
+
 def _night(stage: Stage, folder: Path) -> None:
     _logs(stage, folder)
     (folder / "night.toml").write_text(
@@ -237,6 +243,7 @@ def _annotated(stage: Stage, folder: Path) -> None:
 
 _SCORE = ("score", "logs", "--quiet", "--model", "MODEL", "--precision", "fp32", "--max-rejects", "100")
 
+_FORGET = ("forget", "--where", "conversation_id IN ('c3', 'p7', 'j1')")
 _TRAIN = ("train", "--data", "annotated.csv", "-o", "model", "--recipe", "quick.toml", "--base", "MODEL")
 
 SCENES = {
@@ -245,7 +252,8 @@ SCENES = {
         Scene("score", (*_SCORE, "-o", "out", "--memo", "out.memo"), _logs, ("out",)),
         Scene("one file", (*_SCORE, "-o", "out.parquet", "--mask-pii"), _logs),
         Scene("nightly", ("nightly", "night.toml", "--date", "2026-11-03", "--quiet"), _night, ("out",)),
-        Scene("forget", ("forget", "out", "--where", "conversation_id IN ('c3', 'p7', 'j1')"), _labelled, ("out",)),
+        Scene("forget", (*_FORGET[:1], "out", *_FORGET[1:]), _labelled, ("out",)),
+        Scene("forget in a file", (*_FORGET[:1], "out.parquet", *_FORGET[1:]), _labelled_file),
         Scene("report", ("report", "out", "--html", "page.html", "--json", "page.json"), _labelled, ("out",)),
         Scene("sample", ("sample", "out", "--uncertain", "20", "-o", "sheet.csv", "--force"), _labelled, ("out",)),
         Scene("sql", ("sql", "out", "FROM labelled ORDER BY id, text", "-o", "found.parquet"), _labelled, ("out",)),
