@@ -9,7 +9,7 @@ demo: $(VENV)/.installed  ## label the sample archive with the default model
 	$(BIN)/emojob score --sample
 
 test: check  ## lint, types and all tests
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: $(VENV)/.installed-dev  ## README's promises, each test in its whole length; an hour or so
 	EMOJOB_TORTURE=1 $(BIN)/pytest tests/torture tests/jobs/test_privacy.py tests/formats

@@ -18,6 +18,15 @@ from tests.stores import CLIENT, Store
 GOLDEN = Path(__file__).parent / "pipeline" / "golden"
 
 
+#: Files whose tests take longest: begun first, so that in the end no core waits for another.
+_LONG = ("test_readme.py", "test_cluster.py", "test_store.py", "test_kills.py", "test_failures.py", "test_limits.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long before the rest."""
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+
+
 @pytest.fixture(autouse=True)
 def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     """Measuring takes seconds for each model: without the mark `measured` the first in question is taken."""
