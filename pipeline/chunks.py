@@ -93,7 +93,8 @@ class Reading:
         for following in chunks:
             yield current
             current = following
-        check_unchanged(source)
+        if span.stop_row is not None:  # else the file was read to its end, and looked at there
+            check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
             raise ArchiveError(
                 f"{source.file.name} has changed while it was read: row {span.stop_row:,} is there no more; "

@@ -55,11 +55,12 @@ _PART, _ROW = "file_index", "file_row_number"
 
 @contextlib.contextmanager
 def open_database(
-    warehouse: Warehouse, time_zone: str | None = None, memory: int = MEMORY
+    warehouse: Warehouse, time_zone: str | None = None, memory: int = MEMORY, numbered: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory with the views `labelled` and `utterances`.
 
-    time_zone: whose wall clock days and hours are of; None: the archive's own, or Korea's. memory: bytes. Raises
+    time_zone: whose wall clock days and hours are of; None: the archive's own, or Korea's. memory: bytes; numbered: as
+    that of `create_views`. Raises
     OptionError where the zone is unknown, ArchiveError where a part cannot be read, and what happens within as
     ArchiveError or StorageError where it is of that kind.
     """
@@ -68,7 +69,7 @@ def open_database(
         translated(warehouse, spill),
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
-        create_views(db, warehouse, time_zone)
+        create_views(db, warehouse, time_zone, numbered=numbered)
         yield db
 
 
@@ -76,13 +77,18 @@ def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | f
     """DuckDB's settings: what this machine and container allow, and nothing from the network."""
     return {
         "threads": cores(),
-        "memory_limit": f"{min(memory, int(_SHARE * (machine_memory() or 2 * memory))) >> 20}MiB",
+        "memory_limit": f"{allowed(memory) >> 20}MiB",
         "temp_directory": spill,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "python_enable_replacements": False,
     }
+
+
+def allowed(memory: int) -> int:
+    """So many bytes, or fewer where this machine or its control group has little."""
+    return min(memory, int(_SHARE * (machine_memory() or 2 * memory)))
 
 
 @contextlib.contextmanager
@@ -140,16 +146,52 @@ def zone_of(warehouse: Warehouse) -> str:
 
 
 def create_views(
-    db: duckdb.DuckDBPyConnection, warehouse: Warehouse, time_zone: str | None = None, copy: bool = False
+    db: duckdb.DuckDBPyConnection,
+    warehouse: Warehouse,
+    time_zone: str | None = None,
+    copy: bool = False,
+    numbered: bool = False,
 ) -> None:
     """Create `labelled` and `utterances`, and the macros that read times.
 
-    copy: put the rows of `labelled` into a table. Raises OptionError where the zone is unknown, ArchiveError or
-    ColumnError where the parts cannot be read.
+    copy: put the rows of `labelled` into a table; numbered: create the view `numbered`, which has NUMBERS as well.
+    Raises OptionError where the zone is unknown, ArchiveError or ColumnError where the parts cannot be read.
     """
     zone = ConstantExpression(_known(db, time_zone or zone_of(warehouse)))
     for statement in db.extract_statements(_sql("moments")):
         db.execute(statement)
+    rows = _rows_in(db, warehouse)
+    roles = _roles(rows, warehouse, zone)
+    taken = {name.casefold() for name in rows.columns}
+    own = [StarExpression(), *(value.alias(name) for name, value in roles.items() if name not in taken)]
+    part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
+    if numbered:
+        rows.select(*own, part.alias("emojob part"), row.alias("emojob row")).create_view("numbered")
+    if copy:
+        db.execute("SET preserve_insertion_order = true")
+        rows.select(*own).create("labelled")
+        rows, part, row = db.table("labelled"), ConstantExpression(0), ColumnExpression("rowid")
+    else:
+        rows.select(*own).create_view("labelled")
+    text, emotion = warehouse.text_column, ColumnExpression(f"{warehouse.prefix}emotion")
+    nothing = SQLExpression("NULL::VARCHAR")
+    rows.select(
+        roles.get("conversation_id", nothing).alias("conversation"),
+        roles.get("speaker", nothing).alias("speaker"),
+        roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
+        (nothing if text is None else ColumnExpression(text).cast("VARCHAR")).alias("text"),
+        emotion.alias("emotion"),
+        _is_in(emotion, [label for label in warehouse.labels if label in NEGATIVE]).alias("negative"),
+        _is_in(emotion, [label for label in warehouse.labels if label in ALARMING]).alias("alarming"),
+        ColumnExpression(f"{warehouse.prefix}confidence").alias("confidence"),
+        ColumnExpression(warehouse.status_column).alias("status"),
+        part.alias("part"),
+        row.alias("row"),
+    ).create_view("utterances")
+
+
+def _rows_in(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> duckdb.DuckDBPyRelation:
+    """The rows of all parts, read in place."""
     stored = [piece.file for piece in warehouse.pieces if isinstance(piece.file, StorePath)]
     if stored:
         from pipeline.shelf import Shelf
@@ -163,38 +205,7 @@ def create_views(
             f"{warehouse.place} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
             "label the archive anew"
         )
-    roles = _roles(rows, warehouse, zone)
-    taken = {name.casefold() for name in rows.columns}
-    labelled = rows.select(StarExpression(), *(v.alias(name) for name, v in roles.items() if name not in taken))
-    if copy:
-        db.execute("SET preserve_insertion_order = true")
-        labelled.create("labelled")
-        rows, part, row = db.table("labelled"), ConstantExpression(0), ColumnExpression("rowid")
-    else:
-        labelled.create_view("labelled")
-        part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
-    if not copy:
-        at = (part.alias("emojob part"), row.alias("emojob row"))
-        own = (value.alias(name) for name, value in roles.items() if name not in taken)
-        rows.select(StarExpression(), *own, *at).create_view("numbered")
-    emotion = ColumnExpression(f"{warehouse.prefix}emotion")
-    rows.select(
-        roles.get("conversation_id", SQLExpression("NULL::VARCHAR")).alias("conversation"),
-        roles.get("speaker", SQLExpression("NULL::VARCHAR")).alias("speaker"),
-        roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
-        (
-            SQLExpression("NULL::VARCHAR")
-            if warehouse.text_column is None
-            else ColumnExpression(warehouse.text_column).cast("VARCHAR")
-        ).alias("text"),
-        emotion.alias("emotion"),
-        _is_in(emotion, [label for label in warehouse.labels if label in NEGATIVE]).alias("negative"),
-        _is_in(emotion, [label for label in warehouse.labels if label in ALARMING]).alias("alarming"),
-        ColumnExpression(f"{warehouse.prefix}confidence").alias("confidence"),
-        ColumnExpression(warehouse.status_column).alias("status"),
-        part.alias("part"),
-        row.alias("row"),
-    ).create_view("utterances")
+    return rows
 
 
 def _known(db: duckdb.DuckDBPyConnection, zone: str) -> str:

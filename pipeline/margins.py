@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.columns import strings
-from pipeline.database import interruptible
+from pipeline.database import allowed, interruptible
 from pipeline.machine import cores
 from pipeline.spill import spill_folder
 from pipeline.warehouse import Warehouse, text_column_of
@@ -78,7 +78,7 @@ def _settings(spill: str) -> dict[str, Any]:
     threads = cores()
     return {
         "threads": threads,
-        "memory_limit": f"{max(_MEMORY_BYTES, threads * _MEMORY_OF_A_THREAD) >> 20}MiB",
+        "memory_limit": f"{allowed(max(_MEMORY_BYTES, threads * _MEMORY_OF_A_THREAD)) >> 20}MiB",
         "temp_directory": spill,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,

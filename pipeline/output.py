@@ -77,10 +77,10 @@ class Output:
         Raises OutputError where they were written by a newer emojob.
         """
         self.markers, self.exchange = [], Exchange()
-        plains: dict[str, dict[str, Any]] = {}
-        there = self._there()
-        own, self._has_journal = (_RUN, JOURNAL), JOURNAL in there
-        names = [name for name in sorted(there) if name in own or _MARKER.fullmatch(name)]
+        there, aside = self._there(), set[str]()
+        self._has_journal = JOURNAL in there
+        names = [name for name in sorted(there) if name in (_RUN, JOURNAL) or _MARKER.fullmatch(name)]
+        names.sort(key=lambda name: name != JOURNAL)  # first, as it says which markers count
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
             if isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
@@ -90,13 +90,16 @@ class Output:
                 )
             if name == JOURNAL:
                 self.exchange = read_journal(content)
-            elif name != _RUN:
-                plains[Path(name).stem] = plain
-        plains = {name: plain for name, plain in plains.items() if name not in self.exchange.gone}
-        for name, plain in {**plains, **self.exchange.come}.items():
-            place = PartPlace(self.folder, name)
-            marker = place.marker_of(plain, there.get(place.part.name))
-            self.markers += [marker] if marker else []
+                aside = {*self.exchange.gone, *self.exchange.come}
+                for stem, new in self.exchange.come.items():
+                    self._take(stem, new, there)
+            elif name != _RUN and Path(name).stem not in aside:
+                self._take(Path(name).stem, plain, there)
+
+    def _take(self, stem: str, plain: dict[str, Any], there: dict[str, int]) -> None:
+        place = PartPlace(self.folder, stem)
+        marker = place.marker_of(plain, there.get(place.part.name))
+        self.markers += [marker] if marker else []
 
     def run(self) -> dict[str, Any]:
         """The last run's run.json; {} where there is none."""

@@ -61,7 +61,7 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
         remaining = list(range(first, metadata.num_row_groups))
         widest = max((_row_bytes(metadata.row_group(i)) for i in remaining), default=1.0)
         size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
-        sizes = itertools.repeat(size) if stored else (_fewer(file, parquet, i, wanted, size) for i in remaining)
+        sizes = itertools.repeat(size) if stored else _sizes(file, parquet, remaining, wanted, size)
         for (size, _), run in itertools.groupby(
             zip(remaining, sizes, strict=False), lambda one: (one[1], one[0] if apart or stored else 0)
         ):
@@ -74,22 +74,30 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
                 row += batch.num_rows
 
 
-def _fewer(file: InputFile, parquet: pq.ParquetFile, group: int, wanted: Sequence[str] | None, rows: int) -> int:
-    """At most `rows` rows of a row group at a time, fewer where a value of a dictionary in it is long.
+def _sizes(
+    file: InputFile, parquet: pq.ParquetFile, groups: Sequence[int], wanted: Sequence[str] | None, rows: int
+) -> Iterator[int]:
+    """How many rows of each row group are read at a time: `rows`, or fewer where a value of a dictionary in it is long.
 
     Such a value takes its bytes once in the file, but in memory as often as it stands in a row.
     """
-    metadata, longest = parquet.metadata.row_group(group), 1
-    for column in map(metadata.column, range(metadata.num_columns)):
-        name = column.path_in_schema
-        may_be_long = column.physical_type == "BYTE_ARRAY" and column.total_uncompressed_size * rows > BATCH_BYTES
-        if may_be_long and column.has_dictionary_page and "." not in name and (wanted is None or name in wanted):
-            with pq.ParquetFile(str(file.path), read_dictionary=[name], pre_buffer=False, buffer_size=BUFFER) as other:
-                for batch in itertools.islice(other.iter_batches(1, row_groups=[group], columns=[name]), 1):
-                    values = batch.column(0)
-                    if pa.types.is_dictionary(values.type):
-                        longest = max(longest, _longest(values.dictionary))
-    return max(1, min(rows, BATCH_BYTES // longest))
+    names = [name for name in parquet.schema_arrow.names if wanted is None or name in wanted]
+    with pq.ParquetFile(str(file.path), read_dictionary=names, pre_buffer=False, buffer_size=BUFFER) as other:
+        for group in groups:
+            metadata, longest = parquet.metadata.row_group(group), 1
+            columns = map(metadata.column, range(metadata.num_columns))
+            long = {one.path_in_schema for one in columns if _may_be_long(one, rows)}
+            doubtful = [name for name in names if name in long]
+            for batch in itertools.islice(other.iter_batches(1, row_groups=[group], columns=doubtful), bool(doubtful)):
+                some = [one.dictionary for one in batch.columns if pa.types.is_dictionary(one.type)]
+                longest = max([1, *map(_longest, some)])
+            yield max(1, min(rows, BATCH_BYTES // longest))
+
+
+def _may_be_long(column: pq.ColumnChunkMetaData, rows: int) -> bool:
+    """Whether a value of a column's dictionary might be so long that it must not stand in so many rows at a time."""
+    fits = column.total_uncompressed_size * rows <= BATCH_BYTES
+    return bool(column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page and not fits)
 
 
 def _longest(values: pa.Array) -> int:

@@ -96,10 +96,8 @@ _COLUMNS = """
 @contextlib.contextmanager
 def open_session(warehouse: Warehouse, time_zone: str | None = None, numbered: bool = False) -> Iterator[Session]:
     """Open a labelled archive for queries. numbered: with the view `numbered`. Raises what `open_database` raises."""
-    with open_database(warehouse, time_zone) as db:
+    with open_database(warehouse, time_zone, numbered=numbered) as db:
         create_aggregates(db)
-        if not numbered:
-            db.execute("DROP VIEW numbered")
         paths = ", ".join(literal(str(piece.file)) for piece in warehouse.pieces)
         db.execute(f"SET allowed_paths = [{paths}]")
         db.execute("SET enable_external_access = false")

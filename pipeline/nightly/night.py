@@ -101,10 +101,10 @@ def run_night(
     stays as it is.
     """
     _check(config)
-    with writing(config.archive), no_wider_than(file.path for file in files_of(config, day)), _held(config.archive):
+    there = files_of(config, day)
+    with writing(config.archive), no_wider_than(file.path for file in there), _held(config.archive):
         state = _read_state(config.archive)
         calendar = Calendar(config, state)
-        there = files_of(config, day)
         files = [file for file in there if not _too_old(calendar, file, day, config)]
         night = Night(day, len(files))
         for file in files:
@@ -238,9 +238,11 @@ def remake_report(archive: Place) -> list[Place]:
     `make_figures` raises.
     """
     kept = atomic.read_json(archive / "_emojob" / _STATE)
-    if not isinstance(kept.get("config"), str) or not isinstance(kept.get("day"), str):
+    try:
+        file, day = Path(kept["config"]), Day.fromisoformat(kept["day"])
+    except (KeyError, TypeError, ValueError):
         return []
-    config, day = read_config(Path(kept["config"])), Day.fromisoformat(kept["day"])
+    config = read_config(file)
     if config.archive.resolve() != archive.resolve():
         return []
     output = Output(archive)

@@ -6,6 +6,7 @@ seeds are EMOJOB_TORTURE_SEED and those behind it; whole, a million rows and mor
 
 import contextlib
 import gzip
+import io
 import json
 import random
 import re
@@ -17,7 +18,6 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -318,7 +318,7 @@ def test_any_command_line_is_done_or_refused_in_one_line(tmp_path, monkeypatch, 
         if name in ("train", "bench", "evaluate", "doctor"):
             args += ["--no-such-option"]
         args = [one.replace("\x00", "") for one in args]
-        monkeypatch.setattr("sys.stdin", CliRunner().isolation and __import__("io").StringIO("네\n"))
+        monkeypatch.setattr("sys.stdin", io.StringIO("네\n"))
         with pytest.raises(SystemExit) as ended:
             main(args)
         _, err = capsys.readouterr()

@@ -1,6 +1,7 @@
 """Night after night, nothing grows: no memory, no open file, no thread, no disk."""
 
 import statistics
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.torture.soak import KEPT, nights
 COUNT = 400 if WHOLE else 24
 
 
-@pytest.mark.skipif(not __import__("pathlib").Path("/proc/self/statm").exists(), reason="needs /proc")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_nothing_grows_from_night_to_night(tmp_path, tiny_model):
     left = list(nights(tmp_path, tiny_model, COUNT))
     settled = left[KEPT + 8 :]
