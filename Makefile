@@ -12,7 +12,7 @@ test: check  ## lint, types and all tests
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: $(VENV)/.installed-dev  ## README's promises, each test in its whole length; an hour or so
-	EMOJOB_TORTURE=1 $(BIN)/pytest tests/torture tests/jobs/test_privacy.py tests/formats
+	EMOJOB_TORTURE=1 $(BIN)/pytest -o faulthandler_timeout=0 tests/torture tests/jobs/test_privacy.py tests/formats
 
 check: $(VENV)/.installed-dev  ## lint and types
 	$(BIN)/ruff check .

@@ -69,12 +69,9 @@ def forget(
             with hold(out) as output:
                 return _forget(output, out, where, memos, dry_run, note)
         warehouse = open_warehouse(out)  # tells what is wrong with it
-        work = work_folder(out)
-        if work.exists():
+        if work_folder(out).exists():
             raise BusyError(f"a run into {out} was begun and has not ended: let the same command end first")
-        # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
-        with hold(work) if isinstance(work, StorePath) else alone_in(work.parent):
-            return _forget_in_file(warehouse, where, memos, dry_run)
+        return _forget_in_file(warehouse, where, memos, dry_run)
 
 
 def _forget(
@@ -127,11 +124,16 @@ def _without(warehouse: Warehouse, place: PartPlace, old: PartMarker, gone: Rows
 def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
     file, old = warehouse.place, Counts.from_json(warehouse.run["all_counts"])
     gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
+    files = _memos(warehouse, memos)
     if dry_run or not len(gone):
         return Forgotten(len(gone), old.written - len(gone), int(len(gone) > 0), (), old.rejected)
-    files = _memos(warehouse, memos)
-    with no_wider_than([file]):
-        _remove_memos(files)
+    _remove_memos(files)
+    work = work_folder(file)
+    # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
+    with no_wider_than([file]), hold(work) if isinstance(work, StorePath) else alone_in(work.parent):
+        warehouse = open_warehouse(file)  # another may have been at it until now
+        old = Counts.from_json(warehouse.run["all_counts"])
+        gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
         counts = _counted(file, warehouse, gone, old)
         metadata = dict(pq.read_schema(seekable(file)).metadata)
         about = json.loads(metadata[b"emojob"])

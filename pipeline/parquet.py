@@ -81,7 +81,12 @@ def _sizes(
 
     Such a value takes its bytes once in the file, but in memory as often as it stands in a row.
     """
-    names = [name for name in parquet.schema_arrow.names if wanted is None or name in wanted]
+    leaves = map(parquet.schema.column, range(len(parquet.schema.names)))
+    top = {*parquet.schema_arrow.names} if wanted is None else {*wanted}
+    names = [one.path for one in leaves if one.physical_type == "BYTE_ARRAY" and one.path in top]
+    if not names:
+        yield from itertools.repeat(rows, len(groups))
+        return
     with pq.ParquetFile(str(file.path), read_dictionary=names, pre_buffer=False, buffer_size=BUFFER) as other:
         for group in groups:
             metadata, longest = parquet.metadata.row_group(group), 1
