@@ -3,16 +3,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 
-.PHONY: demo test torture check model clean
+.PHONY: demo test all-tests torture check model clean
 
 demo: $(VENV)/.installed  ## label the sample archive with the default model
 	$(BIN)/emojob score --sample
 
-test: check  ## lint, types and all tests
+test: $(VENV)/.installed-dev  ## lint, types and all tests, beside each other
+	$(MAKE) --no-print-directory -j 2 check all-tests
+
+all-tests: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: $(VENV)/.installed-dev  ## README's promises, each test in its whole length; an hour or so
-	EMOJOB_TORTURE=1 $(BIN)/pytest -o faulthandler_timeout=0 tests/torture tests/jobs/test_privacy.py tests/formats
+	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/test_privacy.py tests/formats
 
 check: $(VENV)/.installed-dev  ## lint and types
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """A file operation that fails is told in one line, costs nothing that was complete, and the same command goes on."""
 
+import itertools
 import random
 
 import pytest
@@ -8,23 +9,27 @@ from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import FULL, IO_ERROR, NAMES, NO_ACCESS, NO_SPACE, SHORT
 from tests.torture.scenes import SCENES, look, rows, visible_rows
 
-_EACH = 3  # operations of a scene and a fault in the short form
 _KINDS = (NO_SPACE, IO_ERROR, NO_ACCESS, SHORT, FULL)
+_SHARES = 8  # of a scene's operations, each a test of its own
+_FEW = 3  # operations of a share in the short form
 
 
 def trials() -> list[tuple[str, int]]:
-    """(scene, fault): all of them, or for the short form one fault for each scene and all for the main one."""
+    """(scene, share of its operations): each operation of each scene fails once; in the short form a few of two."""
     if WHOLE:
-        return [(name, kind) for name in SCENES for kind in _KINDS]
-    return [("score", kind) for kind in _KINDS] + [("forget", NO_SPACE)]
+        return list(itertools.product(SCENES, range(_SHARES)))
+    return [*(("score", share) for share in range(5)), ("forget", 0)]
 
 
-@pytest.mark.parametrize(("name", "kind"), trials())
-def test_a_file_operation_that_fails_is_told_and_loses_nothing(stage, name, kind):
+@pytest.mark.parametrize(("name", "share"), trials())
+def test_a_file_operation_that_fails_is_told_and_loses_nothing(stage, name, share):
     scene = SCENES[name]
     wanted, operations = stage.undisturbed(scene)
-    every = range(1, operations + 1)
-    for at in every if WHOLE else sorted(random.Random(SEED + kind).sample(every, _EACH)):
+    chosen = range(1 + share, operations + 1, _SHARES)
+    if not WHOLE:
+        chosen = sorted(random.Random(SEED).sample(chosen, _FEW))
+    kinds = itertools.islice(itertools.cycle(_KINDS), SEED + share, None)  # with another seed another fault
+    for at, kind in zip(chosen, kinds, strict=False):
         where = f"{name}: {NAMES[kind]} at file operation {at} of {operations}"
         stage.set(scene)
         done = stage.play(scene, at, kind)
