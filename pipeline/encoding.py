@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -242,8 +242,8 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
     with readable(file), _stream(file) as raw:
         raw.seek(offset)
         stored = _Overheard(raw, digest)
-        stream = stored if file.compression is None else _decompressed(stored, file.compression)
-        while block := stream.read(BLOCK):
+        read = stored.read if file.compression is None else _decompressed(stored, file.compression)
+        while block := read(BLOCK):
             unpacked += len(block)
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
                 raise ArchiveError(
@@ -259,9 +259,10 @@ def _stream(file: InputFile) -> BinaryIO | Reader:
     return file.path.open("rb") if isinstance(file.path, Path) else file.path.open()
 
 
-def _decompressed(stored: io.RawIOBase, compression: str) -> BinaryIO:
-    stream: BinaryIO = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), compression)
-    return stream
+def _decompressed(stored: io.RawIOBase, compression: str) -> Callable[[int], bytes]:
+    stream = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), compression)
+    # its read() never frees the block that it could not fill, because the content is damaged
+    return lambda size: stream.read_buffer(size).to_pybytes()
 
 
 @contextmanager

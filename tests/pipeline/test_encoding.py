@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -148,3 +149,15 @@ def test_an_overlong_line_is_cut_and_the_next_one_is_whole(monkeypatch: pytest.M
         (b"two\n", True),
         (b"three", True),
     ]
+
+
+def test_damaged_files_leave_no_memory_behind(tmp_path):
+    file = stored(tmp_path, gzip.compress(LINES.encode())[:-4], "a.csv.gz")
+    tracemalloc.start()
+    try:
+        for _ in range(30):
+            with pytest.raises(ArchiveError, match="not a whole gzip file"):
+                list(read_blocks(file))
+        assert tracemalloc.get_traced_memory()[0] < 4 << 20
+    finally:
+        tracemalloc.stop()

@@ -10,6 +10,8 @@ import io
 import json
 import random
 import re
+import subprocess
+import sys
 import time
 import unicodedata
 from pathlib import Path
@@ -26,13 +28,13 @@ from pipeline import encoding
 from pipeline.archive import open_archive, windows
 from pipeline.inputs import find_inputs
 from pipeline.model_files import find_folder, read_tokenizer
-from pipeline.nightly.config import read_config
-from schemas.errors import EmojobError, OptionError
+from schemas.errors import EmojobError
 from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
-from training.mapping import read_label_map
+from tests.torture.targets import TARGETS, in_one_line
 
 ROUNDS, ROWS = (260, 1_500) if WHOLE else (6, 500)
+TOP = Path(__file__).parent.parent.parent
 SECONDS = 60  # in which each file must be through, however it is spoiled
 
 MARK = re.compile(r"№(\d+)№")
@@ -42,10 +44,6 @@ SPOILERS = (
     b"\xa4", b"\xea\xb0", b"\xed\xa0\x80", b"1e999", b"=1+1",
     *(text.encode("utf-8", "surrogatepass") for text in ALL if len(text) < 200),
 )  # fmt: skip
-
-
-def in_one_line(error: EmojobError) -> None:
-    assert len(str(error).splitlines()) == 1, error
 
 
 def spoiled(line: bytes, chosen: random.Random) -> bytes:
@@ -148,17 +146,22 @@ def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
 
 
 @settings(max_examples=1_000 if WHOLE else 60, deadline=None)
-@given(st.binary(max_size=400), st.sampled_from(["csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet"]))
-def test_any_bytes_are_a_file_or_an_error_in_one_line(tmp_path_factory, data, kind):
-    file = tmp_path_factory.getbasetemp() / f"any.{kind}"
-    file.write_bytes(data)
-    for wanted in ("auto", "cp949"):
-        try:
-            archive = open_archive(find_inputs([str(file)]), None, wanted)
-            for window in windows(archive, archive.sources[0]):
-                assert window.rows_read == window.batch.num_rows + len(window.rejects)
-        except EmojobError as error:
-            in_one_line(error)
+@given(st.binary(max_size=400), st.sampled_from(sorted(TARGETS)))
+def test_any_bytes_keep_every_promise(tmp_path_factory, data, target):
+    TARGETS[target](tmp_path_factory.getbasetemp(), data)
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS) if WHOLE else ["csv", "configuration"])
+def test_bytes_that_reach_new_code_keep_every_promise(tmp_path, target):
+    pytest.importorskip("atheris", reason="atheris is for Linux on x86-64")
+    options = [f"-max_total_time={180 if WHOLE else 3}", f"-timeout={SECONDS}", "-max_len=4096", f"-seed={SEED}"]
+    command = [sys.executable, "-m", "tests.torture.guided", target, *options, f"-artifact_prefix={tmp_path}/"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TOP)
+    assert done.returncode == 0, done.stderr[-5_000:]
+    runs = re.search(r"Done (\d+) runs", done.stderr)
+    assert runs is not None
+    assert int(runs[1]) > 100
+    print(f"{target}: {int(runs[1]):,} inputs led by coverage, seed {SEED}")  # noqa: T201
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "cp949"])
@@ -264,20 +267,12 @@ KEYS = [
     st.binary(max_size=30),
 )
 def test_any_configuration_is_read_or_refused_in_one_line(tmp_path_factory, tables, noise):
-    file = tmp_path_factory.getbasetemp() / "night.toml"
     lines = [
         f"[{name}]\n" + "\n".join(f"{json.dumps(key)} = {toml(one)}" for key, one in keys.items())
         for name, keys in tables.items()
     ]
-    file.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass") + (noise if len(noise) > 20 else b""))
-    try:
-        read_config(file)
-    except OptionError as error:
-        in_one_line(error)
-    try:
-        read_label_map(file)
-    except EmojobError as error:
-        in_one_line(error)
+    data = "\n".join(lines).encode("utf-8", "surrogatepass") + (noise if len(noise) > 20 else b"")
+    TARGETS["configuration"](tmp_path_factory.getbasetemp(), data)
 
 
 def test_any_command_line_is_done_or_refused_in_one_line(tmp_path, monkeypatch, capsys):

@@ -1,0 +1,30 @@
+"""Fuzzing that is led by what code the bytes reach: python -m tests.torture.guided TARGET [options of libFuzzer]
+
+Needs atheris, which there is for Linux.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["pipeline", "schemas", "training"]):
+    from tests.torture.targets import SEEDS, TARGETS
+
+
+def main() -> None:
+    """Run one target until the options say that it is enough; ends the process."""
+    target, *options = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        corpus = folder / "corpus"
+        corpus.mkdir()
+        for i, seed in enumerate(SEEDS.get(target, [])):
+            (corpus / str(i)).write_bytes(seed.encode() if isinstance(seed, str) else seed)
+        atheris.Setup([sys.argv[0], *options, str(corpus)], lambda data: TARGETS[target](folder, data))
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What is fuzzed: a target takes any bytes, and ends with an error of its own only where a promise is broken."""
+
+import gzip
+import io
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.archive import open_archive, windows
+from pipeline.encoded import Tokenizer
+from pipeline.inputs import find_inputs
+from pipeline.model_files import read_tokenizer
+from pipeline.nightly.config import read_config
+from pipeline.pii.masking import mask_texts
+from schemas.errors import EmojobError
+from training.mapping import read_label_map
+
+GOLDEN = Path(__file__).parent.parent / "pipeline" / "golden"
+KINDS = ("csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet")
+
+
+def in_one_line(error: EmojobError) -> None:
+    assert len(str(error).splitlines()) == 1, error
+
+
+def archive(kind: str, folder: Path, data: bytes) -> None:
+    """A file of any bytes is read, with no row too many or too few, or refused in one line."""
+    file = folder / f"any.{kind}"
+    file.write_bytes(data)
+    for wanted in ("auto", "cp949"):
+        try:
+            found = open_archive(find_inputs([str(file)]), None, wanted)
+            for window in windows(found, found.sources[0]):
+                assert window.rows_read == window.batch.num_rows + len(window.rejects)
+        except EmojobError as error:
+            in_one_line(error)
+
+
+def configuration(folder: Path, data: bytes) -> None:
+    """Any bytes are a night's configuration and a label map, or refused as such in one line."""
+    file = folder / "any.toml"
+    file.write_bytes(data)
+    for read in (read_config, read_label_map):
+        try:
+            read(file)
+        except EmojobError as error:
+            in_one_line(error)
+
+
+def text(_: Path, data: bytes) -> None:
+    """Any text has a number of pieces that fits, and is masked beside others as alone."""
+    said = data.decode("utf-8", "replace")
+    tokenizer = _tokenizer()
+    ids = tokenizer.encode([said, "네"], 64).tolist()
+    assert 2 <= len(ids[0]) <= 64
+    assert all(0 <= one < tokenizer.vocab_size for one in ids[0])
+    assert tokenizer.encode([said], 64).tolist()[0] == ids[0]
+    assert mask_texts([said, "네"]) == [*mask_texts([said]), "네"]
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    return read_tokenizer(GOLDEN, "the model")
+
+
+TARGETS: dict[str, Callable[[Path, bytes], None]] = {
+    **{kind: lambda folder, data, kind=kind: archive(kind, folder, data) for kind in KINDS},
+    "configuration": configuration,
+    "text": text,
+}
+_CSV, _JSONL = 'id,text\n1,"두 줄\n짜리"\n2,네\n', '{"id": 1, "text": "네\\n\\u0000"}\n{"text": null}\n'
+
+
+def _parquet() -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"id": [1, 2, 3], "text": ["네", None, "좋아요"]}), file, row_group_size=2)
+    return file.getvalue()
+
+
+#: What a target begins with.
+SEEDS: dict[str, list[str | bytes]] = {
+    "csv": [_CSV, "text\r\n네\r\n"],
+    "tsv": ["id\ttext\n1\t네\n"],
+    "jsonl": [_JSONL],
+    "csv.gz": [gzip.compress(_CSV.encode()), gzip.compress(b"text\n") + gzip.compress(b"a\n")],
+    "jsonl.zst": [pa.compress(_JSONL.encode(), codec="zstd", asbytes=True)],
+    "parquet": [_parquet()],
+    "configuration": [
+        '[input]\nfiles = "{date}.csv"\n[output]\narchive = "out"\nkeep_days = 3\n[score]\nmask_pii = true\n',
+        '[labels]\n기쁨 = ["happy", "joy"]\n',
+    ],
+    "text": [
+        "010-1234-5678로 전화주세요",
+        "공일공 일이삼사 오육칠팔",
+        "국민은행 123456-01-123456",
+        "a@b.kr 서울시 강남구 테헤란로 1",
+    ],
+}
