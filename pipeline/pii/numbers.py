@@ -27,7 +27,7 @@ def find_residents(page: Page) -> None:
         found = page.groups.numbers(written, gaps)
         found = found.of(may_be_registration(found) & ~is_letter(page.behind(found)))
         good = is_registration(found)
-        good |= page.near(found, _RESIDENT, ~good)
+        good |= page.named(found, _RESIDENT, ~good)
         good &= ~page.near(found, THING, good & (found.groups == 1))
         _add_residents(page, found.of(good))
     hidden = page.groups.numbers(((6, 6), (1, 1)), DASH | SPACE)  # 900101-1******
@@ -44,13 +44,13 @@ def find_licences(page: Page) -> None:
     found = page.groups.numbers(((2, 2), (2, 2), (6, 6), (2, 2)), DASH | SPACE | DOT, even=True)
     found = found.of((found.value(0, 2) >= 11) & (found.value(0, 2) <= 28) & ~page.is_lettered(found))
     thing = page.near(found, THING)
-    page.add(LICENCE, found.of(~thing | page.near(found, _LICENCE, thing)))
+    page.add(LICENCE, found.of(~thing | page.named(found, _LICENCE, thing)))
     old = page.groups.numbers(((2, 2), (6, 6), (2, 2)), DASH | SPACE)
     back = sizes(page.folded.before(page.groups.starts[old.first], 8).str.extract(_LICENSING))
     page.add(LICENCE, old.of(back > 0), back[back > 0])
     for written in (((12, 12),), ((2, 2), (10, 10)), ((2, 2), (6, 6), (2, 2)), ((2, 2), (8, 8)), ((10, 10),)):
         glued = page.groups.numbers(written, DASH | SPACE)
-        page.add(LICENCE, glued.of(page.near(glued, _LICENCE)))
+        page.add(LICENCE, glued.of(page.named(glued, _LICENCE)))
 
 
 def find_businesses(page: Page) -> None:
@@ -59,7 +59,7 @@ def find_businesses(page: Page) -> None:
     for found, is_glued in ((apart, False), (glued, True)):
         found = found.of(~page.is_lettered(found))
         good = is_business(found) & (not is_glued)
-        page.add(BUSINESS, found.of(good | page.near(found, _BUSINESS, ~good)))
+        page.add(BUSINESS, found.of(good | page.named(found, _BUSINESS, ~good)))
 
 
 def find_passports(page: Page) -> None:

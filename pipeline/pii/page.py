@@ -51,6 +51,16 @@ class Page:
             near[asked] = has(self.folded.before(self.groups.starts[found.first[asked]], characters), words)
         return near
 
+    def named(self, found: Numbers, words: str, of: Mask | None = None) -> Mask:
+        """As `near`, or which are called so right behind: 880101-1234567이 제 주민번호예요."""
+        named = self.near(found, words, of)
+        rest = ~named if of is None else of & ~named
+        asked = np.flatnonzero(rest & ~self.near(found, THING, rest))
+        if len(asked):
+            behind = self.folded.behind(self.stops(found)[asked], NEAR)
+            named[asked] = has(behind, rf"^(?:[이가은는]|번)?\s{{0,2}}(?:(?:제|내|저희)\s?)?(?:{words})")
+        return named
+
     def before(self, found: Numbers) -> NDArray[np.uint16]:
         """The character before each."""
         return self.groups.char_before(found.first)

@@ -68,11 +68,9 @@ def find_spoken(folded: Folded, spans: Spans) -> None:
 
 def _candidates(folded: Folded) -> tuple[list[int], list[str]]:
     """Where a run of digits in words may begin, and the text from there on."""
-    chars = np.append(folded.chars, np.zeros(_FAR, np.uint16))
-    said, digits = (_in_reach(among(chars, some)) for some in (_SAID, _ANY))
-    is_digit = among(chars, _ANY)
-    at: Places = np.flatnonzero(is_digit[:-_FAR] & (said >= _FEWEST_SAID) & (digits >= _FEWEST))
-    at = at[~is_digit[at - 1] | (at == 0)]  # not in the middle of a group
+    said, digits = (np.flatnonzero(among(folded.chars, some)) for some in (_SAID, _ANY))
+    at = digits[np.diff(digits, prepend=-2) > 1]  # not in the middle of a group
+    at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
     texts = folded.behind(at, _WIDTH)
     before = folded.before(at, 8)
     lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"  # at most one digit that may be a word's is before it
@@ -80,11 +78,9 @@ def _candidates(folded: Folded) -> tuple[list[int], list[str]]:
     return at[good].tolist(), texts.filter(good).to_list()
 
 
-def _in_reach(chars: Mask) -> Places:
-    """How many of the next characters are so, from each one on."""
-    sums = np.concatenate([[0], np.cumsum(chars)])
-    reach: Places = sums[_FAR:-1] - sums[: -_FAR - 1]
-    return reach
+def _in_reach(at: Places, places: Places) -> Places:
+    """How many of some places are near behind each one that is asked for."""
+    return np.searchsorted(places, at + _FAR) - np.searchsorted(places, at)
 
 
 def _run(at: int, text: str) -> _Run | None:

@@ -7,17 +7,24 @@ negative for a signal, the count that of file operations, null where the process
 import ctypes
 import json
 import os
+import subprocess
 import sys
 
 
 def serve() -> None:
+    import altair  # noqa: F401
     import duckdb  # noqa: F401
     import pyarrow.parquet  # noqa: F401
     import safetensors.torch  # noqa: F401
     import torch  # noqa: F401
+    import transformers.trainer  # noqa: F401
 
     import jobs.main
+    import training.train  # noqa: F401
+    from pipeline import page
 
+    script = _elsewhere("from pipeline.page import _libraries; print(_libraries())")
+    page._libraries = lambda: script  # type: ignore[assignment]
     faults = ctypes.CDLL(None)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -32,6 +39,11 @@ def serve() -> None:
         answer = {"code": os.waitstatus_to_exitcode(status), "count": int(told) if told else None}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _elsewhere(code: str) -> str:
+    """What Python code prints; in a process of its own, for with threads in this one a fork could hang."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 def _run(asked: dict, faults: ctypes.CDLL, pipe: int, main) -> None:  # type: ignore[no-untyped-def,type-arg]
