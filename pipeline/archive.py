@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import delimited, encoding, jsonl, parquet
-from pipeline.columns import align, choose_text_column, common_schema, refuse_twins
+from pipeline.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
 from pipeline.inputs import InputFile, find_inputs
 from pipeline.json_kinds import Kinds, add, column_type
 from pipeline.store import Stored
@@ -93,10 +93,12 @@ def open_archive(
             add(json_kinds, name, kind)
     sources = [_with_json_columns(s, json_kinds) if s.file.format == "jsonl" else s for s in sources]
     for source in sources:
+        refuse_many(source.file.name, len(source.schema.names))
         refuse_twins(source.file, source.schema.names)
     sources = [_with_partitions(source) for source in sources]
     parts = [(source.file, source.schema) for source in sources]
     schema = common_schema(parts)
+    refuse_many("the archive", len(schema.names))
     return Archive(sources, schema, choose_text_column(parts, schema, text_column))
 
 

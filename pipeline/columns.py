@@ -20,6 +20,17 @@ _SENTENCE = 20  # characters of a name with spaces in it
 
 Part = tuple[InputFile, pa.Schema]
 
+MOST_COLUMNS = 16_384  # as a spreadsheet has
+
+
+def refuse_many(whose: str, columns: int) -> None:
+    """Raises ColumnError where there are more than MOST_COLUMNS."""
+    if columns > MOST_COLUMNS:
+        raise ColumnError(
+            f"{whose} has {columns:,} columns or more, and {MOST_COLUMNS:,} are the most that are read: where their "
+            f"names are ids or days, write these as the values of one column"
+        )
+
 
 def refuse_twins(file: InputFile, names: Sequence[str]) -> None:
     """Raises ColumnError where two columns of a file bear the same name."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
+from pipeline.columns import refuse_many
 from pipeline.encoding import codec, text_blocks, whole_lines
 from pipeline.inputs import InputFile
 from pipeline.json_kinds import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
@@ -19,6 +21,7 @@ from pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from schemas.columns import RAW_CHARACTERS
 from schemas.errors import ArchiveError
 
+_MOST_CELLS = 1 << 25
 _BLANK = b" \t\r\n"
 _RAW_BYTES = 4 * RAW_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
@@ -38,7 +41,8 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[Border]]:
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
     borders, offset = list[Border](), None if file.compression else 0  # None: not known any more
-    for block, whole in whole_lines(text_blocks(file, encoding)):
+    for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
+        refuse_many(file.name, len(kinds))
         if offset is not None and rows - (borders[-1].row if borders else 0) >= BORDER_ROWS:
             borders.append(Border(rows, offset))
         offset = offset + len(block) if whole and offset is not None else None
@@ -71,7 +75,7 @@ def read(
     json_columns: those of the schema's strings that hold JSON text.
     """
     row = border.row
-    for block, whole in whole_lines(text_blocks(file, encoding, border.offset)):
+    for block, whole in _narrow(whole_lines(text_blocks(file, encoding, border.offset)), len(schema.names)):
         data = None if json_columns or not whole else _utf8(block, encoding)
         table = _read_fast(data, schema) if data else None
         if table is not None:
@@ -82,6 +86,24 @@ def read(
             stretch = Window(_batch(parsed, schema, json_columns), row, rows, rejects)
         row += stretch.rows_read
         yield stretch
+
+
+def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) -> Iterator[tuple[bytes, bool]]:
+    """Cut blocks of lines further, so that a table of one has no more than _MOST_CELLS, most of them empty perhaps.
+
+    columns: of the table; None where each name in a block may be one of its own.
+    """
+    for block, whole in blocks:
+        lines = block.count(b"\n") + 1
+        names = columns or math.ceil(block.count(b":") / lines)  # None: a line's, and so many more for each more line
+        most = max(1, _MOST_CELLS // names if columns else math.isqrt(_MOST_CELLS // (names or 1)))
+        if not whole or lines <= most:
+            yield block, whole
+            continue
+        every = block.split(b"\n")
+        for first in range(0, lines - (not every[-1]), most):
+            behind = first + most
+            yield b"\n".join(every[first:behind]) + b"\n" * (behind < lines), True
 
 
 def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.encoding import Content, Digest, content_of, read_blocks, readable
+from pipeline.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
 from pipeline.inputs import InputFile
 from pipeline.places import seekable
 from pipeline.transfer import Reader
@@ -23,6 +23,9 @@ BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
 MOST_FOOTER = 24 << 20  # bytes; it is held as a whole, and takes about _UNPACKED times as many
 _UNPACKED = 32
+BOMB_CHUNK = 256 << 20  # bytes of a column in a row group, unpacked; beyond it and BOMB_RATIO it is an attack
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}  # bytes of a value in memory
+_WIDEST = 16
 FETCHED = 64 << 20  # bytes of a row group that are fetched from a store at once; a longer one comes piece by piece
 
 
@@ -41,6 +44,7 @@ def look(file: InputFile) -> tuple[Content, pa.Schema, int, list[Border]]:
         raise ArchiveError(f"{file.name} is empty (0 bytes); leave it out, or write it anew")
     _check_footer(file)
     with _whole(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
+        _check_pages(file, parquet.metadata)
         return content, parquet.schema_arrow, int(parquet.metadata.num_rows), _borders(parquet.metadata)
 
 
@@ -59,7 +63,8 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
             row += metadata.row_group(first).num_rows
             first += 1
         remaining = list(range(first, metadata.num_row_groups))
-        widest = max((_row_bytes(metadata.row_group(i)) for i in remaining), default=1.0)
+        bytes_of_row = _row_bytes(parquet)
+        widest = max((bytes_of_row(metadata.row_group(i)) for i in remaining), default=1.0)
         size = max(1, min(rows, int(BATCH_BYTES / max(widest, 1.0))))
         sizes = itertools.repeat(size) if stored else _sizes(file, parquet, remaining, wanted, size)
         for (size, _), run in itertools.groupby(
@@ -112,9 +117,37 @@ def _longest(values: pa.Array) -> int:
     return int(pc.max(pc.binary_length(values)).as_py() or 1)
 
 
-def _row_bytes(group: pq.RowGroupMetaData) -> float:
-    """Bytes of a row, unpacked, in a row group."""
-    return float(group.total_byte_size / group.num_rows) if group.num_rows else 1.0
+def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float]:
+    """Bytes of a row in memory, by row group.
+
+    A row group tells what it unpacks to, in which a value that repeats may stand once; so there is a least width, too.
+    """
+    columns = [parquet.schema.column(i) for i in range(len(parquet.schema.names))]
+    lists = [i for i, one in enumerate(columns) if one.max_repetition_level]
+    width = sum(_WIDTHS.get(one.physical_type, _WIDEST) for one in columns if not one.max_repetition_level)
+
+    def of(group: pq.RowGroupMetaData) -> float:
+        if not group.num_rows:
+            return 1.0
+        values = sum(group.column(i).num_values for i in lists)
+        return float(max(group.total_byte_size / group.num_rows, width + _WIDEST * values / group.num_rows))
+
+    return of
+
+
+def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
+    """Raise ArchiveError where a column has a page, which is unpacked as a whole, that is far larger than the file."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    for group in groups:
+        if group.total_byte_size <= BOMB_CHUNK:
+            continue
+        for column in map(group.column, range(group.num_columns)):
+            unpacked, stored = column.total_uncompressed_size, column.total_compressed_size
+            if unpacked > max(BOMB_CHUNK, BOMB_RATIO * stored):
+                raise ArchiveError(
+                    f"{file.name} has a column whose {unpacked >> 20:,} MB are packed into {stored:,} bytes, which no "
+                    f"dialogue is: look at it, and write it anew where it is what it should be"
+                )
 
 
 def _check_footer(file: InputFile) -> None:

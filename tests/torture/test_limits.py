@@ -165,6 +165,45 @@ def test_a_long_line_in_little_space_is_a_rejected_row(tmp_path, tiny_model, kin
     assert [row["id"] for row in rows(tmp_path / "out")] == ["1", "3"]
 
 
+def test_objects_that_share_no_name_are_refused(tmp_path, tiny_model):
+    lines = (f'{{"text": "네", "k{i}": {i}}}' for i in range(30_000))
+    (tmp_path / "sparse.jsonl").write_text("\n".join(lines))
+    code, err, most = run(tmp_path, tiny_model, "score", "sparse.jsonl", "-o", "out", "--quiet")
+    assert (code, err.count("\n")) == (2, 1), err
+    assert "sparse.jsonl has 1" in err
+    assert "16,384 are the most" in err
+    assert most < MOST
+
+
+def test_columns_that_are_empty_nearly_everywhere_take_little_at_a_time(tmp_path, tiny_model):
+    names = 1_000 if WHOLE else 300
+    lines = (f'{{"text": "네", "k{i % names}": {i}}}' for i in range(20_000))
+    (tmp_path / "sparse.jsonl").write_text("\n".join(lines))
+    table = {f"c{i}": pa.nulls(400_000, pa.int64()) for i in range(names)}
+    texts = pa.array(["네", "좋아요"]).take(pa.array([0, 1] * 200_000))
+    pq.write_table(pa.table({"text": texts, **table}), tmp_path / "null.parquet")
+    for name, count in (("sparse.jsonl", 20_000), ("null.parquet", 400_000)):
+        assert (tmp_path / name).stat().st_size < 2_000_000
+        code, err, most = run(tmp_path, tiny_model, "score", name, "-o", f"{name} labelled", "--quiet")
+        assert (code, err) == (0, "")
+        assert sum(pq.read_metadata(one).num_rows for one in (tmp_path / f"{name} labelled").glob("*.parquet")) == count
+        assert most < MOST
+
+
+def test_a_page_that_unpacks_to_a_gigabyte_is_refused(tmp_path, tiny_model):
+    table = pa.table({"text": pa.array(["0" * 1_000_000]).take(pa.array([0] * 1_000, pa.int32()))})
+    pq.write_table(
+        table, tmp_path / "page.parquet", use_dictionary=False, compression="zstd", data_page_size=1 << 30,
+        write_batch_size=1_000,
+    )  # fmt: skip
+    del table
+    assert (tmp_path / "page.parquet").stat().st_size < 1_000_000
+    code, err, most = run(tmp_path, tiny_model, "score", "page.parquet", "-o", "out", "--quiet")
+    assert (code, err.count("\n")) == (2, 1), err
+    assert "page.parquet has a column whose 953 MB are packed into" in err
+    assert most < 700
+
+
 @pytest.mark.parametrize("as_dictionary", [False, True])
 def test_a_dictionary_of_parquet_whose_values_are_long_takes_no_more_than_a_few_rows(
     tmp_path, tiny_model, as_dictionary
