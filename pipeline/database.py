@@ -25,6 +25,7 @@ from pipeline.places import seekable
 from pipeline.spill import spill_folder
 from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse
+from schemas.columns import OF_DUCKDB
 from schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError
 from schemas.labels import ALARMING, NEGATIVE
 
@@ -49,8 +50,7 @@ AGGREGATES = (
 #: The columns of the view `numbered` that say where a row lies.
 NUMBERS = '"emojob part", "emojob row"'
 
-# What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
-_PART, _ROW = "file_index", "file_row_number"
+_PART, _ROW = OF_DUCKDB
 
 
 @contextlib.contextmanager
@@ -199,7 +199,7 @@ def _rows_in(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> duckdb.Duck
         db.register_filesystem(Shelf(stored))
         db.execute("SET parquet_metadata_cache = true")
     rows = db.read_parquet([str(piece.file) for piece in warehouse.pieces], union_by_name=True)
-    clash = sorted({_PART, _ROW, "filename"} & {name.casefold() for name in rows.columns})
+    clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
             f"{warehouse.place} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "

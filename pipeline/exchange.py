@@ -44,6 +44,10 @@ def read_journal(content: bytes) -> Exchange:
     markers = atomic.parse_json(content).get("markers")
     if not isinstance(markers, dict) or not all(isinstance(one, dict) for one in markers.values()):
         return Exchange()
+    # a journal of another's hand must not lead out of the folder
+    names = [*markers, *(str(one.get("part")).removesuffix(".parquet") for one in markers.values())]
+    if not all(map(_GENERATION.fullmatch, names)):
+        return Exchange()
     return Exchange(markers)
 
 

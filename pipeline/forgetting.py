@@ -27,10 +27,10 @@ from pipeline.output import Output, hold
 from pipeline.parts import ROW_GROUP, PartPlace
 from pipeline.permissions import no_wider_than
 from pipeline.places import Place, seekable, writing
-from pipeline.query import open_session
+from pipeline.query import Session, open_session
 from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse, open_warehouse
-from schemas.errors import BusyError, EmojobError
+from schemas.errors import BusyError, EmojobError, OptionError
 from schemas.manifest import FORMAT, Counts, PartMarker
 
 Rows = NDArray[np.int64]
@@ -64,6 +64,8 @@ def forget(
     names; dry_run: count alone. Raises OutputError where `out` is no labelled archive, OptionError where the condition
     is none, BusyError where a run holds `out`, StorageError where it cannot be written; then nothing is changed.
     """
+    if isinstance(out, Path) and out.is_symlink():
+        out = out.resolve()  # or the link would be replaced, and the rows stay where it leads
     with writing(out):
         if out.is_dir():
             with hold(out) as output:
@@ -102,12 +104,24 @@ def _matching(warehouse: Warehouse, where: str) -> dict[Place, Rows]:
     """The numbers of the rows for which the condition is true, from 0 in each file that has any."""
     found: dict[int, list[Rows]] = {}
     with open_session(warehouse, numbered=True) as session:
+        _check_condition(session, where)
         answer = session.ask(f"SELECT {NUMBERS} FROM numbered WHERE ({where}\n)")  # noqa: S608 - it can only read
         for batch in answer.batches:
             parts, rows = (column.to_numpy(zero_copy_only=False).astype(np.int64) for column in batch.columns)
             for part in np.unique(parts).tolist():
                 found.setdefault(part, []).append(rows[parts == part])
     return {warehouse.pieces[part].file: np.sort(np.concatenate(some)) for part, some in sorted(found.items())}
+
+
+def _check_condition(session: Session, where: str) -> None:
+    """Raise OptionError where a text is not one condition, true or false for a row."""
+    wanted = "give one that is true of the rows to remove, such as \"conversation_id = 'c-1042'\""
+    if not where.strip():
+        raise OptionError(f"--where is empty; {wanted}")
+    session.ask(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608 - no bracket in it closes ours
+    kind = session.ask(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
+    if not pa.types.is_boolean(kind):
+        raise OptionError(f"--where is no condition but a value ({kind}); {wanted}")
 
 
 def _without(warehouse: Warehouse, place: PartPlace, old: PartMarker, gone: Rows) -> PartMarker:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.scorer import Scored
-from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED, label_fields
+from schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, label_fields
 from schemas.errors import ColumnError
 from schemas.manifest import CONFIDENCE_BINS, Counts
 
@@ -18,10 +18,18 @@ from schemas.manifest import CONFIDENCE_BINS, Counts
 def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
     """An input's schema with the labelled columns behind it.
 
-    Raises ColumnError where the input has a column of one of their names.
+    Raises ColumnError where the input has a column of one of their names, or of one that DuckDB gives to columns of
+    its own; for SQL, Emotion and emotion are one name.
     """
+    reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
+    if reserved:
+        raise ColumnError(
+            f"the input has a column {', '.join(reserved)}, a name that DuckDB needs itself, with which reports and "
+            "queries are made; rename it"
+        )
     added = label_fields(labels, prefix)
-    taken = sorted({field.name for field in added} & set(schema.names))
+    ours = {field.name.casefold() for field in added}
+    taken = sorted(name for name in schema.names if name.casefold() in ours)
     if taken:
         raise ColumnError(
             f"the input already has the column{'s' * (len(taken) > 1)} {', '.join(taken)}: "

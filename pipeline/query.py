@@ -27,6 +27,8 @@ _OF_THE_QUERY = (
     duckdb.PermissionException,
     duckdb.SyntaxException,
 )
+_CHANGING = {b"COPY", b"CREATE", b"DELETE", b"EXPORT", b"INSERT", b"MERGE", b"TRUNCATE", b"UPDATE"}
+_WORD = re.compile(rb"\w+")
 _SEVERAL_ROWS = "More than one row returned by a subquery"
 _TYPE = re.compile(r" to ([A-Z][A-Z0-9_]*) when casting ")
 _WHERE = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
@@ -73,17 +75,29 @@ class Session:
             count = "no query" if not statements else f"{len(statements)} queries"
             raise OptionError(f"{count} in {_short(query)}; give one, such as: FROM labelled LIMIT 10")
         (statement,) = statements
-        inner = statement
+        inner, kind = statement, _changing(query)
         if statement.type == duckdb.StatementType.EXPLAIN:
             rest = self._db.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
             inner = rest[0] if len(rest) == 1 else statement
-        if inner.type not in _ALLOWED:
-            kind = inner.type.name.replace("_", " ")
+        if inner.type not in _ALLOWED or kind:
+            aside = f'; where it is a name, write "{kind.lower()}"' if kind and inner.type in _ALLOWED else ""
+            kind = kind or inner.type.name.replace("_", " ")
             raise OptionError(
                 f"{kind} is not allowed here: a query reads the labelled archive and changes nothing; "
-                "give a SELECT, DESCRIBE, SUMMARIZE or EXPLAIN (-o FILE writes what it gives)"
+                f"give a SELECT, DESCRIBE, SUMMARIZE or EXPLAIN (-o FILE writes what it gives){aside}"
             )
         return statement
+
+
+def _changing(query: str) -> str | None:
+    """The first word of a query that would change something; such a one may also stand in a WITH or around a PIVOT."""
+    written = query.encode()
+    for at, kind in duckdb.tokenize(query):
+        if kind == duckdb.token_type.keyword:
+            word = _WORD.match(written, at)
+            if word and word[0].upper() in _CHANGING:
+                return word[0].decode().upper()
+    return None
 
 
 _COLUMNS = """

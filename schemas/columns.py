@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+#: What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
+OF_DUCKDB = ("file_index", "file_row_number")
+
 #: What the column with the dialogue is usually called; compared without case.
 USUAL_TEXT_COLUMNS = (
     "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue",

@@ -251,6 +251,35 @@ def test_a_persons_rows_go_and_the_counts_with_them(emojob, chat, place, tmp_pat
 
 
 @pytest.mark.parametrize("place", ["out", "out.parquet"])
+def test_a_link_is_followed_and_its_rows_go(emojob, chat, place, tmp_path):
+    assert emojob("score", chat, "-o", place, "--quiet")[0] == 0
+    link = tmp_path / f"link to {place}"
+    link.symlink_to(place)
+    assert emojob("forget", link, "--where", "speaker = '홍길동'")[0] == 0
+    assert link.is_symlink()
+    assert "홍길동" not in table(place)["speaker"].to_pylist()
+
+
+@pytest.mark.parametrize("name", ["../victim/precious", "part-00000-000000000000"])
+@pytest.mark.parametrize("part", ["../../../victim/settings.parquet", "a/../b", "part-00000-000000000000.parquet/.."])
+def test_a_journal_of_another_hand_leads_nowhere(emojob, chat, tmp_path, name, part):
+    assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
+    (tmp_path / "victim").mkdir()
+    for file in ("precious.parquet", "settings.json"):
+        (tmp_path / "victim" / file).write_text("mine")
+    (marker,) = Path("out/_emojob/parts").glob("*.json")
+    plain = json.loads(marker.read_text()) | {"part": part}
+    Path("out/_emojob/exchange.json").write_text(json.dumps({"format": 3, "markers": {name: plain}}))
+    before = table("out").to_pylist()
+    for command in (("forget", "out", "--where", "speaker = '없음'"), ("score", chat, "-o", "out", "--quiet")):
+        assert emojob(*command)[0] == 0
+        assert table("out").to_pylist() == before
+    assert {file.name: file.read_text() for file in (tmp_path / "victim").iterdir()} == {
+        "precious.parquet": "mine", "settings.json": "mine",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["out", "out.parquet"])
 def test_a_name_in_a_dictionary_goes_with_its_rows(emojob, tmp_path, monkeypatch, place):
     monkeypatch.chdir(tmp_path)
     names = pa.array(["홍길동", "김철수"] * 20).dictionary_encode()
@@ -288,6 +317,12 @@ def test_rows_of_several_parts_and_of_none_may_go(emojob, tmp_path, monkeypatch)
         "nobody = 1",
         "speaker = 'a' OR",
         "true); DELETE FROM labelled; --",
+        "1",
+        "confidence",
+        "NULL, NULL",
+        'true) UNION ALL SELECT "emojob part", "emojob row" FROM numbered WHERE (true',
+        "false) UNION ALL SELECT 99, 0 WHERE (true",
+        "true LIMIT 1",
         "1) UNION SELECT 1, 2; SELECT (1",
         "text IN (SELECT content FROM read_text('/etc/passwd'))",
     ],

@@ -17,9 +17,11 @@ import pytest
 
 from pipeline import chunks, parts
 from pipeline.destination import score_to
+from pipeline.query import open_session
 from pipeline.run import score_archive
 from pipeline.samples import sample_texts
 from pipeline.stages import Stages
+from pipeline.warehouse import open_warehouse
 from schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError
 from schemas.options import ModelOptions, ScoreOptions
 
@@ -510,3 +512,19 @@ def test_a_command_killed_again_and_again_loses_nothing(archive, tiny_model, mod
     score_archive([str(archive)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out").equals(read(tmp_path / "whole"))
     assert not list((tmp_path / "out").glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["Emotion", "CONFIDENCE", "prob_기쁨", "file_index", "File_Row_Number"])
+def test_a_column_that_sql_could_not_tell_from_ours_is_refused_at_once(tmp_path, model, name):
+    pq.write_table(pa.table({"text": ["네"], name: ["x"]}), tmp_path / "in.parquet")
+    with pytest.raises(ColumnError, match=name):
+        score_archive([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_column_of_file_names_is_like_any_other(tmp_path, model):
+    pq.write_table(pa.table({"text": ["네"], "filename": ["x"]}), tmp_path / "in.parquet")
+    score_archive([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
+    with open_session(open_warehouse(tmp_path / "out")) as session:
+        (batch,) = session.ask("SELECT filename FROM labelled").batches
+    assert batch.to_pylist() == [{"filename": "x"}]
