@@ -10,14 +10,14 @@ from pipeline.atomic import commit, temporary
 from pipeline.database import create_aggregates, create_views, settings, translated
 from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse
-from schemas.errors import OptionError, OutputError
+from schemas.errors import OptionError, OutputError, StorageError
 
 
 def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
     """Write the database `file`: `labelled` (with `copy`, the rows themselves) and the aggregates, each with a comment.
 
     A view reads the archive's parts where they lie now. Raises OutputError where `file` is something else than such a
-    database, and what `open_database` raises.
+    database, StorageError where it cannot be written, and what `open_database` raises.
     """
     if not copy and any(isinstance(piece.file, StorePath) for piece in warehouse.pieces):
         raise OptionError(
@@ -34,6 +34,10 @@ def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_z
             create_views(db, warehouse, time_zone, copy)
             create_aggregates(db)
         commit(beside, file)
+    except (duckdb.TransactionException, duckdb.FatalException) as error:  # what DuckDB makes of a disk that fails
+        raise StorageError(
+            f"cannot write {file} ({type(error).__name__}): make room there or give the right to write, then try again"
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
 

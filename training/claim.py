@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def hold(out: Path) -> Iterator[None]:
     if not is_first():
         yield
         return
-    with _writing(out):
+    with _writing(out), _quiet_threads():
         _check(out)
         (out / WORK).mkdir(parents=True, exist_ok=True)
         with lock(out / WORK / "lock", out):
@@ -58,6 +59,22 @@ def _check(out: Path) -> None:
         raise OutputError(f"-o {out} is no folder: give a folder for the model")
     if is_folder and not (out / WORK).is_dir() and any(out.iterdir()):
         raise OutputError(f"-o {out} is not empty, and emojob train did not begin it: give a new or an empty folder")
+
+
+@contextlib.contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """TensorBoard writes in a thread, and raises here as well what that could not write: once told is enough."""
+    usual = threading.excepthook
+
+    def hook(thrown: threading.ExceptHookArgs) -> None:
+        if not issubclass(thrown.exc_type, OSError):
+            usual(thrown)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = usual
 
 
 @contextlib.contextmanager
