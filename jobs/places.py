@@ -11,14 +11,18 @@ from pipeline.store import StorePath
 from schemas.errors import OptionError
 
 
+def refuse_data(option: str, place: Place, data: Sequence[Place]) -> None:
+    """Raises OptionError where a file to be written is one of the data's."""
+    if place.resolve() in {one.resolve() for one in data if isinstance(one, StorePath) or one.is_file()}:
+        raise OptionError(f"{option} {place} would replace the data: give a file of its own")
+
+
 def check_places(json_file: Place | None, html_file: Place | None, data: Sequence[Place]) -> None:
     """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it."""
-    read = {one.resolve() for one in data if isinstance(one, StorePath) or one.is_file()}
     for option, place in (("--json", json_file), ("--html", html_file)):
         if place is None or (option == "--json" and place == Path("-")):
             continue
-        if place.resolve() in read:
-            raise OptionError(f"{option} {place} would replace the data: give a file of its own")
+        refuse_data(option, place, data)
         if isinstance(place, StorePath):
             continue
         if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.options import PLACE, SETTINGS, debug_option
+from jobs.places import refuse_data
 from jobs.terminal import plain
 from pipeline.places import Place
 from schemas.errors import OptionError
@@ -67,6 +68,8 @@ def sql(
 
             converse(session)
             return
+        if file is not None:
+            refuse_data("-o", file, pieces)
         with no_wider_than(pieces):
             _answer(session, sys.stdin.read() if query is None else query, form, file)
 

@@ -58,6 +58,9 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
     if isinstance(path, StorePath):
         return fetched(path, FILES, option)
     if path.is_dir():
+        for file in FILES:
+            if (path / file).exists() and not (path / file).is_file():
+                raise ModelError(f"{option} {name} has a {file} that is no regular file: give a whole model folder")
         return path
     if path.exists():
         raise ModelError(f"{option} {name} is a file: give the folder that holds config.json and the weights")
@@ -114,8 +117,9 @@ def read_shape(config: dict[str, Any], shown: str) -> BertShape:
             layer_norm_eps=float(config.get("layer_norm_eps", 1e-12)),
             pad_id=int(config.get("pad_token_id") or 0),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{shown} has a config.json without a usable {last_line(error)}") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        fault = "lacks" if isinstance(error, KeyError) else "has a size that is none:"
+        raise ModelError(f"{shown} has a config.json that {fault} {last_line(error)}") from None
     if (
         min(shape.vocab_size, shape.hidden_size, shape.layers, shape.heads, shape.max_positions) < 1
         or shape.hidden_size % shape.heads

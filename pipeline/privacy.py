@@ -24,7 +24,7 @@ from schemas.options import ScoreOptions
 #: Holds the key of --hash-column where no file is given.
 KEY_VARIABLE = "EMOJOB_HASH_KEY"
 
-_SHORTEST_KEY = 16  # bytes
+_SHORTEST_KEY, _LONGEST_KEY = 16, 65_536  # bytes
 _HEX = 32  # characters of a pseudonym: 128 bits
 _HOW = (
     f"put at least {_SHORTEST_KEY} random bytes into a file (head -c 32 /dev/urandom | base64 > my.key) and give "
@@ -101,7 +101,13 @@ def privacy_of(options: ScoreOptions, archive: Archive) -> Privacy:
 
     Raises OptionError where there is no key to hash by, ColumnError for a column that is not there or cannot be hashed.
     """
+    folders = {key for source in archive.sources for key, _ in source.file.partitions}
     for name in options.hash_columns:
+        if name in folders:
+            raise ColumnError(
+                f"--hash-column {name} stands in the names of the input's folders ({name}=...), which run.json and "
+                "rejects tell: put it into the files, and give the folders other names"
+            )
         if name not in archive.schema.names:
             raise ColumnError(f"--hash-column {name} is no column; the archive has {listed(archive.schema.names)}")
         if name == archive.text_column:
@@ -143,14 +149,17 @@ def _masked(column: pa.Array) -> pa.Array:
 
 def _key(file: str | None) -> bytes:
     if file is None:
-        key = os.environ.get(KEY_VARIABLE, "").encode().strip()
+        key = os.fsencode(os.environ.get(KEY_VARIABLE, "")).strip()
         if not key:
             raise OptionError(f"--hash-column needs a key, and there is none: {_HOW}")
     else:
         try:
-            key = Path(file).read_bytes().strip()
+            with Path(file).open("rb") as stream:
+                key = stream.read(_LONGEST_KEY + 1).strip()
         except OSError as error:
             raise OptionError(f"--hash-key-file {file} cannot be read: {error.strerror}; {_HOW}") from None
     if len(key) < _SHORTEST_KEY:
         raise OptionError(f"the key of --hash-column has {len(key)} bytes, which can be guessed: {_HOW}")
+    if len(key) > _LONGEST_KEY:
+        raise OptionError(f"--hash-key-file {file} has more than {_LONGEST_KEY:,} bytes, as no key has: {_HOW}")
     return key

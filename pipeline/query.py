@@ -22,7 +22,6 @@ _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # PIVOT is
 _OF_THE_QUERY = (
     duckdb.BinderException,
     duckdb.CatalogException,
-    duckdb.NotImplementedException,
     duckdb.ParserException,
     duckdb.PermissionException,
     duckdb.SyntaxException,
@@ -51,10 +50,14 @@ class Session:
     def ask(self, query: str) -> Answer:
         """Run one query. Raises OptionError where it is not one that only reads, or DuckDB refuses it."""
         with _worded():
+            statement = self._only_reading(query)
+        # a SELECT is only looked at here; of a PIVOT a part is run
+        with _worded(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
             # a connection of its own, for an answer that is not read to its end would hold this one
-            relation = self._db.cursor().sql(self._only_reading(query).query)
-            if relation is None:
-                raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
+            relation = self._db.cursor().sql(statement.query)
+        if relation is None:
+            raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
+        with _worded():
             reader = relation.to_arrow_reader(BATCH_ROWS)
         return Answer(reader.schema, _worded_batches(reader))
 
@@ -120,17 +123,17 @@ def open_session(warehouse: Warehouse, time_zone: str | None = None, numbered: b
 
 
 @contextlib.contextmanager
-def _worded() -> Iterator[None]:
-    """DuckDB's refusal in one line, its suggestions kept."""
+def _worded(told: type[duckdb.Error] | None = None) -> Iterator[None]:
+    """DuckDB's refusal in one line, its suggestions kept. told: what else is said as DuckDB does."""
     try:
         yield
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
-    except _OF_THE_QUERY as error:
-        raise OptionError(f"the query was refused: {_said(error)}") from None
     except duckdb.Error as error:
+        if isinstance(error, _OF_THE_QUERY) or (told and isinstance(error, told)):
+            raise OptionError(f"the query was refused: {_said(error)}") from None
         raise _failed(error) from None
 
 

@@ -412,3 +412,29 @@ def test_no_text_is_in_logs_errors_state_or_metrics(emojob, tmp_path, monkeypatc
     assert not holds - allowed
     for name in ("out/_emojob/run.json", "night.jsonl", "night.prom", "night.memo", "json/_emojob/run.json"):
         assert (tmp_path / name).exists()
+
+
+def test_a_value_that_folders_tell_is_not_hashed_in_vain(emojob, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "in" / "customer=홍길동"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("text\n네\n")
+    monkeypatch.setenv("EMOJOB_HASH_KEY", "0123456789abcdef")
+    code, _, err = emojob("score", "in", "-o", "out", "--hash-column", "customer")
+    assert (code, err.count("\n"), "names of the input's folders" in err) == (2, 1, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_key_may_be_any_bytes_but_not_without_end(emojob, chat, monkeypatch):
+    monkeypatch.setenv("EMOJOB_HASH_KEY", os.fsdecode(b"\xff\xfe\x80" + b"a" * 20))
+    assert emojob("score", chat, "-o", "out", "--quiet", "--hash-column", "speaker")[0] == 0
+    code, _, err = emojob("score", chat, "-o", "o", "--hash-column", "speaker", "--hash-key-file", "/dev/zero")
+    assert (code, err.count("\n"), "65,536 bytes" in err) == (2, 1, True)
+
+
+def test_an_answer_does_not_replace_what_it_is_of(emojob, chat):
+    assert emojob("score", chat, "-o", "out.parquet", "--quiet")[0] == 0
+    before = Path("out.parquet").read_bytes()
+    code, _, err = emojob("sql", "out.parquet", "SELECT 1", "-o", "./out.parquet")
+    assert (code, "would replace the data" in err) == (2, True)
+    assert Path("out.parquet").read_bytes() == before

@@ -169,6 +169,12 @@ def test_what_fails_while_it_runs_is_one_line(ask):
     assert "좋아요" not in str(failed.value)  # a value of the archive is kept back
 
 
+def test_a_text_in_a_message_about_what_cannot_be_done_is_kept_back(ask):
+    with pytest.raises(OptionError, match=r"the query failed") as failed:
+        ask("SELECT timezone(text, now()) FROM labelled")
+    assert "좋아요" not in str(failed.value)
+
+
 def test_views_and_columns_are_told_for_completion(session):
     tables = session.tables()
     assert list(tables)[:2] == ["labelled", "utterances"]

@@ -153,3 +153,14 @@ def test_links_out_of_an_input_folder_are_not_followed(emojob, tmp_path, monkeyp
     os.mkfifo(tmp_path / "pipe.csv")
     code, _, err = emojob("score", "pipe.csv", "-o", "out2")
     assert (code, "regular file" in err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["config.json", "spiece.model", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_model_of_pipes_and_devices_is_refused_at_once(emojob, own_model, name, kind):
+    (own_model / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(own_model / name)
+    else:
+        (own_model / name).symlink_to("/dev/zero")
+    assert f"{name} that is no regular file" in refused(emojob, own_model)
