@@ -45,7 +45,9 @@ def print_table(answer: Answer) -> None:
 
 
 def _rows(batch: Any) -> list[list[str]]:
-    columns = [list(map(_cell, column.to_pylist())) for column in batch.columns]
+    from pipeline.answers import values_of
+
+    columns = [list(map(_cell, values_of(column))) for column in batch.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

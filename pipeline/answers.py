@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.atomic import draft
 from pipeline.columns import strings
+from pipeline.encoding import first_line
 from pipeline.places import Place
 from pipeline.query import Answer
 from pipeline.transfer import Upload
@@ -75,7 +76,7 @@ def _csv_cells(column: pa.Array) -> pa.Array:
     if _csv_type(column.type) == column.type and not pa.types.is_large_string(column.type):
         return column
     if pa.types.is_nested(column.type) or pa.types.is_interval(column.type) or pa.types.is_binary(column.type):
-        column = pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.large_string())
+        column = pa.array([None if one is None else _json(one) for one in values_of(column)], pa.large_string())
     texts = strings(column)
     risky = pc.match_substring_regex(texts, FORMULA_PATTERN)
     mark, nothing = pa.scalar("'", pa.large_string()), pa.scalar("", pa.large_string())
@@ -94,8 +95,33 @@ def _write_json(answer: Answer, stream: BinaryIO | Upload) -> int:
 def json_rows(answer: Answer) -> Iterator[dict[str, Any]]:
     """Each row as plain values that JSON knows."""
     for batch in answer.batches:
-        for row in batch.to_pylist():
-            yield {name: plain_value(value) for name, value in row.items()}
+        names = batch.schema.names
+        for row in zip(*map(values_of, batch.columns), strict=True):
+            yield dict(zip(names, map(plain_value, row), strict=True))
+
+
+def values_of(column: pa.Array) -> list[Any]:
+    """A column's values as Python has them; as texts where it has not: times finer or further away than its own."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError):
+        return list(map(_value_of, column))
+    return values
+
+
+def _value_of(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except UnicodeDecodeError:
+        return bytes(value.as_buffer()).decode("utf-8", "replace")
+    except (OverflowError, ValueError):
+        if isinstance(value, pa.MapScalar):
+            return [(_value_of(one["key"]), _value_of(one["value"])) for one in value.values]
+        if isinstance(value, (pa.ListScalar, pa.LargeListScalar, pa.FixedSizeListScalar)):
+            return list(map(_value_of, value.values))
+        if isinstance(value, pa.StructScalar):
+            return {name: _value_of(one) for name, one in value.items()}
+        return str(value.cast(pa.string()))
 
 
 def plain_value(value: Any) -> Any:
@@ -130,10 +156,16 @@ def _write_parquet(answer: Answer, stream: BinaryIO | Upload) -> int:
     rows = 0
     known = [pa.string() if pa.types.is_interval(kind) else kind for kind in answer.schema.types]  # Parquet has none
     schema = pa.schema(list(zip(answer.schema.names, known, strict=True)))
-    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+    try:
+        writer = pq.ParquetWriter(stream, schema, compression="zstd")
+    except pa.ArrowNotImplementedError as error:
+        raise OptionError(
+            f"Parquet has no such column ({first_line(error)}); CAST it to VARCHAR in the query"
+        ) from None
+    with writer:
         for batch in answer.batches:
             columns = [
-                column if column.type == kind else pa.array([_said(one) for one in column.to_pylist()], kind)
+                column if column.type == kind else pa.array([_said(one) for one in values_of(column)], kind)
                 for column, kind in zip(batch.columns, known, strict=True)
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))

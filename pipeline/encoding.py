@@ -274,7 +274,7 @@ def readable(file: InputFile) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:
             raise ArchiveError(f"{file.name} cannot be read: {error.strerror}") from error
         raise ArchiveError(
-            f"{file.name} is not a whole {file.compression} file ({_first_line(error)}); copy or compress it anew"
+            f"{file.name} is not a whole {file.compression} file ({first_line(error)}); copy or compress it anew"
         ) from error
 
 
@@ -319,5 +319,6 @@ def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
         yield b"".join(pieces), True
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error's words, or its kind where it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]

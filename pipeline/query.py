@@ -135,6 +135,8 @@ def _worded(told: type[duckdb.Error] | None = None) -> Iterator[None]:
         if isinstance(error, _OF_THE_QUERY) or (told and isinstance(error, told)):
             raise OptionError(f"the query was refused: {_said(error)}") from None
         raise _failed(error) from None
+    except UnicodeDecodeError as error:  # DuckDB's words hold bytes of a row that are no text
+        raise _failed(error) from None
 
 
 def _worded_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.tables import print_table
 from pipeline.answers import format_of, write, write_file
 from pipeline.database import AGGREGATES
 from pipeline.query import open_session
@@ -173,6 +174,31 @@ def test_a_text_in_a_message_about_what_cannot_be_done_is_kept_back(ask):
     with pytest.raises(OptionError, match=r"the query failed") as failed:
         ask("SELECT timezone(text, now()) FROM labelled")
     assert "좋아요" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "DATE 'infinity'", "TIMESTAMP '290000-01-01'", "TIMESTAMPTZ 'infinity'", "TIME_NS '10:00:00.123456789'",
+        "TIMESTAMP_NS '2020-01-01 00:00:00.123456789'", "[TIMESTAMP '-infinity', NULL]",
+        "{'a': [DATE '200000-01-01']}", "MAP {DATE 'infinity': 1}", "union_value(a := 1)", "{'a': {'b': NULL}}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_any_value_is_shown_or_refused_in_one_line(session, form, value, tmp_path):
+    answer = session.ask(f"SELECT {value} AS value FROM labelled")
+    if form == "table":
+        print_table(answer)
+    elif form == "parquet" and ("union" in value or "{}" in value):
+        with pytest.raises(OptionError, match="CAST it to VARCHAR"):
+            write_file(answer, tmp_path / "found", form)
+    else:
+        assert write_file(answer, tmp_path / "found", form) == 3
+
+
+def test_bytes_that_are_no_text_are_not_quoted(ask):
+    with pytest.raises(OptionError, match="the query failed"):
+        ask("SELECT text::BIT FROM labelled")
 
 
 def test_views_and_columns_are_told_for_completion(session):
