@@ -88,7 +88,7 @@ def _command(said: str, tables: dict[str, list[tuple[str, str]]]) -> str:
     if argument not in tables:
         return f"no view {plain(argument)}; there are {', '.join(tables)}"
     width = max(len(column) for column, _ in tables[argument])
-    return "\n".join(f"  {plain(column):{width}}  {kind}" for column, kind in tables[argument])
+    return "\n".join(f"  {plain(column):{width}}  {plain(kind)}" for column, kind in tables[argument])
 
 
 def complete(said: str) -> bool:
@@ -125,7 +125,7 @@ class Names(Completer):
         for name, kind in self._names.items():
             if name.casefold().startswith(begun.casefold()):
                 written = name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
-                yield Completion(written, -len(begun), display=plain(name), display_meta=kind)
+                yield Completion(written, -len(begun), display=plain(name), display_meta=plain(kind))
         if begun:
             upper = begun.upper()
             yield from (Completion(word, -len(begun)) for word in _KEYWORDS if word.startswith(upper))

@@ -10,7 +10,7 @@ import click
 
 from jobs.options import PLACE, SETTINGS, debug_option
 from jobs.places import refuse_data
-from jobs.terminal import plain
+from jobs.terminal import Inert, plain
 from pipeline.places import Place
 from schemas.errors import OptionError
 
@@ -89,4 +89,4 @@ def _answer(session: Session, query: str, form: str | None, file: Place | None) 
     elif form == "parquet" and sys.stdout.isatty():
         raise OptionError("--format parquet is not for a terminal; give -o FILE.parquet")
     else:
-        write(answer, sys.stdout.buffer, form)
+        write(answer, Inert(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import json
 import re
 import unicodedata
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -32,6 +34,22 @@ def _shown(character: str) -> str:
     if character == _JOINER or unicodedata.category(character) not in _STEERING:
         return character
     return "" if character == "\ufeff" else "�"
+
+
+class Inert(io.RawIOBase):
+    """A terminal, or another stream, to which a file's bytes go as `plain` shows its lines."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        written = bytes(data)
+        lines = self._decoder.decode(written).split("\n")
+        self._stream.write("\n".join(map(plain, lines)).encode())
+        return len(written)
 
 
 def json_line(value: Any) -> str:

@@ -13,7 +13,7 @@ from prompt_toolkit.output import DummyOutput
 from rich.cells import cell_len
 
 from jobs.main import main
-from jobs.prompt import Names, complete, converse
+from jobs.prompt import Names, _command, complete, converse
 from pipeline.query import open_session
 from pipeline.warehouse import open_warehouse
 from tests.archives import said, write_archive
@@ -129,6 +129,12 @@ class TestPrompt:
         assert after("FROM lab") == ["labelled"]
         assert after("sel") == ["SELECT"]
         assert after("SELECT 내") == ['"내 열"']
+
+    def test_a_type_that_steers_a_terminal_is_shown_as_text(self):
+        tables = {"labelled": [("a", 'STRUCT("\x1b[31m" BIGINT)')]}
+        assert "\x1b" not in _command("\\d labelled", tables)
+        found = next(Names(tables).get_completions(Document("SELECT a"), None))
+        assert "\x1b" not in found.display_meta_text
 
     def test_a_query_is_run_when_it_ends(self):
         assert complete("SELECT 1;")

@@ -116,6 +116,7 @@ def test_commands_in_a_terminal(archive, tiny_model, tmp_path):
         ("sql", archive, f"SELECT {TERMINAL[1]} FROM labelled"),
         ("sql", archive, "SELECT error(text) FROM labelled"),
         ("sql", archive, "FROM labelled", "--format", "json"),
+        ("sql", archive, f"SELECT *, text || chr(27) || '[31m' AS \"{TERMINAL[1]}\" FROM labelled", "--format", "csv"),
         ("predict", "--", *TERMINAL[:12]),
         ("predict", "--json", "--", *TERMINAL[:12]),
         ("forget", archive, "--where", f"text = '{TERMINAL[1]}' AND nothing", "--dry-run"),
