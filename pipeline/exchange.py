@@ -7,7 +7,6 @@ the others. What is left is tidying up, done at once or, after a kill, by whoeve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,11 +14,9 @@ from typing import Any
 from pipeline import atomic
 from pipeline.parts import PartPlace
 from pipeline.places import Place
-from schemas.manifest import FORMAT, PartMarker
+from schemas.manifest import FORMAT, PART_NAME, PartMarker
 
 JOURNAL = "_emojob/exchange.json"
-
-_GENERATION = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def read_journal(content: bytes) -> Exchange:
         return Exchange()
     # a journal of another's hand must not lead out of the folder
     names = [*markers, *(str(one.get("part")).removesuffix(".parquet") for one in markers.values())]
-    if not all(map(_GENERATION.fullmatch, names)):
+    if not all(map(PART_NAME.fullmatch, names)):
         return Exchange()
     return Exchange(markers)
 
@@ -59,7 +56,7 @@ def write_journal(folder: Place, markers: Mapping[str, PartMarker]) -> None:
 
 def successor(place: PartPlace) -> PartPlace:
     """Where the part lies that is to stand for another one; it sorts where that one did."""
-    found = _GENERATION.fullmatch(place.name)
+    found = PART_NAME.fullmatch(place.name)
     if found is None:
         raise ValueError(place.name)
     return PartPlace(place.folder, f"{found[1]}-{int(found[2] or 0) + 1}")

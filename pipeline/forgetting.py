@@ -30,7 +30,7 @@ from pipeline.places import Place, seekable, writing
 from pipeline.query import Session, open_session
 from pipeline.store import StorePath
 from pipeline.warehouse import Warehouse, open_warehouse
-from schemas.errors import BusyError, EmojobError, OptionError
+from schemas.errors import BusyError, EmojobError, OptionError, OutputError
 from schemas.manifest import FORMAT, Counts, PartMarker
 
 Rows = NDArray[np.int64]
@@ -136,7 +136,7 @@ def _without(warehouse: Warehouse, place: PartPlace, old: PartMarker, gone: Rows
 
 
 def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
-    file, old = warehouse.place, Counts.from_json(warehouse.run["all_counts"])
+    file, old = warehouse.place, _counts_of(warehouse)
     gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
     files = _memos(warehouse, memos)
     if dry_run or not len(gone):
@@ -146,7 +146,7 @@ def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_
     # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
     with no_wider_than([file]), hold(work) if isinstance(work, StorePath) else alone_in(work.parent):
         warehouse = open_warehouse(file)  # another may have been at it until now
-        old = Counts.from_json(warehouse.run["all_counts"])
+        old = _counts_of(warehouse)
         gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
         counts = _counted(file, warehouse, gone, old)
         metadata = dict(pq.read_schema(seekable(file)).metadata)
@@ -171,6 +171,16 @@ def _counted(file: Place, warehouse: Warehouse, gone: Rows, old: Counts) -> Coun
         for table in _staying(parquet, gone, names):
             counts.add(count_rows(table, names, warehouse.labels))
     return counts
+
+
+def _counts_of(warehouse: Warehouse) -> Counts:
+    """What the rows of a labelled file came to. Raises OutputError where it does not tell."""
+    try:
+        return Counts.from_json(warehouse.run["all_counts"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        raise OutputError(
+            f"{warehouse.place} does not tell what its rows came to: label the archive anew with `emojob score --fresh`"
+        ) from None
 
 
 def _copy(file: Place, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, bytes] | None = None) -> None:

@@ -120,7 +120,8 @@ def writing(place: Place) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = f"cannot write to {place}: {error.strerror or error}"
+        where = f", {error.filename}" if isinstance(error, IsADirectoryError) and error.filename else ""
+        why = f"cannot write to {place}{where}: {error.strerror or error}"
         if not isinstance(place, StorePath):
             raise StorageError(
                 f"{why}; make room or give the right to write, then the same command goes on, or give another place"

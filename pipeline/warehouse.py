@@ -22,6 +22,7 @@ from schemas.errors import ArchiveError, OutputError
 from schemas.manifest import FORMAT
 
 _BATCH_ROWS = 65_536
+_TABLES = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}  # of run.json
 _USUAL = {
     "conversation": USUAL_CONVERSATION_COLUMNS,
     "time": USUAL_TIME_COLUMNS,
@@ -109,8 +110,8 @@ def open_warehouse(out: Place) -> Warehouse:
             raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
     except OSError as error:
         raise OutputError(f"{out} cannot be read: {error.strerror or error}") from error
-    options = run.get("options")
-    options = options if isinstance(options, dict) else {}
+    run = {name: value for name, value in run.items() if name not in _TABLES or isinstance(value, dict)}
+    options = run.get("options", {})
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
@@ -120,8 +121,7 @@ def open_warehouse(out: Place) -> Warehouse:
     with _opened(pieces[0].file) as parquet:
         names = parquet.schema_arrow.names
     labels = _labels(names, prefix)
-    privacy = run.get("privacy")
-    dropped = isinstance(privacy, dict) and privacy.get("drop_text") is True
+    dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
     if not labels or (text_column not in names and not dropped):
         raise OutputError(
             f"{pieces[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
@@ -165,7 +165,7 @@ def _run_in(file: Place) -> dict[str, Any]:
     try:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
-    except (KeyError, TypeError, ValueError, RecursionError, OSError, pa.ArrowException) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError, OSError, pa.ArrowException) as error:
         if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
             raise
         raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None

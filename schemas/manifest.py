@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 #: Version of the layout of OUT; a newer one is refused, an older one read. In 1 the histogram was a table; up to 2 no
 #: row could be forgotten, and part names had two numbers.
 FORMAT = 3
+
+#: How parts are named: after their input, their first row, and how often they were written anew without some rows.
+PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
+_PART_FILE = re.compile(PART_NAME.pattern + r"\.parquet")
 
 #: Bins of the histogram of confidences that a marker holds, over 0..1.
 CONFIDENCE_BINS = 1000
@@ -159,6 +164,8 @@ class PartMarker:
         values = {one.name: plain[one.name] for one in fields(cls)}
         if values["format"] > FORMAT:
             raise ValueError(f"format {values['format']}")
+        if not _PART_FILE.fullmatch(values["part"]):  # a marker of another's hand must not lead out of the folder
+            raise ValueError("a part of another name")
         if not all(isinstance(values[name], int) for name in ("part_bytes", "first_row", "stop_row")):
             raise ValueError("a row number that is no number")
         for name in ("input", "input_sha256", "encoding", "fingerprint"):  # the same in many markers, so kept once

@@ -438,3 +438,35 @@ def test_an_answer_does_not_replace_what_it_is_of(emojob, chat):
     code, _, err = emojob("sql", "out.parquet", "SELECT 1", "-o", "./out.parquet")
     assert (code, "would replace the data" in err) == (2, True)
     assert Path("out.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("part", ["../other.parquet", "/etc/passwd", "part-00000-000000000000.parquet/x", 5, None])
+def test_a_marker_of_another_hand_leads_nowhere(emojob, chat, part):
+    assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
+    Path("out/part-00000-000000000000.parquet").rename("other.parquet")
+    (marker,) = Path("out/_emojob/parts").glob("*.json")
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"part": part}))
+    code, out, err = emojob("sql", "out", "FROM labelled")
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+
+
+def test_what_a_run_tells_of_itself_may_be_rubbish(emojob, chat):
+    assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
+    file = Path("out/_emojob/run.json")
+    told = json.loads(file.read_text())
+    for key in ("model", "engine", "options", "privacy", "counts", "all_counts", "versions"):
+        file.write_text(json.dumps(told | {key: 5}))
+        assert emojob("report", "out")[::2] == (0, ""), key
+    file.write_text(json.dumps(told | {"privacy": {"drop_text": True}}))  # with the text still there
+    assert emojob("report", "out")[::2] == (0, "")
+
+
+@pytest.mark.parametrize("counts", [5, None, {"scored": "x"}])
+def test_a_file_that_does_not_tell_its_counts_is_refused_by_name(emojob, chat, counts):
+    assert emojob("score", chat, "-o", "out.parquet", "--quiet")[0] == 0
+    whole = pq.read_table("out.parquet")
+    about = json.loads(whole.schema.metadata[b"emojob"])
+    about["run"]["all_counts"] = counts
+    pq.write_table(whole.replace_schema_metadata({b"emojob": json.dumps(about)}), "out.parquet")
+    code, _, err = emojob("forget", "out.parquet", "--where", "speaker = '홍길동'")
+    assert (code, err.count("\n"), "does not tell what its rows came to" in err) == (2, 1, True), err
