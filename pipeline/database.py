@@ -8,6 +8,7 @@ aggregates    pipeline/sql/aggregates/NAME.sql, each of which says what one of i
 from __future__ import annotations
 
 import contextlib
+import datetime
 import re
 from collections.abc import Iterator
 from importlib.resources import files
@@ -17,7 +18,15 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression, StarExpression
+from duckdb import (
+    CaseExpression,
+    ColumnExpression,
+    ConstantExpression,
+    Expression,
+    FunctionExpression,
+    SQLExpression,
+    StarExpression,
+)
 
 from pipeline.machine import cores
 from pipeline.machine import memory as machine_memory
@@ -224,7 +233,7 @@ def _roles(rows: duckdb.DuckDBPyRelation, warehouse: Warehouse, zone: Expression
         column = getattr(warehouse, role)
         if column in types:
             value = ColumnExpression(column)
-            said = _moment(value, types[column], zone) if name == "said_at" else value.cast("VARCHAR")
+            said = _within_years(_moment(value, types[column], zone)) if name == "said_at" else value.cast("VARCHAR")
             if said is not None:
                 found[name] = said
     return found
@@ -241,6 +250,14 @@ def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None
     if kind.lstrip("U") in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "DOUBLE", "FLOAT"):
         return FunctionExpression("moment_of_number", value, zone)
     return None
+
+
+def _within_years(moment: Expression | None) -> Expression | None:
+    """Null for a moment that is in no year of Python's, infinity among them: nobody said anything then."""
+    if moment is None:
+        return None
+    first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))
+    return CaseExpression(moment.between(first, last), moment)
 
 
 def _is_in(value: Expression, labels: list[str]) -> Expression:

@@ -4,6 +4,7 @@ import io
 import json
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -200,3 +201,16 @@ class TestReport:
         before = pq.read_table(part)
         assert emojob("report", out, "--json", part)[0] == 2
         assert pq.read_table(part).equals(before)
+
+
+def test_times_that_are_in_no_year_are_none(emojob, tmp_path):
+    times = pa.array([2**62, 1_577_836_800_000_000, -(2**62)]).cast(pa.timestamp("us"))
+    pq.write_table(pa.table({"text": ["네", "좋아요", "싫어요"], "sent_at": times}), tmp_path / "far.parquet")
+    assert emojob("score", tmp_path / "far.parquet", "-o", tmp_path / "out", "--quiet")[0] == 0
+    code, said_, err = emojob("report", tmp_path / "out", "--by", "sent_at")
+    assert (code, err) == (0, "")
+    assert "2020-01-01" in said_
+    found = emojob(
+        "sql", tmp_path / "out", "SELECT count(said_at) AS n, count(*) AS rows FROM labelled", "--format", "csv"
+    )
+    assert found[1].splitlines()[1] == "1,3"
