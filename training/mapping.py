@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.columns import listed
+from pipeline.toml_file import read_toml
 from schemas.errors import OptionError
 from schemas.labels import DEFAULT_LABELS
 
@@ -77,12 +77,12 @@ def label_names(name_or_path: str) -> LabelNames:
     path = LABEL_MAPS / f"{name_or_path}.toml" if built_in else Path(name_or_path)
     where = f"--label-map {name_or_path}"
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        whole = read_toml(path)
     except FileNotFoundError:
         raise OptionError(f"{where} does not exist; give {' or '.join(BUILT_IN)}, or a TOML file: {_EXAMPLE}") from None
     except OSError as error:
         raise OptionError(f"{where} cannot be read: {error.strerror}; give a TOML file: {_EXAMPLE}") from None
-    except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
+    except ValueError as error:  # not TOML, or not UTF-8
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise OptionError(f"{where} is not TOML in UTF-8: {reason}; write {_EXAMPLE}") from None
     table = whole.pop("labels", {})

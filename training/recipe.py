@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.bert import BertShape
+from pipeline.toml_file import read_toml
 from schemas import settings
 from schemas.errors import OptionError
 from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
@@ -189,10 +189,10 @@ class ModelRecipe:
 def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
     """Read a recipe file. Raises OptionError where it is missing, is not TOML, or says what cannot be."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except FileNotFoundError:
         raise OptionError(f"recipe {path} does not exist; name a .toml file like {DEFAULT_RECIPE.name}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise OptionError(f"recipe {path} is not TOML: {error}; compare it with {DEFAULT_RECIPE.name}") from None
     check_keys("the recipe", table, dict.fromkeys(SECTIONS, dict))
     check_keys("labels", table["labels"], {"kote": str, "goemotions": str})

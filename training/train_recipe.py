@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.toml_file import read_toml
 from schemas.errors import OptionError
 from schemas.options import MAX_LENGTHS
 from training.recipe import between, check_keys, fill
@@ -113,7 +113,7 @@ def read_train_recipe(name: str = "default") -> TrainRecipe:
     """
     path = RECIPES / f"{name}.toml" if name in NAMES else Path(name)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path)
     except FileNotFoundError:
         raise OptionError(
             f"--recipe {name} does not exist: give {', '.join(NAMES)}, or a .toml file like {RECIPES / 'default.toml'}"
@@ -122,7 +122,7 @@ def read_train_recipe(name: str = "default") -> TrainRecipe:
         raise OptionError(
             f"--recipe {name} cannot be read: {error.strerror}; give {', '.join(NAMES)}, or a .toml file"
         ) from None
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, nested too deeply, or a name that cannot be
+    except ValueError as error:  # not TOML, not UTF-8, nested too deeply, or a name that cannot be
         raise OptionError(f"--recipe {name} is not TOML: {error}; compare it with {RECIPES / 'default.toml'}") from None
     check_keys("the recipe", table, {"training": dict, "split": dict})
     return TrainRecipe(

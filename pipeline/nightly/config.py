@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from pipeline.places import Place, within
 from pipeline.store import StorePath
+from pipeline.toml_file import read_toml
 from schemas.errors import OptionError
 from schemas.options import ModelOptions, ScoreOptions
 from schemas.settings import between, check_keys, fill
@@ -213,12 +213,12 @@ _SECTIONS = {
 def read_config(file: Path) -> NightlyConfig:
     """Read and check a configuration. Raises OptionError that names the file, the key, the value and what is right."""
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = read_toml(file)
     except FileNotFoundError:
         raise OptionError(f"{file} does not exist; {_COMPARE}") from None
     except OSError as error:
         raise OptionError(f"{file} cannot be read: {error.strerror}; name another file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise OptionError(f"{file} is not TOML: {error}; {_COMPARE}") from None
     try:
         check_keys("the file", table, dict.fromkeys(_SECTIONS, dict), _COMPARE, {"score", "drift", "monitoring"})

@@ -320,3 +320,10 @@ def test_any_command_line_is_done_or_refused_in_one_line(tmp_path, monkeypatch, 
         assert ended.value.code in (0, 2), (args, err)
         assert "Traceback" not in err, args
         assert ended.value.code == 0 or len(err.splitlines()) >= 1, args
+
+
+@pytest.mark.parametrize(
+    "content", [b"a = " + b"[" * 20_000, b"a = " + b"9" * 5_000, b"\xff", b"a = 1\n" * 200_000, b"\xef\xbb\xbf[input]"]
+)
+def test_a_configuration_of_any_bytes_is_one_line(tmp_path, content):
+    TARGETS["configuration"](tmp_path, content)
