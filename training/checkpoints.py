@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
-from pipeline.atomic import commit, temporary, write_json
+from pipeline.atomic import write_bytes, write_json
 from schemas.errors import OutputError
 from training.curves import Curves
 
@@ -84,8 +84,7 @@ def finish(checkpoint: Path, state: State, best: Weights | None) -> None:
 
 def store_weights(weights: Weights, file: Path) -> None:
     """Write weights to a safetensors file, atomically."""
-    save_file(weights, temporary(file))
-    commit(temporary(file), file)
+    write_bytes(file, save(weights))
 
 
 def read(checkpoint: Path) -> tuple[State, Weights | None]:

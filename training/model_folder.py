@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
-from pipeline.atomic import commit, temporary, write_json
+from pipeline.atomic import commit, temporary, write_bytes, write_json
 from pipeline.bert import BertShape, Classifier, to_hf
 from pipeline.encoded import Tokenizer
 from pipeline.model import MODEL_FORMAT
-from pipeline.permissions import umask
 from pipeline.stock_tokenizer import write_tokenizer
 
 
@@ -46,11 +45,9 @@ def write_model_folder(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").unlink(missing_ok=True)
     state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
-    beside = temporary(folder / "model.safetensors")
     weights = {name: w.contiguous() for name, w in to_hf(state, trained.shape.layers).items()}
-    save_file(weights, beside, metadata={"format": "pt"})
-    beside.chmod(0o666 & ~umask())  # safetensors lets the owner alone read
-    commit(beside, folder / "model.safetensors")
+    # save_file would write under a name of its own, which a kill leaves behind
+    write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)
     beside = temporary(folder / "README.md")
