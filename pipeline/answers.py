@@ -25,6 +25,8 @@ from pipeline.transfer import Upload
 from schemas.errors import OptionError
 from schemas.sheet import FORMULA_PATTERN, inert
 
+Stream = BinaryIO | io.RawIOBase | Upload
+
 FORMATS = ("table", "csv", "json", "parquet")
 
 #: Formats by the ending of a file's name.
@@ -51,12 +53,12 @@ def write_file(answer: Answer, file: Place, form: str) -> int:
         return write(answer, stream, form)
 
 
-def write(answer: Answer, stream: BinaryIO | io.RawIOBase | Upload, form: str) -> int:
+def write(answer: Answer, stream: Stream, form: str) -> int:
     """Write an answer as `csv`, `json` (a list, one row a line) or `parquet`; returns the number of rows."""
     return {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[form](answer, stream)
 
 
-def _write_csv(answer: Answer, stream: BinaryIO | io.RawIOBase | Upload) -> int:
+def _write_csv(answer: Answer, stream: Stream) -> int:
     rows = 0
     names = [inert(name, keep_values=True) for name in answer.schema.names]
     schema = pa.schema(list(zip(names, map(_csv_type, answer.schema.types), strict=True)))
@@ -84,7 +86,7 @@ def _csv_cells(column: pa.Array) -> pa.Array:
     return pc.if_else(risky, pc.binary_join_element_wise(mark, texts, nothing), texts)
 
 
-def _write_json(answer: Answer, stream: BinaryIO | io.RawIOBase | Upload) -> int:
+def _write_json(answer: Answer, stream: Stream) -> int:
     rows, between = 0, "["
     for row in json_rows(answer):
         stream.write(f"{between}\n{_json(row)}".encode())
@@ -153,7 +155,7 @@ def _json(value: Any) -> str:
     return text if text.isprintable() else json.dumps(plain_value(value))
 
 
-def _write_parquet(answer: Answer, stream: BinaryIO | io.RawIOBase | Upload) -> int:
+def _write_parquet(answer: Answer, stream: Stream) -> int:
     rows = 0
     known = [pa.string() if pa.types.is_interval(kind) else kind for kind in answer.schema.types]  # Parquet has none
     schema = pa.schema(list(zip(answer.schema.names, known, strict=True)))

@@ -21,7 +21,7 @@ from pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from schemas.columns import RAW_CHARACTERS
 from schemas.errors import ArchiveError
 
-_MOST_CELLS = 1 << 25
+_MOST_CELLS = 1 << 25  # of a table that some lines are read into at once, 8 bytes each or so
 _BLANK = b" \t\r\n"
 _RAW_BYTES = 4 * RAW_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
