@@ -10,6 +10,7 @@ import io
 import json
 import random
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -155,7 +156,9 @@ def test_any_bytes_keep_every_promise(tmp_path_factory, data, target):
 def test_bytes_that_reach_new_code_keep_every_promise(tmp_path, target):
     pytest.importorskip("atheris", reason="atheris is for Linux on x86-64")
     options = [f"-max_total_time={180 if WHOLE else 3}", f"-timeout={SECONDS}", "-max_len=4096", f"-seed={SEED}"]
-    command = [sys.executable, "-m", "tests.torture.guided", target, *options, f"-artifact_prefix={tmp_path}/"]
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # MB; a child's peak begins with its parent's
+    options += [f"-rss_limit_mb={ours + 2_048}", f"-artifact_prefix={tmp_path}/"]
+    command = [sys.executable, "-m", "tests.torture.guided", target, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TOP)
     assert done.returncode == 0, done.stderr[-5_000:]
     runs = re.search(r"Done (\d+) runs", done.stderr)
