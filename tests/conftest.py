@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pipeline import trial
+from pipeline.machine import cores
 from pipeline.model_files import KNOWN_SENTENCES
 from pipeline.store import _filesystem
 from schemas.labels import DEFAULT_LABELS
@@ -20,6 +21,11 @@ GOLDEN = Path(__file__).parent / "pipeline" / "golden"
 
 #: Files whose tests take longest: begun first, so that in the end no core waits for another.
 _LONG = ("test_readme.py", "test_cluster.py", "test_store.py", "test_kills.py", "test_failures.py", "test_limits.py")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """What -n auto means: one more than there are cores, for tests often wait for processes that they started."""
+    return cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,5 +1,7 @@
 """What bench measures is there and fits together; the peers label the same texts with the same model."""
 
+import shutil
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -87,11 +89,12 @@ def test_a_token_of_kobert_takes_170_million_operations():
     assert ceiling.flops_per_token(kobert) == 169_869_312
 
 
-def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path):
+def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monkeypatch):
     write_kobert_sized(tmp_path)
     scorer = Scorer.load(str(tmp_path), ModelOptions(engine="torch"))
     assert (scorer.model.shape.layers, scorer.model.shape.hidden_size, scorer.model.shape.heads) == (12, 768, 12)
     notes: list[str] = []
+    monkeypatch.setattr(benchmark, "write_kobert_sized", lambda folder: shutil.copytree(tiny_model, folder))
     figures = measure(ModelOptions(model=KOBERT_SIZED, engine="torch"), None, None, 10, note=notes.append)
     assert figures["model"] == KOBERT_SIZED
     assert "random weights" in notes[0]
