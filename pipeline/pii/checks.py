@@ -27,7 +27,9 @@ def is_registration(found: Numbers) -> Mask:
     sex = found.digits[:, 6]
     weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
     checked = found.digits[:, 12] == np.where(is_native(found), 11 - weighed, 13 - weighed) % 10
-    good: Mask = may_be_registration(found) & (checked | (is_young(found) & np.isin(sex, (3, 4, 7, 8))))
+    of_this_century = np.isin(sex, (3, 4, 7, 8))
+    born = ~of_this_century | (found.value(0, 2) <= _year())
+    good: Mask = may_be_registration(found) & born & (checked | (is_young(found) & of_this_century))
     return good
 
 
@@ -38,8 +40,7 @@ def may_be_registration(found: Numbers) -> Mask:
 
 def is_young(found: Numbers) -> Mask:
     """Whether the date is of somebody who got a number without a check digit."""
-    year = datetime.date.today().year % 100
-    return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= year)
+    return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= _year())
 
 
 def is_business(found: Numbers) -> Mask:
@@ -69,6 +70,11 @@ def code_size(found: Numbers) -> Rows:
     personal = (((four >= 500) & (four <= 509)) | (four == 303)) & (found.digits[:, 0] == 0)
     zero = found.digits[:, 0] == 0
     return np.where(personal, 4, np.where(zero & area, 3, np.where(zero & (two == 2), 2, 0)))
+
+
+def _year() -> int:
+    """This year in its century."""
+    return datetime.date.today().year % 100
 
 
 def _is_luhn(found: Numbers, length: int) -> Mask:

@@ -36,7 +36,7 @@ _BY_NUMBERS = (
 )
 
 # RE2; a text without any of this has nothing to be masked
-_SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[공영빵][\s.,-]*일"
+_SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[(\[](?i:at)[)\]]|[공영빵][\s.,-]*일"
 _DECOMPOSED = r"[\x{1100}-\x{11FF}]"
 _AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # texts of one thread
 

@@ -12,10 +12,12 @@ from schemas.pii import PHONE
 MOBILE = ("010", "011", "016", "017", "018", "019")
 
 _TELEPHONE = r"(?i)(?:^|[^a-z])(?:tel|hp|h\.?p|phone|mobile|cell|fax|ph|[thmcf])[.:]?\s?$"
+_CALLED = r"(?:연락처|(?:휴대)?전화|핸드폰|휴대폰|폰\s?번호)\s?(?:번호)?\s?[은는이가도]?\s?[:=]?\s?$"
+_SERVICES = (15, 16, 18)  # 1588-1234 is everybody's
 
 
 def find_phones(page: Page) -> None:
-    """Mobile numbers between whose parts much may stand, and fixed ones by their area codes."""
+    """Mobile numbers between whose parts much may stand, fixed ones by their area codes, local ones by their name."""
     _find_abroad(page)
     anything = DASH | SPACE | DOT | BRACKET | SLASH | COMMA | LINE | SPOKEN
     begun = page.groups.begin_with(*MOBILE)
@@ -28,6 +30,9 @@ def find_phones(page: Page) -> None:
         apart = (size == code) | ((size == 3) & (code == 4))  # 050-4123-4567 is 0504-123-4567
         rest = found.size - code
         _add(page, found.of((code > 0) & (apart | (found.groups == 1)) & (rest >= 7) & (rest <= 8)))
+    local = page.groups.numbers(((3, 4), (4, 4)), DASH)
+    local = local.of(~((local.size == 8) & np.isin(local.value(0, 2), _SERVICES)) & ~page.is_lettered(local))
+    page.add(PHONE, local.of(page.near(local, _CALLED)))
 
 
 def _add(page: Page, found: Numbers) -> None:

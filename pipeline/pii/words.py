@@ -23,7 +23,12 @@ _LOCAL = r"([A-Za-z0-9](?:[A-Za-z0-9._%+'-]*[A-Za-z0-9_+-])?\s?|[가-힣]{1,10})
 _HOST = r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[가-힣]{1,20})\.){1,8}(?:[A-Za-z]{2,24}|한국)"
 _DOMAIN = rf"^(@\s?{_HOST})(?:[^A-Za-z0-9]|$)"
 _SAID_HOST = r"(?:네이버|지메일|다음|한메일|카카오|네이트)(?:\s?(?:닷|점)\s?(?:컴|넷))?"
-_SAID_DOMAIN = rf"^(골뱅이\s?(?:{_HOST}|{_SAID_HOST}))(?:[^A-Za-z0-9]|$)"
+_SAID_DOMAIN = rf"^(\(?골뱅이\)?\s?(?:{_HOST}|{_SAID_HOST}))(?:[^A-Za-z0-9]|$)"
+_SPELLED_DOMAIN = rf"^([(\[](?i:at)[)\]]\s?{_HOST})(?:[^A-Za-z0-9]|$)"
+_SIGNS = {
+    "@": _DOMAIN, "골뱅이": _SAID_DOMAIN, "(골뱅이)": _SAID_DOMAIN,
+    "(at)": _SPELLED_DOMAIN, "[at]": _SPELLED_DOMAIN, "(AT)": _SPELLED_DOMAIN,
+}  # fmt: skip
 
 
 def find_urls(folded: Folded, spans: Spans) -> None:
@@ -40,7 +45,7 @@ def find_urls(folded: Folded, spans: Spans) -> None:
 
 def find_emails(folded: Folded, spans: Spans) -> None:
     """E-mail addresses, as they are written and as they are spelled out; at the sign there may be spaces."""
-    for sign, domain in (("@", _DOMAIN), ("골뱅이", _SAID_DOMAIN)):
+    for sign, domain in _SIGNS.items():
         at = _written(folded, sign)
         if not len(at):
             continue
