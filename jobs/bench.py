@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from jobs.options import SETTINGS, model_options, take_model_options
+from jobs.places import check_places
+from pipeline.places import writing
 from schemas.errors import OptionError
 
 
@@ -20,11 +22,12 @@ from schemas.errors import OptionError
 @click.option("--rows", type=int, metavar="N", help="Rows to score.  [default: some seconds' worth]")
 @click.option("--compare", is_flag=True, help="Measure other ways to label the same rows as well; takes minutes.")
 @click.option(
-    "--json", "json_file", metavar="FILE", help="Write the figures as JSON too; - for standard output, alone."
-)
+    "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
+    help="Write the figures as JSON too; - for standard output, alone.",
+)  # fmt: skip
 @model_options
 def bench(
-    source: str | None, text_column: str | None, rows: int | None, compare: bool, json_file: str | None, **given: Any
+    source: str | None, text_column: str | None, rows: int | None, compare: bool, json_file: Path | None, **given: Any
 ) -> None:
     """Score some rows into a temporary folder and show how fast the job is and where its time goes.
 
@@ -33,16 +36,18 @@ def bench(
     options = take_model_options(given)
     if rows is not None and rows < 1:
         raise OptionError(f"--rows {rows} is too small: give at least 1")
+    check_places(json_file, None, ())
     from jobs.terminal import note
+    from pipeline.atomic import write_json
     from pipeline.benchmark import measure
 
     figures = measure(options, source, text_column, rows, compare, note)
+    if json_file == Path("-"):
+        click.echo(json.dumps(figures, ensure_ascii=False, indent=1))
+        return
     if json_file:
-        text = json.dumps(figures, ensure_ascii=False, indent=1)
-        if json_file == "-":
-            click.echo(text)
-            return
-        Path(json_file).write_text(text + "\n", encoding="utf-8")
+        with writing(json_file):
+            write_json(json_file, figures)
     print_figures(figures)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -22,7 +23,7 @@ from jobs.sql import sql
 from jobs.terminal import plain
 from jobs.train import train
 from pipeline.machine import keep_memory_whole
-from schemas.errors import EmojobError
+from schemas.errors import EmojobError, OptionError, too_long
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,7 +70,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except OSError as error:
         if debug:
             raise
-        code = _fail(f"cannot write what was found: {error.strerror or error}", 1)
+        if error.errno == errno.ENAMETOOLONG:
+            code = _fail(str(too_long(error)), OptionError.exit_code)
+        else:
+            code = _fail(f"cannot write what was found: {error.strerror or error}", 1)
     except Exception as error:
         if debug:
             raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.options import SETTINGS, debug_option
+from jobs.places import check_place
 from jobs.terminal import plain
 from pipeline.places import writing
 from schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
@@ -71,6 +72,7 @@ def _init(config: Path) -> None:
 
     if config.exists():
         raise OptionError(f"{config} exists; give another name, or remove it first")
+    check_place("--init", config, "night.toml")
     with writing(config):
         write_bytes(config, template().encode())
     click.echo(f"{plain(str(config))}: fill it in, then: emojob nightly {plain(str(config))} --check")

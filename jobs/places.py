@@ -17,19 +17,27 @@ def refuse_data(option: str, place: Place, data: Sequence[Place]) -> None:
         raise OptionError(f"{option} {place} would replace the data: give a file of its own")
 
 
+def check_place(option: str, place: Place, usual: str, data: Sequence[Place] = ()) -> None:
+    """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it.
+
+    usual: a name as such files have them.
+    """
+    refuse_data(option, place, data)
+    if isinstance(place, StorePath):
+        return
+    if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):
+        raise OptionError(f"{option} {place} is no file: give a file's name, such as {usual}")
+    if not place.parent.is_dir():
+        raise OptionError(f"{option} {place}: there is no folder {place.parent}; make it, or name another one")
+    if not os.access(place.parent, os.W_OK):
+        raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
+
+
 def check_places(json_file: Place | None, html_file: Place | None, data: Sequence[Place]) -> None:
-    """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it."""
-    for option, place in (("--json", json_file), ("--html", html_file)):
-        if place is None or (option == "--json" and place == Path("-")):
-            continue
-        refuse_data(option, place, data)
-        if isinstance(place, StorePath):
-            continue
-        if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):
-            raise OptionError(f"{option} {place} is no file: give a file's name, such as figures.{option[2:]}")
-        if not place.parent.is_dir():
-            raise OptionError(f"{option} {place}: there is no folder {place.parent}; make it, or name another one")
-        if not os.access(place.parent, os.W_OK):
-            raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
+    """As `check_place`, for --json and --html; `--json -` is standard output."""
+    if json_file and json_file != Path("-"):
+        check_place("--json", json_file, "figures.json", data)
+    if html_file:
+        check_place("--html", html_file, "figures.html", data)
     if json_file and html_file and json_file.resolve() == html_file.resolve():
         raise OptionError(f"--json and --html both name {json_file}: give each a file of its own")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.options import PLACE, SETTINGS, debug_option
-from jobs.places import refuse_data
+from jobs.places import check_place
 from jobs.terminal import Inert, plain
 from pipeline.places import Place
 from schemas.errors import OptionError
@@ -56,6 +56,7 @@ def sql(
     if export:
         from pipeline.export import export_database
 
+        check_place("--export", export, "archive.duckdb", pieces)
         with no_wider_than(pieces):
             export_database(warehouse, export, copy, time_zone)
         click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
@@ -69,7 +70,7 @@ def sql(
             converse(session)
             return
         if file is not None:
-            refuse_data("-o", file, pieces)
+            check_place("-o", file, "found.csv", pieces)
         with no_wider_than(pieces):
             _answer(session, sys.stdin.read() if query is None else query, form, file)
 

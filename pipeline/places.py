@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 
 from pipeline.store import StorePath
 from pipeline.transfer import AT_ONCE, Reader
-from schemas.errors import OptionError, OutputError, StorageError
+from schemas.errors import OptionError, OutputError, StorageError, too_long
 
 Place = Path | StorePath
 
@@ -120,6 +121,8 @@ def writing(place: Place) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise too_long(error) from error
         where = f", {error.filename}" if isinstance(error, IsADirectoryError) and error.filename else ""
         why = f"cannot write to {place}{where}: {error.strerror or error}"
         if not isinstance(place, StorePath):

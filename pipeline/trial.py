@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline import machine, model_cache, versions
 from pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
+from pipeline.inputs import find_inputs
 from pipeline.model import Model
 from pipeline.samples import sample_texts
 from pipeline.speed import tokens_per_second
@@ -101,8 +102,11 @@ def fastest(found: list[Choice], rates: dict[str, float]) -> Choice:
 def in_question(options: ModelOptions, model: Model, here: machine.Machine) -> list[Choice]:
     """The choices for a model; int8 unasked only where there is memory enough to quantise it.
 
-    Measured, that takes 0.9 GB for the default model and 2.6 for one of KoBERT's size.
+    Measured, that takes 0.9 GB for the default model and 2.6 for one of KoBERT's size. Raises as `find_inputs` does
+    where there is no such archive to calibrate on, whether int8 is in question or not.
     """
+    if options.calibration:
+        find_inputs([options.calibration])
     found = choices(options, here)
     weights = 4 * sum(one.numel() for one in model.classifier.parameters())
     if options.precision == "int8" or here.memory > _QUANTISING + 6 * weights:

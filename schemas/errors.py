@@ -18,6 +18,7 @@ A message is one line: what is wrong, the value, what would be right, the next s
 
 from __future__ import annotations
 
+import os
 import traceback
 from typing import ClassVar
 
@@ -36,6 +37,15 @@ class InputError(EmojobError):
 
 class OptionError(InputError):
     """An option's value."""
+
+
+def too_long(error: OSError) -> OptionError:
+    """What an error of ENAMETOOLONG tells the user."""
+    name = os.fsdecode(error.filename or "a name")
+    return OptionError(
+        f"{name if len(name) < 60 else name[:59] + '…'} is too long: a name in a folder may have 255 bytes (85 letters "
+        "of Hangul), all of a path 4,095; give a shorter one"
+    )
 
 
 class ArchiveError(InputError):

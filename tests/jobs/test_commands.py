@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from jobs.main import cli
+from jobs.main import cli, main
 from schemas.options import ModelOptions
 
 
@@ -136,6 +136,45 @@ def test_a_wrong_option_is_one_line_and_2(emojob, log, arguments, said):
     assert (code, out) == (2, "")
     assert said in err.splitlines()[-1]
     assert len(err.splitlines()) <= 2  # the encoding may have been said before
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "가" * 90, "가/" * 1_500, "nowhere/x", "."])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("score", "{log}", "-o", "{out}x", "--quiet", "--model", "{name}"),
+        ("score", "{log}", "-o", "{out}x", "--quiet", "--memo", "{name}"),
+        ("score", "{log}", "-o", "{out}x", "--quiet", "--calibration", "{name}.csv"),
+        ("forget", "{name}", "--where", "1 = 1"),
+        ("report", "{out}", "--json", "{name}"),
+        ("report", "{out}", "--html", "{name}"),
+        ("sql", "{out}", "SELECT 1", "--format", "csv", "-o", "{name}"),
+        ("sql", "{out}", "--export", "{name}"),
+        ("sample", "{out}", "--uncertain", "1", "-o", "{name}"),
+        ("nightly", "{name}", "--init"),
+        ("bench", "--json", "{name}"),
+        ("evaluate", "{log}", "--json", "{name}"),
+        ("train", "{name}", "-o", "{out}/model"),
+    ],
+)
+def test_a_name_under_which_nothing_can_be_is_one_line_and_2(emojob, labelled, arguments, name):
+    log, out = labelled
+    before = sorted(out.rglob("*"))
+    code, said, err = emojob(*(one.format(log=log, out=out, name=name) for one in arguments))
+    assert (code, said) == (2, "")
+    one_line(err)
+    assert sorted(out.rglob("*")) == before
+
+
+@pytest.fixture(scope="module")
+def labelled(tiny_model, tmp_path_factory):
+    """(an archive, what came of it)."""
+    folder = tmp_path_factory.mktemp("labelled")
+    log, out = folder / "log.csv", folder / "out"
+    log.write_text("text\n네\n좋아요\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["score", str(log), "-o", str(out), "--model", str(tiny_model), "--quiet"])
+    return log, out
 
 
 @pytest.mark.parametrize(

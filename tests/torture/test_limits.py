@@ -208,7 +208,7 @@ def test_a_page_that_unpacks_to_a_gigabyte_is_refused(tmp_path, tiny_model):
 def test_a_dictionary_of_parquet_whose_values_are_long_takes_no_more_than_a_few_rows(
     tmp_path, tiny_model, as_dictionary
 ):
-    texts = pa.array(["0123 " * (1 << 20), "네"]).take(pa.array([0, 1] * (1_000 if WHOLE else 200), pa.int32()))
+    texts = pa.array(["0123 " * (1 << 20), "네"]).take(pa.array([0, 1] * (400 if WHOLE else 200), pa.int32()))
     if as_dictionary:
         texts = texts.dictionary_encode()
     table = pa.table({"id": range(len(texts)), "text": texts})
