@@ -183,7 +183,20 @@ def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
     source = seekable(file.path)
     # Without pre_buffer and with a buffer, a row group's columns are read piece by piece, not whole.
     with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True) as parquet:
+        check_chunks(parquet)
         yield parquet, None if isinstance(source, Path) else source
+
+
+def check_chunks(parquet: pq.ParquetFile) -> None:
+    """Raise OSError or ArrowException where the footer tells of row groups or columns what cannot be.
+
+    Python's view of such a row group or column would end the process, as it lets C++'s exception pass; a reader of no
+    rows looks at all of them and raises.
+    """
+    columns = range(parquet.metadata.num_columns)
+    for group in range(parquet.metadata.num_row_groups):
+        for _ in parquet.reader.iter_batches(0, [group], columns, False):
+            break
 
 
 def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tuple[int, int]]:

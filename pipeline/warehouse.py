@@ -87,7 +87,7 @@ class Warehouse:
         for piece in self.pieces:
             with _opened(piece.file) as parquet:
                 for group in range(parquet.num_row_groups):
-                    stop = first + parquet.metadata.row_group(group).num_rows
+                    stop = first + parquet.read_row_group(group, []).num_rows
                     here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, stop)]
                     if len(here):
                         table = parquet.read_row_group(group, _present(parquet, columns))

@@ -29,6 +29,7 @@ from pipeline import encoding
 from pipeline.archive import open_archive, windows
 from pipeline.inputs import find_inputs
 from pipeline.model_files import find_folder, read_tokenizer
+from schemas.columns import RAW_CHARACTERS
 from schemas.errors import EmojobError
 from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
@@ -54,7 +55,8 @@ def spoiled(line: bytes, chosen: random.Random) -> bytes:
     if way == 0:
         return line[:at] + chosen.choice(SPOILERS) + line[at:]
     if way == 1:
-        return line[:at] + chosen.choice(SPOILERS) * chosen.randrange(2, 30) + line[at:]
+        many = chosen.choice(SPOILERS) * chosen.randrange(2, 30)  # of a rejected row only the beginning is told
+        return line[:at] + many[: RAW_CHARACTERS // 2] + line[at:]
     if way == 2:
         return line[:at] + bytes(chosen.randrange(256) for _ in range(chosen.randrange(1, 8))) + line[at:]
     if way == 3:
@@ -127,15 +129,18 @@ def test_rows_that_are_spoiled_cost_no_other_row(tmp_path, kind, monkeypatch):
 
 def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
     file, whole = tmp_path / "log.parquet", tmp_path / "whole.parquet"
+    texts, lists = [f"말 {i % 50}" for i in range(2_000)], [[], None, ["네", None]] * 667
     pq.write_table(
-        pa.table({"mark": range(2_000), "text": [f"말 {i % 50}" for i in range(2_000)]}), whole, row_group_size=300
-    )
+        pa.table({"mark": range(2_000), "text": texts, "list": lists[:2_000]}), whole, row_group_size=300,
+        write_page_index=True,
+    )  # fmt: skip
     content = whole.read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
     chosen = random.Random(SEED)
-    for _ in range(2_000 if WHOLE else 150):
+    for _ in range(20_000 if WHOLE else 400):
         data = bytearray(content)
         for _ in range(chosen.randrange(1, 4)):
-            at = chosen.choice([chosen.randrange(len(data)), len(data) - 1 - chosen.randrange(min(600, len(data)))])
+            at = chosen.choice([chosen.randrange(len(data)), len(data) - 1 - chosen.randrange(footer)])
             data[at] = chosen.randrange(256)
         if chosen.random() < 0.2:
             del data[chosen.randrange(len(data)) :]
@@ -144,6 +149,12 @@ def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
             archive = open_archive(find_inputs([str(file)]), "text")
             read = list(windows(archive, archive.sources[0]))
             assert sum(window.rows_read for window in read) == archive.sources[0].rows
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parent / "found").iterdir()), ids=lambda file: file.name)
+def test_what_was_found_once_stays_mended(tmp_path, file):
+    """Bytes that ended the process, for the exception was C++'s."""
+    TARGETS[file.suffix[1:]](tmp_path, file.read_bytes())
 
 
 @settings(max_examples=1_000 if WHOLE else 60, deadline=None)
