@@ -30,6 +30,7 @@ from duckdb import (
 
 from pipeline.machine import cores
 from pipeline.machine import memory as machine_memory
+from pipeline.parts import damaged
 from pipeline.places import seekable
 from pipeline.spill import spill_folder
 from pipeline.store import StorePath
@@ -108,13 +109,15 @@ def translated(warehouse: Warehouse, spill: str) -> Iterator[None]:
             yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         if any(str(piece.file) in str(error) for piece in warehouse.pieces):
-            raise unreadable(warehouse) from error
+            raise unreadable(warehouse, error) from error
         raise StorageError(
             f"cannot work on {warehouse.place} ({type(error).__name__}): make room in memory or in the folder for "
             f"temporary files, {Path(spill).parent}"
         ) from error
-    except (duckdb.InvalidInputException, duckdb.SerializationException) as error:
-        raise unreadable(warehouse) from error
+    except duckdb.InterruptException:
+        raise
+    except (duckdb.Error, UnicodeDecodeError) as error:  # of our own queries, or of what is no text in a part
+        raise unreadable(warehouse, error) from error
 
 
 @contextlib.contextmanager
@@ -128,11 +131,15 @@ def interruptible() -> Iterator[None]:
         raise Interrupted("interrupted: the same command begins again") from None
 
 
-def unreadable(warehouse: Warehouse) -> ArchiveError:
-    """The error for a part that is damaged or has gone."""
+def unreadable(warehouse: Warehouse, error: Exception) -> ArchiveError:
+    """The error for a part that is damaged or has gone; DuckDB's words may name it, or hold a value of it."""
+    files = [piece.file for piece in warehouse.pieces]
+    named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
+    if named:
+        return ArchiveError(damaged(named[0], error))
     return ArchiveError(
-        f"a part of {warehouse.place} cannot be read: run the same `emojob score` command again, it makes anew what is "
-        "damaged"
+        f"a part of {warehouse.place} cannot be read ({type(error).__name__}): the same `emojob score` command makes "
+        "anew what has gone; add --fresh where something is damaged"
     )
 
 

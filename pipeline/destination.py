@@ -21,7 +21,7 @@ from pipeline.context import in_context
 from pipeline.inputs import find_inputs, input_place
 from pipeline.model import load as load_model
 from pipeline.output import Output, hold, refuse_other_privacy
-from pipeline.parts import ROW_GROUP
+from pipeline.parts import ROW_GROUP, row_groups
 from pipeline.places import Place, remove_all, seekable, writing
 from pipeline.privacy import privacy_of
 from pipeline.run import Progress, Result, score_archive
@@ -222,9 +222,8 @@ def _join(work: Place, file: Place, result: Result, schema: pa.Schema) -> None:
         pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer,
     ):
         for marker in markers:
-            part = pq.ParquetFile(seekable(work / marker.part))
-            for group in range(part.num_row_groups):
-                writer.write_table(_aligned(part.read_row_group(group), schema), row_group_size=ROW_GROUP)
+            for table in row_groups(work / marker.part):
+                writer.write_table(_aligned(table, schema), row_group_size=ROW_GROUP)
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:

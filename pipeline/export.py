@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -30,16 +32,27 @@ def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_z
     beside.unlink(missing_ok=True)
     spill = str(file.parent)
     try:
-        with translated(warehouse, spill), duckdb.connect(str(beside), config=settings(spill)) as db:
+        with (
+            translated(warehouse, spill),
+            _written(file),
+            duckdb.connect(str(beside), config=settings(spill)) as db,
+        ):
             create_views(db, warehouse, time_zone, copy)
             create_aggregates(db)
         commit(beside, file)
-    except (duckdb.TransactionException, duckdb.FatalException) as error:  # what DuckDB makes of a disk that fails
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _written(file: Path) -> Iterator[None]:
+    """Turn what DuckDB makes of a disk that fails into StorageError."""
+    try:
+        yield
+    except (duckdb.TransactionException, duckdb.FatalException) as error:
         raise StorageError(
             f"cannot write {file} ({type(error).__name__}): make room there or give the right to write, then try again"
         ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _is_database(file: Path) -> bool:

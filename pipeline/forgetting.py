@@ -24,7 +24,7 @@ from pipeline.exchange import successor, write_journal
 from pipeline.labelled import count_rows
 from pipeline.lock import alone_in
 from pipeline.output import Output, hold
-from pipeline.parts import ROW_GROUP, PartPlace
+from pipeline.parts import ROW_GROUP, PartPlace, opened, row_groups
 from pipeline.permissions import no_wider_than
 from pipeline.places import Place, seekable, writing
 from pipeline.query import Session, open_session
@@ -167,9 +167,8 @@ def _counted(file: Place, warehouse: Warehouse, gone: Rows, old: Counts) -> Coun
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(gone), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     names = (f"{warehouse.prefix}emotion", f"{warehouse.prefix}confidence", warehouse.status_column)
-    with pq.ParquetFile(seekable(file)) as parquet:
-        for table in _staying(parquet, gone, names):
-            counts.add(count_rows(table, names, warehouse.labels))
+    for table in _staying(file, gone, names):
+        counts.add(count_rows(table, names, warehouse.labels))
     return counts
 
 
@@ -184,20 +183,19 @@ def _counts_of(warehouse: Warehouse) -> Counts:
 
 
 def _copy(file: Place, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, bytes] | None = None) -> None:
-    with pq.ParquetFile(seekable(file)) as parquet:
+    with opened(file) as parquet:
         schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
-        with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
-            for table in _staying(parquet, gone):
-                if len(table):
-                    columns = [_without_unused(column) for column in table.columns]
-                    writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
+    with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
+        for table in _staying(file, gone):
+            if len(table):
+                columns = [_without_unused(column) for column in table.columns]
+                writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
 
 
-def _staying(parquet: pq.ParquetFile, gone: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def _staying(file: Place, gone: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The rows of a file that are not gone, a row group at a time."""
     first = 0
-    for group in range(parquet.num_row_groups):
-        table = parquet.read_row_group(group, columns and list(columns))
+    for table in row_groups(file, columns):
         kept = np.ones(len(table), np.bool_)
         kept[gone[np.searchsorted(gone, first) : np.searchsorted(gone, first + len(table))] - first] = False
         first += len(table)

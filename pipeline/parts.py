@@ -7,6 +7,7 @@ import errno
 import json
 import time
 import uuid
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,9 @@ import pyarrow.parquet as pq
 from pipeline import atomic
 from pipeline.archive import Reject, Source
 from pipeline.places import Place, seekable
+from pipeline.store import StorePath
 from schemas.columns import REJECTS
+from schemas.errors import ArchiveError
 from schemas.manifest import FORMAT, Counts, PartMarker
 
 ROW_GROUP = 122_880  # rows; what DuckDB gives one thread
@@ -76,6 +79,32 @@ class PartPlace:
 def part_place(folder: Place, number: int, first_row: int) -> PartPlace:
     """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
     return PartPlace(folder, f"part-{number:05d}-{first_row:012d}")
+
+
+@contextlib.contextmanager
+def opened(file: Place) -> Iterator[pq.ParquetFile]:
+    """A labelled file. Raises ArchiveError where it cannot be read, now or within."""
+    try:
+        with pq.ParquetFile(seekable(file)) as parquet:
+            yield parquet
+    except PermissionError as error:
+        raise ArchiveError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
+            raise ArchiveError(f"{file} cannot be read: {error.strerror}") from error
+        raise ArchiveError(damaged(file, error)) from error
+
+
+def damaged(file: Place, error: Exception) -> str:
+    """What is said of a labelled file that cannot be read."""
+    return f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
+
+
+def row_groups(file: Place, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a labelled file, a row group at a time. Raises ArchiveError where it cannot be read."""
+    with opened(file) as parquet:
+        for group in range(parquet.num_row_groups):
+            yield parquet.read_row_group(group, columns and list(columns))
 
 
 class PartWriter:

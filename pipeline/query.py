@@ -132,6 +132,8 @@ def _worded(told: type[duckdb.Error] | None = None) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
+        if type(error) is duckdb.Error:  # of a file's bytes; DuckDB gives those of a query a kind
+            raise
         if isinstance(error, _OF_THE_QUERY) or (told and isinstance(error, told)):
             raise OptionError(f"the query was refused: {_said(error)}") from None
         raise _failed(error) from None

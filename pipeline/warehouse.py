@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 
 from pipeline.columns import of_usual_name
 from pipeline.output import Output, is_ours
+from pipeline.parts import opened
 from pipeline.places import Place, seekable
 from pipeline.store import StorePath
 from schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
-from schemas.errors import ArchiveError, OutputError
+from schemas.errors import OutputError
 from schemas.manifest import FORMAT
 
 _BATCH_ROWS = 65_536
@@ -70,7 +70,7 @@ class Warehouse:
         """
         first = 0
         for piece in self.pieces:
-            with _opened(piece.file) as parquet:
+            with opened(piece.file) as parquet:
                 for batch in parquet.iter_batches(_BATCH_ROWS, columns=_present(parquet, columns)):
                     found = dict(zip(batch.schema.names, batch.columns, strict=True))
                     yield first, piece, _with_all(found, columns, batch.num_rows)
@@ -85,7 +85,7 @@ class Warehouse:
         """
         wanted, first = np.unique(numbers), 0
         for piece in self.pieces:
-            with _opened(piece.file) as parquet:
+            with opened(piece.file) as parquet:
                 for group in range(parquet.num_row_groups):
                     stop = first + parquet.read_row_group(group, []).num_rows
                     here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, stop)]
@@ -118,7 +118,7 @@ def open_warehouse(out: Place) -> Warehouse:
             f"{out}: _emojob/run.json, which tells the columns, is missing or damaged: "
             f"run the same `emojob score` command again, it only writes that file"
         )
-    with _opened(pieces[0].file) as parquet:
+    with opened(pieces[0].file) as parquet:
         names = parquet.schema_arrow.names
     labels = _labels(names, prefix)
     dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
@@ -181,21 +181,6 @@ def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
         return ()
     block = names[names.index(confidence) + 1 : names.index(status)]
     return tuple(name.removeprefix(beginning) for name in block) if all(n.startswith(beginning) for n in block) else ()
-
-
-@contextlib.contextmanager
-def _opened(file: Place) -> Iterator[pq.ParquetFile]:
-    try:
-        with pq.ParquetFile(seekable(file)) as parquet:
-            yield parquet
-    except PermissionError as error:
-        raise ArchiveError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
-    except (OSError, pa.ArrowException) as error:
-        if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
-            raise ArchiveError(f"{file} cannot be read: {error.strerror}") from error
-        raise ArchiveError(
-            f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
-        ) from error
 
 
 def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -149,6 +150,34 @@ def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
             archive = open_archive(find_inputs([str(file)]), "text")
             read = list(windows(archive, archive.sources[0]))
             assert sum(window.rows_read for window in read) == archive.sources[0].rows
+
+
+def test_a_labelled_part_that_is_spoiled_is_refused_or_read(tmp_path, monkeypatch, emojob):
+    monkeypatch.chdir(tmp_path)
+    lists, words = [[], None, ["네", None]] * 20, pa.array(["a", "b"] * 30).dictionary_encode()
+    pq.write_table(pa.table({"id": range(60), "text": ["네", None, "말"] * 20, "l": lists, "d": words}), "log.parquet")
+    assert emojob("score", "log.parquet", "-o", "out", "--quiet")[0] == 0
+    (part,) = Path("out").glob("part-*.parquet")
+    content = part.read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    chosen = random.Random(SEED)
+    commands = (
+        ("sql", "out", "SELECT * FROM labelled", "--format", "json"), ("sql", "out", "--export", "x.duckdb", "--copy"),
+        ("report", "out", "--json", "-"), ("sample", "out", "--uncertain", "3", "-o", "s.csv", "--force"),
+        ("forget", "out", "--where", "id < 5", "--dry-run"), ("score", "log.parquet", "-o", "out", "--quiet"),
+    )  # fmt: skip
+    ended = Counter[int]()
+    for _ in range(1_500 if WHOLE else 60):
+        data = bytearray(content)
+        for _ in range(chosen.randrange(1, 4)):
+            at = len(data) - 1 - chosen.randrange(footer if chosen.random() < 0.7 else len(data))
+            data[at] = chosen.randrange(256)
+        part.write_bytes(data)
+        code, _, err = emojob(*chosen.choice(commands))
+        assert code in (0, 2), err
+        assert err.count("\n") <= 1, err
+        ended[code] += 1
+    assert min(ended[0], ended[2]) > 3
 
 
 @pytest.mark.parametrize("file", sorted((Path(__file__).parent / "found").iterdir()), ids=lambda file: file.name)
