@@ -87,7 +87,7 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X(f"{across}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"],
                 sort=labels, scale=alt.Scale(domain=labels),
-                axis=alt.Axis(orient="top", labelAngle=-40, grid=False)),
+                axis=alt.Axis(orient="top", labelAngle=-90, grid=False)),
         y=alt.Y(f"{down}:N", title=words["emotion" if title == "transitions" else "first_emotion"],
                 sort=labels, scale=alt.Scale(domain=labels)),
         tooltip=[alt.Tooltip(f"{down}:N", title=words["emotion"]),
