@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from pipeline import atomic
 from pipeline.archive import Reject, Source
 from pipeline.places import Place, seekable
-from pipeline.store import StorePath
 from schemas.columns import REJECTS
 from schemas.errors import ArchiveError
 from schemas.manifest import FORMAT, Counts, PartMarker
@@ -90,7 +89,7 @@ def opened(file: Place) -> Iterator[pq.ParquetFile]:
     except PermissionError as error:
         raise ArchiveError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
+        if isinstance(error, OSError) and error.errno:  # of the disk or the store, not of what the file holds
             raise ArchiveError(f"{file} cannot be read: {error.strerror}") from error
         raise ArchiveError(damaged(file, error)) from error
 
