@@ -496,7 +496,7 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_command_killed_again_and_again_loses_nothing(archive, tiny_model, model, tmp_path, number):
     """The real command as a process that dies while it adds rows, writes, renames, syncs or marks a part."""
     model = replace(model, engine="torch")
