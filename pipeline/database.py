@@ -108,7 +108,8 @@ def translated(warehouse: Warehouse, spill: str) -> Iterator[None]:
         with interruptible():
             yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        if any(str(piece.file) in str(error) for piece in warehouse.pieces):
+        of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or "file" in str(error)  # else of a part's columns
+        if not of_a_disk or any(str(piece.file) in str(error) for piece in warehouse.pieces):
             raise unreadable(warehouse, error) from error
         raise StorageError(
             f"cannot work on {warehouse.place} ({type(error).__name__}): make room in memory or in the folder for "

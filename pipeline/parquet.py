@@ -193,10 +193,13 @@ def check_chunks(parquet: pq.ParquetFile) -> None:
     Python's view of such a row group or column would end the process, as it lets C++'s exception pass; a reader of no
     rows looks at all of them and raises.
     """
-    columns = range(parquet.metadata.num_columns)
-    for group in range(parquet.metadata.num_row_groups):
-        for _ in parquet.reader.iter_batches(0, [group], columns, False):
+    metadata = parquet.metadata
+    for group in range(metadata.num_row_groups):
+        for _ in parquet.reader.iter_batches(0, [group], range(metadata.num_columns), False):
             break
+        there = metadata.row_group(group).num_columns
+        if there != metadata.num_columns:
+            raise pa.ArrowInvalid(f"row group {group} has {there} columns where the schema has {metadata.num_columns}")
 
 
 def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tuple[int, int]]:
