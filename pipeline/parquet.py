@@ -74,9 +74,12 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
             if stored:
                 ranges = _ranges(metadata.row_group(some[0]), wanted)
                 stored.fetch(ranges if sum(stop - start for start, stop in ranges) <= FETCHED else [])
+            stop = row + sum(metadata.row_group(group).num_rows for group in some)
             for batch in parquet.iter_batches(size, row_groups=some, columns=wanted, use_threads=False):
                 yield Window(batch, row, batch.num_rows, [])
                 row += batch.num_rows
+            if row != stop:
+                raise pa.ArrowInvalid(f"its row groups give {row} rows up to here, not {stop}")
 
 
 def _sizes(
@@ -191,15 +194,22 @@ def check_chunks(parquet: pq.ParquetFile) -> None:
     """Raise OSError or ArrowException where the footer tells of row groups or columns what cannot be.
 
     Python's view of such a row group or column would end the process, as it lets C++'s exception pass; a reader of no
-    rows looks at all of them and raises.
+    rows looks at all of them and raises. It would pass over rows that are counted in one place and not in another.
     """
-    metadata = parquet.metadata
-    for group in range(metadata.num_row_groups):
-        for _ in parquet.reader.iter_batches(0, [group], range(metadata.num_columns), False):
+    metadata, rows = parquet.metadata, 0
+    flat = [i for i in range(metadata.num_columns) if not parquet.schema.column(i).max_repetition_level]
+    for number in range(metadata.num_row_groups):
+        for _ in parquet.reader.iter_batches(0, [number], range(metadata.num_columns), False):
             break
-        there = metadata.row_group(group).num_columns
-        if there != metadata.num_columns:
-            raise pa.ArrowInvalid(f"row group {group} has {there} columns where the schema has {metadata.num_columns}")
+        group = metadata.row_group(number)
+        if group.num_columns != metadata.num_columns:
+            raise pa.ArrowInvalid(f"row group {number} has {group.num_columns} columns, not {metadata.num_columns}")
+        odd = next((group.column(i) for i in flat if group.column(i).num_values != group.num_rows), None)
+        if odd is not None:
+            raise pa.ArrowInvalid(f"row group {number} has {group.num_rows} rows and a column of {odd.num_values}")
+        rows += group.num_rows
+    if rows != metadata.num_rows:
+        raise pa.ArrowInvalid(f"its row groups have {rows} rows together, not {metadata.num_rows}")
 
 
 def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tuple[int, int]]:

@@ -33,8 +33,11 @@ def archive(kind: str, folder: Path, data: bytes) -> None:
     for wanted in ("auto", "cp949"):
         try:
             found = open_archive(find_inputs([str(file)]), None, wanted)
+            read = 0
             for window in windows(found, found.sources[0]):
                 assert window.rows_read == window.batch.num_rows + len(window.rejects)
+                read += window.rows_read
+            assert found.sources[0].rows in (None, read)  # that of a text file may not be counted
         except EmojobError as error:
             in_one_line(error)
 

@@ -182,7 +182,7 @@ def test_a_labelled_part_that_is_spoiled_is_refused_or_read(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("file", sorted((Path(__file__).parent / "found").iterdir()), ids=lambda file: file.name)
 def test_what_was_found_once_stays_mended(tmp_path, file):
-    """Bytes that ended the process, for the exception was C++'s."""
+    """Bytes that ended the process, for the exception was C++'s, or lost rows without a word."""
     TARGETS[file.suffix[1:]](tmp_path, file.read_bytes())
 
 
