@@ -3,6 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 
+# The folders as the one package that they are when installed, by links: for mypy and editors.
+define LINK_PACKAGE
+rm -rf $(VENV)/src && mkdir -p $(VENV)/src/emojob
+ln -s $(CURDIR)/emojob/* $(CURDIR)/jobs $(CURDIR)/pipeline $(CURDIR)/schemas $(CURDIR)/training $(VENV)/src/emojob
+echo $(CURDIR)/$(VENV)/src > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/emojob-checkout.pth
+endef
+
 .PHONY: demo test all-tests torture check model clean
 
 demo: $(VENV)/.installed  ## label the sample archive with the default model
@@ -23,7 +30,7 @@ check: $(VENV)/.installed-dev  ## lint and types
 	$(BIN)/mypy
 
 model: $(VENV)/.installed-model  ## make the default model again from the corpora in DATA; hours on a CPU, goes on where it stopped
-	$(BIN)/python -m jobs.make_model $(DATA) build/default_model --work build
+	$(BIN)/python -m emojob.jobs.make_model $(DATA) build/default_model --work build
 
 clean:
 	rm -rf $(VENV) build *.egg-info shop_chat.emotions
@@ -31,6 +38,7 @@ clean:
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(LINK_PACKAGE)
 	touch $@
 
 $(VENV)/.installed-model: $(VENV)/.installed

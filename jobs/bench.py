@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from jobs.options import SETTINGS, model_options, take_model_options
-from jobs.places import check_places
-from pipeline.places import writing
-from schemas.errors import OptionError
+from emojob.jobs.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.places import check_places
+from emojob.pipeline.places import writing
+from emojob.schemas.errors import OptionError
 
 
 @click.command(context_settings=SETTINGS, short_help="How fast the whole job is here, and where its time goes.")
@@ -37,9 +37,9 @@ def bench(
     if rows is not None and rows < 1:
         raise OptionError(f"--rows {rows} is too small: give at least 1")
     check_places(json_file, None, ())
-    from jobs.terminal import note
-    from pipeline.atomic import write_json
-    from pipeline.benchmark import measure
+    from emojob.jobs.terminal import note
+    from emojob.pipeline.atomic import write_json
+    from emojob.pipeline.benchmark import measure
 
     figures = measure(options, source, text_column, rows, compare, note)
     if json_file == Path("-"):
@@ -57,7 +57,7 @@ def print_figures(figures: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from jobs.terminal import plain
+    from emojob.jobs.terminal import plain
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from schemas.errors import OptionError
-from schemas.options import ENCODINGS
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ENCODINGS
 
 _FILE = click.Path(path_type=Path)
 
@@ -48,7 +48,7 @@ def take_data(given: dict[str, Any]) -> list[Path]:
 
 def take_corpus_options(given: dict[str, Any]) -> Any:
     """Take what makes a `training.corpus.CorpusOptions` out of a command's options."""
-    from training.corpus import CorpusOptions
+    from emojob.training.corpus import CorpusOptions
 
     names = ("text_column", "label_column", "conversation_column", "time_column", "encoding")
     return CorpusOptions(**{name: given.pop(name) for name in names})

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.corpus import corpus_options, take_corpus_options, take_data
-from jobs.options import SETTINGS, model_options, take_model_options
-from jobs.places import check_places
-from jobs.terminal import json_line, plain
-from pipeline.places import writing
+from emojob.jobs.corpus import corpus_options, take_corpus_options, take_data
+from emojob.jobs.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.places import check_places
+from emojob.jobs.terminal import json_line, plain
+from emojob.pipeline.places import writing
 
 if TYPE_CHECKING:
-    from training.measurement import Measurement
+    from emojob.training.measurement import Measurement
 
 _PLACE = click.Path(path_type=Path, allow_dash=True)
 
@@ -38,10 +38,10 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
     """
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
     check_places(json_file, html_file, data)
-    from pipeline.atomic import write_json
-    from pipeline.page import check_drawable
-    from training.measurement import measure
-    from training.pages import write_page
+    from emojob.pipeline.atomic import write_json
+    from emojob.pipeline.page import check_drawable
+    from emojob.training.measurement import measure
+    from emojob.training.pages import write_page
 
     if html_file:
         check_drawable()
@@ -77,7 +77,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 def _print(found: Measurement, written: list[Path]) -> None:
     from rich.text import Text
 
-    from jobs.evaluation import PipedConsole, print_evaluation
+    from emojob.jobs.evaluation import PipedConsole, print_evaluation
 
     console = PipedConsole(highlight=False)
 

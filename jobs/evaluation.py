@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobs.terminal import plain
+from emojob.jobs.terminal import plain
 
 if TYPE_CHECKING:
-    from training.comparison import Comparison
-    from training.evaluation import Evaluation
+    from emojob.training.comparison import Comparison
+    from emojob.training.evaluation import Evaluation
 
 _FIGURES = {
     "accuracy": "accuracy",

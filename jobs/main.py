@@ -10,20 +10,20 @@ from typing import Any, NoReturn
 
 import click
 
-from jobs.bench import bench
-from jobs.doctor import doctor
-from jobs.evaluate import evaluate
-from jobs.forget import forget
-from jobs.nightly import nightly
-from jobs.predict import predict
-from jobs.report import report
-from jobs.sample import sample
-from jobs.score import score
-from jobs.sql import sql
-from jobs.terminal import plain
-from jobs.train import train
-from pipeline.machine import keep_memory_whole
-from schemas.errors import EmojobError, OptionError, too_long
+from emojob.jobs.bench import bench
+from emojob.jobs.doctor import doctor
+from emojob.jobs.evaluate import evaluate
+from emojob.jobs.forget import forget
+from emojob.jobs.nightly import nightly
+from emojob.jobs.predict import predict
+from emojob.jobs.report import report
+from emojob.jobs.sample import sample
+from emojob.jobs.score import score
+from emojob.jobs.sql import sql
+from emojob.jobs.terminal import plain
+from emojob.jobs.train import train
+from emojob.pipeline.machine import keep_memory_whole
+from emojob.schemas.errors import EmojobError, OptionError, too_long
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

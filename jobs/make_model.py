@@ -1,4 +1,4 @@
-"""Make the default model again: `python -m jobs.make_model DATA_FOLDER OUT_FOLDER`."""
+"""Make the default model again: `python -m emojob.jobs.make_model DATA_FOLDER OUT_FOLDER`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from schemas.errors import EmojobError
+from emojob.schemas.errors import EmojobError
 
 
 @click.command()
@@ -25,8 +25,8 @@ def make_model(data: Path, out: Path, work: Path | None, teacher: str | None, re
     Takes about five hours on two processor cores. The same command goes on where it was stopped: within pre-training,
     and behind each later step.
     """
-    from training.default_model import make_default_model
-    from training.recipe import DEFAULT_RECIPE, read_recipe
+    from emojob.training.default_model import make_default_model
+    from emojob.training.recipe import DEFAULT_RECIPE, read_recipe
 
     work = work or out.with_name(f"{out.name}.work")
     settings = read_recipe(recipe or DEFAULT_RECIPE)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.options import SETTINGS, debug_option
-from jobs.places import check_place
-from jobs.terminal import plain
-from pipeline.places import writing
-from schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
+from emojob.jobs.options import SETTINGS, debug_option
+from emojob.jobs.places import check_place
+from emojob.jobs.terminal import plain
+from emojob.pipeline.places import writing
+from emojob.schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
 
 if TYPE_CHECKING:
-    from pipeline.nightly.night import Night, Plan
+    from emojob.pipeline.nightly.night import Night, Plan
 
 
 @click.command(context_settings=SETTINGS, short_help="One night: score what is new, look for drift, make the report.")
@@ -34,18 +34,18 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     if init:
         _init(config)
         return 0
-    from pipeline.nightly.config import read_config
-    from pipeline.nightly.night import plan_night
+    from emojob.pipeline.nightly.config import read_config
+    from emojob.pipeline.nightly.night import plan_night
 
     read = read_config(config)
     day = _day(date)
     if check:
         _print_plan(plan_night(read, day))
         return 0
-    from jobs.progress import make_log
-    from pipeline.nightly.night import run_night
-    from pipeline.nightly.records import log_night, write_metrics
-    from pipeline.stages import Stages
+    from emojob.jobs.progress import make_log
+    from emojob.pipeline.nightly.night import run_night
+    from emojob.pipeline.nightly.records import log_night, write_metrics
+    from emojob.pipeline.stages import Stages
 
     log, stages = make_log("text", quiet), Stages()
     with log.running(stages):
@@ -67,8 +67,8 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
 
 
 def _init(config: Path) -> None:
-    from pipeline.atomic import write_bytes
-    from pipeline.nightly.config import template
+    from emojob.pipeline.atomic import write_bytes
+    from emojob.pipeline.nightly.config import template
 
     if config.exists():
         raise OptionError(f"{config} exists; give another name, or remove it first")

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from pipeline.places import Place, place_of
-from schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, ModelOptions
+from emojob.pipeline.places import Place, place_of
+from emojob.schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, ModelOptions
 
 #: Every option has an environment variable: EMOJOB_ and its name, the same for all commands.
 SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names": ["-h", "--help"]}

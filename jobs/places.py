@@ -6,9 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.places import Place
-from pipeline.store import StorePath
-from schemas.errors import OptionError
+from emojob.pipeline.places import Place
+from emojob.pipeline.store import StorePath
+from emojob.schemas.errors import OptionError
 
 
 def refuse_data(option: str, place: Place, data: Sequence[Place]) -> None:

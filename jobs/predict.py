@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from jobs.options import SETTINGS, model_options, take_model_options
-from jobs.terminal import json_line, note, plain
-from schemas.labels import EMOJI
+from emojob.jobs.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.terminal import json_line, note, plain
+from emojob.schemas.labels import EMOJI
 
 _LINES = 2048  # of standard input, labelled together
 
@@ -33,8 +33,8 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
     options = take_model_options(given)
     if options.precision == "auto":
         options = dataclasses.replace(options, precision="fp32")
-    from pipeline.context import consecutive
-    from pipeline.scorer import Scorer
+    from emojob.pipeline.context import consecutive
+    from emojob.pipeline.scorer import Scorer
 
     scorer = Scorer.load(options=options, note=note)
     last: str | None = None

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from jobs.terminal import json_line, plain, seconds
-from schemas.errors import Interrupted
+from emojob.jobs.terminal import json_line, plain, seconds
+from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
-    from pipeline.run import Progress, Result
-    from pipeline.stages import Stages
+    from emojob.pipeline.run import Progress, Result
+    from emojob.pipeline.stages import Stages
 
 _LINE_SECONDS = 30.0
 
@@ -57,7 +57,7 @@ class Log:
 
     def plan(self, plan: dict[str, Any]) -> None:
         """What --dry-run found."""
-        from jobs.summary import print_plan
+        from emojob.jobs.summary import print_plan
 
         print_plan(plan)
 
@@ -106,7 +106,7 @@ class LineLog(Log):
         _say(f"emojob: {plain(text)}")
 
     def summary(self, result: Result) -> None:
-        from jobs.summary import print_summary
+        from emojob.jobs.summary import print_summary
 
         print_summary(result)
 

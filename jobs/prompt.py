@@ -16,12 +16,12 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers.sql import SqlLexer
 
-from jobs.tables import print_table
-from jobs.terminal import plain
-from schemas.errors import OptionError
+from emojob.jobs.tables import print_table
+from emojob.jobs.terminal import plain
+from emojob.schemas.errors import OptionError
 
 if TYPE_CHECKING:
-    from pipeline.query import Session
+    from emojob.pipeline.query import Session
 
 _HELP = """\
   \\d            the views          \\d NAME   the columns of one

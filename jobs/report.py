@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from jobs.options import PLACE, SETTINGS, debug_option
-from jobs.places import check_places
-from jobs.terminal import json_line, plain
-from pipeline.places import Place, writing
+from emojob.jobs.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.places import check_places
+from emojob.jobs.terminal import json_line, plain
+from emojob.pipeline.places import Place, writing
 
 
 @click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")
@@ -30,13 +30,13 @@ def report(
     mask_pii: bool,
 ) -> None:  # fmt: skip
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
-    from pipeline.atomic import write_json
-    from pipeline.page import check_drawable
-    from pipeline.permissions import no_wider_than
-    from pipeline.report.figures import ReportOptions, make_figures
-    from pipeline.report.page import write_report
-    from pipeline.report.words import words_of
-    from pipeline.warehouse import open_warehouse
+    from emojob.pipeline.atomic import write_json
+    from emojob.pipeline.page import check_drawable
+    from emojob.pipeline.permissions import no_wider_than
+    from emojob.pipeline.report.figures import ReportOptions, make_figures
+    from emojob.pipeline.report.page import write_report
+    from emojob.pipeline.report.words import words_of
+    from emojob.pipeline.warehouse import open_warehouse
 
     options = ReportOptions(by, time_zone, mask_pii)
     if html_file:
@@ -54,7 +54,7 @@ def report(
     if json_file:
         with writing(json_file), no_wider_than(pieces):
             write_json(json_file, figures.as_json())
-    from jobs.report_tables import print_report
+    from emojob.jobs.report_tables import print_report
 
     print_report(figures, by, words_of(language))
     for place in (json_file, html_file):

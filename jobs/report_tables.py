@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from jobs.evaluation import PipedConsole
-from jobs.terminal import plain
-from schemas.labels import EMOJI
+from emojob.jobs.evaluation import PipedConsole
+from emojob.jobs.terminal import plain
+from emojob.schemas.labels import EMOJI
 
 if TYPE_CHECKING:
-    from pipeline.report.figures import Figures
+    from emojob.pipeline.report.figures import Figures
 
 _BAR = 18  # characters
 _MOST_LINES = 31  # of a breakdown: a month
@@ -55,7 +55,7 @@ def _period(archive: dict[str, Any], words: dict[str, Any]) -> str:
 
 
 def _shown(label: str, words: dict[str, Any]) -> str:
-    from pipeline.report.words import label_shown
+    from emojob.pipeline.report.words import label_shown
 
     return plain(label_shown(label, words), _LONGEST_VALUE)
 

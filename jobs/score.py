@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from jobs.options import SETTINGS, model_options, take_model_options
-from schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
-from schemas.options import ENCODINGS, ScoreOptions
+from emojob.jobs.options import SETTINGS, model_options, take_model_options
+from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
+from emojob.schemas.options import ENCODINGS, ScoreOptions
 
 _DEFAULT = ScoreOptions()
 _CONVERSATIONS = "Column that tells conversations apart.  [default: where the model needs one, among the usual names]"
@@ -57,7 +57,7 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
     of such in a store (s3://, gs://, az://); OUT and --model may be URLs, too.
     The same command again goes on where the last one stopped.
     """
-    from jobs.progress import make_log
+    from emojob.jobs.progress import make_log
 
     log = make_log(given.pop("log_format"), given.pop("quiet"))
     try:
@@ -76,11 +76,11 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     options = ScoreOptions(**given, **{f"{role}_column": name for role, name in columns.items()})
     if sample == bool(inputs):
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
-    from pipeline.destination import score_to
-    from pipeline.places import place_of
-    from pipeline.plan import plan_archive
-    from pipeline.samples import sample_archive
-    from pipeline.stages import Stages
+    from emojob.pipeline.destination import score_to
+    from emojob.pipeline.places import place_of
+    from emojob.pipeline.plan import plan_archive
+    from emojob.pipeline.samples import sample_archive
+    from emojob.pipeline.stages import Stages
 
     place = place_of(out) if out else None
     if sample:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.options import PLACE, SETTINGS, debug_option
-from jobs.places import check_place
-from jobs.terminal import Inert, plain
-from pipeline.places import Place
-from schemas.errors import OptionError
+from emojob.jobs.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.places import check_place
+from emojob.jobs.terminal import Inert, plain
+from emojob.pipeline.places import Place
+from emojob.schemas.errors import OptionError
 
 if TYPE_CHECKING:
-    from pipeline.query import Session
+    from emojob.pipeline.query import Session
 
 _FORMATS = ("table", "csv", "json", "parquet")
 
@@ -46,26 +46,26 @@ def sql(
     are known, conversation_id, said_at and speaker. Ready-made: emotions, days, hours_of_day, hours_of_week, quality,
     transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
     """
-    from pipeline.permissions import no_wider_than
-    from pipeline.warehouse import open_warehouse
+    from emojob.pipeline.permissions import no_wider_than
+    from emojob.pipeline.warehouse import open_warehouse
 
     warehouse = open_warehouse(out)
     if copy and not export:
         raise OptionError("--copy goes with --export FILE.duckdb; give that too, or leave --copy out")
     pieces = [piece.file for piece in warehouse.pieces]
     if export:
-        from pipeline.export import export_database
+        from emojob.pipeline.export import export_database
 
         check_place("--export", export, "archive.duckdb", pieces)
         with no_wider_than(pieces):
             export_database(warehouse, export, copy, time_zone)
         click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
         return
-    from pipeline.query import open_session
+    from emojob.pipeline.query import open_session
 
     with open_session(warehouse, time_zone) as session:
         if query is None and sys.stdin.isatty():
-            from jobs.prompt import converse
+            from emojob.jobs.prompt import converse
 
             converse(session)
             return
@@ -76,8 +76,8 @@ def sql(
 
 
 def _answer(session: Session, query: str, form: str | None, file: Place | None) -> None:
-    from jobs.tables import print_table
-    from pipeline.answers import format_of, write, write_file
+    from emojob.jobs.tables import print_table
+    from emojob.pipeline.answers import format_of, write, write_file
 
     form = format_of(file, form)
     answer = session.ask(query)

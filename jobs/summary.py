@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobs.terminal import plain, seconds
-from pipeline.runfile import how_run
-from schemas.labels import EMOJI
+from emojob.jobs.terminal import plain, seconds
+from emojob.pipeline.runfile import how_run
+from emojob.schemas.labels import EMOJI
 
 if TYPE_CHECKING:
-    from pipeline.run import Result
+    from emojob.pipeline.run import Result
 
 _BAR = 24  # characters
 

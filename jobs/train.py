@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from jobs.corpus import corpus_options, take_corpus_options, take_data
-from jobs.options import SETTINGS, debug_option
-from schemas.options import CONTEXTS, DEVICES, ModelOptions
+from emojob.jobs.corpus import corpus_options, take_corpus_options, take_data
+from emojob.jobs.options import SETTINGS, debug_option
+from emojob.schemas.options import CONTEXTS, DEVICES, ModelOptions
 
 _DEFAULT = ModelOptions()
 
@@ -40,9 +40,9 @@ def train(out: str, recipe: str, quiet: bool, context: str, test: tuple[Path, ..
     form (AI Hub, KOTE, GoEmotions). The same command again goes on where the last one stopped.
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
-    from jobs.training import TrainingLog, print_outcome
-    from training.train import TrainOptions, train_model
-    from training.train_recipe import read_train_recipe
+    from emojob.jobs.training import TrainingLog, print_outcome
+    from emojob.training.train import TrainOptions, train_model
+    from emojob.training.train_recipe import read_train_recipe
 
     options = TrainOptions(tuple(files), Path(out), test=test, corpus=corpus, **given)
     with TrainingLog(quiet) as log:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.terminal import note, plain, seconds
-from schemas.errors import Interrupted
+from emojob.jobs.terminal import note, plain, seconds
+from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
-    from training.run import Progress
-    from training.train import Outcome
+    from emojob.training.run import Progress
+    from emojob.training.train import Outcome
 
 _LINE_SECONDS = 30.0
 
@@ -25,8 +25,8 @@ class TrainingLog:
     """A bar in a terminal, a plain line every half minute elsewhere; Ctrl-C and SIGTERM end training in good order."""
 
     def __init__(self, quiet: bool) -> None:
-        from training.claim import is_first
-        from training.run import Watch
+        from emojob.training.claim import is_first
+        from emojob.training.run import Watch
 
         self._is_first = is_first()
         self._before: dict[int, Any] = {}
@@ -105,7 +105,7 @@ def _bar() -> Any:
 
 def print_outcome(outcome: Outcome) -> None:
     """Print the figures of a model that is finished, where it is, and what to try next."""
-    from training.claim import is_first
+    from emojob.training.claim import is_first
 
     if not is_first():
         return
@@ -114,7 +114,7 @@ def print_outcome(outcome: Outcome) -> None:
         click.echo(f"{folder} is finished already: nothing to do (--fresh trains it anew)")
         return
     if outcome.evaluation:
-        from jobs.evaluation import print_evaluation
+        from emojob.jobs.evaluation import print_evaluation
 
         print_evaluation(outcome.evaluation)
     for line in outcome.notes:

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from pipeline.atomic import draft
-from pipeline.columns import strings
-from pipeline.encoding import first_line
-from pipeline.places import Place
-from pipeline.query import Answer
-from pipeline.transfer import Upload
-from schemas.errors import OptionError
-from schemas.sheet import FORMULA_PATTERN, inert
+from emojob.pipeline.atomic import draft
+from emojob.pipeline.columns import strings
+from emojob.pipeline.encoding import first_line
+from emojob.pipeline.places import Place
+from emojob.pipeline.query import Answer
+from emojob.pipeline.transfer import Upload
+from emojob.schemas.errors import OptionError
+from emojob.schemas.sheet import FORMULA_PATTERN, inert
 
 Stream = BinaryIO | io.RawIOBase | Upload
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import delimited, encoding, jsonl, parquet
-from pipeline.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
-from pipeline.inputs import InputFile, find_inputs
-from pipeline.json_kinds import Kinds, add, column_type
-from pipeline.store import Stored
-from pipeline.windows import BEGINNING, Border, Reject, Window, cut
-from schemas.errors import ArchiveError
+from emojob.pipeline import delimited, encoding, jsonl, parquet
+from emojob.pipeline.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
+from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.json_kinds import Kinds, add, column_type
+from emojob.pipeline.store import Stored
+from emojob.pipeline.windows import BEGINNING, Border, Reject, Window, cut
+from emojob.schemas.errors import ArchiveError
 
 __all__ = ["Archive", "Look", "Reject", "Source", "Window", "first_texts", "look_at", "open_archive", "windows"]
 

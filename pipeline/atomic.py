@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.places import Place
-from pipeline.store import StorePath
-from pipeline.transfer import Upload
+from emojob.pipeline.places import Place
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.transfer import Upload
 
 
 class Draft:

@@ -19,20 +19,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import ceiling, machine, peers
-from pipeline.archive import first_texts
-from pipeline.chunks import WINDOW_ROWS
-from pipeline.engine import Choice
-from pipeline.inputs import input_place
-from pipeline.model_files import find_folder
-from pipeline.run import score_archive
-from pipeline.runfile import how_run
-from pipeline.samples import sample_texts
-from pipeline.scorer import Prepared, Scorer
-from pipeline.speed import tokens_per_second
-from schemas.errors import OptionError
-from schemas.labels import DEFAULT_LABELS
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import ceiling, machine, peers
+from emojob.pipeline.archive import first_texts
+from emojob.pipeline.chunks import WINDOW_ROWS
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.inputs import input_place
+from emojob.pipeline.model_files import find_folder
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.runfile import how_run
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.scorer import Prepared, Scorer
+from emojob.pipeline.speed import tokens_per_second
+from emojob.schemas.errors import OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 #: The name under which `--model` gets a model of KoBERT's size.
 KOBERT_SIZED = "kobert-sized"

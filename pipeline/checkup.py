@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from pipeline import machine, model, trial, versions
-from pipeline.engine import BATCH_TOKENS, Choice, choices
-from schemas.errors import ModelError
-from schemas.options import ModelOptions
+from emojob.pipeline import machine, model, trial, versions
+from emojob.pipeline.engine import BATCH_TOKENS, Choice, choices
+from emojob.schemas.errors import ModelError
+from emojob.schemas.options import ModelOptions
 
 
 def examine(options: ModelOptions) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from pipeline.archive import Archive, Source, Window, check_unchanged, windows
-from pipeline.context import conversations_before
-from pipeline.output import Span, Standing
-from schemas.errors import ArchiveError
+from emojob.pipeline.archive import Archive, Source, Window, check_unchanged, windows
+from emojob.pipeline.context import conversations_before
+from emojob.pipeline.output import Span, Standing
+from emojob.schemas.errors import ArchiveError
 
 WINDOW_ROWS = 30_720  # read at a time: a quarter of a row group of the output
 _FIRST_ROWS = 2_048  # given to an engine of unknown speed at first; then what takes it about _CHUNK_SECONDS

@@ -24,23 +24,23 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayError
 
-from pipeline import model
-from pipeline.archive import Look, look_at
-from pipeline.batching import Layout, Packed
-from pipeline.crew import PATIENCE, Crew, Stored, unfit
-from pipeline.encoded import Encoded
-from pipeline.engine import Choice
-from pipeline.inputs import InputFile
-from pipeline.job import Job
-from pipeline.labeller import Labeller, Shipment, told
-from pipeline.model_copy import ship
-from pipeline.model_files import FILES
-from pipeline.places import Place
-from pipeline.scorer import Scorer, settled
-from pipeline.stages import Clock, Stages
-from schemas.errors import EmojobError, OptionError
-from schemas.manifest import PartMarker
-from schemas.options import ModelOptions
+from emojob.pipeline import model
+from emojob.pipeline.archive import Look, look_at
+from emojob.pipeline.batching import Layout, Packed
+from emojob.pipeline.crew import PATIENCE, Crew, Stored, unfit
+from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.job import Job
+from emojob.pipeline.labeller import Labeller, Shipment, told
+from emojob.pipeline.model_copy import ship
+from emojob.pipeline.model_files import FILES
+from emojob.pipeline.places import Place
+from emojob.pipeline.scorer import Scorer, settled
+from emojob.pipeline.stages import Clock, Stages
+from emojob.schemas.errors import EmojobError, OptionError
+from emojob.schemas.manifest import PartMarker
+from emojob.schemas.options import ModelOptions
 
 _CORES = 4  # of a labeller without a GPU, where nodes have so many
 _LOOKS = 4  # files looked at at the same time, for each core of the cluster

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.inputs import InputFile
-from schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMNS
-from schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline.inputs import InputFile
+from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMNS
+from emojob.schemas.errors import ArchiveError, ColumnError
 
 _MOST_LISTED = 40  # columns in a message
 _LONGEST_LISTED = 60  # characters; without a header, the first row of a file passes for names

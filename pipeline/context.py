@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.archive import Archive, Source, Window, windows
-from pipeline.columns import choose_conversation_column
-from schemas.errors import ColumnError
+from emojob.pipeline.archive import Archive, Source, Window, windows
+from emojob.pipeline.columns import choose_conversation_column
+from emojob.schemas.errors import ColumnError
 
 #: Conversations remembered, and characters of their last utterances together. Beyond either, those seen least recently
 #: are forgotten, at every _STEP-th row of an input, so that it depends on nothing but the rows.

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from pipeline.archive import Archive
-from pipeline.job import Job
-from pipeline.labeller import Remembered, Work, add_tally
-from pipeline.permissions import umask
-from pipeline.places import Place, listed
-from pipeline.shares import Share, shares, undivided
-from pipeline.stages import Clock, Stages, Stopped
-from pipeline.windows import BORDER_ROWS
-from schemas.errors import EmojobError, WorkerError
-from schemas.manifest import PartMarker
+from emojob.pipeline.archive import Archive
+from emojob.pipeline.job import Job
+from emojob.pipeline.labeller import Remembered, Work, add_tally
+from emojob.pipeline.permissions import umask
+from emojob.pipeline.places import Place, listed
+from emojob.pipeline.shares import Share, shares, undivided
+from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.pipeline.windows import BORDER_ROWS
+from emojob.schemas.errors import EmojobError, WorkerError
+from emojob.schemas.manifest import PartMarker
 
 if TYPE_CHECKING:
-    from pipeline.cluster import Cluster
+    from emojob.pipeline.cluster import Cluster
 
 T = TypeVar("T")
 

@@ -28,16 +28,16 @@ from duckdb import (
     StarExpression,
 )
 
-from pipeline.machine import cores
-from pipeline.machine import memory as machine_memory
-from pipeline.parts import damaged
-from pipeline.places import seekable
-from pipeline.spill import spill_folder
-from pipeline.store import StorePath
-from pipeline.warehouse import Warehouse
-from schemas.columns import OF_DUCKDB
-from schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError
-from schemas.labels import ALARMING, NEGATIVE
+from emojob.pipeline.machine import cores
+from emojob.pipeline.machine import memory as machine_memory
+from emojob.pipeline.parts import damaged
+from emojob.pipeline.places import seekable
+from emojob.pipeline.spill import spill_folder
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.warehouse import Warehouse
+from emojob.schemas.columns import OF_DUCKDB
+from emojob.schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError
+from emojob.schemas.labels import ALARMING, NEGATIVE
 
 #: Whose wall clock days and hours are of, where neither the archive nor the user says.
 TIME_ZONE = "Asia/Seoul"
@@ -211,7 +211,7 @@ def _rows_in(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> duckdb.Duck
     """The rows of all parts, read in place."""
     stored = [piece.file for piece in warehouse.pieces if isinstance(piece.file, StorePath)]
     if stored:
-        from pipeline.shelf import Shelf
+        from emojob.pipeline.shelf import Shelf
 
         db.register_filesystem(Shelf(stored))
         db.execute("SET parquet_metadata_cache = true")
@@ -321,4 +321,4 @@ def _rows(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def _sql(name: str) -> str:
-    return (files("pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("emojob.pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")

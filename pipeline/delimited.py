@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from pipeline.encoding import codec, decodes, text_blocks
-from pipeline.inputs import InputFile
-from pipeline.records import TOO_LONG, UNCLOSED, Dialect, split_records
-from pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
-from schemas.columns import RAW_CHARACTERS
-from schemas.errors import ArchiveError
+from emojob.pipeline.encoding import codec, decodes, text_blocks
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.records import TOO_LONG, UNCLOSED, Dialect, split_records
+from emojob.pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
+from emojob.schemas.columns import RAW_CHARACTERS
+from emojob.schemas.errors import ArchiveError
 
 SAMPLE = 8 << 20  # bytes of a TSV file on which is decided whether it is quoted
 _DOUBTFUL = 64 << 10  # bytes; a quote open for less, where the sample is cut, may still be closed

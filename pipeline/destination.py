@@ -14,24 +14,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import atomic
-from pipeline.archive import open_archive
-from pipeline.columns import listed
-from pipeline.context import in_context
-from pipeline.inputs import find_inputs, input_place
-from pipeline.model import load as load_model
-from pipeline.output import Output, hold, refuse_other_privacy
-from pipeline.parts import ROW_GROUP, row_groups
-from pipeline.places import Place, remove_all, seekable, writing
-from pipeline.privacy import privacy_of
-from pipeline.run import Progress, Result, score_archive
-from pipeline.scorer import settled
-from pipeline.stages import Stages
-from pipeline.store import StorePath
-from schemas.columns import REJECTS
-from schemas.errors import OutputError
-from schemas.manifest import FORMAT, Counts
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import atomic
+from emojob.pipeline.archive import open_archive
+from emojob.pipeline.columns import listed
+from emojob.pipeline.context import in_context
+from emojob.pipeline.inputs import find_inputs, input_place
+from emojob.pipeline.model import load as load_model
+from emojob.pipeline.output import Output, hold, refuse_other_privacy
+from emojob.pipeline.parts import ROW_GROUP, row_groups
+from emojob.pipeline.places import Place, remove_all, seekable, writing
+from emojob.pipeline.privacy import privacy_of
+from emojob.pipeline.run import Progress, Result, score_archive
+from emojob.pipeline.scorer import settled
+from emojob.pipeline.stages import Stages
+from emojob.pipeline.store import StorePath
+from emojob.schemas.columns import REJECTS
+from emojob.schemas.errors import OutputError
+from emojob.schemas.manifest import FORMAT, Counts
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _DONE = "_emojob/done"  # says of a folder in a store that its rows are in the file, and that it can go
 

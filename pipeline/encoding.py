@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from pipeline.inputs import InputFile
-from pipeline.transfer import Reader
-from schemas.errors import ArchiveError, OptionError
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.transfer import Reader
+from emojob.schemas.errors import ArchiveError, OptionError
 
 BLOCK = 1 << 20  # bytes read at a time
 LONGEST_ROW = 16 << 20  # bytes; a longer row is rejected, so that memory stays bounded

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline import machine
-from pipeline.batching import Layout, Packed
-from schemas.errors import OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import machine
+from emojob.pipeline.batching import Layout, Packed
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions
 
 OutOfMemory = torch.OutOfMemoryError
 

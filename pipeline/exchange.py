@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline import atomic
-from pipeline.parts import PartPlace
-from pipeline.places import Place
-from schemas.manifest import FORMAT, PART_NAME, PartMarker
+from emojob.pipeline import atomic
+from emojob.pipeline.parts import PartPlace
+from emojob.pipeline.places import Place
+from emojob.schemas.manifest import FORMAT, PART_NAME, PartMarker
 
 JOURNAL = "_emojob/exchange.json"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.atomic import commit, temporary
-from pipeline.database import create_aggregates, create_views, settings, translated
-from pipeline.store import StorePath
-from pipeline.warehouse import Warehouse
-from schemas.errors import OptionError, OutputError, StorageError
+from emojob.pipeline.atomic import commit, temporary
+from emojob.pipeline.database import create_aggregates, create_views, settings, translated
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.warehouse import Warehouse
+from emojob.schemas.errors import OptionError, OutputError, StorageError
 
 
 def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_zone: str | None = None) -> None:

@@ -17,21 +17,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline import atomic, memo_file
-from pipeline.database import NUMBERS
-from pipeline.destination import work_folder
-from pipeline.exchange import successor, write_journal
-from pipeline.labelled import count_rows
-from pipeline.lock import alone_in
-from pipeline.output import Output, hold
-from pipeline.parts import ROW_GROUP, PartPlace, opened, row_groups
-from pipeline.permissions import no_wider_than
-from pipeline.places import Place, seekable, writing
-from pipeline.query import Session, open_session
-from pipeline.store import StorePath
-from pipeline.warehouse import Warehouse, open_warehouse
-from schemas.errors import BusyError, EmojobError, OptionError, OutputError
-from schemas.manifest import FORMAT, Counts, PartMarker
+from emojob.pipeline import atomic, memo_file
+from emojob.pipeline.database import NUMBERS
+from emojob.pipeline.destination import work_folder
+from emojob.pipeline.exchange import successor, write_journal
+from emojob.pipeline.labelled import count_rows
+from emojob.pipeline.lock import alone_in
+from emojob.pipeline.output import Output, hold
+from emojob.pipeline.parts import ROW_GROUP, PartPlace, opened, row_groups
+from emojob.pipeline.permissions import no_wider_than
+from emojob.pipeline.places import Place, seekable, writing
+from emojob.pipeline.query import Session, open_session
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.warehouse import Warehouse, open_warehouse
+from emojob.schemas.errors import BusyError, EmojobError, OptionError, OutputError
+from emojob.schemas.manifest import FORMAT, Counts, PartMarker
 
 Rows = NDArray[np.int64]
 
@@ -231,7 +231,7 @@ def _remove_memos(files: Sequence[Path]) -> None:
 
 def _remake_report(out: Place, note: Callable[[str], None]) -> None:
     """Make the report anew that a nightly job made of the archive, which shows utterances."""
-    from pipeline.nightly.night import remake_report
+    from emojob.pipeline.nightly.night import remake_report
 
     try:
         for place in remake_report(out):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from pipeline.places import Place, place_of
-from pipeline.store import Stored, StorePath
-from schemas.errors import ArchiveError, NothingFound
+from emojob.pipeline.places import Place, place_of
+from emojob.pipeline.store import Stored, StorePath
+from emojob.schemas.errors import ArchiveError, NothingFound
 
 FORMATS = {
     ".parquet": "parquet",

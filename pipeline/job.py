@@ -10,21 +10,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import machine, memo_file
-from pipeline.archive import Archive, open_archive
-from pipeline.columns import listed
-from pipeline.context import in_context
-from pipeline.engine import choices
-from pipeline.inputs import InputFile, find_inputs, input_place
-from pipeline.labelled import labelled_schema
-from pipeline.output import Output, Standing
-from pipeline.places import Place
-from pipeline.privacy import Privacy, privacy_of
-from pipeline.scorer import Scorer
-from pipeline.workplace import Workplace
-from schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
-from schemas.manifest import Counts
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import machine, memo_file
+from emojob.pipeline.archive import Archive, open_archive
+from emojob.pipeline.columns import listed
+from emojob.pipeline.context import in_context
+from emojob.pipeline.engine import choices
+from emojob.pipeline.inputs import InputFile, find_inputs, input_place
+from emojob.pipeline.labelled import labelled_schema
+from emojob.pipeline.output import Output, Standing
+from emojob.pipeline.places import Place
+from emojob.pipeline.privacy import Privacy, privacy_of
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.workplace import Workplace
+from emojob.schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
+from emojob.schemas.manifest import Counts
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 #: Bytes of input from which on it pays to measure which engine is fastest, and to start several processes.
 LARGE = 2_000_000

@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
-from pipeline.columns import refuse_many
-from pipeline.encoding import codec, text_blocks, whole_lines
-from pipeline.inputs import InputFile
-from pipeline.json_kinds import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
-from pipeline.records import TOO_LONG
-from pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
-from schemas.columns import RAW_CHARACTERS
-from schemas.errors import ArchiveError
+from emojob.pipeline.columns import refuse_many
+from emojob.pipeline.encoding import codec, text_blocks, whole_lines
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.json_kinds import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
+from emojob.pipeline.records import TOO_LONG
+from emojob.pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
+from emojob.schemas.columns import RAW_CHARACTERS
+from emojob.schemas.errors import ArchiveError
 
 _MOST_CELLS = 1 << 25  # of a table that some lines are read into at once, 8 bytes each or so
 _BLANK = b" \t\r\n"

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.scorer import Scored
-from schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, label_fields
-from schemas.errors import ColumnError
-from schemas.manifest import CONFIDENCE_BINS, Counts
+from emojob.pipeline.scorer import Scored
+from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, label_fields
+from emojob.schemas.errors import ColumnError
+from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
 
 def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:

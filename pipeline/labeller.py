@@ -14,25 +14,25 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from pipeline import machine
-from pipeline.archive import Archive
-from pipeline.chunks import Chunk, Reading
-from pipeline.engine import Choice
-from pipeline.labelling import Labelled, label, texts_of
-from pipeline.memo import Contents, Keys, Memo
-from pipeline.model_copy import ModelFiles, copy_of, ship
-from pipeline.model_files import FILES
-from pipeline.output import Span, Standing
-from pipeline.parts import part_place
-from pipeline.places import Place
-from pipeline.privacy import Privacy
-from pipeline.scorer import Scorer, Tally
-from pipeline.shares import Share
-from pipeline.stages import Clock, Stages, Stopped
-from pipeline.writing import write_parts
-from schemas.errors import EmojobError, WorkerError, own_fault
-from schemas.manifest import Counts, PartMarker
-from schemas.options import ModelOptions
+from emojob.pipeline import machine
+from emojob.pipeline.archive import Archive
+from emojob.pipeline.chunks import Chunk, Reading
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.labelling import Labelled, label, texts_of
+from emojob.pipeline.memo import Contents, Keys, Memo
+from emojob.pipeline.model_copy import ModelFiles, copy_of, ship
+from emojob.pipeline.model_files import FILES
+from emojob.pipeline.output import Span, Standing
+from emojob.pipeline.parts import part_place
+from emojob.pipeline.places import Place
+from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.scorer import Scorer, Tally
+from emojob.pipeline.shares import Share
+from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.pipeline.writing import write_parts
+from emojob.schemas.errors import EmojobError, WorkerError, own_fault
+from emojob.schemas.manifest import Counts, PartMarker
+from emojob.schemas.options import ModelOptions
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.chunks import Chunk
-from pipeline.scorer import Prepared, Scored, Scorer
-from pipeline.stages import Clock, Stages
+from emojob.pipeline.chunks import Chunk
+from emojob.pipeline.scorer import Prepared, Scored, Scorer
+from emojob.pipeline.stages import Clock, Stages
 
 K = TypeVar("K")
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import json_bytes, parse_json, read_json
-from pipeline.places import Place
-from pipeline.store import StorePath
-from schemas.errors import BusyError, StorageError
+from emojob.pipeline.atomic import json_bytes, parse_json, read_json
+from emojob.pipeline.places import Place
+from emojob.pipeline.store import StorePath
+from emojob.schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds without a sign of life after which a holder is taken for dead
 RENEWAL = 60.0  # seconds between signs of life

@@ -8,10 +8,10 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.lease import lease
-from pipeline.places import Place
-from pipeline.store import StorePath
-from schemas.errors import BusyError
+from emojob.pipeline.lease import lease
+from emojob.pipeline.places import Place
+from emojob.pipeline.store import StorePath
+from emojob.schemas.errors import BusyError
 
 try:
     import fcntl

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.columns import strings
-from pipeline.database import allowed, interruptible
-from pipeline.machine import cores
-from pipeline.spill import spill_folder
-from pipeline.warehouse import Warehouse, text_column_of
-from schemas.columns import SCORED, TRUNCATED
-from schemas.errors import EmojobError, StorageError
+from emojob.pipeline.columns import strings
+from emojob.pipeline.database import allowed, interruptible
+from emojob.pipeline.machine import cores
+from emojob.pipeline.spill import spill_folder
+from emojob.pipeline.warehouse import Warehouse, text_column_of
+from emojob.schemas.columns import SCORED, TRUNCATED
+from emojob.schemas.errors import EmojobError, StorageError
 
 #: A longer text is no line of dialogue: an annotator would not read it, and the model reads its beginning only.
 MOST_CHARACTERS = 1_000
@@ -87,7 +87,7 @@ def _settings(spill: str) -> dict[str, Any]:
 
 
 def _sql(name: str) -> str:
-    return (files("pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("emojob.pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 class _Stream:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from pipeline.atomic import commit, sync_folder, temporary
-from pipeline.lock import alone_in
-from pipeline.memo import Memo, new_multipliers
-from pipeline.places import place_of
-from schemas.errors import OptionError
+from emojob.pipeline.atomic import commit, sync_folder, temporary
+from emojob.pipeline.lock import alone_in
+from emojob.pipeline.memo import Memo, new_multipliers
+from emojob.pipeline.places import place_of
+from emojob.schemas.errors import OptionError
 
 _FORMAT = "emojob memo 1"
 

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.bert import BertShape, Classifier
-from pipeline.encoded import Encoded, Tokenizer
-from pipeline.model_files import (
+from emojob.pipeline.bert import BertShape, Classifier
+from emojob.pipeline.encoded import Encoded, Tokenizer
+from emojob.pipeline.model_files import (
     assemble,
     check_tokenizer,
     find_folder,
@@ -22,8 +22,8 @@ from pipeline.model_files import (
     read_tokenizer,
     read_weights,
 )
-from schemas.errors import ModelError
-from schemas.options import CONTEXTS
+from emojob.schemas.errors import ModelError
+from emojob.schemas.options import CONTEXTS
 
 #: Version of the keys of config.json that begin with emojob_; a newer one is refused.
 MODEL_FORMAT = 1

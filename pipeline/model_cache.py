@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import commit, read_json, temporary, write_json
-from pipeline.model import Model
+from emojob.pipeline.atomic import commit, read_json, temporary, write_json
+from emojob.pipeline.model import Model
 
 
 def places(model: Model) -> list[Path]:

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.store import StorePath
-from schemas.errors import ModelError
+from emojob.pipeline.store import StorePath
+from emojob.schemas.errors import ModelError
 
 ModelFiles = dict[str, NDArray[np.uint8]]  # name: bytes
 

@@ -18,14 +18,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.bert import BertShape, Classifier, from_hf
-from pipeline.encoded import Tokenizer
-from pipeline.model_copy import fetched
-from pipeline.places import place_of
-from pipeline.store import StorePath
-from pipeline.tokenizer import KoBertTokenizer
-from pipeline.wordpiece import WordPieceTokenizer
-from schemas.errors import EmojobError, ModelError
+from emojob.pipeline.bert import BertShape, Classifier, from_hf
+from emojob.pipeline.encoded import Tokenizer
+from emojob.pipeline.model_copy import fetched
+from emojob.pipeline.places import place_of
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.tokenizer import KoBertTokenizer
+from emojob.pipeline.wordpiece import WordPieceTokenizer
+from emojob.schemas.errors import EmojobError, ModelError
 
 # Everyday sentences written for this check. A Korean model's tokenizer knows all of their pieces; one of another
 # vocabulary, or one whose ids are shifted, does not.
@@ -53,7 +53,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
     Raises ModelError, naming `option`, where there is none.
     """
     if name is None:
-        return Path(str(files("pipeline") / "default_model"))
+        return Path(str(files("emojob.pipeline") / "default_model"))
     path = place_of(name)
     if isinstance(path, StorePath):
         return fetched(path, FILES, option)

@@ -13,10 +13,10 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from pipeline import machine, openvino_graph
-from pipeline.batching import Layout, Packed
-from pipeline.engine import Choice
-from pipeline.model import Model
+from emojob.pipeline import machine, openvino_graph
+from emojob.pipeline.batching import Layout, Packed
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.model import Model
 
 # Shapes for which kernels are kept; each number of rows and of tokens makes one. OpenVINO's own 5,000 took up to 1,300
 # MB more and were 5% faster at most.

@@ -12,17 +12,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline import atomic
-from pipeline.archive import Source
-from pipeline.exchange import JOURNAL, Exchange, read_journal
-from pipeline.lock import lock
-from pipeline.parts import PartPlace
-from pipeline.places import Place, listed, read_all, remove_all, seekable
-from pipeline.privacy import NOTHING
-from pipeline.store import StorePath
-from schemas.columns import REJECTS
-from schemas.errors import OutputError
-from schemas.manifest import FORMAT, Counts, PartMarker
+from emojob.pipeline import atomic
+from emojob.pipeline.archive import Source
+from emojob.pipeline.exchange import JOURNAL, Exchange, read_journal
+from emojob.pipeline.lock import lock
+from emojob.pipeline.parts import PartPlace
+from emojob.pipeline.places import Place, listed, read_all, remove_all, seekable
+from emojob.pipeline.privacy import NOTHING
+from emojob.pipeline.store import StorePath
+from emojob.schemas.columns import REJECTS
+from emojob.schemas.errors import OutputError
+from emojob.schemas.manifest import FORMAT, Counts, PartMarker
 
 _PART = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
 _MARKER = re.compile(r"_emojob/parts/part-\d{5,}-\d{12,}(-\d+)?\.json")

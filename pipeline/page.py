@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from pipeline.machine import installed
-from schemas.errors import OptionError
+from emojob.pipeline.machine import installed
+from emojob.schemas.errors import OptionError
 
 #: What draws the charts, by the name it is imported and the name it is installed by.
 _NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
@@ -114,7 +114,7 @@ def style_sheet(*more: str) -> str:
 
 
 def _file(name: str) -> str:
-    return (files("pipeline") / name).read_text(encoding="utf-8")
+    return (files("emojob.pipeline") / name).read_text(encoding="utf-8")
 
 
 @functools.cache

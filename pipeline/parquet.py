@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
-from pipeline.inputs import InputFile
-from pipeline.places import seekable
-from pipeline.transfer import Reader
-from pipeline.windows import BORDER_ROWS, Border, Window
-from schemas.errors import ArchiveError
+from emojob.pipeline.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.places import seekable
+from emojob.pipeline.transfer import Reader
+from emojob.pipeline.windows import BORDER_ROWS, Border, Window
+from emojob.schemas.errors import ArchiveError
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time

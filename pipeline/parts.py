@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import atomic
-from pipeline.archive import Reject, Source
-from pipeline.places import Place, seekable
-from schemas.columns import REJECTS
-from schemas.errors import ArchiveError
-from schemas.manifest import FORMAT, Counts, PartMarker
+from emojob.pipeline import atomic
+from emojob.pipeline.archive import Reject, Source
+from emojob.pipeline.places import Place, seekable
+from emojob.schemas.columns import REJECTS
+from emojob.schemas.errors import ArchiveError
+from emojob.schemas.manifest import FORMAT, Counts, PartMarker
 
 ROW_GROUP = 122_880  # rows; what DuckDB gives one thread
 PART_ROWS = 2 * ROW_GROUP  # rows after which a part is closed

@@ -20,11 +20,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline import machine
-from pipeline.bert import to_hf
-from pipeline.engine import DTYPES
-from pipeline.model import Model
-from pipeline.stock_tokenizer import write_tokenizer
+from emojob.pipeline import machine
+from emojob.pipeline.bert import to_hf
+from emojob.pipeline.engine import DTYPES
+from emojob.pipeline.model import Model
+from emojob.pipeline.stock_tokenizer import write_tokenizer
 
 Run = Iterator[int]  # how many texts are done, after each batch
 

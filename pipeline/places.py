@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
 
-from pipeline.store import StorePath
-from pipeline.transfer import AT_ONCE, Reader
-from schemas.errors import OptionError, OutputError, StorageError, too_long
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.transfer import AT_ONCE, Reader
+from emojob.schemas.errors import OptionError, OutputError, StorageError, too_long
 
 Place = Path | StorePath
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import memo_file
-from pipeline.archive import Archive, Source, windows
-from pipeline.context import Conversations
-from pipeline.destination import check_one_file, rejects_beside, still_complete, work_folder
-from pipeline.job import Job, check_default_out, default_out, input_files, open_job
-from pipeline.memo import Memo
-from pipeline.output import Output, refuse_foreign
-from pipeline.places import Place, writing
-from pipeline.run import Result
-from pipeline.runfile import how_run
-from pipeline.workplace import Workplace, workplace
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import memo_file
+from emojob.pipeline.archive import Archive, Source, windows
+from emojob.pipeline.context import Conversations
+from emojob.pipeline.destination import check_one_file, rejects_beside, still_complete, work_folder
+from emojob.pipeline.job import Job, check_default_out, default_out, input_files, open_job
+from emojob.pipeline.memo import Memo
+from emojob.pipeline.output import Output, refuse_foreign
+from emojob.pipeline.places import Place, writing
+from emojob.pipeline.run import Result
+from emojob.pipeline.runfile import how_run
+from emojob.pipeline.workplace import Workplace, workplace
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _PLACES = 4  # of the archive that a sample is taken from
 _ROWS = 16_384  # of each

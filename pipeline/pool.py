@@ -22,15 +22,15 @@ from multiprocessing.process import BaseProcess
 
 import pyarrow as pa
 
-from pipeline import machine
-from pipeline.chunks import Chunk
-from pipeline.engine import Choice
-from pipeline.labelling import Labelled, Texts, Took, label, texts_of
-from pipeline.memo import Contents, Keys, Memo
-from pipeline.scorer import Scorer, Tally
-from pipeline.stages import Clock, Stages, Stopped
-from schemas.errors import EmojobError, WorkerError, own_fault
-from schemas.options import ModelOptions
+from emojob.pipeline import machine
+from emojob.pipeline.chunks import Chunk
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.labelling import Labelled, Texts, Took, label, texts_of
+from emojob.pipeline.memo import Contents, Keys, Memo
+from emojob.pipeline.scorer import Scorer, Tally
+from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.schemas.errors import EmojobError, WorkerError, own_fault
+from emojob.schemas.options import ModelOptions
 
 _TICK = 0.1  # seconds between looks at whether to stop
 _PATIENCE = 5.0  # seconds that processes have to end when they are told to

@@ -15,11 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.archive import Archive
-from pipeline.columns import listed, strings
-from pipeline.windows import Reject
-from schemas.errors import ColumnError, OptionError
-from schemas.options import ScoreOptions
+from emojob.pipeline.archive import Archive
+from emojob.pipeline.columns import listed, strings
+from emojob.pipeline.windows import Reject
+from emojob.schemas.errors import ColumnError, OptionError
+from emojob.schemas.options import ScoreOptions
 
 #: Holds the key of --hash-column where no file is given.
 KEY_VARIABLE = "EMOJOB_HASH_KEY"
@@ -77,7 +77,7 @@ class Privacy:
             return [replace(one, raw="") for one in rejects]
         if not self.rejects_masked:
             return rejects
-        from pipeline.pii.masking import mask_texts
+        from emojob.pipeline.pii.masking import mask_texts
 
         raws = mask_texts([one.raw for one in rejects])
         return [replace(one, raw=raw or "") for one, raw in zip(rejects, raws, strict=True)]
@@ -138,7 +138,7 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
 
 
 def _masked(column: pa.Array) -> pa.Array:
-    from pipeline.pii.masking import mask
+    from emojob.pipeline.pii.masking import mask
 
     if pa.types.is_null(column.type):
         return column

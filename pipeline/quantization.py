@@ -17,15 +17,15 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from pipeline import model_cache, openvino_graph
-from pipeline.archive import first_texts
-from pipeline.batching import Layout, Packed, pack, token_batches
-from pipeline.encoded import Encoded
-from pipeline.engine import Choice
-from pipeline.model import Model
-from pipeline.openvino_engine import OpenVinoEngine, inputs_of
-from pipeline.samples import sample_texts
-from schemas.errors import OptionError
+from emojob.pipeline import model_cache, openvino_graph
+from emojob.pipeline.archive import first_texts
+from emojob.pipeline.batching import Layout, Packed, pack, token_batches
+from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.model import Model
+from emojob.pipeline.openvino_engine import OpenVinoEngine, inputs_of
+from emojob.pipeline.samples import sample_texts
+from emojob.schemas.errors import OptionError
 
 CALIBRATED_ON = 300  # texts; what NNCF's documentation advises
 COMPARED_ON = 2_000  # texts at most

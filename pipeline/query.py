@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from pipeline.database import create_aggregates, literal, open_database
-from pipeline.warehouse import Warehouse
-from schemas.errors import OptionError
+from emojob.pipeline.database import create_aggregates, literal, open_database
+from emojob.pipeline.warehouse import Warehouse
+from emojob.schemas.errors import OptionError
 
 BATCH_ROWS = 65_536
 

@@ -12,19 +12,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import memo_file
-from pipeline.chunks import Reading
-from pipeline.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
-from pipeline.output import Output, hold
-from pipeline.permissions import no_wider_than
-from pipeline.places import Place, writing
-from pipeline.runfile import run_json
-from pipeline.scorer import Scorer
-from pipeline.stages import Clock, Stages, Stopped
-from pipeline.workplace import Workplace, workplace
-from schemas.errors import Interrupted, StorageError
-from schemas.manifest import Counts
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import memo_file
+from emojob.pipeline.chunks import Reading
+from emojob.pipeline.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
+from emojob.pipeline.output import Output, hold
+from emojob.pipeline.permissions import no_wider_than
+from emojob.pipeline.places import Place, writing
+from emojob.pipeline.runfile import run_json
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.pipeline.workplace import Workplace, workplace
+from emojob.schemas.errors import Interrupted, StorageError
+from emojob.schemas.manifest import Counts
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 
 @dataclass

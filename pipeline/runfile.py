@@ -6,12 +6,12 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline import versions
-from pipeline.archive import Archive
-from pipeline.privacy import Privacy
-from pipeline.scorer import Scorer
-from schemas.manifest import Counts
-from schemas.options import ScoreOptions, as_dict
+from emojob.pipeline import versions
+from emojob.pipeline.archive import Archive
+from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.manifest import Counts
+from emojob.schemas.options import ScoreOptions, as_dict
 
 
 def run_json(

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline import machine, model, trial
-from pipeline.batching import Packed, pack, token_batches
-from pipeline.encoded import SURROGATE, Encoded
-from pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
-from pipeline.memo import LONGEST, Keys, Memo
-from pipeline.stages import Stopped
-from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
-from schemas.errors import ModelError, OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import machine, model, trial
+from emojob.pipeline.batching import Packed, pack, token_batches
+from emojob.pipeline.encoded import SURROGATE, Encoded
+from emojob.pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
+from emojob.pipeline.memo import LONGEST, Keys, Memo
+from emojob.pipeline.stages import Stopped
+from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
+from emojob.schemas.errors import ModelError, OptionError
+from emojob.schemas.options import ModelOptions
 
 
 @dataclass(frozen=True)

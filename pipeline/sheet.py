@@ -7,10 +7,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import atomic
-from pipeline.uncertain import Utterance
-from schemas.errors import OptionError, StorageError
-from schemas.sheet import (
+from emojob.pipeline import atomic
+from emojob.pipeline.uncertain import Utterance
+from emojob.schemas.errors import OptionError, StorageError
+from emojob.schemas.sheet import (
     CONFIDENCE,
     CONVERSATION,
     GUESS,

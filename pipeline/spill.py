@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.output import is_ours
-from pipeline.places import Place
-from pipeline.store import StorePath
+from emojob.pipeline.output import is_ours
+from emojob.pipeline.places import Place
+from emojob.pipeline.store import StorePath
 
 try:
     import fcntl

@@ -16,10 +16,10 @@ import sentencepiece
 from tokenizers import Regex, decoders, models, normalizers, processors
 from tokenizers import Tokenizer as FastTokenizer
 
-from pipeline.atomic import commit, temporary, write_json
-from pipeline.encoded import SPECIAL_TOKENS, Tokenizer
-from pipeline.tokenizer import WORD_MARK, KoBertTokenizer
-from pipeline.wordpiece import WordPieceTokenizer
+from emojob.pipeline.atomic import commit, temporary, write_json
+from emojob.pipeline.encoded import SPECIAL_TOKENS, Tokenizer
+from emojob.pipeline.tokenizer import WORD_MARK, KoBertTokenizer
+from emojob.pipeline.wordpiece import WordPieceTokenizer
 
 # A special token is also an entry of the vocabulary; no text may be cheaper with it than letter by letter.
 _NEVER = -1000.0

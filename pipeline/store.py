@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.store_faults import NO_OBJECT, fault_of, is_of_a_store, passes
-from pipeline.transfer import AT_ONCE, Reader, Upload
+from emojob.pipeline.store_faults import NO_OBJECT, fault_of, is_of_a_store, passes
+from emojob.pipeline.transfer import AT_ONCE, Reader, Upload
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

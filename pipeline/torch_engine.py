@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline import bert, machine
-from pipeline.batching import Layout, Packed, filled
-from pipeline.bert import Bounds, Classifier, Layer
-from pipeline.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
-from pipeline.model import Model
+from emojob.pipeline import bert, machine
+from emojob.pipeline.batching import Layout, Packed, filled
+from emojob.pipeline.bert import Bounds, Classifier, Layer
+from emojob.pipeline.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
+from emojob.pipeline.model import Model
 
 _AHEAD = 2  # batches under way on a GPU: while one is worked on, the next one's tokens are copied
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.store import StorePath
+    from emojob.pipeline.store import StorePath
 
 AT_ONCE = 32  # requests
 _PIECE = 8 << 20  # bytes of one request

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from pipeline import machine, model_cache, versions
-from pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
-from pipeline.inputs import find_inputs
-from pipeline.model import Model
-from pipeline.samples import sample_texts
-from pipeline.speed import tokens_per_second
-from schemas.errors import OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import machine, model_cache, versions
+from emojob.pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
+from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.model import Model
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.speed import tokens_per_second
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions
 
 #: How many times as fast int8 must be to be worth the labels that it changes.
 WORTH_IT = 1.3
@@ -129,14 +129,14 @@ def start(
 ) -> Engine:
     """The engine of a choice. Raises OptionError where int8 changes too many labels."""
     if choice.engine == "torch":
-        from pipeline.torch_engine import TorchEngine
+        from emojob.pipeline.torch_engine import TorchEngine
 
         return TorchEngine(model, choice, threads)
-    from pipeline.openvino_engine import OpenVinoEngine
+    from emojob.pipeline.openvino_engine import OpenVinoEngine
 
     if choice.precision != "int8":
         return OpenVinoEngine(model, choice, threads)
-    from pipeline.quantization import calibration_texts, hash_of, quantised
+    from emojob.pipeline.quantization import calibration_texts, hash_of, quantised
 
     texts = calibration_texts(options.calibration)
     choice = replace(choice, calibrated_on=hash_of(texts))

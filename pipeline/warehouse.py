@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.columns import of_usual_name
-from pipeline.output import Output, is_ours
-from pipeline.parts import opened
-from pipeline.places import Place, seekable
-from pipeline.store import StorePath
-from schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
-from schemas.errors import OutputError
-from schemas.manifest import FORMAT
+from emojob.pipeline.columns import of_usual_name
+from emojob.pipeline.output import Output, is_ours
+from emojob.pipeline.parts import opened
+from emojob.pipeline.places import Place, seekable
+from emojob.pipeline.store import StorePath
+from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
+from emojob.schemas.errors import OutputError
+from emojob.schemas.manifest import FORMAT
 
 _BATCH_ROWS = 65_536
 _TABLES = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}  # of run.json

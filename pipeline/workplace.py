@@ -7,25 +7,25 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline import machine
-from pipeline.archive import Look, look_at_all
-from pipeline.chunks import Chunk, Reading
-from pipeline.encoded import Encoded
-from pipeline.engine import Choice
-from pipeline.inputs import InputFile
-from pipeline.labelling import Labelled, label, texts_of
-from pipeline.places import Place
-from pipeline.pool import Pool, processes_for
-from pipeline.scorer import Scorer
-from pipeline.speed import tokens_per_second
-from pipeline.stages import Clock, Stages
-from pipeline.writing import write_parts
-from schemas.errors import OptionError
-from schemas.manifest import PartMarker
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import machine
+from emojob.pipeline.archive import Look, look_at_all
+from emojob.pipeline.chunks import Chunk, Reading
+from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.labelling import Labelled, label, texts_of
+from emojob.pipeline.places import Place
+from emojob.pipeline.pool import Pool, processes_for
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.speed import tokens_per_second
+from emojob.pipeline.stages import Clock, Stages
+from emojob.pipeline.writing import write_parts
+from emojob.schemas.errors import OptionError
+from emojob.schemas.manifest import PartMarker
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 if TYPE_CHECKING:
-    from pipeline.job import Job
+    from emojob.pipeline.job import Job
 
 
 #: What Ray reads as it is imported: it tells others nothing, its own messages do not mix with what is printed here, and
@@ -113,7 +113,7 @@ def workplace(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Wo
     if not machine.installed("ray"):
         raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
     ray_settings()
-    from pipeline.cluster import connected
+    from emojob.pipeline.cluster import connected
 
     with connected(options.ray_address, options.ray_cores) as cluster:
         yield cluster

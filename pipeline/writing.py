@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from pipeline.chunks import Chunk
-from pipeline.labelled import count, with_labels
-from pipeline.labelling import Labelled
-from pipeline.parts import PartWriter, part_place
-from pipeline.places import Place
-from pipeline.privacy import Privacy
-from pipeline.stages import Clock, Stopped
-from schemas.manifest import PartMarker
+from emojob.pipeline.chunks import Chunk
+from emojob.pipeline.labelled import count, with_labels
+from emojob.pipeline.labelling import Labelled
+from emojob.pipeline.parts import PartWriter, part_place
+from emojob.pipeline.places import Place
+from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.stages import Clock, Stopped
+from emojob.schemas.manifest import PartMarker
 
 
 def write_parts(

@@ -7,7 +7,7 @@ import difflib
 import typing
 from typing import Any, TypeVar
 
-from schemas.errors import OptionError
+from emojob.schemas.errors import OptionError
 
 _T = TypeVar("_T")
 

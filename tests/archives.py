@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.columns import label_fields
-from schemas.labels import DEFAULT_LABELS
-from schemas.manifest import Counts, PartMarker
+from emojob.schemas.columns import label_fields
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.manifest import Counts, PartMarker
 
 LABELS = ("일상", "분노", "기쁨")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline import trial
-from pipeline.machine import cores
-from pipeline.model_files import KNOWN_SENTENCES
-from pipeline.store import _filesystem
-from schemas.labels import DEFAULT_LABELS
+from emojob.pipeline import trial
+from emojob.pipeline.machine import cores
+from emojob.pipeline.model_files import KNOWN_SENTENCES
+from emojob.pipeline.store import _filesystem
+from emojob.schemas.labels import DEFAULT_LABELS
 from tests.stores import CLIENT, Store
 
 GOLDEN = Path(__file__).parent / "pipeline" / "golden"
@@ -154,7 +154,7 @@ def change_config(own_model) -> Callable[..., Path]:
 @pytest.fixture
 def emojob(tiny_model, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
     """Run a command in this process with the tiny model: (exit code, standard output, standard error)."""
-    from jobs.main import main
+    from emojob.jobs.main import main
 
     monkeypatch.setenv("EMOJOB_MODEL", str(tiny_model))
 

@@ -22,7 +22,7 @@ def imported(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").split(".")[0])
+            found.add((node.module or "").removeprefix("emojob.").split(".")[0])
     return found
 
 
@@ -44,7 +44,7 @@ def test_nothing_prints_outside_jobs(file):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys\nfrom jobs.main import main\n"
+        "import sys\nfrom emojob.jobs.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'duckdb', 'polars', 'ray', 'pyarrow', 'numpy', 'rich'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
@@ -56,13 +56,13 @@ def test_the_package_names_all_its_folders():
     import tomllib
 
     settings = tomllib.loads((TOP / "pyproject.toml").read_text())
-    folders = {".".join(file.relative_to(TOP).parent.parts) for file in MODULES}
-    assert set(settings["tool"]["setuptools"]["packages"]) == folders
+    folders = {".".join(["emojob", *file.relative_to(TOP).parent.parts]) for file in MODULES}
+    assert set(settings["tool"]["setuptools"]["packages"]) == folders | {"emojob"}
 
 
 def test_labelling_a_text_imports_nothing_that_takes_seconds():
     code = (
-        "import sys\nfrom pipeline.scorer import Scorer\nfrom schemas.options import ModelOptions\n"
+        "import sys\nfrom emojob.pipeline.scorer import Scorer\nfrom emojob.schemas.options import ModelOptions\n"
         "Scorer.load(options=ModelOptions(engine='torch')).score(['네'])\n"
         "print({'torch._dynamo', 'transformers.models', 'nncf', 'polars', 'duckdb'} & set(sys.modules))"
     )

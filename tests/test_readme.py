@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.labels import DEFAULT_LABELS
-from training.mapping import label_names
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.mapping import label_names
 
 TOP = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.errors import ArchiveError
-from training.mapping import counted
+from emojob.schemas.errors import ArchiveError
+from emojob.training.mapping import counted
 
 #: 감성대화말뭉치: the class of a dialogue, what the person says, and what the system answers.
 CLASS = "감정_대분류"

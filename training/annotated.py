@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.context import with_text
-from schemas.errors import ArchiveError
-from schemas.labels import DEFAULT_LABELS
-from training.corpus import Corpus
-from training.mapping import BUILT_IN, LabelMap, LabelNames, counted
+from emojob.pipeline.context import with_text
+from emojob.schemas.errors import ArchiveError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.corpus import Corpus
+from emojob.training.mapping import BUILT_IN, LabelMap, LabelNames, counted
 
 #: More labels than this are no labels, but the values of a wrong column.
 MOST_LABELS = 1000

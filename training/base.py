@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline import model_files as model
-from pipeline.bert import BertShape, Classifier
-from pipeline.encoded import Tokenizer
-from schemas.errors import ModelError
+from emojob.pipeline import model_files as model
+from emojob.pipeline.bert import BertShape, Classifier
+from emojob.pipeline.encoded import Tokenizer
+from emojob.schemas.errors import ModelError
 
 #: The kinds of encoder, by config.json's model_type, whose layers are BERT's.
 KINDS = ("bert", "electra", "roberta")

@@ -11,8 +11,8 @@ from typing import Any
 
 import altair as alt
 
-from pipeline.page import Palette, Spec, finished
-from training.evaluation import Bin
+from emojob.pipeline.page import Palette, Spec, finished
+from emojob.training.evaluation import Bin
 
 Rows = list[dict[str, Any]]
 

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from pipeline.atomic import write_bytes, write_json
-from schemas.errors import OutputError
-from training.curves import Curves
+from emojob.pipeline.atomic import write_bytes, write_json
+from emojob.schemas.errors import OutputError
+from emojob.training.curves import Curves
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _PROGRESS = "progress.json"

@@ -15,10 +15,10 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from pipeline.atomic import temporary, write_json
-from pipeline.lock import lock
-from schemas.errors import OutputError, StorageError
-from training import checkpoints
+from emojob.pipeline.atomic import temporary, write_json
+from emojob.pipeline.lock import lock
+from emojob.schemas.errors import OutputError, StorageError
+from emojob.training import checkpoints
 
 WORK = "_training"  # in the model folder: checkpoints, logs, and what the model is made with
 _CLAIM = "made_with.json"

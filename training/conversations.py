@@ -7,11 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.columns import choose_conversation_column, listed
-from pipeline.context import Conversations
-from pipeline.windows import Window
-from schemas.errors import ColumnError
-from training.tables import Table
+from emojob.pipeline.columns import choose_conversation_column, listed
+from emojob.pipeline.context import Conversations
+from emojob.pipeline.windows import Window
+from emojob.schemas.errors import ColumnError
+from emojob.training.tables import Table
 
 _STEP = 1 << 14  # rows handed to Conversations at a time
 

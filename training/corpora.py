@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from schemas.errors import ArchiveError
-from schemas.labels import DEFAULT_LABELS
-from training.mapping import counted
+from emojob.schemas.errors import ArchiveError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.mapping import counted
 
 #: Each corpus's labels, in the order of their ids.
 KOTE_LABELS = [

@@ -9,15 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.columns import listed
-from pipeline.inputs import InputFile
-from schemas import sheet
-from schemas.errors import ArchiveError, ColumnError, OptionError
-from schemas.options import CONTEXTS
-from training import aihub, corpora
-from training.conversations import conversation_column, named, no_conversations, utterances_before
-from training.mapping import canonical
-from training.tables import Table, find_files, folded, in_words, read_tables
+from emojob.pipeline.columns import listed
+from emojob.pipeline.inputs import InputFile
+from emojob.schemas import sheet
+from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
+from emojob.schemas.options import CONTEXTS
+from emojob.training import aihub, corpora
+from emojob.training.conversations import conversation_column, named, no_conversations, utterances_before
+from emojob.training.mapping import canonical
+from emojob.training.tables import Table, find_files, folded, in_words, read_tables
 
 #: What the column with the label is usually called; compared without case.
 USUAL_LABEL_COLUMNS = (

@@ -14,24 +14,24 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from pipeline.atomic import write_json
-from pipeline.bert import BertShape, Classifier
-from pipeline.encoded import Encoded
-from pipeline.tokenizer import KoBertTokenizer
-from schemas.errors import ArchiveError, OptionError
-from schemas.labels import DEFAULT_LABELS
-from training import corpora
-from training.calibration import fit_temperature, softmax
-from training.checkpoints import store_weights
-from training.corpora import Labelled
-from training.evaluation import Evaluation, evaluate
-from training.finetuning import Examples, balanced, fine_tune, macro_f1_on, predict
-from training.mapping import LabelMap
-from training.model_card import model_card
-from training.model_folder import Trained, write_model_folder
-from training.pretraining import Pretrainer, pretrain
-from training.recipe import CORPORA, ModelRecipe
-from training.teacher import find_base, teachers_opinion, with_opinion
+from emojob.pipeline.atomic import write_json
+from emojob.pipeline.bert import BertShape, Classifier
+from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.tokenizer import KoBertTokenizer
+from emojob.schemas.errors import ArchiveError, OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training import corpora
+from emojob.training.calibration import fit_temperature, softmax
+from emojob.training.checkpoints import store_weights
+from emojob.training.corpora import Labelled
+from emojob.training.evaluation import Evaluation, evaluate
+from emojob.training.finetuning import Examples, balanced, fine_tune, macro_f1_on, predict
+from emojob.training.mapping import LabelMap
+from emojob.training.model_card import model_card
+from emojob.training.model_folder import Trained, write_model_folder
+from emojob.training.pretraining import Pretrainer, pretrain
+from emojob.training.recipe import CORPORA, ModelRecipe
+from emojob.training.teacher import find_base, teachers_opinion, with_opinion
 
 STORED_IN = torch.bfloat16
 

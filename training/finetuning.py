@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pipeline.batching import pack, token_batches
-from pipeline.bert import Classifier
-from pipeline.encoded import Encoded
-from schemas.labels import DEFAULT_LABELS
-from training.batches import equal_length_batches, gather
-from training.calibration import softmax
-from training.evaluation import evaluate
-from training.progress import Progress
-from training.recipe import FineTuningRecipe, Phase
+from emojob.pipeline.batching import pack, token_batches
+from emojob.pipeline.bert import Classifier
+from emojob.pipeline.encoded import Encoded
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.batches import equal_length_batches, gather
+from emojob.training.calibration import softmax
+from emojob.training.evaluation import evaluate
+from emojob.training.progress import Progress
+from emojob.training.recipe import FineTuningRecipe, Phase
 
 
 @dataclass(frozen=True)

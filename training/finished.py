@@ -10,21 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.atomic import write_json
-from pipeline.bert import Classifier
-from pipeline.page import check_drawable
-from pipeline.versions import installed as installed_versions
-from schemas.errors import OptionError
-from training.base import Base
-from training.calibration import cross_fitted, fit_temperature, softmax
-from training.checkpoints import State
-from training.claim import is_first
-from training.evaluation import Evaluation, calibration_error, evaluate
-from training.finetuning import predict
-from training.model_folder import Trained, write_model_folder
-from training.pages import write_page, write_pictures
-from training.run import Part, Run
-from training.trained_card import trained_card
+from emojob.pipeline.atomic import write_json
+from emojob.pipeline.bert import Classifier
+from emojob.pipeline.page import check_drawable
+from emojob.pipeline.versions import installed as installed_versions
+from emojob.schemas.errors import OptionError
+from emojob.training.base import Base
+from emojob.training.calibration import cross_fitted, fit_temperature, softmax
+from emojob.training.checkpoints import State
+from emojob.training.claim import is_first
+from emojob.training.evaluation import Evaluation, calibration_error, evaluate
+from emojob.training.finetuning import predict
+from emojob.training.model_folder import Trained, write_model_folder
+from emojob.training.pages import write_page, write_pictures
+from emojob.training.run import Part, Run
+from emojob.training.trained_card import trained_card
 
 PAGE = "training.html"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import listed
-from pipeline.toml_file import read_toml
-from schemas.errors import OptionError
-from schemas.labels import DEFAULT_LABELS
+from emojob.pipeline.columns import listed
+from emojob.pipeline.toml_file import read_toml
+from emojob.schemas.errors import OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
 
 #: A text counts as of one class where the heaviest class weighs at least this many times the next.
 CLEAR = 1.3

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import versions
-from pipeline.scorer import Scorer
-from schemas.errors import ArchiveError, ModelError
-from schemas.options import ModelOptions
-from training.annotated import Annotated, AnnotatedCounts, annotate
-from training.comparison import Comparison, compare
-from training.corpus import CorpusFile, CorpusOptions, read_corpus
-from training.evaluation import Evaluation, evaluate
-from training.mapping import canonical, read_label_map
+from emojob.pipeline import versions
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.errors import ArchiveError, ModelError
+from emojob.schemas.options import ModelOptions
+from emojob.training.annotated import Annotated, AnnotatedCounts, annotate
+from emojob.training.comparison import Comparison, compare
+from emojob.training.corpus import CorpusFile, CorpusOptions, read_corpus
+from emojob.training.evaluation import Evaluation, evaluate
+from emojob.training.mapping import canonical, read_label_map
 
 #: Texts that are scored between two reports of progress.
 _AT_A_TIME = 4096

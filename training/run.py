@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.encoded import Encoded
-from training.train_recipe import TrainingRecipe
+from emojob.pipeline.encoded import Encoded
+from emojob.training.train_recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

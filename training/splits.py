@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.errors import OptionError
-from training.annotated import Annotated, same_text
+from emojob.schemas.errors import OptionError
+from emojob.training.annotated import Annotated, same_text
 
 Rows = NDArray[np.int64]
 

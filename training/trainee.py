@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.batching import pack
-from pipeline.bert import Classifier
-from pipeline.encoded import Encoded
-from training.train_recipe import TrainingRecipe
+from emojob.pipeline.batching import pack
+from emojob.pipeline.bert import Classifier
+from emojob.pipeline.encoded import Encoded
+from emojob.training.train_recipe import TrainingRecipe
 
 #: No limit on what a batch is filled up to: a step of a size that was there before finds its kernels ready.
 ANY_SIZE = 1 << 30

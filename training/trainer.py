@@ -15,17 +15,17 @@ import transformers
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
-from pipeline import machine
-from pipeline.bert import Classifier
-from schemas.errors import Interrupted, OptionError
-from training import checkpoints
-from training.calibration import softmax
-from training.checkpoints import State, Weights
-from training.evaluation import evaluate
-from training.finetuning import predict
-from training.run import Part, Progress, Run, Watch
-from training.train_recipe import TrainingRecipe
-from training.trainee import (
+from emojob.pipeline import machine
+from emojob.pipeline.bert import Classifier
+from emojob.schemas.errors import Interrupted, OptionError
+from emojob.training import checkpoints
+from emojob.training.calibration import softmax
+from emojob.training.checkpoints import State, Weights
+from emojob.training.evaluation import evaluate
+from emojob.training.finetuning import predict
+from emojob.training.run import Part, Progress, Run, Watch
+from emojob.training.train_recipe import TrainingRecipe
+from emojob.training.trainee import (
     Rows,
     Shuffled,
     Trainee,

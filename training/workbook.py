@@ -8,8 +8,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from pipeline.inputs import InputFile
-from schemas.errors import ArchiveError
+from emojob.pipeline.inputs import InputFile
+from emojob.schemas.errors import ArchiveError
 
 FORMAT = "xlsx"
 

@@ -9,12 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pipeline.places import Place, within
-from pipeline.store import StorePath
-from pipeline.toml_file import read_toml
-from schemas.errors import OptionError
-from schemas.options import ModelOptions, ScoreOptions
-from schemas.settings import between, check_keys, fill
+from emojob.pipeline.places import Place, within
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.toml_file import read_toml
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions, ScoreOptions
+from emojob.schemas.settings import between, check_keys, fill
 
 DATE = "{date}"
 
@@ -232,4 +232,4 @@ def read_config(file: Path) -> NightlyConfig:
 
 def template() -> str:
     """A configuration with everything in it and what it means."""
-    return (files("pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")
+    return (files("emojob.pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")

@@ -6,11 +6,11 @@ import datetime
 import re
 from collections.abc import Iterable
 
-from pipeline.inputs import InputFile, find_inputs
-from pipeline.nightly.config import DATE, NightlyConfig
-from pipeline.places import Place
-from schemas.errors import NothingFound
-from schemas.manifest import Counts, PartMarker
+from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.nightly.config import DATE, NightlyConfig
+from emojob.pipeline.places import Place
+from emojob.schemas.errors import NothingFound
+from emojob.schemas.manifest import Counts, PartMarker
 
 Day = datetime.date
 

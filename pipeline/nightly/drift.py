@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.nightly.config import DriftConfig
-from schemas.manifest import CONFIDENCE_BINS, Counts
+from emojob.pipeline.nightly.config import DriftConfig
+from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
 UNSURE = 0.5  # confidence
 

@@ -9,24 +9,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline import atomic, memo_file
-from pipeline.archive import open_archive
-from pipeline.inputs import InputFile
-from pipeline.lock import lock
-from pipeline.nightly.config import NightlyConfig, read_config
-from pipeline.nightly.days import Calendar, Day, files_of
-from pipeline.nightly.drift import Drift, drift
-from pipeline.output import Output, refuse_foreign
-from pipeline.page import check_drawable
-from pipeline.permissions import no_wider_than
-from pipeline.places import Place, writing
-from pipeline.report.figures import ReportOptions, make_figures
-from pipeline.report.page import render_report
-from pipeline.run import Progress, score_archive
-from pipeline.stages import Stages
-from pipeline.warehouse import open_warehouse
-from schemas.errors import ArchiveError, OptionError
-from schemas.manifest import Counts
+from emojob.pipeline import atomic, memo_file
+from emojob.pipeline.archive import open_archive
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.lock import lock
+from emojob.pipeline.nightly.config import NightlyConfig, read_config
+from emojob.pipeline.nightly.days import Calendar, Day, files_of
+from emojob.pipeline.nightly.drift import Drift, drift
+from emojob.pipeline.output import Output, refuse_foreign
+from emojob.pipeline.page import check_drawable
+from emojob.pipeline.permissions import no_wider_than
+from emojob.pipeline.places import Place, writing
+from emojob.pipeline.report.figures import ReportOptions, make_figures
+from emojob.pipeline.report.page import render_report
+from emojob.pipeline.run import Progress, score_archive
+from emojob.pipeline.stages import Stages
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import ArchiveError, OptionError
+from emojob.schemas.manifest import Counts
 
 _STATE = "nightly.json"
 

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic import write_bytes
-from pipeline.nightly.night import Night
+from emojob.pipeline.atomic import write_bytes
+from emojob.pipeline.nightly.night import Night
 
 
 def log_night(file: Path, night: Night) -> None:

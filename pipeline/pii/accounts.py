@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.pii.folding import Mask, has
-from pipeline.pii.groups import DASH, SPACE, Numbers
-from pipeline.pii.page import NEAR, THING, Page
-from schemas.pii import ACCOUNT
+from emojob.pipeline.pii.folding import Mask, has
+from emojob.pipeline.pii.groups import DASH, SPACE, Numbers
+from emojob.pipeline.pii.page import NEAR, THING, Page
+from emojob.schemas.pii import ACCOUNT
 
 _FEWEST, _MOST = 10, 14  # digits
 

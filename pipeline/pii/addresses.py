@@ -12,10 +12,10 @@ from importlib.resources import files
 import numpy as np
 import polars as pl
 
-from pipeline.pii.folding import Mask, among, has, sizes
-from pipeline.pii.groups import Groups
-from pipeline.pii.page import Page
-from schemas.pii import ADDRESS
+from emojob.pipeline.pii.folding import Mask, among, has, sizes
+from emojob.pipeline.pii.groups import Groups
+from emojob.pipeline.pii.page import Page
+from emojob.schemas.pii import ADDRESS
 
 _BEFORE, _BEHIND = 48, 96  # characters of an address before its number and behind it
 _ENDS = "로길동리가하산"  # what stands before the number: a road, a neighbourhood, 지하, 산
@@ -117,7 +117,7 @@ def _names() -> tuple[list[str], set[str]]:
     """(provinces, the names of what they are divided into)."""
     provinces: list[str] = []
     names: set[str] = set()
-    for line in (files("pipeline.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():
+    for line in (files("emojob.pipeline.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             province, _, within = line.partition(":")
             provinces += province.split()

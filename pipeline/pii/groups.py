@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.pii.folding import Folded, Mask
+from emojob.pipeline.pii.folding import Folded, Mask
 
 Rows = NDArray[np.int64]
 

@@ -10,18 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.machine import cores
-from pipeline.pii.accounts import find_accounts
-from pipeline.pii.addresses import find_addresses
-from pipeline.pii.folding import BETWEEN, Folded
-from pipeline.pii.groups import Groups
-from pipeline.pii.numbers import find_businesses, find_cards, find_licences, find_passports, find_residents
-from pipeline.pii.page import Page
-from pipeline.pii.phones import find_phones
-from pipeline.pii.spans import Spans
-from pipeline.pii.spoken import find_spoken
-from pipeline.pii.words import find_emails, find_urls
-from schemas.pii import KINDS, placeholder
+from emojob.pipeline.machine import cores
+from emojob.pipeline.pii.accounts import find_accounts
+from emojob.pipeline.pii.addresses import find_addresses
+from emojob.pipeline.pii.folding import BETWEEN, Folded
+from emojob.pipeline.pii.groups import Groups
+from emojob.pipeline.pii.numbers import find_businesses, find_cards, find_licences, find_passports, find_residents
+from emojob.pipeline.pii.page import Page
+from emojob.pipeline.pii.phones import find_phones
+from emojob.pipeline.pii.spans import Spans
+from emojob.pipeline.pii.spoken import find_spoken
+from emojob.pipeline.pii.words import find_emails, find_urls
+from emojob.schemas.pii import KINDS, placeholder
 
 # the more certain ones first, as what was found is not looked at again
 _BY_NUMBERS = (

@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.pii.checks import is_birthday, is_business, is_card, is_native, is_registration, may_be_registration
-from pipeline.pii.folding import among, has, sizes
-from pipeline.pii.groups import BRACKET, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers, Rows
-from pipeline.pii.page import NEAR, THING, Page, is_letter
-from schemas.pii import BUSINESS, CARD, FOREIGNER, LICENCE, PASSPORT, RESIDENT
+from emojob.pipeline.pii.checks import (
+    is_birthday,
+    is_business,
+    is_card,
+    is_native,
+    is_registration,
+    may_be_registration,
+)
+from emojob.pipeline.pii.folding import among, has, sizes
+from emojob.pipeline.pii.groups import BRACKET, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers, Rows
+from emojob.pipeline.pii.page import NEAR, THING, Page, is_letter
+from emojob.schemas.pii import BUSINESS, CARD, FOREIGNER, LICENCE, PASSPORT, RESIDENT
 
 _RESIDENT = r"(?i)주민|등록\s*번호|외국인|민증|신분증|rrn"
 _LICENCE = "면허"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.pii.checks import code_size
-from pipeline.pii.groups import BRACKET, COMMA, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers
-from pipeline.pii.page import THING, Page, is_letter
-from schemas.pii import PHONE
+from emojob.pipeline.pii.checks import code_size
+from emojob.pipeline.pii.groups import BRACKET, COMMA, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers
+from emojob.pipeline.pii.page import THING, Page, is_letter
+from emojob.schemas.pii import PHONE
 
 MOBILE = ("010", "011", "016", "017", "018", "019")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.pii import KINDS
+from emojob.schemas.pii import KINDS
 
 Places = NDArray[np.int64]
 

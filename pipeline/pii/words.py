@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.pii.folding import Folded, Places, points, sizes
-from pipeline.pii.spans import Spans
-from schemas.pii import EMAIL, URL
+from emojob.pipeline.pii.folding import Folded, Places, points, sizes
+from emojob.pipeline.pii.spans import Spans
+from emojob.schemas.pii import EMAIL, URL
 
 _LONGEST_URL = 2_048
 _LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # RFC 5321, with a space at the sign

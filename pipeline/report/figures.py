@@ -10,11 +10,11 @@ from typing import Any
 import duckdb
 from duckdb import ColumnExpression
 
-from pipeline.columns import listed
-from pipeline.database import open_database, rows_of, run, store
-from pipeline.pii.masking import mask_texts
-from pipeline.warehouse import Warehouse
-from schemas.errors import ColumnError, OptionError
+from emojob.pipeline.columns import listed
+from emojob.pipeline.database import open_database, rows_of, run, store
+from emojob.pipeline.pii.masking import mask_texts
+from emojob.pipeline.warehouse import Warehouse
+from emojob.schemas.errors import ColumnError, OptionError
 
 FORMAT = 1
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from pipeline.atomic import write_bytes
-from pipeline.page import check_drawable, render, style_sheet, visible
-from pipeline.places import Place
-from pipeline.report.figures import Figures
-from pipeline.report.sections import Charts, sections
-from pipeline.report.words import cut, label_shown, part, words_of
-from schemas.labels import ALARMING
+from emojob.pipeline.atomic import write_bytes
+from emojob.pipeline.page import check_drawable, render, style_sheet, visible
+from emojob.pipeline.places import Place
+from emojob.pipeline.report.figures import Figures
+from emojob.pipeline.report.sections import Charts, sections
+from emojob.pipeline.report.words import cut, label_shown, part, words_of
+from emojob.schemas.labels import ALARMING
 
 _LONGEST_TEXT = 300  # characters of an utterance
 _LONGEST_VALUE = 60

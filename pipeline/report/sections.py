@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.page import Spec, visible
-from pipeline.report.figures import Figures, Rows
-from pipeline.report.tables import Choice, Figure, quality_table, table, wide_table
-from pipeline.report.words import cut, label_shown
+from emojob.pipeline.page import Spec, visible
+from emojob.pipeline.report.figures import Figures, Rows
+from emojob.pipeline.report.tables import Choice, Figure, quality_table, table, wide_table
+from emojob.pipeline.report.words import cut, label_shown
 
 _MOST_PERIODS = 130  # bars of a chart; with more days, it goes by weeks or months
 _LONGEST_VALUE = 60  # characters of a column's value
@@ -78,7 +78,7 @@ def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], 
 
 
 def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts) -> list[Figure]:
-    from pipeline.report import charts as draw
+    from emojob.pipeline.report import charts as draw
 
     period, first_day = _period({row["day"] for row in figures.days})
     days = named(_by_period(figures.days, first_day, ("emotion",)), "emotion")
@@ -119,7 +119,7 @@ def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, An
 def _conversations(
     figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
 ) -> list[Figure]:
-    from pipeline.report import charts as draw
+    from emojob.pipeline.report import charts as draw
 
     found = []
     if figures.arcs:
@@ -145,7 +145,7 @@ def _conversations(
 def _breakdowns(
     figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
 ) -> list[Figure]:
-    from pipeline.report import charts as draw
+    from emojob.pipeline.report import charts as draw
 
     choices, specs = [], []
     for column, rows in figures.breakdowns.items():
@@ -161,7 +161,7 @@ def _breakdowns(
 def _distributions(
     figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
 ) -> list[Figure]:
-    from pipeline.report import charts as draw
+    from emojob.pipeline.report import charts as draw
 
     found = []
     for id_, rows, at, step in (

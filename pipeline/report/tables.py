@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.figures import Rows
+from emojob.pipeline.report.figures import Rows
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from pipeline.page import visible
-from schemas.labels import EMOJI, ENGLISH
+from emojob.pipeline.page import visible
+from emojob.schemas.labels import EMOJI, ENGLISH
 
 LANGUAGES = ("en", "ko")
 
 
 def part(name: str) -> str:
     """A file of the page's."""
-    return (files("pipeline.report") / name).read_text(encoding="utf-8")
+    return (files("emojob.pipeline.report") / name).read_text(encoding="utf-8")
 
 
 @functools.cache

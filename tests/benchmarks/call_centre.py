@@ -17,8 +17,8 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from pipeline.scorer import Prepared, Scorer
-from schemas.options import ModelOptions
+from emojob.pipeline.scorer import Prepared, Scorer
+from emojob.schemas.options import ModelOptions
 
 WINDOW = 10_000
 

@@ -21,12 +21,12 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.archive import first_texts
+from emojob.pipeline.archive import first_texts
 
 
 def begin(file: Path, cores: list[int], *options: str) -> subprocess.Popen[bytes]:
     """Start scoring a file on some of the processor's cores."""
-    command = [sys.executable, "-m", "jobs", "score", str(file), "--quiet", "--precision", "fp32", *options]
+    command = [sys.executable, "-m", "emojob", "score", str(file), "--quiet", "--precision", "fp32", *options]
     cpus = ",".join(map(str, cores))
     return subprocess.Popen(["taskset", "-c", cpus, *command], cwd=Path(__file__).parents[2])
 

@@ -20,12 +20,12 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from jobs.bench import print_figures
-from pipeline import machine, model
-from pipeline.archive import first_texts
-from pipeline.benchmark import KOBERT_SIZED, measure
-from pipeline.scorer import Scorer
-from schemas.options import ModelOptions
+from emojob.jobs.bench import print_figures
+from emojob.pipeline import machine, model
+from emojob.pipeline.archive import first_texts
+from emojob.pipeline.benchmark import KOBERT_SIZED, measure
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.options import ModelOptions
 
 _COMPARED = 20_000  # texts whose labels are compared
 _COMPARED_WITH_CPU = 2_000

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.archive import first_texts
+from emojob.pipeline.archive import first_texts
 
 
 def write_archive(texts: pa.Array, rows: int, file: Path) -> None:
@@ -38,7 +38,7 @@ def write_archive(texts: pa.Array, rows: int, file: Path) -> None:
 def score(file: Path, out: Path) -> tuple[float, int]:
     """Seconds, and peak memory in bytes, of scoring an archive."""
     begun = time.perf_counter()
-    command = [sys.executable, "-m", "jobs", "score", str(file), "-o", str(out), "--quiet"]
+    command = [sys.executable, "-m", "emojob", "score", str(file), "-o", str(out), "--quiet"]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -19,10 +19,10 @@ import click
 import duckdb
 import pyarrow.parquet as pq
 
-from pipeline import database
-from pipeline.report.figures import make_figures
-from pipeline.warehouse import Warehouse, open_warehouse
-from schemas.manifest import PartMarker
+from emojob.pipeline import database
+from emojob.pipeline.report.figures import make_figures
+from emojob.pipeline.warehouse import Warehouse, open_warehouse
+from emojob.schemas.manifest import PartMarker
 
 PART_ROWS = 250_000
 

@@ -22,14 +22,14 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from pipeline.archive import Archive, Source
-from pipeline.inputs import InputFile
-from pipeline.output import Output, Span, Standing
-from pipeline.parts import PART_ROWS, part_place
-from pipeline.shares import shares
-from pipeline.windows import BORDER_ROWS, Border
-from schemas.labels import DEFAULT_LABELS
-from schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
+from emojob.pipeline.archive import Archive, Source
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.output import Output, Span, Standing
+from emojob.pipeline.parts import PART_ROWS, part_place
+from emojob.pipeline.shares import shares
+from emojob.pipeline.windows import BORDER_ROWS, Border
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
 
 
 def sources(inputs: int, parts: int) -> list[Source]:

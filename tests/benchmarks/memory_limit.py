@@ -32,7 +32,7 @@ def main() -> None:
     try:
         limit.write_text(str(given.megabytes * 1_000_000))
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "jobs", "score", given.archive, "-o", f"{folder}/out", "--quiet"]
+            command = [sys.executable, "-m", "emojob", "score", given.archive, "-o", f"{folder}/out", "--quiet"]
             command += ["--limit", str(given.rows)] if given.rows else []
             begun = time.perf_counter()
             done = subprocess.run(

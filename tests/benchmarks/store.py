@@ -24,12 +24,12 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from pipeline.archive import first_texts
-from pipeline.places import Place, place_of, seekable
-from pipeline.run import Progress, Result, score_archive
-from pipeline.warehouse import open_warehouse
-from pipeline.workplace import ray_settings
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline.archive import first_texts
+from emojob.pipeline.places import Place, place_of, seekable
+from emojob.pipeline.run import Progress, Result, score_archive
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.pipeline.workplace import ray_settings
+from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, Seen, Store
 
 

@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     inputs = [str(PLACE / name) for name in ("first.csv", "second.jsonl")]
     how = ["--model", str(model), "--precision", "fp32", "--engine", "torch", "--quiet"]
     for out in ("out", "out.parquet"):
-        command = [sys.executable, "-m", "jobs", "score", *inputs, "-o", str(folder / out), *how]
+        command = [sys.executable, "-m", "emojob", "score", *inputs, "-o", str(folder / out), *how]
         subprocess.run([*command, "--memo", str(PLACE / "out.memo")], check=True, env={**os.environ, "PYTHONPATH": "."})
     (folder / "out/_emojob/lock").unlink()
     for name in ("first.csv", "second.jsonl", "out.memo"):

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.model import MODEL_FORMAT
-from schemas.manifest import FORMAT
+from emojob.pipeline.model import MODEL_FORMAT
+from emojob.schemas.manifest import FORMAT
 
 HERE = Path(__file__).parent
 FORMATS = sorted(int(one.name) for one in HERE.iterdir() if one.name.isdigit())

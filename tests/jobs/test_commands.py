@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from jobs.main import cli, main
-from schemas.options import ModelOptions
+from emojob.jobs.main import cli, main
+from emojob.schemas.options import ModelOptions
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def pair_model(make_model):
 def test_predict_takes_each_text_alone_and_a_dialogue_where_it_is_said(emojob, pair_model, monkeypatch):
     import io
 
-    from pipeline.scorer import Scorer
+    from emojob.pipeline.scorer import Scorer
 
     def shown(*arguments):
         code, out, _ = emojob("predict", "--model", pair_model, "--precision", "fp32", "--json", *arguments)
@@ -271,7 +271,7 @@ def test_predict_takes_each_text_alone_and_a_dialogue_where_it_is_said(emojob, p
         assert [pytest.approx(one, abs=1e-5) for one in got] == [
             one if text else [] for one, text in zip(expected, texts, strict=True)
         ]
-    monkeypatch.setattr("jobs.predict._LINES", 3)
+    monkeypatch.setattr("emojob.jobs.predict._LINES", 3)
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(texts)))
     assert shown("--dialogue")[3] == pytest.approx(behind[3], abs=1e-5)
 
@@ -324,7 +324,7 @@ def test_every_option_has_an_environment_variable(emojob, log, monkeypatch):
 
 
 def test_a_fault_of_our_own_shows_no_dialogue(emojob, monkeypatch):
-    from pipeline.scorer import Scorer
+    from emojob.pipeline.scorer import Scorer
 
     def fail(self, texts, previous=None):
         raise RuntimeError(f"while at {texts}")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.main import main
-from pipeline import page
+from emojob.jobs.main import main
+from emojob.pipeline import page
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_page_that_cannot_be_drawn_is_said_before_anything_is_scored(emojob, d
         raise AssertionError("scored")
 
     monkeypatch.setattr(page, "installed", lambda module: module != "altair")
-    monkeypatch.setattr("training.measurement.measure", fail)
+    monkeypatch.setattr("emojob.training.measurement.measure", fail)
     code, _, err = emojob("--data", data, "--html", tmp_path / "page.html")
     assert code == 2
     assert "emojob[report]" in one_line(err)
@@ -152,7 +152,7 @@ def test_a_label_that_steers_a_terminal_is_shown_harmless(tmp_path, make_model, 
 
 
 def test_a_reader_that_leaves_early_is_no_error(tiny_model, data):
-    command = [sys.executable, "-m", "jobs", "evaluate", "--data", str(data), "--model", str(tiny_model)]
+    command = [sys.executable, "-m", "emojob", "evaluate", "--data", str(data), "--model", str(tiny_model)]
     root = Path(__file__).parent.parent.parent
     read, write = os.pipe()
     os.close(read)

@@ -123,7 +123,7 @@ def test_what_is_wrong_is_one_line_and_code_2(emojob, place):
 
 def test_a_night_that_is_killed_goes_on_and_comes_to_the_same(place, tmp_path_factory, tiny_model):
     def night(folder, seconds: float | None = None) -> int:
-        command = [sys.executable, "-m", "jobs", "nightly", str(folder / "n.toml"), "--date", "2026-11-04", "--quiet"]
+        command = [sys.executable, "-m", "emojob", "nightly", str(folder / "n.toml"), "--date", "2026-11-04", "--quiet"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         if seconds is not None:
             time.sleep(seconds)

@@ -80,7 +80,7 @@ def test_a_mistake_ends_in_one_line_and_writes_nothing(emojob, labelled, tmp_pat
 
 def test_choosing_loads_no_model(labelled, tmp_path):
     code = (
-        "import sys\nfrom jobs.main import main\n"
+        "import sys\nfrom emojob.jobs.main import main\n"
         f"try:\n    main(['sample', {str(labelled)!r}, '--uncertain', '2', '-o', {str(tmp_path / 'todo.csv')!r}])\n"
         "except SystemExit as ended:\n    assert not ended.code\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"

@@ -13,10 +13,10 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.cells import cell_len
 
-from jobs.main import main
-from jobs.prompt import Names, _command, complete, converse
-from pipeline.query import open_session
-from pipeline.warehouse import open_warehouse
+from emojob.jobs.main import main
+from emojob.jobs.prompt import Names, _command, complete, converse
+from emojob.pipeline.query import open_session
+from emojob.pipeline.warehouse import open_warehouse
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 

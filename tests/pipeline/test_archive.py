@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.archive import Archive, Reject, Window, open_archive, windows
-from pipeline.columns import common_type
-from pipeline.inputs import find_inputs
-from pipeline.windows import cut
-from schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline.archive import Archive, Reject, Window, open_archive, windows
+from emojob.pipeline.columns import common_type
+from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.windows import cut
+from emojob.schemas.errors import ArchiveError, ColumnError
 
 
 def opened(*paths: Path, column: str | None = None) -> Archive:

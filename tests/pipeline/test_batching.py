@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.batching import Layout, pack, token_batches
-from pipeline.encoded import Encoded
+from emojob.pipeline.batching import Layout, pack, token_batches
+from emojob.pipeline.encoded import Encoded
 
 
 def encoded(lengths: list[int]) -> Encoded:

@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pipeline import benchmark, ceiling, peers
-from pipeline.benchmark import KOBERT_SIZED, measure, write_kobert_sized
-from pipeline.bert import BertShape
-from pipeline.samples import sample_archive, sample_texts
-from pipeline.scorer import Scorer
-from schemas.errors import OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import benchmark, ceiling, peers
+from emojob.pipeline.benchmark import KOBERT_SIZED, measure, write_kobert_sized
+from emojob.pipeline.bert import BertShape
+from emojob.pipeline.samples import sample_archive, sample_texts
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import delimited, encoding, jsonl, parquet
-from pipeline.archive import Source, look_at, open_archive, windows
-from pipeline.inputs import find_inputs
+from emojob.pipeline import delimited, encoding, jsonl, parquet
+from emojob.pipeline.archive import Source, look_at, open_archive, windows
+from emojob.pipeline.inputs import find_inputs
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cgroup, machine
+from emojob.pipeline import cgroup, machine
 
 
 @pytest.fixture

@@ -20,15 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import crew
-from pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
-from pipeline.nightly.night import run_night
-from pipeline.places import Place, place_of, seekable
-from pipeline.run import Progress, score_archive
-from pipeline.samples import sample_texts
-from pipeline.warehouse import open_warehouse
-from schemas.errors import ArchiveError, OptionError, WorkerError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import crew
+from emojob.pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
+from emojob.pipeline.nightly.night import run_night
+from emojob.pipeline.places import Place, place_of, seekable
+from emojob.pipeline.run import Progress, score_archive
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import ArchiveError, OptionError, WorkerError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, at_random
 
 ROWS = 130_000  # some four shares
@@ -207,8 +207,8 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, 
 _ALONE = """
 import sys
 from pathlib import Path
-from pipeline.run import score_archive
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline.run import score_archive
+from emojob.schemas.options import ModelOptions, ScoreOptions
 options = ScoreOptions(ray_address=sys.argv[4])
 model = ModelOptions(model=sys.argv[3], precision="fp32", engine="ray")
 score_archive([sys.argv[1]], Path(sys.argv[2]), options, model, lambda progress: print(progress.rows_done, flush=True))
@@ -259,7 +259,17 @@ def test_what_a_cluster_has_not_is_told(nodes, archive, model, tmp_path):
 
 
 def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, archive, model, alone, tmp_path):
-    command = [sys.executable, "-m", "jobs", "score", str(archive), "-o", str(tmp_path / "out"), "--log-format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "emojob",
+        "score",
+        str(archive),
+        "-o",
+        str(tmp_path / "out"),
+        "--log-format",
+        "json",
+    ]
     command += ["--engine", "ray", "--ray-address", nodes.cluster.address]
     command += ["--model", str(model.model), "--precision", "fp32"]
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

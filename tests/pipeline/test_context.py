@@ -16,22 +16,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
-from pipeline import chunks, context, parts
-from pipeline.archive import open_archive, windows
-from pipeline.benchmark import measure
-from pipeline.context import Conversations, consecutive, conversations_before, in_context
-from pipeline.destination import score_to
-from pipeline.inputs import find_inputs
-from pipeline.plan import plan_archive
-from pipeline.run import score_archive
-from pipeline.samples import sample_texts
-from pipeline.scorer import Scorer
-from pipeline.stages import Stages
-from pipeline.tokenizer import KoBertTokenizer
-from pipeline.windows import Reject, Window
-from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
-from schemas.errors import ColumnError, Interrupted, ModelError, OptionError, OutputError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import chunks, context, parts
+from emojob.pipeline.archive import open_archive, windows
+from emojob.pipeline.benchmark import measure
+from emojob.pipeline.context import Conversations, consecutive, conversations_before, in_context
+from emojob.pipeline.destination import score_to
+from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.plan import plan_archive
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.stages import Stages
+from emojob.pipeline.tokenizer import KoBertTokenizer
+from emojob.pipeline.windows import Reject, Window
+from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
+from emojob.schemas.errors import ColumnError, Interrupted, ModelError, OptionError, OutputError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 TEXTS = sample_texts()[:200]
 _BLANK = [None, "", "  \u3000\t", "\u200b"]

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.database import AGGREGATES, aggregate, open_database, rows_of, store
-from pipeline.warehouse import open_warehouse
-from schemas.errors import ArchiveError, ColumnError, OptionError
-from schemas.labels import DEFAULT_LABELS
+from emojob.pipeline.database import AGGREGATES, aggregate, open_database, rows_of, store
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import said, table_of, write_archive, write_part, write_run
 
 BAD = {"분노", "불안", "슬픔", "우울"}

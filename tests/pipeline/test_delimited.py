@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import delimited, encoding
-from pipeline.archive import Reject, Window, open_archive, windows
-from pipeline.inputs import InputFile, find_inputs
-from pipeline.records import Dialect, split_records
-from schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline import delimited, encoding
+from emojob.pipeline.archive import Reject, Window, open_archive, windows
+from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.records import Dialect, split_records
+from emojob.schemas.errors import ArchiveError, ColumnError
 
 Rows = list[list[str]]
 

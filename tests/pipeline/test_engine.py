@@ -2,11 +2,11 @@
 
 import pytest
 
-from pipeline import machine
-from pipeline.engine import choices
-from pipeline.machine import Machine
-from schemas.errors import OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import machine
+from emojob.pipeline.engine import choices
+from emojob.pipeline.machine import Machine
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions
 
 EVERYTHING = ("openvino", "nncf")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.inputs import InputFile, find_inputs
-from schemas.errors import ArchiveError, InputError
+from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.schemas.errors import ArchiveError, InputError
 
 
 def put(root: Path, *names: str) -> None:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import encoding, jsonl
-from pipeline.archive import Archive, Window, open_archive, windows
-from pipeline.inputs import find_inputs
-from schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline import encoding, jsonl
+from emojob.pipeline.archive import Archive, Window, open_archive, windows
+from emojob.pipeline.inputs import find_inputs
+from emojob.schemas.errors import ArchiveError, ColumnError
 
 
 def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Archive:

@@ -13,14 +13,14 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
-from pipeline import chunks, memo_file
-from pipeline.memo import Memo
-from pipeline.memo_file import find, keep, recall
-from pipeline.run import score_archive
-from pipeline.samples import sample_texts
-from pipeline.stages import Stages
-from schemas.errors import Interrupted, OptionError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import chunks, memo_file
+from emojob.pipeline.memo import Memo
+from emojob.pipeline.memo_file import find, keep, recall
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.stages import Stages
+from emojob.schemas.errors import Interrupted, OptionError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 OF = {"fingerprint": "f", "precision": "fp32"}
 

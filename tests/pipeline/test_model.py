@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline import model
-from pipeline.bert import from_hf, to_hf
-from schemas.errors import ModelError
-from schemas.labels import DEFAULT_LABELS
+from emojob.pipeline import model
+from emojob.pipeline.bert import from_hf, to_hf
+from emojob.schemas.errors import ModelError
+from emojob.schemas.labels import DEFAULT_LABELS
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -6,14 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from pipeline import model, model_cache, quantization
-from pipeline.batching import Layout, pack, token_batches
-from pipeline.engine import Choice
-from pipeline.openvino_engine import OpenVinoEngine
-from pipeline.samples import sample_texts
-from pipeline.scorer import Scorer
-from schemas.errors import OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import model, model_cache, quantization
+from emojob.pipeline.batching import Layout, pack, token_batches
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.openvino_engine import OpenVinoEngine
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions
 
 TEXTS = list(dict.fromkeys(sample_texts()))[:200]
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import parquet
-from pipeline import windows as windows_module
-from pipeline.archive import Archive, open_archive, windows
-from pipeline.inputs import find_inputs
-from schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline import parquet
+from emojob.pipeline import windows as windows_module
+from emojob.pipeline.archive import Archive, open_archive, windows
+from emojob.pipeline.inputs import find_inputs
+from emojob.schemas.errors import ArchiveError, ColumnError
 
 
 def opened(path: Path, column: str | None = None) -> Archive:

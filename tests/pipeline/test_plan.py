@@ -4,15 +4,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import plan
-from pipeline.destination import score_to
-from pipeline.plan import plan_archive
-from pipeline.run import score_archive
-from pipeline.samples import sample_texts
-from pipeline.scorer import Scorer
-from pipeline.speed import tokens_per_second
-from schemas.errors import InputError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import plan
+from emojob.pipeline.destination import score_to
+from emojob.pipeline.plan import plan_archive
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.speed import tokens_per_second
+from emojob.schemas.errors import InputError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 
 @pytest.fixture(autouse=True)

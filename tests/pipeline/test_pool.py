@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import chunks, parts, pool, workplace
-from pipeline.engine import Choice
-from pipeline.pool import processes_for
-from pipeline.run import score_archive
-from pipeline.samples import sample_texts
-from pipeline.scorer import Scorer
-from pipeline.stages import Stages
-from schemas.errors import Interrupted, ModelError, WorkerError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import chunks, parts, pool, workplace
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.pool import processes_for
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.stages import Stages
+from emojob.schemas.errors import Interrupted, ModelError, WorkerError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 
 @pytest.fixture
@@ -179,9 +179,9 @@ def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, 
 
 _ALONE = """
 import sys
-from pipeline import chunks, workplace
-from pipeline.run import score_archive
-from schemas.options import ModelOptions
+from emojob.pipeline import chunks, workplace
+from emojob.pipeline.run import score_archive
+from emojob.schemas.options import ModelOptions
 workplace.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 20
 if __name__ == "__main__":
@@ -193,11 +193,11 @@ if __name__ == "__main__":
 
 _INTERRUPTED = """
 import signal, sys
-from pipeline import chunks, workplace
-from pipeline.run import score_archive
-from pipeline.stages import Stages
-from schemas.errors import Interrupted
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import chunks, workplace
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.stages import Stages
+from emojob.schemas.errors import Interrupted
+from emojob.schemas.options import ModelOptions, ScoreOptions
 workplace.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 1
 if __name__ == "__main__":

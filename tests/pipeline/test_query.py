@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.tables import print_table
-from pipeline.answers import format_of, write, write_file
-from pipeline.database import AGGREGATES
-from pipeline.query import open_session
-from pipeline.warehouse import open_warehouse
-from schemas.errors import OptionError
-from schemas.sheet import FORMULA_PATTERN, inert
+from emojob.jobs.tables import print_table
+from emojob.pipeline.answers import format_of, write, write_file
+from emojob.pipeline.database import AGGREGATES
+from emojob.pipeline.query import open_session
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import OptionError
+from emojob.schemas.sheet import FORMULA_PATTERN, inert
 from tests.archives import said, write_archive
 
 ROWS = [said("기쁨", 0.9, "좋아요", room="a"), said("분노", 0.8, "=1+1", room="b"), said(None, room="b")]

@@ -15,15 +15,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import chunks, parts
-from pipeline.destination import score_to
-from pipeline.query import open_session
-from pipeline.run import score_archive
-from pipeline.samples import sample_texts
-from pipeline.stages import Stages
-from pipeline.warehouse import open_warehouse
-from schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.pipeline import chunks, parts
+from emojob.pipeline.destination import score_to
+from emojob.pipeline.query import open_session
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.stages import Stages
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 LABELLED = [
     "emotion",
@@ -469,8 +469,8 @@ def test_an_engine_that_is_here_no_more_does_not_keep_a_run_from_going_on(archiv
 
 CHILD = """
 import os, random, signal, sys
-from pipeline import atomic, chunks, parts
-from jobs.main import main
+from emojob.pipeline import atomic, chunks, parts
+from emojob.jobs.main import main
 
 parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 500, 100, 100, 100
 moment, number = int(sys.argv.pop(1)), int(sys.argv.pop(1))

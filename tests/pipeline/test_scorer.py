@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
-from pipeline import scorer as module
-from pipeline.samples import sample_texts
-from pipeline.scorer import Scorer
-from pipeline.stages import Stopped
-from schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
-from schemas.errors import ModelError, OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import scorer as module
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.stages import Stopped
+from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
+from emojob.schemas.errors import ModelError, OptionError
+from emojob.schemas.options import ModelOptions
 
 TEXTS = sample_texts()[:300]
 

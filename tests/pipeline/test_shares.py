@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import shares as module
-from pipeline.archive import Archive, Source
-from pipeline.inputs import InputFile
-from pipeline.output import Span, Standing
-from pipeline.shares import shares, undivided
-from pipeline.windows import Border
-from schemas.manifest import Counts
+from emojob.pipeline import shares as module
+from emojob.pipeline.archive import Archive, Source
+from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.output import Span, Standing
+from emojob.pipeline.shares import shares, undivided
+from emojob.pipeline.windows import Border
+from emojob.schemas.manifest import Counts
 
 
 def source(name: str, rows: int, borders: list[int]) -> Source:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sheet import check_place, write_sheet
-from pipeline.uncertain import Utterance
-from schemas.errors import OptionError, StorageError
-from schemas.sheet import SHEET_COLUMNS, restored
+from emojob.pipeline.sheet import check_place, write_sheet
+from emojob.pipeline.uncertain import Utterance
+from emojob.schemas.errors import OptionError, StorageError
+from emojob.schemas.sheet import SHEET_COLUMNS, restored
 
 
 def utterance(text: str, **values: object) -> Utterance:

@@ -19,21 +19,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.main import main
-from pipeline import lease, transfer
-from pipeline import store as stores
-from pipeline.destination import score_to
-from pipeline.forgetting import forget
-from pipeline.inputs import find_inputs
-from pipeline.output import Output, hold
-from pipeline.places import Place, place_of, seekable
-from pipeline.query import open_session
-from pipeline.run import score_archive
-from pipeline.samples import sample_texts
-from pipeline.store import StorePath
-from pipeline.warehouse import open_warehouse
-from schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.jobs.main import main
+from emojob.pipeline import lease, transfer
+from emojob.pipeline import store as stores
+from emojob.pipeline.destination import score_to
+from emojob.pipeline.forgetting import forget
+from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.output import Output, hold
+from emojob.pipeline.places import Place, place_of, seekable
+from emojob.pipeline.query import open_session
+from emojob.pipeline.run import score_archive
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.store import StorePath
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import at_random
 
 ROWS = 4_000
@@ -190,7 +190,7 @@ def test_one_file_can_be_written_to_a_store(bucket, rows, model, local, store):
 
 
 def test_a_kill_behind_the_one_file_leaves_nothing_to_do(bucket, rows, model, monkeypatch):
-    from pipeline import destination
+    from emojob.pipeline import destination
 
     log = put(bucket / "log.parquet", rows)
     command = to_file(log, bucket / "labelled.parquet", model)
@@ -235,7 +235,7 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
     table = rows.append_column("ballast", pa.array([os.urandom(500) for _ in range(ROWS)]))
     log = put(bucket / "log.parquet", table)
     whole = log.stat().st_size
-    from pipeline.archive import open_archive, windows
+    from emojob.pipeline.archive import open_archive, windows
 
     archive = open_archive(find_inputs([str(log)]))
     begun = len(store.seen)
@@ -275,7 +275,7 @@ def test_bytes_are_read_from_anywhere(bucket):
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, model):
-    from pipeline.archive import open_archive, windows
+    from emojob.pipeline.archive import open_archive, windows
 
     log = put(bucket / "log.parquet", rows)
     archive = open_archive(find_inputs([str(log)]))
@@ -294,9 +294,9 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, m
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of a thousand rows."""
-    monkeypatch.setattr("pipeline.parts.PART_ROWS", 1_000)
+    monkeypatch.setattr("emojob.pipeline.parts.PART_ROWS", 1_000)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
-        monkeypatch.setattr(f"pipeline.chunks.{name}", 500)
+        monkeypatch.setattr(f"emojob.pipeline.chunks.{name}", 500)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -361,8 +361,8 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     log = put(bucket / "log.parquet", rows)
     child = (
         "import os, sys\n"
-        "from pipeline import chunks, parts, store, transfer\n"
-        "from jobs.main import main\n"
+        "from emojob.pipeline import chunks, parts, store, transfer\n"
+        "from emojob.jobs.main import main\n"
         "parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 1000, 500, 500, 500\n"
         "left = [int(sys.argv.pop(1))]\n"
         "def dying(function):\n"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import encoded
-from pipeline import tokenizer as module
-from pipeline.tokenizer import KoBertTokenizer, clean
+from emojob.pipeline import encoded
+from emojob.pipeline import tokenizer as module
+from emojob.pipeline.tokenizer import KoBertTokenizer, clean
 
 GOLDEN = Path(__file__).parent / "golden"
 ONE = KoBertTokenizer(GOLDEN / "spiece.model", threads=1)

@@ -5,11 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline import bert, model
-from pipeline.batching import pack, token_batches
-from pipeline.engine import Choice
-from pipeline.samples import sample_texts
-from pipeline.torch_engine import TorchEngine, _attends_at_once
+from emojob.pipeline import bert, model
+from emojob.pipeline.batching import pack, token_batches
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.torch_engine import TorchEngine, _attends_at_once
 
 TEXTS = list(dict.fromkeys(sample_texts()))[:150]
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from pipeline import machine, model, trial
-from pipeline.engine import Choice
-from pipeline.machine import Machine
-from schemas.errors import OptionError
-from schemas.options import ModelOptions
+from emojob.pipeline import machine, model, trial
+from emojob.pipeline.engine import Choice
+from emojob.pipeline.machine import Machine
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions
 
 OPENVINO = Choice("openvino", "cpu", "bf16", "a reason")
 TORCH = Choice("torch", "cpu", "bf16", "a reason")
@@ -120,7 +120,7 @@ def test_a_model_of_few_positions_is_measured_within_them(make_model, monkeypatc
 
 @pytest.mark.measured
 def test_int8_that_changes_too_many_labels_has_no_rate(tiny_model, monkeypatch):
-    from pipeline import quantization
+    from emojob.pipeline import quantization
 
     monkeypatch.setattr(quantization, "_changed", lambda *given: 0.5)
     monkeypatch.setattr(trial, "_SECONDS", 0.02)

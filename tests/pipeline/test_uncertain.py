@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import margins, warehouse
-from pipeline.uncertain import choose
-from pipeline.warehouse import open_warehouse
-from schemas.errors import ArchiveError, OptionError, OutputError
+from emojob.pipeline import margins, warehouse
+from emojob.pipeline.uncertain import choose
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import ArchiveError, OptionError, OutputError
 from tests.archives import LABELS, row, table_of, write_part, write_run
 
 WORDS = [

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
-from pipeline import model
-from pipeline.model_files import read_tokenizer
-from pipeline.scorer import Scorer
-from pipeline.wordpiece import WordPieceTokenizer
-from schemas.errors import ModelError
+from emojob.pipeline import model
+from emojob.pipeline.model_files import read_tokenizer
+from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.wordpiece import WordPieceTokenizer
+from emojob.schemas.errors import ModelError
 
 TEXTS = [
     "오늘은 정말 기뻤어",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
+from emojob.schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
 
 
 def counts(scored: int, bin_: int) -> Counts:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.errors import OptionError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.sheet import SHEET_COLUMNS, inert, is_sheet, restored
+from emojob.schemas.sheet import SHEET_COLUMNS, inert, is_sheet, restored
 
 # beginnings and letters that matter here, far more often than chance would bring them
 TEXTS = st.text(st.sampled_from("'=+-@＝＠ \t\r\n\ufeff\u200b0123년월일e가네,\"") | st.characters())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["pipeline", "schemas", "training"]):
+with atheris.instrument_imports(include=["emojob"]):
     from tests.torture.targets import SEEDS, TARGETS
 
 

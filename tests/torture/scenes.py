@@ -19,9 +19,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.output import Output
-from pipeline.samples import sample_texts
-from pipeline.warehouse import open_warehouse
+from emojob.pipeline.output import Output
+from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.warehouse import open_warehouse
 from tests.torture.faults import Done, Faults
 
 ROWS = 400
@@ -135,7 +135,7 @@ def rows(place: Path) -> list[dict[str, Any]]:
 
 def visible_rows(place: Path) -> list[dict[str, Any]]:
     """The rows that a reader of an archive sees now; none where it is refused."""
-    from schemas.errors import OutputError
+    from emojob.schemas.errors import OutputError
 
     try:
         open_warehouse(place)
@@ -234,7 +234,7 @@ def _annotated(stage: Stage, folder: Path) -> None:
     pairs = [(label, f"{opening} {word}") for label, word in words for opening in _OPENINGS]
     with (folder / "annotated.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("label", "text"), *pairs])
-    from training.train_recipe import RECIPES
+    from emojob.training.train_recipe import RECIPES
 
     recipe = (RECIPES / "seed.toml").read_text(encoding="utf-8")
     recipe = recipe.replace("epochs = 50", "epochs = 4").replace("batch = 64", "batch = 16")

@@ -9,14 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.archive import open_archive, windows
-from pipeline.encoded import Tokenizer
-from pipeline.inputs import find_inputs
-from pipeline.model_files import read_tokenizer
-from pipeline.nightly.config import read_config
-from pipeline.pii.masking import mask_texts
-from schemas.errors import EmojobError
-from training.mapping import read_label_map
+from emojob.pipeline.archive import open_archive, windows
+from emojob.pipeline.encoded import Tokenizer
+from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.model_files import read_tokenizer
+from emojob.pipeline.nightly.config import read_config
+from emojob.pipeline.pii.masking import mask_texts
+from emojob.schemas.errors import EmojobError
+from emojob.training.mapping import read_label_map
 
 GOLDEN = Path(__file__).parent.parent / "pipeline" / "golden"
 KINDS = ("csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet")

@@ -32,7 +32,7 @@ def traced(command: list[str], work, log) -> list[Call]:
     what = "trace=write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat"
     environment = {**os.environ, "EMOJOB_ENGINE": "torch"}
     done = subprocess.run(
-        ["strace", "-f", "-y", "-s", "0", "-o", log, "-e", what, sys.executable, "-m", "jobs", *command],
+        ["strace", "-f", "-y", "-s", "0", "-o", log, "-e", what, sys.executable, "-m", "emojob", *command],
         cwd=work, env={**environment, "PYTHONPATH": str(Path.cwd())}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

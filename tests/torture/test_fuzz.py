@@ -25,13 +25,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.main import cli, main
-from pipeline import encoding
-from pipeline.archive import open_archive, windows
-from pipeline.inputs import find_inputs
-from pipeline.model_files import find_folder, read_tokenizer
-from schemas.columns import RAW_CHARACTERS
-from schemas.errors import EmojobError
+from emojob.jobs.main import cli, main
+from emojob.pipeline import encoding
+from emojob.pipeline.archive import open_archive, windows
+from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.model_files import find_folder, read_tokenizer
+from emojob.schemas.columns import RAW_CHARACTERS
+from emojob.schemas.errors import EmojobError
 from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.targets import TARGETS, in_one_line

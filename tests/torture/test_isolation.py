@@ -46,7 +46,7 @@ def test_no_command_needs_or_asks_for_a_network(tmp_path, tiny_model):
         ("sample", "out", "--uncertain", "3", "-o", "sheet.csv"),
     )  # fmt: skip
     for args in commands if WHOLE else commands[:3]:
-        command = ["unshare", "-rn", *tracer, sys.executable, "-m", "jobs", *args]
+        command = ["unshare", "-rn", *tracer, sys.executable, "-m", "emojob", *args]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (args, done.stderr)
         if tracer:

@@ -25,7 +25,7 @@ FILES = 100_000 if WHOLE else 60
 
 def run(folder: Path, model: Path, *args: str, seconds: float = 300) -> tuple[int, str, float]:
     """Run a command in a process of its own: (exit code, standard error, the most MB that it took)."""
-    command = [sys.executable, "-m", "jobs", *args, "--model", str(model), "--precision", "fp32"]
+    command = [sys.executable, "-m", "emojob", *args, "--model", str(model), "--precision", "fp32"]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "EMOJOB_ENGINE": "torch"}
     with (folder / "err").open("w+", encoding="utf-8") as err:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=err)

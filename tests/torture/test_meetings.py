@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.main import main
-from pipeline import chunks, parts
-from pipeline.run import score_archive
-from schemas.errors import ArchiveError
-from schemas.options import ModelOptions, ScoreOptions
+from emojob.jobs.main import main
+from emojob.pipeline import chunks, parts
+from emojob.pipeline.run import score_archive
+from emojob.schemas.errors import ArchiveError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import KILL
 from tests.torture.scenes import SCENES, look, rows

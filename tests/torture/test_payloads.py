@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pyte
 import pytest
 
-from pipeline.report.figures import ReportOptions, make_figures
-from pipeline.report.page import write_report
-from pipeline.warehouse import open_warehouse
+from emojob.pipeline.report.figures import ReportOptions, make_figures
+from emojob.pipeline.report.page import write_report
+from emojob.pipeline.warehouse import open_warehouse
 from tests.archives import said, write_archive
 from tests.payloads import ALL, LINES, NAMES, SHEET, TERMINAL
 from tests.pipeline.report.conftest import browser, chromium  # noqa: F401 - fixtures
@@ -60,7 +60,7 @@ def in_terminal(cwd: Path, model: Path, *args: object) -> str:
     mine, its = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160", "EMOJOB_MODEL": str(model)}
     environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), "EMOJOB_ENGINE": "torch"}
-    command = [sys.executable, "-m", "jobs", *map(str, args)]
+    command = [sys.executable, "-m", "emojob", *map(str, args)]
     process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=its, stderr=its)
     os.close(its)
     written = b""

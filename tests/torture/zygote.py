@@ -19,11 +19,11 @@ def serve() -> None:
     import torch  # noqa: F401
     import transformers.trainer  # noqa: F401
 
-    import jobs.main
-    import training.train  # noqa: F401
-    from pipeline import page
+    import emojob.jobs.main
+    import emojob.training.train
+    from emojob.pipeline import page
 
-    script = _elsewhere("from pipeline.page import _libraries; print(_libraries())")
+    script = _elsewhere("from emojob.pipeline.page import _libraries; print(_libraries())")
     page._libraries = lambda: script  # type: ignore[assignment]
     faults = ctypes.CDLL(None)
     for line in sys.stdin:
@@ -31,7 +31,7 @@ def serve() -> None:
         mine, childs = os.pipe()
         child = os.fork()
         if not child:
-            _run(asked, faults, childs, jobs.main.main)
+            _run(asked, faults, childs, emojob.jobs.main.main)
         os.close(childs)
         with os.fdopen(mine) as pipe:
             told = pipe.read()

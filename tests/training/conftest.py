@@ -15,13 +15,13 @@ import tokenizers
 import torch
 import transformers
 
-from pipeline.bert import BertShape
-from pipeline.tokenizer import KoBertTokenizer
-from schemas.labels import DEFAULT_LABELS
-from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
-from training.default_model import FILES
-from training.recipe import Phase, read_recipe
-from training.train_recipe import TrainRecipe, read_train_recipe
+from emojob.pipeline.bert import BertShape
+from emojob.pipeline.tokenizer import KoBertTokenizer
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
+from emojob.training.default_model import FILES
+from emojob.training.recipe import Phase, read_recipe
+from emojob.training.train_recipe import TrainRecipe, read_train_recipe
 
 # Each class has words of its own, so that whoever learns anything tells them apart.
 WORDS = {

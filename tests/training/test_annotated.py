@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import ArchiveError
-from schemas.labels import DEFAULT_LABELS
-from training.annotated import annotate, in_order, same_text
-from training.corpus import Corpus, CorpusFile
-from training.mapping import LabelNames, read_label_map
+from emojob.schemas.errors import ArchiveError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.annotated import annotate, in_order, same_text
+from emojob.training.corpus import Corpus, CorpusFile
+from emojob.training.mapping import LabelNames, read_label_map
 
 
 def corpus(*rows: tuple, kind: str = "table") -> Corpus:

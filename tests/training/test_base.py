@@ -16,12 +16,12 @@ from transformers import (
     RobertaModel,
 )
 
-from pipeline import model
-from pipeline.scorer import Scorer
-from schemas.errors import ModelError
-from schemas.options import ModelOptions
-from training.base import load_base
-from training.train import TrainOptions, train_model
+from emojob.pipeline import model
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.errors import ModelError
+from emojob.schemas.options import ModelOptions
+from emojob.training.base import load_base
+from emojob.training.train import TrainOptions, train_model
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 KINDS = {

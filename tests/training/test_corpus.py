@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas import sheet
-from schemas.errors import ArchiveError, ColumnError, OptionError
-from training.corpus import CorpusOptions, read_corpus
+from emojob.schemas import sheet
+from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
+from emojob.training.corpus import CorpusOptions, read_corpus
 
 PREVIOUS = CorpusOptions(context="previous")
 

@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from schemas.errors import ArchiveError, ModelError, OptionError
-from schemas.labels import DEFAULT_LABELS
-from training.default_model import FILES, labelled_examples, learnt_from, make_default_model, read_corpora
+from emojob.schemas.errors import ArchiveError, ModelError, OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.default_model import FILES, labelled_examples, learnt_from, make_default_model, read_corpora
 
 
 @pytest.fixture(scope="module")

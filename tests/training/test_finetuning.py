@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.bert import Classifier
-from schemas.labels import DEFAULT_LABELS
-from training.finetuning import (
+from emojob.pipeline.bert import Classifier
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.finetuning import (
     Examples,
     _decayed_and_not,
     _rows_of_epoch,

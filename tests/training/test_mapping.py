@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from schemas.errors import OptionError
-from schemas.labels import DEFAULT_LABELS
-from training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
-from training.mapping import LabelMap, LabelNames, counted, label_names, read_label_map
-from training.recipe import read_recipe
+from emojob.schemas.errors import OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
+from emojob.training.mapping import LabelMap, LabelNames, counted, label_names, read_label_map
+from emojob.training.recipe import read_recipe
 
 NAMES = LabelNames("small", {"a": ("p", "q"), "b": ("r", "s", "t")}, ("u",))
 SMALL = LabelMap.from_names(NAMES, "pqrstu", ("a", "b"))

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from pipeline.scorer import Scorer
-from schemas.errors import ArchiveError, ModelError
-from schemas.labels import DEFAULT_LABELS
-from schemas.options import ModelOptions
-from training.corpus import CorpusOptions
-from training.evaluation import evaluate
-from training.measurement import measure
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.errors import ArchiveError, ModelError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.options import ModelOptions
+from emojob.training.corpus import CorpusOptions
+from emojob.training.evaluation import evaluate
+from emojob.training.measurement import measure
 
 TEXTS = [
     f"{when} {what}"
@@ -136,7 +136,7 @@ def test_a_model_that_reads_the_previous_utterance_is_given_it(tmp_path, tiny_mo
 
 def test_texts_scored_in_pieces_are_those_scored_at_once(data, tiny_model, monkeypatch):
     whole = measure([data], CorpusOptions(), None, on(tiny_model)).model.evaluation
-    monkeypatch.setattr("training.measurement._AT_A_TIME", 3)
+    monkeypatch.setattr("emojob.training.measurement._AT_A_TIME", 3)
     reports = []
     pieces = measure(
         [data], CorpusOptions(), None, on(tiny_model), report=lambda done, texts: reports.append((done, texts))

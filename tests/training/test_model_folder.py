@@ -8,15 +8,15 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pipeline import model as models
-from pipeline.bert import BertShape, Classifier
-from pipeline.encoded import SPECIAL_TOKENS
-from pipeline.stock_tokenizer import stock_tokenizer
-from pipeline.tokenizer import KoBertTokenizer
-from schemas.labels import DEFAULT_LABELS
-from training.default_model import stored
-from training.finetuning import predict
-from training.model_folder import Trained, write_model_folder
+from emojob.pipeline import model as models
+from emojob.pipeline.bert import BertShape, Classifier
+from emojob.pipeline.encoded import SPECIAL_TOKENS
+from emojob.pipeline.stock_tokenizer import stock_tokenizer
+from emojob.pipeline.tokenizer import KoBertTokenizer
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.default_model import stored
+from emojob.training.finetuning import predict
+from emojob.training.model_folder import Trained, write_model_folder
 
 TEXTS = [
     "오늘은 정말 기뻤어",

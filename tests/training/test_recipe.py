@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from schemas.errors import OptionError
-from training.recipe import CORPORA, DEFAULT_RECIPE, Phase, read_recipe
+from emojob.schemas.errors import OptionError
+from emojob.training.recipe import CORPORA, DEFAULT_RECIPE, Phase, read_recipe
 
 
 @pytest.fixture

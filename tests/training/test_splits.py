@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.errors import OptionError
-from training.annotated import Annotated, AnnotatedCounts, same_text
-from training.splits import Split, split
+from emojob.schemas.errors import OptionError
+from emojob.training.annotated import Annotated, AnnotatedCounts, same_text
+from emojob.training.splits import Split, split
 
 
 def annotated(labels: list[int], texts: list[str] | None = None, conversations: list[str | None] | None = None):

@@ -9,12 +9,12 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from pipeline.bert import Classifier
-from schemas.errors import ModelError
-from schemas.labels import DEFAULT_LABELS
-from training.calibration import softmax
-from training.finetuning import Examples, predict
-from training.teacher import load_teacher, teachers_opinion, with_opinion
+from emojob.pipeline.bert import Classifier
+from emojob.schemas.errors import ModelError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.calibration import softmax
+from emojob.training.finetuning import Examples, predict
+from emojob.training.teacher import load_teacher, teachers_opinion, with_opinion
 
 SIX = len(DEFAULT_LABELS)
 

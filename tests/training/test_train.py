@@ -15,18 +15,26 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pipeline.encoded import Encoded
-from pipeline.lock import lock
-from pipeline.scorer import Scorer
-from schemas.errors import ArchiveError, BusyError, Interrupted, ModelError, OptionError, OutputError, StorageError
-from schemas.labels import DEFAULT_LABELS
-from schemas.options import ModelOptions
-from training import trainer
-from training.corpus import CorpusOptions
-from training.finished import calibrate
-from training.run import Part, Stop, Watch
-from training.train import TrainOptions, train_model
-from training.train_recipe import TrainRecipe
+from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.lock import lock
+from emojob.pipeline.scorer import Scorer
+from emojob.schemas.errors import (
+    ArchiveError,
+    BusyError,
+    Interrupted,
+    ModelError,
+    OptionError,
+    OutputError,
+    StorageError,
+)
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.options import ModelOptions
+from emojob.training import trainer
+from emojob.training.corpus import CorpusOptions
+from emojob.training.finished import calibrate
+from emojob.training.run import Part, Stop, Watch
+from emojob.training.train import TrainOptions, train_model
+from emojob.training.train_recipe import TrainRecipe
 
 
 @pytest.fixture
@@ -153,7 +161,7 @@ class TestTheSameAgain:
         script = tmp_path / "run.py"
         script.write_text(
             "import pickle, sys, torch\n"
-            "from training import trainer, train\n"
+            "from emojob.training import trainer, train\n"
             "torch.set_num_threads(1)\n"
             "trainer.CHECKPOINT_SECONDS = 0.0\n"
             "options, recipe = pickle.load(open(sys.argv[1], 'rb'))\n"
@@ -242,7 +250,7 @@ class TestTheSameAgain:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("training.finished.write_json", full)
+            patch.setattr("emojob.training.finished.write_json", full)
             with pytest.raises(StorageError, match=r"cannot write into -o .*model \(No space left on device\)"):
                 train_model(options, train_recipe)
         train_model(options, train_recipe)
@@ -261,7 +269,7 @@ class TestTheSameAgain:
         def full(*given):
             raise error
 
-        monkeypatch.setattr("training.checkpoints.finish", full)
+        monkeypatch.setattr("emojob.training.checkpoints.finish", full)
         with pytest.raises(StorageError, match="make room or give the right to write, then the same command goes on"):
             train_model(options, train_recipe)
 
@@ -316,7 +324,7 @@ class TestTheRecipeIsFollowed:
             run_parts.append(run.validation.labels)
             return real_train(classifier, run, watch)
 
-        monkeypatch.setattr("training.train.train", train)
+        monkeypatch.setattr("emojob.training.train.train", train)
         train_model(options, change(train_recipe, epochs=5, patience=2))
         metrics = json.loads((options.out / "metrics.json").read_text())
         assert (metrics["epochs"], metrics["epoch_kept"]) == (4, 2)
@@ -336,7 +344,7 @@ class TestTheRecipeIsFollowed:
     def test_gradients_of_quarters_of_a_batch_add_up_to_those_of_the_whole(
         self, options, train_recipe, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr("training.trainee.BODY_DROPOUT", 0.0)
+        monkeypatch.setattr("emojob.training.trainee.BODY_DROPOUT", 0.0)
         heads = []
         for accumulation in (1, 4):
             out = tmp_path / str(accumulation)
@@ -416,13 +424,13 @@ def test_a_loss_that_is_no_number_ends_training_with_the_rate_to_lower(options, 
 
 
 def test_several_processes_train_one_model_as_one_would(options, train_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.trainee.BODY_DROPOUT", 0.0)
+    monkeypatch.setattr("emojob.training.trainee.BODY_DROPOUT", 0.0)
     plain = change(train_recipe, epochs=2, dropout=0.0)
     train_model(options, plain)
     script = tmp_path / "run.py"
     script.write_text(
         "import pickle, sys, torch\n"
-        "from training import train, trainee\n"
+        "from emojob.training import train, trainee\n"
         "torch.set_num_threads(1)\n"
         "trainee.BODY_DROPOUT = 0.0\n"
         "train.train_model(*pickle.load(open(sys.argv[1], 'rb')))\n"
@@ -525,7 +533,7 @@ class TestTheBase:
 
     @pytest.mark.parametrize("known", [{"x": "기쁨", "y": "슬픔"}, {"0": "기쁨", "7": "슬픔"}, {"0": ["기쁨"]}])
     def test_ids_that_cannot_be_mean_a_new_head(self, make_model, known):
-        from training.base import load_base
+        from emojob.training.base import load_base
 
         folder = make_model(labels=("기쁨", "슬픔"))
         config = json.loads((folder / "config.json").read_text())
@@ -537,7 +545,7 @@ class TestTheBase:
             train_model(dataclasses.replace(options, base=" "), train_recipe)
 
     def test_a_classifier_of_the_same_labels_keeps_its_head_whatever_their_order(self, make_model, golden):
-        from training.base import load_base
+        from emojob.training.base import load_base
 
         folder = make_model(labels=("나", "가"))
         base = load_base(str(folder), ("가", "나"), seed=1)

@@ -5,12 +5,12 @@ import pytest
 import torch
 import transformers
 
-from pipeline.bert import BertShape, Classifier
-from schemas.errors import OptionError
-from training.annotated import Annotated, AnnotatedCounts
-from training.splits import split
-from training.train_recipe import RECIPES, read_train_recipe
-from training.trainee import Trainee, packed_batch, parameter_groups, rate_share
+from emojob.pipeline.bert import BertShape, Classifier
+from emojob.schemas.errors import OptionError
+from emojob.training.annotated import Annotated, AnnotatedCounts
+from emojob.training.splits import split
+from emojob.training.train_recipe import RECIPES, read_train_recipe
+from emojob.training.trainee import Trainee, packed_batch, parameter_groups, rate_share
 
 SEED = read_train_recipe("seed")
 SHAPE = BertShape(vocab_size=50, hidden_size=16, layers=2, heads=2, intermediate_size=32)

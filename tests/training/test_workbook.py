@@ -7,10 +7,10 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from schemas.errors import ArchiveError, ColumnError
-from training import workbook
-from training.annotated import annotate
-from training.corpus import CorpusOptions, read_corpus
+from emojob.schemas.errors import ArchiveError, ColumnError
+from emojob.training import workbook
+from emojob.training.annotated import annotate
+from emojob.training.corpus import CorpusOptions, read_corpus
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

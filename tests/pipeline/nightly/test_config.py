@@ -4,8 +4,8 @@ import datetime
 
 import pytest
 
-from pipeline.nightly.config import DriftConfig, read_config, template
-from schemas.errors import OptionError
+from emojob.pipeline.nightly.config import DriftConfig, read_config, template
+from emojob.schemas.errors import OptionError
 
 LEAST = '[input]\nfiles = "logs/{date}.csv"\n[output]\narchive = "out"\n'
 

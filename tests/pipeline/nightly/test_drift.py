@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from pipeline.nightly.config import DriftConfig
-from pipeline.nightly.drift import drift, stability_index
-from schemas.manifest import CONFIDENCE_BINS, Counts
+from emojob.pipeline.nightly.config import DriftConfig
+from emojob.pipeline.nightly.drift import drift, stability_index
+from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
 DAY = datetime.date(2026, 11, 24)
 

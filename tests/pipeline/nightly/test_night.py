@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import parts
-from pipeline.lock import lock
-from pipeline.nightly.config import read_config
-from pipeline.nightly.night import Night, plan_night, run_night
-from pipeline.output import Output
-from schemas.errors import BusyError, OptionError, OutputError, StorageError
+from emojob.pipeline import parts
+from emojob.pipeline.lock import lock
+from emojob.pipeline.nightly.config import read_config
+from emojob.pipeline.nightly.night import Night, plan_night, run_night
+from emojob.pipeline.output import Output
+from emojob.schemas.errors import BusyError, OptionError, OutputError, StorageError
 
 WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
 
@@ -190,7 +190,9 @@ def test_a_night_that_fails_leaves_the_report_as_it_was(world, monkeypatch):
     before = world.folder.joinpath("r.html").read_bytes()
     world.log(2)
     with monkeypatch.context() as broken:
-        broken.setattr("pipeline.nightly.night.make_figures", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+        broken.setattr(
+            "emojob.pipeline.nightly.night.make_figures", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+        )
         with pytest.raises(StorageError, match="full"):
             world.night(2)
     assert world.folder.joinpath("r.html").read_bytes() == before

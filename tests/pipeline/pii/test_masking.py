@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.pii.masking import find, mask, mask_texts
-from schemas.pii import KINDS
+from emojob.pipeline.pii.masking import find, mask, mask_texts
+from emojob.schemas.pii import KINDS
 
 HERE = Path(__file__).parent
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from schemas.labels import DEFAULT_LABELS
+from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import said
 
 HOSTILE = (

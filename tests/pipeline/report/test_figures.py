@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from pipeline.report.figures import SHOWN_VALUES, ReportOptions, latest, make_figures
-from pipeline.warehouse import open_warehouse
-from schemas.errors import ColumnError, OptionError
+from emojob.pipeline.report.figures import SHOWN_VALUES, ReportOptions, latest, make_figures
+from emojob.pipeline.warehouse import open_warehouse
+from emojob.schemas.errors import ColumnError, OptionError
 from tests.archives import said, write_archive
 
 

@@ -1,5 +1,0 @@
-"""`python -m jobs`: the same as `emojob`."""
-
-from jobs.main import main
-
-main()
