@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emojob.pipeline.store_faults import NO_OBJECT, fault_of, is_of_a_store, passes
+from emojob.pipeline.store_faults import NO_OBJECT, passes, worded
 from emojob.pipeline.transfer import AT_ONCE, Reader, Upload
 
 if TYPE_CHECKING:
@@ -90,16 +90,6 @@ class StorePath:
         """The names of the folders between `folder` and this."""
         return self.key[len(folder.key) :].strip("/").split("/")[:-1]
 
-    @contextlib.contextmanager
-    def worded(self) -> Iterator[None]:
-        """Turn what the store's client raises into an OSError in words."""
-        try:
-            yield
-        except Exception as error:
-            if not is_of_a_store(error):
-                raise
-            raise fault_of(str(self), self.scheme, error) from error
-
     # -- what is there -------------------------------------------------------------------------------------------------
 
     @property
@@ -129,7 +119,7 @@ class StorePath:
 
     def _info(self) -> dict[str, Any] | None:
         try:
-            with self.worded():
+            with worded(str(self)):
                 found: dict[str, Any] = self._fs.info(self.key)
                 return found
         except FileNotFoundError as error:
@@ -139,7 +129,7 @@ class StorePath:
 
     def below(self) -> dict[StorePath, Stored]:
         """All objects below, sorted; one request for each thousand of them."""
-        with self.worded():
+        with worded(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
             StorePath(self.scheme, key): _stored(info)
@@ -157,7 +147,7 @@ class StorePath:
         beginning = _WILDCARD.split(self.key)[0]
         folder, _, prefix = beginning.rpartition("/")
         narrower = {"prefix": prefix} if prefix and self.scheme in ("s3", "gs") else {}
-        with self.worded():
+        with worded(str(self)):
             found = self._fs.find(f"{folder}/", detail=True, **narrower)
         matches = functools.cache(re.compile(glob_translate(self.key)).match)
         return {
@@ -171,7 +161,7 @@ class StorePath:
     def read_bytes(self) -> bytes:
         """The whole object, in one request."""
         one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # else s3fs asks for the size first
-        with self.worded():
+        with worded(str(self)):
             data: bytes = self._fs.cat_file(self.key, **one)
         return data
 
@@ -190,7 +180,7 @@ class StorePath:
         kind: dict[str, Any] = {"cache_type": "none"}
         if ahead:
             kind = {"cache_type": "background", "block_size": BLOCK, "cache_options": {"maxblocks": 4}}
-        return Reader(self, lambda: self._fs.open(self.key, "rb", **kind), size)
+        return Reader(str(self), lambda: self._fs.open(self.key, "rb", **kind), size)
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -201,17 +191,17 @@ class StorePath:
         there, of which S3 alone makes sure.
         """
         condition = {"IfMatch": f'"{instead_of.tag}"'} if instead_of and self.scheme == "s3" else {}
-        with self.worded():
+        with worded(str(self)):
             self._fs.pipe_file(self.key, data, mode="create" if only_new else "overwrite", **condition)
 
     def upload(self) -> Upload:
         """A file to write to, which becomes the object."""
-        with self.worded():
-            return Upload(self, self._fs.open(self.key, "wb", block_size=UPLOAD))
+        with worded(str(self)):
+            return Upload(str(self), self._fs.open(self.key, "wb", block_size=UPLOAD))
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the object."""
-        with contextlib.suppress(FileNotFoundError) if missing_ok else contextlib.nullcontext(), self.worded():
+        with contextlib.suppress(FileNotFoundError) if missing_ok else contextlib.nullcontext(), worded(str(self)):
             self._fs.rm_file(self.key)
 
 

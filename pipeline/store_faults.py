@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 
 NO_OBJECT = "no such object"
 
@@ -21,6 +23,17 @@ _REFUSED = {
     "InvalidToken",
     "AuthorizationHeaderMalformed",
 }
+
+
+@contextlib.contextmanager
+def worded(url: str) -> Iterator[None]:
+    """Raise what a store's client raises as an OSError whose `strerror` says it in words. url: of the object."""
+    try:
+        yield
+    except Exception as error:
+        if not is_of_a_store(error):
+            raise
+        raise fault_of(url, url.partition("://")[0], error) from error
 
 
 def is_of_a_store(error: Exception) -> bool:

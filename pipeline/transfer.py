@@ -8,10 +8,9 @@ import io
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from emojob.pipeline.store import StorePath
+from emojob.pipeline.store_faults import worded
 
 AT_ONCE = 32  # requests
 _PIECE = 8 << 20  # bytes of one request
@@ -21,9 +20,9 @@ _GAP = 64 << 10  # bytes that nobody wants, read along rather than asked around
 class Reader(io.RawIOBase):
     """An object, read from anywhere in it. Raises OSError once another object is in its place."""
 
-    def __init__(self, place: StorePath, opened: Callable[[], Any], size: int | None) -> None:
+    def __init__(self, url: str, opened: Callable[[], Any], size: int | None) -> None:
         """opened: makes the client's file; size: where it is known, so that this can wait for the first byte."""
-        self._place, self._opened, self._at = place, opened, 0
+        self._url, self._opened, self._at = url, opened, 0
         self._kept: list[tuple[int, bytes]] = []
         self._opened_file: Any = None
         self.size = int(self._file.size) if size is None else size
@@ -31,7 +30,7 @@ class Reader(io.RawIOBase):
     @property
     def _file(self) -> Any:
         if self._opened_file is None:
-            with self._place.worded():
+            with worded(self._url):
                 self._opened_file = self._opened()
         return self._opened_file
 
@@ -40,13 +39,13 @@ class Reader(io.RawIOBase):
         self._kept = []
         whole = _joined(ranges)
         pieces = [(at, min(at + _PIECE, stop)) for start, stop in whole for at in range(start, stop, _PIECE)]
-        with self._place.worded(), ThreadPoolExecutor(AT_ONCE) as pool:
+        with worded(self._url), ThreadPoolExecutor(AT_ONCE) as pool:
             fetch = self._file._fetch_range
             found = pool.map(lambda one: fetch(*one), pieces)
             for start, stop in whole:
                 data = b"".join(itertools.islice(found, -(-(stop - start) // _PIECE)))
                 if len(data) != stop - start:
-                    raise OSError(errno.EIO, "the store gave fewer bytes than there are", str(self._place))
+                    raise OSError(errno.EIO, "the store gave fewer bytes than there are", self._url)
                 self._kept.append((start, data))
 
     def readable(self) -> bool:
@@ -78,7 +77,7 @@ class Reader(io.RawIOBase):
         for start, data in self._kept:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]
-        with self._place.worded():
+        with worded(self._url):
             self._file.seek(self._at)
             read: bytes = self._file.read(wanted)
         return read
@@ -93,8 +92,8 @@ class Reader(io.RawIOBase):
 class Upload(io.RawIOBase):
     """An object in the making: it is there after `commit`, and not before."""
 
-    def __init__(self, place: StorePath, file: Any) -> None:
-        self._place, self._file, self._size = place, file, 0
+    def __init__(self, url: str, file: Any) -> None:
+        self._url, self._file, self._size = url, file, 0
 
     def writable(self) -> bool:
         """True."""
@@ -106,7 +105,7 @@ class Upload(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Add bytes."""
-        with self._place.worded():
+        with worded(self._url):
             self._file.write(data)
         size = memoryview(data).nbytes
         self._size += size
@@ -114,7 +113,7 @@ class Upload(io.RawIOBase):
 
     def commit(self) -> int:
         """Make it the object; returns its size in bytes."""
-        with self._place.worded():
+        with worded(self._url):
             try:
                 self._file.close()
             except Exception:
