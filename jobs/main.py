@@ -22,7 +22,7 @@ from emojob.jobs.score import score
 from emojob.jobs.sql import sql
 from emojob.jobs.terminal import plain
 from emojob.jobs.train import train
-from emojob.pipeline.machine import keep_memory_whole
+from emojob.pipeline.system.hardware import keep_memory_whole
 from emojob.schemas.errors import EmojobError, OptionError, too_long
 
 

@@ -45,7 +45,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     from emojob.jobs.progress import make_log
     from emojob.pipeline.nightly.night import run_night
     from emojob.pipeline.nightly.records import log_night, write_metrics
-    from emojob.pipeline.stages import Stages
+    from emojob.pipeline.system.prefetch import Stages
 
     log, stages = make_log("text", quiet), Stages()
     with log.running(stages):

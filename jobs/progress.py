@@ -14,7 +14,7 @@ from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
     from emojob.pipeline.run import Progress, Result
-    from emojob.pipeline.stages import Stages
+    from emojob.pipeline.system.prefetch import Stages
 
 _LINE_SECONDS = 30.0
 

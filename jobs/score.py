@@ -80,7 +80,7 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     from emojob.pipeline.places import place_of
     from emojob.pipeline.plan import plan_archive
     from emojob.pipeline.samples import sample_archive
-    from emojob.pipeline.stages import Stages
+    from emojob.pipeline.system.prefetch import Stages
 
     place = place_of(out) if out else None
     if sample:

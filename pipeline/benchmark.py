@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline import ceiling, machine, peers
+from emojob.pipeline import ceiling, peers
 from emojob.pipeline.archive import first_texts
 from emojob.pipeline.chunks import WINDOW_ROWS
 from emojob.pipeline.engine import Choice
@@ -30,6 +30,7 @@ from emojob.pipeline.runfile import how_run
 from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Prepared, Scorer
 from emojob.pipeline.speed import tokens_per_second
+from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -114,10 +115,10 @@ def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
 def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
     """The engine alone beside the machine's matrix products, and the job, tokens/s of a process, beside the engine."""
     device, precision = scorer.choice.device, _plain(scorer.choice)
-    flops = ceiling.matrix_rate(device, precision, machine.cores())
+    flops = ceiling.matrix_rate(device, precision, hardware.cores())
     encoded = _prepared(scorer, texts[:WINDOW_ROWS]).encoded  # so that the batches are a job's
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
-    flops = max(flops, ceiling.matrix_rate(device, precision, machine.cores()))  # others may have been at work
+    flops = max(flops, ceiling.matrix_rate(device, precision, hardware.cores()))  # others may have been at work
     each = ceiling.flops_per_token(scorer.model.shape)
     return {
         "engine_tokens_per_second": round(engine, 1),
@@ -141,7 +142,7 @@ def _plain(choice: Choice) -> str:
     """The precision of a choice; for int8 the one that is fastest beside it."""
     if choice.precision != "int8":
         return choice.precision
-    return "bf16" if machine.look().fast_bf16 else "fp32"
+    return "bf16" if hardware.look().fast_bf16 else "fp32"
 
 
 def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from emojob.pipeline import machine, model, trial, versions
+from emojob.pipeline import model, trial
 from emojob.pipeline.engine import BATCH_TOKENS, Choice, choices
+from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import ModelOptions
 
@@ -16,7 +17,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
 
     Raises OptionError where the options ask for what is not here.
     """
-    here = machine.look()
+    here = hardware.look()
     found = choices(options, here)
     loaded, shown = _model(options.model)
     choice = _settled(trial.in_question(options, loaded, here) if loaded else found, loaded, here, options)
@@ -30,14 +31,14 @@ def examine(options: ModelOptions) -> dict[str, Any]:
         "batch_tokens": options.batch_tokens or BATCH_TOKENS[choice.device],
         "model": shown,
         "extras": ", ".join(
-            f"{name} {'installed' if machine.installed(name) else 'not installed'}"
+            f"{name} {'installed' if hardware.installed(name) else 'not installed'}"
             for name in ("openvino", "nncf", "ray", "s3fs")
         ),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.installed().items()),
     }
 
 
-def _settled(found: list[Choice], loaded: model.Model | None, here: machine.Machine, options: ModelOptions) -> Choice:
+def _settled(found: list[Choice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions) -> Choice:
     """What a run would use: what was measured before, or else what comes first."""
     rates = trial.recall(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:

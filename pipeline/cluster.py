@@ -37,7 +37,7 @@ from emojob.pipeline.model_copy import ship
 from emojob.pipeline.model_files import FILES
 from emojob.pipeline.places import Place
 from emojob.pipeline.scorer import Scorer, settled
-from emojob.pipeline.stages import Clock, Stages
+from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions

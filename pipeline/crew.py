@@ -22,7 +22,7 @@ from emojob.pipeline.labeller import Remembered, Work, add_tally
 from emojob.pipeline.permissions import umask
 from emojob.pipeline.places import Place, listed
 from emojob.pipeline.shares import Share, shares, undivided
-from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.pipeline.windows import BORDER_ROWS
 from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker

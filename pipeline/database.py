@@ -28,12 +28,12 @@ from duckdb import (
     StarExpression,
 )
 
-from emojob.pipeline.machine import cores
-from emojob.pipeline.machine import memory as machine_memory
 from emojob.pipeline.parts import damaged
 from emojob.pipeline.places import seekable
 from emojob.pipeline.spill import spill_folder
 from emojob.pipeline.store import StorePath
+from emojob.pipeline.system.hardware import cores
+from emojob.pipeline.system.hardware import memory as machine_memory
 from emojob.pipeline.warehouse import Warehouse
 from emojob.schemas.columns import OF_DUCKDB
 from emojob.schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError

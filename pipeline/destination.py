@@ -26,8 +26,8 @@ from emojob.pipeline.places import Place, remove_all, seekable, writing
 from emojob.pipeline.privacy import privacy_of
 from emojob.pipeline.run import Progress, Result, score_archive
 from emojob.pipeline.scorer import settled
-from emojob.pipeline.stages import Stages
 from emojob.pipeline.store import StorePath
+from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import FORMAT, Counts

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emojob.pipeline import machine
 from emojob.pipeline.batching import Layout, Packed
+from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
@@ -48,7 +48,7 @@ class Engine(Protocol):
         """
 
 
-def choices(options: ModelOptions, here: machine.Machine) -> list[Choice]:
+def choices(options: ModelOptions, here: hardware.Machine) -> list[Choice]:
     """The engines and precisions that come into question, the one to prefer unmeasured first.
 
     Several only on a CPU with OpenVINO, where the speed of the model at hand decides (`pipeline.trial`). Raises
@@ -67,12 +67,12 @@ def choices(options: ModelOptions, here: machine.Machine) -> list[Choice]:
     if for_openvino:
         _check_openvino(options, device)
         engines = ["openvino"]
-    elif options.engine == "auto" and device == "cpu" and precision != "fp16" and machine.installed("openvino"):
+    elif options.engine == "auto" and device == "cpu" and precision != "fp16" and hardware.installed("openvino"):
         engines = ["openvino", "torch"]
     else:
         engines = ["torch"]
     found = [Choice(engine, device, precision, f"{where}; {why}") for engine in engines]
-    if options.precision == "auto" and "openvino" in engines and not here.has_amx and machine.installed("nncf"):
+    if options.precision == "auto" and "openvino" in engines and not here.has_amx and hardware.installed("nncf"):
         found.append(Choice("openvino", device, "int8", f"{where}; int8, since the processor has no AMX"))
     return found
 
@@ -89,12 +89,12 @@ def _check_openvino(options: ModelOptions, device: str) -> None:
             "--engine openvino is for fp32, bf16 and int8: leave --precision fp16 out, or give --engine torch"
         )
     needed = ["openvino", "nncf"] if options.precision == "int8" else ["openvino"]
-    missing = [package for package in needed if not machine.installed(package)]
+    missing = [package for package in needed if not hardware.installed(package)]
     if missing:
         raise OptionError(f"{asked} needs {' and '.join(missing)}: pip install 'emojob[openvino]'")
 
 
-def _precision(options: ModelOptions, here: machine.Machine, device: str) -> tuple[str, str]:
+def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tuple[str, str]:
     if options.precision != "auto":
         return options.precision, f"{options.precision} as asked"
     if device == "cuda":

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline import machine, memo_file
+from emojob.pipeline import memo_file
 from emojob.pipeline.archive import Archive, open_archive
 from emojob.pipeline.columns import listed
 from emojob.pipeline.context import in_context
@@ -21,6 +21,7 @@ from emojob.pipeline.output import Output, Standing
 from emojob.pipeline.places import Place
 from emojob.pipeline.privacy import Privacy, privacy_of
 from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.system import hardware
 from emojob.pipeline.workplace import Workplace
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
 from emojob.schemas.manifest import Counts
@@ -141,7 +142,7 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
     settled = {name: begun.get(name) for name in ("device", "engine", "precision") if getattr(options, name) == "auto"}
     try:
         same = replace(options, **{name: str(value) for name, value in settled.items()})  # type: ignore[arg-type]
-        choices(same, machine.look())
+        choices(same, hardware.look())
     except OptionError:  # what it ran on is here no more
         return options
     return same

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from emojob.pipeline import machine
 from emojob.pipeline.archive import Archive
 from emojob.pipeline.chunks import Chunk, Reading
 from emojob.pipeline.engine import Choice
@@ -28,7 +27,8 @@ from emojob.pipeline.places import Place
 from emojob.pipeline.privacy import Privacy
 from emojob.pipeline.scorer import Scorer, Tally
 from emojob.pipeline.shares import Share
-from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.pipeline.system import hardware
+from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.pipeline.writing import write_parts
 from emojob.schemas.errors import EmojobError, WorkerError, own_fault
 from emojob.schemas.manifest import Counts, PartMarker
@@ -111,7 +111,7 @@ class Labeller:
     """A process that labels. Its methods are called from elsewhere, `rows` and `stop` while `label` is at work."""
 
     def __init__(self) -> None:
-        machine.keep_memory_whole()
+        hardware.keep_memory_whole()
         self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
         self._scorer: Scorer | None = None
 

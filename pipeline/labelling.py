@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.chunks import Chunk
 from emojob.pipeline.scorer import Prepared, Scored, Scorer
-from emojob.pipeline.stages import Clock, Stages
+from emojob.pipeline.system.prefetch import Clock, Stages
 
 K = TypeVar("K")
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.columns import strings
 from emojob.pipeline.database import allowed, interruptible
-from emojob.pipeline.machine import cores
 from emojob.pipeline.spill import spill_folder
+from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.warehouse import Warehouse, text_column_of
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError

@@ -13,10 +13,11 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from emojob.pipeline import machine, openvino_graph
+from emojob.pipeline import openvino_graph
 from emojob.pipeline.batching import Layout, Packed
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.model import Model
+from emojob.pipeline.system import hardware
 
 # Shapes for which kernels are kept; each number of rows and of tokens makes one. OpenVINO's own 5,000 took up to 1,300
 # MB more and were 5% faster at most.
@@ -34,7 +35,7 @@ class OpenVinoEngine:
     ) -> None:
         self.choice = choice
         self._weights = model.classifier  # the graph uses them where they lie
-        streams = threads or machine.cores()
+        streams = threads or hardware.cores()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "f32" if choice.precision == "fp32" else "bf16",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from emojob.pipeline.machine import installed
+from emojob.pipeline.system.hardware import installed
 from emojob.schemas.errors import OptionError
 
 #: What draws the charts, by the name it is imported and the name it is installed by.

@@ -20,11 +20,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emojob.pipeline import machine
 from emojob.pipeline.bert import to_hf
 from emojob.pipeline.engine import DTYPES
 from emojob.pipeline.model import Model
 from emojob.pipeline.stock_tokenizer import write_tokenizer
+from emojob.pipeline.system import hardware
 
 Run = Iterator[int]  # how many texts are done, after each batch
 
@@ -49,7 +49,7 @@ def rates(
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(machine.cores())
+    torch.set_num_threads(hardware.cores())
     with tempfile.TemporaryDirectory(prefix="emojob-peers-") as folder, torch.inference_mode():
         _write_stock(model, Path(folder), max_length)
         return {peer.name: _rate(peer, texts, seconds) for peer in _peers(Path(folder), device, precision)}
@@ -104,7 +104,7 @@ def _peers(folder: Path, device: str, precision: str) -> Iterator[Peer]:
             f"transformers pipeline, {precision}", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device))
         )
         yield Peer(f"sorted, as sentence-transformers, {precision}", _sorted(stock, tokenizer), whole=True)
-    if device == "cpu" and machine.installed("openvino"):
+    if device == "cpu" and hardware.installed("openvino"):
         compiled = _compiled(folder)
         yield Peer("sorted, OpenVINO as it comes", _sorted(compiled, tokenizer), whole=True)
 

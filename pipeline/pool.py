@@ -22,13 +22,13 @@ from multiprocessing.process import BaseProcess
 
 import pyarrow as pa
 
-from emojob.pipeline import machine
 from emojob.pipeline.chunks import Chunk
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.labelling import Labelled, Texts, Took, label, texts_of
 from emojob.pipeline.memo import Contents, Keys, Memo
 from emojob.pipeline.scorer import Scorer, Tally
-from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.pipeline.system import hardware
+from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.schemas.errors import EmojobError, WorkerError, own_fault
 from emojob.schemas.options import ModelOptions
 
@@ -103,7 +103,7 @@ class Pool:
         self._scorer, self._stages, self._clock = scorer, stages, clock
         choice = scorer.choice
         settled = replace(scorer.options, device=choice.device, engine=choice.engine, precision=choice.precision)
-        threads = max(1, machine.cores() // processes)
+        threads = max(1, hardware.cores() // processes)
         self._given = [
             _Given(i, settled, threads, scorer.fingerprint, scorer.memo.multipliers, scorer.memo.contents())
             for i in range(processes)
@@ -254,7 +254,7 @@ def _unpacked(content: bytes) -> pa.Array:
 
 def _work(given: _Given, pipe: Connection) -> None:
     """Label what comes, until there is nothing more, or nobody who asks."""
-    machine.keep_memory_whole()
+    hardware.keep_memory_whole()
     stages, clock = Stages(), Clock()
     texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, texts, stages), daemon=True).start()

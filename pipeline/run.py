@@ -20,7 +20,7 @@ from emojob.pipeline.permissions import no_wider_than
 from emojob.pipeline.places import Place, writing
 from emojob.pipeline.runfile import run_json
 from emojob.pipeline.scorer import Scorer
-from emojob.pipeline.stages import Clock, Stages, Stopped
+from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.pipeline.workplace import Workplace, workplace
 from emojob.schemas.errors import Interrupted, StorageError
 from emojob.schemas.manifest import Counts

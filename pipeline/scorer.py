@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emojob.pipeline import machine, model, trial
+from emojob.pipeline import model, trial
 from emojob.pipeline.batching import Packed, pack, token_batches
 from emojob.pipeline.encoded import SURROGATE, Encoded
 from emojob.pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
 from emojob.pipeline.memo import LONGEST, Keys, Memo
-from emojob.pipeline.stages import Stopped
+from emojob.pipeline.system import hardware
+from emojob.pipeline.system.prefetch import Stopped
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.options import ModelOptions
@@ -107,8 +108,8 @@ class Scorer:
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
-        choices(options, machine.look())  # what is not to be had is told at once
-        loaded = model.load(options.model, threads or machine.cores())
+        choices(options, hardware.look())  # what is not to be had is told at once
+        loaded = model.load(options.model, threads or hardware.cores())
         options = settled(options, loaded)
         return cls(loaded, trial.settle(options, loaded, threads, patient, note), options)
 

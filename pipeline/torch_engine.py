@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojob.pipeline import bert, machine
+from emojob.pipeline import bert
 from emojob.pipeline.batching import Layout, Packed, filled
 from emojob.pipeline.bert import Bounds, Classifier, Layer
 from emojob.pipeline.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
 from emojob.pipeline.model import Model
+from emojob.pipeline.system import hardware
 
 _AHEAD = 2  # batches under way on a GPU: while one is worked on, the next one's tokens are copied
 
@@ -29,7 +30,7 @@ class TorchEngine:
 
     def __init__(self, model: Model, choice: Choice, threads: int | None = None) -> None:
         self.choice = choice
-        self._threads = threads or machine.cores()
+        self._threads = threads or hardware.cores()
         self._device = torch.device(choice.device)
         self._dtype = DTYPES[choice.precision]
         classifier = copy.deepcopy(model.classifier).to(self._device).eval()

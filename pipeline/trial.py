@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from emojob.pipeline import machine, model_cache, versions
+from emojob.pipeline import model_cache
 from emojob.pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
 from emojob.pipeline.inputs import find_inputs
 from emojob.pipeline.model import Model
 from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.speed import tokens_per_second
+from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
@@ -39,7 +40,7 @@ def settle(
     patient: measure where nothing has been measured yet. note: gets a line before what takes long. Raises OptionError
     where what was asked for is not to be had.
     """
-    here = machine.look()
+    here = hardware.look()
     found = in_question(options, model, here)
     if len(found) == 1:
         return _alone(found[0], here, model, options, threads, patient, note)
@@ -62,7 +63,7 @@ def settle(
 
 def _alone(
     choice: Choice,
-    here: machine.Machine,
+    here: hardware.Machine,
     model: Model,
     options: ModelOptions,
     threads: int | None,
@@ -99,7 +100,7 @@ def fastest(found: list[Choice], rates: dict[str, float]) -> Choice:
     )
 
 
-def in_question(options: ModelOptions, model: Model, here: machine.Machine) -> list[Choice]:
+def in_question(options: ModelOptions, model: Model, here: hardware.Machine) -> list[Choice]:
     """The choices for a model; int8 unasked only where there is memory enough to quantise it.
 
     Measured, that takes 0.9 GB for the default model and 2.6 for one of KoBERT's size. Raises as `find_inputs` does
@@ -114,7 +115,7 @@ def in_question(options: ModelOptions, model: Model, here: machine.Machine) -> l
     return [one for one in found if one.precision != "int8"]
 
 
-def recall(model: Model, found: list[Choice], here: machine.Machine, options: ModelOptions) -> dict[str, float] | None:
+def recall(model: Model, found: list[Choice], here: hardware.Machine, options: ModelOptions) -> dict[str, float] | None:
     """The rates that were measured for these choices, model, machine and options before, tokens/s."""
     kept = model_cache.recall(model, _name(found, options), _made_from(model, found, here, options))
     return kept and {label(choice): float(kept[label(choice)]) for choice in found}
@@ -171,7 +172,7 @@ def _name(found: list[Choice], options: ModelOptions) -> str:
     return f"{one}-{options.max_length}"
 
 
-def _made_from(model: Model, found: list[Choice], here: machine.Machine, options: ModelOptions) -> dict[str, Any]:
+def _made_from(model: Model, found: list[Choice], here: hardware.Machine, options: ModelOptions) -> dict[str, Any]:
     """What the rates depend on, and whether int8 may be used."""
     installed = versions.installed()
     return {

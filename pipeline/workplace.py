@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from emojob.pipeline import machine
 from emojob.pipeline.archive import Look, look_at_all
 from emojob.pipeline.chunks import Chunk, Reading
 from emojob.pipeline.encoded import Encoded
@@ -18,7 +17,8 @@ from emojob.pipeline.places import Place
 from emojob.pipeline.pool import Pool, processes_for
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.speed import tokens_per_second
-from emojob.pipeline.stages import Clock, Stages
+from emojob.pipeline.system import hardware
+from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.pipeline.writing import write_parts
 from emojob.schemas.errors import OptionError
 from emojob.schemas.manifest import PartMarker
@@ -77,7 +77,7 @@ class Here:
 
     def processes(self, choice: Choice, is_large: bool) -> int:
         """As `Workplace` says."""
-        return processes_for(choice, len(machine.look().gpus), is_large)
+        return processes_for(choice, len(hardware.look().gpus), is_large)
 
     def rate(self, scorer: Scorer, encoded: Encoded, seconds: float) -> float:
         """As `Workplace` says."""
@@ -110,7 +110,7 @@ def workplace(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Wo
     if model_options.engine != "ray":
         yield Here()
         return
-    if not machine.installed("ray"):
+    if not hardware.installed("ray"):
         raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
     ray_settings()
     from emojob.pipeline.cluster import connected

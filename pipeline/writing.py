@@ -12,7 +12,7 @@ from emojob.pipeline.labelling import Labelled
 from emojob.pipeline.parts import PartWriter, part_place
 from emojob.pipeline.places import Place
 from emojob.pipeline.privacy import Privacy
-from emojob.pipeline.stages import Clock, Stopped
+from emojob.pipeline.system.prefetch import Clock, Stopped
 from emojob.schemas.manifest import PartMarker
 
 

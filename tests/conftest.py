@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from emojob.pipeline import trial
-from emojob.pipeline.machine import cores
 from emojob.pipeline.model_files import KNOWN_SENTENCES
 from emojob.pipeline.store import _filesystem
+from emojob.pipeline.system.hardware import cores
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.stores import CLIENT, Store
 

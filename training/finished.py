@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.atomic import write_json
 from emojob.pipeline.bert import Classifier
 from emojob.pipeline.page import check_drawable
-from emojob.pipeline.versions import installed as installed_versions
+from emojob.pipeline.system.versions import installed as installed_versions
 from emojob.schemas.errors import OptionError
 from emojob.training.base import Base
 from emojob.training.calibration import cross_fitted, fit_temperature, softmax

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline import versions
 from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.system import versions
 from emojob.schemas.errors import ArchiveError, ModelError
 from emojob.schemas.options import ModelOptions
 from emojob.training.annotated import Annotated, AnnotatedCounts, annotate

@@ -15,8 +15,8 @@ import transformers
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
-from emojob.pipeline import machine
 from emojob.pipeline.bert import Classifier
+from emojob.pipeline.system import hardware
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.training import checkpoints
 from emojob.training.calibration import softmax
@@ -318,4 +318,4 @@ def _arguments(run: Run, texts: int) -> transformers.TrainingArguments:
 
 
 def _trackers() -> list[str]:
-    return ["tensorboard"] if machine.installed("tensorboard") else []
+    return ["tensorboard"] if hardware.installed("tensorboard") else []

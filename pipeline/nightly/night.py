@@ -23,7 +23,7 @@ from emojob.pipeline.places import Place, writing
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.page import render_report
 from emojob.pipeline.run import Progress, score_archive
-from emojob.pipeline.stages import Stages
+from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, OptionError
 from emojob.schemas.manifest import Counts

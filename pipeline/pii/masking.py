@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emojob.pipeline.machine import cores
 from emojob.pipeline.pii.accounts import find_accounts
 from emojob.pipeline.pii.addresses import find_addresses
 from emojob.pipeline.pii.folding import BETWEEN, Folded
@@ -21,6 +20,7 @@ from emojob.pipeline.pii.phones import find_phones
 from emojob.pipeline.pii.spans import Spans
 from emojob.pipeline.pii.spoken import find_spoken
 from emojob.pipeline.pii.words import find_emails, find_urls
+from emojob.pipeline.system.hardware import cores
 from emojob.schemas.pii import KINDS, placeholder
 
 # the more certain ones first, as what was found is not looked at again

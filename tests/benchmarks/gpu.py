@@ -21,10 +21,11 @@ import numpy as np
 import pyarrow as pa
 
 from emojob.jobs.bench import print_figures
-from emojob.pipeline import machine, model
+from emojob.pipeline import model
 from emojob.pipeline.archive import first_texts
 from emojob.pipeline.benchmark import KOBERT_SIZED, measure
 from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.system import hardware
 from emojob.schemas.options import ModelOptions
 
 _COMPARED = 20_000  # texts whose labels are compared
@@ -46,7 +47,7 @@ def agreement(options: ModelOptions, exact: ModelOptions, texts: pa.Array) -> di
 
 def tokenizer_rate(texts: pa.Array) -> float:
     """Texts/s of the tokenizer, on all cores."""
-    tokenizer = model.load(None, machine.cores()).tokenizer
+    tokenizer = model.load(None, hardware.cores()).tokenizer
     tokenizer.encode(texts[:1000])
     begun = time.perf_counter()
     for start in range(0, len(texts), 61_440):

@@ -26,7 +26,7 @@ from emojob.pipeline.plan import plan_archive
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Scorer
-from emojob.pipeline.stages import Stages
+from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.tokenizer import KoBertTokenizer
 from emojob.pipeline.windows import Reject, Window
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED

@@ -2,9 +2,9 @@
 
 import pytest
 
-from emojob.pipeline import machine
 from emojob.pipeline.engine import choices
-from emojob.pipeline.machine import Machine
+from emojob.pipeline.system import hardware
+from emojob.pipeline.system.hardware import Machine
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
@@ -16,7 +16,7 @@ def chosen(monkeypatch):
     """(engine, device, precision) of what comes into question on a machine; given what is installed."""
 
     def choose(instructions=(), gpus=(), installed=EVERYTHING, **options):
-        monkeypatch.setattr(machine, "installed", lambda package: package in installed)
+        monkeypatch.setattr(hardware, "installed", lambda package: package in installed)
         here = Machine("", 2, 0, instructions, gpus, True)
         return [(one.engine, one.device, one.precision) for one in choices(ModelOptions(**options), here)]
 

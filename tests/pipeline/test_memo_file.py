@@ -18,7 +18,7 @@ from emojob.pipeline.memo import Memo
 from emojob.pipeline.memo_file import find, keep, recall
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.samples import sample_texts
-from emojob.pipeline.stages import Stages
+from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 

@@ -19,7 +19,7 @@ from emojob.pipeline.pool import processes_for
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Scorer
-from emojob.pipeline.stages import Stages
+from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, ModelError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
@@ -195,7 +195,7 @@ _INTERRUPTED = """
 import signal, sys
 from emojob.pipeline import chunks, workplace
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.stages import Stages
+from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted
 from emojob.schemas.options import ModelOptions, ScoreOptions
 workplace.processes_for = lambda *given: 2

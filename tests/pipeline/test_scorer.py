@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification
 from emojob.pipeline import scorer as module
 from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Scorer
-from emojob.pipeline.stages import Stopped
+from emojob.pipeline.system.prefetch import Stopped
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.options import ModelOptions

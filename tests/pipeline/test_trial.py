@@ -2,9 +2,10 @@
 
 import pytest
 
-from emojob.pipeline import machine, model, trial
+from emojob.pipeline import model, trial
 from emojob.pipeline.engine import Choice
-from emojob.pipeline.machine import Machine
+from emojob.pipeline.system import hardware
+from emojob.pipeline.system.hardware import Machine
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
@@ -35,7 +36,7 @@ def test_the_fastest_is_taken_but_int8_only_where_it_is_worth_it(measured, expec
 @pytest.fixture
 def with_amx(monkeypatch):
     here = Machine("Xeon", 2, 0, ("amx_bf16",), (), False)
-    monkeypatch.setattr(machine, "look", lambda: here)
+    monkeypatch.setattr(hardware, "look", lambda: here)
     return here
 
 
@@ -91,7 +92,7 @@ def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx
 
 def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch):
     here = Machine("Old", 2, 32 << 30, (), (), False)
-    monkeypatch.setattr(machine, "look", lambda: here)
+    monkeypatch.setattr(hardware, "look", lambda: here)
     loaded, options = model.load(str(own_model)), ModelOptions()
     found = trial.choices(options, here)
     kept = {trial.label(one): 900.0 if one.precision == "int8" else 100.0 for one in found}

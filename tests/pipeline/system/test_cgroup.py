@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emojob.pipeline import cgroup, machine
+from emojob.pipeline.system import cgroup, hardware
 
 
 @pytest.fixture
@@ -63,4 +63,4 @@ def test_no_control_groups_at_all(tmp_path):
 def test_a_machine_has_no_more_cores_than_it_may_use(monkeypatch, limit, cores):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     monkeypatch.setattr(cgroup, "cpu_limit", lambda: limit)
-    assert machine.cores() == cores
+    assert hardware.cores() == cores

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from emojob.pipeline import cgroup
+from emojob.pipeline.system import cgroup
 
 _M_MMAP_THRESHOLD = -3  # glibc's name for it, from malloc.h
 _LARGE_BLOCK = 1 << 20  # bytes

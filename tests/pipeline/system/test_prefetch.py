@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from emojob.pipeline.stages import Stages, Stopped
+from emojob.pipeline.system.prefetch import Stages, Stopped
 
 
 def stage_threads() -> list[str]:
