@@ -76,10 +76,10 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     options = ScoreOptions(**given, **{f"{role}_column": name for role, name in columns.items()})
     if sample == bool(inputs):
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
+    from emojob.pipeline.assets.sample import sample_archive
     from emojob.pipeline.destination import score_to
     from emojob.pipeline.places import place_of
     from emojob.pipeline.plan import plan_archive
-    from emojob.pipeline.samples import sample_archive
     from emojob.pipeline.system.prefetch import Stages
 
     place = place_of(out) if out else None

@@ -53,7 +53,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
     Raises ModelError, naming `option`, where there is none.
     """
     if name is None:
-        return Path(str(files("emojob.pipeline") / "default_model"))
+        return Path(str(files("emojob.pipeline.assets") / "default_model"))
     path = place_of(name)
     if isinstance(path, StorePath):
         return fetched(path, FILES, option)

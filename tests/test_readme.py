@@ -34,8 +34,8 @@ def logs(tmp_path):
     pq.write_table(pa.table({"text": ["좋아요", None, "너무 늦네요"]}), tmp_path / "logs" / "2026-11-21.parquet")
     (tmp_path / "calls.csv").write_bytes("번호,상담내용\n1,고맙습니다\n2,화가 나요\n".encode("cp949"))
     for name in ("annotated.csv", "held_out.csv"):
-        shutil.copy(TOP / "pipeline" / "sample" / name, tmp_path)
-    shutil.copytree(TOP / "pipeline" / "default_model", tmp_path / "in_production")
+        shutil.copy(TOP / "pipeline" / "assets" / "sample" / name, tmp_path)
+    shutil.copytree(TOP / "pipeline" / "assets" / "default_model", tmp_path / "in_production")
     told = [("밥 먹었어?", "일상"), ("합격했어?", "일상"), ("네", "기쁨"), ("울었어?", "슬픔"), ("네", "슬픔")]
     talks = [f"{call},{text} {call},{label}" for call in range(8) for text, label in told]
     (tmp_path / "talks.csv").write_text("\n".join(["call,text,label", *talks]), encoding="utf-8")
@@ -81,7 +81,7 @@ def test_the_label_maps_shown_are_read(name, tmp_path):
 
 def test_the_annotated_samples_hold_what_their_card_says():
     for name, of_each in (("annotated.csv", 20), ("held_out.csv", 10)):
-        lines = (TOP / "pipeline" / "sample" / name).read_text(encoding="cp949").splitlines()
+        lines = (TOP / "pipeline" / "assets" / "sample" / name).read_text(encoding="cp949").splitlines()
         assert lines[0] == "sentiment,user"
         labels = [line.split(",")[0] for line in lines[1:]]
         assert {label: labels.count(label) for label in labels} == dict.fromkeys(DEFAULT_LABELS, of_each)

@@ -18,13 +18,13 @@ from transformers import AutoModelForSequenceClassification
 
 from emojob.pipeline import chunks, context, parts
 from emojob.pipeline.archive import open_archive, windows
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import measure
 from emojob.pipeline.context import Conversations, consecutive, conversations_before, in_context
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.inputs import find_inputs
 from emojob.pipeline.plan import plan_archive
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.tokenizer import KoBertTokenizer

@@ -14,10 +14,10 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 from emojob.pipeline import chunks, memo_file
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.memo import Memo
 from emojob.pipeline.memo_file import find, keep, recall
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions

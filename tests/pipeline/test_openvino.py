@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from emojob.pipeline import model, model_cache, quantization
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.batching import Layout, pack, token_batches
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.openvino_engine import OpenVinoEngine
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Scorer
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions

@@ -5,10 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline import plan
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.plan import plan_archive
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.speed import tokens_per_second
 from emojob.schemas.errors import InputError

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline import chunks, parts, pool, workplace
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.pool import processes_for
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, ModelError, WorkerError

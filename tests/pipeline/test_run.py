@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline import chunks, parts
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.query import open_session
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError

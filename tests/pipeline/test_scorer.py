@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
 from emojob.pipeline import scorer as module
-from emojob.pipeline.samples import sample_texts
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stopped
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED

@@ -22,6 +22,7 @@ import pytest
 from emojob.jobs.main import main
 from emojob.pipeline import lease, transfer
 from emojob.pipeline import store as stores
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.forgetting import forget
 from emojob.pipeline.inputs import find_inputs
@@ -29,7 +30,6 @@ from emojob.pipeline.output import Output, hold
 from emojob.pipeline.places import Place, place_of, seekable
 from emojob.pipeline.query import open_session
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.store import StorePath
 from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError

@@ -19,8 +19,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output import Output
-from emojob.pipeline.samples import sample_texts
 from emojob.pipeline.warehouse import open_warehouse
 from tests.torture.faults import Done, Faults
 

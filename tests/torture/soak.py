@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.nightly.night import run_night
 from emojob.pipeline.nightly.records import log_night, write_metrics
-from emojob.pipeline.samples import sample_texts
 
 KEPT = 10  # days, after which a row is removed, so that the archive grows no more
 

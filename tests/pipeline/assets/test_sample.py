@@ -22,7 +22,7 @@ Conversations = dict[str, list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def sample() -> pa.Table:
-    with as_file(files("emojob.pipeline") / "sample" / "shop_chat.parquet") as path:
+    with as_file(files("emojob.pipeline.assets") / "sample" / "shop_chat.parquet") as path:
         return pq.read_table(path)
 
 
@@ -57,7 +57,7 @@ def test_columns_and_types_are_those_of_the_card(sample: pa.Table) -> None:
 
 
 def test_file_is_zstd_with_dictionaries_and_without_pandas_metadata() -> None:
-    with as_file(files("emojob.pipeline") / "sample" / "shop_chat.parquet") as path:
+    with as_file(files("emojob.pipeline.assets") / "sample" / "shop_chat.parquet") as path:
         metadata = pq.read_metadata(path)
     group = metadata.row_group(0)
     columns = [group.column(index) for index in range(metadata.num_columns)]
@@ -75,7 +75,7 @@ def test_is_large_enough_for_a_demonstration(sample: pa.Table, conversations: Co
 def test_card_states_the_counts_of_the_file(
     sample: pa.Table, conversations: Conversations, texts: list[str | None]
 ) -> None:
-    card = (files("emojob.pipeline") / "sample" / "README.md").read_text(encoding="utf-8")
+    card = (files("emojob.pipeline.assets") / "sample" / "README.md").read_text(encoding="utf-8")
     turns = [len(rows) for rows in conversations.values()]
     nulls, blanks = texts.count(None), sum(text is not None and not text.strip() for text in texts)
     filled = sample.num_rows - nulls - blanks

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 def sample_archive() -> Path:
     """The Parquet file of the sample archive."""
-    return Path(str(files("emojob.pipeline") / "sample" / "shop_chat.parquet"))
+    return Path(str(files("emojob.pipeline.assets") / "sample" / "shop_chat.parquet"))
 
 
 def sample_texts() -> list[str]:

@@ -1,0 +1,1 @@
+"""What ships with the package: the sample archive and the default model."""
