@@ -10,7 +10,7 @@ import click
 
 from emojob.jobs.options import SETTINGS, model_options, take_model_options
 from emojob.jobs.places import check_places
-from emojob.pipeline.places import writing
+from emojob.pipeline.storage.paths import writing
 from emojob.schemas.errors import OptionError
 
 
@@ -38,8 +38,8 @@ def bench(
         raise OptionError(f"--rows {rows} is too small: give at least 1")
     check_places(json_file, None, ())
     from emojob.jobs.terminal import note
-    from emojob.pipeline.atomic import write_json
     from emojob.pipeline.benchmark import measure
+    from emojob.pipeline.storage.atomic import write_json
 
     figures = measure(options, source, text_column, rows, compare, note)
     if json_file == Path("-"):

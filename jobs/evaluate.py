@@ -13,7 +13,7 @@ from emojob.jobs.corpus import corpus_options, take_corpus_options, take_data
 from emojob.jobs.options import SETTINGS, model_options, take_model_options
 from emojob.jobs.places import check_places
 from emojob.jobs.terminal import json_line, plain
-from emojob.pipeline.places import writing
+from emojob.pipeline.storage.paths import writing
 
 if TYPE_CHECKING:
     from emojob.training.measurement import Measurement
@@ -38,8 +38,8 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
     """
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
     check_places(json_file, html_file, data)
-    from emojob.pipeline.atomic import write_json
     from emojob.pipeline.page import check_drawable
+    from emojob.pipeline.storage.atomic import write_json
     from emojob.training.measurement import measure
     from emojob.training.pages import write_page
 

@@ -8,7 +8,7 @@ import click
 
 from emojob.jobs.options import PLACE, SETTINGS, debug_option
 from emojob.jobs.terminal import note, plain
-from emojob.pipeline.places import Place
+from emojob.pipeline.storage.paths import Place
 
 if TYPE_CHECKING:
     from emojob.pipeline.forgetting import Forgotten

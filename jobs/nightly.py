@@ -11,7 +11,7 @@ import click
 from emojob.jobs.options import SETTINGS, debug_option
 from emojob.jobs.places import check_place
 from emojob.jobs.terminal import plain
-from emojob.pipeline.places import writing
+from emojob.pipeline.storage.paths import writing
 from emojob.schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
 
 
 def _init(config: Path) -> None:
-    from emojob.pipeline.atomic import write_bytes
     from emojob.pipeline.nightly.config import template
+    from emojob.pipeline.storage.atomic import write_bytes
 
     if config.exists():
         raise OptionError(f"{config} exists; give another name, or remove it first")

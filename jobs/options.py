@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from emojob.pipeline.places import Place, place_of
+from emojob.pipeline.storage.paths import Place, place_of
 from emojob.schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, ModelOptions
 
 #: Every option has an environment variable: EMOJOB_ and its name, the same for all commands.

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from emojob.pipeline.places import Place
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import OptionError
 
 

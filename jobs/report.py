@@ -9,7 +9,7 @@ import click
 from emojob.jobs.options import PLACE, SETTINGS, debug_option
 from emojob.jobs.places import check_places
 from emojob.jobs.terminal import json_line, plain
-from emojob.pipeline.places import Place, writing
+from emojob.pipeline.storage.paths import Place, writing
 
 
 @click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")
@@ -30,12 +30,12 @@ def report(
     mask_pii: bool,
 ) -> None:  # fmt: skip
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
-    from emojob.pipeline.atomic import write_json
     from emojob.pipeline.page import check_drawable
-    from emojob.pipeline.permissions import no_wider_than
     from emojob.pipeline.report.figures import ReportOptions, make_figures
     from emojob.pipeline.report.page import write_report
     from emojob.pipeline.report.words import words_of
+    from emojob.pipeline.storage.atomic import write_json
+    from emojob.pipeline.storage.permissions import no_wider_than
     from emojob.pipeline.warehouse import open_warehouse
 
     options = ReportOptions(by, time_zone, mask_pii)

@@ -78,8 +78,8 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
     from emojob.pipeline.assets.sample import sample_archive
     from emojob.pipeline.destination import score_to
-    from emojob.pipeline.places import place_of
     from emojob.pipeline.plan import plan_archive
+    from emojob.pipeline.storage.paths import place_of
     from emojob.pipeline.system.prefetch import Stages
 
     place = place_of(out) if out else None

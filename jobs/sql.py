@@ -11,7 +11,7 @@ import click
 from emojob.jobs.options import PLACE, SETTINGS, debug_option
 from emojob.jobs.places import check_place
 from emojob.jobs.terminal import Inert, plain
-from emojob.pipeline.places import Place
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import OptionError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def sql(
     are known, conversation_id, said_at and speaker. Ready-made: emotions, days, hours_of_day, hours_of_week, quality,
     transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
     """
-    from emojob.pipeline.permissions import no_wider_than
+    from emojob.pipeline.storage.permissions import no_wider_than
     from emojob.pipeline.warehouse import open_warehouse
 
     warehouse = open_warehouse(out)

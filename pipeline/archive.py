@@ -12,7 +12,7 @@ from emojob.pipeline import delimited, encoding, jsonl, parquet
 from emojob.pipeline.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
 from emojob.pipeline.inputs import InputFile, find_inputs
 from emojob.pipeline.json_kinds import Kinds, add, column_type
-from emojob.pipeline.store import Stored
+from emojob.pipeline.storage.object_store import Stored
 from emojob.pipeline.windows import BEGINNING, Border, Reject, Window, cut
 from emojob.schemas.errors import ArchiveError
 

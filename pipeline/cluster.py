@@ -35,8 +35,8 @@ from emojob.pipeline.job import Job
 from emojob.pipeline.labeller import Labeller, Shipment, told
 from emojob.pipeline.model_copy import ship
 from emojob.pipeline.model_files import FILES
-from emojob.pipeline.places import Place
 from emojob.pipeline.scorer import Scorer, settled
+from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker

@@ -29,9 +29,9 @@ from duckdb import (
 )
 
 from emojob.pipeline.parts import damaged
-from emojob.pipeline.places import seekable
 from emojob.pipeline.spill import spill_folder
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import seekable
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
 from emojob.pipeline.warehouse import Warehouse

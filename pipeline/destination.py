@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline import atomic
 from emojob.pipeline.archive import open_archive
 from emojob.pipeline.columns import listed
 from emojob.pipeline.context import in_context
@@ -22,11 +21,12 @@ from emojob.pipeline.inputs import find_inputs, input_place
 from emojob.pipeline.model import load as load_model
 from emojob.pipeline.output import Output, hold, refuse_other_privacy
 from emojob.pipeline.parts import ROW_GROUP, row_groups
-from emojob.pipeline.places import Place, remove_all, seekable, writing
 from emojob.pipeline.privacy import privacy_of
 from emojob.pipeline.run import Progress, Result, score_archive
 from emojob.pipeline.scorer import settled
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place, remove_all, seekable, writing
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError

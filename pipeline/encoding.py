@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from emojob.pipeline.inputs import InputFile
-from emojob.pipeline.transfer import Reader
+from emojob.pipeline.storage.object_io import Reader
 from emojob.schemas.errors import ArchiveError, OptionError
 
 BLOCK = 1 << 20  # bytes read at a time

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emojob.pipeline import atomic
 from emojob.pipeline.parts import PartPlace
-from emojob.pipeline.places import Place
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.manifest import FORMAT, PART_NAME, PartMarker
 
 JOURNAL = "_emojob/exchange.json"

@@ -17,18 +17,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline import atomic, memo_file
+from emojob.pipeline import memo_file
 from emojob.pipeline.database import NUMBERS
 from emojob.pipeline.destination import work_folder
 from emojob.pipeline.exchange import successor, write_journal
 from emojob.pipeline.labelled import count_rows
-from emojob.pipeline.lock import alone_in
 from emojob.pipeline.output import Output, hold
 from emojob.pipeline.parts import ROW_GROUP, PartPlace, opened, row_groups
-from emojob.pipeline.permissions import no_wider_than
-from emojob.pipeline.places import Place, seekable, writing
 from emojob.pipeline.query import Session, open_session
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.lock import alone_in
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place, seekable, writing
+from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.warehouse import Warehouse, open_warehouse
 from emojob.schemas.errors import BusyError, EmojobError, OptionError, OutputError
 from emojob.schemas.manifest import FORMAT, Counts, PartMarker

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from emojob.pipeline.places import Place, place_of
-from emojob.pipeline.store import Stored, StorePath
+from emojob.pipeline.storage.object_store import Stored, StorePath
+from emojob.pipeline.storage.paths import Place, place_of
 from emojob.schemas.errors import ArchiveError, NothingFound
 
 FORMATS = {

@@ -18,9 +18,9 @@ from emojob.pipeline.engine import choices
 from emojob.pipeline.inputs import InputFile, find_inputs, input_place
 from emojob.pipeline.labelled import labelled_schema
 from emojob.pipeline.output import Output, Standing
-from emojob.pipeline.places import Place
 from emojob.pipeline.privacy import Privacy, privacy_of
 from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.workplace import Workplace
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError, OutputError

@@ -23,10 +23,10 @@ from emojob.pipeline.model_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.model_files import FILES
 from emojob.pipeline.output import Span, Standing
 from emojob.pipeline.parts import part_place
-from emojob.pipeline.places import Place
 from emojob.pipeline.privacy import Privacy
 from emojob.pipeline.scorer import Scorer, Tally
 from emojob.pipeline.shares import Share
+from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.pipeline.writing import write_parts

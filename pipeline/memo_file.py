@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from emojob.pipeline.atomic import commit, sync_folder, temporary
-from emojob.pipeline.lock import alone_in
 from emojob.pipeline.memo import Memo, new_multipliers
-from emojob.pipeline.places import place_of
+from emojob.pipeline.storage.atomic import commit, sync_folder, temporary
+from emojob.pipeline.storage.lock import alone_in
+from emojob.pipeline.storage.paths import place_of
 from emojob.schemas.errors import OptionError
 
 _FORMAT = "emojob memo 1"

@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.atomic import commit, read_json, temporary, write_json
 from emojob.pipeline.model import Model
+from emojob.pipeline.storage.atomic import commit, read_json, temporary, write_json
 
 
 def places(model: Model) -> list[Path]:

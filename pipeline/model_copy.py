@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.object_store import StorePath
 from emojob.schemas.errors import ModelError
 
 ModelFiles = dict[str, NDArray[np.uint8]]  # name: bytes

@@ -21,8 +21,8 @@ from torch import Tensor
 from emojob.pipeline.bert import BertShape, Classifier, from_hf
 from emojob.pipeline.encoded import Tokenizer
 from emojob.pipeline.model_copy import fetched
-from emojob.pipeline.places import place_of
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import place_of
 from emojob.pipeline.tokenizer import KoBertTokenizer
 from emojob.pipeline.wordpiece import WordPieceTokenizer
 from emojob.schemas.errors import EmojobError, ModelError

@@ -12,14 +12,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from emojob.pipeline import atomic
 from emojob.pipeline.archive import Source
 from emojob.pipeline.exchange import JOURNAL, Exchange, read_journal
-from emojob.pipeline.lock import lock
 from emojob.pipeline.parts import PartPlace
-from emojob.pipeline.places import Place, listed, read_all, remove_all, seekable
 from emojob.pipeline.privacy import NOTHING
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.lock import lock
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place, listed, read_all, remove_all, seekable
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import FORMAT, Counts, PartMarker

@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline import atomic
 from emojob.pipeline.archive import Reject, Source
-from emojob.pipeline.places import Place, seekable
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.paths import Place, seekable
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.manifest import FORMAT, Counts, PartMarker

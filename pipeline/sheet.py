@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from emojob.pipeline import atomic
+from emojob.pipeline.storage import atomic
 from emojob.pipeline.uncertain import Utterance
 from emojob.schemas.errors import OptionError, StorageError
 from emojob.schemas.sheet import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.object_store import StorePath
 
 _UNCHANGED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)  # parts are looked at once, when they are opened
 

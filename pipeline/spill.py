@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emojob.pipeline.output import is_ours
-from emojob.pipeline.places import Place
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place
 
 try:
     import fcntl

@@ -16,8 +16,8 @@ import sentencepiece
 from tokenizers import Regex, decoders, models, normalizers, processors
 from tokenizers import Tokenizer as FastTokenizer
 
-from emojob.pipeline.atomic import commit, temporary, write_json
 from emojob.pipeline.encoded import SPECIAL_TOKENS, Tokenizer
+from emojob.pipeline.storage.atomic import commit, temporary, write_json
 from emojob.pipeline.tokenizer import WORD_MARK, KoBertTokenizer
 from emojob.pipeline.wordpiece import WordPieceTokenizer
 

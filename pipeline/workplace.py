@@ -13,10 +13,10 @@ from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.labelling import Labelled, label, texts_of
-from emojob.pipeline.places import Place
 from emojob.pipeline.pool import Pool, processes_for
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.speed import tokens_per_second
+from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.pipeline.writing import write_parts

@@ -11,7 +11,7 @@ import torch
 
 from emojob.pipeline import trial
 from emojob.pipeline.model_files import KNOWN_SENTENCES
-from emojob.pipeline.store import _filesystem
+from emojob.pipeline.storage.object_store import _filesystem
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.stores import CLIENT, Store

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from emojob.pipeline.atomic import write_bytes, write_json
+from emojob.pipeline.storage.atomic import write_bytes, write_json
 from emojob.schemas.errors import OutputError
 from emojob.training.curves import Curves
 

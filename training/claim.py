@@ -15,8 +15,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from emojob.pipeline.atomic import temporary, write_json
-from emojob.pipeline.lock import lock
+from emojob.pipeline.storage.atomic import temporary, write_json
+from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import OutputError, StorageError
 from emojob.training import checkpoints
 

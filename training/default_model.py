@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from emojob.pipeline.atomic import write_json
 from emojob.pipeline.bert import BertShape, Classifier
 from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.tokenizer import KoBertTokenizer
 from emojob.schemas.errors import ArchiveError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emojob.pipeline.atomic import write_json
 from emojob.pipeline.bert import Classifier
 from emojob.pipeline.page import check_drawable
+from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.system.versions import installed as installed_versions
 from emojob.schemas.errors import OptionError
 from emojob.training.base import Base

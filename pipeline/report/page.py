@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from emojob.pipeline.atomic import write_bytes
 from emojob.pipeline.page import check_drawable, render, style_sheet, visible
-from emojob.pipeline.places import Place
 from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.sections import Charts, sections
 from emojob.pipeline.report.words import cut, label_shown, part, words_of
+from emojob.pipeline.storage.atomic import write_bytes
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.labels import ALARMING
 
 _LONGEST_TEXT = 300  # characters of an utterance

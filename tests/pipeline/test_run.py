@@ -469,7 +469,8 @@ def test_an_engine_that_is_here_no_more_does_not_keep_a_run_from_going_on(archiv
 
 CHILD = """
 import os, random, signal, sys
-from emojob.pipeline import atomic, chunks, parts
+from emojob.pipeline.storage import atomic
+from emojob.pipeline import chunks, parts
 from emojob.jobs.main import main
 
 parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 500, 100, 100, 100

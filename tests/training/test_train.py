@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from emojob.pipeline.encoded import Encoded
-from emojob.pipeline.lock import lock
 from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import (
     ArchiveError,
     BusyError,

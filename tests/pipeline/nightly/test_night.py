@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline import parts
-from emojob.pipeline.lock import lock
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.nightly.night import Night, plan_night, run_night
 from emojob.pipeline.output import Output
+from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import BusyError, OptionError, OutputError, StorageError
 
 WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]

@@ -20,17 +20,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.jobs.main import main
-from emojob.pipeline import lease, transfer
-from emojob.pipeline import store as stores
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.forgetting import forget
 from emojob.pipeline.inputs import find_inputs
 from emojob.pipeline.output import Output, hold
-from emojob.pipeline.places import Place, place_of, seekable
 from emojob.pipeline.query import open_session
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage import lease, object_io
+from emojob.pipeline.storage import object_store as stores
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place, place_of, seekable
 from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -247,14 +247,14 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
 
 
 def test_the_columns_of_a_row_group_are_fetched_at_the_same_time(bucket, store, monkeypatch):
-    monkeypatch.setattr(transfer, "_GAP", 0)
+    monkeypatch.setattr(object_io, "_GAP", 0)
     table = pa.table({"text": ["그래요"] * 1000, **{f"c{i}": os.urandom(9).hex() * 50 for i in range(0)}})
     for i in range(8):
         table = table.append_column(f"c{i}", pa.array([os.urandom(2_000) for _ in range(1000)]))
     log = put(bucket / "log.parquet", table, compression="none")
     reader = seekable(log)
-    assert isinstance(reader, transfer.Reader)
-    monkeypatch.setattr(transfer, "_PIECE", 1 << 20)
+    assert isinstance(reader, object_io.Reader)
+    monkeypatch.setattr(object_io, "_PIECE", 1 << 20)
     begun = time.perf_counter()
     with store.failing(lambda seen: "slow"):  # 0.3 s each
         reader.fetch([(i << 20, (i + 1) << 20) for i in range(12)])
@@ -361,7 +361,8 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     log = put(bucket / "log.parquet", rows)
     child = (
         "import os, sys\n"
-        "from emojob.pipeline import chunks, parts, store, transfer\n"
+        "from emojob.pipeline import chunks, parts\n"
+        "from emojob.pipeline.storage import object_store, object_io\n"
         "from emojob.jobs.main import main\n"
         "parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 1000, 500, 500, 500\n"
         "left = [int(sys.argv.pop(1))]\n"
@@ -371,8 +372,8 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
         "        if not left[0]: os.kill(os.getpid(), 9)\n"
         "        return function(*given, **named)\n"
         "    return counted\n"
-        "transfer.Upload.commit = dying(transfer.Upload.commit)\n"
-        "store.StorePath.write_bytes = dying(store.StorePath.write_bytes)\n"
+        "object_io.Upload.commit = dying(object_io.Upload.commit)\n"
+        "object_store.StorePath.write_bytes = dying(object_store.StorePath.write_bytes)\n"
         "main(sys.argv[1:])\n"
     )
     options = ["score", str(log), "-o", f"{bucket}/out", "--model", str(model.model), "--precision", "fp32", "--quiet"]

@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from emojob.pipeline.lease import lease
-from emojob.pipeline.places import Place
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.lease import lease
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import BusyError
 
 try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from emojob.pipeline.store_faults import worded
+from emojob.pipeline.storage.object_errors import worded
 
 AT_ONCE = 32  # requests
 _PIECE = 8 << 20  # bytes of one request

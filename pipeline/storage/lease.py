@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.atomic import json_bytes, parse_json, read_json
-from emojob.pipeline.places import Place
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.atomic import json_bytes, parse_json, read_json
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds without a sign of life after which a holder is taken for dead

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
 
-from emojob.pipeline.store import StorePath
-from emojob.pipeline.transfer import AT_ONCE, Reader
+from emojob.pipeline.storage.object_io import AT_ONCE, Reader
+from emojob.pipeline.storage.object_store import StorePath
 from emojob.schemas.errors import OptionError, OutputError, StorageError, too_long
 
 Place = Path | StorePath

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emojob.pipeline.store_faults import NO_OBJECT, passes, worded
-from emojob.pipeline.transfer import AT_ONCE, Reader, Upload
+from emojob.pipeline.storage.object_errors import NO_OBJECT, passes, worded
+from emojob.pipeline.storage.object_io import AT_ONCE, Reader, Upload
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

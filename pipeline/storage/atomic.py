@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from emojob.pipeline.places import Place
-from emojob.pipeline.store import StorePath
-from emojob.pipeline.transfer import Upload
+from emojob.pipeline.storage.object_io import Upload
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place
 
 
 class Draft:

@@ -7,8 +7,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from emojob.pipeline.places import Place
-from emojob.pipeline.store import StorePath
+from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.paths import Place
 
 _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IRWXO, stat.S_IWOTH))
 

@@ -1,0 +1,1 @@
+"""Bytes on disks and in object stores: paths, whole-file writes, locks, leases and permissions."""
