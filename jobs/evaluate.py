@@ -38,7 +38,7 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
     """
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
     check_places(json_file, html_file, data)
-    from emojob.pipeline.page import check_drawable
+    from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.storage.atomic import write_json
     from emojob.training.measurement import measure
     from emojob.training.pages import write_page

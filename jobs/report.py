@@ -30,7 +30,7 @@ def report(
     mask_pii: bool,
 ) -> None:  # fmt: skip
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
-    from emojob.pipeline.page import check_drawable
+    from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.report.figures import ReportOptions, make_figures
     from emojob.pipeline.report.page import write_report
     from emojob.pipeline.report.words import words_of

@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from emojob.pipeline.page import Palette, Spec, finished
+from emojob.pipeline.html.page import Palette, Spec, finished
 from emojob.training.evaluation import Bin
 
 Rows = list[dict[str, Any]]

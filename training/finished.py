@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from emojob.pipeline.bert import Classifier
-from emojob.pipeline.page import check_drawable
+from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.system.versions import installed as installed_versions
 from emojob.schemas.errors import OptionError

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.page import PAGE, PICTURE, check_drawable, render, style_sheet, visible
+from emojob.pipeline.html.page import PAGE, PICTURE, check_drawable, render, style_sheet, visible
 from emojob.pipeline.storage.atomic import write_bytes
 from emojob.schemas.labels import ENGLISH
 from emojob.training.comparison import Comparison, Difference

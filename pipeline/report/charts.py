@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from emojob.pipeline.page import PAGE, Spec, finished
+from emojob.pipeline.html.page import PAGE, Spec, finished
 
 Rows = list[dict[str, Any]]
 

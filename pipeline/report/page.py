@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from emojob.pipeline.page import check_drawable, render, style_sheet, visible
+from emojob.pipeline.html.page import check_drawable, render, style_sheet, visible
 from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.sections import Charts, sections
 from emojob.pipeline.report.words import cut, label_shown, part, words_of

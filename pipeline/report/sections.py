@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emojob.pipeline.page import Spec, visible
+from emojob.pipeline.html.page import Spec, visible
 from emojob.pipeline.report.figures import Figures, Rows
 from emojob.pipeline.report.tables import Choice, Figure, quality_table, table, wide_table
 from emojob.pipeline.report.words import cut, label_shown

@@ -7,7 +7,7 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from emojob.pipeline.page import visible
+from emojob.pipeline.html.page import visible
 from emojob.schemas.labels import EMOJI, ENGLISH
 
 LANGUAGES = ("en", "ko")

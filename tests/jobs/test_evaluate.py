@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emojob.jobs.main import main
-from emojob.pipeline import page
+from emojob.pipeline.html import page
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ def serve() -> None:
 
     import emojob.jobs.main
     import emojob.training.train
-    from emojob.pipeline import page
+    from emojob.pipeline.html import page
 
-    script = _elsewhere("from emojob.pipeline.page import _libraries; print(_libraries())")
+    script = _elsewhere("from emojob.pipeline.html.page import _libraries; print(_libraries())")
     page._libraries = lambda: script  # type: ignore[assignment]
     faults = ctypes.CDLL(None)
     for line in sys.stdin:

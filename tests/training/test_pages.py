@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from emojob.pipeline import page
+from emojob.pipeline.html import page
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.comparison import compare

@@ -114,7 +114,7 @@ def style_sheet(*more: str) -> str:
 
 
 def _file(name: str) -> str:
-    return (files("emojob.pipeline") / name).read_text(encoding="utf-8")
+    return (files("emojob.pipeline.html") / name).read_text(encoding="utf-8")
 
 
 @functools.cache
