@@ -17,8 +17,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from emojob.pipeline.columns import strings
-from emojob.pipeline.encoding import first_line
 from emojob.pipeline.query import Answer
+from emojob.pipeline.reading.formats.encoding import first_line
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.paths import Place

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from emojob.pipeline import delimited, encoding, jsonl, parquet
 from emojob.pipeline.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
 from emojob.pipeline.inputs import InputFile, find_inputs
-from emojob.pipeline.json_kinds import Kinds, add, column_type
+from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
+from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
 from emojob.pipeline.storage.object_store import Stored
 from emojob.pipeline.windows import BEGINNING, Border, Reject, Window, cut
 from emojob.schemas.errors import ArchiveError
@@ -165,11 +165,11 @@ def _look_at(file: InputFile, wanted: str, apart: bool) -> Look:
     looked = encoding.look(file, wanted)
     source = Source(file, looked.size, looked.sha256, pa.schema([]), looked.encoding, lines=looked.lines)
     if file.format != "jsonl":
-        schema, quoted = delimited.look(file, looked.encoding)
+        schema, quoted = csv.look(file, looked.encoding)
         source = replace(source, schema=schema, quoted=quoted)
         if not apart:
             return Look(source)
-        rows, borders = delimited.survey(file, looked.encoding, quoted)
+        rows, borders = csv.survey(file, looked.encoding, quoted)
         return Look(replace(source, rows=rows, borders=tuple(borders)))
     kinds, rows, borders = jsonl.survey(file, looked.encoding)
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
@@ -203,4 +203,4 @@ def _stretches(source: Source, start_row: int, rows: int, columns: Sequence[str]
         folders = dict(file.partitions)
         own = pa.schema([field for field in source.schema if field.name not in folders])
         return jsonl.read(file, text_encoding, own, source.json_columns, border)
-    return delimited.read(file, text_encoding, source.quoted, border)
+    return csv.read(file, text_encoding, source.quoted, border)

@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline import delimited, encoding, jsonl, parquet
 from emojob.pipeline.archive import open_archive, windows
 from emojob.pipeline.columns import choose_text_column, is_text, refuse_twins
 from emojob.pipeline.inputs import InputFile, find_inputs
-from emojob.pipeline.json_kinds import column_type
+from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
+from emojob.pipeline.reading.formats.json_types import column_type
 from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import ArchiveError
 from emojob.training import aihub, corpora, workbook
@@ -91,7 +91,7 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
         kinds = jsonl.survey(file, looked.encoding)[0]
         types = {name: column_type(kind) or pa.string() for name, kind in kinds.items()}
         return [_archived(file, wanted, pa.schema(list(types.items())))]
-    schema, quoted = delimited.look(file, looked.encoding)
+    schema, quoted = csv.look(file, looked.encoding)
     published = corpora.publisher(schema.names) if file.format == "tsv" else None
     if published or Counter(schema.names)[""] > 1:
         return [_delimited(file, looked, schema.names, quoted, published)]
@@ -165,7 +165,7 @@ def _delimited(
     """A file without a header, whose first row passes for one, or with a header that has blanks."""
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
-    for window in delimited.read(file, looked.encoding, quoted):
+    for window in csv.read(file, looked.encoding, quoted):
         batches.append(pa.RecordBatch.from_arrays(window.batch.columns, keys))
         rejected += len(window.rejects)
     schema = pa.schema([pa.field(key, pa.string()) for key in keys])

@@ -3,8 +3,8 @@
     python tests/benchmarks/recipe_choices.py BASE DATA... [--test FILE] [--label-map kote] [--seeds 2] [--only NAME]
 
 BASE is what users start from (pipeline/assets/default_model, or another encoder), DATA annotated files whose texts, or
-whose labels, it has not learned. Prints for each change the mean macro-F1 and accuracy on the test part (or on FILE) and
-their differences from the default recipe on the same splits. CONTRIBUTING.md has what came out.
+whose labels, it has not learned. Prints for each change the mean macro-F1 and accuracy on the test part (or on FILE)
+and their differences from the default recipe on the same splits. CONTRIBUTING.md has what came out.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline import parquet
 from emojob.pipeline import windows as windows_module
 from emojob.pipeline.archive import Archive, open_archive, windows
 from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.reading.formats import parquet
 from emojob.schemas.errors import ArchiveError, ColumnError
 
 

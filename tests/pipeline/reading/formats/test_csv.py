@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline import delimited, encoding
 from emojob.pipeline.archive import Reject, Window, open_archive, windows
 from emojob.pipeline.inputs import InputFile, find_inputs
-from emojob.pipeline.records import Dialect, split_records
+from emojob.pipeline.reading.formats import csv as csv_format
+from emojob.pipeline.reading.formats import encoding
+from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
 from emojob.schemas.errors import ArchiveError, ColumnError
 
 Rows = list[list[str]]
@@ -241,7 +242,7 @@ def test_a_tsv_that_is_ragged_either_way_is_read_with_quotes(tmp_path: Path) -> 
 
 def test_a_tsv_is_judged_by_its_beginning_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "BLOCK", 64)
-    monkeypatch.setattr(delimited, "SAMPLE", 256)
+    monkeypatch.setattr(csv_format, "SAMPLE", 256)
     many = "가\t1\n" * 200
     unquoted = stored(tmp_path, 'text\tb\n"가"나\t1\n' + many + "\t\t\t\n", "a.tsv")
     assert not open_archive([unquoted]).sources[0].quoted

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emojob.pipeline.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
 from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.reading.formats.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.paths import seekable
 from emojob.pipeline.windows import BORDER_ROWS, Border, Window

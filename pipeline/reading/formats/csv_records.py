@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from emojob.pipeline import encoding
+from emojob.pipeline.reading.formats import encoding
 
 UNCLOSED = "quote never closed"
 BEHIND_QUOTE = "text behind a closing quote"

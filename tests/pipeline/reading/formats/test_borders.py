@@ -12,15 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline import delimited, encoding, jsonl, parquet
 from emojob.pipeline.archive import Source, look_at, open_archive, windows
 from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.reading.formats import csv as csv_format
+from emojob.pipeline.reading.formats import encoding, jsonl, parquet
 
 
 @pytest.fixture(autouse=True)
 def close_borders(monkeypatch):
     """Borders and blocks so close that a small file has many."""
-    for module in (delimited, jsonl, parquet):
+    for module in (csv_format, jsonl, parquet):
         monkeypatch.setattr(module, "BORDER_ROWS", 3)
     monkeypatch.setattr(encoding, "BLOCK", 64)
     monkeypatch.setattr(encoding, "LONGEST_ROW", 200)

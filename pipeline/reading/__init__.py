@@ -1,0 +1,1 @@
+"""Input files to record batches: which files, which columns, which rows, in which chunks."""

@@ -1,0 +1,1 @@
+"""One file for each format, and what text formats share."""
