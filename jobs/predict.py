@@ -33,7 +33,7 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
     options = take_model_options(given)
     if options.precision == "auto":
         options = dataclasses.replace(options, precision="fp32")
-    from emojob.pipeline.context import consecutive
+    from emojob.pipeline.reading.context import consecutive
     from emojob.pipeline.scorer import Scorer
 
     scorer = Scorer.load(options=options, note=note)

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from emojob.pipeline.columns import strings
 from emojob.pipeline.query import Answer
+from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.formats.encoding import first_line
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload

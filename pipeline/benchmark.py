@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emojob.pipeline import ceiling, peers
-from emojob.pipeline.archive import first_texts
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.chunks import WINDOW_ROWS
 from emojob.pipeline.engine import Choice
-from emojob.pipeline.inputs import input_place
 from emojob.pipeline.model_files import find_folder
+from emojob.pipeline.reading.chunks import WINDOW_ROWS
+from emojob.pipeline.reading.dataset import first_texts
+from emojob.pipeline.reading.inputs import input_place
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.runfile import how_run
 from emojob.pipeline.scorer import Prepared, Scorer

@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 from ray.exceptions import RayError
 
 from emojob.pipeline import model
-from emojob.pipeline.archive import Look, look_at
 from emojob.pipeline.batching import Layout, Packed
 from emojob.pipeline.crew import PATIENCE, Crew, Stored, unfit
 from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Choice
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.job import Job
 from emojob.pipeline.labeller import Labeller, Shipment, told
 from emojob.pipeline.model_copy import ship
 from emojob.pipeline.model_files import FILES
+from emojob.pipeline.reading.dataset import Look, look_at
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.scorer import Scorer, settled
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system.prefetch import Clock, Stages

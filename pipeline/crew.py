@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from emojob.pipeline.archive import Archive
 from emojob.pipeline.job import Job
 from emojob.pipeline.labeller import Remembered, Work, add_tally
+from emojob.pipeline.reading.dataset import Archive
+from emojob.pipeline.reading.row_batches import BORDER_ROWS
 from emojob.pipeline.shares import Share, shares, undivided
 from emojob.pipeline.storage.paths import Place, listed
 from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
-from emojob.pipeline.windows import BORDER_ROWS
 from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
 

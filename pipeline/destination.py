@@ -14,14 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.archive import open_archive
-from emojob.pipeline.columns import listed
-from emojob.pipeline.context import in_context
-from emojob.pipeline.inputs import find_inputs, input_place
 from emojob.pipeline.model import load as load_model
 from emojob.pipeline.output import Output, hold, refuse_other_privacy
 from emojob.pipeline.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy import privacy_of
+from emojob.pipeline.reading.columns import listed
+from emojob.pipeline.reading.context import in_context
+from emojob.pipeline.reading.dataset import open_archive
+from emojob.pipeline.reading.inputs import find_inputs, input_place
 from emojob.pipeline.run import Progress, Result, score_archive
 from emojob.pipeline.scorer import settled
 from emojob.pipeline.storage import atomic

@@ -11,14 +11,14 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline import memo_file
-from emojob.pipeline.archive import Archive, open_archive
-from emojob.pipeline.columns import listed
-from emojob.pipeline.context import in_context
 from emojob.pipeline.engine import choices
-from emojob.pipeline.inputs import InputFile, find_inputs, input_place
 from emojob.pipeline.labelled import labelled_schema
 from emojob.pipeline.output import Output, Standing
 from emojob.pipeline.privacy import Privacy, privacy_of
+from emojob.pipeline.reading.columns import listed
+from emojob.pipeline.reading.context import in_context
+from emojob.pipeline.reading.dataset import Archive, open_archive
+from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware

@@ -14,8 +14,6 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from emojob.pipeline.archive import Archive
-from emojob.pipeline.chunks import Chunk, Reading
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.labelling import Labelled, label, texts_of
 from emojob.pipeline.memo import Contents, Keys, Memo
@@ -24,6 +22,8 @@ from emojob.pipeline.model_files import FILES
 from emojob.pipeline.output import Span, Standing
 from emojob.pipeline.parts import part_place
 from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.reading.chunks import Chunk, Reading
+from emojob.pipeline.reading.dataset import Archive
 from emojob.pipeline.scorer import Scorer, Tally
 from emojob.pipeline.shares import Share
 from emojob.pipeline.storage.paths import Place

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emojob.pipeline.chunks import Chunk
+from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.scorer import Prepared, Scored, Scorer
 from emojob.pipeline.system.prefetch import Clock, Stages
 

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from emojob.pipeline.columns import strings
 from emojob.pipeline.database import allowed, interruptible
+from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.spill import spill_folder
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.warehouse import Warehouse, text_column_of

@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from emojob.pipeline.archive import Source
 from emojob.pipeline.exchange import JOURNAL, Exchange, read_journal
 from emojob.pipeline.parts import PartPlace
 from emojob.pipeline.privacy import NOTHING
+from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.object_store import StorePath

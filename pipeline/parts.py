@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.archive import Reject, Source
+from emojob.pipeline.reading.dataset import Reject, Source
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import Place, seekable
 from emojob.schemas.columns import REJECTS

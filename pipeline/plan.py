@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline import memo_file
-from emojob.pipeline.archive import Archive, Source, windows
-from emojob.pipeline.context import Conversations
 from emojob.pipeline.destination import check_one_file, rejects_beside, still_complete, work_folder
 from emojob.pipeline.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.memo import Memo
 from emojob.pipeline.output import Output, refuse_foreign
+from emojob.pipeline.reading.context import Conversations
+from emojob.pipeline.reading.dataset import Archive, Source, windows
 from emojob.pipeline.run import Result
 from emojob.pipeline.runfile import how_run
 from emojob.pipeline.storage.paths import Place, writing

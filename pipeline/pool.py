@@ -22,10 +22,10 @@ from multiprocessing.process import BaseProcess
 
 import pyarrow as pa
 
-from emojob.pipeline.chunks import Chunk
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.labelling import Labelled, Texts, Took, label, texts_of
 from emojob.pipeline.memo import Contents, Keys, Memo
+from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.scorer import Scorer, Tally
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped

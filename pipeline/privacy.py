@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.archive import Archive
-from emojob.pipeline.columns import listed, strings
-from emojob.pipeline.windows import Reject
+from emojob.pipeline.reading.columns import listed, strings
+from emojob.pipeline.reading.dataset import Archive
+from emojob.pipeline.reading.row_batches import Reject
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ScoreOptions
 

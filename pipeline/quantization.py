@@ -18,13 +18,13 @@ import openvino
 from numpy.typing import NDArray
 
 from emojob.pipeline import model_cache, openvino_graph
-from emojob.pipeline.archive import first_texts
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.batching import Layout, Packed, pack, token_batches
 from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.model import Model
 from emojob.pipeline.openvino_engine import OpenVinoEngine, inputs_of
+from emojob.pipeline.reading.dataset import first_texts
 from emojob.schemas.errors import OptionError
 
 CALIBRATED_ON = 300  # texts; what NNCF's documentation advises

@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from emojob.pipeline.archive import Archive
 from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.reading.dataset import Archive
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system import versions
 from emojob.schemas.manifest import Counts

@@ -6,10 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from emojob.pipeline.archive import Archive, Source
 from emojob.pipeline.output import Span, Standing
 from emojob.pipeline.parts import PART_ROWS
-from emojob.pipeline.windows import BORDER_ROWS
+from emojob.pipeline.reading.dataset import Archive, Source
+from emojob.pipeline.reading.row_batches import BORDER_ROWS
 
 _EACH = 3  # of the rows that are left, a share is the part that would give each labeller so many
 

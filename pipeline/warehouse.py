@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline.columns import of_usual_name
 from emojob.pipeline.output import Output, is_ours
 from emojob.pipeline.parts import opened
+from emojob.pipeline.reading.columns import of_usual_name
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place, seekable
 from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS

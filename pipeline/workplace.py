@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from emojob.pipeline.archive import Look, look_at_all
-from emojob.pipeline.chunks import Chunk, Reading
 from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Choice
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.labelling import Labelled, label, texts_of
 from emojob.pipeline.pool import Pool, processes_for
+from emojob.pipeline.reading.chunks import Chunk, Reading
+from emojob.pipeline.reading.dataset import Look, look_at_all
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.speed import tokens_per_second
 from emojob.pipeline.storage.paths import Place
@@ -44,7 +44,7 @@ class Workplace(Protocol):
         """The model, and the engine that it is run on. Raises what `Scorer.load` raises."""
 
     def look(self, files: Sequence[InputFile], encoding: str) -> Iterable[Look]:
-        """What each file shows, in their order. Raises what `pipeline.archive.look_at` raises."""
+        """What each file shows, in their order. Raises what `pipeline.reading.dataset.look_at` raises."""
 
     def processes(self, choice: Choice, is_large: bool) -> int:
         """How many processes a job is labelled in."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from emojob.pipeline.chunks import Chunk
 from emojob.pipeline.labelled import count, with_labels
 from emojob.pipeline.labelling import Labelled
 from emojob.pipeline.parts import PartWriter, part_place
 from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system.prefetch import Clock, Stopped
 from emojob.schemas.manifest import PartMarker

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emojob.pipeline.context import with_text
+from emojob.pipeline.reading.context import with_text
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.corpus import Corpus

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.columns import choose_conversation_column, listed
-from emojob.pipeline.context import Conversations
-from emojob.pipeline.windows import Window
+from emojob.pipeline.reading.columns import choose_conversation_column, listed
+from emojob.pipeline.reading.context import Conversations
+from emojob.pipeline.reading.row_batches import Window
 from emojob.schemas.errors import ColumnError
 from emojob.training.tables import Table
 

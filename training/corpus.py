@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.columns import listed
-from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.reading.columns import listed
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas import sheet
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
 from emojob.schemas.options import CONTEXTS

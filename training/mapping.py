@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.columns import listed
+from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.toml_file import read_toml
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS

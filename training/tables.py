@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.archive import open_archive, windows
-from emojob.pipeline.columns import choose_text_column, is_text, refuse_twins
-from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.columns import choose_text_column, is_text, refuse_twins
+from emojob.pipeline.reading.dataset import open_archive, windows
 from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import column_type
+from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import ArchiveError
 from emojob.training import aihub, corpora, workbook

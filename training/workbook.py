@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import ArchiveError
 
 FORMAT = "xlsx"

@@ -6,8 +6,8 @@ import datetime
 import re
 from collections.abc import Iterable
 
-from emojob.pipeline.inputs import InputFile, find_inputs
 from emojob.pipeline.nightly.config import DATE, NightlyConfig
+from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import NothingFound
 from emojob.schemas.manifest import Counts, PartMarker

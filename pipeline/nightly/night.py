@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from emojob.pipeline import memo_file
-from emojob.pipeline.archive import open_archive
 from emojob.pipeline.html.page import check_drawable
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
 from emojob.pipeline.nightly.days import Calendar, Day, files_of
 from emojob.pipeline.nightly.drift import Drift, drift
 from emojob.pipeline.output import Output, refuse_foreign
+from emojob.pipeline.reading.dataset import open_archive
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.page import render_report
 from emojob.pipeline.run import Progress, score_archive

@@ -21,7 +21,7 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.archive import first_texts
+from emojob.pipeline.reading.dataset import first_texts
 
 
 def begin(file: Path, cores: list[int], *options: str) -> subprocess.Popen[bytes]:

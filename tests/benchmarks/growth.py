@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emojob.pipeline.archive import first_texts
+from emojob.pipeline.reading.dataset import first_texts
 
 
 def write_archive(texts: pa.Array, rows: int, file: Path) -> None:

@@ -22,12 +22,12 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.pipeline.archive import Archive, Source
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.output import Output, Span, Standing
 from emojob.pipeline.parts import PART_ROWS, part_place
+from emojob.pipeline.reading.dataset import Archive, Source
+from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border
 from emojob.pipeline.shares import shares
-from emojob.pipeline.windows import BORDER_ROWS, Border
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emojob.pipeline.archive import first_texts
 from emojob.pipeline.pii.masking import mask
+from emojob.pipeline.reading.dataset import first_texts
 
 SET = Path(__file__).parents[1] / "pipeline" / "pii"
 ROWS = 1_000_000

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from emojob.pipeline.archive import first_texts
+from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.run import Progress, Result, score_archive
 from emojob.pipeline.storage.paths import Place, place_of, seekable
 from emojob.pipeline.warehouse import open_warehouse

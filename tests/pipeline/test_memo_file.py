@@ -13,10 +13,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
-from emojob.pipeline import chunks, memo_file
+from emojob.pipeline import memo_file
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.memo import Memo
 from emojob.pipeline.memo_file import find, keep, recall
+from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, OptionError

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import chunks, parts, pool, workplace
+from emojob.pipeline import parts, pool, workplace
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.pool import processes_for
+from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stages
@@ -179,7 +180,8 @@ def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, 
 
 _ALONE = """
 import sys
-from emojob.pipeline import chunks, workplace
+from emojob.pipeline.reading import chunks
+from emojob.pipeline import workplace
 from emojob.pipeline.run import score_archive
 from emojob.schemas.options import ModelOptions
 workplace.processes_for = lambda *given: 2
@@ -193,7 +195,8 @@ if __name__ == "__main__":
 
 _INTERRUPTED = """
 import signal, sys
-from emojob.pipeline import chunks, workplace
+from emojob.pipeline.reading import chunks
+from emojob.pipeline import workplace
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted

@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import chunks, parts
+from emojob.pipeline import parts
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.query import open_session
+from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.warehouse import open_warehouse
@@ -470,7 +471,8 @@ def test_an_engine_that_is_here_no_more_does_not_keep_a_run_from_going_on(archiv
 CHILD = """
 import os, random, signal, sys
 from emojob.pipeline.storage import atomic
-from emojob.pipeline import chunks, parts
+from emojob.pipeline.reading import chunks
+from emojob.pipeline import parts
 from emojob.jobs.main import main
 
 parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 500, 100, 100, 100

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline import shares as module
-from emojob.pipeline.archive import Archive, Source
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.output import Span, Standing
+from emojob.pipeline.reading.dataset import Archive, Source
+from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.row_batches import Border
 from emojob.pipeline.shares import shares, undivided
-from emojob.pipeline.windows import Border
 from emojob.schemas.manifest import Counts
 
 

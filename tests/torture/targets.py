@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.archive import open_archive, windows
 from emojob.pipeline.encoded import Tokenizer
-from emojob.pipeline.inputs import find_inputs
 from emojob.pipeline.model_files import read_tokenizer
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.pii.masking import mask_texts
+from emojob.pipeline.reading.dataset import open_archive, windows
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError
 from emojob.training.mapping import read_label_map
 

@@ -26,10 +26,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.jobs.main import cli, main
-from emojob.pipeline.archive import open_archive, windows
-from emojob.pipeline.inputs import find_inputs
 from emojob.pipeline.model_files import find_folder, read_tokenizer
+from emojob.pipeline.reading.dataset import open_archive, windows
 from emojob.pipeline.reading.formats import encoding
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import EmojobError
 from tests.payloads import ALL

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.jobs.main import main
-from emojob.pipeline import chunks, parts
+from emojob.pipeline import parts
+from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.options import ModelOptions, ScoreOptions

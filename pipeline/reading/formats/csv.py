@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Dialect, split_records
 from emojob.pipeline.reading.formats.encoding import codec, decodes, text_blocks
-from emojob.pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
+from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.row_batches import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import ArchiveError
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.storage.object_io import Reader
 from emojob.schemas.errors import ArchiveError, OptionError
 

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
-from emojob.pipeline.columns import refuse_many
-from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.reading.columns import refuse_many
 from emojob.pipeline.reading.formats.csv_records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec, text_blocks, whole_lines
 from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
-from emojob.pipeline.windows import BEGINNING, BORDER_ROWS, Border, Reject, Window
+from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.row_batches import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import ArchiveError
 

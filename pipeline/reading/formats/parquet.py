@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.reading.formats.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
+from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border, Window
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.paths import seekable
-from emojob.pipeline.windows import BORDER_ROWS, Border, Window
 from emojob.schemas.errors import ArchiveError
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead

@@ -23,9 +23,9 @@ from emojob.jobs.main import main
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.forgetting import forget
-from emojob.pipeline.inputs import find_inputs
 from emojob.pipeline.output import Output, hold
 from emojob.pipeline.query import open_session
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.storage import lease, object_io
 from emojob.pipeline.storage import object_store as stores
@@ -235,7 +235,7 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
     table = rows.append_column("ballast", pa.array([os.urandom(500) for _ in range(ROWS)]))
     log = put(bucket / "log.parquet", table)
     whole = log.stat().st_size
-    from emojob.pipeline.archive import open_archive, windows
+    from emojob.pipeline.reading.dataset import open_archive, windows
 
     archive = open_archive(find_inputs([str(log)]))
     begun = len(store.seen)
@@ -275,7 +275,7 @@ def test_bytes_are_read_from_anywhere(bucket):
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, model):
-    from emojob.pipeline.archive import open_archive, windows
+    from emojob.pipeline.reading.dataset import open_archive, windows
 
     log = put(bucket / "log.parquet", rows)
     archive = open_archive(find_inputs([str(log)]))
@@ -296,7 +296,7 @@ def small_parts(monkeypatch):
     """Parts of a thousand rows."""
     monkeypatch.setattr("emojob.pipeline.parts.PART_ROWS", 1_000)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
-        monkeypatch.setattr(f"emojob.pipeline.chunks.{name}", 500)
+        monkeypatch.setattr(f"emojob.pipeline.reading.chunks.{name}", 500)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -361,7 +361,8 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     log = put(bucket / "log.parquet", rows)
     child = (
         "import os, sys\n"
-        "from emojob.pipeline import chunks, parts\n"
+        "from emojob.pipeline.reading import chunks\n"
+        "from emojob.pipeline import parts\n"
         "from emojob.pipeline.storage import object_store, object_io\n"
         "from emojob.jobs.main import main\n"
         "parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 1000, 500, 500, 500\n"

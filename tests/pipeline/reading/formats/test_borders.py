@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.archive import Source, look_at, open_archive, windows
-from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.reading.dataset import Source, look_at, open_archive, windows
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.formats import encoding, jsonl, parquet
+from emojob.pipeline.reading.inputs import find_inputs
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.archive import Reject, Window, open_archive, windows
-from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.dataset import Reject, Window, open_archive, windows
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
+from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.schemas.errors import ArchiveError, ColumnError
 
 Rows = list[list[str]]

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.inputs import InputFile
 from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.formats.encoding import look, read_blocks, text_blocks, whole_lines
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import ArchiveError, OptionError
 
 LINES = "text\n" + "오늘은 기분이 참 좋아요\n" * 300

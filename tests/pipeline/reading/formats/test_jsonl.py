@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.archive import Archive, Window, open_archive, windows
-from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.reading.dataset import Archive, Window, open_archive, windows
 from emojob.pipeline.reading.formats import encoding, jsonl
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ArchiveError, ColumnError
 
 

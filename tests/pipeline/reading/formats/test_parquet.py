@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline import windows as windows_module
-from emojob.pipeline.archive import Archive, open_archive, windows
-from emojob.pipeline.inputs import find_inputs
+from emojob.pipeline.reading import row_batches as windows_module
+from emojob.pipeline.reading.dataset import Archive, open_archive, windows
 from emojob.pipeline.reading.formats import parquet
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ArchiveError, ColumnError
 
 

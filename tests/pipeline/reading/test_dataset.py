@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.archive import Archive, Reject, Window, open_archive, windows
-from emojob.pipeline.columns import common_type
-from emojob.pipeline.inputs import find_inputs
-from emojob.pipeline.windows import cut
+from emojob.pipeline.reading.columns import common_type
+from emojob.pipeline.reading.dataset import Archive, Reject, Window, open_archive, windows
+from emojob.pipeline.reading.inputs import find_inputs
+from emojob.pipeline.reading.row_batches import cut
 from emojob.schemas.errors import ArchiveError, ColumnError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.schemas.errors import ArchiveError, InputError
 
 

@@ -16,19 +16,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
-from emojob.pipeline import chunks, context, parts
-from emojob.pipeline.archive import open_archive, windows
+from emojob.pipeline import parts
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import measure
-from emojob.pipeline.context import Conversations, consecutive, conversations_before, in_context
 from emojob.pipeline.destination import score_to
-from emojob.pipeline.inputs import find_inputs
 from emojob.pipeline.plan import plan_archive
+from emojob.pipeline.reading import chunks, context
+from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context
+from emojob.pipeline.reading.dataset import open_archive, windows
+from emojob.pipeline.reading.inputs import find_inputs
+from emojob.pipeline.reading.row_batches import Reject, Window
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.tokenizer import KoBertTokenizer
-from emojob.pipeline.windows import Reject, Window
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ColumnError, Interrupted, ModelError, OptionError, OutputError
 from emojob.schemas.options import ModelOptions, ScoreOptions

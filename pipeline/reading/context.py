@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from emojob.pipeline.archive import Archive, Source, Window, windows
-from emojob.pipeline.columns import choose_conversation_column
+from emojob.pipeline.reading.columns import choose_conversation_column
+from emojob.pipeline.reading.dataset import Archive, Source, Window, windows
 from emojob.schemas.errors import ColumnError
 
 #: Conversations remembered, and characters of their last utterances together. Beyond either, those seen least recently

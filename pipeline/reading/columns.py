@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emojob.pipeline.inputs import InputFile
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMNS
 from emojob.schemas.errors import ArchiveError, ColumnError
 

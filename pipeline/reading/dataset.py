@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from emojob.pipeline.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
-from emojob.pipeline.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
 from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
+from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.row_batches import BEGINNING, Border, Reject, Window, cut
 from emojob.pipeline.storage.object_store import Stored
-from emojob.pipeline.windows import BEGINNING, Border, Reject, Window, cut
 from emojob.schemas.errors import ArchiveError
 
 __all__ = ["Archive", "Look", "Reject", "Source", "Window", "first_texts", "look_at", "open_archive", "windows"]

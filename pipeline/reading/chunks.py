@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from emojob.pipeline.archive import Archive, Source, Window, check_unchanged, windows
-from emojob.pipeline.context import conversations_before
 from emojob.pipeline.output import Span, Standing
+from emojob.pipeline.reading.context import conversations_before
+from emojob.pipeline.reading.dataset import Archive, Source, Window, check_unchanged, windows
 from emojob.schemas.errors import ArchiveError
 
 WINDOW_ROWS = 30_720  # read at a time: a quarter of a row group of the output
