@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from emojob.pipeline import ceiling, peers
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.engine import Choice
-from emojob.pipeline.model_files import find_folder
+from emojob.pipeline.models.model_folder import find_folder
 from emojob.pipeline.reading.chunks import WINDOW_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_place

@@ -6,8 +6,8 @@ import time
 
 import torch
 
-from emojob.pipeline.bert import BertShape
 from emojob.pipeline.engine import DTYPES
+from emojob.pipeline.models.bert import BertShape
 
 # Rows, inner size, columns. A GPU is at its best with large products, a CPU mostly with those that its caches hold.
 _PRODUCTS = {"cuda": [(8192, 8192, 8192)], "cpu": [(2048, 768, 3072), (1024, 1024, 1024), (2048, 2048, 2048)]}

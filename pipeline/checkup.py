@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from emojob.pipeline import model, trial
+from emojob.pipeline import trial
 from emojob.pipeline.engine import BATCH_TOKENS, Choice, choices
+from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import ModelOptions

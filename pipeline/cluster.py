@@ -24,15 +24,15 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayError
 
-from emojob.pipeline import model
 from emojob.pipeline.batching import Layout, Packed
 from emojob.pipeline.crew import PATIENCE, Crew, Stored, unfit
-from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.job import Job
 from emojob.pipeline.labeller import Labeller, Shipment, told
-from emojob.pipeline.model_copy import ship
-from emojob.pipeline.model_files import FILES
+from emojob.pipeline.models import model
+from emojob.pipeline.models.local_copy import ship
+from emojob.pipeline.models.model_folder import FILES
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.reading.dataset import Look, look_at
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.scorer import Scorer, settled

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.model import load as load_model
+from emojob.pipeline.models.model import load as load_model
 from emojob.pipeline.output import Output, hold, refuse_other_privacy
 from emojob.pipeline.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy import privacy_of

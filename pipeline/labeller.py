@@ -17,8 +17,8 @@ import pyarrow as pa
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.labelling import Labelled, label, texts_of
 from emojob.pipeline.memo import Contents, Keys, Memo
-from emojob.pipeline.model_copy import ModelFiles, copy_of, ship
-from emojob.pipeline.model_files import FILES
+from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
+from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.output import Span, Standing
 from emojob.pipeline.parts import part_place
 from emojob.pipeline.privacy import Privacy

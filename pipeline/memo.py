@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.tokenizer import Encoded
 
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]

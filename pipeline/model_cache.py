@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.model import Model
+from emojob.pipeline.models.model import Model
 from emojob.pipeline.storage.atomic import commit, read_json, temporary, write_json
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from emojob.pipeline import openvino_graph
 from emojob.pipeline.batching import Layout, Packed
 from emojob.pipeline.engine import Choice
-from emojob.pipeline.model import Model
+from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
 # Shapes for which kernels are kept; each number of rows and of tokens makes one. OpenVINO's own 5,000 took up to 1,300

@@ -12,7 +12,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino import Node, opset13
 
-from emojob.pipeline.bert import BertShape, Classifier
+from emojob.pipeline.models.bert import BertShape, Classifier
 
 Weights = dict[str, NDArray[np.float32]]
 

@@ -20,10 +20,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emojob.pipeline.bert import to_hf
 from emojob.pipeline.engine import DTYPES
-from emojob.pipeline.model import Model
-from emojob.pipeline.stock_tokenizer import write_tokenizer
+from emojob.pipeline.models.bert import to_hf
+from emojob.pipeline.models.hf_tokenizer import write_tokenizer
+from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
 Run = Iterator[int]  # how many texts are done, after each batch

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from emojob.pipeline import model_cache, openvino_graph
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.batching import Layout, Packed, pack, token_batches
-from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Choice
-from emojob.pipeline.model import Model
+from emojob.pipeline.models.model import Model
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.openvino_engine import OpenVinoEngine, inputs_of
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.schemas.errors import OptionError

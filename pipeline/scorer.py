@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emojob.pipeline import model, trial
+from emojob.pipeline import trial
 from emojob.pipeline.batching import Packed, pack, token_batches
-from emojob.pipeline.encoded import SURROGATE, Encoded
 from emojob.pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
 from emojob.pipeline.memo import LONGEST, Keys, Memo
+from emojob.pipeline.models import model
+from emojob.pipeline.models.tokenizer import SURROGATE, Encoded
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stopped
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED

@@ -7,8 +7,8 @@ import time
 import numpy as np
 
 from emojob.pipeline.batching import pack, token_batches
-from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Engine
+from emojob.pipeline.models.tokenizer import Encoded
 
 _WARM = 0.2  # of the seconds are left out at first, where there is more: kernels are made, caches filled
 

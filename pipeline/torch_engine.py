@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojob.pipeline import bert
 from emojob.pipeline.batching import Layout, Packed, filled
-from emojob.pipeline.bert import Bounds, Classifier, Layer
 from emojob.pipeline.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
-from emojob.pipeline.model import Model
+from emojob.pipeline.models import bert
+from emojob.pipeline.models.bert import Bounds, Classifier, Layer
+from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
 _AHEAD = 2  # batches under way on a GPU: while one is worked on, the next one's tokens are copied

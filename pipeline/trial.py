@@ -13,7 +13,7 @@ from typing import Any
 from emojob.pipeline import model_cache
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
-from emojob.pipeline.model import Model
+from emojob.pipeline.models.model import Model
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.speed import tokens_per_second
 from emojob.pipeline.system import hardware, versions

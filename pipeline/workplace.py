@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.engine import Choice
 from emojob.pipeline.labelling import Labelled, label, texts_of
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.pool import Pool, processes_for
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Look, look_at_all

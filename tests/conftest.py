@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from emojob.pipeline import trial
-from emojob.pipeline.model_files import KNOWN_SENTENCES
+from emojob.pipeline.models.model_folder import KNOWN_SENTENCES
 from emojob.pipeline.storage.object_store import _filesystem
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.stores import CLIENT, Store
 
-GOLDEN = Path(__file__).parent / "pipeline" / "golden"
+GOLDEN = Path(__file__).parent / "pipeline" / "models" / "golden"
 
 
 #: Files whose tests take longest: begun first, so that in the end no core waits for another.
@@ -97,6 +97,12 @@ def make_model(tmp_path_factory) -> Callable[..., Path]:
 def tiny_model(make_model) -> Path:
     """A model folder with random weights and the default labels; not to be changed by a test."""
     return make_model()
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder with the SentencePiece models and the ids made with the original tokenizer."""
+    return GOLDEN
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emojob.pipeline import model_files as model
-from emojob.pipeline.bert import BertShape, Classifier
-from emojob.pipeline.encoded import Tokenizer
+from emojob.pipeline.models import model_folder as model
+from emojob.pipeline.models.bert import BertShape, Classifier
+from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.schemas.errors import ModelError
 
 #: The kinds of encoder, by config.json's model_type, whose layers are BERT's.

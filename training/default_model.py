@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from emojob.pipeline.bert import BertShape, Classifier
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.bert import BertShape, Classifier
+from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.models.saving import Trained, write_model_folder
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import write_json
-from emojob.pipeline.tokenizer import KoBertTokenizer
 from emojob.schemas.errors import ArchiveError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training import corpora
@@ -28,7 +29,6 @@ from emojob.training.evaluation import Evaluation, evaluate
 from emojob.training.finetuning import Examples, balanced, fine_tune, macro_f1_on, predict
 from emojob.training.mapping import LabelMap
 from emojob.training.model_card import model_card
-from emojob.training.model_folder import Trained, write_model_folder
 from emojob.training.pretraining import Pretrainer, pretrain
 from emojob.training.recipe import CORPORA, ModelRecipe
 from emojob.training.teacher import find_base, teachers_opinion, with_opinion

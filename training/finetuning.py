@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from emojob.pipeline.batching import pack, token_batches
-from emojob.pipeline.bert import Classifier
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.bert import Classifier
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.batches import equal_length_batches, gather
 from emojob.training.calibration import softmax

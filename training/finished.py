@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emojob.pipeline.bert import Classifier
 from emojob.pipeline.html.page import check_drawable
+from emojob.pipeline.models.bert import Classifier
+from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.system.versions import installed as installed_versions
 from emojob.schemas.errors import OptionError
@@ -21,7 +22,6 @@ from emojob.training.checkpoints import State
 from emojob.training.claim import is_first
 from emojob.training.evaluation import Evaluation, calibration_error, evaluate
 from emojob.training.finetuning import predict
-from emojob.training.model_folder import Trained, write_model_folder
 from emojob.training.pages import write_page, write_pictures
 from emojob.training.run import Part, Run
 from emojob.training.trained_card import trained_card

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojob.pipeline.bert import BertShape, Classifier
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.bert import BertShape, Classifier
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.training.batches import epochs, gather
 from emojob.training.progress import Progress

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emojob.pipeline.bert import BertShape
+from emojob.pipeline.models.bert import BertShape
 from emojob.pipeline.toml_file import read_toml
 from emojob.schemas import settings
 from emojob.schemas.errors import OptionError

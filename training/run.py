@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.training.train_recipe import TrainingRecipe
 
 

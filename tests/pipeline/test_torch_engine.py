@@ -5,10 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from emojob.pipeline import bert, model
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.batching import pack, token_batches
 from emojob.pipeline.engine import Choice
+from emojob.pipeline.models import bert, model
 from emojob.pipeline.torch_engine import TorchEngine, _attends_at_once
 
 TEXTS = list(dict.fromkeys(sample_texts()))[:150]

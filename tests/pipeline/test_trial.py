@@ -2,8 +2,9 @@
 
 import pytest
 
-from emojob.pipeline import model, trial
+from emojob.pipeline import trial
 from emojob.pipeline.engine import Choice
+from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.hardware import Machine
 from emojob.schemas.errors import OptionError

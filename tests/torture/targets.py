@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.encoded import Tokenizer
-from emojob.pipeline.model_files import read_tokenizer
+from emojob.pipeline.models.model_folder import read_tokenizer
+from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.pii.masking import mask_texts
 from emojob.pipeline.reading.dataset import open_archive, windows
@@ -18,7 +18,7 @@ from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError
 from emojob.training.mapping import read_label_map
 
-GOLDEN = Path(__file__).parent.parent / "pipeline" / "golden"
+GOLDEN = Path(__file__).parent.parent / "pipeline" / "models" / "golden"
 KINDS = ("csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet")
 
 

@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.jobs.main import cli, main
-from emojob.pipeline.model_files import find_folder, read_tokenizer
+from emojob.pipeline.models.model_folder import find_folder, read_tokenizer
 from emojob.pipeline.reading.dataset import open_archive, windows
 from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.inputs import find_inputs

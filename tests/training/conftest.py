@@ -15,8 +15,8 @@ import tokenizers
 import torch
 import transformers
 
-from emojob.pipeline.bert import BertShape
-from emojob.pipeline.tokenizer import KoBertTokenizer
+from emojob.pipeline.models.bert import BertShape
+from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
 from emojob.training.default_model import FILES
@@ -188,9 +188,3 @@ def data(utterances, spiece, tmp_path_factory) -> Path:
 
 def _write_tsv(place: Path, rows: list[tuple[object, ...]]) -> None:
     place.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
-
-
-@pytest.fixture(scope="session")
-def golden() -> Path:
-    """The folder with the default model's SentencePiece model."""
-    return Path(__file__).parent.parent / "pipeline" / "golden"

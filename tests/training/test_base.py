@@ -16,7 +16,7 @@ from transformers import (
     RobertaModel,
 )
 
-from emojob.pipeline import model
+from emojob.pipeline.models import model
 from emojob.pipeline.scorer import Scorer
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import ModelOptions

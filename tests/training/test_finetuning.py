@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from emojob.pipeline.bert import Classifier
+from emojob.pipeline.models.bert import Classifier
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.finetuning import (
     Examples,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from emojob.pipeline.bert import BertShape
+from emojob.pipeline.models.bert import BertShape
 from emojob.training import pretraining
 from emojob.training.pretraining import first_word_vectors, hide, initial, learning_rate_at, pretrain
 from emojob.training.recipe import read_recipe

@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from emojob.pipeline.bert import Classifier
+from emojob.pipeline.models.bert import Classifier
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.calibration import softmax

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from emojob.pipeline.encoded import Encoded
+from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import (

@@ -5,7 +5,7 @@ import pytest
 import torch
 import transformers
 
-from emojob.pipeline.bert import BertShape, Classifier
+from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.schemas.errors import OptionError
 from emojob.training.annotated import Annotated, AnnotatedCounts
 from emojob.training.splits import split

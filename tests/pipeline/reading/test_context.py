@@ -20,6 +20,7 @@ from emojob.pipeline import parts
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import measure
 from emojob.pipeline.destination import score_to
+from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.plan import plan_archive
 from emojob.pipeline.reading import chunks, context
 from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context
@@ -29,7 +30,6 @@ from emojob.pipeline.reading.row_batches import Reject, Window
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stages
-from emojob.pipeline.tokenizer import KoBertTokenizer
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ColumnError, Interrupted, ModelError, OptionError, OutputError
 from emojob.schemas.options import ModelOptions, ScoreOptions

@@ -8,15 +8,15 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from emojob.pipeline import model as models
-from emojob.pipeline.bert import BertShape, Classifier
-from emojob.pipeline.encoded import SPECIAL_TOKENS
-from emojob.pipeline.stock_tokenizer import stock_tokenizer
-from emojob.pipeline.tokenizer import KoBertTokenizer
+from emojob.pipeline.models import model as models
+from emojob.pipeline.models.bert import BertShape, Classifier
+from emojob.pipeline.models.hf_tokenizer import stock_tokenizer
+from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.models.saving import Trained, write_model_folder
+from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.default_model import stored
 from emojob.training.finetuning import predict
-from emojob.training.model_folder import Trained, write_model_folder
 
 TEXTS = [
     "오늘은 정말 기뻤어",

@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from emojob.pipeline.bert import BertShape, Classifier, from_hf
-from emojob.pipeline.encoded import Tokenizer
-from emojob.pipeline.model_copy import fetched
+from emojob.pipeline.models.bert import BertShape, Classifier, from_hf
+from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.models.local_copy import fetched
+from emojob.pipeline.models.tokenizer import Tokenizer
+from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import place_of
-from emojob.pipeline.tokenizer import KoBertTokenizer
-from emojob.pipeline.wordpiece import WordPieceTokenizer
 from emojob.schemas.errors import EmojobError, ModelError
 
 # Everyday sentences written for this check. A Korean model's tokenizer knows all of their pieces; one of another

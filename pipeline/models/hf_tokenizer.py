@@ -16,10 +16,10 @@ import sentencepiece
 from tokenizers import Regex, decoders, models, normalizers, processors
 from tokenizers import Tokenizer as FastTokenizer
 
-from emojob.pipeline.encoded import SPECIAL_TOKENS, Tokenizer
+from emojob.pipeline.models.kobert_tokenizer import WORD_MARK, KoBertTokenizer
+from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
+from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.atomic import commit, temporary, write_json
-from emojob.pipeline.tokenizer import WORD_MARK, KoBertTokenizer
-from emojob.pipeline.wordpiece import WordPieceTokenizer
 
 # A special token is also an entry of the vocabulary; no text may be cheaper with it than letter by letter.
 _NEVER = -1000.0

@@ -15,7 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
-from emojob.pipeline.encoded import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
+from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
 
 _LONGEST_WORD = 100  # characters; WordPiece makes one [UNK] of a longer one
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from emojob.pipeline import model
-from emojob.pipeline.bert import from_hf, to_hf
+from emojob.pipeline.models import model
+from emojob.pipeline.models.bert import from_hf, to_hf
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from emojob.pipeline.bert import BertShape, Classifier, to_hf
-from emojob.pipeline.encoded import Tokenizer
-from emojob.pipeline.model import MODEL_FORMAT
-from emojob.pipeline.stock_tokenizer import write_tokenizer
+from emojob.pipeline.models.bert import BertShape, Classifier, to_hf
+from emojob.pipeline.models.hf_tokenizer import write_tokenizer
+from emojob.pipeline.models.model import MODEL_FORMAT
+from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.storage.atomic import commit, temporary, write_bytes, write_json
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
-from emojob.pipeline.encoded import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
+from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
 
 WORD_MARK = "▁"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline import encoded
-from emojob.pipeline import tokenizer as module
-from emojob.pipeline.tokenizer import KoBertTokenizer, clean
+from emojob.pipeline.models import kobert_tokenizer as module
+from emojob.pipeline.models import tokenizer as base_module
+from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer, clean
 
 GOLDEN = Path(__file__).parent / "golden"
 ONE = KoBertTokenizer(GOLDEN / "spiece.model", threads=1)
@@ -51,7 +51,7 @@ def test_a_comma_behind_a_digit_is_a_piece_of_its_own(digits):
 
 def test_many_texts_get_the_ids_that_each_gets_alone(tokenizer, monkeypatch):
     texts = [one["text"] for one in RECORDS["single"]]
-    monkeypatch.setattr(encoded, "_SLICE", 7)
+    monkeypatch.setattr(base_module, "_SLICE", 7)
     assert tokenizer.encode(texts, 64).tolist() == [one["ids_64"] for one in RECORDS["single"]]
 
 

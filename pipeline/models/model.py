@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emojob.pipeline.bert import BertShape, Classifier
-from emojob.pipeline.encoded import Encoded, Tokenizer
-from emojob.pipeline.model_files import (
+from emojob.pipeline.models.bert import BertShape, Classifier
+from emojob.pipeline.models.model_folder import (
     assemble,
     check_tokenizer,
     find_folder,
@@ -22,6 +21,7 @@ from emojob.pipeline.model_files import (
     read_tokenizer,
     read_weights,
 )
+from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import CONTEXTS
 

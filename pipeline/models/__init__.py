@@ -1,0 +1,1 @@
+"""Model folders and tokenizers: found, checked, loaded and saved."""
