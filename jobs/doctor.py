@@ -16,7 +16,7 @@ from emojob.jobs.options import SETTINGS, model_options, take_model_options
 def doctor(as_json: bool, **given: Any) -> None:
     """Show what this machine offers, which engine and precision a run would use, and why."""
     options = take_model_options(given)
-    from emojob.pipeline.checkup import examine
+    from emojob.pipeline.inference.doctor import examine
 
     found = examine(options)
     if as_json:

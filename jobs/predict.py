@@ -33,8 +33,8 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
     options = take_model_options(given)
     if options.precision == "auto":
         options = dataclasses.replace(options, precision="fp32")
+    from emojob.pipeline.inference.scorer import Scorer
     from emojob.pipeline.reading.context import consecutive
-    from emojob.pipeline.scorer import Scorer
 
     scorer = Scorer.load(options=options, note=note)
     last: str | None = None

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from emojob.pipeline.engine import DTYPES
+from emojob.pipeline.inference.engine import DTYPES
 from emojob.pipeline.models.bert import BertShape
 
 # Rows, inner size, columns. A GPU is at its best with large products, a CPU mostly with those that its caches hold.

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emojob.pipeline.inference.scorer import settled
 from emojob.pipeline.models.model import load as load_model
 from emojob.pipeline.output import Output, hold, refuse_other_privacy
 from emojob.pipeline.parts import ROW_GROUP, row_groups
@@ -23,7 +24,6 @@ from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import open_archive
 from emojob.pipeline.reading.inputs import find_inputs, input_place
 from emojob.pipeline.run import Progress, Result, score_archive
-from emojob.pipeline.scorer import settled
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place, remove_all, seekable, writing

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline import memo_file
 from emojob.pipeline.database import NUMBERS
 from emojob.pipeline.destination import work_folder
 from emojob.pipeline.exchange import successor, write_journal
+from emojob.pipeline.inference import memo_file
 from emojob.pipeline.labelled import count_rows
 from emojob.pipeline.output import Output, hold
 from emojob.pipeline.parts import ROW_GROUP, PartPlace, opened, row_groups

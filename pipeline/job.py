@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline import memo_file
-from emojob.pipeline.engine import choices
+from emojob.pipeline.inference import memo_file
+from emojob.pipeline.inference.engine import choices
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.labelled import labelled_schema
 from emojob.pipeline.output import Output, Standing
 from emojob.pipeline.privacy import Privacy, privacy_of
@@ -19,7 +20,6 @@ from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import Archive, open_archive
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
-from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.workplace import Workplace
@@ -100,7 +100,7 @@ def open_job(
     where: Workplace,
     note: Callable[[str], None] = lambda text: None,
 ) -> Job:
-    """Open what a run needs; nothing is written but what is kept of a model (`pipeline.model_cache`).
+    """Open what a run needs; nothing is written but what is kept of a model (`pipeline.inference.artifact_cache`).
 
     output: with its markers read; where: the job is done. Raises InputError for what the user can mend.
     """

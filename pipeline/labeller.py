@@ -14,9 +14,10 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from emojob.pipeline.engine import Choice
-from emojob.pipeline.labelling import Labelled, label, texts_of
-from emojob.pipeline.memo import Contents, Keys, Memo
+from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.memo import Contents, Keys, Memo
+from emojob.pipeline.inference.scorer import Scorer, Tally
+from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.output import Span, Standing
@@ -24,7 +25,6 @@ from emojob.pipeline.parts import part_place
 from emojob.pipeline.privacy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Archive
-from emojob.pipeline.scorer import Scorer, Tally
 from emojob.pipeline.shares import Share
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware

@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline import memo_file
 from emojob.pipeline.destination import check_one_file, rejects_beside, still_complete, work_folder
+from emojob.pipeline.inference import memo_file
+from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.job import Job, check_default_out, default_out, input_files, open_job
-from emojob.pipeline.memo import Memo
 from emojob.pipeline.output import Output, refuse_foreign
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.dataset import Archive, Source, windows

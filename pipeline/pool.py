@@ -22,11 +22,11 @@ from multiprocessing.process import BaseProcess
 
 import pyarrow as pa
 
-from emojob.pipeline.engine import Choice
-from emojob.pipeline.labelling import Labelled, Texts, Took, label, texts_of
-from emojob.pipeline.memo import Contents, Keys, Memo
+from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.memo import Contents, Keys, Memo
+from emojob.pipeline.inference.scorer import Scorer, Tally
+from emojob.pipeline.inference.streaming import Labelled, Texts, Took, label, texts_of
 from emojob.pipeline.reading.chunks import Chunk
-from emojob.pipeline.scorer import Scorer, Tally
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.schemas.errors import EmojobError, WorkerError, own_fault

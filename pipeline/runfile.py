@@ -6,9 +6,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.privacy import Privacy
 from emojob.pipeline.reading.dataset import Archive
-from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system import versions
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ScoreOptions, as_dict

@@ -7,15 +7,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from emojob.pipeline.engine import Choice
-from emojob.pipeline.labelling import Labelled, label, texts_of
+from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.streaming import Labelled, label, texts_of
+from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.pool import Pool, processes_for
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Look, look_at_all
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.scorer import Scorer
-from emojob.pipeline.speed import tokens_per_second
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages

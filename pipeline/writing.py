@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from emojob.pipeline.inference.streaming import Labelled
 from emojob.pipeline.labelled import count, with_labels
-from emojob.pipeline.labelling import Labelled
 from emojob.pipeline.parts import PartWriter, part_place
 from emojob.pipeline.privacy import Privacy
 from emojob.pipeline.reading.chunks import Chunk

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emojob.pipeline import trial
+from emojob.pipeline.inference import engine_choice
 from emojob.pipeline.models.model_folder import KNOWN_SENTENCES
 from emojob.pipeline.storage.object_store import _filesystem
 from emojob.pipeline.system.hardware import cores
@@ -39,8 +39,10 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("EMOJOB_ENGINE", "torch")  # for commands, their processes among them
     if "measured" not in request.keywords:
-        monkeypatch.setattr(trial, "measure", lambda model, found, *rest: dict.fromkeys(map(trial.label, found), 1.0))
-        monkeypatch.setattr(trial, "_speed", lambda *given: 1.0)
+        monkeypatch.setattr(
+            engine_choice, "measure", lambda model, found, *rest: dict.fromkeys(map(engine_choice.label, found), 1.0)
+        )
+        monkeypatch.setattr(engine_choice, "_speed", lambda *given: 1.0)
 
 
 @pytest.fixture(scope="session")

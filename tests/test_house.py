@@ -62,7 +62,8 @@ def test_the_package_names_all_its_folders():
 
 def test_labelling_a_text_imports_nothing_that_takes_seconds():
     code = (
-        "import sys\nfrom emojob.pipeline.scorer import Scorer\nfrom emojob.schemas.options import ModelOptions\n"
+        "import sys\nfrom emojob.pipeline.inference.scorer import Scorer\n"
+        "from emojob.schemas.options import ModelOptions\n"
         "Scorer.load(options=ModelOptions(engine='torch')).score(['네'])\n"
         "print({'torch._dynamo', 'transformers.models', 'nncf', 'polars', 'duckdb'} & set(sys.modules))"
     )

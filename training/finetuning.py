@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from emojob.pipeline.batching import pack, token_batches
+from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.labels import DEFAULT_LABELS

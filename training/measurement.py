@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.system import versions
 from emojob.schemas.errors import ArchiveError, ModelError
 from emojob.schemas.options import ModelOptions

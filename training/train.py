@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.engine import choices
+from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.models.model_folder import hash_weights
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.storage.permissions import no_wider_than

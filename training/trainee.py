@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojob.pipeline.batching import pack
+from emojob.pipeline.inference.batching import pack
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.training.train_recipe import TrainingRecipe
@@ -34,7 +34,7 @@ class Trainee(nn.Module):
     def forward(
         self, ids: Tensor, positions: Tensor, groups: list[tuple[int, int]], firsts: Tensor, segments: Tensor | None
     ) -> Tensor:
-        """A packed batch (see pipeline.batching.Packed) -> logits [rows, labels]."""
+        """A packed batch (see pipeline.inference.batching.Packed) -> logits [rows, labels]."""
         within = BODY_DROPOUT if self.training else 0.0
         hidden = self.classifier.encoder.packed(ids, positions, groups, segments, within)
         pooled = torch.tanh(self.classifier.pooler(hidden[firsts]))

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline import memo_file
 from emojob.pipeline.html.page import check_drawable
+from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
 from emojob.pipeline.nightly.days import Calendar, Day, files_of
 from emojob.pipeline.nightly.drift import Drift, drift

@@ -17,7 +17,7 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.pipeline.scorer import Prepared, Scorer
+from emojob.pipeline.inference.scorer import Prepared, Scorer
 from emojob.schemas.options import ModelOptions
 
 WINDOW = 10_000

@@ -22,9 +22,9 @@ import pyarrow as pa
 
 from emojob.jobs.bench import print_figures
 from emojob.pipeline.benchmark import KOBERT_SIZED, measure
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
 from emojob.pipeline.reading.dataset import first_texts
-from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system import hardware
 from emojob.schemas.options import ModelOptions
 

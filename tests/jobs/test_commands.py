@@ -256,7 +256,7 @@ def pair_model(make_model):
 def test_predict_takes_each_text_alone_and_a_dialogue_where_it_is_said(emojob, pair_model, monkeypatch):
     import io
 
-    from emojob.pipeline.scorer import Scorer
+    from emojob.pipeline.inference.scorer import Scorer
 
     def shown(*arguments):
         code, out, _ = emojob("predict", "--model", pair_model, "--precision", "fp32", "--json", *arguments)
@@ -324,7 +324,7 @@ def test_every_option_has_an_environment_variable(emojob, log, monkeypatch):
 
 
 def test_a_fault_of_our_own_shows_no_dialogue(emojob, monkeypatch):
-    from emojob.pipeline.scorer import Scorer
+    from emojob.pipeline.inference.scorer import Scorer
 
     def fail(self, texts, previous=None):
         raise RuntimeError(f"while at {texts}")

@@ -10,8 +10,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from emojob.pipeline import benchmark, ceiling, peers
 from emojob.pipeline.assets.sample import sample_archive, sample_texts
 from emojob.pipeline.benchmark import KOBERT_SIZED, measure, write_kobert_sized
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.bert import BertShape
-from emojob.pipeline.scorer import Scorer
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 

@@ -7,10 +7,10 @@ import pytest
 from emojob.pipeline import plan
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.plan import plan_archive
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.scorer import Scorer
-from emojob.pipeline.speed import tokens_per_second
 from emojob.schemas.errors import InputError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 

@@ -15,11 +15,11 @@ import pytest
 
 from emojob.pipeline import parts, pool, workplace
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.engine import Choice
+from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.pool import processes_for
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, ModelError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions

@@ -16,8 +16,8 @@ from transformers import (
     RobertaModel,
 )
 
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
-from emojob.pipeline.scorer import Scorer
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import ModelOptions
 from emojob.training.base import load_base

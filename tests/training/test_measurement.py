@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.schemas.errors import ArchiveError, ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions

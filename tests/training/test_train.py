@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.scorer import Scorer
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import (
     ArchiveError,

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
 from emojob.pipeline.models.model_folder import read_tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
-from emojob.pipeline.scorer import Scorer
 from emojob.schemas.errors import ModelError
 
 TEXTS = [

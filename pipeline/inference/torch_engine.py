@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojob.pipeline.batching import Layout, Packed, filled
-from emojob.pipeline.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
+from emojob.pipeline.inference.batching import Layout, Packed, filled
+from emojob.pipeline.inference.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
 from emojob.pipeline.models import bert
 from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model

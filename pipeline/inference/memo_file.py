@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from emojob.pipeline.memo import Memo, new_multipliers
+from emojob.pipeline.inference.memo import Memo, new_multipliers
 from emojob.pipeline.storage.atomic import commit, sync_folder, temporary
 from emojob.pipeline.storage.lock import alone_in
 from emojob.pipeline.storage.paths import place_of

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emojob.pipeline.batching import Layout, Packed
+from emojob.pipeline.inference.batching import Layout, Packed
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
@@ -49,10 +49,10 @@ class Engine(Protocol):
 
 
 def choices(options: ModelOptions, here: hardware.Machine) -> list[Choice]:
-    """The engines and precisions that come into question, the one to prefer unmeasured first.
+    """The engines and precisions that are candidates, the one to prefer unmeasured first.
 
-    Several only on a CPU with OpenVINO, where the speed of the model at hand decides (`pipeline.trial`). Raises
-    OptionError where what was asked for is not to be had.
+    There are several only on a CPU with OpenVINO, where the model's measured speed decides
+    (`pipeline.inference.engine_choice`). Raises OptionError if what was asked for is unavailable.
     """
     if options.engine == "ray":
         raise OptionError("--engine ray is for `emojob score` and `nightly`: leave it out here, or give torch")

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.batching import pack, token_batches
-from emojob.pipeline.engine import Choice
+from emojob.pipeline.inference.batching import pack, token_batches
+from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.torch_engine import TorchEngine, _attends_at_once
 from emojob.pipeline.models import bert, model
-from emojob.pipeline.torch_engine import TorchEngine, _attends_at_once
 
 TEXTS = list(dict.fromkeys(sample_texts()))[:150]
 

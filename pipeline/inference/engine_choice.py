@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from emojob.pipeline import model_cache
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.engine import BATCH_TOKENS, Choice, Engine, choices
+from emojob.pipeline.inference import artifact_cache
+from emojob.pipeline.inference.engine import BATCH_TOKENS, Choice, Engine, choices
+from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.speed import tokens_per_second
 from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
@@ -50,7 +50,7 @@ def settle(
     if rates is None:
         note(f"measuring which engine is fastest with {model.name}; the next run knows it")
         rates = measure(model, found, options, threads, note)
-        model_cache.keep(model, _name(found, options), _made_from(model, found, here, options), rates, {})
+        artifact_cache.keep(model, _name(found, options), _made_from(model, found, here, options), rates, {})
     best = fastest(found, rates)
     try:
         return start(best, model, options, threads, note)
@@ -76,7 +76,7 @@ def _alone(
     if rates is None and patient:
         rates = {label(choice): _speed(engine, model, options)}
         name, made_from = _name([choice], options), _made_from(model, [choice], here, options)
-        model_cache.keep(model, name, made_from, rates, {})
+        artifact_cache.keep(model, name, made_from, rates, {})
     if rates is not None:
         engine.choice = replace(engine.choice, tokens_per_second=rates[label(choice)])
     return engine
@@ -117,7 +117,7 @@ def in_question(options: ModelOptions, model: Model, here: hardware.Machine) -> 
 
 def recall(model: Model, found: list[Choice], here: hardware.Machine, options: ModelOptions) -> dict[str, float] | None:
     """The rates that were measured for these choices, model, machine and options before, tokens/s."""
-    kept = model_cache.recall(model, _name(found, options), _made_from(model, found, here, options))
+    kept = artifact_cache.recall(model, _name(found, options), _made_from(model, found, here, options))
     return kept and {label(choice): float(kept[label(choice)]) for choice in found}
 
 
@@ -130,14 +130,14 @@ def start(
 ) -> Engine:
     """The engine of a choice. Raises OptionError where int8 changes too many labels."""
     if choice.engine == "torch":
-        from emojob.pipeline.torch_engine import TorchEngine
+        from emojob.pipeline.inference.torch_engine import TorchEngine
 
         return TorchEngine(model, choice, threads)
-    from emojob.pipeline.openvino_engine import OpenVinoEngine
+    from emojob.pipeline.inference.openvino_engine import OpenVinoEngine
 
     if choice.precision != "int8":
         return OpenVinoEngine(model, choice, threads)
-    from emojob.pipeline.quantization import calibration_texts, hash_of, quantised
+    from emojob.pipeline.inference.quantization import calibration_texts, hash_of, quantised
 
     texts = calibration_texts(options.calibration)
     choice = replace(choice, calibrated_on=hash_of(texts))

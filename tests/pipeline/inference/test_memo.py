@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.memo import Memo
+from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.models.tokenizer import Encoded
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emojob.pipeline import trial
-from emojob.pipeline.batching import Packed, pack, token_batches
-from emojob.pipeline.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
-from emojob.pipeline.memo import LONGEST, Keys, Memo
+from emojob.pipeline.inference import engine_choice
+from emojob.pipeline.inference.batching import Packed, pack, token_batches
+from emojob.pipeline.inference.engine import BATCH_TOKENS, Engine, OutOfMemory, choices, softmax
+from emojob.pipeline.inference.memo import LONGEST, Keys, Memo
 from emojob.pipeline.models import model
 from emojob.pipeline.models.tokenizer import SURROGATE, Encoded
 from emojob.pipeline.system import hardware
@@ -112,7 +112,7 @@ class Scorer:
         choices(options, hardware.look())  # what is not to be had is told at once
         loaded = model.load(options.model, threads or hardware.cores())
         options = settled(options, loaded)
-        return cls(loaded, trial.settle(options, loaded, threads, patient, note), options)
+        return cls(loaded, engine_choice.settle(options, loaded, threads, patient, note), options)
 
     @property
     def depends_on(self) -> dict[str, str | None]:

@@ -17,13 +17,13 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from emojob.pipeline import model_cache, openvino_graph
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.batching import Layout, Packed, pack, token_batches
-from emojob.pipeline.engine import Choice
+from emojob.pipeline.inference import artifact_cache, openvino_graph
+from emojob.pipeline.inference.batching import Layout, Packed, pack, token_batches
+from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.openvino_engine import OpenVinoEngine, inputs_of
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.openvino_engine import OpenVinoEngine, inputs_of
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.schemas.errors import OptionError
 
@@ -73,7 +73,7 @@ def quantised(
         "versions": [openvino.__version__, metadata.version("nncf"), _WAY],  # importing it takes seconds
     }
     name = f"int8-{max_length}"
-    kept = model_cache.recall(model, name, made_from)
+    kept = artifact_cache.recall(model, name, made_from)
     if kept:
         with contextlib.suppress(RuntimeError):
             return openvino.Core().read_model(kept["folder"] / f"{name}.xml")
@@ -89,7 +89,7 @@ def quantised(
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(graph, Path(folder) / f"{name}.xml", compress_to_fp16=False)
         files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
-    model_cache.keep(model, name, made_from, {"changed": round(changed, 4), "texts": len(encoded)}, files)
+    artifact_cache.keep(model, name, made_from, {"changed": round(changed, 4), "texts": len(encoded)}, files)
     return graph
 
 

@@ -6,13 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from emojob.pipeline import model_cache, quantization
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.batching import Layout, pack, token_batches
-from emojob.pipeline.engine import Choice
+from emojob.pipeline.inference import artifact_cache, quantization
+from emojob.pipeline.inference.batching import Layout, pack, token_batches
+from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.openvino_engine import OpenVinoEngine
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
-from emojob.pipeline.openvino_engine import OpenVinoEngine
-from emojob.pipeline.scorer import Scorer
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
@@ -142,29 +142,29 @@ class TestInt8:
 class TestCache:
     def test_what_is_kept_comes_back_for_the_same_and_nothing_else(self, own_model):
         one = model.load(str(own_model))
-        model_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {"thing.bin": b"content"})
-        kept = model_cache.recall(one, "thing", {"version": 1})
+        artifact_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {"thing.bin": b"content"})
+        kept = artifact_cache.recall(one, "thing", {"version": 1})
         assert kept is not None
         assert kept["figure"] == 2.5
         assert (kept["folder"] / "thing.bin").read_bytes() == b"content"
-        assert model_cache.recall(one, "thing", {"version": 2}) is None
-        assert model_cache.recall(one, "another", {"version": 1}) is None
+        assert artifact_cache.recall(one, "thing", {"version": 2}) is None
+        assert artifact_cache.recall(one, "another", {"version": 1}) is None
 
     @pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"made_from": {"version": 1}, "sha256": [1]}'])
     def test_a_broken_note_counts_as_none(self, own_model, note):
         one = model.load(str(own_model))
-        model_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {})
+        artifact_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {})
         (own_model / "openvino" / "thing.json").write_bytes(note)
-        assert model_cache.recall(one, "thing", {"version": 1}) is None
+        assert artifact_cache.recall(one, "thing", {"version": 1}) is None
 
     def test_where_the_models_folder_cannot_be_written_the_users_cache_is(self, own_model, tmp_path, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         one = model.load(str(own_model))
         (own_model / "openvino").write_bytes(b"a file where the folder would be")
-        model_cache.keep(one, "thing", {}, {"figure": 1}, {})
-        kept = model_cache.recall(one, "thing", {})
+        artifact_cache.keep(one, "thing", {}, {"figure": 1}, {})
+        kept = artifact_cache.recall(one, "thing", {})
         assert kept is not None
         assert kept["folder"].is_relative_to(tmp_path / "cache" / "emojob")
 
     def test_nothing_is_written_into_the_package(self):
-        assert not any(folder.is_relative_to(model.load().folder) for folder in model_cache.places(model.load()))
+        assert not any(folder.is_relative_to(model.load().folder) for folder in artifact_cache.places(model.load()))

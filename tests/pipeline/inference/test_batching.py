@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.batching import Layout, pack, token_batches
+from emojob.pipeline.inference.batching import Layout, pack, token_batches
 from emojob.pipeline.models.tokenizer import Encoded
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
-from emojob.pipeline import scorer as module
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.scorer import Scorer
+from emojob.pipeline.inference import scorer as module
+from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.system.prefetch import Stopped
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ModelError, OptionError

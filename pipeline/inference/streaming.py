@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from emojob.pipeline.inference.scorer import Prepared, Scored, Scorer
 from emojob.pipeline.reading.chunks import Chunk
-from emojob.pipeline.scorer import Prepared, Scored, Scorer
 from emojob.pipeline.system.prefetch import Clock, Stages
 
 K = TypeVar("K")

@@ -13,10 +13,10 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
-from emojob.pipeline import memo_file
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.memo import Memo
-from emojob.pipeline.memo_file import find, keep, recall
+from emojob.pipeline.inference import memo_file
+from emojob.pipeline.inference.memo import Memo
+from emojob.pipeline.inference.memo_file import find, keep, recall
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.system.prefetch import Stages

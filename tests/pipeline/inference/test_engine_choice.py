@@ -2,8 +2,8 @@
 
 import pytest
 
-from emojob.pipeline import trial
-from emojob.pipeline.engine import Choice
+from emojob.pipeline.inference import engine_choice
+from emojob.pipeline.inference.engine import Choice
 from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.hardware import Machine
@@ -16,7 +16,7 @@ INT8 = Choice("openvino", "cpu", "int8", "a reason")
 
 
 def rates(*values: float) -> dict[str, float]:
-    return dict(zip(map(trial.label, (OPENVINO, TORCH, INT8)), values, strict=True))
+    return dict(zip(map(engine_choice.label, (OPENVINO, TORCH, INT8)), values, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def rates(*values: float) -> dict[str, float]:
     ],
 )
 def test_the_fastest_is_taken_but_int8_only_where_it_is_worth_it(measured, expected):
-    best = trial.fastest([OPENVINO, TORCH, INT8], measured)
+    best = engine_choice.fastest([OPENVINO, TORCH, INT8], measured)
     assert (best.engine, best.precision) == (expected.engine, expected.precision)
     assert f"{max(measured.values()):,.0f}" in best.why
 
@@ -43,15 +43,15 @@ def with_amx(monkeypatch):
 
 @pytest.mark.measured
 def test_a_large_job_measures_once_and_keeps_what_it_found(own_model, with_amx, monkeypatch):
-    monkeypatch.setattr(trial, "_SECONDS", 0.02)
+    monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions()
     notes: list[str] = []
-    engine = trial.settle(options, loaded, 1, patient=True, note=notes.append)
+    engine = engine_choice.settle(options, loaded, 1, patient=True, note=notes.append)
     assert notes == [f"measuring which engine is fastest with {own_model}; the next run knows it"]
     assert "tokens/s" in engine.choice.why
-    monkeypatch.setattr(trial, "measure", None)  # would fail if it were called
+    monkeypatch.setattr(engine_choice, "measure", None)  # would fail if it were called
     for patient in (True, False):
-        again = trial.settle(options, loaded, 1, patient=patient, note=notes.append)
+        again = engine_choice.settle(options, loaded, 1, patient=patient, note=notes.append)
         assert again.choice == engine.choice
     assert len(notes) == 1
 
@@ -64,12 +64,12 @@ def test_int8_comes_into_question_where_there_is_memory_to_quantise(tiny_model, 
         (1 << 29, ModelOptions(precision="int8"), ["int8"]),
     ):
         here = Machine("Old", 2, memory, (), (), False)
-        assert [one.precision for one in trial.in_question(options, loaded, here)] == precisions
+        assert [one.precision for one in engine_choice.in_question(options, loaded, here)] == precisions
 
 
 def test_a_small_job_takes_the_first_unmeasured(own_model, with_amx, monkeypatch):
-    monkeypatch.setattr(trial, "measure", None)
-    engine = trial.settle(ModelOptions(), model.load(str(own_model)), 1)
+    monkeypatch.setattr(engine_choice, "measure", None)
+    engine = engine_choice.settle(ModelOptions(), model.load(str(own_model)), 1)
     assert (engine.choice.engine, engine.choice.precision) == ("openvino", "bf16")
 
 
@@ -77,65 +77,68 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
     loaded = model.load(str(own_model))
     found = [OPENVINO, TORCH]
     other = Machine("Xeon", 64, 0, ("amx_bf16",), (), False)
-    made_from = trial._made_from(loaded, found, with_amx, ModelOptions())
-    trial.model_cache.keep(loaded, trial._name(found, ModelOptions()), made_from, rates(1, 2, 0), {})
-    assert trial.recall(loaded, found, with_amx, ModelOptions()) == {trial.label(OPENVINO): 1, trial.label(TORCH): 2}
-    assert trial.recall(loaded, found, other, ModelOptions()) is None
+    made_from = engine_choice._made_from(loaded, found, with_amx, ModelOptions())
+    engine_choice.artifact_cache.keep(loaded, engine_choice._name(found, ModelOptions()), made_from, rates(1, 2, 0), {})
+    assert engine_choice.recall(loaded, found, with_amx, ModelOptions()) == {
+        engine_choice.label(OPENVINO): 1,
+        engine_choice.label(TORCH): 2,
+    }
+    assert engine_choice.recall(loaded, found, other, ModelOptions()) is None
 
 
 @pytest.mark.parametrize("options", [ModelOptions(max_length=32), ModelOptions(calibration="texts.csv")])
 def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx, options):
     loaded = model.load(str(own_model))
-    made_from = trial._made_from(loaded, [OPENVINO], with_amx, ModelOptions())
-    trial.model_cache.keep(loaded, trial._name([OPENVINO], options), made_from, rates(1, 2, 3), {})
-    assert trial.recall(loaded, [OPENVINO], with_amx, options) is None
+    made_from = engine_choice._made_from(loaded, [OPENVINO], with_amx, ModelOptions())
+    engine_choice.artifact_cache.keep(loaded, engine_choice._name([OPENVINO], options), made_from, rates(1, 2, 3), {})
+    assert engine_choice.recall(loaded, [OPENVINO], with_amx, options) is None
 
 
 def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch):
     here = Machine("Old", 2, 32 << 30, (), (), False)
     monkeypatch.setattr(hardware, "look", lambda: here)
     loaded, options = model.load(str(own_model)), ModelOptions()
-    found = trial.choices(options, here)
-    kept = {trial.label(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
-    made_from = trial._made_from(loaded, found, here, options)
-    trial.model_cache.keep(loaded, trial._name(found, options), made_from, kept, {})
-    start = trial.start
+    found = engine_choice.choices(options, here)
+    kept = {engine_choice.label(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
+    made_from = engine_choice._made_from(loaded, found, here, options)
+    engine_choice.artifact_cache.keep(loaded, engine_choice._name(found, options), made_from, kept, {})
+    start = engine_choice.start
 
     def refuse_int8(choice, *given):
         if choice.precision == "int8":
             raise OptionError("--precision int8 changes too many labels")
         return start(choice, *given)
 
-    monkeypatch.setattr(trial, "start", refuse_int8)
-    assert trial.settle(options, loaded, 1).choice.precision == "fp32"
+    monkeypatch.setattr(engine_choice, "start", refuse_int8)
+    assert engine_choice.settle(options, loaded, 1).choice.precision == "fp32"
     with pytest.raises(OptionError, match="too many"):
-        trial.settle(ModelOptions(precision="int8"), loaded, 1)
+        engine_choice.settle(ModelOptions(precision="int8"), loaded, 1)
 
 
 @pytest.mark.measured
 def test_a_model_of_few_positions_is_measured_within_them(make_model, monkeypatch):
-    monkeypatch.setattr(trial, "_SECONDS", 0.02)
+    monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded = model.load(str(make_model(max_position_embeddings=16)))
-    found = trial.measure(loaded, [OPENVINO, TORCH], ModelOptions(max_length=16), 1, lambda text: None)
+    found = engine_choice.measure(loaded, [OPENVINO, TORCH], ModelOptions(max_length=16), 1, lambda text: None)
     assert min(found.values()) > 0
 
 
 @pytest.mark.measured
 def test_int8_that_changes_too_many_labels_has_no_rate(tiny_model, monkeypatch):
-    from emojob.pipeline import quantization
+    from emojob.pipeline.inference import quantization
 
     monkeypatch.setattr(quantization, "_changed", lambda *given: 0.5)
-    monkeypatch.setattr(trial, "_SECONDS", 0.02)
-    found = trial.measure(model.load(str(tiny_model)), [OPENVINO, INT8], ModelOptions(), 1, lambda text: None)
-    assert found[trial.label(INT8)] == 0
-    assert found[trial.label(OPENVINO)] > 0
+    monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
+    found = engine_choice.measure(model.load(str(tiny_model)), [OPENVINO, INT8], ModelOptions(), 1, lambda text: None)
+    assert found[engine_choice.label(INT8)] == 0
+    assert found[engine_choice.label(OPENVINO)] > 0
 
 
 @pytest.mark.measured
 def test_the_rate_of_the_only_choice_is_known_to_large_jobs_and_the_next_ones(own_model, monkeypatch):
-    monkeypatch.setattr(trial, "_SECONDS", 0.02)
+    monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions(engine="torch", precision="fp32", device="cpu")
-    assert trial.settle(options, loaded, 1).choice.tokens_per_second is None
-    rate = trial.settle(options, loaded, 1, patient=True).choice.tokens_per_second
+    assert engine_choice.settle(options, loaded, 1).choice.tokens_per_second is None
+    rate = engine_choice.settle(options, loaded, 1, patient=True).choice.tokens_per_second
     assert rate > 0
-    assert trial.settle(options, loaded, 1).choice.tokens_per_second == rate
+    assert engine_choice.settle(options, loaded, 1).choice.tokens_per_second == rate

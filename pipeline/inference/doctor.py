@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from emojob.pipeline import trial
-from emojob.pipeline.engine import BATCH_TOKENS, Choice, choices
+from emojob.pipeline.inference import engine_choice
+from emojob.pipeline.inference.engine import BATCH_TOKENS, Choice, choices
 from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import ModelError
@@ -21,7 +21,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     here = hardware.look()
     found = choices(options, here)
     loaded, shown = _model(options.model)
-    choice = _settled(trial.in_question(options, loaded, here) if loaded else found, loaded, here, options)
+    choice = _settled(engine_choice.in_question(options, loaded, here) if loaded else found, loaded, here, options)
     return {
         "processor": f"{here.processor}, {here.cores} cores for this process",
         "instructions": ", ".join(here.instructions) or "none that matter here",
@@ -41,9 +41,9 @@ def examine(options: ModelOptions) -> dict[str, Any]:
 
 def _settled(found: list[Choice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions) -> Choice:
     """What a run would use: what was measured before, or else what comes first."""
-    rates = trial.recall(loaded, found, here, options) if loaded and len(found) > 1 else None
+    rates = engine_choice.recall(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
-        return trial.fastest(found, rates)
+        return engine_choice.fastest(found, rates)
     unmeasured = "; what is fastest with this model is measured when it first scores an archive" * (len(found) > 1)
     return replace(found[0], why=found[0].why + unmeasured)
 
