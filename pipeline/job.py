@@ -15,7 +15,7 @@ from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.labelled import labelled_schema
 from emojob.pipeline.output import Output, Standing
-from emojob.pipeline.privacy import Privacy, privacy_of
+from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import Archive, open_archive

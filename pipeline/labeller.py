@@ -22,7 +22,7 @@ from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.output import Span, Standing
 from emojob.pipeline.parts import part_place
-from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Archive
 from emojob.pipeline.shares import Share

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.exchange import JOURNAL, Exchange, read_journal
 from emojob.pipeline.parts import PartPlace
-from emojob.pipeline.privacy import NOTHING
+from emojob.pipeline.privacy.policy import NOTHING
 from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Archive
 from emojob.pipeline.system import versions
 from emojob.schemas.manifest import Counts

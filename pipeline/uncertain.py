@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.diversity import Leaders, farthest_first, vectors
 from emojob.pipeline.margins import Ranking, margins_of, probabilities_of, rank
-from emojob.pipeline.pii.masking import mask_texts
+from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import Window

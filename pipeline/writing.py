@@ -9,7 +9,7 @@ import pyarrow as pa
 from emojob.pipeline.inference.streaming import Labelled
 from emojob.pipeline.labelled import count, with_labels
 from emojob.pipeline.parts import PartWriter, part_place
-from emojob.pipeline.privacy import Privacy
+from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system.prefetch import Clock, Stopped

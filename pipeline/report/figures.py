@@ -11,7 +11,7 @@ import duckdb
 from duckdb import ColumnExpression
 
 from emojob.pipeline.database import open_database, rows_of, run, store
-from emojob.pipeline.pii.masking import mask_texts
+from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.warehouse import Warehouse
 from emojob.schemas.errors import ColumnError, OptionError

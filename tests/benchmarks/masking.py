@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emojob.pipeline.pii.masking import mask
+from emojob.pipeline.privacy.pii.masking import mask
 from emojob.pipeline.reading.dataset import first_texts
 
-SET = Path(__file__).parents[1] / "pipeline" / "pii"
+SET = Path(__file__).parents[1] / "pipeline" / "privacy" / "pii"
 ROWS = 1_000_000
 ROUNDS = 3
 

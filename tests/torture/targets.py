@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from emojob.pipeline.models.model_folder import read_tokenizer
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.nightly.config import read_config
-from emojob.pipeline.pii.masking import mask_texts
+from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.dataset import open_archive, windows
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emojob.pipeline.pii.folding import Folded, Places, points, sizes
-from emojob.pipeline.pii.spans import Spans
+from emojob.pipeline.privacy.pii.normalize import Folded, Places, points, sizes
+from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.schemas.pii import EMAIL, URL
 
 _LONGEST_URL = 2_048

@@ -12,9 +12,9 @@ from importlib.resources import files
 import numpy as np
 import polars as pl
 
-from emojob.pipeline.pii.folding import Mask, among, has, sizes
-from emojob.pipeline.pii.groups import Groups
-from emojob.pipeline.pii.page import Page
+from emojob.pipeline.privacy.pii.digit_groups import Groups
+from emojob.pipeline.privacy.pii.normalize import Mask, among, has, sizes
+from emojob.pipeline.privacy.pii.scan import Page
 from emojob.schemas.pii import ADDRESS
 
 _BEFORE, _BEHIND = 48, 96  # characters of an address before its number and behind it
@@ -117,7 +117,7 @@ def _names() -> tuple[list[str], set[str]]:
     """(provinces, the names of what they are divided into)."""
     provinces: list[str] = []
     names: set[str] = set()
-    for line in (files("emojob.pipeline.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():
+    for line in (files("emojob.pipeline.privacy.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             province, _, within = line.partition(":")
             provinces += province.split()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emojob.pipeline.pii.checks import code_size
-from emojob.pipeline.pii.groups import BRACKET, COMMA, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers
-from emojob.pipeline.pii.page import THING, Page, is_letter
+from emojob.pipeline.privacy.pii.check_digits import code_size
+from emojob.pipeline.privacy.pii.digit_groups import BRACKET, COMMA, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers
+from emojob.pipeline.privacy.pii.scan import THING, Page, is_letter
 from emojob.schemas.pii import PHONE
 
 MOBILE = ("010", "011", "016", "017", "018", "019")

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emojob.pipeline.pii.checks import code_size, is_card, is_native, is_registration, may_be_registration
-from emojob.pipeline.pii.folding import Folded, Mask, Places, among, has
-from emojob.pipeline.pii.groups import LONGEST, NO_DIGIT, Numbers
-from emojob.pipeline.pii.page import NEAR, THING
-from emojob.pipeline.pii.phones import MOBILE
-from emojob.pipeline.pii.spans import Spans
+from emojob.pipeline.privacy.pii.check_digits import code_size, is_card, is_native, is_registration, may_be_registration
+from emojob.pipeline.privacy.pii.digit_groups import LONGEST, NO_DIGIT, Numbers
+from emojob.pipeline.privacy.pii.normalize import Folded, Mask, Places, among, has
+from emojob.pipeline.privacy.pii.phones import MOBILE
+from emojob.pipeline.privacy.pii.scan import NEAR, THING
+from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.schemas.pii import CARD, FOREIGNER, PHONE, RESIDENT
 
 _VALUES = dict(zip("공영빵일이삼사오육륙칠팔구둘", "00012345667892", strict=True)) | {

@@ -10,16 +10,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emojob.pipeline.pii.accounts import find_accounts
-from emojob.pipeline.pii.addresses import find_addresses
-from emojob.pipeline.pii.folding import BETWEEN, Folded
-from emojob.pipeline.pii.groups import Groups
-from emojob.pipeline.pii.numbers import find_businesses, find_cards, find_licences, find_passports, find_residents
-from emojob.pipeline.pii.page import Page
-from emojob.pipeline.pii.phones import find_phones
-from emojob.pipeline.pii.spans import Spans
-from emojob.pipeline.pii.spoken import find_spoken
-from emojob.pipeline.pii.words import find_emails, find_urls
+from emojob.pipeline.privacy.pii.accounts import find_accounts
+from emojob.pipeline.privacy.pii.addresses import find_addresses
+from emojob.pipeline.privacy.pii.digit_groups import Groups
+from emojob.pipeline.privacy.pii.emails_urls import find_emails, find_urls
+from emojob.pipeline.privacy.pii.id_numbers import (
+    find_businesses,
+    find_cards,
+    find_licences,
+    find_passports,
+    find_residents,
+)
+from emojob.pipeline.privacy.pii.normalize import BETWEEN, Folded
+from emojob.pipeline.privacy.pii.phones import find_phones
+from emojob.pipeline.privacy.pii.scan import Page
+from emojob.pipeline.privacy.pii.spans import Spans
+from emojob.pipeline.privacy.pii.spoken_numbers import find_spoken
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.pii import KINDS, placeholder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.pii.checks import (
+from emojob.pipeline.privacy.pii.check_digits import (
     is_birthday,
     is_business,
     is_card,
@@ -13,9 +13,9 @@ from emojob.pipeline.pii.checks import (
     is_registration,
     may_be_registration,
 )
-from emojob.pipeline.pii.folding import among, has, sizes
-from emojob.pipeline.pii.groups import BRACKET, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers, Rows
-from emojob.pipeline.pii.page import NEAR, THING, Page, is_letter
+from emojob.pipeline.privacy.pii.digit_groups import BRACKET, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers, Rows
+from emojob.pipeline.privacy.pii.normalize import among, has, sizes
+from emojob.pipeline.privacy.pii.scan import NEAR, THING, Page, is_letter
 from emojob.schemas.pii import BUSINESS, CARD, FOREIGNER, LICENCE, PASSPORT, RESIDENT
 
 _RESIDENT = r"(?i)주민|등록\s*번호|외국인|민증|신분증|rrn"

@@ -11,8 +11,8 @@ import datetime
 
 import numpy as np
 
-from emojob.pipeline.pii.folding import Mask
-from emojob.pipeline.pii.groups import Numbers, Rows
+from emojob.pipeline.privacy.pii.digit_groups import Numbers, Rows
+from emojob.pipeline.privacy.pii.normalize import Mask
 
 _FIRST_UNCHECKED = 201005  # born from here on, a resident has a number without a check digit
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.pii.masking import find, mask, mask_texts
+from emojob.pipeline.privacy.pii.masking import find, mask, mask_texts
 from emojob.schemas.pii import KINDS
 
 HERE = Path(__file__).parent

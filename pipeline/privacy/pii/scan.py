@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.pii.folding import Mask, has
-from emojob.pipeline.pii.groups import Groups, Numbers, Rows
-from emojob.pipeline.pii.spans import Spans
+from emojob.pipeline.privacy.pii.digit_groups import Groups, Numbers, Rows
+from emojob.pipeline.privacy.pii.normalize import Mask, has
+from emojob.pipeline.privacy.pii.spans import Spans
 
 #: Characters in which a word tells what a number is.
 NEAR = 24

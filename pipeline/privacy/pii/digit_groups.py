@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.pii.folding import Folded, Mask
+from emojob.pipeline.privacy.pii.normalize import Folded, Mask
 
 Rows = NDArray[np.int64]
 

@@ -77,7 +77,7 @@ class Privacy:
             return [replace(one, raw="") for one in rejects]
         if not self.rejects_masked:
             return rejects
-        from emojob.pipeline.pii.masking import mask_texts
+        from emojob.pipeline.privacy.pii.masking import mask_texts
 
         raws = mask_texts([one.raw for one in rejects])
         return [replace(one, raw=raw or "") for one, raw in zip(rejects, raws, strict=True)]
@@ -138,7 +138,7 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
 
 
 def _masked(column: pa.Array) -> pa.Array:
-    from emojob.pipeline.pii.masking import mask
+    from emojob.pipeline.privacy.pii.masking import mask
 
     if pa.types.is_null(column.type):
         return column

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emojob.pipeline.pii.folding import Mask, has
-from emojob.pipeline.pii.groups import DASH, SPACE, Numbers
-from emojob.pipeline.pii.page import NEAR, THING, Page
+from emojob.pipeline.privacy.pii.digit_groups import DASH, SPACE, Numbers
+from emojob.pipeline.privacy.pii.normalize import Mask, has
+from emojob.pipeline.privacy.pii.scan import NEAR, THING, Page
 from emojob.schemas.pii import ACCOUNT
 
 _FEWEST, _MOST = 10, 14  # digits

@@ -1,0 +1,1 @@
+"""What is masked, dropped or hashed before it is written."""
