@@ -31,12 +31,12 @@ def report(
 ) -> None:  # fmt: skip
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
     from emojob.pipeline.html.page import check_drawable
+    from emojob.pipeline.output.labelled_archive import open_warehouse
     from emojob.pipeline.report.figures import ReportOptions, make_figures
     from emojob.pipeline.report.page import write_report
     from emojob.pipeline.report.words import words_of
     from emojob.pipeline.storage.atomic import write_json
     from emojob.pipeline.storage.permissions import no_wider_than
-    from emojob.pipeline.warehouse import open_warehouse
 
     options = ReportOptions(by, time_zone, mask_pii)
     if html_file:

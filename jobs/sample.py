@@ -31,10 +31,10 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     train`. Chosen is where the best two labels are nearly equal, and of texts that are alike only one; repeats count
     once, and a text of fewer than two letters or more than 1,000 characters not at all.
     """
+    from emojob.pipeline.output.labelled_archive import open_warehouse
     from emojob.pipeline.sheet import check_place, write_sheet
     from emojob.pipeline.storage.permissions import no_wider_than
     from emojob.pipeline.uncertain import choose
-    from emojob.pipeline.warehouse import open_warehouse
 
     check_place(file, force)
     warehouse = open_warehouse(out)

@@ -46,8 +46,8 @@ def sql(
     are known, conversation_id, said_at and speaker. Ready-made: emotions, days, hours_of_day, hours_of_week, quality,
     transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
     """
+    from emojob.pipeline.output.labelled_archive import open_warehouse
     from emojob.pipeline.storage.permissions import no_wider_than
-    from emojob.pipeline.warehouse import open_warehouse
 
     warehouse = open_warehouse(out)
     if copy and not export:

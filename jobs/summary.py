@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emojob.jobs.terminal import plain, seconds
-from emojob.pipeline.runfile import how_run
+from emojob.pipeline.output.run_json import how_run
 from emojob.schemas.labels import EMOJI
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ from emojob.pipeline.inference.engine import Choice
 from emojob.pipeline.inference.scorer import Prepared, Scorer
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model_folder import find_folder
+from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.chunks import WINDOW_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_place
 from emojob.pipeline.run import score_archive
-from emojob.pipeline.runfile import how_run
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS

@@ -28,13 +28,13 @@ from duckdb import (
     StarExpression,
 )
 
-from emojob.pipeline.parts import damaged
+from emojob.pipeline.output.labelled_archive import Warehouse
+from emojob.pipeline.output.parts import damaged
 from emojob.pipeline.spill import spill_folder
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import seekable
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
-from emojob.pipeline.warehouse import Warehouse
 from emojob.schemas.columns import OF_DUCKDB
 from emojob.schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError
 from emojob.schemas.labels import ALARMING, NEGATIVE

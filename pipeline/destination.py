@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.inference.scorer import settled
 from emojob.pipeline.models.model import load as load_model
-from emojob.pipeline.output import Output, hold, refuse_other_privacy
-from emojob.pipeline.parts import ROW_GROUP, row_groups
+from emojob.pipeline.output.archive_folder import Output, hold, refuse_other_privacy
+from emojob.pipeline.output.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy.policy import privacy_of
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context

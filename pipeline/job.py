@@ -13,8 +13,8 @@ import pyarrow as pa
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.labelled import labelled_schema
-from emojob.pipeline.output import Output, Standing
+from emojob.pipeline.output.archive_folder import Output, Standing
+from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context

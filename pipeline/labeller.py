@@ -20,8 +20,9 @@ from emojob.pipeline.inference.scorer import Scorer, Tally
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES
-from emojob.pipeline.output import Span, Standing
-from emojob.pipeline.parts import part_place
+from emojob.pipeline.output.archive_folder import Span, Standing
+from emojob.pipeline.output.part_writer import write_parts
+from emojob.pipeline.output.parts import part_place
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Archive
@@ -29,7 +30,6 @@ from emojob.pipeline.shares import Share
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
-from emojob.pipeline.writing import write_parts
 from emojob.schemas.errors import EmojobError, WorkerError, own_fault
 from emojob.schemas.manifest import Counts, PartMarker
 from emojob.schemas.options import ModelOptions

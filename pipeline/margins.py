@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.database import allowed, interruptible
+from emojob.pipeline.output.labelled_archive import Warehouse, text_column_of
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.spill import spill_folder
 from emojob.pipeline.system.hardware import cores
-from emojob.pipeline.warehouse import Warehouse, text_column_of
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError
 

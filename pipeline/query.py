@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from emojob.pipeline.database import create_aggregates, literal, open_database
-from emojob.pipeline.warehouse import Warehouse
+from emojob.pipeline.output.labelled_archive import Warehouse
 from emojob.schemas.errors import OptionError
 
 BATCH_ROWS = 65_536

@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from emojob.pipeline.output import Span, Standing
-from emojob.pipeline.parts import PART_ROWS
+from emojob.pipeline.output.archive_folder import Span, Standing
+from emojob.pipeline.output.parts import PART_ROWS
 from emojob.pipeline.reading.dataset import Archive, Source
 from emojob.pipeline.reading.row_batches import BORDER_ROWS
 

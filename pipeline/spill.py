@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from emojob.pipeline.output import is_ours
+from emojob.pipeline.output.archive_folder import is_ours
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place
 

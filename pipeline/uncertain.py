@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.diversity import Leaders, farthest_first, vectors
 from emojob.pipeline.margins import Ranking, margins_of, probabilities_of, rank
+from emojob.pipeline.output.labelled_archive import Warehouse, text_column_of
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import Window
-from emojob.pipeline.warehouse import Warehouse, text_column_of
 from emojob.schemas.errors import ArchiveError, OptionError
 
 #: The most that one sheet may ask for: weeks of an annotator's work.

@@ -12,6 +12,7 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.tokenizer import Encoded
+from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.pool import Pool, processes_for
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Look, look_at_all
@@ -19,7 +20,6 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages
-from emojob.pipeline.writing import write_parts
 from emojob.schemas.errors import OptionError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions, ScoreOptions

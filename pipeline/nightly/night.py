@@ -14,7 +14,8 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
 from emojob.pipeline.nightly.days import Calendar, Day, files_of
 from emojob.pipeline.nightly.drift import Drift, drift
-from emojob.pipeline.output import Output, refuse_foreign
+from emojob.pipeline.output.archive_folder import Output, refuse_foreign
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.reading.dataset import open_archive
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.report.figures import ReportOptions, make_figures
@@ -25,7 +26,6 @@ from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import Place, writing
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.prefetch import Stages
-from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, OptionError
 from emojob.schemas.manifest import Counts
 

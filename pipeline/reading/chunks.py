@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from emojob.pipeline.output import Span, Standing
+from emojob.pipeline.output.archive_folder import Span, Standing
 from emojob.pipeline.reading.context import conversations_before
 from emojob.pipeline.reading.dataset import Archive, Source, Window, check_unchanged, windows
 from emojob.schemas.errors import ArchiveError

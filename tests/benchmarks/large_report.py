@@ -20,8 +20,8 @@ import duckdb
 import pyarrow.parquet as pq
 
 from emojob.pipeline import database
+from emojob.pipeline.output.labelled_archive import Warehouse, open_warehouse
 from emojob.pipeline.report.figures import make_figures
-from emojob.pipeline.warehouse import Warehouse, open_warehouse
 from emojob.schemas.manifest import PartMarker
 
 PART_ROWS = 250_000

@@ -22,8 +22,8 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.pipeline.output import Output, Span, Standing
-from emojob.pipeline.parts import PART_ROWS, part_place
+from emojob.pipeline.output.archive_folder import Output, Span, Standing
+from emojob.pipeline.output.parts import PART_ROWS, part_place
 from emojob.pipeline.reading.dataset import Archive, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border

@@ -15,8 +15,8 @@ from rich.cells import cell_len
 
 from emojob.jobs.main import main
 from emojob.jobs.prompt import Names, _command, complete, converse
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.query import open_session
-from emojob.pipeline.warehouse import open_warehouse
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 

@@ -24,9 +24,9 @@ from emojob.pipeline import crew
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
 from emojob.pipeline.nightly.night import run_night
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.run import Progress, score_archive
 from emojob.pipeline.storage.paths import Place, place_of, seekable
-from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, OptionError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, at_random

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import parts, pool, workplace
+from emojob.pipeline import pool, workplace
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference.engine import Choice
 from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.output import parts
 from emojob.pipeline.pool import processes_for
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive

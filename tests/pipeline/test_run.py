@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import parts
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
+from emojob.pipeline.output import parts
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.query import open_session
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
-from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
@@ -472,7 +472,7 @@ CHILD = """
 import os, random, signal, sys
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.reading import chunks
-from emojob.pipeline import parts
+from emojob.pipeline.output import parts
 from emojob.jobs.main import main
 
 parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 500, 100, 100, 100

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline import shares as module
-from emojob.pipeline.output import Span, Standing
+from emojob.pipeline.output.archive_folder import Span, Standing
 from emojob.pipeline.reading.dataset import Archive, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Border

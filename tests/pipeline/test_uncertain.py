@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import margins, warehouse
+from emojob.pipeline import margins
+from emojob.pipeline.output import labelled_archive
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.uncertain import choose
-from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, OptionError, OutputError
 from tests.archives import LABELS, row, table_of, write_part, write_run
 
@@ -138,7 +139,7 @@ def test_the_choice_depends_on_the_archive_alone(archive, monkeypatch):
         [row(text, float(m), i % 3) for i, (text, m) in enumerate(zip(varied(400) * 2, rng.random(800), strict=True))]
     )
     before = choose(open_warehouse(out), 25)
-    monkeypatch.setattr(warehouse, "_BATCH_ROWS", 7)
+    monkeypatch.setattr(labelled_archive, "_BATCH_ROWS", 7)
     monkeypatch.setattr(margins, "cores", lambda: 3)
     assert choose(open_warehouse(out), 25) == before
 

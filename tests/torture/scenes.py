@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.output import Output
-from emojob.pipeline.warehouse import open_warehouse
+from emojob.pipeline.output.archive_folder import Output
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from tests.torture.faults import Done, Faults
 
 ROWS = 400

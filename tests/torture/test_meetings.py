@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.jobs.main import main
-from emojob.pipeline import parts
+from emojob.pipeline.output import parts
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.run import score_archive
 from emojob.schemas.errors import ArchiveError

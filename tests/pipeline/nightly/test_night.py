@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import parts
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.nightly.night import Night, plan_night, run_night
-from emojob.pipeline.output import Output
+from emojob.pipeline.output import parts
+from emojob.pipeline.output.archive_folder import Output
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import BusyError, OptionError, OutputError, StorageError
 

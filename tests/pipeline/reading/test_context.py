@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
-from emojob.pipeline import parts
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import measure
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.output import parts
 from emojob.pipeline.plan import plan_archive
 from emojob.pipeline.reading import chunks, context
 from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.report.figures import SHOWN_VALUES, ReportOptions, latest, make_figures
-from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ColumnError, OptionError
 from tests.archives import said, write_archive
 

@@ -6,10 +6,10 @@ import io
 
 import pytest
 
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.report.figures import make_figures
 from emojob.pipeline.report.page import write_report
 from emojob.pipeline.report.words import LANGUAGES, words_of
-from emojob.pipeline.warehouse import open_warehouse
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 

@@ -23,7 +23,8 @@ from emojob.jobs.main import main
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.destination import score_to
 from emojob.pipeline.forgetting import forget
-from emojob.pipeline.output import Output, hold
+from emojob.pipeline.output.archive_folder import Output, hold
+from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.query import open_session
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.run import score_archive
@@ -31,7 +32,6 @@ from emojob.pipeline.storage import lease, object_io
 from emojob.pipeline.storage import object_store as stores
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place, place_of, seekable
-from emojob.pipeline.warehouse import open_warehouse
 from emojob.schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import at_random
@@ -294,7 +294,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, m
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of a thousand rows."""
-    monkeypatch.setattr("emojob.pipeline.parts.PART_ROWS", 1_000)
+    monkeypatch.setattr("emojob.pipeline.output.parts.PART_ROWS", 1_000)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
         monkeypatch.setattr(f"emojob.pipeline.reading.chunks.{name}", 500)
 
@@ -362,7 +362,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     child = (
         "import os, sys\n"
         "from emojob.pipeline.reading import chunks\n"
-        "from emojob.pipeline import parts\n"
+        "from emojob.pipeline.output import parts\n"
         "from emojob.pipeline.storage import object_store, object_io\n"
         "from emojob.jobs.main import main\n"
         "parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 1000, 500, 500, 500\n"

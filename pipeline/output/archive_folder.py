@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from emojob.pipeline.exchange import JOURNAL, Exchange, read_journal
-from emojob.pipeline.parts import PartPlace
+from emojob.pipeline.output.journal import JOURNAL, Exchange, read_journal
+from emojob.pipeline.output.parts import PartPlace
 from emojob.pipeline.privacy.policy import NOTHING
 from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.storage import atomic

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 
 from emojob.pipeline.inference.streaming import Labelled
-from emojob.pipeline.labelled import count, with_labels
-from emojob.pipeline.parts import PartWriter, part_place
+from emojob.pipeline.output.label_columns import count, with_labels
+from emojob.pipeline.output.parts import PartWriter, part_place
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.storage.paths import Place

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline.output import Output, is_ours
-from emojob.pipeline.parts import opened
+from emojob.pipeline.output.archive_folder import Output, is_ours
+from emojob.pipeline.output.parts import opened
 from emojob.pipeline.reading.columns import of_usual_name
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place, seekable

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emojob.pipeline.parts import PartPlace
+from emojob.pipeline.output.parts import PartPlace
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import Place
 from emojob.schemas.manifest import FORMAT, PART_NAME, PartMarker
