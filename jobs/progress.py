@@ -13,7 +13,7 @@ from emojob.jobs.terminal import json_line, plain, seconds
 from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
-    from emojob.pipeline.run import Progress, Result
+    from emojob.pipeline.running.run import Progress, Result
     from emojob.pipeline.system.prefetch import Stages
 
 _LINE_SECONDS = 30.0

@@ -77,8 +77,8 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     if sample == bool(inputs):
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
     from emojob.pipeline.assets.sample import sample_archive
-    from emojob.pipeline.destination import score_to
-    from emojob.pipeline.plan import plan_archive
+    from emojob.pipeline.running.dry_run import plan_archive
+    from emojob.pipeline.running.single_file import score_to
     from emojob.pipeline.storage.paths import place_of
     from emojob.pipeline.system.prefetch import Stages
 

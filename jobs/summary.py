@@ -17,7 +17,7 @@ from emojob.pipeline.output.run_json import how_run
 from emojob.schemas.labels import EMOJI
 
 if TYPE_CHECKING:
-    from emojob.pipeline.run import Result
+    from emojob.pipeline.running.run import Result
 
 _BAR = 24  # characters
 

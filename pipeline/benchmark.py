@@ -29,7 +29,7 @@ from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.chunks import WINDOW_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_place
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS

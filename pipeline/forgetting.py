@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emojob.pipeline.database import NUMBERS
-from emojob.pipeline.destination import work_folder
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.journal import successor, write_journal
@@ -26,6 +25,7 @@ from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import Warehouse, open_warehouse
 from emojob.pipeline.output.parts import ROW_GROUP, PartPlace, opened, row_groups
 from emojob.pipeline.query import Session, open_session
+from emojob.pipeline.running.single_file import work_folder
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import alone_in
 from emojob.pipeline.storage.object_store import StorePath

@@ -20,7 +20,7 @@ from emojob.pipeline.reading.dataset import open_archive
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.page import render_report
-from emojob.pipeline.run import Progress, score_archive
+from emojob.pipeline.running.run import Progress, score_archive
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import Place, writing

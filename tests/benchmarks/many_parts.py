@@ -27,7 +27,7 @@ from emojob.pipeline.output.parts import PART_ROWS, part_place
 from emojob.pipeline.reading.dataset import Archive, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border
-from emojob.pipeline.shares import shares
+from emojob.pipeline.running.ray.shards import shares
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
 

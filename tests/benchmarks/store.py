@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.reading.dataset import first_texts
-from emojob.pipeline.run import Progress, Result, score_archive
+from emojob.pipeline.running.executor import ray_settings
+from emojob.pipeline.running.run import Progress, Result, score_archive
 from emojob.pipeline.storage.paths import Place, place_of, seekable
-from emojob.pipeline.workplace import ray_settings
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, Seen, Store
 

@@ -12,7 +12,7 @@ import pytest
 from emojob.jobs.main import main
 from emojob.pipeline.output import parts
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running.run import score_archive
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.torture.conftest import SEED, WHOLE

@@ -18,7 +18,7 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.inference.memo_file import find, keep, recall
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions

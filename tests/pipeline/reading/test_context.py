@@ -18,17 +18,17 @@ from transformers import AutoModelForSequenceClassification
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import measure
-from emojob.pipeline.destination import score_to
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.output import parts
-from emojob.pipeline.plan import plan_archive
 from emojob.pipeline.reading import chunks, context
 from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context
 from emojob.pipeline.reading.dataset import open_archive, windows
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import Reject, Window
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running.dry_run import plan_archive
+from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.single_file import score_to
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ColumnError, Interrupted, ModelError, OptionError, OutputError

@@ -21,13 +21,13 @@ import pytest
 
 from emojob.jobs.main import main
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.destination import score_to
 from emojob.pipeline.forgetting import forget
 from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.query import open_session
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.single_file import score_to
 from emojob.pipeline.storage import lease, object_io
 from emojob.pipeline.storage import object_store as stores
 from emojob.pipeline.storage.object_store import StorePath
@@ -190,12 +190,12 @@ def test_one_file_can_be_written_to_a_store(bucket, rows, model, local, store):
 
 
 def test_a_kill_behind_the_one_file_leaves_nothing_to_do(bucket, rows, model, monkeypatch):
-    from emojob.pipeline import destination
+    from emojob.pipeline.running import single_file
 
     log = put(bucket / "log.parquet", rows)
     command = to_file(log, bucket / "labelled.parquet", model)
     with monkeypatch.context() as patched:
-        patched.setattr(destination, "remove_all", lambda places: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(single_file, "remove_all", lambda places: (_ for _ in ()).throw(KeyboardInterrupt))
         assert run(command) == 130
     assert len(bucket.below()) > 4
     assert run(command) == 0

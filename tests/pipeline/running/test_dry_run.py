@@ -4,20 +4,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import plan
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.destination import score_to
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.throughput import tokens_per_second
-from emojob.pipeline.plan import plan_archive
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running import dry_run
+from emojob.pipeline.running.dry_run import plan_archive
+from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.single_file import score_to
 from emojob.schemas.errors import InputError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr(plan, "_SECONDS", 0.5)
+    monkeypatch.setattr(dry_run, "_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def archive(tmp_path):
 
 
 def test_tokens_are_estimated_from_all_over_the_archive(archive, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "_ROWS", 500)
+    monkeypatch.setattr(dry_run, "_ROWS", 500)
     found = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
     tokens = Scorer.load(options=model).prepare(pq.read_table(archive)["text"].combine_chunks()).encoded.lengths.sum()
     assert (found["rows"], found["rows_complete"]) == (10_000, 0)

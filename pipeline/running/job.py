@@ -20,9 +20,9 @@ from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import Archive, open_archive
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
+from emojob.pipeline.running.executor import Workplace
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
-from emojob.pipeline.workplace import Workplace
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ModelOptions, ScoreOptions

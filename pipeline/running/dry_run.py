@@ -10,17 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.destination import check_one_file, rejects_beside, still_complete, work_folder
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
-from emojob.pipeline.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.output.archive_folder import Output, refuse_foreign
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.dataset import Archive, Source, windows
-from emojob.pipeline.run import Result
+from emojob.pipeline.running.executor import Workplace, workplace
+from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
+from emojob.pipeline.running.run import Result
+from emojob.pipeline.running.single_file import check_one_file, rejects_beside, still_complete, work_folder
 from emojob.pipeline.storage.paths import Place, writing
-from emojob.pipeline.workplace import Workplace, workplace
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _PLACES = 4  # of the archive that a sample is taken from

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline import shares as module
 from emojob.pipeline.output.archive_folder import Span, Standing
 from emojob.pipeline.reading.dataset import Archive, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Border
-from emojob.pipeline.shares import shares, undivided
+from emojob.pipeline.running.ray import shards as module
+from emojob.pipeline.running.ray.shards import shares, undivided
 from emojob.schemas.manifest import Counts
 
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from emojob.pipeline.job import Job
-from emojob.pipeline.labeller import Remembered, Work, add_tally
 from emojob.pipeline.reading.dataset import Archive
 from emojob.pipeline.reading.row_batches import BORDER_ROWS
-from emojob.pipeline.shares import Share, shares, undivided
+from emojob.pipeline.running.job import Job
+from emojob.pipeline.running.ray.shards import Share, shares, undivided
+from emojob.pipeline.running.ray.worker import Remembered, Work, add_tally
 from emojob.pipeline.storage.paths import Place, listed
 from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
@@ -28,7 +28,7 @@ from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
 
 if TYPE_CHECKING:
-    from emojob.pipeline.cluster import Cluster
+    from emojob.pipeline.running.ray.ray_executor import Cluster
 
 T = TypeVar("T")
 

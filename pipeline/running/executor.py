@@ -13,10 +13,10 @@ from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.output.part_writer import write_parts
-from emojob.pipeline.pool import Pool, processes_for
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Look, look_at_all
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.running.processes import Pool, processes_for
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages
@@ -25,7 +25,7 @@ from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 if TYPE_CHECKING:
-    from emojob.pipeline.job import Job
+    from emojob.pipeline.running.job import Job
 
 
 #: What Ray reads as it is imported: it tells others nothing, its own messages do not mix with what is printed here, and
@@ -113,7 +113,7 @@ def workplace(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Wo
     if not hardware.installed("ray"):
         raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
     ray_settings()
-    from emojob.pipeline.cluster import connected
+    from emojob.pipeline.running.ray.ray_executor import connected
 
     with connected(options.ray_address, options.ray_cores) as cluster:
         yield cluster

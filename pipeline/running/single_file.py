@@ -23,7 +23,7 @@ from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import open_archive
 from emojob.pipeline.reading.inputs import find_inputs, input_place
-from emojob.pipeline.run import Progress, Result, score_archive
+from emojob.pipeline.running.run import Progress, Result, score_archive
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place, remove_all, seekable, writing
@@ -47,7 +47,7 @@ def score_to(
 ) -> Result:
     """Label an archive into a folder or, where `out` ends in .parquet, into that one file.
 
-    Raises what `pipeline.run.score_archive` raises.
+    Raises what `pipeline.running.run.score_archive` raises.
     """
     if out is None:
         return score_archive(inputs, out, options, model, report, note, stages)

@@ -26,7 +26,7 @@ from emojob.pipeline.output.parts import part_place
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Archive
-from emojob.pipeline.shares import Share
+from emojob.pipeline.running.ray.shards import Share
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped

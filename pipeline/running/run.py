@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
 from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.run_json import run_json
 from emojob.pipeline.reading.chunks import Reading
+from emojob.pipeline.running.executor import Workplace, workplace
+from emojob.pipeline.running.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
 from emojob.pipeline.storage.paths import Place, writing
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
-from emojob.pipeline.workplace import Workplace, workplace
 from emojob.schemas.errors import Interrupted, StorageError
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ModelOptions, ScoreOptions

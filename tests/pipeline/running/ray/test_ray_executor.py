@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import crew
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
 from emojob.pipeline.nightly.night import run_night
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.pipeline.run import Progress, score_archive
+from emojob.pipeline.running.ray import dispatcher
+from emojob.pipeline.running.run import Progress, score_archive
 from emojob.pipeline.storage.paths import Place, place_of, seekable
 from emojob.schemas.errors import ArchiveError, OptionError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -197,9 +197,9 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, 
         if what == "label":
             threading.Timer(0.3, kill).start()
 
-    asked = crew.Hand.ask
-    monkeypatch.setattr(crew.Hand, "ask", ask)
-    monkeypatch.setattr(crew, "_DEATHS", 2)
+    asked = dispatcher.Hand.ask
+    monkeypatch.setattr(dispatcher.Hand, "ask", ask)
+    monkeypatch.setattr(dispatcher, "_DEATHS", 2)
     with pytest.raises(WorkerError, match=r"2 labellers ended, one after the other, at the rows of .*log\.parquet"):
         score_archive([str(archive)], tmp_path / "out", nodes.options, model)
 
@@ -207,7 +207,7 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, 
 _ALONE = """
 import sys
 from pathlib import Path
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running.run import score_archive
 from emojob.schemas.options import ModelOptions, ScoreOptions
 options = ScoreOptions(ray_address=sys.argv[4])
 model = ModelOptions(model=sys.argv[3], precision="fp32", engine="ray")

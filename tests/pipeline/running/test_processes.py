@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import pool, workplace
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference.engine import Choice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.output import parts
-from emojob.pipeline.pool import processes_for
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running import executor, processes
+from emojob.pipeline.running.processes import processes_for
+from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, ModelError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -42,18 +42,18 @@ def archive(tmp_path):
 @pytest.fixture
 def two(monkeypatch):
     """Two processes on the CPU, chunks of 100 rows, parts of 500."""
-    monkeypatch.setattr(workplace, "processes_for", lambda *given: 2)
+    monkeypatch.setattr(executor, "processes_for", lambda *given: 2)
     monkeypatch.setattr(parts, "PART_ROWS", 500)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
 
 
 @pytest.fixture
-def pools(monkeypatch) -> list[pool.Pool]:
+def pools(monkeypatch) -> list[processes.Pool]:
     """The pools that were begun."""
     begun = []
-    enter = pool.Pool.__enter__
-    monkeypatch.setattr(pool.Pool, "__enter__", lambda self: begun.append(self) or enter(self))
+    enter = processes.Pool.__enter__
+    monkeypatch.setattr(processes.Pool, "__enter__", lambda self: begun.append(self) or enter(self))
     return begun
 
 
@@ -121,7 +121,7 @@ def test_an_interruption_ends_all_processes_and_keeps_what_they_know(archive, mo
 
 @pytest.mark.usefixtures("two")
 def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(archive, own_model, tmp_path, monkeypatch):
-    enter = pool.Pool.__enter__
+    enter = processes.Pool.__enter__
 
     def change(self):
         config = json.loads((own_model / "config.json").read_text())
@@ -130,7 +130,7 @@ def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(archive, own
         (own_model / "config.json").write_text(json.dumps(config))
         return enter(self)
 
-    monkeypatch.setattr(pool.Pool, "__enter__", change)
+    monkeypatch.setattr(processes.Pool, "__enter__", change)
     with pytest.raises(WorkerError, match="was changed"):
         score_archive(
             [str(archive)], tmp_path / "out", model_options=ModelOptions(model=str(own_model), engine="torch")
@@ -141,9 +141,9 @@ def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(archive, own
 def test_only_the_rows_of_a_slice_travel():
     texts = pa.array([f"{i}번째" for i in range(10_000)])
     for kind in (texts, texts.cast(pa.large_string()), texts.dictionary_encode()):
-        content = pool._packed(kind[500:600])
+        content = processes._packed(kind[500:600])
         assert len(content) < 10_000
-        assert pool._unpacked(content).to_pylist() == texts[500:600].to_pylist()
+        assert processes._unpacked(content).to_pylist() == texts[500:600].to_pylist()
 
 
 def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
@@ -151,13 +151,13 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
         raise ValueError("비밀")
         yield
 
-    monkeypatch.setattr(pool, "label", fail)
-    monkeypatch.setattr(pool, "_listen", lambda *given: None)
+    monkeypatch.setattr(processes, "label", fail)
+    monkeypatch.setattr(processes, "_listen", lambda *given: None)
     ours, theirs = multiprocessing.Pipe()
     model = Scorer.load(str(tiny_model), ModelOptions(engine="torch"))
     memo = model.memo
-    given = pool._Given(3, model.options, 1, model.fingerprint, memo.multipliers, memo.contents())
-    pool._work(given, theirs)
+    given = processes._Given(3, model.options, 1, model.fingerprint, memo.multipliers, memo.contents())
+    processes._work(given, theirs)
     told = ours.recv()
     assert isinstance(told, WorkerError)
     assert "device 3 (ValueError)" in str(told)
@@ -167,13 +167,13 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
 
 @pytest.mark.usefixtures("two")
 def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, monkeypatch):
-    enter = pool.Pool.__enter__
+    enter = processes.Pool.__enter__
 
     def spoil(self):
         (own_model / "config.json").unlink()
         return enter(self)
 
-    monkeypatch.setattr(pool.Pool, "__enter__", spoil)
+    monkeypatch.setattr(processes.Pool, "__enter__", spoil)
     model = ModelOptions(model=str(own_model), precision="fp32", engine="torch")
     with pytest.raises(ModelError, match=r"config\.json"):
         score_archive([str(archive)], tmp_path / "out", model_options=model)
@@ -182,10 +182,10 @@ def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, 
 _ALONE = """
 import sys
 from emojob.pipeline.reading import chunks
-from emojob.pipeline import workplace
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running import executor
+from emojob.pipeline.running.run import score_archive
 from emojob.schemas.options import ModelOptions
-workplace.processes_for = lambda *given: 2
+executor.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 20
 if __name__ == "__main__":
     def said(progress):
@@ -197,12 +197,12 @@ if __name__ == "__main__":
 _INTERRUPTED = """
 import signal, sys
 from emojob.pipeline.reading import chunks
-from emojob.pipeline import workplace
-from emojob.pipeline.run import score_archive
+from emojob.pipeline.running import executor
+from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted
 from emojob.schemas.options import ModelOptions, ScoreOptions
-workplace.processes_for = lambda *given: 2
+executor.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 1
 if __name__ == "__main__":
     stages = Stages()
@@ -222,7 +222,7 @@ if __name__ == "__main__":
 def test_processes_whose_parent_was_killed_end(archive, tiny_model, tmp_path):
     script = tmp_path / "alone.py"
     script.write_text(_ALONE)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, str(script), str(archive), str(tiny_model)]
     parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     for line in parent.stdout:
@@ -245,7 +245,7 @@ def test_ctrl_c_at_any_moment_ends_all_without_a_traceback(archive, tiny_model, 
     script = tmp_path / "alone.py"
     script.write_text(_INTERRUPTED)
     command = [sys.executable, str(script), str(archive), str(tiny_model)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

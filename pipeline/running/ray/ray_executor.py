@@ -24,18 +24,18 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import RayError
 
-from emojob.pipeline.crew import PATIENCE, Crew, Stored, unfit
 from emojob.pipeline.inference.batching import Layout, Packed
 from emojob.pipeline.inference.engine import Choice
 from emojob.pipeline.inference.scorer import Scorer, settled
-from emojob.pipeline.job import Job
-from emojob.pipeline.labeller import Labeller, Shipment, told
 from emojob.pipeline.models import model
 from emojob.pipeline.models.local_copy import ship
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.reading.dataset import Look, look_at
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.running.job import Job
+from emojob.pipeline.running.ray.dispatcher import PATIENCE, Crew, Stored, unfit
+from emojob.pipeline.running.ray.worker import Labeller, Shipment, told
 from emojob.pipeline.storage.paths import Place
 from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.schemas.errors import EmojobError, OptionError

@@ -1,0 +1,1 @@
+"""One scoring run, on this machine or on a Ray cluster."""

@@ -1,0 +1,1 @@
+"""A run on a Ray cluster: nodes, dispatcher, workers and shards."""
