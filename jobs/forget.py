@@ -11,7 +11,7 @@ from emojob.jobs.terminal import note, plain
 from emojob.pipeline.storage.paths import Place
 
 if TYPE_CHECKING:
-    from emojob.pipeline.forgetting import Forgotten
+    from emojob.pipeline.warehouse.forget import Forgotten
 
 
 @click.command(context_settings=SETTINGS, short_help="Remove rows for good, such as a person's.")
@@ -30,7 +30,7 @@ def forget(out: Place, where: str, memos: tuple[str, ...], dry_run: bool) -> Non
     The counts are brought up to date, the memo is removed, and a nightly job's report is made anew. The inputs are not
     touched: remove the rows there as well, or an input that changes brings them back.
     """
-    from emojob.pipeline.forgetting import forget as forget_rows
+    from emojob.pipeline.warehouse.forget import forget as forget_rows
 
     found = forget_rows(out, where, memos, dry_run, note)
     click.echo(_came_to(found, dry_run))

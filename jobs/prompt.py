@@ -21,7 +21,7 @@ from emojob.jobs.terminal import plain
 from emojob.schemas.errors import OptionError
 
 if TYPE_CHECKING:
-    from emojob.pipeline.query import Session
+    from emojob.pipeline.warehouse.query import Session
 
 _HELP = """\
   \\d            the views          \\d NAME   the columns of one

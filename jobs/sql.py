@@ -15,7 +15,7 @@ from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import OptionError
 
 if TYPE_CHECKING:
-    from emojob.pipeline.query import Session
+    from emojob.pipeline.warehouse.query import Session
 
 _FORMATS = ("table", "csv", "json", "parquet")
 
@@ -54,14 +54,14 @@ def sql(
         raise OptionError("--copy goes with --export FILE.duckdb; give that too, or leave --copy out")
     pieces = [piece.file for piece in warehouse.pieces]
     if export:
-        from emojob.pipeline.export import export_database
+        from emojob.pipeline.warehouse.export import export_database
 
         check_place("--export", export, "archive.duckdb", pieces)
         with no_wider_than(pieces):
             export_database(warehouse, export, copy, time_zone)
         click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
         return
-    from emojob.pipeline.query import open_session
+    from emojob.pipeline.warehouse.query import open_session
 
     with open_session(warehouse, time_zone) as session:
         if query is None and sys.stdin.isatty():
@@ -77,7 +77,7 @@ def sql(
 
 def _answer(session: Session, query: str, form: str | None, file: Place | None) -> None:
     from emojob.jobs.tables import print_table
-    from emojob.pipeline.answers import format_of, write, write_file
+    from emojob.pipeline.warehouse.results import format_of, write, write_file
 
     form = format_of(file, form)
     answer = session.ask(query)

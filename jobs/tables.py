@@ -15,7 +15,7 @@ from rich.text import Text
 from emojob.jobs.terminal import plain
 
 if TYPE_CHECKING:
-    from emojob.pipeline.query import Answer
+    from emojob.pipeline.warehouse.query import Answer
 
 _MOST_ROWS = 1000
 _LONGEST_CELL = 200  # characters
@@ -45,14 +45,14 @@ def print_table(answer: Answer) -> None:
 
 
 def _rows(batch: Any) -> list[list[str]]:
-    from emojob.pipeline.answers import values_of
+    from emojob.pipeline.warehouse.results import values_of
 
     columns = [list(map(_cell, values_of(column))) for column in batch.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _cell(value: Any) -> str:
-    from emojob.pipeline.answers import plain_value
+    from emojob.pipeline.warehouse.results import plain_value
 
     if value is None:
         return ""

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from emojob.pipeline.database import allowed, interruptible
 from emojob.pipeline.output.labelled_archive import Warehouse, text_column_of
 from emojob.pipeline.reading.columns import strings
-from emojob.pipeline.spill import spill_folder
 from emojob.pipeline.system.hardware import cores
+from emojob.pipeline.warehouse.database import allowed, interruptible
+from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError
 
@@ -87,7 +87,7 @@ def _settings(spill: str) -> dict[str, Any]:
 
 
 def _sql(name: str) -> str:
-    return (files("emojob.pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("emojob.pipeline.warehouse") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 class _Stream:

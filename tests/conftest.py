@@ -20,7 +20,14 @@ GOLDEN = Path(__file__).parent / "pipeline" / "models" / "golden"
 
 
 #: Files whose tests take longest: begun first, so that in the end no core waits for another.
-_LONG = ("test_readme.py", "test_ray_executor.py", "test_object_store.py", "test_kills.py", "test_failures.py", "test_limits.py")
+_LONG = (
+    "test_readme.py",
+    "test_ray_executor.py",
+    "test_object_store.py",
+    "test_kills.py",
+    "test_failures.py",
+    "test_limits.py",
+)
 
 
 def pytest_xdist_auto_num_workers() -> int:

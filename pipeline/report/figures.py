@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 from duckdb import ColumnExpression
 
-from emojob.pipeline.database import open_database, rows_of, run, store
 from emojob.pipeline.output.labelled_archive import Warehouse
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import listed
+from emojob.pipeline.warehouse.database import open_database, rows_of, run, store
 from emojob.schemas.errors import ColumnError, OptionError
 
 FORMAT = 1

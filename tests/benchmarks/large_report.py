@@ -19,9 +19,9 @@ import click
 import duckdb
 import pyarrow.parquet as pq
 
-from emojob.pipeline import database
 from emojob.pipeline.output.labelled_archive import Warehouse, open_warehouse
 from emojob.pipeline.report.figures import make_figures
+from emojob.pipeline.warehouse import database
 from emojob.schemas.manifest import PartMarker
 
 PART_ROWS = 250_000

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from emojob.jobs.main import main
 from emojob.jobs.prompt import Names, _command, complete, converse
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.pipeline.query import open_session
+from emojob.pipeline.warehouse.query import open_session
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 

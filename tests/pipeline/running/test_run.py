@@ -18,11 +18,11 @@ import pytest
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output import parts
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.pipeline.query import open_session
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.running.single_file import score_to
 from emojob.pipeline.system.prefetch import Stages
+from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 

@@ -21,10 +21,8 @@ import pytest
 
 from emojob.jobs.main import main
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.forgetting import forget
 from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.pipeline.query import open_session
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.running.single_file import score_to
@@ -32,6 +30,8 @@ from emojob.pipeline.storage import lease, object_io
 from emojob.pipeline.storage import object_store as stores
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place, place_of, seekable
+from emojob.pipeline.warehouse.forget import forget
+from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import at_random

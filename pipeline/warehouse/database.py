@@ -2,7 +2,7 @@
 
 labelled      every row of the complete parts with its own columns, and conversation_id, said_at, speaker
 utterances    the same rows under names that do not depend on the archive; the aggregates read these
-aggregates    pipeline/sql/aggregates/NAME.sql, each of which says what one of its rows is
+aggregates    pipeline/warehouse/sql/aggregates/NAME.sql, each of which says what one of its rows is
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from duckdb import (
 
 from emojob.pipeline.output.labelled_archive import Warehouse
 from emojob.pipeline.output.parts import damaged
-from emojob.pipeline.spill import spill_folder
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import seekable
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
+from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.schemas.columns import OF_DUCKDB
 from emojob.schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError
 from emojob.schemas.labels import ALARMING, NEGATIVE
@@ -211,7 +211,7 @@ def _rows_in(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> duckdb.Duck
     """The rows of all parts, read in place."""
     stored = [piece.file for piece in warehouse.pieces if isinstance(piece.file, StorePath)]
     if stored:
-        from emojob.pipeline.shelf import Shelf
+        from emojob.pipeline.warehouse.object_files import Shelf
 
         db.register_filesystem(Shelf(stored))
         db.execute("SET parquet_metadata_cache = true")
@@ -311,7 +311,7 @@ def rows_of(db: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
 
 
 def run(db: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """The rows of the query pipeline/sql/NAME.sql; values: what is bound in it, by name."""
+    """The rows of the query pipeline/warehouse/sql/NAME.sql; values: what is bound in it, by name."""
     return _rows(db.execute(_sql(name), values or {}))
 
 
@@ -321,4 +321,4 @@ def _rows(found: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def _sql(name: str) -> str:
-    return (files("emojob.pipeline") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("emojob.pipeline.warehouse") / "sql" / f"{name}.sql").read_text(encoding="utf-8")

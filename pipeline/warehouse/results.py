@@ -16,12 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from emojob.pipeline.query import Answer
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.formats.encoding import first_line
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.warehouse.query import Answer
 from emojob.schemas.errors import OptionError
 from emojob.schemas.sheet import FORMULA_PATTERN, inert
 

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.jobs.tables import print_table
-from emojob.pipeline.answers import format_of, write, write_file
-from emojob.pipeline.database import AGGREGATES
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.pipeline.query import open_session
+from emojob.pipeline.warehouse.database import AGGREGATES
+from emojob.pipeline.warehouse.query import open_session
+from emojob.pipeline.warehouse.results import format_of, write, write_file
 from emojob.schemas.errors import OptionError
 from emojob.schemas.sheet import FORMULA_PATTERN, inert
 from tests.archives import said, write_archive

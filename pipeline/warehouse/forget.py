@@ -17,20 +17,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline.database import NUMBERS
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.journal import successor, write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import Warehouse, open_warehouse
 from emojob.pipeline.output.parts import ROW_GROUP, PartPlace, opened, row_groups
-from emojob.pipeline.query import Session, open_session
 from emojob.pipeline.running.single_file import work_folder
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import alone_in
 from emojob.pipeline.storage.object_store import StorePath
 from emojob.pipeline.storage.paths import Place, seekable, writing
 from emojob.pipeline.storage.permissions import no_wider_than
+from emojob.pipeline.warehouse.database import NUMBERS
+from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.schemas.errors import BusyError, EmojobError, OptionError, OutputError
 from emojob.schemas.manifest import FORMAT, Counts, PartMarker
 

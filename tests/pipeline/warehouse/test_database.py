@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline.database import AGGREGATES, aggregate, open_database, rows_of, store
 from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.warehouse.database import AGGREGATES, aggregate, open_database, rows_of, store
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import said, table_of, write_archive, write_part, write_run

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-from emojob.pipeline.database import create_aggregates, create_views, settings, translated
 from emojob.pipeline.output.labelled_archive import Warehouse
 from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.warehouse.database import create_aggregates, create_views, settings, translated
 from emojob.schemas.errors import OptionError, OutputError, StorageError
 
 

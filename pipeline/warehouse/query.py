@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from emojob.pipeline.database import create_aggregates, literal, open_database
 from emojob.pipeline.output.labelled_archive import Warehouse
+from emojob.pipeline.warehouse.database import create_aggregates, literal, open_database
 from emojob.schemas.errors import OptionError
 
 BATCH_ROWS = 65_536

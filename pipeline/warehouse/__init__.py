@@ -1,0 +1,1 @@
+"""DuckDB over the labelled archive: views, queries, exports, forgetting."""
