@@ -33,7 +33,7 @@ def report(
     from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.output.labelled_archive import open_warehouse
     from emojob.pipeline.report.figures import ReportOptions, make_figures
-    from emojob.pipeline.report.page import write_report
+    from emojob.pipeline.report.html_page import write_report
     from emojob.pipeline.report.words import words_of
     from emojob.pipeline.storage.atomic import write_json
     from emojob.pipeline.storage.permissions import no_wider_than

@@ -19,7 +19,7 @@ from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.reading.dataset import open_archive
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.report.figures import ReportOptions, make_figures
-from emojob.pipeline.report.page import render_report
+from emojob.pipeline.report.html_page import render_report
 from emojob.pipeline.running.run import Progress, score_archive
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock

@@ -19,7 +19,7 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.report.figures import ReportOptions, make_figures
-from emojob.pipeline.report.page import write_report
+from emojob.pipeline.report.html_page import write_report
 from tests.archives import said, write_archive
 from tests.payloads import ALL, LINES, NAMES, SHEET, TERMINAL
 from tests.pipeline.report.conftest import browser, chromium  # noqa: F401 - fixtures

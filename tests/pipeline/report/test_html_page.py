@@ -8,7 +8,7 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.report.figures import make_figures
-from emojob.pipeline.report.page import write_report
+from emojob.pipeline.report.html_page import write_report
 from emojob.pipeline.report.words import LANGUAGES, words_of
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
