@@ -12,7 +12,7 @@ from emojob.jobs.options import SETTINGS, debug_option
 from emojob.jobs.terminal import plain
 
 if TYPE_CHECKING:
-    from emojob.pipeline.uncertain import Uncertain
+    from emojob.pipeline.active_learning.selection import Uncertain
 
 
 @click.command(context_settings=SETTINGS, short_help="Choose utterances to label by hand, as a sheet for annotators.")
@@ -31,10 +31,10 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     train`. Chosen is where the best two labels are nearly equal, and of texts that are alike only one; repeats count
     once, and a text of fewer than two letters or more than 1,000 characters not at all.
     """
+    from emojob.pipeline.active_learning.selection import choose
+    from emojob.pipeline.active_learning.sheet import check_place, write_sheet
     from emojob.pipeline.output.labelled_archive import open_warehouse
-    from emojob.pipeline.sheet import check_place, write_sheet
     from emojob.pipeline.storage.permissions import no_wider_than
-    from emojob.pipeline.uncertain import choose
 
     check_place(file, force)
     warehouse = open_warehouse(out)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from emojob.pipeline.sheet import check_place, write_sheet
-from emojob.pipeline.uncertain import Utterance
+from emojob.pipeline.active_learning.selection import Utterance
+from emojob.pipeline.active_learning.sheet import check_place, write_sheet
 from emojob.schemas.errors import OptionError, StorageError
 from emojob.schemas.sheet import SHEET_COLUMNS, restored
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emojob.pipeline.diversity import NEAR, Leaders, farthest_first, vectors
+from emojob.pipeline.active_learning.diversity import NEAR, Leaders, farthest_first, vectors
 
 
 def alike(one: str, other: str) -> float:

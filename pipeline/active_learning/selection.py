@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from emojob.pipeline.diversity import Leaders, farthest_first, vectors
-from emojob.pipeline.margins import Ranking, margins_of, probabilities_of, rank
+from emojob.pipeline.active_learning.diversity import Leaders, farthest_first, vectors
+from emojob.pipeline.active_learning.margins import Ranking, margins_of, probabilities_of, rank
 from emojob.pipeline.output.labelled_archive import Warehouse, text_column_of
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import strings

@@ -87,7 +87,7 @@ def _settings(spill: str) -> dict[str, Any]:
 
 
 def _sql(name: str) -> str:
-    return (files("emojob.pipeline.warehouse") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("emojob.pipeline.active_learning") / f"{name}.sql").read_text(encoding="utf-8")
 
 
 class _Stream:

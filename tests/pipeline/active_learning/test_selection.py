@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline import margins
+from emojob.pipeline.active_learning import margins
+from emojob.pipeline.active_learning.selection import choose
 from emojob.pipeline.output import labelled_archive
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.pipeline.uncertain import choose
 from emojob.schemas.errors import ArchiveError, OptionError, OutputError
 from tests.archives import LABELS, row, table_of, write_part, write_run
 
