@@ -38,7 +38,7 @@ def bench(
         raise OptionError(f"--rows {rows} is too small: give at least 1")
     check_places(json_file, None, ())
     from emojob.jobs.terminal import note
-    from emojob.pipeline.benchmark import measure
+    from emojob.pipeline.benchmark.measure import measure
     from emojob.pipeline.storage.atomic import write_json
 
     figures = measure(options, source, text_column, rows, compare, note)
@@ -52,7 +52,7 @@ def bench(
 
 
 def print_figures(figures: dict[str, Any]) -> None:
-    """Print what `pipeline.benchmark.measure` found."""
+    """Print what `pipeline.benchmark.measure.measure` found."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from emojob.jobs.bench import print_figures
-from emojob.pipeline.benchmark import KOBERT_SIZED, measure
+from emojob.pipeline.benchmark.measure import KOBERT_SIZED, measure
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
 from emojob.pipeline.reading.dataset import first_texts

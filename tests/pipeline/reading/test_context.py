@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.benchmark import measure
+from emojob.pipeline.benchmark.measure import measure
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.output import parts

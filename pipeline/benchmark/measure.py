@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline import ceiling, peers
 from emojob.pipeline.assets.sample import sample_texts
+from emojob.pipeline.benchmark import baselines, matmul
 from emojob.pipeline.inference.engine import Choice
 from emojob.pipeline.inference.scorer import Prepared, Scorer
 from emojob.pipeline.inference.throughput import tokens_per_second
@@ -62,7 +62,7 @@ def measure(
     products on this machine (floating-point operations/s) and the share of it that the engine reaches, shares of
     padding and of repeats, seconds and busy share of each stage, seconds to load the model and for its first batch,
     the job's peak memory in bytes. compare: rows/s of the peers on the same rows as well, each text alone and on one
-    device (`pipeline.peers`). note: gets a line before what takes long. Raises what `score_archive` raises, OptionError
+    device (`pipeline.benchmark.baselines`). note: gets a line before what takes long. Raises what `score_archive` raises, OptionError
     where the source has no text.
     """
     with (
@@ -115,11 +115,11 @@ def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
 def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
     """The engine alone beside the machine's matrix products, and the job, tokens/s of a process, beside the engine."""
     device, precision = scorer.choice.device, _plain(scorer.choice)
-    flops = ceiling.matrix_rate(device, precision, hardware.cores())
+    flops = matmul.matrix_rate(device, precision, hardware.cores())
     encoded = _prepared(scorer, texts[:WINDOW_ROWS]).encoded  # so that the batches are a job's
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
-    flops = max(flops, ceiling.matrix_rate(device, precision, hardware.cores()))  # others may have been at work
-    each = ceiling.flops_per_token(scorer.model.shape)
+    flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))  # others may have been at work
+    each = matmul.flops_per_token(scorer.model.shape)
     return {
         "engine_tokens_per_second": round(engine, 1),
         "job_share_of_engine": round(job / engine, 3),
@@ -134,7 +134,7 @@ def _beside_the_peers(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, 
     """rows/s of each peer, and how many times as fast the job is, rows/s."""
     plain = [text or "" for text in texts.to_pylist()]
     device, precision = scorer.choice.device, _plain(scorer.choice)
-    found = peers.rates(scorer.model, plain, device, precision, scorer.options.max_length, _PEER_SECONDS)
+    found = baselines.rates(scorer.model, plain, device, precision, scorer.options.max_length, _PEER_SECONDS)
     return {name: {**one, "times": round(job / one["rows_per_second"], 2)} for name, one in found.items()}
 
 

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from emojob.pipeline import benchmark, ceiling, peers
 from emojob.pipeline.assets.sample import sample_archive, sample_texts
-from emojob.pipeline.benchmark import KOBERT_SIZED, measure, write_kobert_sized
+from emojob.pipeline.benchmark import baselines, matmul, measure
+from emojob.pipeline.benchmark.measure import KOBERT_SIZED, measure, write_kobert_sized
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.bert import BertShape
 from emojob.schemas.errors import OptionError
@@ -23,9 +23,9 @@ def options(tiny_model) -> ModelOptions:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr(benchmark, "_ENGINE_SECONDS", 0.2)
-    monkeypatch.setattr(benchmark, "_PEER_SECONDS", 0.2)
-    monkeypatch.setattr(ceiling, "_SECONDS", 0.02)
+    monkeypatch.setattr(measure, "_ENGINE_SECONDS", 0.2)
+    monkeypatch.setattr(measure, "_PEER_SECONDS", 0.2)
+    monkeypatch.setattr(matmul, "_SECONDS", 0.02)
 
 
 def test_the_figures_fit_together(options):
@@ -45,20 +45,20 @@ def test_the_figures_fit_together(options):
 
 def test_the_peak_of_memory_is_that_since_it_was_forgotten():
     some = b"1" * 300_000_000
-    assert benchmark._peak_memory() > len(some)
+    assert measure._peak_memory() > len(some)
     del some
-    benchmark._forget_peak()
-    before = benchmark._peak_memory()
+    measure._forget_peak()
+    before = measure._peak_memory()
     some = b"1" * 200_000_000
-    assert benchmark._peak_memory() == pytest.approx(before + len(some), rel=0.2)
+    assert measure._peak_memory() == pytest.approx(before + len(some), rel=0.2)
 
 
 def test_without_a_number_of_rows_there_are_some_seconds_worth(options, monkeypatch):
-    monkeypatch.setattr(benchmark, "_FEWEST_ROWS", 100)
-    monkeypatch.setattr(benchmark, "_JOB_SECONDS", 1e-6)
+    monkeypatch.setattr(measure, "_FEWEST_ROWS", 100)
+    monkeypatch.setattr(measure, "_JOB_SECONDS", 1e-6)
     assert measure(options, None, None, None)["rows"] == 100
-    monkeypatch.setattr(benchmark, "_JOB_SECONDS", 1e6)
-    monkeypatch.setattr(benchmark, "_MOST_ROWS", 300)
+    monkeypatch.setattr(measure, "_JOB_SECONDS", 1e6)
+    monkeypatch.setattr(measure, "_MOST_ROWS", 300)
     assert measure(options, None, None, None)["rows"] == 300
 
 
@@ -74,19 +74,19 @@ def test_peers_are_measured_on_the_same_rows(options):
 
 def test_peers_come_to_the_same_labels(options, tmp_path):
     scorer = Scorer.load(options=options)
-    peers._write_stock(scorer.model, tmp_path, 64)
+    baselines._write_stock(scorer.model, tmp_path, 64)
     stock = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     texts = sample_texts()[:200]
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
-    for label in (stock, peers._compiled(tmp_path)):
-        ids = peers._label(label, tokenizer, texts, True)
+    for label in (stock, baselines._compiled(tmp_path)):
+        ids = baselines._label(label, tokenizer, texts, True)
         same = [scorer.model.labels[i] == ours for i, ours in zip(ids, scorer.score(texts).labels, strict=True)]
         assert sum(same) / len(same) > 0.97
 
 
 def test_a_token_of_kobert_takes_170_million_operations():
     kobert = BertShape(vocab_size=8002, hidden_size=768, layers=12, heads=12, intermediate_size=3072)
-    assert ceiling.flops_per_token(kobert) == 169_869_312
+    assert matmul.flops_per_token(kobert) == 169_869_312
 
 
 def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monkeypatch):
@@ -94,7 +94,7 @@ def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monke
     scorer = Scorer.load(str(tmp_path), ModelOptions(engine="torch"))
     assert (scorer.model.shape.layers, scorer.model.shape.hidden_size, scorer.model.shape.heads) == (12, 768, 12)
     notes: list[str] = []
-    monkeypatch.setattr(benchmark, "write_kobert_sized", lambda folder: shutil.copytree(tiny_model, folder))
+    monkeypatch.setattr(measure, "write_kobert_sized", lambda folder: shutil.copytree(tiny_model, folder))
     figures = measure(ModelOptions(model=KOBERT_SIZED, engine="torch"), None, None, 10, note=notes.append)
     assert figures["model"] == KOBERT_SIZED
     assert "random weights" in notes[0]
@@ -103,7 +103,7 @@ def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monke
 def test_an_archive_without_a_text_is_refused(options, tmp_path):
     pq.write_table(pa.table({"text": ["", None, "  "]}), tmp_path / "blank.parquet")
     with pytest.raises(OptionError, match="no text"):
-        benchmark.measure(options, str(tmp_path / "blank.parquet"), None, 3)
+        measure.measure(options, str(tmp_path / "blank.parquet"), None, 3)
 
 
 def test_an_archive_without_rows_is_refused(options, tmp_path):

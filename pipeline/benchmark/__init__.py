@@ -1,0 +1,1 @@
+"""Speed of this machine, of the pipeline and of baselines."""
