@@ -43,8 +43,8 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
         _print_plan(plan_night(read, day))
         return 0
     from emojob.jobs.progress import make_log
+    from emojob.pipeline.nightly.monitoring import log_night, write_metrics
     from emojob.pipeline.nightly.night import run_night
-    from emojob.pipeline.nightly.records import log_night, write_metrics
     from emojob.pipeline.system.prefetch import Stages
 
     log, stages = make_log("text", quiet), Stages()

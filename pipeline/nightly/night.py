@@ -11,8 +11,8 @@ from typing import Any
 
 from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.inference import memo_file
+from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
-from emojob.pipeline.nightly.days import Calendar, Day, files_of
 from emojob.pipeline.nightly.drift import Drift, drift
 from emojob.pipeline.output.archive_folder import Output, refuse_foreign
 from emojob.pipeline.output.labelled_archive import open_warehouse

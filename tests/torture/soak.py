@@ -17,8 +17,8 @@ from pathlib import Path
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.nightly.config import read_config
+from emojob.pipeline.nightly.monitoring import log_night, write_metrics
 from emojob.pipeline.nightly.night import run_night
-from emojob.pipeline.nightly.records import log_night, write_metrics
 
 KEPT = 10  # days, after which a row is removed, so that the archive grows no more
 
