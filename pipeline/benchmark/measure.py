@@ -62,8 +62,8 @@ def measure(
     products on this machine (floating-point operations/s) and the share of it that the engine reaches, shares of
     padding and of repeats, seconds and busy share of each stage, seconds to load the model and for its first batch,
     the job's peak memory in bytes. compare: rows/s of the peers on the same rows as well, each text alone and on one
-    device (`pipeline.benchmark.baselines`). note: gets a line before what takes long. Raises what `score_archive` raises, OptionError
-    where the source has no text.
+    device (`pipeline.benchmark.baselines`). note: gets a line before what takes long. Raises what `score_archive`
+    raises, OptionError where the source has no text.
     """
     with (
         tempfile.TemporaryDirectory(prefix=".emojob-bench-", dir=_beside(source)) as folder,

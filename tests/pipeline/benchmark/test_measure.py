@@ -8,7 +8,8 @@ import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from emojob.pipeline.assets.sample import sample_archive, sample_texts
-from emojob.pipeline.benchmark import baselines, matmul, measure
+from emojob.pipeline.benchmark import baselines, matmul
+from emojob.pipeline.benchmark import measure as benchmark
 from emojob.pipeline.benchmark.measure import KOBERT_SIZED, measure, write_kobert_sized
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.bert import BertShape
@@ -23,8 +24,8 @@ def options(tiny_model) -> ModelOptions:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr(measure, "_ENGINE_SECONDS", 0.2)
-    monkeypatch.setattr(measure, "_PEER_SECONDS", 0.2)
+    monkeypatch.setattr(benchmark, "_ENGINE_SECONDS", 0.2)
+    monkeypatch.setattr(benchmark, "_PEER_SECONDS", 0.2)
     monkeypatch.setattr(matmul, "_SECONDS", 0.02)
 
 
@@ -45,20 +46,20 @@ def test_the_figures_fit_together(options):
 
 def test_the_peak_of_memory_is_that_since_it_was_forgotten():
     some = b"1" * 300_000_000
-    assert measure._peak_memory() > len(some)
+    assert benchmark._peak_memory() > len(some)
     del some
-    measure._forget_peak()
-    before = measure._peak_memory()
+    benchmark._forget_peak()
+    before = benchmark._peak_memory()
     some = b"1" * 200_000_000
-    assert measure._peak_memory() == pytest.approx(before + len(some), rel=0.2)
+    assert benchmark._peak_memory() == pytest.approx(before + len(some), rel=0.2)
 
 
 def test_without_a_number_of_rows_there_are_some_seconds_worth(options, monkeypatch):
-    monkeypatch.setattr(measure, "_FEWEST_ROWS", 100)
-    monkeypatch.setattr(measure, "_JOB_SECONDS", 1e-6)
+    monkeypatch.setattr(benchmark, "_FEWEST_ROWS", 100)
+    monkeypatch.setattr(benchmark, "_JOB_SECONDS", 1e-6)
     assert measure(options, None, None, None)["rows"] == 100
-    monkeypatch.setattr(measure, "_JOB_SECONDS", 1e6)
-    monkeypatch.setattr(measure, "_MOST_ROWS", 300)
+    monkeypatch.setattr(benchmark, "_JOB_SECONDS", 1e6)
+    monkeypatch.setattr(benchmark, "_MOST_ROWS", 300)
     assert measure(options, None, None, None)["rows"] == 300
 
 
@@ -94,7 +95,7 @@ def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monke
     scorer = Scorer.load(str(tmp_path), ModelOptions(engine="torch"))
     assert (scorer.model.shape.layers, scorer.model.shape.hidden_size, scorer.model.shape.heads) == (12, 768, 12)
     notes: list[str] = []
-    monkeypatch.setattr(measure, "write_kobert_sized", lambda folder: shutil.copytree(tiny_model, folder))
+    monkeypatch.setattr(benchmark, "write_kobert_sized", lambda folder: shutil.copytree(tiny_model, folder))
     figures = measure(ModelOptions(model=KOBERT_SIZED, engine="torch"), None, None, 10, note=notes.append)
     assert figures["model"] == KOBERT_SIZED
     assert "random weights" in notes[0]
@@ -103,7 +104,7 @@ def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monke
 def test_an_archive_without_a_text_is_refused(options, tmp_path):
     pq.write_table(pa.table({"text": ["", None, "  "]}), tmp_path / "blank.parquet")
     with pytest.raises(OptionError, match="no text"):
-        measure.measure(options, str(tmp_path / "blank.parquet"), None, 3)
+        benchmark.measure(options, str(tmp_path / "blank.parquet"), None, 3)
 
 
 def test_an_archive_without_rows_is_refused(options, tmp_path):
