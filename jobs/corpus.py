@@ -47,8 +47,8 @@ def take_data(given: dict[str, Any]) -> list[Path]:
 
 
 def take_corpus_options(given: dict[str, Any]) -> Any:
-    """Take what makes a `training.corpus.CorpusOptions` out of a command's options."""
-    from emojob.training.corpus import CorpusOptions
+    """Take what makes a `training.data.corpus.CorpusOptions` out of a command's options."""
+    from emojob.training.data.corpus import CorpusOptions
 
     names = ("text_column", "label_column", "conversation_column", "time_column", "encoding")
     return CorpusOptions(**{name: given.pop(name) for name in names})

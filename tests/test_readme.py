@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.mapping import label_names
+from emojob.training.data.label_map import label_names
 
 TOP = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -21,17 +21,20 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import write_json
 from emojob.schemas.errors import ArchiveError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training import corpora
 from emojob.training.calibration import fit_temperature, softmax
 from emojob.training.checkpoints import store_weights
-from emojob.training.corpora import Labelled
+from emojob.training.data import published
+from emojob.training.data.label_map import LabelMap
+from emojob.training.data.published import Labelled
 from emojob.training.evaluation import Evaluation, evaluate
 from emojob.training.finetuning import Examples, balanced, fine_tune, macro_f1_on, predict
-from emojob.training.mapping import LabelMap
 from emojob.training.model_card import model_card
 from emojob.training.pretraining import Pretrainer, pretrain
 from emojob.training.recipe import CORPORA, ModelRecipe
 from emojob.training.teacher import find_base, teachers_opinion, with_opinion
+
+#: Everyday dialogue lines with the default model's labels, written for this project: train.csv and test.csv.
+DIALOGUE = Path(__file__).parent / "dialogue"
 
 STORED_IN = torch.bfloat16
 
@@ -110,8 +113,8 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
     if missing:
         raise ArchiveError(f"{data} lacks {', '.join(missing)}; put the corpora there, or name another folder")
     path = {key: data / name for key, name in FILES.items()}
-    reviews, ratings = corpora.reviews(path["reviews"])
-    kote = corpora.kote(path["kote"])
+    reviews, ratings = published.reviews(path["reviews"])
+    kote = published.kote(path["kote"])
     held_out = recipe.corpus.held_out
     if held_out >= len(kote.texts):
         raise OptionError(
@@ -121,15 +124,15 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
     return Corpora(
         reviews=reviews,
         ratings=ratings,
-        chat=corpora.questions_and_answers(path["chat"]),
+        chat=published.questions_and_answers(path["chat"]),
         kote=kote.take(np.sort(order[held_out:])),
         kote_held_out=kote.take(order[:held_out]),
-        goemotions=corpora.goemotions(path["goemotions"]),
-        goemotions_dev=corpora.goemotions(path["goemotions_dev"]),
-        goemotions_test=corpora.goemotions(path["goemotions_test"]),
-        dialogue=corpora.dialogue(corpora.DIALOGUE / "train.csv"),
-        dialogue_test=corpora.dialogue(corpora.DIALOGUE / "test.csv"),
-        dialogue_other_hand=corpora.dialogue(corpora.DIALOGUE / "other_hand.csv"),
+        goemotions=published.goemotions(path["goemotions"]),
+        goemotions_dev=published.goemotions(path["goemotions_dev"]),
+        goemotions_test=published.goemotions(path["goemotions_test"]),
+        dialogue=published.dialogue(DIALOGUE / "train.csv"),
+        dialogue_test=published.dialogue(DIALOGUE / "test.csv"),
+        dialogue_other_hand=published.dialogue(DIALOGUE / "other_hand.csv"),
         spiece=path["spiece"],
     )
 

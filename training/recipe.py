@@ -11,8 +11,8 @@ from emojob.pipeline.models.bert import BertShape
 from emojob.pipeline.toml_file import read_toml
 from emojob.schemas import settings
 from emojob.schemas.errors import OptionError
-from emojob.training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
-from emojob.training.mapping import LabelMap, label_names
+from emojob.training.data.label_map import LabelMap, label_names
+from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
 
 DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
 

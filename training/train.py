@@ -19,14 +19,14 @@ from emojob.pipeline.system.hardware import look
 from emojob.schemas.errors import ArchiveError, ModelError, OptionError
 from emojob.schemas.options import SHORTEST_PAIR, ModelOptions
 from emojob.training import claim
-from emojob.training.annotated import Annotated, annotate, same_text
 from emojob.training.base import Base, load_base
-from emojob.training.corpus import Corpus, CorpusOptions, read_corpus
+from emojob.training.data.annotated import Annotated, annotate, same_text
+from emojob.training.data.corpus import Corpus, CorpusOptions, read_corpus
+from emojob.training.data.label_map import read_label_map
+from emojob.training.data.splits import Split, split
 from emojob.training.evaluation import Evaluation
 from emojob.training.finished import finish
-from emojob.training.mapping import read_label_map
 from emojob.training.run import Part, Run, Watch
-from emojob.training.splits import Split, split
 from emojob.training.train_recipe import TrainRecipe
 from emojob.training.trainer import train
 

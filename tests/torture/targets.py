@@ -16,7 +16,7 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.dataset import open_archive, windows
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError
-from emojob.training.mapping import read_label_map
+from emojob.training.data.label_map import read_label_map
 
 GOLDEN = Path(__file__).parent.parent / "pipeline" / "models" / "golden"
 KINDS = ("csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet")

@@ -18,7 +18,7 @@ import transformers
 from emojob.pipeline.models.bert import BertShape
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
+from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
 from emojob.training.default_model import FILES
 from emojob.training.recipe import Phase, read_recipe
 from emojob.training.train_recipe import TrainRecipe, read_train_recipe

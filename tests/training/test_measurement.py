@@ -13,7 +13,7 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.schemas.errors import ArchiveError, ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions
-from emojob.training.corpus import CorpusOptions
+from emojob.training.data.corpus import CorpusOptions
 from emojob.training.evaluation import evaluate
 from emojob.training.measurement import measure
 

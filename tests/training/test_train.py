@@ -30,7 +30,7 @@ from emojob.schemas.errors import (
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions
 from emojob.training import trainer
-from emojob.training.corpus import CorpusOptions
+from emojob.training.data.corpus import CorpusOptions
 from emojob.training.finished import calibrate
 from emojob.training.run import Part, Stop, Watch
 from emojob.training.train import TrainOptions, train_model

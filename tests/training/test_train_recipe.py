@@ -7,8 +7,8 @@ import transformers
 
 from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.schemas.errors import OptionError
-from emojob.training.annotated import Annotated, AnnotatedCounts
-from emojob.training.splits import split
+from emojob.training.data.annotated import Annotated, AnnotatedCounts
+from emojob.training.data.splits import split
 from emojob.training.train_recipe import RECIPES, read_train_recipe
 from emojob.training.trainee import Trainee, packed_batch, parameter_groups, rate_share
 

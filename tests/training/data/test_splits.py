@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.schemas.errors import OptionError
-from emojob.training.annotated import Annotated, AnnotatedCounts, same_text
-from emojob.training.splits import Split, split
+from emojob.training.data.annotated import Annotated, AnnotatedCounts, same_text
+from emojob.training.data.splits import Split, split
 
 
 def annotated(labels: list[int], texts: list[str] | None = None, conversations: list[str | None] | None = None):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from emojob.schemas.errors import ArchiveError
-from emojob.training.mapping import counted
+from emojob.training.data.label_map import counted
 
 #: 감성대화말뭉치: the class of a dialogue, what the person says, and what the system answers.
 CLASS = "감정_대분류"

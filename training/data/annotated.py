@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from emojob.pipeline.reading.context import with_text
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.corpus import Corpus
-from emojob.training.mapping import BUILT_IN, LabelMap, LabelNames, counted
+from emojob.training.data.corpus import Corpus
+from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, counted
 
 #: More labels than this are no labels, but the values of a wrong column.
 MOST_LABELS = 1000

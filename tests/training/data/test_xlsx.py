@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 import pytest
 
 from emojob.schemas.errors import ArchiveError, ColumnError
-from emojob.training import workbook
-from emojob.training.annotated import annotate
-from emojob.training.corpus import CorpusOptions, read_corpus
+from emojob.training.data import xlsx
+from emojob.training.data.annotated import annotate
+from emojob.training.data.corpus import CorpusOptions, read_corpus
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -145,7 +145,7 @@ def test_a_stray_cell_at_the_end_of_the_sheet_is_refused_before_it_takes_all_mem
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["가" * 5000, "기쁨"]]})
-    monkeypatch.setattr(workbook, "MOST_BYTES", 5000)
+    monkeypatch.setattr(xlsx, "MOST_BYTES", 5000)
     with pytest.raises(ArchiveError, match="unpacked"):
         read_corpus([file])
 

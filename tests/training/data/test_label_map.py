@@ -5,8 +5,8 @@ import pytest
 
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.corpora import GOEMOTIONS_LABELS, KOTE_LABELS
-from emojob.training.mapping import LabelMap, LabelNames, counted, label_names, read_label_map
+from emojob.training.data.label_map import LabelMap, LabelNames, counted, label_names, read_label_map
+from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
 from emojob.training.recipe import read_recipe
 
 NAMES = LabelNames("small", {"a": ("p", "q"), "b": ("r", "s", "t")}, ("u",))

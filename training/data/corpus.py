@@ -14,10 +14,10 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas import sheet
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
 from emojob.schemas.options import CONTEXTS
-from emojob.training import aihub, corpora
-from emojob.training.conversations import conversation_column, named, no_conversations, utterances_before
-from emojob.training.mapping import canonical
-from emojob.training.tables import Table, find_files, folded, in_words, read_tables
+from emojob.training.data import aihub, published
+from emojob.training.data.conversations import conversation_column, named, no_conversations, utterances_before
+from emojob.training.data.files import Table, find_files, folded, in_words, read_tables
+from emojob.training.data.label_map import canonical
 
 #: What the column with the label is usually called; compared without case.
 USUAL_LABEL_COLUMNS = (
@@ -156,8 +156,8 @@ def _published(table: Table, whose: str, options: CorpusOptions) -> _Rows:
     """KOTE or GoEmotions as their publishers give them."""
     if options.context == "previous":
         raise no_conversations(table)
-    text, ids = (table.texts(str(place)) for place in corpora.PLACES[whose])
-    given = corpora.named_labels(ids, whose, table.place)
+    text, ids = (table.texts(str(place)) for place in published.PLACES[whose])
+    given = published.named_labels(ids, whose, table.place)
     kept = [row for row, labels in enumerate(given) if labels is not None]
     nothing: list[str | None] = [None] * len(kept)
     return _Rows(

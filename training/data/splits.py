@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojob.schemas.errors import OptionError
-from emojob.training.annotated import Annotated, same_text
+from emojob.training.data.annotated import Annotated, same_text
 
 Rows = NDArray[np.int64]
 

@@ -19,7 +19,7 @@ from emojob.pipeline.reading.formats.json_types import column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import ArchiveError
-from emojob.training import aihub, corpora, workbook
+from emojob.training.data import aihub, published, xlsx
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
 
     wanted: the encoding of a text file (auto, utf-8, cp949). Raises ArchiveError where the file cannot be read.
     """
-    if file.format == workbook.FORMAT:
+    if file.format == xlsx.FORMAT:
         return _sheets(file)
     if file.format == "parquet":
         return [_archived(file, wanted, parquet.look(file)[1])]
@@ -92,9 +92,9 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
         types = {name: column_type(kind) or pa.string() for name, kind in kinds.items()}
         return [_archived(file, wanted, pa.schema(list(types.items())))]
     schema, quoted = csv.look(file, looked.encoding)
-    published = corpora.publisher(schema.names) if file.format == "tsv" else None
-    if published or Counter(schema.names)[""] > 1:
-        return [_delimited(file, looked, schema.names, quoted, published)]
+    publisher = published.publisher(schema.names) if file.format == "tsv" else None
+    if publisher or Counter(schema.names)[""] > 1:
+        return [_delimited(file, looked, schema.names, quoted, publisher)]
     return [_archived(file, wanted, schema)]
 
 
@@ -139,7 +139,7 @@ def _find(path: Path) -> list[InputFile]:
 
 
 def _workbook(path: Path) -> InputFile:
-    return InputFile(path.parent.resolve() / path.name, workbook.FORMAT, None)
+    return InputFile(path.parent.resolve() / path.name, xlsx.FORMAT, None)
 
 
 # -- what emojob score reads ---------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def _archived(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
 
 
 def _delimited(
-    file: InputFile, looked: encoding.Looked, names: Sequence[str], quoted: bool, published: str | None
+    file: InputFile, looked: encoding.Looked, names: Sequence[str], quoted: bool, publisher: str | None
 ) -> Table:
     """A file without a header, whose first row passes for one, or with a header that has blanks."""
     keys = [str(number) for number in range(len(names))]
@@ -170,12 +170,12 @@ def _delimited(
         rejected += len(window.rejects)
     schema = pa.schema([pa.field(key, pa.string()) for key in keys])
     data = pa.Table.from_batches(batches, schema)
-    if published:
+    if publisher:
         first = pa.table([pa.array([name]) for name in names], schema)
         data = pa.concat_tables([first, data])
     else:
         data = _named(file, data, names)
-    return Table(file, file.name, data, looked.sha256, looked.size, rejected, published)
+    return Table(file, file.name, data, looked.sha256, looked.size, rejected, publisher)
 
 
 def _named(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
@@ -249,7 +249,7 @@ def _sheets(file: InputFile) -> list[Table]:
     for _ in encoding.read_blocks(file, digest):
         pass
     tables = []
-    for sheet, rows in workbook.read_sheets(file).items():
+    for sheet, rows in xlsx.read_sheets(file).items():
         names, *cells = rows
         keys = [str(number) for number in range(len(names))]
         columns = zip(*cells, strict=True) if cells else [()] * len(names)

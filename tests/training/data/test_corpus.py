@@ -12,7 +12,7 @@ import pytest
 
 from emojob.schemas import sheet
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
-from emojob.training.corpus import CorpusOptions, read_corpus
+from emojob.training.data.corpus import CorpusOptions, read_corpus
 
 PREVIOUS = CorpusOptions(context="previous")
 

@@ -11,7 +11,7 @@ from emojob.pipeline.reading.columns import choose_conversation_column, listed
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import Window
 from emojob.schemas.errors import ColumnError
-from emojob.training.tables import Table
+from emojob.training.data.files import Table
 
 _STEP = 1 << 14  # rows handed to Conversations at a time
 

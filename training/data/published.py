@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.mapping import counted
+from emojob.training.data.label_map import counted
 
 #: Each corpus's labels, in the order of their ids.
 KOTE_LABELS = [
@@ -37,9 +37,6 @@ GOEMOTIONS_LABELS = [
     "surprise", "neutral",
 ]  # fmt: skip
 
-
-#: Everyday dialogue lines with the default model's labels, written for this project: train.csv and test.csv.
-DIALOGUE = Path(__file__).parent / "dialogue"
 
 #: Of each publisher: the labels, and the places of the text and of the label ids in a row.
 LABELS = {"kote": KOTE_LABELS, "goemotions": GOEMOTIONS_LABELS}

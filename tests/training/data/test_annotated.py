@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.annotated import annotate, in_order, same_text
-from emojob.training.corpus import Corpus, CorpusFile
-from emojob.training.mapping import LabelNames, read_label_map
+from emojob.training.data.annotated import annotate, in_order, same_text
+from emojob.training.data.corpus import Corpus, CorpusFile
+from emojob.training.data.label_map import LabelNames, read_label_map
 
 
 def corpus(*rows: tuple, kind: str = "table") -> Corpus:

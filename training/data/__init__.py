@@ -1,0 +1,1 @@
+"""Annotated data: files read, labels mapped, texts split."""
