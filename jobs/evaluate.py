@@ -16,7 +16,7 @@ from emojob.jobs.terminal import json_line, plain
 from emojob.pipeline.storage.paths import writing
 
 if TYPE_CHECKING:
-    from emojob.training.measurement import Measurement
+    from emojob.training.evaluation.evaluate import Measurement
 
 _PLACE = click.Path(path_type=Path, allow_dash=True)
 
@@ -40,8 +40,8 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
     check_places(json_file, html_file, data)
     from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.storage.atomic import write_json
-    from emojob.training.measurement import measure
-    from emojob.training.pages import write_page
+    from emojob.training.evaluation.evaluate import measure
+    from emojob.training.evaluation.page import write_page
 
     if html_file:
         check_drawable()

@@ -11,8 +11,8 @@ from rich.text import Text
 from emojob.jobs.terminal import plain
 
 if TYPE_CHECKING:
-    from emojob.training.comparison import Comparison
-    from emojob.training.evaluation import Evaluation
+    from emojob.training.evaluation.comparison import Comparison
+    from emojob.training.evaluation.metrics import Evaluation
 
 _FIGURES = {
     "accuracy": "accuracy",

@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 
 from emojob.pipeline.storage.atomic import write_bytes, write_json
 from emojob.schemas.errors import OutputError
-from emojob.training.curves import Curves
+from emojob.training.evaluation.curves import Curves
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 _PROGRESS = "progress.json"

@@ -26,8 +26,8 @@ from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.batches import equal_length_batches, gather
-from emojob.training.calibration import softmax
-from emojob.training.evaluation import evaluate
+from emojob.training.evaluation.calibration import softmax
+from emojob.training.evaluation.metrics import evaluate
 from emojob.training.progress import Progress
 from emojob.training.recipe import FineTuningRecipe, Phase
 

@@ -24,7 +24,7 @@ from emojob.training.data.annotated import Annotated, annotate, same_text
 from emojob.training.data.corpus import Corpus, CorpusOptions, read_corpus
 from emojob.training.data.label_map import read_label_map
 from emojob.training.data.splits import Split, split
-from emojob.training.evaluation import Evaluation
+from emojob.training.evaluation.metrics import Evaluation
 from emojob.training.finished import finish
 from emojob.training.run import Part, Run, Watch
 from emojob.training.train_recipe import TrainRecipe

@@ -19,9 +19,9 @@ from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.training import checkpoints
-from emojob.training.calibration import softmax
 from emojob.training.checkpoints import State, Weights
-from emojob.training.evaluation import evaluate
+from emojob.training.evaluation.calibration import softmax
+from emojob.training.evaluation.metrics import evaluate
 from emojob.training.finetuning import predict
 from emojob.training.run import Part, Progress, Run, Watch
 from emojob.training.train_recipe import TrainingRecipe

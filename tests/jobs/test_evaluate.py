@@ -129,7 +129,7 @@ def test_a_page_that_cannot_be_drawn_is_said_before_anything_is_scored(emojob, d
         raise AssertionError("scored")
 
     monkeypatch.setattr(page, "installed", lambda module: module != "altair")
-    monkeypatch.setattr("emojob.training.measurement.measure", fail)
+    monkeypatch.setattr("emojob.training.evaluation.evaluate.measure", fail)
     code, _, err = emojob("--data", data, "--html", tmp_path / "page.html")
     assert code == 2
     assert "emojob[report]" in one_line(err)

@@ -13,10 +13,10 @@ import pytest
 from emojob.pipeline.html import page
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.comparison import compare
-from emojob.training.curves import Curves
-from emojob.training.evaluation import Evaluation, evaluate
-from emojob.training.pages import write_page, write_pictures
+from emojob.training.evaluation.comparison import compare
+from emojob.training.evaluation.curves import Curves
+from emojob.training.evaluation.metrics import Evaluation, evaluate
+from emojob.training.evaluation.page import write_page, write_pictures
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.training.evaluation import losses, rounded
+from emojob.training.evaluation.metrics import losses, rounded
 
 RESAMPLES = 2000
 #: Below this p a difference in accuracy counts as told.

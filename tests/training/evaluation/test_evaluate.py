@@ -14,8 +14,8 @@ from emojob.schemas.errors import ArchiveError, ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions
 from emojob.training.data.corpus import CorpusOptions
-from emojob.training.evaluation import evaluate
-from emojob.training.measurement import measure
+from emojob.training.evaluation.evaluate import measure
+from emojob.training.evaluation.metrics import evaluate
 
 TEXTS = [
     f"{when} {what}"
@@ -136,7 +136,7 @@ def test_a_model_that_reads_the_previous_utterance_is_given_it(tmp_path, tiny_mo
 
 def test_texts_scored_in_pieces_are_those_scored_at_once(data, tiny_model, monkeypatch):
     whole = measure([data], CorpusOptions(), None, on(tiny_model)).model.evaluation
-    monkeypatch.setattr("emojob.training.measurement._AT_A_TIME", 3)
+    monkeypatch.setattr("emojob.training.evaluation.evaluate._AT_A_TIME", 3)
     reports = []
     pieces = measure(
         [data], CorpusOptions(), None, on(tiny_model), report=lambda done, texts: reports.append((done, texts))

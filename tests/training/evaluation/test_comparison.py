@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from emojob.training.comparison import Comparison, Difference, compare, mcnemar
-from emojob.training.evaluation import evaluate
+from emojob.training.evaluation.comparison import Comparison, Difference, compare, mcnemar
+from emojob.training.evaluation.metrics import evaluate
 
 NAMES = ("a", "b", "c")
 
@@ -98,7 +98,7 @@ def test_resamples_drawn_in_rounds_are_those_drawn_at_once(rng, monkeypatch):
     labels = rng.integers(0, 3, 50)
     one, two = guesses(labels, 0.8, rng), guesses(labels, 0.7, rng)
     at_once = compare(one, two, labels, NAMES, resamples=100)
-    monkeypatch.setattr("emojob.training.comparison._DRAWN", 50 * 7)
+    monkeypatch.setattr("emojob.training.evaluation.comparison._DRAWN", 50 * 7)
     assert compare(one, two, labels, NAMES, resamples=100) == at_once
 
 

@@ -14,11 +14,11 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.system import versions
 from emojob.schemas.errors import ArchiveError, ModelError
 from emojob.schemas.options import ModelOptions
-from emojob.training.comparison import Comparison, compare
 from emojob.training.data.annotated import Annotated, AnnotatedCounts, annotate
 from emojob.training.data.corpus import CorpusFile, CorpusOptions, read_corpus
 from emojob.training.data.label_map import canonical, read_label_map
-from emojob.training.evaluation import Evaluation, evaluate
+from emojob.training.evaluation.comparison import Comparison, compare
+from emojob.training.evaluation.metrics import Evaluation, evaluate
 
 #: Texts that are scored between two reports of progress.
 _AT_A_TIME = 4096

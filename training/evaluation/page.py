@@ -15,9 +15,9 @@ from typing import Any
 from emojob.pipeline.html.page import PAGE, PICTURE, check_drawable, render, style_sheet, visible
 from emojob.pipeline.storage.atomic import write_bytes
 from emojob.schemas.labels import ENGLISH
-from emojob.training.comparison import Comparison, Difference
-from emojob.training.curves import Curves
-from emojob.training.evaluation import Evaluation
+from emojob.training.evaluation.comparison import Comparison, Difference
+from emojob.training.evaluation.curves import Curves
+from emojob.training.evaluation.metrics import Evaluation
 
 #: Rows of a table that stands for a curve, at most.
 _MOST_ROWS = 60
@@ -33,7 +33,7 @@ def write_pictures(folder: Path, curves: Curves) -> list[Path]:
         return []
     import vl_convert
 
-    from emojob.training import charts
+    from emojob.training.evaluation import charts
 
     drawn = [[spec for _, spec, _ in row] for row in _curve_charts(curves, PICTURE)]
     place = folder / "curves.png"
@@ -87,7 +87,7 @@ class _Figure:
 
 
 def _judged(evaluation: Evaluation) -> list[_Figure]:
-    from emojob.training import charts
+    from emojob.training.evaluation import charts
 
     names = _distinct([visible(name) for name in evaluation.classes])
     matrix = evaluation.confusion
@@ -134,7 +134,7 @@ def _learned(curves: Curves) -> list[_Figure]:
 
 def _curve_charts(curves: Curves, palette: Any) -> list[list[tuple[str, dict[str, Any], list[list[str]]]]]:
     """(title, chart, table) of each curve that was logged, row by row."""
-    from emojob.training import charts
+    from emojob.training.evaluation import charts
 
     def by_epoch(title: str, train: list[float], test: list[float]) -> tuple[str, dict[str, Any], list[list[str]]]:
         rows = _columns(("epoch", "train", "test"), [curves.epoch, train, test])
@@ -228,4 +228,4 @@ def _every(rows: list[list[str]], most: int) -> list[list[str]]:
 
 
 def _part(name: str) -> str:
-    return files("emojob.training").joinpath(name).read_text(encoding="utf-8")
+    return files("emojob.training.evaluation").joinpath(name).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The charts of a model's page and its picture, as Vega-Lite: curves, confusion matrix, reliability diagram.
 
-This module needs Altair (the extra `report`); only `training.pages` imports it, when it draws.
+This module needs Altair (the extra `report`); only `training.evaluation.page` imports it, when it draws.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 
 from emojob.pipeline.html.page import Palette, Spec, finished
-from emojob.training.evaluation import Bin
+from emojob.training.evaluation.metrics import Bin
 
 Rows = list[dict[str, Any]]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.training.calibration import fit_temperature, softmax
-from emojob.training.evaluation import calibration_error, evaluate
+from emojob.training.evaluation.calibration import fit_temperature, softmax
+from emojob.training.evaluation.metrics import calibration_error, evaluate
 
 NAMES = ("a", "b", "c")
 
