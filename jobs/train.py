@@ -41,8 +41,8 @@ def train(out: str, recipe: str, quiet: bool, context: str, test: tuple[Path, ..
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
     from emojob.jobs.training import TrainingLog, print_outcome
-    from emojob.training.train import TrainOptions, train_model
-    from emojob.training.train_recipe import read_train_recipe
+    from emojob.training.finetune.recipe import read_train_recipe
+    from emojob.training.finetune.run import TrainOptions, train_model
 
     options = TrainOptions(tuple(files), Path(out), test=test, corpus=corpus, **given)
     with TrainingLog(quiet) as log:

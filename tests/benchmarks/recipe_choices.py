@@ -18,8 +18,8 @@ from pathlib import Path
 
 import click
 
-from emojob.training.train import TrainOptions, train_model
-from emojob.training.train_recipe import TrainRecipe, read_train_recipe
+from emojob.training.finetune.recipe import TrainRecipe, read_train_recipe
+from emojob.training.finetune.run import TrainOptions, train_model
 
 CHANGES: dict[str, dict[str, object]] = {
     "default": {},

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.jobs.main import main
-from emojob.training.train_recipe import RECIPES
+from emojob.training.finetune.recipe import RECIPES
 
 FEELINGS = {"기쁨": "기뻐요 신나요 행복해요 고마워요", "슬픔": "슬퍼요 눈물나요 서러워요 아쉬워요"}
 OPENINGS = ["오늘", "어제", "정말", "그냥", "우리", "나는", "지금", "아까", "문득", "자꾸"]

@@ -234,7 +234,7 @@ def _annotated(stage: Stage, folder: Path) -> None:
     pairs = [(label, f"{opening} {word}") for label, word in words for opening in _OPENINGS]
     with (folder / "annotated.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("label", "text"), *pairs])
-    from emojob.training.train_recipe import RECIPES
+    from emojob.training.finetune.recipe import RECIPES
 
     recipe = (RECIPES / "seed.toml").read_text(encoding="utf-8")
     recipe = recipe.replace("epochs = 50", "epochs = 4").replace("batch = 64", "batch = 16")

@@ -20,7 +20,7 @@ def serve() -> None:
     import transformers.trainer  # noqa: F401
 
     import emojob.jobs.main
-    import emojob.training.train
+    import emojob.training.finetune.run
     from emojob.pipeline.html import page
 
     script = _elsewhere("from emojob.pipeline.html.page import _libraries; print(_libraries())")

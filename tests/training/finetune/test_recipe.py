@@ -9,8 +9,8 @@ from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.schemas.errors import OptionError
 from emojob.training.data.annotated import Annotated, AnnotatedCounts
 from emojob.training.data.splits import split
-from emojob.training.train_recipe import RECIPES, read_train_recipe
-from emojob.training.trainee import Trainee, packed_batch, parameter_groups, rate_share
+from emojob.training.finetune.learner import Trainee, packed_batch, parameter_groups, rate_share
+from emojob.training.finetune.recipe import RECIPES, read_train_recipe
 
 SEED = read_train_recipe("seed")
 SHAPE = BertShape(vocab_size=50, hidden_size=16, layers=2, heads=2, intermediate_size=32)

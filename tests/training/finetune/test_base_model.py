@@ -20,8 +20,8 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import ModelOptions
-from emojob.training.base import load_base
-from emojob.training.train import TrainOptions, train_model
+from emojob.training.finetune.base_model import load_base
+from emojob.training.finetune.run import TrainOptions, train_model
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 KINDS = {

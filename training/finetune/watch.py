@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.training.train_recipe import TrainingRecipe
+from emojob.training.finetune.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from emojob.pipeline.storage.atomic import temporary, write_json
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import OutputError, StorageError
-from emojob.training import checkpoints
+from emojob.training.finetune import checkpoints
 
 WORK = "_training"  # in the model folder: checkpoints, logs, and what the model is made with
 _CLAIM = "made_with.json"

@@ -16,15 +16,15 @@ from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.system.versions import installed as installed_versions
 from emojob.schemas.errors import OptionError
-from emojob.training.base import Base
-from emojob.training.checkpoints import State
-from emojob.training.claim import is_first
 from emojob.training.evaluation.calibration import cross_fitted, fit_temperature, softmax
 from emojob.training.evaluation.metrics import Evaluation, calibration_error, evaluate
 from emojob.training.evaluation.page import write_page, write_pictures
+from emojob.training.finetune.base_model import Base
+from emojob.training.finetune.checkpoints import State
+from emojob.training.finetune.folder import is_first
+from emojob.training.finetune.model_card import trained_card
+from emojob.training.finetune.watch import Part, Run
 from emojob.training.finetuning import predict
-from emojob.training.run import Part, Run
-from emojob.training.trained_card import trained_card
 
 PAGE = "training.html"
 

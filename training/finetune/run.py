@@ -18,17 +18,17 @@ from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.hardware import look
 from emojob.schemas.errors import ArchiveError, ModelError, OptionError
 from emojob.schemas.options import SHORTEST_PAIR, ModelOptions
-from emojob.training import claim
-from emojob.training.base import Base, load_base
 from emojob.training.data.annotated import Annotated, annotate, same_text
 from emojob.training.data.corpus import Corpus, CorpusOptions, read_corpus
 from emojob.training.data.label_map import read_label_map
 from emojob.training.data.splits import Split, split
 from emojob.training.evaluation.metrics import Evaluation
-from emojob.training.finished import finish
-from emojob.training.run import Part, Run, Watch
-from emojob.training.train_recipe import TrainRecipe
-from emojob.training.trainer import train
+from emojob.training.finetune import folder
+from emojob.training.finetune.base_model import Base, load_base
+from emojob.training.finetune.finish import finish
+from emojob.training.finetune.recipe import TrainRecipe
+from emojob.training.finetune.trainer import train
+from emojob.training.finetune.watch import Part, Run, Watch
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, watch: Watch | None 
     data = read_data(options, recipe)
     base = load_base(options.base, data.annotated.names, recipe.training.seed)
     made_with = _made_with(options, recipe, data, base)
-    with no_wider_than([*options.data, *options.test]), claim.hold(options.out):
-        if claim.claim(options.out, made_with, options.fresh):
-            if claim.is_first():  # where the last run was cut off right at its end
-                claim.clear(options.out)
+    with no_wider_than([*options.data, *options.test]), folder.hold(options.out):
+        if folder.claim(options.out, made_with, options.fresh):
+            if folder.is_first():  # where the last run was cut off right at its end
+                folder.clear(options.out)
             return Outcome(options.out, was_finished=True)
         for note in _notes(data):
             watch.note(note)
@@ -92,8 +92,8 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, watch: Watch | None 
         run = _run(options, recipe, data, base)
         state = train(base.classifier, run, watch)
         evaluation, notes = finish(options.out, run, base, state, options.corpus.context, made_with)
-        if claim.is_first():
-            claim.clear(options.out)
+        if folder.is_first():
+            folder.clear(options.out)
         return Outcome(options.out, was_finished=False, evaluation=evaluation, notes=notes)
 
 
@@ -231,7 +231,7 @@ def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> 
         test=part(data.test_texts, data.parts.test),
         names=data.annotated.names,
         recipe=recipe.training,
-        work=options.out / claim.WORK,
+        work=options.out / folder.WORK,
         device=choice.device,
         bf16=choice.precision == "bf16",
     )

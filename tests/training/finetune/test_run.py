@@ -29,12 +29,12 @@ from emojob.schemas.errors import (
 )
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions
-from emojob.training import trainer
 from emojob.training.data.corpus import CorpusOptions
-from emojob.training.finished import calibrate
-from emojob.training.run import Part, Stop, Watch
-from emojob.training.train import TrainOptions, train_model
-from emojob.training.train_recipe import TrainRecipe
+from emojob.training.finetune import trainer
+from emojob.training.finetune.finish import calibrate
+from emojob.training.finetune.recipe import TrainRecipe
+from emojob.training.finetune.run import TrainOptions, train_model
+from emojob.training.finetune.watch import Part, Stop, Watch
 
 
 @pytest.fixture
@@ -161,16 +161,16 @@ class TestTheSameAgain:
         script = tmp_path / "run.py"
         script.write_text(
             "import pickle, sys, torch\n"
-            "from emojob.training import trainer, train\n"
+            "from emojob.training.finetune import trainer, run\n"
             "torch.set_num_threads(1)\n"
             "trainer.CHECKPOINT_SECONDS = 0.0\n"
             "options, recipe = pickle.load(open(sys.argv[1], 'rb'))\n"
-            "train.train_model(options, recipe, trainer.Watch(report=lambda p: print(p.step, flush=True)))\n"
+            "run.train_model(options, recipe, trainer.Watch(report=lambda p: print(p.step, flush=True)))\n"
         )
         given = tmp_path / "given"
         given.write_bytes(pickle.dumps((options, train_recipe)))
         command = [sys.executable, str(script), str(given)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
         for until in (5, 40):
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
                 assert process.stdout is not None
@@ -250,7 +250,7 @@ class TestTheSameAgain:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("emojob.training.finished.write_json", full)
+            patch.setattr("emojob.training.finetune.finish.write_json", full)
             with pytest.raises(StorageError, match=r"cannot write into -o .*model \(No space left on device\)"):
                 train_model(options, train_recipe)
         train_model(options, train_recipe)
@@ -269,7 +269,7 @@ class TestTheSameAgain:
         def full(*given):
             raise error
 
-        monkeypatch.setattr("emojob.training.checkpoints.finish", full)
+        monkeypatch.setattr("emojob.training.finetune.checkpoints.finish", full)
         with pytest.raises(StorageError, match="make room or give the right to write, then the same command goes on"):
             train_model(options, train_recipe)
 
@@ -324,7 +324,7 @@ class TestTheRecipeIsFollowed:
             run_parts.append(run.validation.labels)
             return real_train(classifier, run, watch)
 
-        monkeypatch.setattr("emojob.training.train.train", train)
+        monkeypatch.setattr("emojob.training.finetune.run.train", train)
         train_model(options, change(train_recipe, epochs=5, patience=2))
         metrics = json.loads((options.out / "metrics.json").read_text())
         assert (metrics["epochs"], metrics["epoch_kept"]) == (4, 2)
@@ -344,7 +344,7 @@ class TestTheRecipeIsFollowed:
     def test_gradients_of_quarters_of_a_batch_add_up_to_those_of_the_whole(
         self, options, train_recipe, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr("emojob.training.trainee.BODY_DROPOUT", 0.0)
+        monkeypatch.setattr("emojob.training.finetune.learner.BODY_DROPOUT", 0.0)
         heads = []
         for accumulation in (1, 4):
             out = tmp_path / str(accumulation)
@@ -424,21 +424,21 @@ def test_a_loss_that_is_no_number_ends_training_with_the_rate_to_lower(options, 
 
 
 def test_several_processes_train_one_model_as_one_would(options, train_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr("emojob.training.trainee.BODY_DROPOUT", 0.0)
+    monkeypatch.setattr("emojob.training.finetune.learner.BODY_DROPOUT", 0.0)
     plain = change(train_recipe, epochs=2, dropout=0.0)
     train_model(options, plain)
     script = tmp_path / "run.py"
     script.write_text(
         "import pickle, sys, torch\n"
-        "from emojob.training import train, trainee\n"
+        "from emojob.training.finetune import run, learner\n"
         "torch.set_num_threads(1)\n"
-        "trainee.BODY_DROPOUT = 0.0\n"
-        "train.train_model(*pickle.load(open(sys.argv[1], 'rb')))\n"
+        "learner.BODY_DROPOUT = 0.0\n"
+        "run.train_model(*pickle.load(open(sys.argv[1], 'rb')))\n"
     )
     both = dataclasses.replace(options, out=tmp_path / "both")
     (tmp_path / "given").write_bytes(pickle.dumps((both, plain)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
     subprocess.run([*command, str(tmp_path / "given")], check=True, env=environment, capture_output=True)
     ours, theirs = (json.loads((f / "metrics.json").read_text())["curves"] for f in (both.out, options.out))
     assert ours["step"] == theirs["step"]
@@ -533,7 +533,7 @@ class TestTheBase:
 
     @pytest.mark.parametrize("known", [{"x": "기쁨", "y": "슬픔"}, {"0": "기쁨", "7": "슬픔"}, {"0": ["기쁨"]}])
     def test_ids_that_cannot_be_mean_a_new_head(self, make_model, known):
-        from emojob.training.base import load_base
+        from emojob.training.finetune.base_model import load_base
 
         folder = make_model(labels=("기쁨", "슬픔"))
         config = json.loads((folder / "config.json").read_text())
@@ -545,7 +545,7 @@ class TestTheBase:
             train_model(dataclasses.replace(options, base=" "), train_recipe)
 
     def test_a_classifier_of_the_same_labels_keeps_its_head_whatever_their_order(self, make_model, golden):
-        from emojob.training.base import load_base
+        from emojob.training.finetune.base_model import load_base
 
         folder = make_model(labels=("나", "가"))
         base = load_base(str(folder), ("가", "나"), seed=1)

@@ -18,14 +18,11 @@ from transformers.trainer_callback import PrinterCallback
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import Interrupted, OptionError
-from emojob.training import checkpoints
-from emojob.training.checkpoints import State, Weights
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.evaluation.metrics import evaluate
-from emojob.training.finetuning import predict
-from emojob.training.run import Part, Progress, Run, Watch
-from emojob.training.train_recipe import TrainingRecipe
-from emojob.training.trainee import (
+from emojob.training.finetune import checkpoints
+from emojob.training.finetune.checkpoints import State, Weights
+from emojob.training.finetune.learner import (
     Rows,
     Shuffled,
     Trainee,
@@ -35,6 +32,9 @@ from emojob.training.trainee import (
     parameter_groups,
     rate_share,
 )
+from emojob.training.finetune.recipe import TrainingRecipe
+from emojob.training.finetune.watch import Part, Progress, Run, Watch
+from emojob.training.finetuning import predict
 
 CHECKPOINT_SECONDS = 300.0
 _CHECKPOINT_STEPS = 500  # where several processes train together, whose clocks may differ

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from emojob.pipeline.inference.batching import pack
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.training.train_recipe import TrainingRecipe
+from emojob.training.finetune.recipe import TrainingRecipe
 
 #: No limit on what a batch is filled up to: a step of a size that was there before finds its kernels ready.
 ANY_SIZE = 1 << 30

@@ -1,0 +1,1 @@
+"""Fine-tuning: from annotated data and a base model to a model folder."""
