@@ -25,8 +25,8 @@ def make_model(data: Path, out: Path, work: Path | None, teacher: str | None, re
     Takes about five hours on two processor cores. The same command goes on where it was stopped: within pre-training,
     and behind each later step.
     """
-    from emojob.training.default_model import make_default_model
-    from emojob.training.recipe import DEFAULT_RECIPE, read_recipe
+    from emojob.training.default_model.make import make_default_model
+    from emojob.training.default_model.recipe import DEFAULT_RECIPE, read_recipe
 
     work = work or out.with_name(f"{out.name}.work")
     settings = read_recipe(recipe or DEFAULT_RECIPE)

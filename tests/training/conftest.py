@@ -19,9 +19,9 @@ from emojob.pipeline.models.bert import BertShape
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
-from emojob.training.default_model import FILES
+from emojob.training.default_model.make import FILES
+from emojob.training.default_model.recipe import Phase, read_recipe
 from emojob.training.finetune.recipe import TrainRecipe, read_train_recipe
-from emojob.training.recipe import Phase, read_recipe
 
 # Each class has words of its own, so that whoever learns anything tells them apart.
 WORDS = {

@@ -16,6 +16,7 @@ from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.system.versions import installed as installed_versions
 from emojob.schemas.errors import OptionError
+from emojob.training.default_model.multitask import predict
 from emojob.training.evaluation.calibration import cross_fitted, fit_temperature, softmax
 from emojob.training.evaluation.metrics import Evaluation, calibration_error, evaluate
 from emojob.training.evaluation.page import write_page, write_pictures
@@ -24,7 +25,6 @@ from emojob.training.finetune.checkpoints import State
 from emojob.training.finetune.folder import is_first
 from emojob.training.finetune.model_card import trained_card
 from emojob.training.finetune.watch import Part, Run
-from emojob.training.finetuning import predict
 
 PAGE = "training.html"
 

@@ -10,7 +10,7 @@ from typing import Any
 from emojob.pipeline.toml_file import read_toml
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import MAX_LENGTHS
-from emojob.training.recipe import between, check_keys, fill
+from emojob.training.default_model.recipe import between, check_keys, fill
 
 RECIPES = Path(__file__).parent / "recipes"
 NAMES = ("default", "seed")

@@ -18,6 +18,7 @@ from transformers.trainer_callback import PrinterCallback
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import Interrupted, OptionError
+from emojob.training.default_model.multitask import predict
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.evaluation.metrics import evaluate
 from emojob.training.finetune import checkpoints
@@ -34,7 +35,6 @@ from emojob.training.finetune.learner import (
 )
 from emojob.training.finetune.recipe import TrainingRecipe
 from emojob.training.finetune.watch import Part, Progress, Run, Watch
-from emojob.training.finetuning import predict
 
 CHECKPOINT_SECONDS = 300.0
 _CHECKPOINT_STEPS = 500  # where several processes train together, whose clocks may differ

@@ -15,8 +15,8 @@ from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.default_model import stored
-from emojob.training.finetuning import predict
+from emojob.training.default_model.make import stored
+from emojob.training.default_model.multitask import predict
 
 TEXTS = [
     "오늘은 정말 기뻤어",

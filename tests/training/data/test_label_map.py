@@ -7,7 +7,7 @@ from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.label_map import LabelMap, LabelNames, counted, label_names, read_label_map
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
-from emojob.training.recipe import read_recipe
+from emojob.training.default_model.recipe import read_recipe
 
 NAMES = LabelNames("small", {"a": ("p", "q"), "b": ("r", "s", "t")}, ("u",))
 SMALL = LabelMap.from_names(NAMES, "pqrstu", ("a", "b"))

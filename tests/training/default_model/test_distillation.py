@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 from emojob.pipeline.models.bert import Classifier
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.default_model.distillation import load_teacher, teachers_opinion, with_opinion
+from emojob.training.default_model.multitask import Examples, predict
 from emojob.training.evaluation.calibration import softmax
-from emojob.training.finetuning import Examples, predict
-from emojob.training.teacher import load_teacher, teachers_opinion, with_opinion
 
 SIX = len(DEFAULT_LABELS)
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from emojob.schemas.errors import OptionError
-from emojob.training.recipe import CORPORA, DEFAULT_RECIPE, Phase, read_recipe
+from emojob.training.default_model.recipe import CORPORA, DEFAULT_RECIPE, Phase, read_recipe
 
 
 @pytest.fixture

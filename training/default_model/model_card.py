@@ -6,7 +6,7 @@ from string import Template
 from typing import Any
 
 from emojob.schemas.labels import ENGLISH
-from emojob.training.recipe import ModelRecipe
+from emojob.training.default_model.recipe import ModelRecipe
 
 #: What a teacher's base is called, and its licence.
 TEACHERS = {
@@ -69,7 +69,7 @@ reviews' ratings. Fine-tuning: the six classes, with soft targets where a text h
 44 and GoEmotions' 28 labels. Then a teacher, $teacher, is fine-tuned on the same labelled texts, and the model learns
 once more: from the labels, and from the mean of the teacher's logits and its own on those texts and on $reviews
 of the reviews. One temperature ($temperature, `emojob_temperature` in config.json) calibrates the probabilities: divide
-the logits by it before the softmax. `training/recipes/default_model.toml` has every number, and `make model` makes the
+the logits by it before the softmax. `training/default_model/recipe.toml` has every number, and `make model` makes the
 model again. The held-out texts were in none of it.
 
 ## What to know

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from emojob.pipeline.models.bert import BertShape
-from emojob.training import pretraining
-from emojob.training.pretraining import first_word_vectors, hide, initial, learning_rate_at, pretrain
-from emojob.training.recipe import read_recipe
+from emojob.training.default_model import pretraining
+from emojob.training.default_model.pretraining import first_word_vectors, hide, initial, learning_rate_at, pretrain
+from emojob.training.default_model.recipe import read_recipe
 
 RECIPE = read_recipe().pretraining
 

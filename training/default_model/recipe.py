@@ -14,14 +14,14 @@ from emojob.schemas.errors import OptionError
 from emojob.training.data.label_map import LabelMap, label_names
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
 
-DEFAULT_RECIPE = Path(__file__).parent / "recipes" / "default_model.toml"
+DEFAULT_RECIPE = Path(__file__).parent / "recipe.toml"
 
 SECTIONS = ("model", "corpus", "pretraining", "fine_tuning", "teacher", "distillation", "labels")
 CORPORA = ("kote", "goemotions", "dialogue", "reviews")
 REPEATED = ("kote", "goemotions", "chat")
 TASKS = ("classes", "kote", "goemotions", "rating")
 
-_COMPARE = "take them from a recipe in training/recipes"
+_COMPARE = "take them from training/default_model/recipe.toml"
 
 _T = TypeVar("_T")
 

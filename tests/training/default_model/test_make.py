@@ -8,7 +8,7 @@ import pytest
 
 from emojob.schemas.errors import ArchiveError, ModelError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.default_model import FILES, labelled_examples, learnt_from, make_default_model, read_corpora
+from emojob.training.default_model.make import FILES, labelled_examples, learnt_from, make_default_model, read_corpora
 
 
 @pytest.fixture(scope="module")
