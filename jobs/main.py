@@ -10,18 +10,18 @@ from typing import Any, NoReturn
 
 import click
 
-from emojob.jobs.bench import bench
-from emojob.jobs.doctor import doctor
-from emojob.jobs.evaluate import evaluate
-from emojob.jobs.forget import forget
-from emojob.jobs.nightly import nightly
-from emojob.jobs.predict import predict
-from emojob.jobs.report import report
-from emojob.jobs.sample import sample
-from emojob.jobs.score import score
-from emojob.jobs.sql import sql
-from emojob.jobs.terminal import plain
-from emojob.jobs.train import train
+from emojob.jobs.commands.bench import bench
+from emojob.jobs.commands.doctor import doctor
+from emojob.jobs.commands.evaluate import evaluate
+from emojob.jobs.commands.forget import forget
+from emojob.jobs.commands.nightly import nightly
+from emojob.jobs.commands.predict import predict
+from emojob.jobs.commands.report import report
+from emojob.jobs.commands.sample import sample
+from emojob.jobs.commands.score import score
+from emojob.jobs.commands.sql import sql
+from emojob.jobs.commands.train import train
+from emojob.jobs.terminal.console import plain
 from emojob.pipeline.system.hardware import keep_memory_whole
 from emojob.schemas.errors import EmojobError, OptionError, too_long
 

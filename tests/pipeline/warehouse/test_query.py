@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.jobs.tables import print_table
+from emojob.jobs.terminal.query_table import print_table
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.warehouse.database import AGGREGATES
 from emojob.pipeline.warehouse.query import open_session

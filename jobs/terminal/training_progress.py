@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojob.jobs.terminal import note, plain, seconds
+from emojob.jobs.terminal.console import note, plain, seconds
 from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def print_outcome(outcome: Outcome) -> None:
         click.echo(f"{folder} is finished already: nothing to do (--fresh trains it anew)")
         return
     if outcome.evaluation:
-        from emojob.jobs.evaluation import print_evaluation
+        from emojob.jobs.terminal.evaluation_tables import print_evaluation
 
         print_evaluation(outcome.evaluation)
     for line in outcome.notes:

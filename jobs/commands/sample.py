@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options import SETTINGS, debug_option
-from emojob.jobs.terminal import plain
+from emojob.jobs.options.options import SETTINGS, debug_option
+from emojob.jobs.terminal.console import plain
 
 if TYPE_CHECKING:
     from emojob.pipeline.active_learning.selection import Uncertain

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from emojob.jobs.corpus import corpus_options, take_corpus_options, take_data
-from emojob.jobs.options import SETTINGS, debug_option
+from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
+from emojob.jobs.options.options import SETTINGS, debug_option
 from emojob.schemas.options import CONTEXTS, DEVICES, ModelOptions
 
 _DEFAULT = ModelOptions()
@@ -40,7 +40,7 @@ def train(out: str, recipe: str, quiet: bool, context: str, test: tuple[Path, ..
     form (AI Hub, KOTE, GoEmotions). The same command again goes on where the last one stopped.
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
-    from emojob.jobs.training import TrainingLog, print_outcome
+    from emojob.jobs.terminal.training_progress import TrainingLog, print_outcome
     from emojob.training.finetune.recipe import read_train_recipe
     from emojob.training.finetune.run import TrainOptions, train_model
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options import PLACE, SETTINGS, debug_option
-from emojob.jobs.places import check_place
-from emojob.jobs.terminal import Inert, plain
+from emojob.jobs.options.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.options.output_files import check_place
+from emojob.jobs.terminal.console import Inert, plain
 from emojob.pipeline.storage.paths import Place
 from emojob.schemas.errors import OptionError
 
@@ -65,7 +65,7 @@ def sql(
 
     with open_session(warehouse, time_zone) as session:
         if query is None and sys.stdin.isatty():
-            from emojob.jobs.prompt import converse
+            from emojob.jobs.terminal.sql_prompt import converse
 
             converse(session)
             return
@@ -76,7 +76,7 @@ def sql(
 
 
 def _answer(session: Session, query: str, form: str | None, file: Place | None) -> None:
-    from emojob.jobs.tables import print_table
+    from emojob.jobs.terminal.query_table import print_table
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 
     form = format_of(file, form)

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options import SETTINGS, model_options, take_model_options
-from emojob.jobs.terminal import json_line, note, plain
+from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.terminal.console import json_line, note, plain
 from emojob.schemas.labels import EMOJI
 
 _LINES = 2048  # of standard input, labelled together

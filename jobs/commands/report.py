@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from emojob.jobs.options import PLACE, SETTINGS, debug_option
-from emojob.jobs.places import check_places
-from emojob.jobs.terminal import json_line, plain
+from emojob.jobs.options.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.options.output_files import check_places
+from emojob.jobs.terminal.console import json_line, plain
 from emojob.pipeline.storage.paths import Place, writing
 
 
@@ -54,7 +54,7 @@ def report(
     if json_file:
         with writing(json_file), no_wider_than(pieces):
             write_json(json_file, figures.as_json())
-    from emojob.jobs.report_tables import print_report
+    from emojob.jobs.terminal.report_tables import print_report
 
     print_report(figures, by, words_of(language))
     for place in (json_file, html_file):

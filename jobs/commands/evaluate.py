@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojob.jobs.corpus import corpus_options, take_corpus_options, take_data
-from emojob.jobs.options import SETTINGS, model_options, take_model_options
-from emojob.jobs.places import check_places
-from emojob.jobs.terminal import json_line, plain
+from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
+from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.options.output_files import check_places
+from emojob.jobs.terminal.console import json_line, plain
 from emojob.pipeline.storage.paths import writing
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 def _print(found: Measurement, written: list[Path]) -> None:
     from rich.text import Text
 
-    from emojob.jobs.evaluation import PipedConsole, print_evaluation
+    from emojob.jobs.terminal.evaluation_tables import PipedConsole, print_evaluation
 
     console = PipedConsole(highlight=False)
 

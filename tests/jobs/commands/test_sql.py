@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 from rich.cells import cell_len
 
 from emojob.jobs.main import main
-from emojob.jobs.prompt import Names, _command, complete, converse
+from emojob.jobs.terminal.sql_prompt import Names, _command, complete, converse
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.warehouse.query import open_session
 from tests.archives import said, write_archive

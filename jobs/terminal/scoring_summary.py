@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal import plain, seconds
+from emojob.jobs.terminal.console import plain, seconds
 from emojob.pipeline.output.run_json import how_run
 from emojob.schemas.labels import EMOJI
 

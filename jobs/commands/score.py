@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
 from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
 from emojob.schemas.options import ENCODINGS, ScoreOptions
 
@@ -57,7 +57,7 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
     of such in a store (s3://, gs://, az://); OUT and --model may be URLs, too.
     The same command again goes on where the last one stopped.
     """
-    from emojob.jobs.progress import make_log
+    from emojob.jobs.terminal.scoring_progress import make_log
 
     log = make_log(given.pop("log_format"), given.pop("quiet"))
     try:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options import SETTINGS, model_options, take_model_options
-from emojob.jobs.places import check_places
+from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.options.output_files import check_places
 from emojob.pipeline.storage.paths import writing
 from emojob.schemas.errors import OptionError
 
@@ -37,7 +37,7 @@ def bench(
     if rows is not None and rows < 1:
         raise OptionError(f"--rows {rows} is too small: give at least 1")
     check_places(json_file, None, ())
-    from emojob.jobs.terminal import note
+    from emojob.jobs.terminal.console import note
     from emojob.pipeline.benchmark.measure import measure
     from emojob.pipeline.storage.atomic import write_json
 
@@ -57,7 +57,7 @@ def print_figures(figures: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from emojob.jobs.terminal import plain
+    from emojob.jobs.terminal.console import plain
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")

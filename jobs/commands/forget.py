@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options import PLACE, SETTINGS, debug_option
-from emojob.jobs.terminal import note, plain
+from emojob.jobs.options.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.terminal.console import note, plain
 from emojob.pipeline.storage.paths import Place
 
 if TYPE_CHECKING:

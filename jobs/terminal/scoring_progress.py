@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from emojob.jobs.terminal import json_line, plain, seconds
+from emojob.jobs.terminal.console import json_line, plain, seconds
 from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Log:
 
     def plan(self, plan: dict[str, Any]) -> None:
         """What --dry-run found."""
-        from emojob.jobs.summary import print_plan
+        from emojob.jobs.terminal.scoring_summary import print_plan
 
         print_plan(plan)
 
@@ -106,7 +106,7 @@ class LineLog(Log):
         _say(f"emojob: {plain(text)}")
 
     def summary(self, result: Result) -> None:
-        from emojob.jobs.summary import print_summary
+        from emojob.jobs.terminal.scoring_summary import print_summary
 
         print_summary(result)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options import SETTINGS, debug_option
-from emojob.jobs.places import check_place
-from emojob.jobs.terminal import plain
+from emojob.jobs.options.options import SETTINGS, debug_option
+from emojob.jobs.options.output_files import check_place
+from emojob.jobs.terminal.console import plain
 from emojob.pipeline.storage.paths import writing
 from emojob.schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
 
@@ -42,7 +42,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     if check:
         _print_plan(plan_night(read, day))
         return 0
-    from emojob.jobs.progress import make_log
+    from emojob.jobs.terminal.scoring_progress import make_log
     from emojob.pipeline.nightly.monitoring import log_night, write_metrics
     from emojob.pipeline.nightly.night import run_night
     from emojob.pipeline.system.prefetch import Stages
