@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.options.options import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.terminal.console import note, plain
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 
 if TYPE_CHECKING:
     from emojob.pipeline.warehouse.forget import Forgotten
 
 
 @click.command(context_settings=SETTINGS, short_help="Remove rows for good, such as a person's.")
-@click.argument("out", metavar="OUT", type=PLACE)
+@click.argument("out", metavar="OUT", type=ANY_PATH)
 @click.option("--where", metavar="CONDITION", required=True, help="In SQL, over the columns of `labelled`.")
 @click.option("--memo", "memos", multiple=True, metavar="FILE", help="A memo to remove beside the one OUT names.")
 @click.option("--dry-run", is_flag=True, help="Count the rows; remove nothing.")
 @debug_option
-def forget(out: Place, where: str, memos: tuple[str, ...], dry_run: bool) -> None:
+def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> None:
     """Remove rows from OUT, what `emojob score` wrote, for good: all of them or, where something fails, none.
 
     \b

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import click
 
-from emojob.jobs.options.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.options.options import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_places
 from emojob.jobs.terminal.console import json_line, plain
-from emojob.pipeline.storage.paths import Place, writing
+from emojob.pipeline.storage.paths import AnyPath, writing
 
 
 @click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")
-@click.argument("out", metavar="OUT", type=PLACE)
+@click.argument("out", metavar="OUT", type=ANY_PATH)
 @click.option("--by", metavar="day|hour|COLUMN", help="What to break down by.  [default: day, where known]")
-@click.option("--html", "html_file", metavar="FILE", type=PLACE, help="Write a page to open in a browser.")
+@click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write a page to open in a browser.")
 @click.option(
-    "--json", "json_file", metavar="FILE", type=PLACE, help="Write all figures; - for standard output, alone."
+    "--json", "json_file", metavar="FILE", type=ANY_PATH, help="Write all figures; - for standard output, alone."
 )
 @click.option(
     "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Of the page and the tables."
@@ -26,8 +26,8 @@ from emojob.pipeline.storage.paths import Place, writing
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in what is shown.")
 @debug_option
 def report(
-    out: Place, by: str | None, html_file: Place | None, json_file: Place | None, language: str, time_zone: str | None,
-    mask_pii: bool,
+    out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,
+    time_zone: str | None, mask_pii: bool,
 ) -> None:  # fmt: skip
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
     from emojob.pipeline.html.page import check_drawable

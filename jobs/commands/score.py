@@ -79,10 +79,10 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     from emojob.pipeline.assets.sample import sample_archive
     from emojob.pipeline.running.dry_run import plan_archive
     from emojob.pipeline.running.single_file import score_to
-    from emojob.pipeline.storage.paths import place_of
+    from emojob.pipeline.storage.paths import parse_path
     from emojob.pipeline.system.prefetch import Stages
 
-    place = place_of(out) if out else None
+    place = parse_path(out) if out else None
     if sample:
         inputs, place = [str(sample_archive())], place or Path("shop_chat.emotions")
     if dry_run:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.options import PLACE, SETTINGS, debug_option
+from emojob.jobs.options.options import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_place
 from emojob.jobs.terminal.console import Inert, plain
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ _FORMATS = ("table", "csv", "json", "parquet")
 
 
 @click.command(context_settings=SETTINGS, short_help="Ask a labelled archive in SQL.")
-@click.argument("out", metavar="OUT", type=PLACE)
+@click.argument("out", metavar="OUT", type=ANY_PATH)
 @click.argument("query", metavar="[QUERY]", required=False)
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="How to show what is found.  [default: table]")
-@click.option("-o", "--output", "file", metavar="FILE", type=PLACE, help="Write to a file.")
+@click.option("-o", "--output", "file", metavar="FILE", type=ANY_PATH, help="Write to a file.")
 @click.option(
     "--time-zone", metavar="ZONE", help="Whose wall clock said_at is of.  [default: as the archive, or Korea's]"
 )
@@ -32,7 +32,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option("--copy", is_flag=True, help="With --export: put the rows into it, not only the way to them.")
 @debug_option
 def sql(
-    out: Place, query: str | None, form: str | None, file: Place | None, time_zone: str | None, export: Path | None,
+    out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None, export: Path | None,
     copy: bool,
 ) -> None:  # fmt: skip
     """Ask OUT, what `emojob score` wrote, in SQL (DuckDB's). The archive is the view `labelled`.
@@ -75,7 +75,7 @@ def sql(
             _answer(session, sys.stdin.read() if query is None else query, form, file)
 
 
-def _answer(session: Session, query: str, form: str | None, file: Place | None) -> None:
+def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:
     from emojob.jobs.terminal.query_table import print_table
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from emojob.pipeline.storage.paths import Place, place_of
+from emojob.pipeline.storage.paths import AnyPath, parse_path
 from emojob.schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, ModelOptions
 
 #: Every option has an environment variable: EMOJOB_ and its name, the same for all commands.
@@ -40,17 +40,17 @@ _MODEL_OPTIONS = (
 )
 
 
-class PlaceType(click.ParamType[Any]):
+class AnyPathType(click.ParamType[Any]):
     """A path, or the URL of a place in a store; - stays a path."""
 
     name = "place"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:
-        """As `place_of`, whose errors go through."""
-        return place_of(value) if isinstance(value, str) else value
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AnyPath:
+        """As `parse_path`, whose errors go through."""
+        return parse_path(value) if isinstance(value, str) else value
 
 
-PLACE = PlaceType()
+ANY_PATH = AnyPathType()
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,24 +6,24 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
 
 
-def refuse_data(option: str, place: Place, data: Sequence[Place]) -> None:
+def refuse_data(option: str, place: AnyPath, data: Sequence[AnyPath]) -> None:
     """Raises OptionError where a file to be written is one of the data's."""
-    if place.resolve() in {one.resolve() for one in data if isinstance(one, StorePath) or one.is_file()}:
+    if place.resolve() in {one.resolve() for one in data if isinstance(one, ObjectPath) or one.is_file()}:
         raise OptionError(f"{option} {place} would replace the data: give a file of its own")
 
 
-def check_place(option: str, place: Place, usual: str, data: Sequence[Place] = ()) -> None:
+def check_place(option: str, place: AnyPath, usual: str, data: Sequence[AnyPath] = ()) -> None:
     """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it.
 
     usual: a name as such files have them.
     """
     refuse_data(option, place, data)
-    if isinstance(place, StorePath):
+    if isinstance(place, ObjectPath):
         return
     if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):
         raise OptionError(f"{option} {place} is no file: give a file's name, such as {usual}")
@@ -33,7 +33,7 @@ def check_place(option: str, place: Place, usual: str, data: Sequence[Place] = (
         raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
 
 
-def check_places(json_file: Place | None, html_file: Place | None, data: Sequence[Place]) -> None:
+def check_places(json_file: AnyPath | None, html_file: AnyPath | None, data: Sequence[AnyPath]) -> None:
     """As `check_place`, for --json and --html; `--json -` is standard output."""
     if json_file and json_file != Path("-"):
         check_place("--json", json_file, "figures.json", data)

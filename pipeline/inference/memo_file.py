@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from emojob.pipeline.inference.memo import Memo, new_multipliers
 from emojob.pipeline.storage.atomic import commit, sync_folder, temporary
 from emojob.pipeline.storage.lock import alone_in
-from emojob.pipeline.storage.paths import place_of
+from emojob.pipeline.storage.paths import parse_path
 from emojob.schemas.errors import OptionError
 
 _FORMAT = "emojob memo 1"
@@ -30,7 +30,7 @@ Arrays = dict[str, NDArray[Any]]
 def find(given: str, option: str = "--memo") -> Path:
     """The file that an option names, links followed. Raises OptionError where none may be written there."""
     try:
-        file = place_of(given).resolve()
+        file = parse_path(given).resolve()
         if isinstance(file, Path) and file.parent.is_dir() and (file.is_file() or not file.exists()):
             return file
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, a link to itself, a zero byte

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.schemas.errors import ModelError
 
 ModelFiles = dict[str, NDArray[np.uint8]]  # name: bytes
@@ -31,7 +31,7 @@ def ship(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, str]:
     return files, digest.hexdigest()
 
 
-def fetched(place: StorePath, names: Sequence[str], option: str) -> Path:
+def fetched(place: ObjectPath, names: Sequence[str], option: str) -> Path:
     """The copy on this machine of a model folder in a store; fetched anew once an object there has changed.
 
     names: of the files that are wanted, as far as they are there. Raises ModelError, naming `option`, where there is

@@ -23,8 +23,8 @@ from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.local_copy import fetched
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import place_of
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import parse_path
 from emojob.schemas.errors import EmojobError, ModelError
 
 # Everyday sentences written for this check. A Korean model's tokenizer knows all of their pieces; one of another
@@ -54,8 +54,8 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
     """
     if name is None:
         return Path(str(files("emojob.pipeline.assets") / "default_model"))
-    path = place_of(name)
-    if isinstance(path, StorePath):
+    path = parse_path(name)
+    if isinstance(path, ObjectPath):
         return fetched(path, FILES, option)
     if path.is_dir():
         for file in FILES:

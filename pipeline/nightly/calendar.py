@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from emojob.pipeline.nightly.config import DATE, NightlyConfig
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import NothingFound
 from emojob.schemas.manifest import Counts, PartMarker
 
@@ -61,7 +61,7 @@ def files_of(config: NightlyConfig, day: Day) -> list[InputFile]:
     return [file for one in days for file in _found(config.pattern(one), config.archive)]
 
 
-def _found(pattern: str, archive: Place) -> list[InputFile]:
+def _found(pattern: str, archive: AnyPath) -> list[InputFile]:
     try:
         return find_inputs([pattern], [archive])
     except NothingFound:  # a night without logs, or none yet

@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place, within
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, within
 from emojob.pipeline.toml_file import read_toml
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -168,16 +168,16 @@ class NightlyConfig:
     def path(self, given: str | None) -> Path | None:
         """A path of the configuration, absolute. Raises OptionError where it is no place of this machine."""
         place = None if given is None else self.named(given)
-        if isinstance(place, StorePath):
+        if isinstance(place, ObjectPath):
             raise OptionError(f"{given} is in a store: give a file of this machine")
         return place
 
-    def named(self, given: str) -> Place:
+    def named(self, given: str) -> AnyPath:
         """A path of the configuration, absolute, or the place of a URL. Raises OptionError."""
         return within(self.file.parent, given)
 
     @property
-    def archive(self) -> Place:
+    def archive(self) -> AnyPath:
         """The folder of the labelled archive."""
         return self.named(self.output.archive)
 

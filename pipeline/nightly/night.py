@@ -23,7 +23,7 @@ from emojob.pipeline.report.html_page import render_report
 from emojob.pipeline.running.run import Progress, score_archive
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
-from emojob.pipeline.storage.paths import Place, writing
+from emojob.pipeline.storage.paths import AnyPath, writing
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import ArchiveError, OptionError
@@ -54,7 +54,7 @@ class Night:
     counts: Counts = field(default_factory=Counts)  # of the day
     rejected: int = 0  # rows of the inputs scored this night that could not be read
     drift: Drift | None = None
-    written: list[Place] = field(default_factory=list)
+    written: list[AnyPath] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, without a text of the archive; the same for the same night."""
@@ -232,7 +232,7 @@ def _remove_old(output: Output, calendar: Calendar, day: Day, config: NightlyCon
 # -- what is written ---------------------------------------------------------------------------------------------------
 
 
-def remake_report(archive: Place) -> list[Place]:
+def remake_report(archive: AnyPath) -> list[AnyPath]:
     """Make the report and the figures of an archive's last night anew, as its configuration says; what was written.
 
     Nothing where no night was of this archive. Raises OptionError where the configuration is there no more, and what
@@ -278,7 +278,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
             _write_changed(config.named(config.output.figures), atomic.json_bytes(figures.as_json()), night)
 
 
-def _write_changed(place: Place, content: bytes, night: Night) -> None:
+def _write_changed(place: AnyPath, content: bytes, night: Night) -> None:
     night.written.append(place)
     with writing(place):
         with contextlib.suppress(FileNotFoundError):
@@ -312,14 +312,14 @@ def _check(config: NightlyConfig) -> None:
 
 
 @contextlib.contextmanager
-def _held(archive: Place) -> Iterator[None]:
+def _held(archive: AnyPath) -> Iterator[None]:
     if isinstance(archive, Path):
         (archive / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
     with lock(archive / "_emojob" / "nightly.lock", archive):
         yield
 
 
-def _read_state(archive: Place) -> dict[str, str]:
+def _read_state(archive: AnyPath) -> dict[str, str]:
     """{input: the day on which it was first seen}."""
     seen = atomic.read_json(archive / "_emojob" / _STATE).get("seen")
     return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}

@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from emojob.pipeline.output.journal import JOURNAL, Exchange, read_journal
-from emojob.pipeline.output.parts import PartPlace
+from emojob.pipeline.output.parts import PartPaths
 from emojob.pipeline.privacy.policy import NOTHING
 from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place, listed, read_all, remove_all, seekable
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, listed, read_all, remove_all, seekable
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import FORMAT, Counts, PartMarker
@@ -61,7 +61,7 @@ class Standing:
 class Output:
     """A labelled archive that this run holds. Made by `hold`."""
 
-    def __init__(self, folder: Place, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: AnyPath, check: Callable[[], None] = lambda: None) -> None:
         """check: raises StorageError where OUT may be another run's by now; asked before anything is changed."""
         self.folder = folder
         self.state = folder / "_emojob"
@@ -97,7 +97,7 @@ class Output:
                 self._take(Path(name).stem, plain, there)
 
     def _take(self, stem: str, plain: dict[str, Any], there: dict[str, int]) -> None:
-        place = PartPlace(self.folder, stem)
+        place = PartPaths(self.folder, stem)
         marker = place.marker_of(plain, there.get(place.part.name))
         self.markers += [marker] if marker else []
 
@@ -191,10 +191,10 @@ class Output:
             return
         self.check_hold()
         for name, plain in self.exchange.come.items():
-            atomic.write_json(PartPlace(self.folder, name).marker, plain)
+            atomic.write_json(PartPaths(self.folder, name).marker, plain)
         if self.exchange.markers:
             self._recount()
-        places = [PartPlace(self.folder, name) for name in self.exchange.gone]
+        places = [PartPaths(self.folder, name) for name in self.exchange.gone]
         remove_all([place.marker for place in places])
         remove_all([file for place in places for file in (place.part, place.rejects)])
         (self.folder / JOURNAL).unlink(missing_ok=True)
@@ -228,7 +228,7 @@ class Output:
         """Put the parts' rejects together in rejects.parquet; no such file where nothing was rejected."""
         self.check_hold()
         place = self.state / "rejects.parquet"
-        places = [PartPlace(self.folder, Path(marker.part).stem) for marker in self.markers if marker.counts.rejected]
+        places = [PartPaths(self.folder, Path(marker.part).stem) for marker in self.markers if marker.counts.rejected]
         files = sorted(place.rejects for place in places)
         if not files:
             place.unlink(missing_ok=True)
@@ -240,7 +240,7 @@ class Output:
     def remove(self, markers: Sequence[PartMarker]) -> None:
         """Remove parts: their markers first, for a part without one counts for nothing."""
         self.check_hold()
-        places = [PartPlace(self.folder, Path(marker.part).stem) for marker in markers]
+        places = [PartPaths(self.folder, Path(marker.part).stem) for marker in markers]
         remove_all([place.marker for place in places])
         remove_all([file for place in places for file in (place.part, place.rejects)])
         gone = {marker.part for marker in markers}
@@ -265,7 +265,7 @@ def _standing(source: Source, number: int, markers: list[PartMarker]) -> Standin
 
 
 @contextlib.contextmanager
-def hold(folder: Place) -> Iterator[Output]:
+def hold(folder: AnyPath) -> Iterator[Output]:
     """Hold OUT for this run, making it where it does not exist.
 
     Raises OutputError where the folder is not ours, BusyError where another run holds it.
@@ -320,18 +320,18 @@ def _words(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else "unknown"
 
 
-def refuse_foreign(folder: Place) -> None:
+def refuse_foreign(folder: AnyPath) -> None:
     """Raise OutputError where OUT is something that is not ours."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"-o {folder} is a file: give a folder, or a file name that ends in .parquet")
     if (
         folder.is_dir()
         and not is_ours(folder)
-        and any(folder.below() if isinstance(folder, StorePath) else folder.iterdir())
+        and any(folder.below() if isinstance(folder, ObjectPath) else folder.iterdir())
     ):
         raise OutputError(f"-o {folder} is not empty and no labelled archive: give a new or an empty folder")
 
 
-def is_ours(folder: Place) -> bool:
+def is_ours(folder: AnyPath) -> bool:
     """Whether a folder is a labelled archive, or the beginning of one."""
     return (folder / "_emojob").is_dir()

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emojob.pipeline.output.parts import PartPlace
+from emojob.pipeline.output.parts import PartPaths
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.manifest import FORMAT, PART_NAME, PartMarker
 
 JOURNAL = "_emojob/exchange.json"
@@ -48,15 +48,15 @@ def read_journal(content: bytes) -> Exchange:
     return Exchange(markers)
 
 
-def write_journal(folder: Place, markers: Mapping[str, PartMarker]) -> None:
+def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
     """Make the exchange: from here on these markers count for the parts of those names. Raises OSError."""
     plain = {name: marker.as_json() for name, marker in markers.items()}
     atomic.write_json(folder / JOURNAL, {"format": FORMAT, "markers": plain})
 
 
-def successor(place: PartPlace) -> PartPlace:
+def successor(place: PartPaths) -> PartPaths:
     """Where the part lies that is to stand for another one; it sorts where that one did."""
     found = PART_NAME.fullmatch(place.name)
     if found is None:
         raise ValueError(place.name)
-    return PartPlace(place.folder, f"{found[1]}-{int(found[2] or 0) + 1}")
+    return PartPaths(place.folder, f"{found[1]}-{int(found[2] or 0) + 1}")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from emojob.pipeline.output.archive_folder import Output, is_ours
 from emojob.pipeline.output.parts import opened
 from emojob.pipeline.reading.columns import of_usual_name
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place, seekable
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import FORMAT
@@ -34,7 +34,7 @@ _USUAL = {
 class Piece:
     """One complete file of the archive."""
 
-    file: Place
+    file: AnyPath
     input: str | None  # that its rows came from; None where it may hold those of several
 
 
@@ -42,7 +42,7 @@ class Piece:
 class Warehouse:
     """The rows of a labelled archive, numbered from 0 through all its pieces, and the names of its columns."""
 
-    place: Place
+    place: AnyPath
     pieces: tuple[Piece, ...]
     labels: tuple[str, ...]  # in id order
     prefix: str
@@ -96,7 +96,7 @@ class Warehouse:
                     first = stop
 
 
-def open_warehouse(out: Place) -> Warehouse:
+def open_warehouse(out: AnyPath) -> Warehouse:
     """The labelled archive in the folder `out`, or in that one file: what is complete of it.
 
     Raises OutputError where it is no labelled archive, or nothing of it is complete.
@@ -149,7 +149,7 @@ def _usual(columns: Sequence[str], role: str, text_column: str) -> str | None:
     return next(iter(of_usual_name([name for name in columns if name != text_column], _USUAL[role])), None)
 
 
-def _folder(out: Place) -> tuple[tuple[Piece, ...], dict[str, Any]]:
+def _folder(out: AnyPath) -> tuple[tuple[Piece, ...], dict[str, Any]]:
     if not is_ours(out):
         raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
     output = Output(out)
@@ -160,13 +160,13 @@ def _folder(out: Place) -> tuple[tuple[Piece, ...], dict[str, Any]]:
     return tuple(Piece(out / marker.part, marker.input) for marker in markers), output.run()
 
 
-def _run_in(file: Place) -> dict[str, Any]:
+def _run_in(file: AnyPath) -> dict[str, Any]:
     """The run.json that a labelled file carries."""
     try:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError, OSError, pa.ArrowException) as error:
-        if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
+        if isinstance(file, ObjectPath) and isinstance(error, OSError) and error.filename:
             raise
         raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None
     if its_format > FORMAT:

@@ -8,17 +8,17 @@ import pyarrow as pa
 
 from emojob.pipeline.inference.streaming import Labelled
 from emojob.pipeline.output.label_columns import count, with_labels
-from emojob.pipeline.output.parts import PartWriter, part_place
+from emojob.pipeline.output.parts import PartWriter, part_paths
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Clock, Stopped
 from emojob.schemas.manifest import PartMarker
 
 
 def write_parts(
     labelled: Iterator[Labelled[Chunk]],
-    folder: Place,
+    folder: AnyPath,
     schema: pa.Schema,
     privacy: Privacy,
     fingerprint: str,
@@ -40,7 +40,7 @@ def write_parts(
             with clock.busy("write"):
                 if writer is None:
                     first = chunk.window.first_row
-                    place = part_place(folder, chunk.number, first)
+                    place = part_paths(folder, chunk.number, first)
                     writer = PartWriter(place, chunk.source, schema, fingerprint, first)
                 _add(writer, one, schema, privacy)
                 added(chunk.window.rows_read)

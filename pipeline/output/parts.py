@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.reading.dataset import Reject, Source
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.paths import Place, seekable
+from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import ArchiveError
 from emojob.schemas.manifest import FORMAT, Counts, PartMarker
@@ -28,24 +28,24 @@ _BUFFER_BYTES = 64 << 20  # of rows that wait for a full row group
 
 
 @dataclass(frozen=True)
-class PartPlace:
+class PartPaths:
     """Where a part and what belongs to it lie in OUT."""
 
-    folder: Place
+    folder: AnyPath
     name: str  # without ending
 
     @property
-    def part(self) -> Place:
+    def part(self) -> AnyPath:
         """The labelled rows."""
         return self.folder / f"{self.name}.parquet"
 
     @property
-    def marker(self) -> Place:
+    def marker(self) -> AnyPath:
         """The completion marker."""
         return self.folder / "_emojob" / "parts" / f"{self.name}.json"
 
     @property
-    def rejects(self) -> Place:
+    def rejects(self) -> AnyPath:
         """The rows that could not be read; only where there are any."""
         return self.folder / "_emojob" / "parts" / f"{self.name}.rejects.parquet"
 
@@ -75,13 +75,13 @@ class PartPlace:
             return False
 
 
-def part_place(folder: Place, number: int, first_row: int) -> PartPlace:
+def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
     """Where the part of input `number` that begins at `first_row` lies; names sort in the order of the rows."""
-    return PartPlace(folder, f"part-{number:05d}-{first_row:012d}")
+    return PartPaths(folder, f"part-{number:05d}-{first_row:012d}")
 
 
 @contextlib.contextmanager
-def opened(file: Place) -> Iterator[pq.ParquetFile]:
+def opened(file: AnyPath) -> Iterator[pq.ParquetFile]:
     """A labelled file. Raises ArchiveError where it cannot be read, now or within."""
     try:
         with pq.ParquetFile(seekable(file)) as parquet:
@@ -94,12 +94,12 @@ def opened(file: Place) -> Iterator[pq.ParquetFile]:
         raise ArchiveError(damaged(file, error)) from error
 
 
-def damaged(file: Place, error: Exception) -> str:
+def damaged(file: AnyPath, error: Exception) -> str:
     """What is said of a labelled file that cannot be read."""
     return f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
 
 
-def row_groups(file: Place, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The rows of a labelled file, a row group at a time. Raises ArchiveError where it cannot be read."""
     with opened(file) as parquet:
         for group in range(parquet.num_row_groups):
@@ -109,7 +109,7 @@ def row_groups(file: Place, columns: Sequence[str] | None = None) -> Iterator[pa
 class PartWriter:
     """Writes the rows of one part; nothing of it is seen before `commit`."""
 
-    def __init__(self, place: PartPlace, source: Source, schema: pa.Schema, fingerprint: str, first_row: int) -> None:
+    def __init__(self, place: PartPaths, source: Source, schema: pa.Schema, fingerprint: str, first_row: int) -> None:
         self.first_row = self.stop_row = first_row
         self.counts = Counts()
         self._place, self._source, self._fingerprint = place, source, fingerprint

@@ -13,7 +13,7 @@ from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import BEGINNING, Border, Reject, Window, cut
-from emojob.pipeline.storage.object_store import Stored
+from emojob.pipeline.storage.object_store import ObjectInfo
 from emojob.schemas.errors import ArchiveError
 
 __all__ = ["Archive", "Look", "Reject", "Source", "Window", "first_texts", "look_at", "open_archive", "windows"]
@@ -125,7 +125,7 @@ def check_unchanged(source: Source) -> None:
     with encoding.readable(source.file):
         now = source.file.path.stat()
     same = now.st_size == source.size
-    if isinstance(now, Stored):
+    if isinstance(now, ObjectInfo):
         same = same and now == source.file.stored
     elif same and source.written and now.st_mtime_ns != source.written:
         same = encoding.digest_of(source.file) == source.sha256

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from emojob.pipeline.storage.object_store import Stored, StorePath
-from emojob.pipeline.storage.paths import Place, place_of
+from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, parse_path
 from emojob.schemas.errors import ArchiveError, NothingFound
 
 FORMATS = {
@@ -42,16 +42,16 @@ class InputFile:
     told of it, None for a file of this machine.
     """
 
-    path: Place
+    path: AnyPath
     format: str
     compression: str | None
     partitions: tuple[tuple[str, str | None], ...] = ()
-    stored: Stored | None = None
+    stored: ObjectInfo | None = None
 
     @property
     def name(self) -> str:
         """What the file is known by from run to run: its absolute path, or its URL."""
-        if isinstance(self.path, StorePath):
+        if isinstance(self.path, ObjectPath):
             return str(self.path)
         # a name in another encoding than the system's is still a name
         return os.fsencode(self.path.as_posix()).decode("utf-8", "backslashreplace")
@@ -62,7 +62,7 @@ class InputFile:
         return self.stored.st_size if self.stored else self.path.stat().st_size
 
 
-def find_inputs(inputs: Sequence[str], leave_out: Collection[Place] = ()) -> list[InputFile]:
+def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> list[InputFile]:
     """The files that `inputs` name, in the order named, those of a folder or glob sorted; each file once.
 
     A folder is searched with its subfolders. Passed over in folders and globs: names that begin with . or _, labelled
@@ -73,17 +73,17 @@ def find_inputs(inputs: Sequence[str], leave_out: Collection[Place] = ()) -> lis
     if not inputs:
         raise NothingFound("no input: name a file, a folder or a glob, such as logs/2026-10-05.parquet")
     left_out = {one.resolve() for one in leave_out}
-    found: dict[Place, InputFile] = {}
+    found: dict[AnyPath, InputFile] = {}
     for given in inputs:
         for file in _find(given, left_out):
             found.setdefault(file.path.resolve(), file)
     return list(found.values())
 
 
-def _find(given: str, left_out: set[Place]) -> list[InputFile]:
+def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
     path = input_place(given)
     try:
-        if isinstance(path, StorePath):
+        if isinstance(path, ObjectPath):
             return _find_stored(path, left_out, given)
         if path.is_dir():
             root = path.resolve()
@@ -98,11 +98,11 @@ def _find(given: str, left_out: set[Place]) -> list[InputFile]:
     raise NothingFound(f"{given}: no such file or folder; check the path (a relative one begins at {Path.cwd()})")
 
 
-def input_place(given: str) -> Place:
-    """The place that an input names. Raises as `place_of`."""
+def input_place(given: str) -> AnyPath:
+    """The place that an input names. Raises as `parse_path`."""
     if not given:
         raise ArchiveError("an input is the empty text: name a file, a folder or a glob")
-    return place_of(given)
+    return parse_path(given)
 
 
 def _explicit(path: Path, given: str) -> InputFile:
@@ -115,7 +115,7 @@ def _explicit(path: Path, given: str) -> InputFile:
     return _regular(path, kind, path.parent)
 
 
-def _expand(pattern: Path, left_out: set[Place], given: str) -> list[InputFile]:
+def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile]:
     """The files that a glob matches, and those in the folders that it matches."""
     root = Path(*_fixed(pattern.parts)).resolve()
     matched = []
@@ -142,7 +142,7 @@ def _between(root: Path, path: Path) -> Iterator[Path]:
         path = path.parent
 
 
-def _walk(folder: Path, root: Path, left_out: set[Place]) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, left_out: set[AnyPath]) -> Iterator[Path]:
     """Every file below `folder` that is not passed over; links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
@@ -153,7 +153,7 @@ def _walk(folder: Path, root: Path, left_out: set[Place]) -> Iterator[Path]:
         yield from (path for name in names if not _is_passed_over(path := Path(here, name), left_out))
 
 
-def _is_passed_over(path: Path, left_out: set[Place]) -> bool:
+def _is_passed_over(path: Path, left_out: set[AnyPath]) -> bool:
     return path.name.startswith((".", "_")) or path in left_out or (path / MARK_OF_OUTPUT).is_dir()
 
 
@@ -170,7 +170,7 @@ def _of_known_kind(paths: Iterable[Path], root: Path, given: str) -> list[InputF
     return files
 
 
-def _find_stored(place: StorePath, left_out: set[Place], given: str) -> list[InputFile]:
+def _find_stored(place: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
     """The objects that a store's URL names: one, those below it, or those that it matches as a pattern.
 
     Raises OSError in words, NothingFound.
@@ -182,13 +182,13 @@ def _find_stored(place: StorePath, left_out: set[Place], given: str) -> list[Inp
         return [_object(place, kind, place.parent, place.stat())]
     root, found = place, place.below()
     if not found and _WILDCARD.search(place.key):
-        root = StorePath(place.scheme, "/".join(_fixed(place.key.split("/"))))
+        root = ObjectPath(place.scheme, "/".join(_fixed(place.key.split("/"))))
         found = place.glob()
     if not found:
         raise NothingFound(f"{given}: no such object, and none below or that it matches; check the bucket and the key")
     marked = f"/{MARK_OF_OUTPUT}/"
-    outputs = {StorePath(one.scheme, one.key.partition(marked)[0]) for one in found if marked in one.key} - {root}
-    aside = [one for one in {*left_out, *outputs} if isinstance(one, StorePath)]
+    outputs = {ObjectPath(one.scheme, one.key.partition(marked)[0]) for one in found if marked in one.key} - {root}
+    aside = [one for one in {*left_out, *outputs} if isinstance(one, ObjectPath)]
     files = []
     for path, stored in sorted(found.items()):
         kind = _kind(path)
@@ -200,7 +200,7 @@ def _find_stored(place: StorePath, left_out: set[Place], given: str) -> list[Inp
     return files
 
 
-def _kind(path: Place) -> tuple[str, str | None] | None:
+def _kind(path: AnyPath) -> tuple[str, str | None] | None:
     """(format, compression) by the name's end, None where it is of no known kind."""
     stem, last = os.path.splitext(path.name.lower())  # noqa: PTH122  (.csv alone is no suffix to Path)
     compression = COMPRESSIONS.get(last)
@@ -218,7 +218,7 @@ def _regular(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
     return InputFile(path, *kind, _partitions(path.parent.relative_to(root).parts))
 
 
-def _object(place: StorePath, kind: tuple[str, str | None], root: StorePath, stored: Stored) -> InputFile:
+def _object(place: ObjectPath, kind: tuple[str, str | None], root: ObjectPath, stored: ObjectInfo) -> InputFile:
     return InputFile(place, *kind, _partitions(place.folders_from(root)), stored)
 
 

@@ -10,14 +10,14 @@ from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.sections import Charts, sections
 from emojob.pipeline.report.words import cut, label_shown, part, words_of
 from emojob.pipeline.storage.atomic import write_bytes
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.labels import ALARMING
 
 _LONGEST_TEXT = 300  # characters of an utterance
 _LONGEST_VALUE = 60
 
 
-def write_report(file: Place, figures: Figures, language: str = "en") -> None:
+def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
     """Write a report as a page. Raises OptionError where a package that draws is not installed."""
     write_bytes(file, render_report(figures, language))
 

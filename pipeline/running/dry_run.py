@@ -20,7 +20,7 @@ from emojob.pipeline.running.executor import Workplace, workplace
 from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.running.run import Result
 from emojob.pipeline.running.single_file import check_one_file, rejects_beside, still_complete, work_folder
-from emojob.pipeline.storage.paths import Place, writing
+from emojob.pipeline.storage.paths import AnyPath, writing
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _PLACES = 4  # of the archive that a sample is taken from
@@ -30,7 +30,7 @@ _SECONDS = 5.0  # that the engine runs
 
 def plan_archive(
     inputs: Sequence[str],
-    out: Place | None,
+    out: AnyPath | None,
     options: ScoreOptions,
     model_options: ModelOptions,
     note: Callable[[str], None] = lambda text: None,
@@ -46,7 +46,7 @@ def plan_archive(
 
 def _planned(
     inputs: Sequence[str],
-    place: Place,
+    place: AnyPath,
     by_default: bool,
     options: ScoreOptions,
     model_options: ModelOptions,
@@ -68,7 +68,7 @@ def _planned(
         return _plan(job, where, place, before, opened)
 
 
-def _plan(job: Job, where: Workplace, place: Place, before: Result | None, opened: float) -> dict[str, Any]:
+def _plan(job: Job, where: Workplace, place: AnyPath, before: Result | None, opened: float) -> dict[str, Any]:
     """before: what a labelled file holds already; opened: seconds that the job took to open."""
     done = before.counts.read if before else job.counts_before.read
     ends = before or all(standing.complete for standing in job.standings)

@@ -17,7 +17,7 @@ from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Look, look_at_all
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.processes import Pool, processes_for
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.schemas.errors import OptionError
@@ -53,7 +53,7 @@ class Workplace(Protocol):
         """Tokens/s of one process's engine on such texts, found in about so many seconds; 0 where it is not known."""
 
     def parts(
-        self, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """Label what is missing in OUT and write it there; the marker of each part as it is complete.
 
@@ -84,7 +84,7 @@ class Here:
         return tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, seconds)
 
     def parts(
-        self, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """As `Workplace` says."""
         labelled = stages.ahead(self._labelled(job, stages, clock), 1, lambda: added(0))

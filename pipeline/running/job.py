@@ -21,7 +21,7 @@ from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import Archive, open_archive
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
 from emojob.pipeline.running.executor import Workplace
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
 from emojob.schemas.manifest import Counts
@@ -73,7 +73,7 @@ class Job:
         return counts
 
 
-def default_out(inputs: Sequence[str]) -> Place:
+def default_out(inputs: Sequence[str]) -> AnyPath:
     """INPUT-STEM.emotions beside the input. Raises ArchiveError where there is no one file or folder to name it by."""
     find_inputs(inputs)  # what is missing altogether is told first
     path = input_place(inputs[0])
@@ -85,7 +85,7 @@ def default_out(inputs: Sequence[str]) -> Place:
 
 
 def input_files(
-    inputs: Sequence[str], out: Place, options: ScoreOptions, leave_out: Sequence[Place] = ()
+    inputs: Sequence[str], out: AnyPath, options: ScoreOptions, leave_out: Sequence[AnyPath] = ()
 ) -> list[InputFile]:
     """The files that a run is to read. leave_out: files that are no input, wherever they lie. Raises InputError."""
     memo = [] if options.memo is None else [memo_file.find(options.memo)]

@@ -19,7 +19,7 @@ from emojob.pipeline.output.run_json import run_json
 from emojob.pipeline.reading.chunks import Reading
 from emojob.pipeline.running.executor import Workplace, workplace
 from emojob.pipeline.running.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
-from emojob.pipeline.storage.paths import Place, writing
+from emojob.pipeline.storage.paths import AnyPath, writing
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.schemas.errors import Interrupted, StorageError
@@ -57,7 +57,7 @@ class Progress:
 class Result:
     """What a run came to. counts: of all inputs, parts that were complete before among them."""
 
-    out: Place
+    out: AnyPath
     counts: Counts
     rows_before: int
     seconds: float
@@ -71,13 +71,13 @@ class Result:
 
 def score_archive(
     inputs: Sequence[str],
-    out: Place | None = None,
+    out: AnyPath | None = None,
     options: ScoreOptions | None = None,
     model_options: ModelOptions | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
-    leave_out: Sequence[Place] = (),
+    leave_out: Sequence[AnyPath] = (),
     then: Callable[[Result, pa.Schema, Output], Result] = lambda result, schema, output: result,
     grows: bool = False,
 ) -> Result:

@@ -25,8 +25,8 @@ from emojob.pipeline.reading.dataset import open_archive
 from emojob.pipeline.reading.inputs import find_inputs, input_place
 from emojob.pipeline.running.run import Progress, Result, score_archive
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place, remove_all, seekable, writing
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, remove_all, seekable, writing
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
@@ -38,7 +38,7 @@ _DONE = "_emojob/done"  # says of a folder in a store that its rows are in the f
 
 def score_to(
     inputs: Sequence[str],
-    out: Place | None,
+    out: AnyPath | None,
     options: ScoreOptions,
     model: ModelOptions,
     report: Callable[[Progress], None] = lambda progress: None,
@@ -57,18 +57,18 @@ def score_to(
         return score_archive(inputs, out, options, model, report, note, stages)
 
 
-def _is_one_file(out: Place) -> bool:
+def _is_one_file(out: AnyPath) -> bool:
     return out.suffix.lower() == ".parquet" and not out.is_dir()
 
 
-def work_folder(out: Place) -> Place:
+def work_folder(out: AnyPath) -> AnyPath:
     """The folder that a run works in: `out`, or a hidden one beside it where `out` is one file."""
     return out.with_name(f".{out.name}.emojob") if _is_one_file(out) else out
 
 
 def _score_to_file(
     inputs: Sequence[str],
-    file: Place,
+    file: AnyPath,
     options: ScoreOptions,
     model: ModelOptions,
     report: Callable[[Progress], None],
@@ -101,9 +101,9 @@ def _score_to_file(
     return score_archive(inputs, work, options, model, report, note, stages, [file, rejects], join)
 
 
-def _remove(work: Place) -> None:
+def _remove(work: AnyPath) -> None:
     """Remove the folder of parts that are in the file now; a kill in the middle leaves nothing like a beginning."""
-    if isinstance(work, StorePath):
+    if isinstance(work, ObjectPath):
         mark = work / _DONE
         mark.write_bytes(b"")
         remove_all([place for place in work.below() if place not in (mark, work / "_emojob" / "lock")])
@@ -120,12 +120,12 @@ def _done_with(work: Path) -> Path:
     return work.with_name(f"{work.name}.done")
 
 
-def rejects_beside(file: Place) -> Place:
+def rejects_beside(file: AnyPath) -> AnyPath:
     """Where the unreadable rows of a labelled file go."""
     return file.with_name(f"{file.stem}.rejects.parquet")
 
 
-def check_one_file(file: Place, inputs: Sequence[str]) -> dict[str, Any] | None:
+def check_one_file(file: AnyPath, inputs: Sequence[str]) -> dict[str, Any] | None:
     """The run.json that a labelled file carries; None where there is no file. Raises OutputError for another's file."""
     rejects = rejects_beside(file)
     if file in {input_place(one).resolve() for one in inputs}:
@@ -135,7 +135,7 @@ def check_one_file(file: Place, inputs: Sequence[str]) -> dict[str, Any] | None:
     return _run_of(file)
 
 
-def _run_of(file: Place) -> dict[str, Any] | None:
+def _run_of(file: AnyPath) -> dict[str, Any] | None:
     """The run.json that a labelled file carries; None where there is no file. Raises OutputError for another's file."""
     if not file.exists():
         return None
@@ -150,20 +150,20 @@ def _run_of(file: Place) -> dict[str, Any] | None:
         known |= {"counts": Counts.from_json(run["all_counts"]), "fingerprint": run["model"]["fingerprint"], "run": run}
         known |= {"files": [(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]]}
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError, OSError, pa.ArrowException) as error:
-        if isinstance(file, StorePath) and isinstance(error, OSError) and error.filename:
+        if isinstance(file, ObjectPath) and isinstance(error, OSError) and error.filename:
             raise
         raise OutputError(f"-o {file} is there already and was not written by emojob: give another name") from None
     return known
 
 
-def _has_columns(file: Place, names: list[str]) -> bool:
+def _has_columns(file: AnyPath, names: list[str]) -> bool:
     with contextlib.suppress(pa.ArrowException):
         return list(pq.read_schema(seekable(file)).names) == names
     return False
 
 
 def still_complete(
-    file: Place, earlier: dict[str, Any] | None, inputs: Sequence[str], options: ScoreOptions, model: ModelOptions
+    file: AnyPath, earlier: dict[str, Any] | None, inputs: Sequence[str], options: ScoreOptions, model: ModelOptions
 ) -> Result | None:
     """The earlier result, where the same inputs and options would only give it again; None where there is work to do.
 
@@ -208,7 +208,7 @@ def _shown(value: object) -> str:
     return listed(value) if isinstance(value, list) else repr(value)
 
 
-def _join(work: Place, file: Place, result: Result, schema: pa.Schema) -> None:
+def _join(work: AnyPath, file: AnyPath, result: Result, schema: pa.Schema) -> None:
     """Make one file of the parts of this run's inputs, in the inputs' order."""
     output = Output(work)
     output.read_markers()

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from emojob.pipeline.storage.object_io import Upload
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath
 
 
 class Draft:
@@ -24,9 +24,9 @@ class Draft:
     write the same file at the same time.
     """
 
-    def __init__(self, place: Place, token: str = "") -> None:
+    def __init__(self, place: AnyPath, token: str = "") -> None:
         self._place = place
-        self.sink: Path | Upload = place.upload() if isinstance(place, StorePath) else temporary(place, token)
+        self.sink: Path | Upload = place.upload() if isinstance(place, ObjectPath) else temporary(place, token)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO | Upload]:
@@ -54,7 +54,7 @@ class Draft:
 
 
 @contextlib.contextmanager
-def draft(place: Place, token: str = "") -> Iterator[Draft]:
+def draft(place: AnyPath, token: str = "") -> Iterator[Draft]:
     """A draft that is committed at the end, and dropped where something is raised. token: as that of `Draft`."""
     made = Draft(place, token)
     try:
@@ -85,16 +85,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(place: Place, content: bytes) -> None:
+def write_bytes(place: AnyPath, content: bytes) -> None:
     """Write a file whole or not at all."""
-    if isinstance(place, StorePath):
+    if isinstance(place, ObjectPath):
         place.write_bytes(content)
         return
     with draft(place) as made, made.opened() as stream:
         stream.write(content)
 
 
-def write_json(place: Place, value: Any) -> None:
+def write_json(place: AnyPath, value: Any) -> None:
     """Write a JSON file whole or not at all."""
     write_bytes(place, json_bytes(value))
 
@@ -105,7 +105,7 @@ def json_bytes(value: Any) -> bytes:
     return text.encode("utf-8", "backslashreplace")  # a file's name may be in another encoding
 
 
-def read_json(file: Place) -> dict[str, Any]:
+def read_json(file: AnyPath) -> dict[str, Any]:
     """A JSON file's object; {} where there is no such file or no object in it."""
     try:
         return parse_json(file.read_bytes())

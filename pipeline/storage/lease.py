@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.storage.atomic import json_bytes, parse_json, read_json
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds without a sign of life after which a holder is taken for dead
@@ -31,7 +31,7 @@ _PATIENCE = 10.0  # seconds for a sign of life that is under way
 class Lease:
     """A lease that this process holds."""
 
-    def __init__(self, file: StorePath, folder: Place) -> None:
+    def __init__(self, file: ObjectPath, folder: AnyPath) -> None:
         self._file, self._folder = file, folder
         self._token = uuid.uuid4().hex
         self._renewed = time.time()
@@ -117,7 +117,7 @@ class Lease:
 
 
 @contextlib.contextmanager
-def lease(file: StorePath, folder: Place) -> Iterator[Lease]:
+def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
     """Hold `folder` by the object `file`. Raises BusyError where another does."""
     held = Lease(file, folder)
     held.take()

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from emojob.pipeline.storage.lease import lease
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import BusyError
 
 try:
@@ -20,12 +20,12 @@ except ImportError:  # pragma: no cover - Windows has no such lock; two runs are
 
 
 @contextlib.contextmanager
-def lock(file: Place, folder: Place) -> Iterator[Callable[[], None]]:
+def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
     """Hold `folder` by `file`, which is made where it does not exist. Raises BusyError where another does.
 
     What it gives raises StorageError once the folder is not held any more, which happens in a store only.
     """
-    if isinstance(file, StorePath):
+    if isinstance(file, ObjectPath):
         with lease(file, folder) as taken:
             yield taken.check
         return

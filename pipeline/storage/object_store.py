@@ -30,7 +30,7 @@ _WILDCARD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True)
-class Stored:
+class ObjectInfo:
     """What a store tells of an object. st_size: bytes; tag: another for every content (S3's ETag)."""
 
     st_size: int
@@ -38,7 +38,7 @@ class Stored:
 
 
 @dataclass(frozen=True, order=True)
-class StorePath:
+class ObjectPath:
     """A place in a store, with those names and methods of pathlib.Path that emojob needs.
 
     key: bucket and key, without a slash at the end. What goes wrong in the store is raised as OSError, mostly of a
@@ -51,8 +51,8 @@ class StorePath:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.key}"
 
-    def __truediv__(self, other: str) -> StorePath:
-        return StorePath(self.scheme, f"{self.key}/{other}")
+    def __truediv__(self, other: str) -> ObjectPath:
+        return ObjectPath(self.scheme, f"{self.key}/{other}")
 
     @property
     def name(self) -> str:
@@ -70,23 +70,23 @@ class StorePath:
         return Path(self.name).suffix
 
     @property
-    def parent(self) -> StorePath:
+    def parent(self) -> ObjectPath:
         """The folder; of a bucket, the bucket."""
-        return StorePath(self.scheme, self.key.rpartition("/")[0] or self.key)
+        return ObjectPath(self.scheme, self.key.rpartition("/")[0] or self.key)
 
-    def with_name(self, name: str) -> StorePath:
+    def with_name(self, name: str) -> ObjectPath:
         """Another place in the same folder."""
         return self.parent / name
 
-    def resolve(self) -> StorePath:
+    def resolve(self) -> ObjectPath:
         """The place itself: a store has no links."""
         return self
 
-    def is_relative_to(self, folder: StorePath) -> bool:
+    def is_relative_to(self, folder: ObjectPath) -> bool:
         """Whether this is the folder, or in it."""
         return self.scheme == folder.scheme and f"{self.key}/".startswith(f"{folder.key}/")
 
-    def folders_from(self, folder: StorePath) -> list[str]:
+    def folders_from(self, folder: ObjectPath) -> list[str]:
         """The names of the folders between `folder` and this."""
         return self.key[len(folder.key) :].strip("/").split("/")[:-1]
 
@@ -96,12 +96,12 @@ class StorePath:
     def _fs(self) -> AbstractFileSystem:
         return _filesystem(self.scheme, os.getpid())
 
-    def stat(self) -> Stored:
+    def stat(self) -> ObjectInfo:
         """Size and tag of the object. Raises FileNotFoundError where there is none."""
         found = self._info()
         if found is None or found["type"] != "file":
             raise FileNotFoundError(errno.ENOENT, NO_OBJECT, str(self))
-        return _stored(found)
+        return _object_info(found)
 
     def is_file(self) -> bool:
         """Whether there is an object of this name. Raises FileNotFoundError where there is no such bucket."""
@@ -127,17 +127,17 @@ class StorePath:
                 return None
             raise
 
-    def below(self) -> dict[StorePath, Stored]:
+    def below(self) -> dict[ObjectPath, ObjectInfo]:
         """All objects below, sorted; one request for each thousand of them."""
         with worded(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
-            StorePath(self.scheme, key): _stored(info)
+            ObjectPath(self.scheme, key): _object_info(info)
             for key, info in sorted(found.items())
             if info["type"] == "file" and not key.endswith("/")
         }
 
-    def glob(self) -> dict[StorePath, Stored]:
+    def glob(self) -> dict[ObjectPath, ObjectInfo]:
         """The objects that this matches as a pattern, and those below the folders that it matches, sorted.
 
         All whose names begin as the pattern does are listed, for fsspec's own glob passes over what it may not list.
@@ -151,7 +151,7 @@ class StorePath:
             found = self._fs.find(f"{folder}/", detail=True, **narrower)
         matches = functools.cache(re.compile(glob_translate(self.key)).match)
         return {
-            StorePath(self.scheme, key): _stored(info)
+            ObjectPath(self.scheme, key): _object_info(info)
             for key, info in sorted(found.items())
             if info["type"] == "file" and any(map(matches, _with_folders(key)))
         }
@@ -184,7 +184,7 @@ class StorePath:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def write_bytes(self, data: bytes, only_new: bool = False, instead_of: Stored | None = None) -> None:
+    def write_bytes(self, data: bytes, only_new: bool = False, instead_of: ObjectInfo | None = None) -> None:
         """Put an object.
 
         only_new: raise FileExistsError where there is one already; instead_of: raise OSError (ESTALE) where another is
@@ -228,6 +228,6 @@ def _with_folders(key: str) -> Iterator[str]:
         key = key.rpartition("/")[0]
 
 
-def _stored(info: dict[str, Any]) -> Stored:
+def _object_info(info: dict[str, Any]) -> ObjectInfo:
     tag = next((info[name] for name in ("ETag", "etag", "md5Hash", "content_md5", "generation") if info.get(name)), "")
-    return Stored(int(info["size"]), str(tag).strip('"'))
+    return ObjectInfo(int(info["size"]), str(tag).strip('"'))

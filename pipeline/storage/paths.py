@@ -13,10 +13,10 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 from emojob.pipeline.storage.object_io import AT_ONCE, Reader
-from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.schemas.errors import OptionError, OutputError, StorageError, too_long
 
-Place = Path | StorePath
+AnyPath = Path | ObjectPath
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ _PACKAGES = {
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
-def place_of(given: str) -> Place:
+def parse_path(given: str) -> AnyPath:
     """A path, of a file:// URL as well, or the place in a store that a URL names.
 
     Raises OptionError for a URL of another kind, or where the package that knows it is missing.
@@ -54,21 +54,21 @@ def place_of(given: str) -> Place:
         __import__(package)
     except ImportError:
         raise OptionError(f"{given}: {scheme}:// needs {package}: pip install {name}") from None
-    return StorePath(scheme, key)
+    return ObjectPath(scheme, key)
 
 
-def within(folder: Path, given: str) -> Place:
+def within(folder: Path, given: str) -> AnyPath:
     """A place that is given from a folder: a URL as it is, a path from there on."""
-    place = place_of(given)
+    place = parse_path(given)
     return folder / place if isinstance(place, Path) else place
 
 
-def read_all(places: Sequence[Place]) -> Iterator[bytes]:
+def read_all(places: Sequence[AnyPath]) -> Iterator[bytes]:
     """Each file's bytes, in order; none where it is missing."""
     return _each(_read, places)
 
 
-def remove_all(places: Sequence[Place]) -> None:
+def remove_all(places: Sequence[AnyPath]) -> None:
     """Remove files that may be missing.
 
     Each is removed in a request of its own: one request for many would not tell which of them were refused.
@@ -77,31 +77,31 @@ def remove_all(places: Sequence[Place]) -> None:
         pass
 
 
-def _each(work: Callable[[Place], T], places: Sequence[Place]) -> Iterator[T]:
+def _each(work: Callable[[AnyPath], T], places: Sequence[AnyPath]) -> Iterator[T]:
     """What some work comes to with each place, in order; it is done with several of a store at the same time."""
-    if not any(isinstance(place, StorePath) for place in places):
+    if not any(isinstance(place, ObjectPath) for place in places):
         yield from map(work, places)
         return
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield from pool.map(work, places)
 
 
-def _read(place: Place) -> bytes:
+def _read(place: AnyPath) -> bytes:
     with contextlib.suppress(FileNotFoundError):
         return place.read_bytes()
     return b""
 
 
-def _remove(place: Place) -> None:
+def _remove(place: AnyPath) -> None:
     place.unlink(missing_ok=True)
 
 
-def listed(folder: Place, within: Sequence[str]) -> dict[str, int]:
+def listed(folder: AnyPath, within: Sequence[str]) -> dict[str, int]:
     """{name from `folder` on: bytes} of the files in it and in these folders within.
 
     Of a store, those in all folders within, in one request for each thousand.
     """
-    if isinstance(folder, StorePath):
+    if isinstance(folder, ObjectPath):
         return {str(place)[len(str(folder)) + 1 :]: found.st_size for place, found in folder.below().items()}
     there: dict[str, int] = {}
     for name in ("", *within):
@@ -110,13 +110,13 @@ def listed(folder: Place, within: Sequence[str]) -> dict[str, int]:
     return there
 
 
-def seekable(place: Place) -> Path | Reader:
+def seekable(place: AnyPath) -> Path | Reader:
     """What pyarrow reads a Parquet file from: a path, or an object from anywhere in it."""
     return place if isinstance(place, Path) else place.open(ahead=False)
 
 
 @contextlib.contextmanager
-def writing(place: Place) -> Iterator[None]:
+def writing(place: AnyPath) -> Iterator[None]:
     """Turn what goes wrong with an output into one line: StorageError, or OutputError for a mistake with a store."""
     try:
         yield
@@ -125,7 +125,7 @@ def writing(place: Place) -> Iterator[None]:
             raise too_long(error) from error
         where = f", {error.filename}" if isinstance(error, IsADirectoryError) and error.filename else ""
         why = f"cannot write to {place}{where}: {error.strerror or error}"
-        if not isinstance(place, StorePath):
+        if not isinstance(place, ObjectPath):
             raise StorageError(
                 f"{why}; make room or give the right to write, then the same command goes on, or give another place"
             ) from error

@@ -7,14 +7,14 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath
 
 _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IRWXO, stat.S_IWOTH))
 
 
 @contextlib.contextmanager
-def no_wider_than(files: Iterable[Place]) -> Iterator[None]:
+def no_wider_than(files: Iterable[AnyPath]) -> Iterator[None]:
     """Within it, all that this process makes has the user's umask, and bars group and others from what they may not do
     with one of these files. Those in a store have no such rights and count for nothing.
 
@@ -35,11 +35,11 @@ def umask() -> int:
     return found
 
 
-def _barred_by(files: Iterable[Place]) -> int:
+def _barred_by(files: Iterable[AnyPath]) -> int:
     """The bits of a umask that keeps to the rights of these files."""
     barred = 0
     for file in files:
-        if isinstance(file, StorePath):
+        if isinstance(file, ObjectPath):
             continue
         try:
             mode = file.stat().st_mode

@@ -30,7 +30,7 @@ from duckdb import (
 
 from emojob.pipeline.output.labelled_archive import Warehouse
 from emojob.pipeline.output.parts import damaged
-from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import seekable
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
@@ -209,7 +209,7 @@ def create_views(
 
 def _rows_in(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> duckdb.DuckDBPyRelation:
     """The rows of all parts, read in place."""
-    stored = [piece.file for piece in warehouse.pieces if isinstance(piece.file, StorePath)]
+    stored = [piece.file for piece in warehouse.pieces if isinstance(piece.file, ObjectPath)]
     if stored:
         from emojob.pipeline.warehouse.object_files import Shelf
 

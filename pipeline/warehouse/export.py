@@ -10,7 +10,7 @@ import duckdb
 
 from emojob.pipeline.output.labelled_archive import Warehouse
 from emojob.pipeline.storage.atomic import commit, temporary
-from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.warehouse.database import create_aggregates, create_views, settings, translated
 from emojob.schemas.errors import OptionError, OutputError, StorageError
 
@@ -21,7 +21,7 @@ def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_z
     A view reads the archive's parts where they lie now. Raises OutputError where `file` is something else than such a
     database, StorageError where it cannot be written, and what `open_database` raises.
     """
-    if not copy and any(isinstance(piece.file, StorePath) for piece in warehouse.pieces):
+    if not copy and any(isinstance(piece.file, ObjectPath) for piece in warehouse.pieces):
         raise OptionError(
             f"--export {file}: a view of {warehouse.place} would need emojob's way to the store; add --copy, which "
             "puts the rows into the database"

@@ -22,12 +22,12 @@ from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.journal import successor, write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import Warehouse, open_warehouse
-from emojob.pipeline.output.parts import ROW_GROUP, PartPlace, opened, row_groups
+from emojob.pipeline.output.parts import ROW_GROUP, PartPaths, opened, row_groups
 from emojob.pipeline.running.single_file import work_folder
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import alone_in
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place, seekable, writing
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, seekable, writing
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.warehouse.database import NUMBERS
 from emojob.pipeline.warehouse.query import Session, open_session
@@ -53,7 +53,7 @@ class Forgotten:
 
 
 def forget(
-    out: Place,
+    out: AnyPath,
     where: str,
     memos: Sequence[str] = (),
     dry_run: bool = False,
@@ -78,7 +78,7 @@ def forget(
 
 
 def _forget(
-    output: Output, out: Place, where: str, memos: Sequence[str], dry_run: bool, note: Callable[[str], None]
+    output: Output, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool, note: Callable[[str], None]
 ) -> Forgotten:
     warehouse = open_warehouse(out)
     found = _matching(warehouse, where)
@@ -92,7 +92,7 @@ def _forget(
         new = {}
         for place, gone in found.items():
             old = markers[place.name]
-            new[PartPlace(out, place.stem).name] = _without(warehouse, PartPlace(out, place.stem), old, gone)
+            new[PartPaths(out, place.stem).name] = _without(warehouse, PartPaths(out, place.stem), old, gone)
         _remove_memos(files)  # before the rows: after a kill the same command finds them again
         write_journal(out, new)
         output.read_markers()
@@ -101,7 +101,7 @@ def _forget(
     return Forgotten(rows, all_rows - rows, len(found), tuple(files), rejected)
 
 
-def _matching(warehouse: Warehouse, where: str) -> dict[Place, Rows]:
+def _matching(warehouse: Warehouse, where: str) -> dict[AnyPath, Rows]:
     """The numbers of the rows for which the condition is true, from 0 in each file that has any."""
     found: dict[int, list[Rows]] = {}
     with open_session(warehouse, numbered=True) as session:
@@ -125,7 +125,7 @@ def _check_condition(session: Session, where: str) -> None:
         raise OptionError(f"--where is no condition but a value ({kind}); {wanted}")
 
 
-def _without(warehouse: Warehouse, place: PartPlace, old: PartMarker, gone: Rows) -> PartMarker:
+def _without(warehouse: Warehouse, place: PartPaths, old: PartMarker, gone: Rows) -> PartMarker:
     """Write a part anew without some rows, beside the old one; its marker, which is not written."""
     new = successor(place)
     counts = _counted(place.part, warehouse, gone, old.counts)
@@ -145,7 +145,7 @@ def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_
     _remove_memos(files)
     work = work_folder(file)
     # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
-    with no_wider_than([file]), hold(work) if isinstance(work, StorePath) else alone_in(work.parent):
+    with no_wider_than([file]), hold(work) if isinstance(work, ObjectPath) else alone_in(work.parent):
         warehouse = open_warehouse(file)  # another may have been at it until now
         old = _counts_of(warehouse)
         gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
@@ -163,7 +163,7 @@ def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_
 # -- the rows that stay ------------------------------------------------------------------------------------------------
 
 
-def _counted(file: Place, warehouse: Warehouse, gone: Rows, old: Counts) -> Counts:
+def _counted(file: AnyPath, warehouse: Warehouse, gone: Rows, old: Counts) -> Counts:
     """What the rows that stay come to. Tokens stay as they were counted, for the texts are not tokenized again."""
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(gone), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
@@ -183,7 +183,7 @@ def _counts_of(warehouse: Warehouse) -> Counts:
         ) from None
 
 
-def _copy(file: Place, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, bytes] | None = None) -> None:
+def _copy(file: AnyPath, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, bytes] | None = None) -> None:
     with opened(file) as parquet:
         schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
     with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
@@ -193,7 +193,7 @@ def _copy(file: Place, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, by
                 writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
 
 
-def _staying(file: Place, gone: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def _staying(file: AnyPath, gone: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The rows of a file that are not gone, a row group at a time."""
     first = 0
     for table in row_groups(file, columns):
@@ -230,7 +230,7 @@ def _remove_memos(files: Sequence[Path]) -> None:
         memo_file.remove(file)
 
 
-def _remake_report(out: Place, note: Callable[[str], None]) -> None:
+def _remake_report(out: AnyPath, note: Callable[[str], None]) -> None:
     """Make the report anew that a nightly job made of the archive, which shows utterances."""
     from emojob.pipeline.nightly.night import remake_report
 

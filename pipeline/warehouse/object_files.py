@@ -7,7 +7,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from emojob.pipeline.storage.object_store import StorePath
+from emojob.pipeline.storage.object_store import ObjectPath
 
 _UNCHANGED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)  # parts are looked at once, when they are opened
 
@@ -17,7 +17,7 @@ class Shelf(AbstractFileSystem):  # type: ignore[misc]
 
     cachable = False
 
-    def __init__(self, places: list[StorePath]) -> None:
+    def __init__(self, places: list[ObjectPath]) -> None:
         super().__init__()
         self.protocol = places[0].scheme
         self._places = {place.key: place for place in places}

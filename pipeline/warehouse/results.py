@@ -20,7 +20,7 @@ from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.formats.encoding import first_line
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.warehouse.query import Answer
 from emojob.schemas.errors import OptionError
 from emojob.schemas.sheet import FORMULA_PATTERN, inert
@@ -33,7 +33,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
-def format_of(file: Place | None, given: str | None) -> str:
+def format_of(file: AnyPath | None, given: str | None) -> str:
     """The format asked for, or the one that the file's name tells, or a table. Raises OptionError where none fits."""
     if given is not None:
         return given
@@ -44,7 +44,7 @@ def format_of(file: Place | None, given: str | None) -> str:
     return ENDINGS[file.suffix.lower()]
 
 
-def write_file(answer: Answer, file: Place, form: str) -> int:
+def write_file(answer: Answer, file: AnyPath, form: str) -> int:
     """Write an answer to a file, whole or not at all; returns the number of rows.
 
     Raises OSError where it cannot be written.

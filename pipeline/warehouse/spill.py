@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emojob.pipeline.output.archive_folder import is_ours
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath
 
 try:
     import fcntl
@@ -22,7 +22,7 @@ _BEGINNING = ".spill-"
 
 
 @contextlib.contextmanager
-def spill_folder(archive: Place) -> Iterator[str]:
+def spill_folder(archive: AnyPath) -> Iterator[str]:
     """An empty folder that only its owner can read, removed at the end.
 
     It lies in a labelled archive's _emojob, or beside a labelled file; where nothing can be written there, or the
@@ -41,8 +41,8 @@ def spill_folder(archive: Place) -> Iterator[str]:
         os.close(held)
 
 
-def _made(archive: Place) -> Path:
-    if not isinstance(archive, StorePath):
+def _made(archive: AnyPath) -> Path:
+    if not isinstance(archive, ObjectPath):
         beside = archive / "_emojob" if is_ours(archive) else archive.parent
         with contextlib.suppress(OSError):  # an archive that may only be read
             return Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=beside))

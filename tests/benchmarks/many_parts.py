@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from emojob.pipeline.output.archive_folder import Output, Span, Standing
-from emojob.pipeline.output.parts import PART_ROWS, part_place
+from emojob.pipeline.output.parts import PART_ROWS, part_paths
 from emojob.pipeline.reading.dataset import Archive, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border
@@ -62,7 +62,7 @@ def write(out: Path, inputs: int, parts: int) -> None:
                 (rng.beta(4, 2, PART_ROWS // 40) * CONFIDENCE_BINS).astype(int), minlength=CONFIDENCE_BINS
             )
             counts = Counts(scored=PART_ROWS, emotions=emotions, confidences=(40 * bins).tolist())
-            place = part_place(out, number, i * PART_ROWS)
+            place = part_paths(out, number, i * PART_ROWS)
             marker = PartMarker(
                 part=place.part.name,
                 part_bytes=1,

@@ -28,12 +28,12 @@ from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.running.executor import ray_settings
 from emojob.pipeline.running.run import Progress, Result, score_archive
-from emojob.pipeline.storage.paths import Place, place_of, seekable
+from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, Seen, Store
 
 
-def read(out: Place) -> pa.Table:
+def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
     tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
     return pa.concat_tables(tables).sort_by("row")
@@ -72,7 +72,7 @@ def main(archive: str, text_column: str | None, rows: int) -> None:
     with tempfile.TemporaryDirectory(prefix="emojob-store-") as folder:
         log = Path(folder) / "log.parquet"
         pq.write_table(pa.table({"row": np.arange(len(texts)), "text": texts}), log, row_group_size=65_536)
-        bucket = place_of(store.bucket())
+        bucket = parse_path(store.bucket())
         (bucket / "log.parquet").write_bytes(log.read_bytes())
         options, model = ScoreOptions(ray_address=cluster.address), ModelOptions(engine="ray")
         for what in ("two nodes, one killed", "again"):

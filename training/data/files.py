@@ -17,7 +17,7 @@ from emojob.pipeline.reading.dataset import open_archive, windows
 from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import ArchiveError
 from emojob.training.data import aihub, published, xlsx
 
@@ -68,7 +68,7 @@ class Table:
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
     """The files that `paths` (files, folders, globs) name, each once: what `emojob score` reads, and .xlsx."""
-    found: dict[Place, InputFile] = {}
+    found: dict[AnyPath, InputFile] = {}
     for path in paths:
         for file in _find(path):
             found.setdefault(file.path.resolve(), file)

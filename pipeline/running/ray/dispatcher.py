@@ -21,7 +21,7 @@ from emojob.pipeline.reading.row_batches import BORDER_ROWS
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.shards import Share, shares, undivided
 from emojob.pipeline.running.ray.worker import Remembered, Work, add_tally
-from emojob.pipeline.storage.paths import Place, listed
+from emojob.pipeline.storage.paths import AnyPath, listed
 from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.schemas.errors import EmojobError, WorkerError
@@ -39,7 +39,7 @@ _LONGEST_WAIT = 1800.0  # seconds in which no labeller is ready before the job i
 _DEATHS = 4  # labellers that one share may cost before the job is given up
 
 
-class Stored(Generic[T]):
+class SharedObject(Generic[T]):
     """Something in the cluster's store, as long as this is kept here; called on a node it comes there."""
 
     def __init__(self, value: T) -> None:
@@ -71,7 +71,7 @@ class Crew:
     """The labellers of one job, from the first share to the last."""
 
     def __init__(
-        self, cluster: Cluster, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, cluster: Cluster, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> None:
         self.cluster, self.job, self.folder = cluster, job, folder
         self.stages, self.clock, self.added = stages, clock, added
@@ -80,7 +80,7 @@ class Crew:
         bare = Archive([], archive.schema, archive.text_column, archive.conversation_column)
         self.work = ray.put(Work(bare, folder, job.schema, job.privacy, rate, umask()))
         memo = job.scorer.memo
-        self.remembered = Stored(Remembered(memo.multipliers, memo.contents()))
+        self.remembered = SharedObject(Remembered(memo.multipliers, memo.contents()))
         self.hands: list[Hand] = []
         self.waiting: deque[Share] = deque()  # shares that one could not finish, or that comes next
         self.deaths: dict[tuple[int, int], int] = {}

@@ -34,9 +34,9 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.reading.dataset import Look, look_at
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.job import Job
-from emojob.pipeline.running.ray.dispatcher import PATIENCE, Crew, Stored, unfit
+from emojob.pipeline.running.ray.dispatcher import PATIENCE, Crew, SharedObject, unfit
 from emojob.pipeline.running.ray.worker import Labeller, Shipment, told
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
@@ -132,7 +132,7 @@ class Cluster:
         loaded = model.load(options.model)
         options = settled(self._with_device(options), loaded)
         files, digest = ship(loaded.folder, FILES)
-        shipment = Shipment(Stored(files), digest, options, self._threads(options.device), version("emojob"))
+        shipment = Shipment(SharedObject(files), digest, options, self._threads(options.device), version("emojob"))
         if not self.room(options.device):
             raise OptionError(
                 f"no node of the cluster has {self._cores()} cores free for a labeller: give fewer as --ray-cores"
@@ -188,7 +188,7 @@ class Cluster:
         return scorer.choice.tokens_per_second or 0.0
 
     def parts(
-        self, job: Job, folder: Place, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """As `Workplace` says. Raises WorkerError where a share ends labeller after labeller."""
         return Crew(self, job, folder, stages, clock, added).parts()

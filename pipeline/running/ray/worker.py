@@ -22,12 +22,12 @@ from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.output.archive_folder import Span, Standing
 from emojob.pipeline.output.part_writer import write_parts
-from emojob.pipeline.output.parts import part_place
+from emojob.pipeline.output.parts import part_paths
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, Reading
 from emojob.pipeline.reading.dataset import Archive
 from emojob.pipeline.running.ray.shards import Share
-from emojob.pipeline.storage.paths import Place
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
 from emojob.schemas.errors import EmojobError, WorkerError, own_fault
@@ -69,7 +69,7 @@ class Work:
     """
 
     archive: Archive
-    folder: Place
+    folder: AnyPath
     schema: pa.Schema
     privacy: Privacy
     rate: float | None
@@ -195,12 +195,12 @@ def _remembering(scorer: Scorer, remembered: Remembered) -> Scorer:
     return scorer
 
 
-def rest_of(share: Share, folder: Place, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
+def rest_of(share: Share, folder: AnyPath, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
     """(markers of the parts that an attempt before completed from the share's first row on, what is left of it)."""
     markers: list[PartMarker] = []
     row, stop = share.span.first_row, share.span.stop_row
     while stop is None or row < stop:
-        marker = part_place(folder, share.number, row).read_marker()
+        marker = part_paths(folder, share.number, row).read_marker()
         if marker is None or not _is_of(marker, share, fingerprint):
             return markers, Span(row, stop)
         markers.append(marker)

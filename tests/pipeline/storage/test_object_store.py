@@ -28,8 +28,8 @@ from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.running.single_file import score_to
 from emojob.pipeline.storage import lease, object_io
 from emojob.pipeline.storage import object_store as stores
-from emojob.pipeline.storage.object_store import StorePath
-from emojob.pipeline.storage.paths import Place, place_of, seekable
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
 from emojob.pipeline.warehouse.forget import forget
 from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
@@ -40,9 +40,9 @@ ROWS = 4_000
 
 
 @pytest.fixture
-def bucket(store) -> StorePath:
-    found = place_of(store.bucket())
-    assert isinstance(found, StorePath)
+def bucket(store) -> ObjectPath:
+    found = parse_path(store.bucket())
+    assert isinstance(found, ObjectPath)
     return found
 
 
@@ -58,7 +58,7 @@ def rows() -> pa.Table:
     return pa.table({"id": range(ROWS), "text": texts, "other": [str(i) * 40 for i in range(ROWS)]})
 
 
-def put(place: StorePath, table: pa.Table, **more: object) -> StorePath:
+def put(place: ObjectPath, table: pa.Table, **more: object) -> ObjectPath:
     """Write a table as a Parquet object."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **{"row_group_size": 1_000, **more})
@@ -66,7 +66,7 @@ def put(place: StorePath, table: pa.Table, **more: object) -> StorePath:
     return place
 
 
-def read(out: Place) -> pa.Table:
+def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
     tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
     return pa.concat_tables(tables).replace_schema_metadata(None)
@@ -174,7 +174,7 @@ def test_a_changed_object_is_labelled_anew(bucket, rows, model):
     assert (again.rows_done, len(read(bucket / "out"))) == (500, 500)
 
 
-def to_file(log: StorePath, out: StorePath, model: ModelOptions) -> list[str]:
+def to_file(log: ObjectPath, out: ObjectPath, model: ModelOptions) -> list[str]:
     return ["score", str(log), "-o", str(out), "--model", str(model.model), "--precision", "fp32", "--quiet"]
 
 
@@ -340,7 +340,7 @@ def test_a_store_that_is_gone_is_one_error_and_the_run_goes_on_later(
     assert_same(read(bucket / "out"), local)
 
 
-def markers(out: Place) -> list[str]:
+def markers(out: AnyPath) -> list[str]:
     output = Output(out)
     output.read_markers()
     return [marker.part for marker in output.markers]
@@ -509,7 +509,7 @@ def test_what_a_user_put_there_stays(bucket, rows, model):
 @pytest.mark.parametrize("name", ["out[1] ?*", "결과 #%20", "/out"])
 def test_names_of_every_kind(bucket, rows, model, name, capsys):
     log = put(bucket / f"logs [1]/{name}/log.parquet", rows.slice(0, 50))
-    score_archive([f"{bucket}/logs [1]/{name}"], place_of(f"{bucket}/{name}"), model_options=model)
+    score_archive([f"{bucket}/logs [1]/{name}"], parse_path(f"{bucket}/{name}"), model_options=model)
     assert log.exists()
     assert run(["sql", f"{bucket}/{name}", "SELECT count(*) AS n FROM labelled", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"n": 50}]
@@ -677,7 +677,7 @@ def test_a_right_that_is_missing_is_told_in_one_line(bucket, store, capsys, rows
 def test_without_the_package_a_store_is_told_how_to_be_had(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(OptionError, match=r"s3://bucket/x: s3:// needs s3fs: pip install 'emojob\[s3\]'"):
-        place_of("s3://bucket/x")
+        parse_path("s3://bucket/x")
 
 
 def test_nothing_secret_is_told(bucket, store, capsys, monkeypatch):

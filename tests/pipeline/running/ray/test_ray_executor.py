@@ -26,7 +26,7 @@ from emojob.pipeline.nightly.night import run_night
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.running.ray import dispatcher
 from emojob.pipeline.running.run import Progress, score_archive
-from emojob.pipeline.storage.paths import Place, place_of, seekable
+from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
 from emojob.schemas.errors import ArchiveError, OptionError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, at_random
@@ -102,7 +102,7 @@ def alone(archive, tiny_model, tmp_path_factory) -> pa.Table:
     return read(out)
 
 
-def read(out: Place) -> pa.Table:
+def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
     tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
     return pa.concat_tables(tables).replace_schema_metadata(None)
@@ -166,7 +166,7 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
 
 
 def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, archive, model, alone):
-    bucket = place_of(store.bucket())
+    bucket = parse_path(store.bucket())
     (bucket / "log.parquet").write_bytes(archive.read_bytes())
     for file in Path(model.model).iterdir():
         if file.is_file():
