@@ -3,7 +3,7 @@
     EmojobError                    1   a fault of emojob's own
     |-- InputError                 2   the user's input, options or configuration
     |   |-- OptionError                an option's value
-    |   |-- ArchiveError               an input that is unreadable or not what it should be
+    |   |-- DataError               an input that is unreadable or not what it should be
     |   |   |-- NothingFound             there is no such input
     |   |   `-- ColumnError              a column that is missing, ambiguous, of a wrong type or in the way
     |   |-- ModelError                 a model or tokenizer that cannot be used
@@ -48,15 +48,15 @@ def too_long(error: OSError) -> OptionError:
     )
 
 
-class ArchiveError(InputError):
+class DataError(InputError):
     """An input that is unreadable or not what it should be."""
 
 
-class NothingFound(ArchiveError):
+class NothingFound(DataError):
     """There is no such input."""
 
 
-class ColumnError(ArchiveError):
+class ColumnError(DataError):
     """A column that is missing, ambiguous, of a wrong type or in the way."""
 
 

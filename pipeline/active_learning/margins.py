@@ -50,7 +50,7 @@ class Ranking:
 def rank(warehouse: Warehouse, most: int) -> Ranking:
     """Rank the texts of two letters to MOST_CHARACTERS characters; the first `most` of the ranking are returned.
 
-    Raises ArchiveError where a file cannot be read, StorageError where there is no room for temporary files.
+    Raises DataError where a file cannot be read, StorageError where there is no room for temporary files.
     """
     stream = _Stream(warehouse)
     with (

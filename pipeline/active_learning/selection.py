@@ -23,7 +23,7 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import Window
-from emojob.schemas.errors import ArchiveError, OptionError
+from emojob.schemas.errors import DataError, OptionError
 
 #: The most that one sheet may ask for: weeks of an annotator's work.
 MOST_WANTED = 10_000
@@ -82,7 +82,7 @@ def choose(warehouse: Warehouse, wanted: int, masked: bool = True) -> Uncertain:
     """Choose up to `wanted` utterances; the same archive gives the same choice.
 
     masked: whether personal data is masked in what they say. Raises OptionError where `wanted` is out of range,
-    ArchiveError where nothing can be chosen or a file cannot be read, StorageError where there is no room for temporary
+    DataError where nothing can be chosen or a file cannot be read, StorageError where there is no room for temporary
     files.
     """
     if not 1 <= wanted <= MOST_WANTED:
@@ -91,7 +91,7 @@ def choose(warehouse: Warehouse, wanted: int, masked: bool = True) -> Uncertain:
     ranking = rank(warehouse, max(_MOST_LOOKED_AT, _LOOKED_AT * wanted))
     if not ranking.texts:
         why = "label an archive with dialogue in it" if ranking.rows else "no row has the status scored or truncated"
-        raise ArchiveError(
+        raise DataError(
             f"{warehouse.place} has nothing to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
             f"too short or too long; {why}"
         )

@@ -142,7 +142,7 @@ def _plain(choice: Choice) -> str:
     """The precision of a choice; for int8 the one that is fastest beside it."""
     if choice.precision != "int8":
         return choice.precision
-    return "bf16" if hardware.look().fast_bf16 else "fp32"
+    return "bf16" if hardware.detect().fast_bf16 else "fp32"
 
 
 def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:

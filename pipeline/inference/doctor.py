@@ -18,7 +18,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
 
     Raises OptionError where the options ask for what is not here.
     """
-    here = hardware.look()
+    here = hardware.detect()
     found = choices(options, here)
     loaded, shown = _model(options.model)
     choice = _settled(engine_choice.in_question(options, loaded, here) if loaded else found, loaded, here, options)

@@ -40,7 +40,7 @@ def settle(
     patient: measure where nothing has been measured yet. note: gets a line before what takes long. Raises OptionError
     where what was asked for is not to be had.
     """
-    here = hardware.look()
+    here = hardware.detect()
     found = in_question(options, model, here)
     if len(found) == 1:
         return _alone(found[0], here, model, options, threads, patient, note)

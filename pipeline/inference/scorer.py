@@ -109,7 +109,7 @@ class Scorer:
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
-        choices(options, hardware.look())  # what is not to be had is told at once
+        choices(options, hardware.detect())  # what is not to be had is told at once
         loaded = model.load(options.model, threads or hardware.cores())
         options = settled(options, loaded)
         return cls(loaded, engine_choice.settle(options, loaded, threads, patient, note), options)

@@ -16,7 +16,7 @@ from emojob.pipeline.nightly.config import NightlyConfig, read_config
 from emojob.pipeline.nightly.drift import Drift, drift
 from emojob.pipeline.output.archive_folder import Output, refuse_foreign
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.pipeline.reading.dataset import open_archive
+from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.html_page import render_report
@@ -26,7 +26,7 @@ from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import AnyPath, writing
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.prefetch import Stages
-from emojob.schemas.errors import ArchiveError, OptionError
+from emojob.schemas.errors import DataError, OptionError
 from emojob.schemas.manifest import Counts
 
 _STATE = "nightly.json"
@@ -166,7 +166,7 @@ def _score(
         )
 
     def opened(file: InputFile) -> None:
-        open_archive([file], options.text_column, options.encoding)
+        open_dataset([file], options.text_column, options.encoding)
 
     def score_alone(file: InputFile) -> None:
         score([file])
@@ -177,11 +177,11 @@ def _score(
         try:
             score(files)
             return
-        except ArchiveError:
+        except DataError:
             for file in files:
                 try:
                     look(file)
-                except ArchiveError as error:
+                except DataError as error:
                     night.failed[file.name] = str(error)
             files = [file for file in files if file.name not in night.failed]
     if files and night.failed:  # so that run.json tells of all of them

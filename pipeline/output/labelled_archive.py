@@ -66,7 +66,7 @@ class Warehouse:
     def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, Piece, pa.RecordBatch]]:
         """All rows in order, a batch at a time: (number of its first row, its piece, these columns).
 
-        A column that a piece lacks is all null. Raises ArchiveError where a file cannot be read.
+        A column that a piece lacks is all null. Raises DataError where a file cannot be read.
         """
         first = 0
         for piece in self.pieces:
@@ -81,7 +81,7 @@ class Warehouse:
     ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
         """The rows of these numbers, in the archive's order: (numbers, these columns) for each row group that has any.
 
-        Raises ArchiveError where a file cannot be read.
+        Raises DataError where a file cannot be read.
         """
         wanted, first = np.unique(numbers), 0
         for piece in self.pieces:

@@ -14,11 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.reading.dataset import Reject, Source
+from emojob.pipeline.reading.dataset import Source
+from emojob.pipeline.reading.row_batches import Reject
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.columns import REJECTS
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import FORMAT, Counts, PartMarker
 
 ROW_GROUP = 122_880  # rows; what DuckDB gives one thread
@@ -82,16 +83,16 @@ def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
 
 @contextlib.contextmanager
 def opened(file: AnyPath) -> Iterator[pq.ParquetFile]:
-    """A labelled file. Raises ArchiveError where it cannot be read, now or within."""
+    """A labelled file. Raises DataError where it cannot be read, now or within."""
     try:
         with pq.ParquetFile(seekable(file)) as parquet:
             yield parquet
     except PermissionError as error:
-        raise ArchiveError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
+        raise DataError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno:  # of the disk or the store, not of what the file holds
-            raise ArchiveError(f"{file} cannot be read: {error.strerror}") from error
-        raise ArchiveError(damaged(file, error)) from error
+            raise DataError(f"{file} cannot be read: {error.strerror}") from error
+        raise DataError(damaged(file, error)) from error
 
 
 def damaged(file: AnyPath, error: Exception) -> str:
@@ -100,7 +101,7 @@ def damaged(file: AnyPath, error: Exception) -> str:
 
 
 def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """The rows of a labelled file, a row group at a time. Raises ArchiveError where it cannot be read."""
+    """The rows of a labelled file, a row group at a time. Raises DataError where it cannot be read."""
     with opened(file) as parquet:
         for group in range(parquet.num_row_groups):
             yield parquet.read_row_group(group, columns and list(columns))

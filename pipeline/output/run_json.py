@@ -8,7 +8,7 @@ from typing import Any
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.privacy.policy import Privacy
-from emojob.pipeline.reading.dataset import Archive
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.system import versions
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ScoreOptions, as_dict
@@ -17,7 +17,7 @@ from emojob.schemas.options import ScoreOptions, as_dict
 def run_json(
     state: str,
     started: datetime,
-    archive: Archive,
+    archive: Dataset,
     scorer: Scorer,
     privacy: Privacy,
     options: ScoreOptions,

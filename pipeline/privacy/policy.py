@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import listed, strings
-from emojob.pipeline.reading.dataset import Archive
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import Reject
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ScoreOptions
@@ -96,7 +96,7 @@ class Privacy:
 NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_columns": [], "hash_key": None}
 
 
-def privacy_of(options: ScoreOptions, archive: Archive) -> Privacy:
+def privacy_of(options: ScoreOptions, archive: Dataset) -> Privacy:
     """How the options ask for an archive to be treated.
 
     Raises OptionError where there is no key to hash by, ColumnError for a column that is not there or cannot be hashed.

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from emojob.pipeline.output.archive_folder import Span, Standing
 from emojob.pipeline.reading.context import conversations_before
-from emojob.pipeline.reading.dataset import Archive, Source, Window, check_unchanged, windows
-from emojob.schemas.errors import ArchiveError
+from emojob.pipeline.reading.dataset import Dataset, Source, check_unchanged, windows
+from emojob.pipeline.reading.row_batches import Window
+from emojob.schemas.errors import DataError
 
 WINDOW_ROWS = 30_720  # read at a time: a quarter of a row group of the output
 _FIRST_ROWS = 2_048  # given to an engine of unknown speed at first; then what takes it about _CHUNK_SECONDS
@@ -53,7 +54,7 @@ class Reading:
 
     def __init__(
         self,
-        archive: Archive,
+        archive: Dataset,
         sources: Sequence[tuple[Source, Standing]],
         limit: int | None,
         stopping: Callable[[], bool],
@@ -96,7 +97,7 @@ class Reading:
         if span.stop_row is not None:  # else the file was read to its end, and looked at there
             check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
-            raise ArchiveError(
+            raise DataError(
                 f"{source.file.name} has changed while it was read: row {span.stop_row:,} is there no more; "
                 f"start again when it is complete"
             )

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMNS
-from emojob.schemas.errors import ArchiveError, ColumnError
+from emojob.schemas.errors import ColumnError, DataError
 
 _MOST_LISTED = 40  # columns in a message
 _LONGEST_LISTED = 60  # characters; without a header, the first row of a file passes for names
@@ -281,7 +281,7 @@ def _decimal_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.RecordBatch:
     """A file's rows with the archive's columns: put in order, widened, those that it lacks filled in.
 
-    Raises ArchiveError where a value does not fit, which common_schema is there to exclude.
+    Raises DataError where a value does not fit, which common_schema is there to exclude.
     """
     if batch.schema.equals(schema, check_metadata=True):
         return batch
@@ -302,7 +302,7 @@ def _widened(array: pa.Array, field: pa.Field, file: InputFile) -> pa.Array:
     try:
         return pc.cast(array, field.type)
     except pa.ArrowException as error:
-        raise ArchiveError(
+        raise DataError(
             f"column {field.name!r} of {file.name} does not fit {field.type}; score it separately"
         ) from error
 

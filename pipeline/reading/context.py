@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.reading.columns import choose_conversation_column
-from emojob.pipeline.reading.dataset import Archive, Source, Window, windows
+from emojob.pipeline.reading.dataset import Dataset, Source, windows
+from emojob.pipeline.reading.row_batches import Window
 from emojob.schemas.errors import ColumnError
 
 #: Conversations remembered, and characters of their last utterances together. Beyond either, those seen least recently
@@ -88,7 +89,7 @@ class Conversations:
 
 
 def conversations_before(
-    archive: Archive, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
+    archive: Dataset, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
 ) -> Conversations | None:
     """What is known of an input's conversations before `stop_row`, found by reading its earlier rows again.
 
@@ -108,7 +109,7 @@ def conversations_before(
     return conversations
 
 
-def in_context(archive: Archive, context: str | None, given: str | None) -> Archive:
+def in_context(archive: Dataset, context: str | None, given: str | None) -> Dataset:
     """The archive with the column that tells conversations apart, where the context is `previous`.
 
     given: its name, None for the only column of a usual name. Raises ColumnError where there is no such column.

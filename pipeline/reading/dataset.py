@@ -12,11 +12,9 @@ from emojob.pipeline.reading.columns import align, choose_text_column, common_sc
 from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.reading.row_batches import BEGINNING, Border, Reject, Window, cut
+from emojob.pipeline.reading.row_batches import BEGINNING, Border, Window, cut
 from emojob.pipeline.storage.object_store import ObjectInfo
-from emojob.schemas.errors import ArchiveError
-
-__all__ = ["Archive", "Look", "Reject", "Source", "Window", "first_texts", "look_at", "open_archive", "windows"]
+from emojob.schemas.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Look:
+class FileInfo:
     """What one file shows on its own. kinds: of a JSON file's columns, whose types come when all files are known."""
 
     source: Source
@@ -52,7 +50,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Archive:
+class Dataset:
     """Files that are one table.
 
     schema: of each window; text_column: the name of the column to be labelled; conversation_column: of the one that
@@ -65,29 +63,29 @@ class Archive:
     conversation_column: str | None = None
 
 
-def look_at_all(files: Sequence[InputFile], encoding: str) -> Iterable[Look]:
-    """What each file shows, one after the other. Raises as `look_at` does."""
-    return (look_at(file, encoding) for file in files)
+def inspect_files(files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
+    """What each file shows, one after the other. Raises as `inspect_file` does."""
+    return (inspect_file(file, encoding) for file in files)
 
 
-def open_archive(
+def open_dataset(
     files: Sequence[InputFile],
     text_column: str | None = None,
     encoding: str = "auto",
-    look: Callable[[Sequence[InputFile], str], Iterable[Look]] = look_at_all,
-) -> Archive:
+    inspect: Callable[[Sequence[InputFile], str], Iterable[FileInfo]] = inspect_files,
+) -> Dataset:
     """Look at every file once before anything is scored: its hash, its encoding, its columns.
 
     text_column: where None, the only column of a usual name (schemas.columns.USUAL_TEXT_COLUMNS) that holds text and
     stands in every file. encoding: auto, utf-8 or cp949, of the text formats. look: how the files are looked at, in
-    their order. Raises ArchiveError for a file that
+    their order. Raises DataError for a file that
     cannot be read, ColumnError for columns that do not fit together or to the text, OptionError for `encoding`.
     """
     if not files:
-        raise ArchiveError("no input file: name a file, a folder or a glob")
+        raise DataError("no input file: name a file, a folder or a glob")
     json_kinds: Kinds = {}  # of all JSON files together, as the same column may be 1 in one and 1.5 in the next
     sources = []
-    for one in look(files, encoding):
+    for one in inspect(files, encoding):
         sources.append(one.source)
         for name, kind in (one.kinds or {}).items():
             add(json_kinds, name, kind)
@@ -99,16 +97,16 @@ def open_archive(
     parts = [(source.file, source.schema) for source in sources]
     schema = common_schema(parts)
     refuse_many("the archive", len(schema.names))
-    return Archive(sources, schema, choose_text_column(parts, schema, text_column))
+    return Dataset(sources, schema, choose_text_column(parts, schema, text_column))
 
 
 def windows(
-    archive: Archive, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
+    archive: Dataset, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
 ) -> Iterator[Window]:
     """The rows of one source of an archive from `start_row` (from 0, rejected ones counted) on, in order.
 
     Each window has the archive's schema (or only `columns` of it) and at most `rows` rows, fewer where they are very
-    long. No more than about a window is in memory. Raises ArchiveError where the file is damaged or has changed since
+    long. No more than about a window is in memory. Raises DataError where the file is damaged or has changed since
     it was looked at.
     """
     check_unchanged(source)
@@ -121,7 +119,7 @@ def windows(
 
 
 def check_unchanged(source: Source) -> None:
-    """Raise ArchiveError where a file is not as it was looked at; one that was written to since is hashed again."""
+    """Raise DataError where a file is not as it was looked at; one that was written to since is hashed again."""
     with encoding.readable(source.file):
         now = source.file.path.stat()
     same = now.st_size == source.size
@@ -130,15 +128,15 @@ def check_unchanged(source: Source) -> None:
     elif same and source.written and now.st_mtime_ns != source.written:
         same = encoding.digest_of(source.file) == source.sha256
     if not same:
-        raise ArchiveError(
+        raise DataError(
             f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {now.st_size:,}); "
             f"start again when it is complete"
         )
 
 
 def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
-    """The text column's first rows of an archive, large strings. Raises as `find_inputs` and `open_archive` do."""
-    archive = open_archive(find_inputs([place]), text_column)
+    """The text column's first rows of an archive, large strings. Raises as `find_inputs` and `open_dataset` do."""
+    archive = open_dataset(find_inputs([place]), text_column)
     columns: list[pa.Array] = []
     read = (window for one in archive.sources for window in windows(archive, one, columns=[archive.text_column]))
     while sum(map(len, columns)) < rows and (window := next(read, None)) is not None:
@@ -146,34 +144,34 @@ def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
     return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 
-def look_at(file: InputFile, wanted: str, apart: bool = False) -> Look:
+def inspect_file(file: InputFile, wanted: str, apart: bool = False) -> FileInfo:
     """One file, looked at on its own. wanted: its encoding; apart: whether its rows must be counted, for it is to be
     read from several places.
 
-    Raises ArchiveError, OptionError for `wanted`.
+    Raises DataError, OptionError for `wanted`.
     """
     with encoding.readable(file):
         written = file.path.stat().st_mtime_ns if isinstance(file.path, Path) else 0
-    looked = _look_at(file, wanted, apart)
-    return replace(looked, source=replace(looked.source, written=written))
+    info = _inspect_file(file, wanted, apart)
+    return replace(info, source=replace(info.source, written=written))
 
 
-def _look_at(file: InputFile, wanted: str, apart: bool) -> Look:
+def _inspect_file(file: InputFile, wanted: str, apart: bool) -> FileInfo:
     if file.format == "parquet":
-        content, schema, rows, borders = parquet.look(file)
-        return Look(Source(file, content.size, content.sha256, schema, rows=rows, borders=tuple(borders)))
-    looked = encoding.look(file, wanted)
-    source = Source(file, looked.size, looked.sha256, pa.schema([]), looked.encoding, lines=looked.lines)
+        content, schema, rows, borders = parquet.inspect(file)
+        return FileInfo(Source(file, content.size, content.sha256, schema, rows=rows, borders=tuple(borders)))
+    info = encoding.inspect(file, wanted)
+    source = Source(file, info.size, info.sha256, pa.schema([]), info.encoding, lines=info.lines)
     if file.format != "jsonl":
-        schema, quoted = csv.look(file, looked.encoding)
+        schema, quoted = csv.inspect(file, info.encoding)
         source = replace(source, schema=schema, quoted=quoted)
         if not apart:
-            return Look(source)
-        rows, borders = csv.survey(file, looked.encoding, quoted)
-        return Look(replace(source, rows=rows, borders=tuple(borders)))
-    kinds, rows, borders = jsonl.survey(file, looked.encoding)
+            return FileInfo(source)
+        rows, borders = csv.survey(file, info.encoding, quoted)
+        return FileInfo(replace(source, rows=rows, borders=tuple(borders)))
+    kinds, rows, borders = jsonl.survey(file, info.encoding)
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
-    return Look(replace(source, schema=schema, rows=rows, borders=tuple(borders)), kinds)
+    return FileInfo(replace(source, schema=schema, rows=rows, borders=tuple(borders)), kinds)
 
 
 def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:

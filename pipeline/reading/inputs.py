@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, parse_path
-from emojob.schemas.errors import ArchiveError, NothingFound
+from emojob.schemas.errors import DataError, NothingFound
 
 FORMATS = {
     ".parquet": "parquet",
@@ -67,7 +67,7 @@ def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> l
 
     A folder is searched with its subfolders. Passed over in folders and globs: names that begin with . or _, labelled
     archives, `leave_out` (such as the run's own output), links that lead out of the folder, and files of other kinds.
-    Raises ArchiveError where an input cannot be read, is of no known kind or not a regular file, NothingFound where
+    Raises DataError where an input cannot be read, is of no known kind or not a regular file, NothingFound where
     there is none, OptionError for a URL of a kind that is not known.
     """
     if not inputs:
@@ -94,24 +94,24 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
             return _expand(path, left_out, given)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         reason = getattr(error, "strerror", None) or "a link that leads nowhere"
-        raise ArchiveError(f"{given} cannot be read: {reason}") from error
+        raise DataError(f"{given} cannot be read: {reason}") from error
     raise NothingFound(f"{given}: no such file or folder; check the path (a relative one begins at {Path.cwd()})")
 
 
 def input_place(given: str) -> AnyPath:
     """The place that an input names. Raises as `parse_path`."""
     if not given:
-        raise ArchiveError("an input is the empty text: name a file, a folder or a glob")
+        raise DataError("an input is the empty text: name a file, a folder or a glob")
     return parse_path(given)
 
 
 def _explicit(path: Path, given: str) -> InputFile:
     """A file that was named itself."""
     if not path.exists():
-        raise ArchiveError(f"{given} is a link to a file that does not exist: {path.resolve()}")
+        raise DataError(f"{given} is a link to a file that does not exist: {path.resolve()}")
     kind = _kind(path)
     if kind is None:
-        raise ArchiveError(f"{given} is of no known kind; {KNOWN}")
+        raise DataError(f"{given} is of no known kind; {KNOWN}")
     return _regular(path, kind, path.parent)
 
 
@@ -178,7 +178,7 @@ def _find_stored(place: ObjectPath, left_out: set[AnyPath], given: str) -> list[
     if place.is_file():
         kind = _kind(place)
         if kind is None:
-            raise ArchiveError(f"{given} is of no known kind; {KNOWN}")
+            raise DataError(f"{given} is of no known kind; {KNOWN}")
         return [_object(place, kind, place.parent, place.stat())]
     root, found = place, place.below()
     if not found and _WILDCARD.search(place.key):
@@ -214,7 +214,7 @@ def _kind(path: AnyPath) -> tuple[str, str | None] | None:
 
 def _regular(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
     if not path.is_file():
-        raise ArchiveError(f"{path} is not a regular file (a pipe or device?); write it to a file first")
+        raise DataError(f"{path} is not a regular file (a pipe or device?); write it to a file first")
     return InputFile(path, *kind, _partitions(path.parent.relative_to(root).parts))
 
 

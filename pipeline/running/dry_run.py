@@ -15,7 +15,7 @@ from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.output.archive_folder import Output, refuse_foreign
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
-from emojob.pipeline.reading.dataset import Archive, Source, windows
+from emojob.pipeline.reading.dataset import Dataset, Source, windows
 from emojob.pipeline.running.executor import Workplace, workplace
 from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.running.run import Result
@@ -138,7 +138,7 @@ def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
             yield from _texts(archive, source, (source.rows or 0) * place // each)
 
 
-def _texts(archive: Archive, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
+def _texts(archive: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
     """The texts of a window that begins at a row; of conversations that began before it nothing is known."""
     column = archive.conversation_column
     wanted = [archive.text_column, *([column] if column else [])]

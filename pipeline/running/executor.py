@@ -14,7 +14,7 @@ from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.reading.chunks import Chunk, Reading
-from emojob.pipeline.reading.dataset import Look, look_at_all
+from emojob.pipeline.reading.dataset import FileInfo, inspect_files
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.processes import Pool, processes_for
 from emojob.pipeline.storage.paths import AnyPath
@@ -43,8 +43,8 @@ class Workplace(Protocol):
     def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
         """The model, and the engine that it is run on. Raises what `Scorer.load` raises."""
 
-    def look(self, files: Sequence[InputFile], encoding: str) -> Iterable[Look]:
-        """What each file shows, in their order. Raises what `pipeline.reading.dataset.look_at` raises."""
+    def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
+        """What each file shows, in their order. Raises what `pipeline.reading.dataset.inspect_file` raises."""
 
     def processes(self, choice: Choice, is_large: bool) -> int:
         """How many processes a job is labelled in."""
@@ -71,13 +71,13 @@ class Here:
         """As `Workplace` says."""
         return Scorer.load(None, options, is_large, note)
 
-    def look(self, files: Sequence[InputFile], encoding: str) -> Iterable[Look]:
+    def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
         """As `Workplace` says."""
-        return look_at_all(files, encoding)
+        return inspect_files(files, encoding)
 
     def processes(self, choice: Choice, is_large: bool) -> int:
         """As `Workplace` says."""
-        return processes_for(choice, len(hardware.look().gpus), is_large)
+        return processes_for(choice, len(hardware.detect().gpus), is_large)
 
     def rate(self, scorer: Scorer, encoded: Encoded, seconds: float) -> float:
         """As `Workplace` says."""

@@ -18,12 +18,12 @@ from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
-from emojob.pipeline.reading.dataset import Archive, open_archive
+from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
 from emojob.pipeline.running.executor import Workplace
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
-from emojob.schemas.errors import ArchiveError, ColumnError, OptionError, OutputError
+from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputError
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
@@ -41,7 +41,7 @@ class Job:
     file in which the memo is kept.
     """
 
-    archive: Archive
+    archive: Dataset
     scorer: Scorer
     schema: pa.Schema
     privacy: Privacy
@@ -74,11 +74,11 @@ class Job:
 
 
 def default_out(inputs: Sequence[str]) -> AnyPath:
-    """INPUT-STEM.emotions beside the input. Raises ArchiveError where there is no one file or folder to name it by."""
+    """INPUT-STEM.emotions beside the input. Raises DataError where there is no one file or folder to name it by."""
     find_inputs(inputs)  # what is missing altogether is told first
     path = input_place(inputs[0])
     if len(inputs) != 1 or not path.exists():
-        raise ArchiveError("several inputs, and no place for the output: give one with -o FOLDER")
+        raise DataError("several inputs, and no place for the output: give one with -o FOLDER")
     path = path.resolve()
     stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
     return path.parent / f"{stem}.emotions"
@@ -111,7 +111,7 @@ def open_job(
     if not options.fresh:
         model_options = _as_begun(model_options, output.run())
     scorer = where.load(model_options, is_large, note)  # before the long look at every file
-    archive = open_archive(files, options.text_column, options.encoding, where.look)
+    archive = open_dataset(files, options.text_column, options.encoding, where.inspect)
     archive = in_context(archive, scorer.options.context, options.conversation_column)
     options = replace(options, conversation_column=archive.conversation_column or options.conversation_column)
     _check_columns(archive, options)
@@ -142,13 +142,13 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
     settled = {name: begun.get(name) for name in ("device", "engine", "precision") if getattr(options, name) == "auto"}
     try:
         same = replace(options, **{name: str(value) for name, value in settled.items()})  # type: ignore[arg-type]
-        choices(same, hardware.look())
+        choices(same, hardware.detect())
     except OptionError:  # what it ran on is here no more
         return options
     return same
 
 
-def encodings(archive: Archive) -> list[str]:
+def encodings(archive: Dataset) -> list[str]:
     """Lines that say which encodings were found."""
     files: dict[str, list[str]] = {}
     for source in archive.sources:
@@ -157,14 +157,14 @@ def encodings(archive: Archive) -> list[str]:
     return [f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {e}" for e, names in files.items()]
 
 
-def others(output: Output, archive: Archive) -> list[str]:
+def others(output: Output, archive: Dataset) -> list[str]:
     """A line that says that OUT holds rows of inputs that are not given now."""
     names = {marker.input for marker in output.markers} - {source.file.name for source in archive.sources}
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
     return [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(names))}"] * bool(names)
 
 
-def _check_columns(archive: Archive, options: ScoreOptions) -> None:
+def _check_columns(archive: Dataset, options: ScoreOptions) -> None:
     for role in ("conversation", "time", "speaker"):
         name = getattr(options, f"{role}_column")
         if name is not None and name not in archive.schema.names:
@@ -173,7 +173,7 @@ def _check_columns(archive: Archive, options: ScoreOptions) -> None:
             )
 
 
-def check_default_out(output: Output, given: str, archive: Archive) -> None:
+def check_default_out(output: Output, given: str, archive: Dataset) -> None:
     """Refuse to put an input's labels to those of another that happens to have the same stem."""
     folder = f"{input_place(given).resolve()}/"
     names = {source.file.name for source in archive.sources}

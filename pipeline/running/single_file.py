@@ -21,7 +21,7 @@ from emojob.pipeline.output.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy.policy import privacy_of
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
-from emojob.pipeline.reading.dataset import open_archive
+from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import find_inputs, input_place
 from emojob.pipeline.running.run import Progress, Result, score_archive
 from emojob.pipeline.storage import atomic
@@ -174,7 +174,7 @@ def still_complete(
     begun = time.monotonic()
     loaded = load_model(model.model)
     context = settled(model, loaded).context
-    archive = open_archive(find_inputs(inputs, [file, rejects_beside(file)]), options.text_column, options.encoding)
+    archive = open_dataset(find_inputs(inputs, [file, rejects_beside(file)]), options.text_column, options.encoding)
     archive = in_context(archive, context, options.conversation_column)
     now = {
         "model": loaded.fingerprint_for(model.max_length),

@@ -38,7 +38,7 @@ class Machine:
         return "amx_bf16" in self.instructions
 
 
-def look(with_gpus: bool = True) -> Machine:
+def detect(with_gpus: bool = True) -> Machine:
     """Look at this machine. GPUs are looked for through torch, which takes a second to import."""
     processor, flags = _processor()
     known = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")

@@ -36,7 +36,7 @@ from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
 from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.schemas.columns import OF_DUCKDB
-from emojob.schemas.errors import ArchiveError, ColumnError, Interrupted, OptionError, StorageError
+from emojob.schemas.errors import ColumnError, DataError, Interrupted, OptionError, StorageError
 from emojob.schemas.labels import ALARMING, NEGATIVE
 
 #: Whose wall clock days and hours are of, where neither the archive nor the user says.
@@ -71,8 +71,8 @@ def open_database(
 
     time_zone: whose wall clock days and hours are of; None: the archive's own, or Korea's. memory: bytes; numbered: as
     that of `create_views`. Raises
-    OptionError where the zone is unknown, ArchiveError where a part cannot be read, and what happens within as
-    ArchiveError or StorageError where it is of that kind.
+    OptionError where the zone is unknown, DataError where a part cannot be read, and what happens within as
+    DataError or StorageError where it is of that kind.
     """
     with (
         spill_folder(warehouse.place) as spill,
@@ -132,13 +132,13 @@ def interruptible() -> Iterator[None]:
         raise Interrupted("interrupted: the same command begins again") from None
 
 
-def unreadable(warehouse: Warehouse, error: Exception) -> ArchiveError:
+def unreadable(warehouse: Warehouse, error: Exception) -> DataError:
     """The error for a part that is damaged or has gone; DuckDB's words may name it, or hold a value of it."""
     files = [piece.file for piece in warehouse.pieces]
     named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
     if named:
-        return ArchiveError(damaged(named[0], error))
-    return ArchiveError(
+        return DataError(damaged(named[0], error))
+    return DataError(
         f"a part of {warehouse.place} cannot be read ({type(error).__name__}): the same `emojob score` command makes "
         "anew what has gone; add --fresh where something is damaged"
     )
@@ -172,7 +172,7 @@ def create_views(
     """Create `labelled` and `utterances`, and the macros that read times.
 
     copy: put the rows of `labelled` into a table; numbered: create the view `numbered`, which has NUMBERS as well.
-    Raises OptionError where the zone is unknown, ArchiveError or ColumnError where the parts cannot be read.
+    Raises OptionError where the zone is unknown, DataError or ColumnError where the parts cannot be read.
     """
     zone = ConstantExpression(_known(db, time_zone or zone_of(warehouse)))
     for statement in db.extract_statements(_sql("moments")):

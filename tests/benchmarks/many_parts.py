@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from emojob.pipeline.output.archive_folder import Output, Span, Standing
 from emojob.pipeline.output.parts import PART_ROWS, part_paths
-from emojob.pipeline.reading.dataset import Archive, Source
+from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border
 from emojob.pipeline.running.ray.shards import shares
@@ -82,7 +82,7 @@ def write(out: Path, inputs: int, parts: int) -> None:
 
 def drive(out: Path, inputs: int, parts: int) -> None:
     """What a run does with OUT, timed."""
-    archive = Archive(sources(inputs, parts), pa.schema([("text", pa.string())]), "text")
+    archive = Dataset(sources(inputs, parts), pa.schema([("text", pa.string())]), "text")
     seconds, begun = {}, time.perf_counter()
 
     def took(step: str) -> None:

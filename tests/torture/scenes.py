@@ -84,7 +84,7 @@ class Stage:
             self.set(scene)
             done = self.play(scene)
             assert (done.code, done.err.count("Traceback")) == (0, 0), done
-            self._undisturbed[scene.name] = look(self.work, scene), done.operations or 0
+            self._undisturbed[scene.name] = inspect(self.work, scene), done.operations or 0
         return self._undisturbed[scene.name]
 
     def end(self) -> None:
@@ -96,7 +96,7 @@ class Stage:
             shutil.rmtree(one) if one.is_dir() else one.unlink()
 
 
-def look(folder: Path, scene: Scene) -> dict[str, Any]:
+def inspect(folder: Path, scene: Scene) -> dict[str, Any]:
     """All that is in a folder, as far as it is to be the same however often a command was disturbed."""
     found: dict[str, Any] = {}
     ours = [folder / out for out in scene.outs if (folder / out).is_dir()]

@@ -13,7 +13,7 @@ from emojob.pipeline.models.model_folder import read_tokenizer
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.privacy.pii.masking import mask_texts
-from emojob.pipeline.reading.dataset import open_archive, windows
+from emojob.pipeline.reading.dataset import open_dataset, windows
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError
 from emojob.training.data.label_map import read_label_map
@@ -32,7 +32,7 @@ def archive(kind: str, folder: Path, data: bytes) -> None:
     file.write_bytes(data)
     for wanted in ("auto", "cp949"):
         try:
-            found = open_archive(find_inputs([str(file)]), None, wanted)
+            found = open_dataset(find_inputs([str(file)]), None, wanted)
             read = 0
             for window in windows(found, found.sources[0]):
                 assert window.rows_read == window.batch.num_rows + len(window.rejects)

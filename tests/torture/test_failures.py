@@ -7,7 +7,7 @@ import pytest
 
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import FULL, IO_ERROR, NAMES, NO_ACCESS, NO_SPACE, SHORT
-from tests.torture.scenes import SCENES, look, rows, visible_rows
+from tests.torture.scenes import SCENES, inspect, rows, visible_rows
 
 _KINDS = (NO_SPACE, IO_ERROR, NO_ACCESS, SHORT, FULL)
 _SHARES = 8  # of a scene's operations, each a test of its own
@@ -47,7 +47,7 @@ def test_a_file_operation_that_fails_is_told_and_loses_nothing(stage, name, shar
             assert len({row_id(row) for row in seen}) == len(seen), where
         again = stage.play(scene)
         assert again.code == 0, (where, done, again)
-        assert look(stage.work, scene) == wanted, where
+        assert inspect(stage.work, scene) == wanted, where
 
 
 def row_id(row: dict) -> tuple:

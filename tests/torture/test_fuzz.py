@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from emojob.jobs.main import cli, main
 from emojob.pipeline.models.model_folder import find_folder, read_tokenizer
-from emojob.pipeline.reading.dataset import open_archive, windows
+from emojob.pipeline.reading.dataset import open_dataset, windows
 from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.columns import RAW_CHARACTERS
@@ -90,7 +90,7 @@ def lines_of(kind: str, chosen: random.Random, codec: str) -> list[bytes]:
 def marks(file: Path, wanted: str) -> tuple[list[int], int]:
     """(the marks that come out of a file, in order; its rows)."""
     found, rows = [], 0
-    archive = open_archive(find_inputs([str(file)]), "text", wanted)
+    archive = open_dataset(find_inputs([str(file)]), "text", wanted)
     for window in windows(archive, archive.sources[0]):
         rows += window.rows_read
         assert window.rows_read == window.batch.num_rows + len(window.rejects)
@@ -147,7 +147,7 @@ def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
             del data[chosen.randrange(len(data)) :]
         file.write_bytes(data)
         with contextlib.suppress(EmojobError):
-            archive = open_archive(find_inputs([str(file)]), "text")
+            archive = open_dataset(find_inputs([str(file)]), "text")
             read = list(windows(archive, archive.sources[0]))
             assert sum(window.rows_read for window in read) == archive.sources[0].rows
 
@@ -216,7 +216,7 @@ def test_an_encoding_is_told_whatever_is_written_in_it(tmp_path, codec):
         text = "text\n" + "".join(chosen.choice(known) for _ in range(300)) + "\n가나다라 마바사\n"
         file = tmp_path / "log.csv"
         file.write_bytes(text.encode(codec))
-        assert encoding.look(find_inputs([str(file)])[0]).encoding == codec
+        assert encoding.inspect(find_inputs([str(file)])[0]).encoding == codec
 
 
 # -- the tokenizer -----------------------------------------------------------------------------------------------------

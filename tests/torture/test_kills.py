@@ -6,7 +6,7 @@ import pytest
 
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import INT, KILL, NAMES, TERM
-from tests.torture.scenes import SCENES, look
+from tests.torture.scenes import SCENES, inspect
 
 _WEIGHTS = {"score": 5, "one file": 4, "nightly": 4, "forget": 4, "train": 3}
 _QUICK = ("score", "one file", "forget", "sql", "sample")
@@ -40,4 +40,4 @@ def test_a_command_that_is_ended_anywhere_and_run_again(stage, name, kind, first
             assert "Traceback" not in done.err, (where, done)
     done = stage.play(scene)
     assert done.code == 0, (where, done)
-    assert look(stage.work, scene) == wanted, where
+    assert inspect(stage.work, scene) == wanted, where

@@ -13,11 +13,11 @@ from emojob.jobs.main import main
 from emojob.pipeline.output import parts
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_archive
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import KILL
-from tests.torture.scenes import SCENES, look, rows
+from tests.torture.scenes import SCENES, inspect, rows
 
 ROWS = 2_000
 _COUNT = "SELECT count(*), count(DISTINCT id) FROM labelled"
@@ -98,7 +98,7 @@ def test_an_input_that_changes_while_it_is_read_is_told_and_its_rows_count_once(
 
     try:
         score_archive([str(file)], tmp_path / "out", model_options=model, report=meddle)
-    except ArchiveError as error:
+    except DataError as error:
         assert str(file) in str(error)  # noqa: PT017
     else:  # it had been read by then
         assert when > 1
@@ -148,7 +148,7 @@ def test_a_clock_that_was_set_back_changes_nothing(stage, monkeypatch):
     for file in stage.work.rglob("*"):  # all that is there comes from the future
         os.utime(file, (2_000_000_000, 2_000_000_000))
     assert stage.play(scene).code == 0
-    assert look(stage.work, scene) == wanted
+    assert inspect(stage.work, scene) == wanted
 
 
 RUBBISH = [
@@ -185,7 +185,7 @@ def test_state_that_is_rubbish_is_refused_or_made_anew(stage, tmp_path):
             assert len(done.err.splitlines()) == 1, where
             (stage.work / name).unlink()
             assert stage.play(scene).code == 0, where
-        assert look(stage.work, scene) == wanted, where
+        assert inspect(stage.work, scene) == wanted, where
 
 
 def test_a_limit_and_a_smaller_archive_in_between_lose_nothing(tmp_path, model):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 from emojob.training.data.label_map import counted
 
 #: 감성대화말뭉치: the class of a dialogue, what the person says, and what the system answers.
@@ -31,12 +31,12 @@ def is_dialogue_list(objects: Sequence[dict[str, Any]]) -> bool:
 def columns_of(objects: Sequence[dict[str, Any]], place: str) -> dict[str, list[str | None]]:
     """The columns of the same corpus as a table: the class and the six sentences. place: the file, for messages.
 
-    Raises ArchiveError where an emotion code is unknown.
+    Raises DataError where an emotion code is unknown.
     """
     codes = [_within(one, "profile", "emotion", "type") for one in objects]
     unknown = Counter(code for code in codes if code is not None and _class_of(code) is None)
     if unknown:
-        raise ArchiveError(
+        raise DataError(
             f"{place} has unknown emotion codes: {counted(unknown)}; known are E10 to E69; correct them, or leave "
             "these dialogues out"
         )

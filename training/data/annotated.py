@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emojob.pipeline.reading.context import with_text
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.corpus import Corpus
 from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, counted
@@ -86,7 +86,7 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
     names: the labels that are allowed, such as a model's; None: those that the corpus has after the label map, sorted
     (the default six in their own order). A row with several labels counts by the label map's weights (LabelMap.hard);
     without a map it is unclear. Of rows with the same text (white space folded) after the same utterance, one is kept:
-    the first with the label that is given most often. Raises ArchiveError where a label is unmapped or not allowed, or
+    the first with the label that is given most often. Raises DataError where a label is unmapped or not allowed, or
     is a bare number: it names each with its count.
     """
     has_text = np.asarray(with_text(pa.array(corpus.texts, pa.large_string())))
@@ -123,13 +123,13 @@ def same_text(text: str) -> str:
 def _classes(
     corpus: Corpus, given: Counter[Given], label_map: LabelNames | None, names: tuple[str, ...] | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """(the class of each label that has one, all classes). Raises ArchiveError as `annotate`."""
+    """(the class of each label that has one, all classes). Raises DataError as `annotate`."""
     labels: Counter[str] = Counter()
     for several, rows in given.items():
         labels.update(dict.fromkeys(several, rows))
     files = ", ".join(file.name for file in corpus.files)
     if len(labels) > MOST_LABELS:
-        raise ArchiveError(
+        raise DataError(
             f"{files}: {len(labels):,} different labels, more than {MOST_LABELS:,}, such as {counted(labels, 3)}; "
             "say which column holds the label: --label-column NAME"
         )
@@ -143,7 +143,7 @@ def _classes(
         class_of = label_map.class_of(names or ())
         unmapped = {one: n for one, n in labels.items() if one not in class_of and one not in label_map.dropped}
         if unmapped:
-            raise ArchiveError(
+            raise DataError(
                 f"{label_map.where} leaves labels of {files} unmapped: {counted(unmapped)}; put each "
                 "on the right of the label that it is, or under drop"
             )
@@ -158,7 +158,7 @@ def _classes(
 def _refuse_numbers(files: str, labels: Counter[str], names: Sequence[str]) -> None:
     numbers = {label: rows for label, rows in labels.items() if _NUMBER.fullmatch(label) and label not in names}
     if numbers:
-        raise ArchiveError(
+        raise DataError(
             f"{files}: labels that are numbers: {counted(numbers)}; a number means nothing on its own: name them with "
             '--label-map FILE.toml, where [labels] has lines such as "기쁨" = ["4"]'
         )
@@ -167,7 +167,7 @@ def _refuse_numbers(files: str, labels: Counter[str], names: Sequence[str]) -> N
 def _refuse_strangers(
     corpus: Corpus, files: str, strange: dict[str, int], names: Sequence[str], label_map: LabelNames | None = None
 ) -> None:
-    """Raises ArchiveError where there are labels that are not allowed."""
+    """Raises DataError where there are labels that are not allowed."""
     if not strange:
         return
     published = [file.kind for file in corpus.files if file.kind in BUILT_IN]
@@ -176,7 +176,7 @@ def _refuse_strangers(
         step = f"correct {label_map.where}: the model's labels stand on the left"
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
-    raise ArchiveError(f"{files}: labels that are not among {', '.join(names)}: {counted(strange)}; {step}")
+    raise DataError(f"{files}: labels that are not among {', '.join(names)}: {counted(strange)}; {step}")
 
 
 def _outcomes(

@@ -12,7 +12,7 @@ import pyarrow as pa
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas import sheet
-from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
+from emojob.schemas.errors import ColumnError, DataError, OptionError
 from emojob.schemas.options import CONTEXTS
 from emojob.training.data import aihub, published
 from emojob.training.data.conversations import conversation_column, named, no_conversations, utterances_before
@@ -98,13 +98,13 @@ class _Rows:
 def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> Corpus:
     """Read annotated files (CSV, TSV, Parquet, JSON, XLSX; folders and globs of them) in the order given.
 
-    Raises ArchiveError where a file cannot be read, ColumnError where its columns do not tell what is text and label
+    Raises DataError where a file cannot be read, ColumnError where its columns do not tell what is text and label
     or, with the context `previous`, what came before an utterance.
     """
     options = options or CorpusOptions()
     files = find_files(paths)
     if not files:
-        raise ArchiveError("no annotated file: name one, such as annotated.csv")
+        raise DataError("no annotated file: name one, such as annotated.csv")
     read = [_read_file(file, options) for file in files]
     every = [rows for _, tables in read for rows in tables]
 

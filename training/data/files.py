@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import choose_text_column, is_text, refuse_twins
-from emojob.pipeline.reading.dataset import open_archive, windows
+from emojob.pipeline.reading.dataset import open_dataset, windows
 from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 from emojob.training.data import aihub, published, xlsx
 
 
@@ -78,23 +78,23 @@ def find_files(paths: Iterable[Path]) -> list[InputFile]:
 def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
     """The tables of a file: one, or the sheets of a workbook that have rows.
 
-    wanted: the encoding of a text file (auto, utf-8, cp949). Raises ArchiveError where the file cannot be read.
+    wanted: the encoding of a text file (auto, utf-8, cp949). Raises DataError where the file cannot be read.
     """
     if file.format == xlsx.FORMAT:
         return _sheets(file)
     if file.format == "parquet":
-        return [_archived(file, wanted, parquet.look(file)[1])]
-    looked = encoding.look(file, wanted)
+        return [_archived(file, wanted, parquet.inspect(file)[1])]
+    info = encoding.inspect(file, wanted)
     if file.format == "jsonl":
-        if _is_json_list(file, looked.encoding):
-            return [_json_list(file, looked)]
-        kinds = jsonl.survey(file, looked.encoding)[0]
+        if _is_json_list(file, info.encoding):
+            return [_json_list(file, info)]
+        kinds = jsonl.survey(file, info.encoding)[0]
         types = {name: column_type(kind) or pa.string() for name, kind in kinds.items()}
         return [_archived(file, wanted, pa.schema(list(types.items())))]
-    schema, quoted = csv.look(file, looked.encoding)
+    schema, quoted = csv.inspect(file, info.encoding)
     publisher = published.publisher(schema.names) if file.format == "tsv" else None
     if publisher or Counter(schema.names)[""] > 1:
-        return [_delimited(file, looked, schema.names, quoted, publisher)]
+        return [_delimited(file, info, schema.names, quoted, publisher)]
     return [_archived(file, wanted, schema)]
 
 
@@ -124,15 +124,13 @@ def _find(path: Path) -> list[InputFile]:
         ]
         try:
             return [*find_inputs([str(path)]), *map(_workbook, books)]
-        except ArchiveError:
+        except DataError:
             if not books:
                 raise
             return [_workbook(book) for book in books]
     suffix = path.suffix.lower()
     if suffix == ".xls":
-        raise ArchiveError(
-            f"{path} is in Excel's old format .xls, which emojob does not read; save it as .xlsx or .csv"
-        )
+        raise DataError(f"{path} is in Excel's old format .xls, which emojob does not read; save it as .xlsx or .csv")
     if suffix == ".xlsx" and path.is_file():
         return [_workbook(path)]
     return find_inputs([str(path)])
@@ -149,7 +147,7 @@ def _archived(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
     """A file by the pipeline's own readers. schema: as seen at first sight."""
     # the archive must have a text column; which one is decided later, with all that is known of annotated files
     any_text = next((field.name for field in schema if is_text(field.type)), None)
-    archive = open_archive([file], any_text, wanted)
+    archive = open_dataset([file], any_text, wanted)
     source = archive.sources[0]
     batches, rejected = [], 0
     for window in windows(archive, source):
@@ -160,12 +158,12 @@ def _archived(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
 
 
 def _delimited(
-    file: InputFile, looked: encoding.Looked, names: Sequence[str], quoted: bool, publisher: str | None
+    file: InputFile, info: encoding.TextInfo, names: Sequence[str], quoted: bool, publisher: str | None
 ) -> Table:
     """A file without a header, whose first row passes for one, or with a header that has blanks."""
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
-    for window in csv.read(file, looked.encoding, quoted):
+    for window in csv.read(file, info.encoding, quoted):
         batches.append(pa.RecordBatch.from_arrays(window.batch.columns, keys))
         rejected += len(window.rejects)
     schema = pa.schema([pa.field(key, pa.string()) for key in keys])
@@ -175,7 +173,7 @@ def _delimited(
         data = pa.concat_tables([first, data])
     else:
         data = _named(file, data, names)
-    return Table(file, file.name, data, looked.sha256, looked.size, rejected, publisher)
+    return Table(file, file.name, data, info.sha256, info.size, rejected, publisher)
 
 
 def _named(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
@@ -195,31 +193,31 @@ def _is_json_list(file: InputFile, known_encoding: str) -> bool:
     return False
 
 
-def _json_list(file: InputFile, looked: encoding.Looked) -> Table:
+def _json_list(file: InputFile, info: encoding.TextInfo) -> Table:
     """A file that is one JSON list of objects: AI Hub's dialogues, or flat ones. Other items are rejected."""
     try:
-        text = b"".join(encoding.text_blocks(file, looked.encoding)).decode(encoding.codec(looked.encoding))
+        text = b"".join(encoding.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
         items = json.loads(text)
     except UnicodeDecodeError as error:
-        raise ArchiveError(f"{file.name} is not in {looked.encoding} throughout; convert it with iconv") from error
+        raise DataError(f"{file.name} is not in {info.encoding} throughout; convert it with iconv") from error
     except json.JSONDecodeError as error:
-        raise ArchiveError(
+        raise DataError(
             f"{file.name} is no JSON list ({error.msg} at line {error.lineno}, column {error.colno}); write it anew"
         ) from error
     except (RecursionError, ValueError) as error:  # ValueError: an integer of more than 4,300 digits
-        raise ArchiveError(
+        raise DataError(
             f"{file.name} is nested too deeply or has too long a number; give a list of flat objects"
         ) from error
     objects = [item for item in items if isinstance(item, dict) and _is_whole_text(item)]
     if not objects:
-        raise ArchiveError(f"{file.name} holds no JSON object in its list; give a list such as [{{...}}, {{...}}]")
+        raise DataError(f"{file.name} holds no JSON object in its list; give a list such as [{{...}}, {{...}}]")
     if aihub.is_dialogue_list(objects):
         columns: dict[str, list[Any]] = dict(aihub.columns_of(objects, file.name))
     else:
         names = dict.fromkeys(name for one in objects for name in one)
         columns = {name: [one.get(name) for one in objects] for name in names}
     data = pa.table({name: _column(values) for name, values in columns.items()})
-    return Table(file, file.name, data, looked.sha256, looked.size, len(items) - len(objects))
+    return Table(file, file.name, data, info.sha256, info.size, len(items) - len(objects))
 
 
 def _is_whole_text(item: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.label_map import counted
 
@@ -92,20 +92,20 @@ def publisher(first_row: Sequence[str]) -> str | None:
 def named_labels(cells: Sequence[str | None], whose: str, place: str) -> list[tuple[str, ...] | None]:
     """The labels of rows by name, from their label ids; None where a cell holds no ids.
 
-    place: the file, for messages. Raises ArchiveError where an id is unknown, or where the numbers may as well be
+    place: the file, for messages. Raises DataError where an id is unknown, or where the numbers may as well be
     somebody's own: a row of theirs has several, or somewhere is a number above 9.
     """
     ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
     names = LABELS[whose]
     unknown = Counter(one for row in ids if row for one in row if one >= len(names))
     if unknown:
-        raise ArchiveError(
+        raise DataError(
             f"{place} looks like {whose}, but has label ids that it does not know: "
             f"{counted({str(one): count for one, count in unknown.items()})}; known are 0 to {len(names) - 1}; "
             "correct them, or write a header (text, label) and the labels' names"
         )
     if not any(row and (len(row) > 1 or row[0] > 9) for row in ids):
-        raise ArchiveError(
+        raise DataError(
             f"{place} has no header, and a number means nothing on its own; write a header (text, label) before the "
             "rows, and name the numbers with --label-map"
         )

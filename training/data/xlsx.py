@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 
 FORMAT = "xlsx"
 
@@ -26,10 +26,10 @@ Row = tuple[str | None, ...]
 def read_sheets(file: InputFile) -> dict[str, list[Row]]:
     """The rows of each sheet that has any, blank rows left out: the first is the header.
 
-    Raises ArchiveError where the file is no workbook that can be read, has no rows, or fastexcel is missing.
+    Raises DataError where the file is no workbook that can be read, has no rows, or fastexcel is missing.
     """
     if importlib.util.find_spec("fastexcel") is None:
-        raise ArchiveError(
+        raise DataError(
             f"{file.name} needs the package fastexcel: pip install 'emojob[xlsx]', or save the sheet as .csv"
         )
     _refuse_vast(file)
@@ -54,12 +54,12 @@ def read_sheets(file: InputFile) -> dict[str, list[Row]]:
     sheets = {name: [row for row in frame.rows() if any(row)] for name, frame in frames.items()}
     sheets = {name: rows for name, rows in sheets.items() if rows}
     if not sheets:
-        raise ArchiveError(f"{file.name} has no row in any sheet; leave it out, or save it anew")
+        raise DataError(f"{file.name} has no row in any sheet; leave it out, or save it anew")
     return sheets
 
 
 def _refuse_vast(file: InputFile) -> None:
-    """Raises ArchiveError where a sheet would not fit into memory: the reader makes room for all of its cells at once.
+    """Raises DataError where a sheet would not fit into memory: the reader makes room for all of its cells at once.
 
     One stray cell at the far end of a sheet is enough, and a failure to make room ends the process.
     """
@@ -67,7 +67,7 @@ def _refuse_vast(file: InputFile) -> None:
         with zipfile.ZipFile(str(file.path)) as packed:
             size = sum(member.file_size for member in packed.infolist())
             if size > MOST_BYTES:
-                raise ArchiveError(f"{file.name} is {size:,} bytes unpacked, {MOST_BYTES:,} at most; save it as .csv")
+                raise DataError(f"{file.name} is {size:,} bytes unpacked, {MOST_BYTES:,} at most; save it as .csv")
             for member in packed.infolist():
                 if member.filename.lower().endswith(".xml"):
                     _refuse_vast_sheet(file, packed, member)
@@ -81,7 +81,7 @@ def _refuse_vast_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile
         rows = max(rows, *(int(number) if len(number) < 9 else 1 << 60 for number in numbers))
         columns = max(columns, *(_column_number(some) if len(some) < 9 else 1 << 60 for some in letters))
     if rows > _LAST_ROW or columns > _LAST_COLUMN or rows * columns > MOST_CELLS:
-        raise ArchiveError(
+        raise DataError(
             f"{file.name} has a sheet of {rows:,} rows and {columns:,} columns, too many to be read; "
             "delete stray cells far from the others, or save it as .csv"
         )
@@ -107,8 +107,8 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _unreadable(file: InputFile, error: BaseException) -> ArchiveError:
+def _unreadable(file: InputFile, error: BaseException) -> DataError:
     reason = (str(error).splitlines() or [type(error).__name__])[0].removeprefix("calamine error: ")
-    return ArchiveError(
+    return DataError(
         f"{file.name} is no .xlsx workbook that can be read ({reason}); open and save it anew, or save it as .csv"
     )

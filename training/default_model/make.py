@@ -19,7 +19,7 @@ from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import write_json
-from emojob.schemas.errors import ArchiveError, OptionError
+from emojob.schemas.errors import DataError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data import published
 from emojob.training.data.label_map import LabelMap
@@ -80,7 +80,7 @@ def make_default_model(
     """Make the model folder `out` from the corpora in `data`, and return its measured figures.
 
     work: holds what is done so far; the same call goes on with it where an earlier one stopped. `report` gets lines of
-    progress. Raises ArchiveError where a file of `data` is missing, OptionError where the recipe does not
+    progress. Raises DataError where a file of `data` is missing, OptionError where the recipe does not
     fit the tokenizer, or `work` was begun with another recipe, and ModelError where the teacher cannot be had.
     """
     read = read_corpora(data, recipe)
@@ -108,10 +108,10 @@ def make_default_model(
 
 
 def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
-    """Read the files of a data folder. Raises ArchiveError that names those that are missing."""
+    """Read the files of a data folder. Raises DataError that names those that are missing."""
     missing = [name for name in FILES.values() if not (data / name).exists()]
     if missing:
-        raise ArchiveError(f"{data} lacks {', '.join(missing)}; put the corpora there, or name another folder")
+        raise DataError(f"{data} lacks {', '.join(missing)}; put the corpora there, or name another folder")
     path = {key: data / name for key, name in FILES.items()}
     reviews, ratings = published.reviews(path["reviews"])
     kote = published.kote(path["kote"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.system import versions
-from emojob.schemas.errors import ArchiveError, ModelError
+from emojob.schemas.errors import DataError, ModelError
 from emojob.schemas.options import ModelOptions
 from emojob.training.data.annotated import Annotated, AnnotatedCounts, annotate
 from emojob.training.data.corpus import CorpusFile, CorpusOptions, read_corpus
@@ -123,11 +123,11 @@ def measure(
     found = read_corpus(data, replace(corpus, context=context))
     annotated = annotate(found, read_label_map(label_map), names)
     if not annotated.texts:
-        raise ArchiveError(f"no labelled text is left of the data: {annotated.counts.summary()}; give other data")
+        raise DataError(f"no labelled text is left of the data: {annotated.counts.summary()}; give other data")
     probabilities = _score(scorers, annotated, report)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
-        raise ArchiveError("the data's texts hold nothing that the model can read: give other data")
+        raise DataError("the data's texts hold nothing that the model can read: give other data")
     labels, each = annotated.labels[readable], probabilities[:, readable]
     candidates = [_candidate(one, evaluate(own, labels, names)) for one, own in zip(scorers, each, strict=True)]
     return Measurement(

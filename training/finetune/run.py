@@ -15,8 +15,8 @@ from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.models.model_folder import hash_weights
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.storage.permissions import no_wider_than
-from emojob.pipeline.system.hardware import look
-from emojob.schemas.errors import ArchiveError, ModelError, OptionError
+from emojob.pipeline.system.hardware import detect
+from emojob.schemas.errors import DataError, ModelError, OptionError
 from emojob.schemas.options import SHORTEST_PAIR, ModelOptions
 from emojob.training.data.annotated import Annotated, annotate, same_text
 from emojob.training.data.corpus import Corpus, CorpusOptions, read_corpus
@@ -104,7 +104,7 @@ def read_data(options: TrainOptions, recipe: TrainRecipe) -> Data:
     annotated = annotate(corpus, label_map)
     if len(annotated.names) < 2:
         found = f"only the label {annotated.names[0]!r}" if annotated.names else "no labelled text"
-        raise ArchiveError(f"the data has {found}: give texts of two labels at least")
+        raise DataError(f"the data has {found}: give texts of two labels at least")
     shares = recipe.split
     if not options.test:
         parts = split(annotated, shares.test, shares.validation, shares.seed, shares.how)
@@ -113,11 +113,11 @@ def read_data(options: TrainOptions, recipe: TrainRecipe) -> Data:
     test_map = read_label_map(options.test_label_map) if options.test_label_map else label_map
     test_texts = annotate(other, test_map, annotated.names)
     if not test_texts.texts:
-        raise ArchiveError(f"--test has no labelled text: {test_texts.counts.summary()}; give other files")
+        raise DataError(f"--test has no labelled text: {test_texts.counts.summary()}; give other files")
     parts = split(annotated, 0.0, shares.validation, shares.seed, shares.how)
     parts = _without(test_texts, annotated, parts)
     if not len(parts.train):
-        raise ArchiveError(
+        raise DataError(
             f"all of the {len(annotated.texts):,} texts to learn from stand in --test as well: give other files to one "
             "of the two"
         )
@@ -139,13 +139,13 @@ def _without(test_texts: Annotated, annotated: Annotated, parts: Split) -> Split
 
 def _checked(data: Data, recipe: TrainRecipe) -> Data:
     if not len(data.parts.train):
-        raise ArchiveError("the train part has no text left: give more texts, or smaller shares under [split]")
+        raise DataError("the train part has no text left: give more texts, or smaller shares under [split]")
     if recipe.training.keep == "best" and not len(data.parts.validation):
         conversations = set(data.annotated.conversations)
         found = f"{len(data.annotated.texts):,} in all"
         if len(conversations) == 1 and None not in conversations:  # which no part may share with another
             found += ", all of one conversation (is it the right --conversation-column?)"
-        raise ArchiveError(
+        raise DataError(
             f"the validation part has no text, of {found}: give more texts, a greater split.validation, or a recipe "
             'that keeps the "last" epoch'
         )
@@ -217,7 +217,7 @@ def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> 
             "another --base, or --context none"
         )
     wanted = ModelOptions(device=options.device, engine="torch", precision=recipe.training.precision)
-    choice = choices(wanted, look())[0]
+    choice = choices(wanted, detect())[0]
 
     def part(annotated: Annotated, rows: NDArray[np.int64]) -> Part:
         taken, length = annotated.take(rows), recipe.training.max_length

@@ -14,7 +14,7 @@ from emojob.pipeline.reading.formats.encoding import codec, decodes, text_blocks
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from emojob.schemas.columns import RAW_CHARACTERS
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 
 SAMPLE = 8 << 20  # bytes of a TSV file on which is decided whether it is quoted
 _DOUBTFUL = 64 << 10  # bytes; a quote open for less, where the sample is cut, may still be closed
@@ -23,10 +23,10 @@ _DELIMITERS = {"csv": b",", "tsv": b"\t"}
 _RAW_BYTES = 4 * RAW_CHARACTERS
 
 
-def look(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
+def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
     """A file's columns, all strings, and whether it is quoted (CSV always, TSV as its beginning shows).
 
-    Raises ArchiveError where there is no header.
+    Raises DataError where there is no header.
     """
     quoted = file.format == "csv" or _is_quoted(file, encoding)
     pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
@@ -155,15 +155,15 @@ def _header(
         if not run:
             continue
         if trouble or not match:
-            raise ArchiveError(f"{file.name} has no header that can be read (line 1: {trouble}); check its beginning")
+            raise DataError(f"{file.name} has no header that can be read (line 1: {trouble}); check its beginning")
         try:
             names, rest = [name.decode(codec(encoding)) for name in _fields(match[0], dialect)], run[match.end() :]
             return names, rest, offset - len(rest)
         except UnicodeDecodeError as error:
-            raise ArchiveError(
+            raise DataError(
                 f"the header of {file.name} is not valid {codec(encoding)}; write it anew, or try another --encoding"
             ) from error
-    raise ArchiveError(f"{file.name} is empty: it has neither a header nor rows; leave it out, or write a header to it")
+    raise DataError(f"{file.name} is empty: it has neither a header nor rows; leave it out, or write a header to it")
 
 
 def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.storage.object_io import Reader
-from emojob.schemas.errors import ArchiveError, OptionError
+from emojob.schemas.errors import DataError, OptionError
 
 BLOCK = 1 << 20  # bytes read at a time
 LONGEST_ROW = 16 << 20  # bytes; a longer row is rejected, so that memory stays bounded
@@ -40,7 +40,7 @@ _FOREIGN_MARKS = {
 
 
 @dataclass(frozen=True)
-class Looked:
+class TextInfo:
     """What one reading of a whole text file tells.
 
     size: bytes as stored; sha256: as that of `Content`; encoding: utf-8, utf-8-sig or cp949; lines: line feeds.
@@ -57,10 +57,10 @@ def codec(encoding: str) -> str:
     return "utf-8" if encoding == "utf-8-sig" else encoding
 
 
-def look(file: InputFile, encoding: str = "auto") -> Looked:
+def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
     """Read a text file to its end: its size, its hash, and its encoding where `encoding` is auto.
 
-    A given encoding is verified. Up to 1% of the lines may be undecodable. Raises ArchiveError where the file is
+    A given encoding is verified. Up to 1% of the lines may be undecodable. Raises DataError where the file is
     empty, damaged or in another encoding, OptionError where `encoding` is not one that emojob reads.
     """
     wanted = _NAMES.get(encoding.lower().replace("_", "-"))
@@ -74,25 +74,25 @@ def look(file: InputFile, encoding: str = "auto") -> Looked:
         check.feed(block)
     check.finish()
     if not total:
-        raise ArchiveError(f"{file.name} is empty (0 bytes); leave it out, or write at least a header to it")
+        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write at least a header to it")
     marked = _marked(file, head, wanted)
     chosen = check.encoding
     if check.fault is not None:
         chosen = _among(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
     content = content_of(file, digest)
-    return Looked(content.size, content.sha256, "utf-8-sig" if marked else chosen, lines)
+    return TextInfo(content.size, content.sha256, "utf-8-sig" if marked else chosen, lines)
 
 
 def _marked(file: InputFile, head: bytes, wanted: str) -> bool:
     """Whether the file begins with UTF-8's byte order mark."""
     for mark, name in _FOREIGN_MARKS.items():
         if head.startswith(mark):
-            raise ArchiveError(
+            raise DataError(
                 f"{file.name} is in {name} by its byte order mark; convert it: iconv -f {name} -t UTF-8 IN > OUT"
             )
     marked = head.startswith(codecs.BOM_UTF8)
     if marked and wanted == "cp949":
-        raise ArchiveError(f"{file.name} is not in cp949: it begins with UTF-8's byte order mark; use --encoding auto")
+        raise DataError(f"{file.name} is not in cp949: it begins with UTF-8's byte order mark; use --encoding auto")
     return marked
 
 
@@ -113,9 +113,9 @@ def _among(file: InputFile, candidates: list[str]) -> str:
         faults.append(f"{encoding} (byte 0x{byte:02x} at offset {offset:,} is not)")
     where = f"{file.name}, decompressed," if file.compression else file.name
     if len(candidates) > 1:
-        raise ArchiveError(f"{where} is in neither {' nor '.join(faults)}; convert it: iconv -f ENCODING -t UTF-8")
+        raise DataError(f"{where} is in neither {' nor '.join(faults)}; convert it: iconv -f ENCODING -t UTF-8")
     other = "utf-8" if best == "cp949" else "cp949"
-    raise ArchiveError(f"{where} is not in {faults[0]}; try --encoding {other} or --encoding auto")
+    raise DataError(f"{where} is not in {faults[0]}; try --encoding {other} or --encoding auto")
 
 
 class _Strict:
@@ -201,7 +201,7 @@ class Content:
 
 
 def digest_of(file: InputFile) -> str:
-    """SHA-256 of a file's bytes as stored, hexadecimal. Raises ArchiveError."""
+    """SHA-256 of a file's bytes as stored, hexadecimal. Raises DataError."""
     digest = Digest()
     for _ in read_blocks(replace(file, compression=None), digest):
         pass
@@ -236,7 +236,7 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
 
     offset: of the first byte, only where the file is not compressed.
 
-    Raises ArchiveError where the file cannot be read or its compression is damaged or cut off.
+    Raises DataError where the file cannot be read or its compression is damaged or cut off.
     """
     digest, unpacked = digest or Digest(), 0
     with readable(file), _stream(file) as raw:
@@ -246,7 +246,7 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
         while block := read(BLOCK):
             unpacked += len(block)
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
-                raise ArchiveError(
+                raise DataError(
                     f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB), "
                     f"which no dialogue does: look at it, and unpack it yourself where it is what it should be"
                 )
@@ -267,13 +267,13 @@ def _decompressed(stored: io.RawIOBase, compression: str) -> Callable[[int], byt
 
 @contextmanager
 def readable(file: InputFile) -> Iterator[None]:
-    """Turn what the system and the decompressor raise while reading into ArchiveError."""
+    """Turn what the system and the decompressor raise while reading into DataError."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno:
-            raise ArchiveError(f"{file.name} cannot be read: {error.strerror}") from error
-        raise ArchiveError(
+            raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
+        raise DataError(
             f"{file.name} is not a whole {file.compression} file ({first_line(error)}); copy or compress it anew"
         ) from error
 

@@ -19,7 +19,7 @@ from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, Ki
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, BORDER_ROWS, Border, Reject, Window
 from emojob.schemas.columns import RAW_CHARACTERS
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 
 _MOST_CELLS = 1 << 25  # of a table that some lines are read into at once, 8 bytes each or so
 _BLANK = b" \t\r\n"
@@ -36,7 +36,7 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[Border]]:
 
     A border is a row at which reading may begin, some BORDER_ROWS behind the last; a compressed file has none.
 
-    Rows that are no objects are counted, too. Raises ArchiveError where there is no object at all.
+    Rows that are no objects are counted, too. Raises DataError where there is no object at all.
     """
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
@@ -61,9 +61,9 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[Border]]:
         first_reject = first_reject or next(iter(rejects), None)
     if first_reject and not objects:
         hint = "; it is a JSON array, so write it as lines: jq -c '.[]' IN > OUT" if first_reject.raw[:1] == "[" else ""
-        raise ArchiveError(f"{file.name} holds no JSON object a line (row 1: {first_reject.reason}){hint}")
+        raise DataError(f"{file.name} holds no JSON object a line (row 1: {first_reject.reason}){hint}")
     if not rows:
-        raise ArchiveError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
+        raise DataError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
     return kinds, rows, borders
 
 

@@ -17,7 +17,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border, Window
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.paths import seekable
-from emojob.schemas.errors import ArchiveError
+from emojob.schemas.errors import DataError
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
@@ -29,19 +29,19 @@ _WIDEST = 16
 FETCHED = 64 << 20  # bytes of a row group that are fetched from a store at once; a longer one comes piece by piece
 
 
-def look(file: InputFile) -> tuple[Content, pa.Schema, int, list[Border]]:
+def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[Border]]:
     """Read a Parquet file's bytes and its footer, of one in a store the footer alone: (content, schema, rows, borders).
 
     Borders stand some BORDER_ROWS apart, at first rows of row groups and within long ones, as unpacking is quick.
 
-    Raises ArchiveError where it is empty, cut off or no Parquet file.
+    Raises DataError where it is empty, cut off or no Parquet file.
     """
     digest = Digest()
     for _ in () if file.stored else read_blocks(file, digest):
         pass
     content = content_of(file, digest)
     if not content.size:
-        raise ArchiveError(f"{file.name} is empty (0 bytes); leave it out, or write it anew")
+        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write it anew")
     _check_footer(file)
     with _whole(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         _check_pages(file, parquet.metadata)
@@ -52,7 +52,7 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
     """The rows of a Parquet file, from the row group on that holds `start_row`, at most `rows` at a time.
 
     columns: names of those that are wanted, where not all are; a name that the file has not counts for nothing.
-    Raises ArchiveError where the file turns out to be damaged.
+    Raises DataError where the file turns out to be damaged.
     """
     with _whole(file, "is damaged"), _opened(file) as (parquet, stored):
         metadata = parquet.metadata
@@ -139,7 +139,7 @@ def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float
 
 
 def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
-    """Raise ArchiveError where a column has a page, which is unpacked as a whole, that is far larger than the file."""
+    """Raise DataError where a column has a page, which is unpacked as a whole, that is far larger than the file."""
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     for group in groups:
         if group.total_byte_size <= BOMB_CHUNK:
@@ -147,14 +147,14 @@ def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
         for column in map(group.column, range(group.num_columns)):
             unpacked, stored = column.total_uncompressed_size, column.total_compressed_size
             if unpacked > max(BOMB_CHUNK, BOMB_RATIO * stored):
-                raise ArchiveError(
+                raise DataError(
                     f"{file.name} has a column whose {unpacked >> 20:,} MB are packed into {stored:,} bytes, which no "
                     f"dialogue is: look at it, and write it anew where it is what it should be"
                 )
 
 
 def _check_footer(file: InputFile) -> None:
-    """Raise ArchiveError where the footer of a file of this machine would take memory without measure."""
+    """Raise DataError where the footer of a file of this machine would take memory without measure."""
     if not isinstance(file.path, Path):
         return
     with readable(file), file.path.open("rb") as stream:
@@ -162,7 +162,7 @@ def _check_footer(file: InputFile) -> None:
         stream.seek(max(0, end - 8))
         size = int.from_bytes(stream.read(4), "little")
     if MOST_FOOTER < size < end:
-        raise ArchiveError(
+        raise DataError(
             f"{file.name} has a footer of {size >> 20:,} MB, as of a million row groups, which would take some "
             f"{max(1, size * _UNPACKED >> 30):,} GB of memory: write it anew with row groups of some 100,000 rows"
         )
@@ -236,6 +236,6 @@ def _whole(file: InputFile, fault: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
         if file.stored and isinstance(error, OSError) and error.filename:  # in words already
-            raise ArchiveError(f"{file.name} cannot be read: {error.strerror}") from error
+            raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ArchiveError(f"{file.name} {fault}: {reason}; copy or write it anew") from error
+        raise DataError(f"{file.name} {fault}: {reason}; copy or write it anew") from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from emojob.pipeline.reading.dataset import Archive
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import BORDER_ROWS
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.shards import Share, shares, undivided
@@ -58,7 +58,7 @@ class Hand:
         self.is_ready = False
         self.share: Share | None = None
         self.rows = 0
-        self.next_look = 0.0
+        self.next_poll = 0.0
         self.awaited: dict[Any, str] = {}  # what was asked of it, and not answered yet
 
     def ask(self, what: str, *given: Any) -> None:
@@ -77,7 +77,7 @@ class Crew:
         self.stages, self.clock, self.added = stages, clock, added
         self.device = job.scorer.choice.device
         archive, rate = job.archive, job.scorer.choice.tokens_per_second
-        bare = Archive([], archive.schema, archive.text_column, archive.conversation_column)
+        bare = Dataset([], archive.schema, archive.text_column, archive.conversation_column)
         self.work = ray.put(Work(bare, folder, job.schema, job.privacy, rate, umask()))
         memo = job.scorer.memo
         self.remembered = SharedObject(Remembered(memo.multipliers, memo.contents()))
@@ -151,9 +151,9 @@ class Crew:
         """Give a share to each labeller that has none, as soon as it is ready."""
         now = time.monotonic()
         for hand in [hand for hand in self.hands if hand.is_ready]:
-            if hand.share and now >= hand.next_look and "rows" not in hand.awaited.values():
+            if hand.share and now >= hand.next_poll and "rows" not in hand.awaited.values():
                 hand.ask("rows")
-                hand.next_look = now + _TICK
+                hand.next_poll = now + _TICK
             if not hand.share and self._has_more(todo):
                 hand.share = self.waiting.popleft()
                 hand.ask("label", self.work, hand.share)

@@ -31,7 +31,7 @@ from emojob.pipeline.models import model
 from emojob.pipeline.models.local_copy import ship
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.reading.dataset import Look, look_at
+from emojob.pipeline.reading.dataset import FileInfo, inspect_file
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.dispatcher import PATIENCE, Crew, SharedObject, unfit
@@ -43,7 +43,7 @@ from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions
 
 _CORES = 4  # of a labeller without a GPU, where nodes have so many
-_LOOKS = 4  # files looked at at the same time, for each core of the cluster
+_INSPECTED_AT_ONCE = 4  # files looked at at the same time, for each core of the cluster
 
 
 @contextlib.contextmanager
@@ -162,10 +162,10 @@ class Cluster:
             raise chosen
         return chosen
 
-    def look(self, files: Sequence[InputFile], encoding: str) -> Iterator[Look]:
+    def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterator[FileInfo]:
         """As `Workplace` says; in tasks on the nodes, the results in the files' order."""
-        task = ray.remote(_look).options(num_cpus=0, scheduling_strategy="SPREAD")
-        most = max(1, int(_LOOKS * sum(node.get("CPU", 0) for node in self._nodes())))
+        task = ray.remote(_inspect).options(num_cpus=0, scheduling_strategy="SPREAD")
+        most = max(1, int(_INSPECTED_AT_ONCE * sum(node.get("CPU", 0) for node in self._nodes())))
         waiting: deque[Any] = deque()
         for file in [*files, None]:
             while waiting and (file is None or len(waiting) >= most):
@@ -239,5 +239,5 @@ class Cluster:
         return sum(int(node.get(kind, 0) // each) for node in self._nodes())
 
 
-def _look(file: InputFile, encoding: str) -> Look | EmojobError:
-    return told(lambda: look_at(file, encoding, apart=True))
+def _inspect(file: InputFile, encoding: str) -> FileInfo | EmojobError:
+    return told(lambda: inspect_file(file, encoding, apart=True))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from emojob.pipeline.output.archive_folder import Span, Standing
 from emojob.pipeline.output.parts import PART_ROWS
-from emojob.pipeline.reading.dataset import Archive, Source
+from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.row_batches import BORDER_ROWS
 
 _EACH = 3  # of the rows that are left, a share is the part that would give each labeller so many
@@ -37,7 +37,7 @@ def rows_of_next(rows: int, labellers: int) -> int:
     return min(max(rows // (_EACH * labellers), BORDER_ROWS), PART_ROWS)
 
 
-def undivided(archive: Archive) -> list[str]:
+def undivided(archive: Dataset) -> list[str]:
     """Lines that say which large inputs are not cut, and why."""
     reasons: dict[str, list[str]] = {}
     for source in archive.sources:
@@ -54,7 +54,7 @@ def undivided(archive: Archive) -> list[str]:
 
 
 def shares(
-    archive: Archive, standings: Sequence[Standing], limit: int | None, rows: int, labellers: int
+    archive: Dataset, standings: Sequence[Standing], limit: int | None, rows: int, labellers: int
 ) -> Iterator[Share]:
     """What of an archive is to be labelled, in order, cut at borders into shares.
 

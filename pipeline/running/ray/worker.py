@@ -25,7 +25,7 @@ from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.output.parts import part_paths
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, Reading
-from emojob.pipeline.reading.dataset import Archive
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.running.ray.shards import Share
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
@@ -68,7 +68,7 @@ class Work:
     umask: of the process that was started.
     """
 
-    archive: Archive
+    archive: Dataset
     folder: AnyPath
     schema: pa.Schema
     privacy: Privacy

@@ -15,7 +15,7 @@ from emojob.pipeline.active_learning import margins
 from emojob.pipeline.active_learning.selection import choose
 from emojob.pipeline.output import labelled_archive
 from emojob.pipeline.output.labelled_archive import open_warehouse
-from emojob.schemas.errors import ArchiveError, OptionError, OutputError
+from emojob.schemas.errors import DataError, OptionError, OutputError
 from tests.archives import LABELS, row, table_of, write_part, write_run
 
 WORDS = [
@@ -262,12 +262,12 @@ def test_an_archive_without_a_complete_part_is_refused(tmp_path):
 
 
 def test_an_archive_without_a_telling_text_is_refused(archive):
-    with pytest.raises(ArchiveError, match="2 of 2 labelled rows are too short"):
+    with pytest.raises(DataError, match="2 of 2 labelled rows are too short"):
         chosen(archive([row("네"), row("ㅋㅋ")]), 5)
 
 
 def test_an_archive_of_empty_rows_is_refused(archive):
-    with pytest.raises(ArchiveError, match="no row has the status"):
+    with pytest.raises(DataError, match="no row has the status"):
         chosen(archive([row(None, status="empty")]), 5)
 
 
@@ -276,7 +276,7 @@ def test_a_damaged_part_is_named(archive):
     (part,) = out.glob("part-*.parquet")
     whole = part.read_bytes()
     part.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
-    with pytest.raises(ArchiveError, match=part.name) as error:
+    with pytest.raises(DataError, match=part.name) as error:
         chosen(out, 5)
     assert "\n" not in str(error.value)
 

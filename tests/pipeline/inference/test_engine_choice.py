@@ -37,7 +37,7 @@ def test_the_fastest_is_taken_but_int8_only_where_it_is_worth_it(measured, expec
 @pytest.fixture
 def with_amx(monkeypatch):
     here = Machine("Xeon", 2, 0, ("amx_bf16",), (), False)
-    monkeypatch.setattr(hardware, "look", lambda: here)
+    monkeypatch.setattr(hardware, "detect", lambda: here)
     return here
 
 
@@ -96,7 +96,7 @@ def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx
 
 def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch):
     here = Machine("Old", 2, 32 << 30, (), (), False)
-    monkeypatch.setattr(hardware, "look", lambda: here)
+    monkeypatch.setattr(hardware, "detect", lambda: here)
     loaded, options = model.load(str(own_model)), ModelOptions()
     found = engine_choice.choices(options, here)
     kept = {engine_choice.label(one): 900.0 if one.precision == "int8" else 100.0 for one in found}

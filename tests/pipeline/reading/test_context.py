@@ -23,7 +23,7 @@ from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.output import parts
 from emojob.pipeline.reading import chunks, context
 from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context
-from emojob.pipeline.reading.dataset import open_archive, windows
+from emojob.pipeline.reading.dataset import open_dataset, windows
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import Reject, Window
 from emojob.pipeline.running.dry_run import plan_archive
@@ -423,7 +423,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_said_before(dialogue, mode
 
 @pytest.mark.usefixtures("small_parts")
 def test_what_was_said_before_is_read_in_its_two_columns_and_no_further_than_told(dialogue, monkeypatch):
-    archive = in_context(open_archive(find_inputs([str(dialogue)])), "previous", None)
+    archive = in_context(open_dataset(find_inputs([str(dialogue)])), "previous", None)
     looked_at = []
     previous = Conversations.previous
     monkeypatch.setattr(
@@ -543,7 +543,7 @@ def test_a_missing_conversation_column_is_one_line_and_leaves_nothing(model, tmp
 
 
 def test_the_text_is_no_conversation_column(dialogue):
-    archive = open_archive(find_inputs([str(dialogue)]))
+    archive = open_dataset(find_inputs([str(dialogue)]))
     with pytest.raises(ColumnError, match="holds the text; give the one that tells conversations apart"):
         in_context(archive, "previous", archive.text_column)
 
@@ -560,7 +560,7 @@ def test_windows_of_some_columns_have_no_others(dialogue, tmp_path):
     shutil.move(dialogue, folder / "log.parquet")
     (folder / "more.csv").write_text("id,dialog_id,text,other\n1,2,네,x\n")
     for name, columns in (("log.parquet", ["text", "dialog_id"]), ("more.csv", ["day", "text"])):
-        archive = open_archive(find_inputs([str(tmp_path / "in" / "*" / name)]))
+        archive = open_dataset(find_inputs([str(tmp_path / "in" / "*" / name)]))
         (window, *_) = windows(archive, archive.sources[0], columns=columns)
         assert sorted(window.batch.schema.names) == sorted({*columns} & {*archive.schema.names})
         assert window.batch.column("text").equals(next(windows(archive, archive.sources[0])).batch.column("text"))

@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.columns import common_type
-from emojob.pipeline.reading.dataset import Archive, Reject, Window, open_archive, windows
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, windows
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.reading.row_batches import cut
-from emojob.schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline.reading.row_batches import Reject, Window, cut
+from emojob.schemas.errors import ColumnError, DataError
 
 
-def opened(*paths: Path, column: str | None = None) -> Archive:
-    return open_archive(find_inputs([str(path) for path in paths]), column)
+def opened(*paths: Path, column: str | None = None) -> Dataset:
+    return open_dataset(find_inputs([str(path) for path in paths]), column)
 
 
-def rows(archive: Archive) -> list[dict[str, object]]:
+def rows(archive: Dataset) -> list[dict[str, object]]:
     found = [window for source in archive.sources for window in windows(archive, source)]
     assert all(window.batch.schema.equals(archive.schema, check_metadata=True) for window in found)
     return [row for window in found for row in window.batch.to_pylist()]
@@ -251,13 +251,13 @@ def test_a_file_that_grew_since_is_told(tmp_path: Path) -> None:
     path.write_text("text\n가\n", encoding="utf-8")
     archive = opened(path)
     path.write_text("text\n가\n나\n", encoding="utf-8")
-    with pytest.raises(ArchiveError, match=r"has changed while it was read \(9 bytes, now 13\)"):
+    with pytest.raises(DataError, match=r"has changed while it was read \(9 bytes, now 13\)"):
         list(windows(archive, archive.sources[0]))
 
 
 def test_no_file_at_all_is_told() -> None:
-    with pytest.raises(ArchiveError, match="no input file"):
-        open_archive([])
+    with pytest.raises(DataError, match="no input file"):
+        open_dataset([])
 
 
 def test_windows_may_be_read_in_another_thread(tmp_path: Path) -> None:

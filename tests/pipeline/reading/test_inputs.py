@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.schemas.errors import ArchiveError, InputError
+from emojob.schemas.errors import DataError, InputError
 
 
 def put(root: Path, *names: str) -> None:
@@ -146,5 +146,5 @@ def test_what_cannot_be_read_is_told_in_one_line(
 
 
 def test_no_input_at_all_is_told() -> None:
-    with pytest.raises(ArchiveError, match="no input"):
+    with pytest.raises(DataError, match="no input"):
         find_inputs([])

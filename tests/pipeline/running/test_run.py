@@ -23,7 +23,7 @@ from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.running.single_file import score_to
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.warehouse.query import open_session
-from emojob.schemas.errors import ArchiveError, BusyError, ColumnError, Interrupted, OutputError, StorageError
+from emojob.schemas.errors import BusyError, ColumnError, DataError, Interrupted, OutputError, StorageError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 LABELLED = [
@@ -310,7 +310,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(archive, model, tmp_path):
 def test_bad_input_leaves_no_output_behind(model, tmp_path):
     file = tmp_path / "log.parquet"
     file.write_bytes(b"PAR1 but no more")
-    with pytest.raises(ArchiveError):
+    with pytest.raises(DataError):
         score_archive([str(file)], tmp_path / "out", model_options=model)
     assert not (tmp_path / "out").exists()
 
@@ -348,7 +348,7 @@ def test_damage_in_the_middle_of_an_input_is_said(archive, model, tmp_path):
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)
     archive.write_bytes(bytes(data))
-    with pytest.raises(ArchiveError, match=r"log\.parquet"):
+    with pytest.raises(DataError, match=r"log\.parquet"):
         score_archive([str(archive)], tmp_path / "out", model_options=model)
     assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
 

@@ -32,7 +32,7 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
 from emojob.pipeline.warehouse.forget import forget
 from emojob.pipeline.warehouse.query import open_session
-from emojob.schemas.errors import ArchiveError, BusyError, InputError, NothingFound, OptionError, StorageError
+from emojob.schemas.errors import BusyError, DataError, InputError, NothingFound, OptionError, StorageError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import at_random
 
@@ -235,9 +235,9 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
     table = rows.append_column("ballast", pa.array([os.urandom(500) for _ in range(ROWS)]))
     log = put(bucket / "log.parquet", table)
     whole = log.stat().st_size
-    from emojob.pipeline.reading.dataset import open_archive, windows
+    from emojob.pipeline.reading.dataset import open_dataset, windows
 
-    archive = open_archive(find_inputs([str(log)]))
+    archive = open_dataset(find_inputs([str(log)]))
     begun = len(store.seen)
     found = next(windows(archive, archive.sources[0], 2_000, 500, ["text"]))
     assert found.batch.column("text").to_pylist() == rows["text"].to_pylist()[2_000:2_500]
@@ -275,16 +275,16 @@ def test_bytes_are_read_from_anywhere(bucket):
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, model):
-    from emojob.pipeline.reading.dataset import open_archive, windows
+    from emojob.pipeline.reading.dataset import open_dataset, windows
 
     log = put(bucket / "log.parquet", rows)
-    archive = open_archive(find_inputs([str(log)]))
+    archive = open_dataset(find_inputs([str(log)]))
     reading = windows(archive, archive.sources[0], rows=500)
     next(reading)
     put(log, rows.slice(0, 3_000))
-    with pytest.raises(ArchiveError, match=r"log\.parquet.* replaced while it was read"):
+    with pytest.raises(DataError, match=r"log\.parquet.* replaced while it was read"):
         list(reading)
-    with pytest.raises(ArchiveError, match="changed while it was read"):
+    with pytest.raises(DataError, match="changed while it was read"):
         next(windows(archive, archive.sources[0]))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.warehouse.database import AGGREGATES, aggregate, open_database, rows_of, store
-from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
+from emojob.schemas.errors import ColumnError, DataError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import said, table_of, write_archive, write_part, write_run
 
@@ -93,7 +93,7 @@ class TestLabelled:
         warehouse = open_warehouse(out)
         file = warehouse.pieces[0].file
         file.write_bytes(b"PAR1" + b"\0" * (file.stat().st_size - 8) + b"PAR1")
-        with pytest.raises(ArchiveError, match="cannot be read"), open_database(warehouse) as db:
+        with pytest.raises(DataError, match="cannot be read"), open_database(warehouse) as db:
             db.execute("SELECT count(emotion), max(text) FROM labelled").fetchall()
 
     def test_a_column_with_a_name_that_duckdb_needs_is_refused(self, ask):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.schemas import sheet
-from emojob.schemas.errors import ArchiveError, ColumnError, OptionError
+from emojob.schemas.errors import ColumnError, DataError, OptionError
 from emojob.training.data.corpus import CorpusOptions, read_corpus
 
 PREVIOUS = CorpusOptions(context="previous")
@@ -140,7 +140,7 @@ def test_objects_are_no_labels(written):
     ],
 )
 def test_a_json_list_that_cannot_be_read_is_refused_in_one_line(written, text, complaint):
-    with pytest.raises(ArchiveError, match=complaint) as refusal:
+    with pytest.raises(DataError, match=complaint) as refusal:
         read_corpus([written("a.json", text)])
     assert "\n" not in str(refusal.value)
 
@@ -155,9 +155,9 @@ def test_items_of_a_json_list_that_are_no_objects_are_rejected(written):
 def test_an_unknown_context_or_no_file_is_refused(tmp_path):
     with pytest.raises(OptionError, match="--context 'next'"):
         CorpusOptions(context="next")
-    with pytest.raises(ArchiveError, match="no annotated file"):
+    with pytest.raises(DataError, match="no annotated file"):
         read_corpus([])
-    with pytest.raises(ArchiveError, match="no such file"):
+    with pytest.raises(DataError, match="no such file"):
         read_corpus([tmp_path / "none.csv"])
 
 
@@ -188,12 +188,12 @@ def test_a_row_of_theirs_without_ids_is_rejected(written):
 
 
 def test_an_id_that_they_do_not_have_is_refused_with_its_count(written):
-    with pytest.raises(ArchiveError, match=r"44 \(2\), 99 \(1\); known are 0 to 43"):
+    with pytest.raises(DataError, match=r"44 \(2\), 99 \(1\); known are 0 to 43"):
         read_corpus([written("k.tsv", "1\t가\t44\n2\t나\t44,3\n3\t다\t99\n")])
 
 
 def test_numbers_that_may_be_somebodys_own_are_refused(written):
-    with pytest.raises(ArchiveError, match="a number means nothing on its own"):
+    with pytest.raises(DataError, match="a number means nothing on its own"):
         read_corpus([written("own.tsv", "너무 좋아\t1\n너무 싫어\t0\n")])
 
 
@@ -281,7 +281,7 @@ def test_an_emotion_code_means_its_ten(written, code, label):
 
 def test_an_unknown_emotion_code_is_refused_with_its_count(written):
     dialogues = [dialogue(code, "그래") for code in ("E70", "E18", "E70", "X1", "E5")]
-    with pytest.raises(ArchiveError, match=r"E70 \(2\), E5 \(1\), X1 \(1\); known are E10 to E69"):
+    with pytest.raises(DataError, match=r"E70 \(2\), E5 \(1\), X1 \(1\); known are E10 to E69"):
         read_corpus([written("a.json", json.dumps(dialogues))])
 
 

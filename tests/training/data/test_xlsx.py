@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from emojob.schemas.errors import ArchiveError, ColumnError
+from emojob.schemas.errors import ColumnError, DataError
 from emojob.training.data import xlsx
 from emojob.training.data.annotated import annotate
 from emojob.training.data.corpus import CorpusOptions, read_corpus
@@ -130,7 +130,7 @@ def test_a_folder_gives_its_workbooks_and_other_files(tmp_path):
 def test_a_broken_workbook_is_refused_in_one_line(tmp_path, damage):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["좋아", "기쁨"]] * 200})
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(ArchiveError, match=r"a\.xlsx") as refusal:
+    with pytest.raises(DataError, match=r"a\.xlsx") as refusal:
         read_corpus([file])
     assert "\n" not in str(refusal.value)
 
@@ -139,35 +139,35 @@ def test_a_broken_workbook_is_refused_in_one_line(tmp_path, damage):
 def test_a_stray_cell_at_the_end_of_the_sheet_is_refused_before_it_takes_all_memory(tmp_path, place):
     stray = f'<row spans="1:2" r="4000"><c s="1" r="{place}"><v>1</v></c></row>'
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"]]}, behind=stray)
-    with pytest.raises(ArchiveError, match="delete stray cells"):
+    with pytest.raises(DataError, match="delete stray cells"):
         read_corpus([file])
 
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["가" * 5000, "기쁨"]]})
     monkeypatch.setattr(xlsx, "MOST_BYTES", 5000)
-    with pytest.raises(ArchiveError, match="unpacked"):
+    with pytest.raises(DataError, match="unpacked"):
         read_corpus([file])
 
 
 def test_a_workbook_without_rows_is_refused(tmp_path):
-    with pytest.raises(ArchiveError, match="has no row"):
+    with pytest.raises(DataError, match="has no row"):
         read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": []})])
 
 
 def test_without_fastexcel_it_says_what_to_install(tmp_path, monkeypatch):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["좋아", "기쁨"]]})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ArchiveError, match=r"pip install 'emojob\[xlsx\]'"):
+    with pytest.raises(DataError, match=r"pip install 'emojob\[xlsx\]'"):
         read_corpus([file])
 
 
 def test_the_old_format_is_refused_with_what_to_do(tmp_path):
     (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0")
-    with pytest.raises(ArchiveError, match=r"save it as \.xlsx or \.csv"):
+    with pytest.raises(DataError, match=r"save it as \.xlsx or \.csv"):
         read_corpus([tmp_path / "a.xls"])
 
 
 def test_a_workbook_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ArchiveError, match="no such file"):
+    with pytest.raises(DataError, match="no such file"):
         read_corpus([tmp_path / "none.xlsx"])

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from emojob.schemas.errors import ArchiveError, ModelError, OptionError
+from emojob.schemas.errors import DataError, ModelError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.default_model.make import FILES, labelled_examples, learnt_from, make_default_model, read_corpora
 
@@ -68,7 +68,7 @@ def test_a_teacher_that_cannot_be_had_is_told_before_anything_is_made(data, reci
 
 def test_missing_corpora_are_all_named(data, recipe, tmp_path):
     (tmp_path / FILES["chat"]).write_bytes((data / FILES["chat"]).read_bytes())
-    with pytest.raises(ArchiveError, match=r"nsmc_reviews\.parquet, kote_val\.tsv"):
+    with pytest.raises(DataError, match=r"nsmc_reviews\.parquet, kote_val\.tsv"):
         read_corpora(tmp_path, recipe)
 
 

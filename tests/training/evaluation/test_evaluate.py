@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.schemas.errors import ArchiveError, ModelError
+from emojob.schemas.errors import DataError, ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions
 from emojob.training.data.corpus import CorpusOptions
@@ -97,20 +97,20 @@ def test_models_of_different_labels_are_refused_naming_them(data, make_model, ti
 
 def test_labels_that_the_model_lacks_are_refused_with_their_counts(tmp_path, tiny_model):
     rows = [("왜 그래요", "당황"), ("너무해요", "당황"), ("좋아요", "기쁨")]
-    with pytest.raises(ArchiveError, match=r"당황 \(2\)"):
+    with pytest.raises(DataError, match=r"당황 \(2\)"):
         measure([write_csv(tmp_path / "d.csv", rows)], CorpusOptions(), None, on(tiny_model))
 
 
 def test_a_published_corpus_without_its_map_says_which_one(tmp_path, tiny_model):
     file = tmp_path / "kote.tsv"
     file.write_text("".join(f"{i}\t문장 {i} 이에요\t{i % 40},{(i + 3) % 40}\n" for i in range(60)), encoding="utf-8")
-    with pytest.raises(ArchiveError, match="--label-map kote"):
+    with pytest.raises(DataError, match="--label-map kote"):
         measure([file], CorpusOptions(), None, on(tiny_model))
     assert measure([file], CorpusOptions(), "kote", on(tiny_model)).model.evaluation.texts > 0
 
 
 def test_data_without_a_labelled_text_is_refused(tmp_path, tiny_model):
-    with pytest.raises(ArchiveError, match="no labelled text"):
+    with pytest.raises(DataError, match="no labelled text"):
         measure([write_csv(tmp_path / "d.csv", [("", "기쁨")])], CorpusOptions(), None, on(tiny_model))
 
 

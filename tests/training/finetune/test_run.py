@@ -19,8 +19,8 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import (
-    ArchiveError,
     BusyError,
+    DataError,
     Interrupted,
     ModelError,
     OptionError,
@@ -459,7 +459,7 @@ class TestTheData:
     def test_labels_of_the_test_that_the_data_lacks_are_all_listed(self, options, train_recipe, tmp_path):
         other = tmp_path / "other.csv"
         other.write_text("감정_대분류,사람문장1\n당황,어쩌지\n상처,아파\n당황,어머나\n기쁨,좋아\n", encoding="cp949")
-        with pytest.raises(ArchiveError, match=r"당황 \(2\), 상처 \(1\)"):
+        with pytest.raises(DataError, match=r"당황 \(2\), 상처 \(1\)"):
             train_model(dataclasses.replace(options, test=(other,)), train_recipe)
         assert not options.out.exists()
 
@@ -475,17 +475,17 @@ class TestTheData:
     def test_one_label_alone_teaches_nothing(self, options, train_recipe, tmp_path):
         one = tmp_path / "one.csv"
         one.write_text("label,text\n기쁨,좋아\n기쁨,신나\n", encoding="utf-8")
-        with pytest.raises(ArchiveError, match="only the label '기쁨': give texts of two labels"):
+        with pytest.raises(DataError, match="only the label '기쁨': give texts of two labels"):
             train_model(dataclasses.replace(options, data=(one,)), train_recipe)
 
     def test_a_test_without_labelled_text_is_an_error_and_not_left_out(self, options, train_recipe, tmp_path):
         other = tmp_path / "other.csv"
         other.write_text("label,text\n기쁨,\n,좋아\n", encoding="utf-8")
-        with pytest.raises(ArchiveError, match="--test has no labelled text: 2 rows = 0 kept"):
+        with pytest.raises(DataError, match="--test has no labelled text: 2 rows = 0 kept"):
             train_model(dataclasses.replace(options, test=(other,)), train_recipe)
 
     def test_a_test_that_holds_all_texts_is_said_to(self, options, train_recipe):
-        with pytest.raises(ArchiveError, match="all of the 300 texts to learn from stand in --test as well"):
+        with pytest.raises(DataError, match="all of the 300 texts to learn from stand in --test as well"):
             train_model(dataclasses.replace(options, test=options.data), train_recipe)
 
     def test_rows_that_cannot_be_read_and_labels_without_texts_are_told(self, options, train_recipe, tmp_path):

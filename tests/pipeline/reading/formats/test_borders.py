@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import Source, look_at, open_archive, windows
+from emojob.pipeline.reading.dataset import Source, inspect_file, open_dataset, windows
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.formats import encoding, jsonl, parquet
 from emojob.pipeline.reading.inputs import find_inputs
@@ -31,9 +31,9 @@ def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
     """A file, and its rows from the start, (number, values or reason) of each; read from each border on."""
 
     def apart(files, wanted):
-        return [look_at(file, wanted, apart=True) for file in files]
+        return [inspect_file(file, wanted, apart=True) for file in files]
 
-    archive = open_archive(find_inputs([str(path)]), "text", look=apart)
+    archive = open_dataset(find_inputs([str(path)]), "text", inspect=apart)
     (source,) = archive.sources
 
     def rows(start: int) -> list[tuple[int, object]]:

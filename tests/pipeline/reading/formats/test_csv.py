@@ -16,12 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import Reject, Window, open_archive, windows
+from emojob.pipeline.reading.dataset import open_dataset, windows
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline.reading.row_batches import Reject, Window
+from emojob.schemas.errors import ColumnError, DataError
 
 Rows = list[list[str]]
 
@@ -33,7 +34,7 @@ def stored(folder: Path, data: bytes | str, name: str = "a.csv") -> InputFile:
 
 
 def read(file: InputFile, column: str | None = None, rows: int = 1000, start_row: int = 0) -> list[Window]:
-    archive = open_archive([file], column)
+    archive = open_dataset([file], column)
     return list(windows(archive, archive.sources[0], start_row, rows))
 
 
@@ -67,7 +68,7 @@ def blocks_of(size: int) -> Iterator[None]:
 
 def test_every_column_is_a_string_and_no_value_is_changed(tmp_path: Path) -> None:
     file = stored(tmp_path, "text,id,x\n 안녕 ,007,\nNULL,1e5,NA\n,2026-01-01,true\n")
-    archive = open_archive([file])
+    archive = open_dataset([file])
     assert archive.schema == pa.schema([(name, pa.string()) for name in ("text", "id", "x")])
     assert values(read(file)) == [[" 안녕 ", "007", ""], ["NULL", "1e5", "NA"], ["", "2026-01-01", "true"]]
 
@@ -102,8 +103,8 @@ def test_compressed_files_are_read(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["utf-8", "utf-8-sig", "cp949"])
 def test_encodings_come_out_the_same(tmp_path: Path, name: str) -> None:
     file = stored(tmp_path, written([["문장", "b"], ["펲시, 뷁", "1"]], name=name))
-    assert open_archive([file]).sources[0].encoding == name
-    assert open_archive([file]).text_column == "문장"
+    assert open_dataset([file]).sources[0].encoding == name
+    assert open_dataset([file]).text_column == "문장"
     assert values(read(file)) == [["펲시, 뷁", "1"]]
 
 
@@ -116,22 +117,22 @@ def test_odd_texts_are_rows_like_any_other(tmp_path: Path) -> None:
 
 def test_a_header_without_rows_is_an_empty_archive(tmp_path: Path) -> None:
     file = stored(tmp_path, "text,b\n")
-    assert open_archive([file]).schema.names == ["text", "b"]
+    assert open_dataset([file]).schema.names == ["text", "b"]
     assert read(file) == []
 
 
 def test_a_file_without_a_header_is_refused(tmp_path: Path) -> None:
     for data in ("\n\r\n\n", "\ufeff", "\ufeff\n"):
-        with pytest.raises(ArchiveError, match="is empty"):
-            open_archive([stored(tmp_path, data)])
-    with pytest.raises(ArchiveError, match=r"no header that can be read \(line 1: quote never closed\)"):
-        open_archive([stored(tmp_path, '"text,b\n1,2\n')])
+        with pytest.raises(DataError, match="is empty"):
+            open_dataset([stored(tmp_path, data)])
+    with pytest.raises(DataError, match=r"no header that can be read \(line 1: quote never closed\)"):
+        open_dataset([stored(tmp_path, '"text,b\n1,2\n')])
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ColumnError, match=r"more than once: id; rename"):
-        open_archive([stored(tmp_path, "id,text,id\n1,2,3\n")])
-    names = open_archive([stored(tmp_path, 'ID,text,id,"a ""b""\nc",\n1,2,3,4,5\n')]).schema.names
+        open_dataset([stored(tmp_path, "id,text,id\n1,2,3\n")])
+    names = open_dataset([stored(tmp_path, 'ID,text,id,"a ""b""\nc",\n1,2,3,4,5\n')]).schema.names
     assert names == ["ID", "text", "id", 'a "b"\nc', ""]
 
 
@@ -217,7 +218,7 @@ def test_a_row_far_into_a_file_is_rejected_and_the_run_goes_on(tmp_path: Path) -
 
 def test_a_quoted_tsv_is_read_with_quotes(tmp_path: Path) -> None:
     file = stored(tmp_path, written([["text", "b"], ["가\t나", "1"], ["다\n라", '"2"']], "\t"), "a.tsv")
-    assert open_archive([file]).sources[0].quoted
+    assert open_dataset([file]).sources[0].quoted
     assert values(read(file)) == [["가\t나", "1"], ["다\n라", '"2"']]
 
 
@@ -228,7 +229,7 @@ def test_a_quoted_tsv_is_read_with_quotes(tmp_path: Path) -> None:
 )
 def test_a_tsv_whose_quotes_mean_themselves_loses_no_row(tmp_path: Path, body: str) -> None:
     file = stored(tmp_path, "text\tb\n" + body, "a.tsv")
-    assert not open_archive([file]).sources[0].quoted
+    assert not open_dataset([file]).sources[0].quoted
     assert values(read(file)) == [line.split("\t") for line in body.splitlines()]
     assert rejects(read(file)) == []
 
@@ -245,9 +246,9 @@ def test_a_tsv_is_judged_by_its_beginning_alone(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(csv_format, "SAMPLE", 256)
     many = "가\t1\n" * 200
     unquoted = stored(tmp_path, 'text\tb\n"가"나\t1\n' + many + "\t\t\t\n", "a.tsv")
-    assert not open_archive([unquoted]).sources[0].quoted
+    assert not open_dataset([unquoted]).sources[0].quoted
     quoted = stored(tmp_path, "text\tb\n" + '"가\n나"\t1\n' * 200, "b.tsv")
-    assert open_archive([quoted]).sources[0].quoted
+    assert open_dataset([quoted]).sources[0].quoted
     assert len(values(read(quoted))) == 200
 
 
@@ -269,7 +270,7 @@ def round_trip(rows: Rows, data: bytes, name: str, block: int, window: int, star
     columns = len(rows[0])
     with tempfile.TemporaryDirectory() as folder, blocks_of(block):
         file = stored(Path(folder), data, name)
-        archive = open_archive([file], rows[0][0])
+        archive = open_dataset([file], rows[0][0])
         found = list(windows(archive, archive.sources[0], start, window))
     assert values(found) == rows[1 + start :]
     assert all(batch.batch.num_columns == columns for batch in found)

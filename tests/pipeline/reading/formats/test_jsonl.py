@@ -13,27 +13,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import Archive, Window, open_archive, windows
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, windows
 from emojob.pipeline.reading.formats import encoding, jsonl
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.schemas.errors import ArchiveError, ColumnError
+from emojob.pipeline.reading.row_batches import Window
+from emojob.schemas.errors import ColumnError, DataError
 
 
-def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Archive:
+def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Dataset:
     path = folder / name
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return open_archive(find_inputs([str(path)]), None)
+    return open_dataset(find_inputs([str(path)]), None)
 
 
-def read(archive: Archive, rows: int = 1000, start_row: int = 0) -> list[Window]:
+def read(archive: Dataset, rows: int = 1000, start_row: int = 0) -> list[Window]:
     return list(windows(archive, archive.sources[0], start_row, rows))
 
 
-def values(archive: Archive, **options: int) -> list[dict[str, Any]]:
+def values(archive: Dataset, **options: int) -> list[dict[str, Any]]:
     return [row for window in read(archive, **options) for row in window.batch.to_pylist()]
 
 
-def kinds(archive: Archive) -> dict[str, str]:
+def kinds(archive: Dataset) -> dict[str, str]:
     return {field.name: str(field.type) for field in archive.schema}
 
 
@@ -111,7 +112,7 @@ class TestColumns:
     def test_several_files_agree_on_one_type(self, tmp_path: Path) -> None:
         (tmp_path / "1.jsonl").write_text('{"text":"a","x":1}\n{"text":"b","x":2}\n')
         (tmp_path / "2.jsonl").write_text('{"x":0.5,"text":"c","y":[1]}\n')
-        archive = open_archive(find_inputs([str(tmp_path)]))
+        archive = open_dataset(find_inputs([str(tmp_path)]))
         assert kinds(archive) == {"text": "string", "x": "double", "y": "list<item: int64>"}
         rows = [row for source in archive.sources for w in windows(archive, source) for row in w.batch.to_pylist()]
         assert rows == [
@@ -181,11 +182,11 @@ def test_compressed_files_are_read(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_without_objects_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match=r"is empty \(0 bytes\)"):
+    with pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
         opened(tmp_path, "")
-    with pytest.raises(ArchiveError, match="is empty: it has no JSON object"):
+    with pytest.raises(DataError, match="is empty: it has no JSON object"):
         opened(tmp_path, "\n  \r\n\n")
-    with pytest.raises(ArchiveError, match="JSON array, so write it as lines: jq"):
+    with pytest.raises(DataError, match="JSON array, so write it as lines: jq"):
         opened(tmp_path, '[\n{"text":\n"a"}\n]\n', "a.json")
     with pytest.raises(ColumnError, match="the columns are none"):
         opened(tmp_path, "{}\n{}\n")

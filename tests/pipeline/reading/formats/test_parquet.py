@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading import row_batches as windows_module
-from emojob.pipeline.reading.dataset import Archive, open_archive, windows
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, windows
 from emojob.pipeline.reading.formats import parquet
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.schemas.errors import ArchiveError, ColumnError
+from emojob.schemas.errors import ColumnError, DataError
 
 
-def opened(path: Path, column: str | None = None) -> Archive:
-    return open_archive(find_inputs([str(path)]), column)
+def opened(path: Path, column: str | None = None) -> Dataset:
+    return open_dataset(find_inputs([str(path)]), column)
 
 
-def read(archive: Archive, start_row: int = 0, rows: int = 1000) -> pa.Table:
+def read(archive: Dataset, start_row: int = 0, rows: int = 1000) -> pa.Table:
     found = list(windows(archive, archive.sources[0], start_row, rows))
     return pa.Table.from_batches([window.batch for window in found], archive.schema)
 
@@ -115,7 +115,7 @@ def test_row_groups_before_the_start_are_not_read(tmp_path: Path) -> None:
     path.write_bytes(data)
     archive = opened(path)
     assert read(archive, start_row=10).num_rows == 10
-    with pytest.raises(ArchiveError, match="is damaged"):
+    with pytest.raises(DataError, match="is damaged"):
         read(archive)
 
 
@@ -161,11 +161,11 @@ def test_files_that_are_not_whole_are_told_when_opened(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["가"] * 1000}), whole)
     for cut in (4, 100, len(whole.read_bytes()) - 1):
         (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:cut])
-        with pytest.raises(ArchiveError, match=r"cut.parquet is not a readable Parquet file \(truncated\?\)") as told:
+        with pytest.raises(DataError, match=r"cut.parquet is not a readable Parquet file \(truncated\?\)") as told:
             opened(tmp_path / "cut.parquet")
         assert "\n" not in str(told.value)
     (tmp_path / "empty.parquet").write_bytes(b"")
-    with pytest.raises(ArchiveError, match=r"is empty \(0 bytes\)"):
+    with pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
         opened(tmp_path / "empty.parquet")
 
 

@@ -27,7 +27,7 @@ from emojob.pipeline.output.labelled_archive import open_warehouse
 from emojob.pipeline.running.ray import dispatcher
 from emojob.pipeline.running.run import Progress, score_archive
 from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
-from emojob.schemas.errors import ArchiveError, OptionError, WorkerError
+from emojob.schemas.errors import DataError, OptionError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, at_random
 
@@ -240,13 +240,13 @@ def test_an_error_on_a_node_is_the_same_line(nodes, model, tmp_path):
     content[4:2000] = bytes(1996)
     bad = tmp_path / "bad.parquet"
     bad.write_bytes(content)
-    with pytest.raises(ArchiveError, match=r"bad\.parquet is damaged") as remote:
+    with pytest.raises(DataError, match=r"bad\.parquet is damaged") as remote:
         score_archive([str(bad)], tmp_path / "out", nodes.options, model)
-    with pytest.raises(ArchiveError) as local:
+    with pytest.raises(DataError) as local:
         score_archive([str(bad)], tmp_path / "local", model_options=replace(model, engine="auto"))
     assert str(remote.value) == str(local.value)
     (tmp_path / "empty.csv").touch()
-    with pytest.raises(ArchiveError, match=r"empty\.csv is empty"):
+    with pytest.raises(DataError, match=r"empty\.csv is empty"):
         score_archive([str(tmp_path / "empty.csv")], tmp_path / "out", nodes.options, model)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.output.archive_folder import Span, Standing
-from emojob.pipeline.reading.dataset import Archive, Source
+from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Border
 from emojob.pipeline.running.ray import shards as module
@@ -30,7 +30,7 @@ def standing(number: int, missing: list[Span], reached: int) -> Standing:
 
 
 def of_at_least(rows, sources, standings, limit=None, conversation=None):
-    archive = Archive(sources, pa.schema([]), "text", conversation)
+    archive = Dataset(sources, pa.schema([]), "text", conversation)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "BORDER_ROWS", rows)
         return list(shares(archive, standings, limit, 0, 1))
@@ -77,11 +77,11 @@ def test_an_input_whose_conversations_matter_is_not_cut():
 
 def test_large_inputs_that_cannot_be_cut_are_told():
     large = [source(name, 10 * module.BORDER_ROWS, []) for name in ("a", "b")]
-    (line,) = undivided(Archive([*large, source("c", 9, [])], pa.schema([]), "text"))
+    (line,) = undivided(Dataset([*large, source("c", 9, [])], pa.schema([]), "text"))
     assert line == "a and 1 more: one labeller does all of it, as it is compressed as a whole"
-    (line,) = undivided(Archive(large, pa.schema([]), "text", "room"))
+    (line,) = undivided(Dataset(large, pa.schema([]), "text", "room"))
     assert line.endswith("as the model reads each text's previous one")
-    assert undivided(Archive([source("a", 10 * module.BORDER_ROWS, [40_000])], pa.schema([]), "text")) == []
+    assert undivided(Dataset([source("a", 10 * module.BORDER_ROWS, [40_000])], pa.schema([]), "text")) == []
 
 
 @given(
@@ -103,7 +103,7 @@ def test_each_missing_row_before_the_limit_is_in_one_share(borders, edges, rows,
 def test_shares_become_smaller_towards_the_end():
     rows = 3_000_000
     one = source("a", rows, list(range(0, rows, module.BORDER_ROWS)))
-    archive = Archive([one], pa.schema([]), "text")
+    archive = Dataset([one], pa.schema([]), "text")
     spans = [share.span for share in shares(archive, [standing(0, [Span()], 0)], None, rows, 2)]
     sizes = [(span.stop_row or rows) - span.first_row for span in spans]
     assert sum(sizes) == rows
