@@ -31,7 +31,7 @@ def report(
 ) -> None:  # fmt: skip
     """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
     from emojob.pipeline.html.page import check_drawable
-    from emojob.pipeline.output.labelled_archive import open_warehouse
+    from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.report.figures import ReportOptions, make_figures
     from emojob.pipeline.report.html_page import write_report
     from emojob.pipeline.report.words import words_of
@@ -41,18 +41,18 @@ def report(
     options = ReportOptions(by, time_zone, mask_pii)
     if html_file:
         check_drawable()
-    warehouse = open_warehouse(out)
-    check_places(json_file, html_file, [piece.file for piece in warehouse.pieces])
-    figures = make_figures(warehouse, options)
-    pieces = [piece.file for piece in warehouse.pieces]
+    archive = open_labelled(out)
+    check_places(json_file, html_file, [part_file.file for part_file in archive.part_files])
+    figures = make_figures(archive, options)
+    part_files = [part_file.file for part_file in archive.part_files]
     if html_file:
-        with writing(html_file), no_wider_than(pieces):
+        with writing(html_file), no_wider_than(part_files):
             write_report(html_file, figures, language)
     if json_file == Path("-"):
         click.echo(json_line(figures.as_json()))
         return
     if json_file:
-        with writing(json_file), no_wider_than(pieces):
+        with writing(json_file), no_wider_than(part_files):
             write_json(json_file, figures.as_json())
     from emojob.jobs.terminal.report_tables import print_report
 

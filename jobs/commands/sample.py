@@ -33,16 +33,16 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     """
     from emojob.pipeline.active_learning.selection import choose
     from emojob.pipeline.active_learning.sheet import check_place, write_sheet
-    from emojob.pipeline.output.labelled_archive import open_warehouse
+    from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.storage.permissions import no_wider_than
 
     check_place(file, force)
-    warehouse = open_warehouse(out)
-    chosen = choose(warehouse, uncertain, mask_pii)
-    with no_wider_than(piece.file for piece in warehouse.pieces):
+    archive = open_labelled(out)
+    chosen = choose(archive, uncertain, mask_pii)
+    with no_wider_than(part_file.file for part_file in archive.part_files):
         write_sheet(file, chosen.utterances, force)
     click.echo(_came_to(chosen, uncertain, file))
-    click.echo(f"Fill in its column label ({plain(', '.join(warehouse.labels))}), then:")
+    click.echo(f"Fill in its column label ({plain(', '.join(archive.labels))}), then:")
     click.echo(f"  emojob train --data FIRST.csv --data {plain(shlex.quote(str(file)))} -o DIR")
 
 

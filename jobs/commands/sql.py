@@ -46,32 +46,32 @@ def sql(
     are known, conversation_id, said_at and speaker. Ready-made: emotions, days, hours_of_day, hours_of_week, quality,
     transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
     """
-    from emojob.pipeline.output.labelled_archive import open_warehouse
+    from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.storage.permissions import no_wider_than
 
-    warehouse = open_warehouse(out)
+    archive = open_labelled(out)
     if copy and not export:
         raise OptionError("--copy goes with --export FILE.duckdb; give that too, or leave --copy out")
-    pieces = [piece.file for piece in warehouse.pieces]
+    part_files = [part_file.file for part_file in archive.part_files]
     if export:
         from emojob.pipeline.warehouse.export import export_database
 
-        check_place("--export", export, "archive.duckdb", pieces)
-        with no_wider_than(pieces):
-            export_database(warehouse, export, copy, time_zone)
+        check_place("--export", export, "archive.duckdb", part_files)
+        with no_wider_than(part_files):
+            export_database(archive, export, copy, time_zone)
         click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
         return
     from emojob.pipeline.warehouse.query import open_session
 
-    with open_session(warehouse, time_zone) as session:
+    with open_session(archive, time_zone) as session:
         if query is None and sys.stdin.isatty():
             from emojob.jobs.terminal.sql_prompt import converse
 
             converse(session)
             return
         if file is not None:
-            check_place("-o", file, "found.csv", pieces)
-        with no_wider_than(pieces):
+            check_place("-o", file, "found.csv", part_files)
+        with no_wider_than(part_files):
             _answer(session, sys.stdin.read() if query is None else query, form, file)
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from emojob.pipeline.output.labelled_archive import Warehouse, text_column_of
+from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column_of
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.warehouse.database import allowed, interruptible
@@ -47,15 +47,15 @@ class Ranking:
     texts: int  # distinct, in the others
 
 
-def rank(warehouse: Warehouse, most: int) -> Ranking:
+def rank(archive: LabelledArchive, most: int) -> Ranking:
     """Rank the texts of two letters to MOST_CHARACTERS characters; the first `most` of the ranking are returned.
 
     Raises DataError where a file cannot be read, StorageError where there is no room for temporary files.
     """
-    stream = _Stream(warehouse)
+    stream = _Stream(archive)
     with (
         interruptible(),
-        spill_folder(warehouse.place) as spill,
+        spill_folder(archive.place) as spill,
         duckdb.connect(config=_settings(spill)) as connection,
     ):
         try:
@@ -67,7 +67,7 @@ def rank(warehouse: Warehouse, most: int) -> Ranking:
             if stream.error is not None:
                 raise stream.error from error
             raise StorageError(
-                f"cannot sort the texts of {warehouse.place} ({type(error).__name__}): "
+                f"cannot sort the texts of {archive.place} ({type(error).__name__}): "
                 f"make room in memory or in the folder for temporary files, {Path(spill).parent}"
             ) from error
     numbers = (found["entry"].astype(np.uint64) & np.uint64((1 << _NUMBER_BITS) - 1)).astype(np.int64)
@@ -93,8 +93,8 @@ def _sql(name: str) -> str:
 class _Stream:
     """The labelled rows of an archive on their way into DuckDB, counted as they pass."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, archive: LabelledArchive) -> None:
+        self._archive = archive
         self.rows = 0
         self.error: EmojobError | None = None  # DuckDB wraps what is raised while it reads
 
@@ -104,9 +104,9 @@ class _Stream:
         return pa.RecordBatchReader.from_batches(schema, self._batches())
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        names = [text_column_of(self._warehouse), self._warehouse.status_column, *self._warehouse.probability_columns]
+        names = [text_column_of(self._archive), self._archive.status_column, *self._archive.probability_columns]
         try:
-            for first, _, batch in self._warehouse.batches(names):
+            for first, _, batch in self._archive.batches(names):
                 labelled = pc.is_in(pc.cast(batch.column(1), pa.string()), pa.array([SCORED, TRUNCATED]))
                 numbers = np.flatnonzero(labelled.to_numpy(zero_copy_only=False)) + first
                 rows = batch.filter(labelled)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.active_learning.diversity import Leaders, farthest_first, vectors
 from emojob.pipeline.active_learning.margins import Ranking, margins_of, probabilities_of, rank
-from emojob.pipeline.output.labelled_archive import Warehouse, text_column_of
+from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column_of
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.context import Conversations
@@ -78,7 +78,7 @@ class _Pool:
             self.probabilities.append(other.probabilities[i])
 
 
-def choose(warehouse: Warehouse, wanted: int, masked: bool = True) -> Uncertain:
+def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Uncertain:
     """Choose up to `wanted` utterances; the same archive gives the same choice.
 
     masked: whether personal data is masked in what they say. Raises OptionError where `wanted` is out of range,
@@ -87,22 +87,22 @@ def choose(warehouse: Warehouse, wanted: int, masked: bool = True) -> Uncertain:
     """
     if not 1 <= wanted <= MOST_WANTED:
         raise OptionError(f"--uncertain {wanted} is out of range: give 1 to {MOST_WANTED:,} utterances")
-    text_column_of(warehouse)
-    ranking = rank(warehouse, max(_MOST_LOOKED_AT, _LOOKED_AT * wanted))
+    text_column_of(archive)
+    ranking = rank(archive, max(_MOST_LOOKED_AT, _LOOKED_AT * wanted))
     if not ranking.texts:
         why = "label an archive with dialogue in it" if ranking.rows else "no row has the status scored or truncated"
         raise DataError(
-            f"{warehouse.place} has nothing to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
+            f"{archive.place} has nothing to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
             f"too short or too long; {why}"
         )
-    pool = _pool(warehouse, ranking, wanted)
+    pool = _pool(archive, ranking, wanted)
     probabilities = np.stack(pool.probabilities)
     chosen = farthest_first(
         vectors(pool.texts), (1 - margins_of(probabilities)) ** 2, probabilities.argmax(axis=1), wanted
     )
     picked = _Pool()
     picked.add(pool, chosen)
-    utterances = _utterances(warehouse, picked)
+    utterances = _utterances(archive, picked)
     return Uncertain(_masked(utterances) if masked else utterances, ranking.rows, ranking.left_out, ranking.texts)
 
 
@@ -118,13 +118,13 @@ def _masked(utterances: list[Utterance]) -> list[Utterance]:
 # -- candidates --------------------------------------------------------------------------------------------------------
 
 
-def _pool(warehouse: Warehouse, ranking: Ranking, wanted: int) -> _Pool:
+def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
     """The candidates: no near-copies, unless there is too little else."""
     leaders = Leaders(min(_CANDIDATES * wanted, max(_FEW_CANDIDATES, 2 * wanted)))
     pool, copies = _Pool(), _Pool()
     begin, size = 0, min(max(_LEAST_LOOKED_AT, _LOOKED_AT * wanted), _SLICE)
     while begin < len(ranking.numbers) and not leaders.full:
-        texts = _fetch(warehouse, ranking.numbers[begin : begin + size], ranking.times[begin : begin + size])
+        texts = _fetch(archive, ranking.numbers[begin : begin + size], ranking.times[begin : begin + size])
         admitted = leaders.admit(vectors(texts.texts))
         pool.add(texts, np.flatnonzero(admitted))
         copies.add(texts, np.flatnonzero(~admitted)[: max(0, wanted - len(copies.texts))])
@@ -134,10 +134,10 @@ def _pool(warehouse: Warehouse, ranking: Ranking, wanted: int) -> _Pool:
     return pool
 
 
-def _fetch(warehouse: Warehouse, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
+def _fetch(archive: LabelledArchive, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
     """Texts and probabilities of the rows of these numbers, in their order."""
     texts, probabilities = [], []
-    for _, batch in warehouse.rows(numbers, [text_column_of(warehouse), *warehouse.probability_columns]):
+    for _, batch in archive.rows(numbers, [text_column_of(archive), *archive.probability_columns]):
         texts += [_folded(text) for text in strings(batch.column(0)).to_pylist()]
         probabilities += list(probabilities_of(batch, 1))
     back = np.argsort(np.argsort(numbers)).tolist()  # rows come in the archive's order
@@ -152,9 +152,9 @@ def _folded(text: str) -> str:
 # -- what else the archive says of them --------------------------------------------------------------------------------
 
 
-def _utterances(warehouse: Warehouse, picked: _Pool) -> list[Utterance]:
-    about = _about(warehouse, np.array(picked.numbers))
-    previous = _previous(warehouse, {number: about[number][0] for number in picked.numbers})
+def _utterances(archive: LabelledArchive, picked: _Pool) -> list[Utterance]:
+    about = _about(archive, np.array(picked.numbers))
+    previous = _previous(archive, {number: about[number][0] for number in picked.numbers})
     utterances = []
     for text, number, times, row in zip(picked.texts, picked.numbers, picked.times, picked.probabilities, strict=True):
         order = np.argsort(-row, kind="stable")
@@ -162,9 +162,9 @@ def _utterances(warehouse: Warehouse, picked: _Pool) -> list[Utterance]:
             Utterance(
                 text=text,
                 previous=previous.get(number),
-                guess=warehouse.labels[order[0]],
+                guess=archive.labels[order[0]],
                 confidence=float(row[order[0]]),
-                second=warehouse.labels[order[1]] if len(order) > 1 else None,
+                second=archive.labels[order[1]] if len(order) > 1 else None,
                 margin=float(margins_of(row[None])[0]),
                 times=times,
                 conversation=about[number][0],
@@ -174,12 +174,12 @@ def _utterances(warehouse: Warehouse, picked: _Pool) -> list[Utterance]:
     return utterances
 
 
-def _about(warehouse: Warehouse, numbers: NDArray[np.int64]) -> dict[int, tuple[str | None, str | None]]:
+def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tuple[str | None, str | None]]:
     """Conversation and time of these rows, as far as the archive has them."""
     about: dict[int, tuple[str | None, str | None]] = dict.fromkeys(numbers.tolist(), (None, None))
-    columns = (warehouse.conversation_column, warehouse.time_column)
+    columns = (archive.conversation_column, archive.time_column)
     given = [name for name in dict.fromkeys(columns) if name is not None]
-    for found, batch in warehouse.rows(numbers, given) if given else ():
+    for found, batch in archive.rows(numbers, given) if given else ():
         words = {name: _words(column) for name, column in zip(given, batch.columns, strict=True)}
         nothing: list[str | None] = [None] * batch.num_rows
         conversations, times = (words[name] if name is not None else nothing for name in columns)
@@ -191,17 +191,17 @@ def _words(column: pa.Array) -> list[str | None]:
     return [text if text and text.strip() else None for text in strings(column).to_pylist()]
 
 
-def _previous(warehouse: Warehouse, conversations: dict[int, str | None]) -> dict[int, str]:
+def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
     """The text before each of these rows in its conversation, as a model with context reads it.
 
     conversations: {number of a row: its conversation}; rows of no conversation have no text before them.
     """
     searched = pa.array(sorted({name for name in conversations.values() if name is not None}), pa.large_string())
-    if warehouse.conversation_column is None or not len(searched):
+    if archive.conversation_column is None or not len(searched):
         return {}
     found: dict[int, str] = {}
     input_, spoken = None, Conversations("text", "conversation")
-    for first, piece, batch in warehouse.batches([text_column_of(warehouse), warehouse.conversation_column]):
+    for first, piece, batch in archive.batches([text_column_of(archive), archive.conversation_column]):
         if first > max(conversations):
             break
         if piece.input != input_:

@@ -73,12 +73,12 @@ def measure(
         choice, start, rate = _start(options, texts, note)
         options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         texts = texts[: rows or min(max(int(rate * _JOB_SECONDS), _FEWEST_ROWS), _MOST_ROWS)]
-        archive = Path(folder) / "rows.parquet"
-        pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), archive)
+        dataset = Path(folder) / "rows.parquet"
+        pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
         note("measuring the whole job")
         _forget_peak()
         columns = ScoreOptions(text_column="text", conversation_column="conversation")
-        result = score_archive([str(archive)], Path(folder) / "out", columns, options)
+        result = score_archive([str(dataset)], Path(folder) / "out", columns, options)
         figures = _figures(result.run, result.counts.read, result.seconds) | start
         figures["model"] = model.model if model.model == KOBERT_SIZED else figures["model"]
         figures["peak_memory_bytes"] = _peak_memory()

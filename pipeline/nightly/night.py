@@ -15,7 +15,7 @@ from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
 from emojob.pipeline.nightly.drift import Drift, drift
 from emojob.pipeline.output.archive_folder import Output, refuse_foreign
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.report.figures import ReportOptions, make_figures
@@ -266,11 +266,11 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
     """Make the report anew; a file that would be the same is left as it is."""
     if not (config.output.report or config.output.figures):
         return
-    warehouse = open_warehouse(config.archive)
+    archive = open_labelled(config.archive)
     options = ReportOptions(time_zone=config.score.time_zone, mask_pii=config.output.mask_pii)
-    figures = make_figures(warehouse, options)
+    figures = make_figures(archive, options)
     figures.drift = night.drift.as_json() if night.drift else {}
-    with no_wider_than(piece.file for piece in warehouse.pieces):
+    with no_wider_than(part_file.file for part_file in archive.part_files):
         if config.output.report:
             page = render_report(figures, config.output.language)
             _write_changed(config.named(config.output.report), page, night)

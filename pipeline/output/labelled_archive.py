@@ -31,7 +31,7 @@ _USUAL = {
 
 
 @dataclass(frozen=True)
-class Piece:
+class PartFile:
     """One complete file of the archive."""
 
     file: AnyPath
@@ -39,11 +39,11 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Warehouse:
+class LabelledArchive:
     """The rows of a labelled archive, numbered from 0 through all its pieces, and the names of its columns."""
 
     place: AnyPath
-    pieces: tuple[Piece, ...]
+    part_files: tuple[PartFile, ...]
     labels: tuple[str, ...]  # in id order
     prefix: str
     text_column: str | None  # None: it was left out (--drop-text)
@@ -63,17 +63,17 @@ class Warehouse:
         """One column for each label."""
         return [f"{self.prefix}prob_{label}" for label in self.labels]
 
-    def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, Piece, pa.RecordBatch]]:
+    def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, PartFile, pa.RecordBatch]]:
         """All rows in order, a batch at a time: (number of its first row, its piece, these columns).
 
         A column that a piece lacks is all null. Raises DataError where a file cannot be read.
         """
         first = 0
-        for piece in self.pieces:
-            with opened(piece.file) as parquet:
+        for part_file in self.part_files:
+            with opened(part_file.file) as parquet:
                 for batch in parquet.iter_batches(_BATCH_ROWS, columns=_present(parquet, columns)):
                     found = dict(zip(batch.schema.names, batch.columns, strict=True))
-                    yield first, piece, _with_all(found, columns, batch.num_rows)
+                    yield first, part_file, _with_all(found, columns, batch.num_rows)
                     first += batch.num_rows
 
     def rows(
@@ -84,8 +84,8 @@ class Warehouse:
         Raises DataError where a file cannot be read.
         """
         wanted, first = np.unique(numbers), 0
-        for piece in self.pieces:
-            with opened(piece.file) as parquet:
+        for part_file in self.part_files:
+            with opened(part_file.file) as parquet:
                 for group in range(parquet.num_row_groups):
                     stop = first + parquet.read_row_group(group, []).num_rows
                     here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, stop)]
@@ -96,16 +96,16 @@ class Warehouse:
                     first = stop
 
 
-def open_warehouse(out: AnyPath) -> Warehouse:
+def open_labelled(out: AnyPath) -> LabelledArchive:
     """The labelled archive in the folder `out`, or in that one file: what is complete of it.
 
     Raises OutputError where it is no labelled archive, or nothing of it is complete.
     """
     try:
         if out.is_dir():
-            pieces, run = _folder(out)
+            part_files, run = _folder(out)
         elif out.exists():
-            pieces, run = (Piece(out, None),), _run_in(out)
+            part_files, run = (PartFile(out, None),), _run_in(out)
         else:
             raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
     except OSError as error:
@@ -118,27 +118,27 @@ def open_warehouse(out: AnyPath) -> Warehouse:
             f"{out}: _emojob/run.json, which tells the columns, is missing or damaged: "
             f"run the same `emojob score` command again, it only writes that file"
         )
-    with opened(pieces[0].file) as parquet:
+    with opened(part_files[0].file) as parquet:
         names = parquet.schema_arrow.names
     labels = _labels(names, prefix)
     dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
     if not labels or (text_column not in names and not dropped):
         raise OutputError(
-            f"{pieces[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
+            f"{part_files[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
             f"label the archive anew with `emojob score --fresh`"
         )
     block = {f"{prefix}{name}" for name in ("emotion", "confidence", "emotion_status", *(f"prob_{x}" for x in labels))}
     columns = tuple(name for name in names if name not in block)
     told = {role: _name(run.get(f"{role}_column")) or _name(options.get(f"{role}_column")) for role in _USUAL}
     found = {f"{role}_column": told[role] or _usual(columns, role, text_column) for role in _USUAL}
-    return Warehouse(out, pieces, labels, prefix, None if dropped else text_column, columns, run=run, **found)
+    return LabelledArchive(out, part_files, labels, prefix, None if dropped else text_column, columns, run=run, **found)
 
 
-def text_column_of(warehouse: Warehouse) -> str:
+def text_column_of(archive: LabelledArchive) -> str:
     """The column with the text. Raises OutputError where it was left out."""
-    if warehouse.text_column is None:
-        raise OutputError(f"{warehouse.place} was labelled with --drop-text and has no text to choose from")
-    return warehouse.text_column
+    if archive.text_column is None:
+        raise OutputError(f"{archive.place} was labelled with --drop-text and has no text to choose from")
+    return archive.text_column
 
 
 def _name(value: object) -> str | None:
@@ -149,7 +149,7 @@ def _usual(columns: Sequence[str], role: str, text_column: str) -> str | None:
     return next(iter(of_usual_name([name for name in columns if name != text_column], _USUAL[role])), None)
 
 
-def _folder(out: AnyPath) -> tuple[tuple[Piece, ...], dict[str, Any]]:
+def _folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     if not is_ours(out):
         raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
     output = Output(out)
@@ -157,7 +157,7 @@ def _folder(out: AnyPath) -> tuple[tuple[Piece, ...], dict[str, Any]]:
     if not output.markers:
         raise OutputError(f"{out} holds no complete part yet: run `emojob score` first")
     markers = sorted(output.markers, key=lambda marker: marker.part)
-    return tuple(Piece(out / marker.part, marker.input) for marker in markers), output.run()
+    return tuple(PartFile(out / marker.part, marker.input) for marker in markers), output.run()
 
 
 def _run_in(file: AnyPath) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from emojob.schemas.options import ScoreOptions, as_dict
 def run_json(
     state: str,
     started: datetime,
-    archive: Dataset,
+    dataset: Dataset,
     scorer: Scorer,
     privacy: Privacy,
     options: ScoreOptions,
@@ -37,13 +37,13 @@ def run_json(
         "finished": None if state == "running" else datetime.now(UTC).isoformat(timespec="seconds"),
         "model": _model(scorer),
         "engine": _engine(scorer),
-        "text_column": archive.text_column,
-        "conversation_column": archive.conversation_column,
+        "text_column": dataset.text_column,
+        "conversation_column": dataset.conversation_column,
         "prefix": options.prefix,
         "privacy": privacy.as_json(),
         "options": as_dict(scorer.options, options),
         "inputs": [
-            {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding} for s in archive.sources
+            {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding} for s in dataset.sources
         ],
         "counts": counts.told(),
         "this_run": {

@@ -96,28 +96,28 @@ class Privacy:
 NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_columns": [], "hash_key": None}
 
 
-def privacy_of(options: ScoreOptions, archive: Dataset) -> Privacy:
+def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
     """How the options ask for an archive to be treated.
 
     Raises OptionError where there is no key to hash by, ColumnError for a column that is not there or cannot be hashed.
     """
-    folders = {key for source in archive.sources for key, _ in source.file.partitions}
+    folders = {key for source in dataset.sources for key, _ in source.file.partitions}
     for name in options.hash_columns:
         if name in folders:
             raise ColumnError(
                 f"--hash-column {name} stands in the names of the input's folders ({name}=...), which run.json and "
                 "rejects tell: put it into the files, and give the folders other names"
             )
-        if name not in archive.schema.names:
-            raise ColumnError(f"--hash-column {name} is no column; the archive has {listed(archive.schema.names)}")
-        if name == archive.text_column:
+        if name not in dataset.schema.names:
+            raise ColumnError(f"--hash-column {name} is no column; the archive has {listed(dataset.schema.names)}")
+        if name == dataset.text_column:
             raise OptionError(f"--hash-column {name} is the text; --drop-text leaves it out, --mask-pii masks it")
-        if pa.types.is_nested(archive.schema.field(name).type):
+        if pa.types.is_nested(dataset.schema.field(name).type):
             raise ColumnError(
-                f"--hash-column {name} holds {archive.schema.field(name).type}; give a column of texts or numbers"
+                f"--hash-column {name} holds {dataset.schema.field(name).type}; give a column of texts or numbers"
             )
     return Privacy(
-        archive.text_column,
+        dataset.text_column,
         masked=bool(options.mask_pii) and not options.drop_text,
         rejects_masked=options.mask_pii is not False,
         text_dropped=options.drop_text,

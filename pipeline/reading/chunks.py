@@ -54,13 +54,13 @@ class Reading:
 
     def __init__(
         self,
-        archive: Dataset,
+        dataset: Dataset,
         sources: Sequence[tuple[Source, Standing]],
         limit: int | None,
         stopping: Callable[[], bool],
         rate: float | None = None,
     ) -> None:
-        self._archive, self._sources, self._limit, self._stopping = archive, sources, limit, stopping
+        self._dataset, self._sources, self._limit, self._stopping = dataset, sources, limit, stopping
         known = 0 if rate is None else int(rate * _CHUNK_SECONDS / _LONG)
         self._rows = min(max(_FIRST_ROWS, known), WINDOW_ROWS)
 
@@ -88,7 +88,7 @@ class Reading:
 
     def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
         """The chunks of a span, its end marked; where it has no row, one chunk without rows."""
-        nothing = Window(pa.RecordBatch.from_pylist([], schema=self._archive.schema), span.first_row, 0, [])
+        nothing = Window(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
         chunks = self._chunks(source, number, span)
         current = next(chunks, Chunk(source, number, nothing))
         for following in chunks:
@@ -105,8 +105,8 @@ class Reading:
 
     def _chunks(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
         start, stop = span.first_row, span.stop_row
-        conversations = conversations_before(self._archive, source, start, WINDOW_ROWS, self._stopping)
-        for window in windows(self._archive, source, start, WINDOW_ROWS):
+        conversations = conversations_before(self._dataset, source, start, WINDOW_ROWS, self._stopping)
+        for window in windows(self._dataset, source, start, WINDOW_ROWS):
             if stop is not None:
                 window, _ = window.split(stop - window.first_row)
             previous = None if conversations is None else conversations.previous(window)

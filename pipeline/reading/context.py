@@ -89,19 +89,19 @@ class Conversations:
 
 
 def conversations_before(
-    archive: Dataset, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
+    dataset: Dataset, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
 ) -> Conversations | None:
     """What is known of an input's conversations before `stop_row`, found by reading its earlier rows again.
 
     None for an archive whose conversations do not matter. rows: read at a time. Ends early as soon as `stopping` says
-    so; the run goes no further then either. Raises what `archive.windows` raises.
+    so; the run goes no further then either. Raises what `dataset.windows` raises.
     """
-    if archive.conversation_column is None:
+    if dataset.conversation_column is None:
         return None
-    conversations = Conversations(archive.text_column, archive.conversation_column)
+    conversations = Conversations(dataset.text_column, dataset.conversation_column)
     if not stop_row:
         return conversations
-    for window in windows(archive, source, 0, rows, [archive.text_column, archive.conversation_column]):
+    for window in windows(dataset, source, 0, rows, [dataset.text_column, dataset.conversation_column]):
         within, _ = window.split(stop_row - window.first_row)
         conversations.previous(within)
         if stopping() or window.first_row + window.rows_read >= stop_row:
@@ -109,20 +109,20 @@ def conversations_before(
     return conversations
 
 
-def in_context(archive: Dataset, context: str | None, given: str | None) -> Dataset:
+def in_context(dataset: Dataset, context: str | None, given: str | None) -> Dataset:
     """The archive with the column that tells conversations apart, where the context is `previous`.
 
     given: its name, None for the only column of a usual name. Raises ColumnError where there is no such column.
     """
     if context != "previous":
-        return archive
-    parts = [(source.file, source.schema) for source in archive.sources]
-    column = choose_conversation_column(parts, archive.schema, archive.text_column, given)
-    if column == archive.text_column:
+        return dataset
+    parts = [(source.file, source.schema) for source in dataset.sources]
+    column = choose_conversation_column(parts, dataset.schema, dataset.text_column, given)
+    if column == dataset.text_column:
         raise ColumnError(
             f"--conversation-column {column}: that column holds the text; give the one that tells conversations apart"
         )
-    return replace(archive, conversation_column=column)
+    return replace(dataset, conversation_column=column)
 
 
 def consecutive(texts: Iterable[str], last: str | None = None) -> list[str | None]:

@@ -101,7 +101,7 @@ def open_dataset(
 
 
 def windows(
-    archive: Dataset, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
+    dataset: Dataset, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
 ) -> Iterator[Window]:
     """The rows of one source of an archive from `start_row` (from 0, rejected ones counted) on, in order.
 
@@ -110,7 +110,7 @@ def windows(
     it was looked at.
     """
     check_unchanged(source)
-    schema = archive.schema
+    schema = dataset.schema
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
     for window in cut(_stretches(source, start_row, rows, columns), start_row, rows):
@@ -136,11 +136,11 @@ def check_unchanged(source: Source) -> None:
 
 def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
     """The text column's first rows of an archive, large strings. Raises as `find_inputs` and `open_dataset` do."""
-    archive = open_dataset(find_inputs([place]), text_column)
+    dataset = open_dataset(find_inputs([place]), text_column)
     columns: list[pa.Array] = []
-    read = (window for one in archive.sources for window in windows(archive, one, columns=[archive.text_column]))
+    read = (window for one in dataset.sources for window in windows(dataset, one, columns=[dataset.text_column]))
     while sum(map(len, columns)) < rows and (window := next(read, None)) is not None:
-        columns.append(window.batch.column(archive.text_column).cast(pa.large_string()))
+        columns.append(window.batch.column(dataset.text_column).cast(pa.large_string()))
     return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 from duckdb import ColumnExpression
 
-from emojob.pipeline.output.labelled_archive import Warehouse
+from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.warehouse.database import open_database, rows_of, run, store
@@ -79,27 +79,27 @@ class Figures:
         return {"format": FORMAT, **_plain(asdict(self))}
 
 
-def make_figures(warehouse: Warehouse, options: ReportOptions | None = None) -> Figures:
+def make_figures(archive: LabelledArchive, options: ReportOptions | None = None) -> Figures:
     """Compute a report's figures. Raises ColumnError for an unknown --by, and what `open_database` raises."""
     options = options or ReportOptions()
-    with open_database(warehouse, options.time_zone) as db:
+    with open_database(archive, options.time_zone) as db:
         _check_by(db, options.by)
         for name in ("hours", "extremes"):
             store(db, name)
         figures = Figures(
-            archive=_archive(db, warehouse),
-            model=dict(warehouse.run.get("model") or {}),
-            labels=list(warehouse.labels),
+            archive=_archive(db, archive),
+            model=dict(archive.run.get("model") or {}),
+            labels=list(archive.labels),
             emotions=rows_of(db, "emotions"),
             confidences=rows_of(db, "confidences"),
             lengths=rows_of(db, "lengths"),
             typical=rows_of(db, "typical"),
             uncertain=rows_of(db, "uncertain"),
-            breakdowns={name: breakdown(db, warehouse, name) for name in _to_break_down(db, warehouse, options.by)},
+            breakdowns={name: breakdown(db, archive, name) for name in _to_break_down(db, archive, options.by)},
         )
         if figures.archive["first_day"] is not None:
             _add_times(db, figures)
-        if warehouse.conversation_column is not None:
+        if archive.conversation_column is not None:
             _add_conversations(db, figures)
     if options.mask_pii:
         _mask(figures)
@@ -134,9 +134,9 @@ def latest(days: Rows) -> dict[str, Any]:
     }
 
 
-def breakdown(db: duckdb.DuckDBPyConnection, warehouse: Warehouse, column: str) -> Rows:
+def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: str) -> Rows:
     """Rows and shares of each emotion by a column's values, as breakdown.sql describes them."""
-    value, emotion = ColumnExpression(column).cast("VARCHAR"), ColumnExpression(f"{warehouse.prefix}emotion")
+    value, emotion = ColumnExpression(column).cast("VARCHAR"), ColumnExpression(f"{archive.prefix}emotion")
     view = db.view("labelled").select(value.alias("value"), emotion.alias("emotion"))
     view.create_view("broken_down", replace=True)
     return run(db, "breakdown", {"most": SHOWN_VALUES})
@@ -148,15 +148,15 @@ def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
         raise ColumnError(f"--by {by} is no column of the archive; give day, hour, or one of {listed(names)}")
 
 
-def _to_break_down(db: duckdb.DuckDBPyConnection, warehouse: Warehouse, by: str | None) -> list[str]:
+def _to_break_down(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
     """The archive's columns that have 2 to MOST_VALUES values in a sample, and before them the one asked for."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
-    others = {warehouse.text_column, warehouse.conversation_column, warehouse.time_column}
-    names = [name for name in warehouse.columns if name not in others and kinds.get(name) in _COUNTABLE]
+    others = {archive.text_column, archive.conversation_column, archive.time_column}
+    names = [name for name in archive.columns if name not in others and kinds.get(name) in _COUNTABLE]
     values: dict[str, set[str]] = {name: set() for name in names}
-    for piece in warehouse.pieces[:: max(1, len(warehouse.pieces) // _SAMPLED_PARTS)]:
-        rows = db.read_parquet(str(piece.file)).limit(_SAMPLED_ROWS)
+    for part_file in archive.part_files[:: max(1, len(archive.part_files) // _SAMPLED_PARTS)]:
+        rows = db.read_parquet(str(part_file.file)).limit(_SAMPLED_ROWS)
         for name in set(names) & set(rows.columns):
             if len(values[name]) <= MOST_VALUES:
                 few = rows.select(ColumnExpression(name).cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
@@ -166,9 +166,9 @@ def _to_break_down(db: duckdb.DuckDBPyConnection, warehouse: Warehouse, by: str 
     return found if by in (None, "day", "hour") else [by, *found]
 
 
-def _archive(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> dict[str, Any]:
+def _archive(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str, Any]:
     (totals,) = run(db, "totals")
-    return {"name": warehouse.place.name, "inputs": len({piece.input for piece in warehouse.pieces}), **totals}
+    return {"name": archive.place.name, "inputs": len({part_file.input for part_file in archive.part_files}), **totals}
 
 
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:

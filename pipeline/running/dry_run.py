@@ -63,7 +63,7 @@ def _planned(
         files = input_files(inputs, work, options, [place, rejects_beside(place)])
         job = open_job(files, output, options, model_options, where, note)
         if by_default:
-            check_default_out(output, inputs[0], job.archive)
+            check_default_out(output, inputs[0], job.dataset)
         opened = time.perf_counter() - begun
         return _plan(job, where, place, before, opened)
 
@@ -75,10 +75,10 @@ def _plan(job: Job, where: Workplace, place: AnyPath, before: Result | None, ope
     left = 0 if ends else max(0, job.rows - done)
     choice = job.scorer.choice
     plan = {
-        "inputs": len(job.archive.sources),
-        "bytes": sum(source.size for source in job.archive.sources),
-        "text_column": job.archive.text_column,
-        **({"conversation_column": job.archive.conversation_column} if job.archive.conversation_column else {}),
+        "inputs": len(job.dataset.sources),
+        "bytes": sum(source.size for source in job.dataset.sources),
+        "text_column": job.dataset.text_column,
+        **({"conversation_column": job.dataset.conversation_column} if job.dataset.conversation_column else {}),
         "rows_about" if job.is_estimate else "rows": job.rows,
         "rows_complete": done,
         "output": str(place),
@@ -129,19 +129,19 @@ def _memo(job: Job) -> Memo:
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
     """Texts from a few places of what is to be read, and those before them where the model reads them."""
-    archive = job.archive
-    left = [source for source, one in zip(archive.sources, job.standings, strict=True) if not one.complete]
+    dataset = job.dataset
+    left = [source for source, one in zip(dataset.sources, job.standings, strict=True) if not one.complete]
     some = left[:: max(1, len(left) // _PLACES)][:_PLACES]
     for source in some:
         each = max(1, _PLACES // len(some)) if source.file.format == "parquet" else 1  # others are read from the start
         for place in range(each):
-            yield from _texts(archive, source, (source.rows or 0) * place // each)
+            yield from _texts(dataset, source, (source.rows or 0) * place // each)
 
 
-def _texts(archive: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
+def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
     """The texts of a window that begins at a row; of conversations that began before it nothing is known."""
-    column = archive.conversation_column
-    wanted = [archive.text_column, *([column] if column else [])]
-    for window in itertools.islice(windows(archive, source, start, _ROWS, wanted), 1):
-        previous = Conversations(archive.text_column, column).previous(window) if column else None
-        yield window.batch.column(archive.text_column), previous
+    column = dataset.conversation_column
+    wanted = [dataset.text_column, *([column] if column else [])]
+    for window in itertools.islice(windows(dataset, source, start, _ROWS, wanted), 1):
+        previous = Conversations(dataset.text_column, column).previous(window) if column else None
+        yield window.batch.column(dataset.text_column), previous

@@ -91,17 +91,17 @@ class Here:
         return write_parts(labelled, folder, job.schema, job.privacy, job.scorer.fingerprint, clock, added)
 
     def _labelled(self, job: Job, stages: Stages, clock: Clock) -> Iterator[Labelled[Chunk]]:
-        archive, scorer = job.archive, job.scorer
-        sources = list(zip(archive.sources, job.standings, strict=True))
+        dataset, scorer = job.dataset, job.scorer
+        sources = list(zip(dataset.sources, job.standings, strict=True))
         rate = scorer.choice.tokens_per_second
-        reading = Reading(archive, sources, job.options.limit, lambda: stages.stopping, rate)
+        reading = Reading(dataset, sources, job.options.limit, lambda: stages.stopping, rate)
         chunks = stages.ahead(clock.timed("read", iter(reading)))
         if job.processes == 1:
-            texts = (texts_of(chunk, archive.text_column) for chunk in chunks)
+            texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
             yield from label(scorer, texts, stages, clock, reading.took)
             return
         with Pool(scorer, job.processes, stages, clock) as pool:
-            yield from pool.label(chunks, archive.text_column, reading.took)
+            yield from pool.label(chunks, dataset.text_column, reading.took)
 
 
 @contextlib.contextmanager

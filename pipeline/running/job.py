@@ -41,7 +41,7 @@ class Job:
     file in which the memo is kept.
     """
 
-    archive: Dataset
+    dataset: Dataset
     scorer: Scorer
     schema: pa.Schema
     privacy: Privacy
@@ -55,14 +55,14 @@ class Job:
         """Rows of all inputs, up to the limit; an estimate where `is_estimate` says so."""
         total = sum(
             standing.reached if standing.complete else source.lines if source.rows is None else source.rows
-            for source, standing in zip(self.archive.sources, self.standings, strict=True)
+            for source, standing in zip(self.dataset.sources, self.standings, strict=True)
         )
         return min(total, self.options.limit or total)
 
     @property
     def is_estimate(self) -> bool:
         """Whether the rows of an input are only known by the lines of a text file."""
-        return any(source.rows is None for source in self.archive.sources)
+        return any(source.rows is None for source in self.dataset.sources)
 
     @property
     def counts_before(self) -> Counts:
@@ -111,24 +111,24 @@ def open_job(
     if not options.fresh:
         model_options = _as_begun(model_options, output.run())
     scorer = where.load(model_options, is_large, note)  # before the long look at every file
-    archive = open_dataset(files, options.text_column, options.encoding, where.inspect)
-    archive = in_context(archive, scorer.options.context, options.conversation_column)
-    options = replace(options, conversation_column=archive.conversation_column or options.conversation_column)
-    _check_columns(archive, options)
-    privacy = privacy_of(options, archive)
-    schema = labelled_schema(privacy.schema(archive.schema), scorer.model.labels, options.prefix)
+    dataset = open_dataset(files, options.text_column, options.encoding, where.inspect)
+    dataset = in_context(dataset, scorer.options.context, options.conversation_column)
+    options = replace(options, conversation_column=dataset.conversation_column or options.conversation_column)
+    _check_columns(dataset, options)
+    privacy = privacy_of(options, dataset)
+    schema = labelled_schema(privacy.schema(dataset.schema), scorer.model.labels, options.prefix)
     if not options.fresh:
         output.check(
             scorer.fingerprint,
             scorer.model.name,
             scorer.model.labels,
-            archive.text_column,
-            archive.conversation_column,
+            dataset.text_column,
+            dataset.conversation_column,
             options.prefix,
             privacy.as_json(),
         )
-    standings = output.standings(archive.sources, options.fresh)
-    return Job(archive, scorer, schema, privacy, options, standings, where.processes(scorer.choice, is_large), memo)
+    standings = output.standings(dataset.sources, options.fresh)
+    return Job(dataset, scorer, schema, privacy, options, standings, where.processes(scorer.choice, is_large), memo)
 
 
 def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
@@ -148,35 +148,35 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
     return same
 
 
-def encodings(archive: Dataset) -> list[str]:
+def encodings(dataset: Dataset) -> list[str]:
     """Lines that say which encodings were found."""
     files: dict[str, list[str]] = {}
-    for source in archive.sources:
+    for source in dataset.sources:
         if source.encoding:
             files.setdefault(source.encoding, []).append(source.file.path.name)
     return [f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {e}" for e, names in files.items()]
 
 
-def others(output: Output, archive: Dataset) -> list[str]:
+def others(output: Output, dataset: Dataset) -> list[str]:
     """A line that says that OUT holds rows of inputs that are not given now."""
-    names = {marker.input for marker in output.markers} - {source.file.name for source in archive.sources}
+    names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
     return [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(names))}"] * bool(names)
 
 
-def _check_columns(archive: Dataset, options: ScoreOptions) -> None:
+def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
     for role in ("conversation", "time", "speaker"):
         name = getattr(options, f"{role}_column")
-        if name is not None and name not in archive.schema.names:
+        if name is not None and name not in dataset.schema.names:
             raise ColumnError(
-                f"--{role}-column {name} is no column of the input; it has {listed(archive.schema.names)}"
+                f"--{role}-column {name} is no column of the input; it has {listed(dataset.schema.names)}"
             )
 
 
-def check_default_out(output: Output, given: str, archive: Dataset) -> None:
+def check_default_out(output: Output, given: str, dataset: Dataset) -> None:
     """Refuse to put an input's labels to those of another that happens to have the same stem."""
     folder = f"{input_place(given).resolve()}/"
-    names = {source.file.name for source in archive.sources}
+    names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
     if strangers:
         raise OutputError(

@@ -100,8 +100,8 @@ def score_archive(
     ):
         job = open_job(files, output, options, model_options, where, note)
         if out is None:
-            check_default_out(output, inputs[0], job.archive)
-        for line in [*encodings(job.archive), *([] if grows else others(output, job.archive))]:
+            check_default_out(output, inputs[0], job.dataset)
+        for line in [*encodings(job.dataset), *([] if grows else others(output, job.dataset))]:
             note(line)
         with _remembering(job, note):
             result = _Run(job, output, where, stages or Stages(), report).go()
@@ -116,7 +116,7 @@ class _Run:
     ) -> None:
         self.job, self.output, self.where, self.stages, self.report = job, output, where, stages, report
         self.scorer, self.options = job.scorer, job.options
-        self.clock, self.progress = Clock(), Progress(inputs=len(job.archive.sources))
+        self.clock, self.progress = Clock(), Progress(inputs=len(job.dataset.sources))
         self.started = datetime.now(UTC)
 
     def go(self) -> Result:
@@ -160,8 +160,8 @@ class _Run:
             return True
         if self.options.limit is None:
             return False
-        sources = list(zip(self.job.archive.sources, self.job.standings, strict=True))
-        reading = Reading(self.job.archive, sources, self.options.limit, lambda: self.stages.stopping)
+        sources = list(zip(self.job.dataset.sources, self.job.standings, strict=True))
+        reading = Reading(self.job.dataset, sources, self.options.limit, lambda: self.stages.stopping)
         return next(iter(reading), None) is None
 
     # -- what comes out ----------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class _Run:
         timings = self.progress.begun, self.clock.seconds
         job = self.job
         run = run_json(
-            state, self.started, job.archive, self.scorer, job.privacy, self.options, self.counts, new_rows, timings
+            state, self.started, job.dataset, self.scorer, job.privacy, self.options, self.counts, new_rows, timings
         )
         run["engine"] |= {"processes": self.job.processes, "within": self.where.name}
         return run

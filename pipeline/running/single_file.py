@@ -174,14 +174,14 @@ def still_complete(
     begun = time.monotonic()
     loaded = load_model(model.model)
     context = settled(model, loaded).context
-    archive = open_dataset(find_inputs(inputs, [file, rejects_beside(file)]), options.text_column, options.encoding)
-    archive = in_context(archive, context, options.conversation_column)
+    dataset = open_dataset(find_inputs(inputs, [file, rejects_beside(file)]), options.text_column, options.encoding)
+    dataset = in_context(dataset, context, options.conversation_column)
     now = {
         "model": loaded.fingerprint_for(model.max_length),
-        "text column": archive.text_column,
-        "conversation column": archive.conversation_column,
+        "text column": dataset.text_column,
+        "conversation column": dataset.conversation_column,
         "prefix": options.prefix,
-        "inputs": [source.file.name for source in archive.sources],
+        "inputs": [source.file.name for source in dataset.sources],
     }
     then = {
         "model": earlier["fingerprint"],
@@ -196,8 +196,8 @@ def still_complete(
                 f"-o {file} was made with another {what} ({_shown(then[what])}) than this one ({_shown(value)}): "
                 f"give another name, or --fresh to make it anew"
             )
-    refuse_other_privacy(f"-o {file}", privacy_of(options, archive).as_json(), earlier["privacy"])
-    files = [(s.file.name, s.size, s.sha256, s.encoding) for s in archive.sources]
+    refuse_other_privacy(f"-o {file}", privacy_of(options, dataset).as_json(), earlier["privacy"])
+    files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
     if files != earlier["files"] or options.limit != earlier["options"].get("limit"):
         return None
     counts = earlier["counts"]

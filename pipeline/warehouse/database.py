@@ -28,7 +28,7 @@ from duckdb import (
     StarExpression,
 )
 
-from emojob.pipeline.output.labelled_archive import Warehouse
+from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.parts import damaged
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import seekable
@@ -65,7 +65,7 @@ _PART, _ROW = OF_DUCKDB
 
 @contextlib.contextmanager
 def open_database(
-    warehouse: Warehouse, time_zone: str | None = None, memory: int = MEMORY, numbered: bool = False
+    archive: LabelledArchive, time_zone: str | None = None, memory: int = MEMORY, numbered: bool = False
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory with the views `labelled` and `utterances`.
 
@@ -75,11 +75,11 @@ def open_database(
     DataError or StorageError where it is of that kind.
     """
     with (
-        spill_folder(warehouse.place) as spill,
-        translated(warehouse, spill),
+        spill_folder(archive.place) as spill,
+        translated(archive, spill),
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
-        create_views(db, warehouse, time_zone, numbered=numbered)
+        create_views(db, archive, time_zone, numbered=numbered)
         yield db
 
 
@@ -102,23 +102,23 @@ def allowed(memory: int) -> int:
 
 
 @contextlib.contextmanager
-def translated(warehouse: Warehouse, spill: str) -> Iterator[None]:
+def translated(archive: LabelledArchive, spill: str) -> Iterator[None]:
     """Turn DuckDB's errors that are not of a query into ours."""
     try:
         with interruptible():
             yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or "file" in str(error)  # else of a part's columns
-        if not of_a_disk or any(str(piece.file) in str(error) for piece in warehouse.pieces):
-            raise unreadable(warehouse, error) from error
+        if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
+            raise unreadable(archive, error) from error
         raise StorageError(
-            f"cannot work on {warehouse.place} ({type(error).__name__}): make room in memory or in the folder for "
+            f"cannot work on {archive.place} ({type(error).__name__}): make room in memory or in the folder for "
             f"temporary files, {Path(spill).parent}"
         ) from error
     except duckdb.InterruptException:
         raise
     except (duckdb.Error, UnicodeDecodeError) as error:  # of our own queries, or of what is no text in a part
-        raise unreadable(warehouse, error) from error
+        raise unreadable(archive, error) from error
 
 
 @contextlib.contextmanager
@@ -132,23 +132,23 @@ def interruptible() -> Iterator[None]:
         raise Interrupted("interrupted: the same command begins again") from None
 
 
-def unreadable(warehouse: Warehouse, error: Exception) -> DataError:
+def unreadable(archive: LabelledArchive, error: Exception) -> DataError:
     """The error for a part that is damaged or has gone; DuckDB's words may name it, or hold a value of it."""
-    files = [piece.file for piece in warehouse.pieces]
+    files = [part_file.file for part_file in archive.part_files]
     named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
     if named:
         return DataError(damaged(named[0], error))
     return DataError(
-        f"a part of {warehouse.place} cannot be read ({type(error).__name__}): the same `emojob score` command makes "
+        f"a part of {archive.place} cannot be read ({type(error).__name__}): the same `emojob score` command makes "
         "anew what has gone; add --fresh where something is damaged"
     )
 
 
-def zone_of(warehouse: Warehouse) -> str:
+def zone_of(archive: LabelledArchive) -> str:
     """The time zone that the archive's times bear; Korea's where they bear none, or UTC, which nobody lives by."""
-    name = warehouse.time_column
+    name = archive.time_column
     with contextlib.suppress(OSError, pa.ArrowException, KeyError):
-        schema = pq.read_schema(seekable(warehouse.pieces[0].file))
+        schema = pq.read_schema(seekable(archive.part_files[0].file))
         zone = getattr(schema.field(name).type, "tz", None) if name is not None else None
         whole_hours = re.fullmatch(r"([+-])0?(\d{1,2}):00", zone or "")
         if whole_hours:  # the names of such zones count the other way
@@ -164,7 +164,7 @@ def zone_of(warehouse: Warehouse) -> str:
 
 def create_views(
     db: duckdb.DuckDBPyConnection,
-    warehouse: Warehouse,
+    archive: LabelledArchive,
     time_zone: str | None = None,
     copy: bool = False,
     numbered: bool = False,
@@ -174,11 +174,11 @@ def create_views(
     copy: put the rows of `labelled` into a table; numbered: create the view `numbered`, which has NUMBERS as well.
     Raises OptionError where the zone is unknown, DataError or ColumnError where the parts cannot be read.
     """
-    zone = ConstantExpression(_known(db, time_zone or zone_of(warehouse)))
+    zone = ConstantExpression(_known(db, time_zone or zone_of(archive)))
     for statement in db.extract_statements(_sql("moments")):
         db.execute(statement)
-    rows = _rows_in(db, warehouse)
-    roles = _roles(rows, warehouse, zone)
+    rows = _rows_in(db, archive)
+    roles = _roles(rows, archive, zone)
     taken = {name.casefold() for name in rows.columns}
     own = [StarExpression(), *(value.alias(name) for name, value in roles.items() if name not in taken)]
     part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
@@ -190,7 +190,7 @@ def create_views(
         rows, part, row = db.table("labelled"), ConstantExpression(0), ColumnExpression("rowid")
     else:
         rows.select(*own).create_view("labelled")
-    text, emotion = warehouse.text_column, ColumnExpression(f"{warehouse.prefix}emotion")
+    text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
     nothing = SQLExpression("NULL::VARCHAR")
     rows.select(
         roles.get("conversation_id", nothing).alias("conversation"),
@@ -198,28 +198,28 @@ def create_views(
         roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
         (nothing if text is None else ColumnExpression(text).cast("VARCHAR")).alias("text"),
         emotion.alias("emotion"),
-        _is_in(emotion, [label for label in warehouse.labels if label in NEGATIVE]).alias("negative"),
-        _is_in(emotion, [label for label in warehouse.labels if label in ALARMING]).alias("alarming"),
-        ColumnExpression(f"{warehouse.prefix}confidence").alias("confidence"),
-        ColumnExpression(warehouse.status_column).alias("status"),
+        _is_in(emotion, [label for label in archive.labels if label in NEGATIVE]).alias("negative"),
+        _is_in(emotion, [label for label in archive.labels if label in ALARMING]).alias("alarming"),
+        ColumnExpression(f"{archive.prefix}confidence").alias("confidence"),
+        ColumnExpression(archive.status_column).alias("status"),
         part.alias("part"),
         row.alias("row"),
     ).create_view("utterances")
 
 
-def _rows_in(db: duckdb.DuckDBPyConnection, warehouse: Warehouse) -> duckdb.DuckDBPyRelation:
+def _rows_in(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckdb.DuckDBPyRelation:
     """The rows of all parts, read in place."""
-    stored = [piece.file for piece in warehouse.pieces if isinstance(piece.file, ObjectPath)]
+    stored = [part_file.file for part_file in archive.part_files if isinstance(part_file.file, ObjectPath)]
     if stored:
         from emojob.pipeline.warehouse.object_files import Shelf
 
         db.register_filesystem(Shelf(stored))
         db.execute("SET parquet_metadata_cache = true")
-    rows = db.read_parquet([str(piece.file) for piece in warehouse.pieces], union_by_name=True)
+    rows = db.read_parquet([str(part_file.file) for part_file in archive.part_files], union_by_name=True)
     clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
-            f"{warehouse.place} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
+            f"{archive.place} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
             "label the archive anew"
         )
     return rows
@@ -233,12 +233,12 @@ def _known(db: duckdb.DuckDBPyConnection, zone: str) -> str:
     return zone
 
 
-def _roles(rows: duckdb.DuckDBPyRelation, warehouse: Warehouse, zone: Expression) -> dict[str, Expression]:
+def _roles(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
     """The expressions of `conversation_id`, `said_at` and `speaker`, as far as the archive has what they stand for."""
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     found: dict[str, Expression] = {}
     for name, role in ROLES.items():
-        column = getattr(warehouse, role)
+        column = getattr(archive, role)
         if column in types:
             value = ColumnExpression(column)
             said = _within_years(_moment(value, types[column], zone)) if name == "said_at" else value.cast("VARCHAR")

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import duckdb
 
-from emojob.pipeline.output.labelled_archive import Warehouse
+from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.warehouse.database import create_aggregates, create_views, settings, translated
 from emojob.schemas.errors import OptionError, OutputError, StorageError
 
 
-def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
+def export_database(archive: LabelledArchive, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
     """Write the database `file`: `labelled` (with `copy`, the rows themselves) and the aggregates, each with a comment.
 
     A view reads the archive's parts where they lie now. Raises OutputError where `file` is something else than such a
     database, StorageError where it cannot be written, and what `open_database` raises.
     """
-    if not copy and any(isinstance(piece.file, ObjectPath) for piece in warehouse.pieces):
+    if not copy and any(isinstance(part_file.file, ObjectPath) for part_file in archive.part_files):
         raise OptionError(
-            f"--export {file}: a view of {warehouse.place} would need emojob's way to the store; add --copy, which "
+            f"--export {file}: a view of {archive.place} would need emojob's way to the store; add --copy, which "
             "puts the rows into the database"
         )
     if file.exists() and not _is_database(file):
@@ -33,11 +33,11 @@ def export_database(warehouse: Warehouse, file: Path, copy: bool = False, time_z
     spill = str(file.parent)
     try:
         with (
-            translated(warehouse, spill),
+            translated(archive, spill),
             _written(file),
             duckdb.connect(str(beside), config=settings(spill)) as db,
         ):
-            create_views(db, warehouse, time_zone, copy)
+            create_views(db, archive, time_zone, copy)
             create_aggregates(db)
         commit(beside, file)
     finally:

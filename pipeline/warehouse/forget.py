@@ -21,7 +21,7 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.journal import successor, write_journal
 from emojob.pipeline.output.label_columns import count_rows
-from emojob.pipeline.output.labelled_archive import Warehouse, open_warehouse
+from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.output.parts import ROW_GROUP, PartPaths, opened, row_groups
 from emojob.pipeline.running.single_file import work_folder
 from emojob.pipeline.storage import atomic
@@ -71,28 +71,28 @@ def forget(
         if out.is_dir():
             with hold(out) as output:
                 return _forget(output, out, where, memos, dry_run, note)
-        warehouse = open_warehouse(out)  # tells what is wrong with it
+        archive = open_labelled(out)  # tells what is wrong with it
         if work_folder(out).exists():
             raise BusyError(f"a run into {out} was begun and has not ended: let the same command end first")
-        return _forget_in_file(warehouse, where, memos, dry_run)
+        return _forget_in_file(archive, where, memos, dry_run)
 
 
 def _forget(
     output: Output, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool, note: Callable[[str], None]
 ) -> Forgotten:
-    warehouse = open_warehouse(out)
-    found = _matching(warehouse, where)
+    archive = open_labelled(out)
+    found = _matching(archive, where)
     markers = {marker.part: marker for marker in output.markers}
     rows, all_rows = sum(map(len, found.values())), sum(marker.counts.written for marker in output.markers)
-    files = _memos(warehouse, memos)
+    files = _memos(archive, memos)
     rejected = sum(marker.counts.rejected for marker in output.markers)
     if dry_run or not rows:
         return Forgotten(rows, all_rows - rows if dry_run else all_rows, len(found), (), rejected)
-    with no_wider_than(piece.file for piece in warehouse.pieces):
+    with no_wider_than(part_file.file for part_file in archive.part_files):
         new = {}
         for place, gone in found.items():
             old = markers[place.name]
-            new[PartPaths(out, place.stem).name] = _without(warehouse, PartPaths(out, place.stem), old, gone)
+            new[PartPaths(out, place.stem).name] = _without(archive, PartPaths(out, place.stem), old, gone)
         _remove_memos(files)  # before the rows: after a kill the same command finds them again
         write_journal(out, new)
         output.read_markers()
@@ -101,17 +101,17 @@ def _forget(
     return Forgotten(rows, all_rows - rows, len(found), tuple(files), rejected)
 
 
-def _matching(warehouse: Warehouse, where: str) -> dict[AnyPath, Rows]:
+def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
     """The numbers of the rows for which the condition is true, from 0 in each file that has any."""
     found: dict[int, list[Rows]] = {}
-    with open_session(warehouse, numbered=True) as session:
+    with open_session(archive, numbered=True) as session:
         _check_condition(session, where)
         answer = session.ask(f"SELECT {NUMBERS} FROM numbered WHERE ({where}\n)")  # noqa: S608 - it can only read
         for batch in answer.batches:
             parts, rows = (column.to_numpy(zero_copy_only=False).astype(np.int64) for column in batch.columns)
             for part in np.unique(parts).tolist():
                 found.setdefault(part, []).append(rows[parts == part])
-    return {warehouse.pieces[part].file: np.sort(np.concatenate(some)) for part, some in sorted(found.items())}
+    return {archive.part_files[part].file: np.sort(np.concatenate(some)) for part, some in sorted(found.items())}
 
 
 def _check_condition(session: Session, where: str) -> None:
@@ -125,10 +125,10 @@ def _check_condition(session: Session, where: str) -> None:
         raise OptionError(f"--where is no condition but a value ({kind}); {wanted}")
 
 
-def _without(warehouse: Warehouse, place: PartPaths, old: PartMarker, gone: Rows) -> PartMarker:
+def _without(archive: LabelledArchive, place: PartPaths, old: PartMarker, gone: Rows) -> PartMarker:
     """Write a part anew without some rows, beside the old one; its marker, which is not written."""
     new = successor(place)
-    counts = _counted(place.part, warehouse, gone, old.counts)
+    counts = _counted(place.part, archive, gone, old.counts)
     with atomic.draft(new.part) as draft:
         _copy(place.part, draft, gone)
     if old.counts.rejected:
@@ -136,20 +136,20 @@ def _without(warehouse: Warehouse, place: PartPaths, old: PartMarker, gone: Rows
     return replace(old, part=new.part.name, part_bytes=new.part.stat().st_size, counts=counts, format=FORMAT)
 
 
-def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
-    file, old = warehouse.place, _counts_of(warehouse)
-    gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
-    files = _memos(warehouse, memos)
+def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
+    file, old = archive.place, _counts_of(archive)
+    gone = _matching(archive, where).get(file, np.empty(0, np.int64))
+    files = _memos(archive, memos)
     if dry_run or not len(gone):
         return Forgotten(len(gone), old.written - len(gone), int(len(gone) > 0), (), old.rejected)
     _remove_memos(files)
     work = work_folder(file)
     # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
     with no_wider_than([file]), hold(work) if isinstance(work, ObjectPath) else alone_in(work.parent):
-        warehouse = open_warehouse(file)  # another may have been at it until now
-        old = _counts_of(warehouse)
-        gone = _matching(warehouse, where).get(file, np.empty(0, np.int64))
-        counts = _counted(file, warehouse, gone, old)
+        archive = open_labelled(file)  # another may have been at it until now
+        old = _counts_of(archive)
+        gone = _matching(archive, where).get(file, np.empty(0, np.int64))
+        counts = _counted(file, archive, gone, old)
         metadata = dict(pq.read_schema(seekable(file)).metadata)
         about = json.loads(metadata[b"emojob"])
         about["run"] |= {"counts": counts.told(), "all_counts": counts.as_json()}
@@ -163,23 +163,23 @@ def _forget_in_file(warehouse: Warehouse, where: str, memos: Sequence[str], dry_
 # -- the rows that stay ------------------------------------------------------------------------------------------------
 
 
-def _counted(file: AnyPath, warehouse: Warehouse, gone: Rows, old: Counts) -> Counts:
+def _counted(file: AnyPath, archive: LabelledArchive, gone: Rows, old: Counts) -> Counts:
     """What the rows that stay come to. Tokens stay as they were counted, for the texts are not tokenized again."""
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(gone), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
-    names = (f"{warehouse.prefix}emotion", f"{warehouse.prefix}confidence", warehouse.status_column)
+    names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
     for table in _staying(file, gone, names):
-        counts.add(count_rows(table, names, warehouse.labels))
+        counts.add(count_rows(table, names, archive.labels))
     return counts
 
 
-def _counts_of(warehouse: Warehouse) -> Counts:
+def _counts_of(archive: LabelledArchive) -> Counts:
     """What the rows of a labelled file came to. Raises OutputError where it does not tell."""
     try:
-        return Counts.from_json(warehouse.run["all_counts"])
+        return Counts.from_json(archive.run["all_counts"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise OutputError(
-            f"{warehouse.place} does not tell what its rows came to: label the archive anew with `emojob score --fresh`"
+            f"{archive.place} does not tell what its rows came to: label the archive anew with `emojob score --fresh`"
         ) from None
 
 
@@ -214,9 +214,9 @@ def _without_unused(column: pa.ChunkedArray) -> pa.ChunkedArray:
 # -- what was worked out from them -------------------------------------------------------------------------------------
 
 
-def _memos(warehouse: Warehouse, given: Sequence[str]) -> list[Path]:
+def _memos(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
     """The memos to remove that are there: those given, and the one that the archive was labelled with."""
-    options = warehouse.run.get("options")
+    options = archive.run.get("options")
     named = options.get("memo") if isinstance(options, dict) else None
     files = [memo_file.find(one) for one in given]
     if isinstance(named, str) and Path(named).parent.is_dir():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from emojob.pipeline.output.labelled_archive import Warehouse
+from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.warehouse.database import create_aggregates, literal, open_database
 from emojob.schemas.errors import OptionError
 
@@ -111,11 +111,11 @@ _COLUMNS = """
 
 
 @contextlib.contextmanager
-def open_session(warehouse: Warehouse, time_zone: str | None = None, numbered: bool = False) -> Iterator[Session]:
+def open_session(archive: LabelledArchive, time_zone: str | None = None, numbered: bool = False) -> Iterator[Session]:
     """Open a labelled archive for queries. numbered: with the view `numbered`. Raises what `open_database` raises."""
-    with open_database(warehouse, time_zone, numbered=numbered) as db:
+    with open_database(archive, time_zone, numbered=numbered) as db:
         create_aggregates(db)
-        paths = ", ".join(literal(str(piece.file)) for piece in warehouse.pieces)
+        paths = ", ".join(literal(str(part_file.file)) for part_file in archive.part_files)
         db.execute(f"SET allowed_paths = [{paths}]")
         db.execute("SET enable_external_access = false")
         db.execute("SET lock_configuration = true")

@@ -19,7 +19,7 @@ import click
 import duckdb
 import pyarrow.parquet as pq
 
-from emojob.pipeline.output.labelled_archive import Warehouse, open_warehouse
+from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.report.figures import make_figures
 from emojob.pipeline.warehouse import database
 from emojob.schemas.manifest import PartMarker
@@ -30,14 +30,14 @@ PART_ROWS = 250_000
 QUICK = ("hours", "emotions", "days", "hours_of_day", "hours_of_week", "quality")
 
 
-def enlarge(source: Warehouse, out: Path, rows: int) -> None:
+def enlarge(source: LabelledArchive, out: Path, rows: int) -> None:
     """Write a labelled archive of `rows` rows or a little more; what is there already is kept."""
     (out / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
     run = {**source.run, "text_column": source.text_column, "prefix": source.prefix}
     (out / "_emojob" / "run.json").write_text(json.dumps(run))
-    (first, *_) = source.pieces
+    (first, *_) = source.part_files
     with duckdb.connect() as db:
-        db.read_parquet([str(piece.file) for piece in source.pieces]).create("source")
+        db.read_parquet([str(part_file.file) for part_file in source.part_files]).create("source")
         each = db.table("source").count("*").fetchall()[0][0]
         copies, changed = max(1, PART_ROWS // each), []
         if source.conversation_column:
@@ -73,16 +73,16 @@ def main() -> None:
     parser.add_argument("--memory", type=float, default=3.0, help="GiB that DuckDB may take")
     given = parser.parse_args()
     begun = time.perf_counter()
-    enlarge(open_warehouse(given.out), given.work, given.rows)
-    warehouse = open_warehouse(given.work)
-    rows = sum(pq.read_metadata(piece.file).num_rows for piece in warehouse.pieces)
-    click.echo(f"{rows:,} rows in {len(warehouse.pieces)} parts, made in {time.perf_counter() - begun:,.0f} s")
-    with database.open_database(warehouse, memory=int(given.memory * 2**30)) as db:
+    enlarge(open_labelled(given.out), given.work, given.rows)
+    archive = open_labelled(given.work)
+    rows = sum(pq.read_metadata(part_file.file).num_rows for part_file in archive.part_files)
+    click.echo(f"{rows:,} rows in {len(archive.part_files)} parts, made in {time.perf_counter() - begun:,.0f} s")
+    with database.open_database(archive, memory=int(given.memory * 2**30)) as db:
         spent = {name: seconds(lambda name=name: compute(db, name)) for name in database.AGGREGATES}
     for name, took in spent.items():
         click.echo(f"{name:16} {took:6.1f} s")
     click.echo(f"counts, days, hours, quality {sum(spent[name] for name in QUICK):.1f} s")
-    took = seconds(lambda: make_figures(warehouse))
+    took = seconds(lambda: make_figures(archive))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     click.echo(f"a whole report {took:.1f} s, peak memory {peak:.2f} GiB")
 

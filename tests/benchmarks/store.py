@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.running.executor import ray_settings
 from emojob.pipeline.running.run import Progress, Result, score_archive
@@ -35,7 +35,7 @@ from tests.stores import CLIENT, Seen, Store
 
 def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
+    tables = [pq.read_table(seekable(part_file.file)) for part_file in open_labelled(out).part_files]
     return pa.concat_tables(tables).sort_by("row")
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output.archive_folder import Output
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from tests.torture.faults import Done, Faults
 
 ROWS = 400
@@ -138,7 +138,7 @@ def visible_rows(place: Path) -> list[dict[str, Any]]:
     from emojob.schemas.errors import OutputError
 
     try:
-        open_warehouse(place)
+        open_labelled(place)
     except OutputError:
         return []
     return rows(place)

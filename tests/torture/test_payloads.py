@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pyte
 import pytest
 
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.html_page import write_report
 from tests.archives import said, write_archive
@@ -128,7 +128,7 @@ def test_commands_in_a_terminal(archive, tiny_model, tmp_path):
 
 def test_a_page_in_a_browser(archive, browser, tmp_path):  # noqa: F811
     file = tmp_path / "page.html"
-    write_report(file, make_figures(open_warehouse(archive), ReportOptions(mask_pii=False)))
+    write_report(file, make_figures(open_labelled(archive), ReportOptions(mask_pii=False)))
     context = browser.new_context()
     page = context.new_page()
     happened: list[str] = []

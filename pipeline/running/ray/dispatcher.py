@@ -76,8 +76,8 @@ class Crew:
         self.cluster, self.job, self.folder = cluster, job, folder
         self.stages, self.clock, self.added = stages, clock, added
         self.device = job.scorer.choice.device
-        archive, rate = job.archive, job.scorer.choice.tokens_per_second
-        bare = Dataset([], archive.schema, archive.text_column, archive.conversation_column)
+        dataset, rate = job.dataset, job.scorer.choice.tokens_per_second
+        bare = Dataset([], dataset.schema, dataset.text_column, dataset.conversation_column)
         self.work = ray.put(Work(bare, folder, job.schema, job.privacy, rate, umask()))
         memo = job.scorer.memo
         self.remembered = SharedObject(Remembered(memo.multipliers, memo.contents()))
@@ -96,10 +96,10 @@ class Crew:
         job = self.job
         rows = max(0, job.rows - job.counts_before.read)
         labellers = max(1, self.cluster.room(self.device))
-        self.most = rows // BORDER_ROWS + len(job.archive.sources)  # labellers that there is work for
-        for line in undivided(job.archive):
+        self.most = rows // BORDER_ROWS + len(job.dataset.sources)  # labellers that there is work for
+        for line in undivided(job.dataset):
             self.cluster.note(line)
-        todo = shares(job.archive, job.standings, job.options.limit, rows, labellers)
+        todo = shares(job.dataset, job.standings, job.options.limit, rows, labellers)
         self.stages.begin()
         written: dict[str, int] = {}
         try:

@@ -37,13 +37,13 @@ def rows_of_next(rows: int, labellers: int) -> int:
     return min(max(rows // (_EACH * labellers), BORDER_ROWS), PART_ROWS)
 
 
-def undivided(archive: Dataset) -> list[str]:
+def undivided(dataset: Dataset) -> list[str]:
     """Lines that say which large inputs are not cut, and why."""
     reasons: dict[str, list[str]] = {}
-    for source in archive.sources:
+    for source in dataset.sources:
         if (source.rows or 0) < 2 * BORDER_ROWS:
             continue
-        if archive.conversation_column:
+        if dataset.conversation_column:
             reasons.setdefault("the model reads each text's previous one", []).append(source.file.path.name)
         elif not source.borders:
             reasons.setdefault("it is compressed as a whole", []).append(source.file.path.name)
@@ -54,7 +54,7 @@ def undivided(archive: Dataset) -> list[str]:
 
 
 def shares(
-    archive: Dataset, standings: Sequence[Standing], limit: int | None, rows: int, labellers: int
+    dataset: Dataset, standings: Sequence[Standing], limit: int | None, rows: int, labellers: int
 ) -> Iterator[Share]:
     """What of an archive is to be labelled, in order, cut at borders into shares.
 
@@ -62,7 +62,7 @@ def shares(
     archive behind which nothing is labelled; the rows of each source must be known then. rows: of all shares together.
     """
     left = limit
-    for source, standing in zip(archive.sources, standings, strict=True):
+    for source, standing in zip(dataset.sources, standings, strict=True):
         borders = [border.row for border in source.borders]
         total = standing.reached if standing.complete else source.rows
         for span in standing.missing:
@@ -72,7 +72,7 @@ def shares(
             if stop is not None and stop <= span.first_row:
                 continue
             firsts = [span.first_row]
-            while not archive.conversation_column:
+            while not dataset.conversation_column:
                 at = bisect_left(borders, firsts[-1] + rows_of_next(rows, labellers))
                 if at == len(borders) or (stop is not None and borders[at] >= stop):
                     break

@@ -64,11 +64,11 @@ class Remembered:
 class Work:
     """What all shares of a job have in common.
 
-    archive: without its sources; schema: of what is written in `folder`; rate: of an engine, tokens/s, where known;
+    dataset: without its sources; schema: of what is written in `folder`; rate: of an engine, tokens/s, where known;
     umask: of the process that was started.
     """
 
-    archive: Dataset
+    dataset: Dataset
     folder: AnyPath
     schema: pa.Schema
     privacy: Privacy
@@ -181,11 +181,11 @@ class Labeller:
 def _labelled(
     scorer: Scorer, work: Work, share: Share, rest: Span, stages: Stages, clock: Clock
 ) -> Iterator[Labelled[Chunk]]:
-    archive = replace(work.archive, sources=[share.source])
+    dataset = replace(work.dataset, sources=[share.source])
     standing = Standing(share.number, [rest], rest.first_row, Counts(), [])
-    reading = Reading(archive, [(share.source, standing)], None, lambda: stages.stopping, work.rate)
+    reading = Reading(dataset, [(share.source, standing)], None, lambda: stages.stopping, work.rate)
     chunks = stages.ahead(clock.timed("read", iter(reading)))
-    texts = (texts_of(chunk, archive.text_column) for chunk in chunks)
+    texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
     return label(scorer, texts, stages, clock, reading.took)
 
 

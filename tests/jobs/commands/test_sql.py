@@ -15,7 +15,7 @@ from rich.cells import cell_len
 
 from emojob.jobs.main import main
 from emojob.jobs.terminal.sql_prompt import Names, _command, complete, converse
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.query import open_session
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
@@ -151,7 +151,7 @@ class TestPrompt:
         ]  # fmt: skip
         with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
             keys.send_text("".join(f"{line}\r" for line in typed))
-            with open_session(open_warehouse(out)) as session:
+            with open_session(open_labelled(out)) as session:
                 converse(session)
         said_ = capsys.readouterr()
         lines = [line.split() for line in said_.out.splitlines()]

@@ -14,7 +14,7 @@ import pytest
 from emojob.pipeline.active_learning import margins
 from emojob.pipeline.active_learning.selection import choose
 from emojob.pipeline.output import labelled_archive
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.schemas.errors import DataError, OptionError, OutputError
 from tests.archives import LABELS, row, table_of, write_part, write_run
 
@@ -61,7 +61,7 @@ def archive(tmp_path):
 
 
 def chosen(out: Path, wanted: int) -> list[str]:
-    return [one.text for one in choose(open_warehouse(out), wanted).utterances]
+    return [one.text for one in choose(open_labelled(out), wanted).utterances]
 
 
 # -- what is chosen ----------------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ def test_what_the_model_is_least_sure_of_is_chosen(archive):
 
 
 def test_an_utterance_says_what_the_model_thought(archive):
-    found = choose(open_warehouse(archive([row("뭐라고요?", margin=0.1, guess=1), row("네네")])), 2)
+    found = choose(open_labelled(archive([row("뭐라고요?", margin=0.1, guess=1), row("네네")])), 2)
     one = next(one for one in found.utterances if one.text == "뭐라고요?")
     assert (one.guess, one.second, one.times, one.previous) == ("분노", "일상", 1, None)
     assert one.confidence == pytest.approx(0.5)
@@ -85,7 +85,7 @@ def test_an_utterance_says_what_the_model_thought(archive):
 def test_a_repeated_text_comes_once_and_says_how_often_it_stood_there(archive):
     decomposed = unicodedata.normalize("NFD", "잘 모르겠어요")
     rows = [row(text) for text in ["잘 모르겠어요", "  잘\u3000\n모르겠어요 ", decomposed, "잘 모르겠어요"]]
-    found = choose(open_warehouse(archive([*rows, row("전혀 다른 말")])), 5)
+    found = choose(open_labelled(archive([*rows, row("전혀 다른 말")])), 5)
     assert {one.text: one.times for one in found.utterances} == {"잘 모르겠어요": 4, "전혀 다른 말": 1}
     assert found.texts == 2
 
@@ -96,7 +96,7 @@ def test_the_least_certain_of_a_texts_rows_speaks_for_it(archive):
         row("그러게요", margin=0.1, guess=2, turn=1),
         row("그러게요", margin=0.5, turn=2),
     ]
-    (one,) = choose(open_warehouse(archive(rows, time_column="turn")), 5).utterances
+    (one,) = choose(open_labelled(archive(rows, time_column="turn")), 5).utterances
     assert (one.guess, one.margin, one.time) == ("기쁨", pytest.approx(0.1), "1")
 
 
@@ -120,7 +120,7 @@ def test_near_copies_are_taken_where_there_is_nothing_else(archive):
 def test_the_guessed_classes_share_the_sheet(archive):
     guesses = [0] * 240 + [1] * 30 + [2] * 30
     out = archive([row(text, 0.05, guess) for text, guess in zip(varied(300), guesses, strict=True)])
-    found = choose(open_warehouse(out), 30).utterances
+    found = choose(open_labelled(out), 30).utterances
     assert all(sum(one.guess == label for one in found) >= 6 for label in LABELS)
 
 
@@ -128,7 +128,7 @@ def test_empty_short_and_long_texts_are_left_out(archive):
     short = ["네", "ㅋㅋㅋㅋ", "ㅠㅠ", "!!!", "12 34", "A"]
     rows = [row("알겠어요", status="truncated"), row(None, status="empty"), row("  ", status="empty")]
     rows += [row(text) for text in [*short, "길" * 1001]]
-    found = choose(open_warehouse(archive(rows)), 9)
+    found = choose(open_labelled(archive(rows)), 9)
     assert [one.text for one in found.utterances] == ["알겠어요"]
     assert (found.rows, found.left_out, found.texts) == (8, 7, 1)
 
@@ -138,16 +138,16 @@ def test_the_choice_depends_on_the_archive_alone(archive, monkeypatch):
     out = archive(
         [row(text, float(m), i % 3) for i, (text, m) in enumerate(zip(varied(400) * 2, rng.random(800), strict=True))]
     )
-    before = choose(open_warehouse(out), 25)
+    before = choose(open_labelled(out), 25)
     monkeypatch.setattr(labelled_archive, "_BATCH_ROWS", 7)
     monkeypatch.setattr(margins, "cores", lambda: 3)
-    assert choose(open_warehouse(out), 25) == before
+    assert choose(open_labelled(out), 25) == before
 
 
 def test_a_model_of_one_label_has_no_margin(tmp_path):
     rows = [{**row(text), "probabilities": [1.0]} for text in varied(5)]
     write_part(tmp_path, table_of(rows, labels=("일상",)))
-    found = choose(open_warehouse(write_run(tmp_path)), 3).utterances
+    found = choose(open_labelled(write_run(tmp_path)), 3).utterances
     assert [(one.second, one.margin) for one in found] == [(None, 1.0)] * 3
 
 
@@ -165,7 +165,7 @@ def test_the_text_before_is_that_of_the_conversation_across_parts(tmp_path):
     write_part(tmp_path, table_of(second), first_row=4)
     write_part(tmp_path, table_of([said(7, "다른 파일의 같은 번호", 0.0)]), number=1)
     out = write_run(tmp_path, conversation_column="room", time_column="at")
-    found = {one.text: one for one in choose(open_warehouse(out), 9).utterances}
+    found = {one.text: one for one in choose(open_labelled(out), 9).utterances}
     assert {text: one.previous for text, one in found.items()} == {
         "주문한 게 안 왔어요": None,
         "여보세요": None,
@@ -181,7 +181,7 @@ def test_the_text_before_is_that_of_the_conversation_across_parts(tmp_path):
 def test_a_part_without_the_conversation_column_is_read_all_the_same(tmp_path):
     write_part(tmp_path, table_of([row("방 번호가 없던 때")]))
     write_part(tmp_path, table_of([row("이제는 있어요", room="r1"), row("그렇군요", room="r1")]), number=1)
-    found = choose(open_warehouse(write_run(tmp_path, conversation_column="room")), 3).utterances
+    found = choose(open_labelled(write_run(tmp_path, conversation_column="room")), 3).utterances
     assert {one.conversation for one in found} == {None, "r1"}
     assert {one.previous for one in found} == {None, "이제는 있어요"}
 
@@ -189,7 +189,7 @@ def test_a_part_without_the_conversation_column_is_read_all_the_same(tmp_path):
 def test_conversations_and_times_of_other_kinds_than_strings(archive):
     at = datetime(2026, 11, 21, 10, 30, 5, 999)
     rows = [row("하나도 안 맞아요", room=[1, 2], at=at), row("그건 왜죠", room=[1, 2], at=None)]
-    found = choose(open_warehouse(archive(rows, conversation_column="room", time_column="at")), 2).utterances
+    found = choose(open_labelled(archive(rows, conversation_column="room", time_column="at")), 2).utterances
     assert {(one.text, one.previous, one.conversation, one.time) for one in found} == {
         ("하나도 안 맞아요", None, "[1, 2]", "2026-11-21 10:30:05"),
         ("그건 왜죠", "하나도 안 맞아요", "[1, 2]", None),
@@ -211,7 +211,7 @@ def test_only_complete_parts_are_read(archive, tmp_path):
 def test_columns_under_a_prefix_beside_an_inputs_own(tmp_path):
     rows = [row("어느 쪽일까", 0.2, guess=1, prob_남의것=0.5, confidence="높음", emotion_status="?")]
     write_part(tmp_path, table_of(rows, prefix="new_"))
-    (one,) = choose(open_warehouse(write_run(tmp_path, prefix="new_")), 1).utterances
+    (one,) = choose(open_labelled(write_run(tmp_path, prefix="new_")), 1).utterances
     assert (one.guess, one.second) == ("분노", "일상")
 
 
@@ -242,23 +242,23 @@ def test_what_is_no_labelled_archive_is_refused(tmp_path, archive):
     (tmp_path / "folder").mkdir()
     for place in ("raw.parquet", "note.csv", "folder", "nowhere"):
         with pytest.raises(OutputError, match="emojob score"):
-            open_warehouse(tmp_path / place)
+            open_labelled(tmp_path / place)
     out = archive([row("괜찮아요")])
     (out / "_emojob" / "run.json").unlink()
     with pytest.raises(OutputError, match=r"run\.json"):
-        open_warehouse(out)
+        open_labelled(out)
 
 
 def test_columns_that_are_no_names_in_run_json_are_not_looked_for(archive):
     out = archive([row("괜찮아요")])
     write_run(out, conversation_column=["a"], time_column=5)
-    assert [one.text for one in choose(open_warehouse(out), 1).utterances] == ["괜찮아요"]
+    assert [one.text for one in choose(open_labelled(out), 1).utterances] == ["괜찮아요"]
 
 
 def test_an_archive_without_a_complete_part_is_refused(tmp_path):
     (tmp_path / "_emojob" / "parts").mkdir(parents=True)
     with pytest.raises(OutputError, match="no complete part"):
-        open_warehouse(tmp_path)
+        open_labelled(tmp_path)
 
 
 def test_an_archive_without_a_telling_text_is_refused(archive):

@@ -423,17 +423,17 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_said_before(dialogue, mode
 
 @pytest.mark.usefixtures("small_parts")
 def test_what_was_said_before_is_read_in_its_two_columns_and_no_further_than_told(dialogue, monkeypatch):
-    archive = in_context(open_dataset(find_inputs([str(dialogue)])), "previous", None)
+    dataset = in_context(open_dataset(find_inputs([str(dialogue)])), "previous", None)
     looked_at = []
     previous = Conversations.previous
     monkeypatch.setattr(
         Conversations, "previous", lambda self, window: looked_at.append(window) or previous(self, window)
     )
-    conversations_before(archive, archive.sources[0], 1000, 300)
+    conversations_before(dataset, dataset.sources[0], 1000, 300)
     assert sum(window.rows_read for window in looked_at) == 1000
     assert {name for window in looked_at for name in window.batch.schema.names} == {"dialog_id", "text"}
     looked_at.clear()
-    conversations_before(archive, archive.sources[0], 1000, 300, stopping=lambda: True)
+    conversations_before(dataset, dataset.sources[0], 1000, 300, stopping=lambda: True)
     assert len(looked_at) == 1
 
 
@@ -543,9 +543,9 @@ def test_a_missing_conversation_column_is_one_line_and_leaves_nothing(model, tmp
 
 
 def test_the_text_is_no_conversation_column(dialogue):
-    archive = open_dataset(find_inputs([str(dialogue)]))
+    dataset = open_dataset(find_inputs([str(dialogue)]))
     with pytest.raises(ColumnError, match="holds the text; give the one that tells conversations apart"):
-        in_context(archive, "previous", archive.text_column)
+        in_context(dataset, "previous", dataset.text_column)
 
 
 def test_a_dry_run_names_the_conversation_column_where_the_model_needs_one(dialogue, model, tiny_model):
@@ -560,10 +560,10 @@ def test_windows_of_some_columns_have_no_others(dialogue, tmp_path):
     shutil.move(dialogue, folder / "log.parquet")
     (folder / "more.csv").write_text("id,dialog_id,text,other\n1,2,네,x\n")
     for name, columns in (("log.parquet", ["text", "dialog_id"]), ("more.csv", ["day", "text"])):
-        archive = open_dataset(find_inputs([str(tmp_path / "in" / "*" / name)]))
-        (window, *_) = windows(archive, archive.sources[0], columns=columns)
-        assert sorted(window.batch.schema.names) == sorted({*columns} & {*archive.schema.names})
-        assert window.batch.column("text").equals(next(windows(archive, archive.sources[0])).batch.column("text"))
+        dataset = open_dataset(find_inputs([str(tmp_path / "in" / "*" / name)]))
+        (window, *_) = windows(dataset, dataset.sources[0], columns=columns)
+        assert sorted(window.batch.schema.names) == sorted({*columns} & {*dataset.schema.names})
+        assert window.batch.column("text").equals(next(windows(dataset, dataset.sources[0])).batch.column("text"))
 
 
 def test_such_a_model_can_be_measured(model):

@@ -24,9 +24,9 @@ def opened(*paths: Path, column: str | None = None) -> Dataset:
     return open_dataset(find_inputs([str(path) for path in paths]), column)
 
 
-def rows(archive: Dataset) -> list[dict[str, object]]:
-    found = [window for source in archive.sources for window in windows(archive, source)]
-    assert all(window.batch.schema.equals(archive.schema, check_metadata=True) for window in found)
+def rows(dataset: Dataset) -> list[dict[str, object]]:
+    found = [window for source in dataset.sources for window in windows(dataset, source)]
+    assert all(window.batch.schema.equals(dataset.schema, check_metadata=True) for window in found)
     return [row for window in found for row in window.batch.to_pylist()]
 
 
@@ -108,9 +108,9 @@ def test_other_orders_and_missing_columns_make_one_archive(tmp_path: Path) -> No
     second = put(tmp_path / "2.parquet", at=["내일"], n=[2], text=["나"])
     third = tmp_path / "3.csv"
     third.write_text("at,text\n모레,다\n", encoding="utf-8")
-    archive = opened(first, second, third)
-    assert archive.schema.names == ["text", "n", "at"]
-    assert rows(archive) == [
+    dataset = opened(first, second, third)
+    assert dataset.schema.names == ["text", "n", "at"]
+    assert rows(dataset) == [
         {"text": "가", "n": 1, "at": None},
         {"text": "나", "n": 2, "at": "내일"},
         {"text": "다", "n": None, "at": "모레"},
@@ -133,9 +133,9 @@ def test_types_widen_where_nothing_is_lost(tmp_path: Path) -> None:
     second = put(
         tmp_path / "2.parquet", text=pa.array(["나"], pa.large_string()), n=pa.array([300], pa.int32()), z=["x"]
     )
-    archive = opened(first, second)
-    assert [str(field.type) for field in archive.schema] == ["large_string", "int32", "string"]
-    assert rows(archive) == [{"text": "가", "n": 1, "z": None}, {"text": "나", "n": 300, "z": "x"}]
+    dataset = opened(first, second)
+    assert [str(field.type) for field in dataset.schema] == ["large_string", "int32", "string"]
+    assert rows(dataset) == [{"text": "가", "n": 1, "z": None}, {"text": "나", "n": 300, "z": "x"}]
 
 
 def test_types_that_do_not_agree_are_told_with_both_files(tmp_path: Path) -> None:
@@ -192,27 +192,27 @@ def test_metadata_that_all_files_share_is_kept(tmp_path: Path) -> None:
     for i, owner in enumerate("ab"):
         schema = pa.schema([pa.field("text", pa.string(), metadata={"k": "v"})], {"source": "chat", "owner": owner})
         pq.write_table(pa.table({"text": [owner]}, schema), tmp_path / f"{i}.parquet")
-    archive = opened(tmp_path)
-    assert archive.schema.metadata == {b"source": b"chat"}
-    assert archive.schema.field("text").metadata == {b"k": b"v"}
+    dataset = opened(tmp_path)
+    assert dataset.schema.metadata == {b"source": b"chat"}
+    assert dataset.schema.field("text").metadata == {b"k": b"v"}
 
 
 def test_a_column_that_a_file_lacks_may_be_null(tmp_path: Path) -> None:
     schema = pa.schema([pa.field("text", pa.string(), nullable=False), pa.field("n", pa.int8(), nullable=False)])
     pq.write_table(pa.table({"text": ["가"], "n": [1]}, schema), tmp_path / "1.parquet")
     pq.write_table(pa.table({"text": ["나"]}, schema.remove(1)), tmp_path / "2.parquet")
-    archive = opened(tmp_path)
-    assert [field.nullable for field in archive.schema] == [False, True]
-    assert rows(archive) == [{"text": "가", "n": 1}, {"text": "나", "n": None}]
+    dataset = opened(tmp_path)
+    assert [field.nullable for field in dataset.schema] == [False, True]
+    assert rows(dataset) == [{"text": "가", "n": 1}, {"text": "나", "n": None}]
 
 
 def test_hive_folders_become_string_columns_behind_the_files_own(tmp_path: Path) -> None:
     put(tmp_path / "day=2026-10-05/a.parquet", text=["가"], n=[1])
     put(tmp_path / "day=__HIVE_DEFAULT_PARTITION__/user=7/a.parquet", text=["나"], n=[2])
-    archive = opened(tmp_path)
-    assert archive.schema.names == ["text", "n", "day", "user"]
-    assert archive.text_column == "text"  # not the folder, for all that user is a usual name
-    assert rows(archive) == [
+    dataset = opened(tmp_path)
+    assert dataset.schema.names == ["text", "n", "day", "user"]
+    assert dataset.text_column == "text"  # not the folder, for all that user is a usual name
+    assert rows(dataset) == [
         {"text": "가", "n": 1, "day": "2026-10-05", "user": None},
         {"text": "나", "n": 2, "day": None, "user": "7"},
     ]
@@ -249,10 +249,10 @@ def test_a_source_tells_size_and_hash_of_its_file(tmp_path: Path) -> None:
 def test_a_file_that_grew_since_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text\n가\n", encoding="utf-8")
-    archive = opened(path)
+    dataset = opened(path)
     path.write_text("text\n가\n나\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"has changed while it was read \(9 bytes, now 13\)"):
-        list(windows(archive, archive.sources[0]))
+        list(windows(dataset, dataset.sources[0]))
 
 
 def test_no_file_at_all_is_told() -> None:
@@ -261,9 +261,9 @@ def test_no_file_at_all_is_told() -> None:
 
 
 def test_windows_may_be_read_in_another_thread(tmp_path: Path) -> None:
-    archive = opened(put(tmp_path / "a.parquet", text=[str(i) for i in range(100)]))
+    dataset = opened(put(tmp_path / "a.parquet", text=[str(i) for i in range(100)]))
     found: list[Window] = []
-    reading = windows(archive, archive.sources[0], 0, 30)
+    reading = windows(dataset, dataset.sources[0], 0, 30)
     thread = threading.Thread(target=lambda: found.extend(reading))
     thread.start()
     thread.join()
@@ -278,9 +278,9 @@ def test_memory_is_bound_by_the_window_not_by_the_file(tmp_path: Path, name: str
     else:
         rows = ["text,n", *(f"{text},1" for text in texts)] if name == "a.csv" else [f'{{"text":"{t}"}}' for t in texts]
         path.write_text("\n".join(rows))
-    archive = opened(path)
+    dataset = opened(path)
     before, most, read = pa.total_allocated_bytes(), 0, 0
-    for window in windows(archive, archive.sources[0], 0, 2000):
+    for window in windows(dataset, dataset.sources[0], 0, 2000):
         most = max(most, pa.total_allocated_bytes() - before)
         read += window.rows_read
     assert read == len(texts)

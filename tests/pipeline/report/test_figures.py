@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import SHOWN_VALUES, ReportOptions, latest, make_figures
 from emojob.schemas.errors import ColumnError, OptionError
 from tests.archives import said, write_archive
@@ -17,7 +17,7 @@ def figures(tmp_path):
     """figures(rows, **options): those of an archive of these rows."""
 
     def make(rows: list[dict], **options: str):
-        return make_figures(open_warehouse(write_archive(tmp_path / "out", rows)), ReportOptions(**options))
+        return make_figures(open_labelled(write_archive(tmp_path / "out", rows)), ReportOptions(**options))
 
     return make
 

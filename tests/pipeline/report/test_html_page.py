@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import make_figures
 from emojob.pipeline.report.html_page import write_report
 from emojob.pipeline.report.words import LANGUAGES, words_of
@@ -16,7 +16,7 @@ from tests.pipeline.report.conftest import HOSTILE
 
 @pytest.fixture(scope="module")
 def figures(talks, tmp_path_factory):
-    return make_figures(open_warehouse(write_archive(tmp_path_factory.mktemp("archive") / "<b>out", talks)))
+    return make_figures(open_labelled(write_archive(tmp_path_factory.mktemp("archive") / "<b>out", talks)))
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_it_knows_light_dark_and_paper(opened, figures):
 
 
 def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened, tmp_path):
-    bare = make_figures(open_warehouse(write_archive(tmp_path / "bare", [said("기쁨", text="좋아요"), said("분노")])))
+    bare = make_figures(open_labelled(write_archive(tmp_path / "bare", [said("기쁨", text="좋아요"), said("분노")])))
     page = opened(bare)
     assert page.locator("h2").all_text_contents() == [
         "All utterances", "Confidence and length", "Typical and uncertain utterances", "Data and model",
@@ -171,7 +171,7 @@ def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened
 def test_a_chart_of_many_days_goes_by_weeks_or_months(opened, tmp_path, step, title, period):
     days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=step * i) for i in range(300)]
     told = [said("기쁨", sent_at=str(day)) for day in days] + [said("분노", sent_at="2020-01-01")]
-    page = opened(make_figures(open_warehouse(write_archive(tmp_path / "long", told))))
+    page = opened(make_figures(open_labelled(write_archive(tmp_path / "long", told))))
     assert page.locator("#figure-days h3").inner_text() == title
     shown = rows(page, "days")
     assert len(shown) == len({period(day) for day in days})

@@ -26,7 +26,7 @@ def model(tiny_model) -> ModelOptions:
 
 
 @pytest.fixture
-def archive(tmp_path):
+def dataset(tmp_path):
     """10,000 rows: short ones, and long ones behind them."""
     file = tmp_path / "log.parquet"
     texts = [f"네 {i}" for i in range(5_000)] + [
@@ -36,28 +36,28 @@ def archive(tmp_path):
     return file
 
 
-def test_tokens_are_estimated_from_all_over_the_archive(archive, model, tmp_path, monkeypatch):
+def test_tokens_are_estimated_from_all_over_the_archive(dataset, model, tmp_path, monkeypatch):
     monkeypatch.setattr(dry_run, "_ROWS", 500)
-    found = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
-    tokens = Scorer.load(options=model).prepare(pq.read_table(archive)["text"].combine_chunks()).encoded.lengths.sum()
+    found = plan_archive([str(dataset)], tmp_path / "out", ScoreOptions(), model)
+    tokens = Scorer.load(options=model).prepare(pq.read_table(dataset)["text"].combine_chunks()).encoded.lengths.sum()
     assert (found["rows"], found["rows_complete"]) == (10_000, 0)
     assert found["tokens_about"] == pytest.approx(tokens, rel=0.05)
     assert found["seconds_about"] > 0
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_complete_is_not_foretold_again(archive, model, tmp_path):
-    whole = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
-    score_archive([str(archive)], tmp_path / "out", ScoreOptions(limit=6_000), model)
-    rest = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
+def test_what_is_complete_is_not_foretold_again(dataset, model, tmp_path):
+    whole = plan_archive([str(dataset)], tmp_path / "out", ScoreOptions(), model)
+    score_archive([str(dataset)], tmp_path / "out", ScoreOptions(limit=6_000), model)
+    rest = plan_archive([str(dataset)], tmp_path / "out", ScoreOptions(), model)
     assert rest["rows_complete"] == 6_000
     assert rest["tokens_about"] == pytest.approx(0.4 * whole["tokens_about"], rel=0.01)
-    fresh = plan_archive([str(archive)], tmp_path / "out", ScoreOptions(fresh=True), model)
+    fresh = plan_archive([str(dataset)], tmp_path / "out", ScoreOptions(fresh=True), model)
     assert (fresh["rows_complete"], fresh["tokens_about"]) == (0, whole["tokens_about"])
-    limited = plan_archive([str(archive)], tmp_path / "new", ScoreOptions(limit=1_000), model)
+    limited = plan_archive([str(dataset)], tmp_path / "new", ScoreOptions(limit=1_000), model)
     assert limited["tokens_about"] == pytest.approx(0.1 * whole["tokens_about"], rel=0.01)
-    score_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
-    assert "seconds_about" not in plan_archive([str(archive)], tmp_path / "out", ScoreOptions(), model)
+    score_archive([str(dataset)], tmp_path / "out", ScoreOptions(), model)
+    assert "seconds_about" not in plan_archive([str(dataset)], tmp_path / "out", ScoreOptions(), model)
 
 
 def test_an_archive_without_text_has_no_estimate(model, tmp_path):
@@ -92,19 +92,19 @@ def test_pairs_are_counted_as_pairs(make_model, tmp_path):
     assert found["tokens_about"] == pytest.approx(run["this_run"]["tokens"], rel=0.05)
 
 
-def test_what_a_kept_memo_knows_takes_no_time(archive, model, tmp_path):
+def test_what_a_kept_memo_knows_takes_no_time(dataset, model, tmp_path):
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
-    first = plan_archive([str(archive)], tmp_path / "out", options, model)
-    score_archive([str(archive)], tmp_path / "out", options, model)
-    again = plan_archive([str(archive)], tmp_path / "anew", options, model)
+    first = plan_archive([str(dataset)], tmp_path / "out", options, model)
+    score_archive([str(dataset)], tmp_path / "out", options, model)
+    again = plan_archive([str(dataset)], tmp_path / "anew", options, model)
     assert again["rows_per_second_about"] > 1.5 * first["rows_per_second_about"]
 
 
-def test_what_a_run_would_refuse_is_refused(archive, model, tmp_path):
+def test_what_a_run_would_refuse_is_refused(dataset, model, tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "letter.txt").touch()
-    (tmp_path / "own.parquet").write_bytes(archive.read_bytes())
-    score_archive([str(archive)], tmp_path / "out", ScoreOptions(limit=10), model)
+    (tmp_path / "own.parquet").write_bytes(dataset.read_bytes())
+    score_archive([str(dataset)], tmp_path / "out", ScoreOptions(limit=10), model)
     for out, options in (
         ("own", ScoreOptions()),
         ("own.parquet", ScoreOptions()),
@@ -114,10 +114,10 @@ def test_what_a_run_would_refuse_is_refused(archive, model, tmp_path):
     ):
         for call in (plan_archive, score_to):
             with pytest.raises(InputError):
-                call([str(archive)], tmp_path / out, options, model)
+                call([str(dataset)], tmp_path / out, options, model)
 
 
-def test_one_file_that_is_complete_is_not_foretold_again(archive, model, tmp_path):
-    score_to([str(archive)], tmp_path / "all.parquet", ScoreOptions(), model)
-    found = plan_archive([str(archive)], tmp_path / "all.parquet", ScoreOptions(), model)
+def test_one_file_that_is_complete_is_not_foretold_again(dataset, model, tmp_path):
+    score_to([str(dataset)], tmp_path / "all.parquet", ScoreOptions(), model)
+    found = plan_archive([str(dataset)], tmp_path / "all.parquet", ScoreOptions(), model)
     assert (found["rows_complete"], "seconds_about" in found) == (10_000, False)

@@ -32,7 +32,7 @@ def model(tiny_model) -> ModelOptions:
 
 
 @pytest.fixture
-def archive(tmp_path):
+def dataset(tmp_path):
     file = tmp_path / "log.parquet"
     texts = [f"{text[:30]} {i}" for i in range(3) for text in sample_texts()][:2_000]
     pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), file)
@@ -62,10 +62,10 @@ def read(out: Path) -> pa.Table:
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
-def test_two_processes_come_to_what_one_comes_to(archive, model, tmp_path, request):
-    one = score_archive([str(archive)], tmp_path / "one", model_options=model)
+def test_two_processes_come_to_what_one_comes_to(dataset, model, tmp_path, request):
+    one = score_archive([str(dataset)], tmp_path / "one", model_options=model)
     request.getfixturevalue("two")
-    both = score_archive([str(archive)], tmp_path / "two", model_options=model)
+    both = score_archive([str(dataset)], tmp_path / "two", model_options=model)
     assert read(tmp_path / "two").equals(read(tmp_path / "one"))
     assert both.counts == one.counts
     assert both.run["engine"]["processes"] == 2
@@ -74,30 +74,30 @@ def test_two_processes_come_to_what_one_comes_to(archive, model, tmp_path, reque
 
 
 @pytest.mark.usefixtures("two")
-def test_what_both_remember_is_kept(archive, model, tmp_path):
+def test_what_both_remember_is_kept(dataset, model, tmp_path):
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
-    score_archive([str(archive)], tmp_path / "one", options, model)
-    again = score_archive([str(archive)], tmp_path / "two", options, model)
+    score_archive([str(dataset)], tmp_path / "one", options, model)
+    again = score_archive([str(dataset)], tmp_path / "two", options, model)
     assert again.run["this_run"]["inferred_rows"] == 0
     assert read(tmp_path / "two").equals(read(tmp_path / "one"))
 
 
 @pytest.mark.usefixtures("two")
-def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(archive, model, tmp_path, pools):
+def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(dataset, model, tmp_path, pools):
     def kill_one(progress):
         if progress.rows_done >= 600:
             pools[0]._workers[0].process.kill()
 
     with pytest.raises(WorkerError, match=r"ended with -9.*goes on"):
-        score_archive([str(archive)], tmp_path / "out", model_options=model, report=kill_one)
+        score_archive([str(dataset)], tmp_path / "out", model_options=model, report=kill_one)
     assert not any(worker.process.is_alive() for worker in pools[0]._workers)
-    rest = score_archive([str(archive)], tmp_path / "out", model_options=model)
+    rest = score_archive([str(dataset)], tmp_path / "out", model_options=model)
     assert 0 < rest.rows_before < 2_000
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
 
 
 @pytest.mark.usefixtures("two")
-def test_an_interruption_ends_all_processes_and_keeps_what_they_know(archive, model, tmp_path):
+def test_an_interruption_ends_all_processes_and_keeps_what_they_know(dataset, model, tmp_path):
     stages = Stages()
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
 
@@ -106,21 +106,21 @@ def test_an_interruption_ends_all_processes_and_keeps_what_they_know(archive, mo
             stages.stop()
 
     with pytest.raises(Interrupted):
-        score_archive([str(archive)], tmp_path / "out", options, model, report=stop, stages=stages)
+        score_archive([str(dataset)], tmp_path / "out", options, model, report=stop, stages=stages)
     assert not multiprocessing.active_children()
     run = json.loads((tmp_path / "out" / "_emojob" / "run.json").read_text())["this_run"]
     assert run["rows"] >= 600
     assert run["rows_with_text"] >= run["rows"]  # some were under way
     assert 0 < run["inferred_rows"] <= run["rows_with_text"]
     assert {"tokenize", "infer", "label"} <= set(run["stage_seconds"])
-    again = score_archive([str(archive)], tmp_path / "anew", options, model)
+    again = score_archive([str(dataset)], tmp_path / "anew", options, model)
     assert again.run["this_run"]["inferred_rows"] <= 2_000 - run["inferred_rows"]
-    score_archive([str(archive)], tmp_path / "out", model_options=model)
+    score_archive([str(dataset)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
 
 
 @pytest.mark.usefixtures("two")
-def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(archive, own_model, tmp_path, monkeypatch):
+def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(dataset, own_model, tmp_path, monkeypatch):
     enter = processes.Pool.__enter__
 
     def change(self):
@@ -133,7 +133,7 @@ def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(archive, own
     monkeypatch.setattr(processes.Pool, "__enter__", change)
     with pytest.raises(WorkerError, match="was changed"):
         score_archive(
-            [str(archive)], tmp_path / "out", model_options=ModelOptions(model=str(own_model), engine="torch")
+            [str(dataset)], tmp_path / "out", model_options=ModelOptions(model=str(own_model), engine="torch")
         )
     assert not list((tmp_path / "out").glob("*"))
 
@@ -166,7 +166,7 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
 
 
 @pytest.mark.usefixtures("two")
-def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, monkeypatch):
+def test_an_error_of_a_process_is_raised_as_it_is(dataset, own_model, tmp_path, monkeypatch):
     enter = processes.Pool.__enter__
 
     def spoil(self):
@@ -176,7 +176,7 @@ def test_an_error_of_a_process_is_raised_as_it_is(archive, own_model, tmp_path, 
     monkeypatch.setattr(processes.Pool, "__enter__", spoil)
     model = ModelOptions(model=str(own_model), precision="fp32", engine="torch")
     with pytest.raises(ModelError, match=r"config\.json"):
-        score_archive([str(archive)], tmp_path / "out", model_options=model)
+        score_archive([str(dataset)], tmp_path / "out", model_options=model)
 
 
 _ALONE = """
@@ -219,11 +219,11 @@ if __name__ == "__main__":
 """
 
 
-def test_processes_whose_parent_was_killed_end(archive, tiny_model, tmp_path):
+def test_processes_whose_parent_was_killed_end(dataset, tiny_model, tmp_path):
     script = tmp_path / "alone.py"
     script.write_text(_ALONE)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    command = [sys.executable, str(script), str(archive), str(tiny_model)]
+    command = [sys.executable, str(script), str(dataset), str(tiny_model)]
     parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     for line in parent.stdout:
         if int(line) > 0:
@@ -240,11 +240,11 @@ def test_processes_whose_parent_was_killed_end(archive, tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize("seconds", [0.5, 4.0])
-def test_ctrl_c_at_any_moment_ends_all_without_a_traceback(archive, tiny_model, tmp_path, seconds):
+def test_ctrl_c_at_any_moment_ends_all_without_a_traceback(dataset, tiny_model, tmp_path, seconds):
     """A terminal sends it to every process of its group."""
     script = tmp_path / "alone.py"
     script.write_text(_INTERRUPTED)
-    command = [sys.executable, str(script), str(archive), str(tiny_model)]
+    command = [sys.executable, str(script), str(dataset), str(tiny_model)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -17,7 +17,7 @@ import pytest
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output import parts
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.running.single_file import score_to
@@ -50,7 +50,7 @@ def texts(rows: int) -> list[str | None]:
 
 
 @pytest.fixture
-def archive(tmp_path):
+def dataset(tmp_path):
     table = pa.table(
         {
             "id": pa.array(range(3000), pa.int64()),
@@ -78,9 +78,9 @@ def small_parts(monkeypatch):
         monkeypatch.setattr(chunks, name, 100)
 
 
-def test_every_row_comes_back_with_its_columns_and_labels(archive, model, tmp_path):
-    result = score_archive([str(archive)], tmp_path / "out", model_options=model)
-    before, after = pq.read_table(archive), read(tmp_path / "out")
+def test_every_row_comes_back_with_its_columns_and_labels(dataset, model, tmp_path):
+    result = score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    before, after = pq.read_table(dataset), read(tmp_path / "out")
     assert after.select(before.schema.names).equals(before)
     assert after.schema.names == [*before.schema.names, *LABELLED]
     assert after.schema.field("emotion").type == pa.dictionary(pa.int32(), pa.string())
@@ -95,8 +95,8 @@ def test_every_row_comes_back_with_its_columns_and_labels(archive, model, tmp_pa
     assert result.counts.labelled + result.counts.empty + result.counts.rejected == result.counts.read
 
 
-def test_the_inputs_metadata_stays_and_the_fingerprint_joins_it(archive, model, tmp_path):
-    score_archive([str(archive)], tmp_path / "out", model_options=model)
+def test_the_inputs_metadata_stays_and_the_fingerprint_joins_it(dataset, model, tmp_path):
+    score_archive([str(dataset)], tmp_path / "out", model_options=model)
     (part,) = (tmp_path / "out").glob("part-*.parquet")
     metadata = pq.read_schema(part).metadata
     fingerprint = json.loads((tmp_path / "out/_emojob/run.json").read_text())["model"]["fingerprint"]
@@ -104,27 +104,27 @@ def test_the_inputs_metadata_stays_and_the_fingerprint_joins_it(archive, model, 
     assert json.loads(metadata[b"emojob"])["fingerprint"] == fingerprint
 
 
-def test_window_size_and_parts_do_not_change_a_single_bit(archive, model, tmp_path, request):
-    score_archive([str(archive)], tmp_path / "whole", model_options=model)
+def test_window_size_and_parts_do_not_change_a_single_bit(dataset, model, tmp_path, request):
+    score_archive([str(dataset)], tmp_path / "whole", model_options=model)
     request.getfixturevalue("small_parts")
-    score_archive([str(archive)], tmp_path / "small", model_options=model)
+    score_archive([str(dataset)], tmp_path / "small", model_options=model)
     assert len(list((tmp_path / "small").glob("part-*.parquet"))) == 6
     assert read(tmp_path / "small").equals(read(tmp_path / "whole"))
 
 
-def test_a_finished_run_is_not_done_again(archive, model, tmp_path):
-    score_archive([str(archive)], tmp_path / "out", model_options=model)
+def test_a_finished_run_is_not_done_again(dataset, model, tmp_path):
+    score_archive([str(dataset)], tmp_path / "out", model_options=model)
     (part,) = (tmp_path / "out").glob("part-*.parquet")
     written = part.stat().st_mtime_ns
-    result = score_archive([str(archive)], tmp_path / "out", model_options=model)
+    result = score_archive([str(dataset)], tmp_path / "out", model_options=model)
     assert result.rows_done == 0
     assert result.counts.read == 3000
     assert part.stat().st_mtime_ns == written
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_an_interrupted_run_keeps_what_it_did_and_goes_on(archive, model, tmp_path):
-    score_archive([str(archive)], tmp_path / "whole", model_options=model)
+def test_an_interrupted_run_keeps_what_it_did_and_goes_on(dataset, model, tmp_path):
+    score_archive([str(dataset)], tmp_path / "whole", model_options=model)
     rounds = 0
     while True:
         stages, rows = Stages(), []
@@ -134,7 +134,7 @@ def test_an_interrupted_run_keeps_what_it_did_and_goes_on(archive, model, tmp_pa
                 stages.stop()
 
         try:
-            score_archive([str(archive)], tmp_path / "out", model_options=model, report=stop_after_some, stages=stages)
+            score_archive([str(dataset)], tmp_path / "out", model_options=model, report=stop_after_some, stages=stages)
             break
         except Interrupted:
             rounds += 1
@@ -146,66 +146,66 @@ def test_an_interrupted_run_keeps_what_it_did_and_goes_on(archive, model, tmp_pa
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_what_a_killed_run_left_behind_is_swept_and_scored_again(archive, model, tmp_path):
+def test_what_a_killed_run_left_behind_is_swept_and_scored_again(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(archive)], out, model_options=model)
+    score_archive([str(dataset)], out, model_options=model)
     whole = read(out)
     names = sorted(file.name for file in out.glob("part-*.parquet"))
     (out / "_emojob/parts" / names[2].replace(".parquet", ".json")).unlink()  # died before the marker
     (out / names[4]).write_bytes(b"PAR1 half")  # damaged afterwards
     (out / ".part-00000-000000009999.parquet.tmp").write_bytes(b"half a part")
     (out / "_emojob/parts/part-00000-000000000500.json").write_text("{rubbish")
-    result = score_archive([str(archive)], out, model_options=model)
+    result = score_archive([str(dataset)], out, model_options=model)
     assert result.rows_done == 1500  # three parts of the six, and no row of the others
     assert read(out).equals(whole)
     assert sorted(file.name for file in out.iterdir()) == sorted([*names, "_emojob"])
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_limit_reaches_over_gaps_and_the_parts_between_them(archive, model, tmp_path):
+def test_a_limit_reaches_over_gaps_and_the_parts_between_them(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(archive)], out, model_options=model)
+    score_archive([str(dataset)], out, model_options=model)
     whole = read(out)
     for first in (0, 1000):
         (out / f"_emojob/parts/part-00000-{first:012d}.json").unlink()
-    assert score_archive([str(archive)], out, ScoreOptions(limit=1200), model).rows_done == 700
-    assert score_archive([str(archive)], out, model_options=model).rows_done == 300
+    assert score_archive([str(dataset)], out, ScoreOptions(limit=1200), model).rows_done == 700
+    assert score_archive([str(dataset)], out, model_options=model).rows_done == 300
     assert read(out).equals(whole)
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_changed_input_is_scored_anew_and_its_old_parts_go(archive, model, tmp_path):
+def test_a_changed_input_is_scored_anew_and_its_old_parts_go(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(archive)], out, model_options=model)
-    pq.write_table(pq.read_table(archive).slice(1000, 700), archive)
-    result = score_archive([str(archive)], out, model_options=model)
+    score_archive([str(dataset)], out, model_options=model)
+    pq.write_table(pq.read_table(dataset).slice(1000, 700), dataset)
+    result = score_archive([str(dataset)], out, model_options=model)
     assert result.rows_done == 700
     assert read(out)["id"].to_pylist() == list(range(1000, 1700))
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_a_later_input_joins_the_archive(archive, model, tmp_path):
+def test_a_later_input_joins_the_archive(dataset, model, tmp_path):
     out = tmp_path / "out"
     other = tmp_path / "a_first_by_name.parquet"
-    score_archive([str(archive)], out, model_options=model)
-    pq.write_table(pq.read_table(archive).slice(0, 5), other)
-    result = score_archive([str(other), str(archive)], out, model_options=model)
+    score_archive([str(dataset)], out, model_options=model)
+    pq.write_table(pq.read_table(dataset).slice(0, 5), other)
+    result = score_archive([str(other), str(dataset)], out, model_options=model)
     assert result.rows_done == 5
     assert read(out)["id"].to_pylist() == [*range(3000), *range(5)]
 
 
-def test_fresh_begins_again(archive, model, tmp_path):
-    score_archive([str(archive)], tmp_path / "out", model_options=model)
-    result = score_archive([str(archive)], tmp_path / "out", ScoreOptions(fresh=True), model)
+def test_fresh_begins_again(dataset, model, tmp_path):
+    score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    result = score_archive([str(dataset)], tmp_path / "out", ScoreOptions(fresh=True), model)
     assert result.rows_done == 3000
     assert len(read(tmp_path / "out")) == 3000
 
 
-def test_another_model_is_refused_by_both_fingerprints(archive, model, make_model, tmp_path):
-    score_archive([str(archive)], tmp_path / "out", model_options=model)
+def test_another_model_is_refused_by_both_fingerprints(dataset, model, make_model, tmp_path):
+    score_archive([str(dataset)], tmp_path / "out", model_options=model)
     other = ModelOptions(model=str(make_model(labels=("좋음", "나쁨"), seed=1)))
     with pytest.raises(OutputError) as caught:
-        score_archive([str(archive)], tmp_path / "out", model_options=other)
+        score_archive([str(dataset)], tmp_path / "out", model_options=other)
     before = json.loads((tmp_path / "out/_emojob/run.json").read_text())["model"]["fingerprint"]
     assert before in str(caught.value)
     assert "좋음 나쁨" in str(caught.value)
@@ -213,19 +213,19 @@ def test_another_model_is_refused_by_both_fingerprints(archive, model, make_mode
     assert len(read(tmp_path / "out")) == 3000
 
 
-def test_a_limit_labels_the_first_rows_and_no_limit_the_others(archive, model, tmp_path):
+def test_a_limit_labels_the_first_rows_and_no_limit_the_others(dataset, model, tmp_path):
     out = tmp_path / "out"
-    assert score_archive([str(archive)], out, ScoreOptions(limit=1234), model).rows_done == 1234
+    assert score_archive([str(dataset)], out, ScoreOptions(limit=1234), model).rows_done == 1234
     assert read(out)["id"].to_pylist() == list(range(1234))
-    assert score_archive([str(archive)], out, ScoreOptions(limit=1234), model).rows_done == 0
-    assert score_archive([str(archive)], out, model_options=model).rows_done == 1766
+    assert score_archive([str(dataset)], out, ScoreOptions(limit=1234), model).rows_done == 0
+    assert score_archive([str(dataset)], out, model_options=model).rows_done == 1766
     assert read(out)["id"].to_pylist() == list(range(3000))
 
 
-def test_a_limit_may_end_in_a_later_input(archive, model, tmp_path):
-    second = shutil.copy(archive, tmp_path / "second.parquet")
+def test_a_limit_may_end_in_a_later_input(dataset, model, tmp_path):
+    second = shutil.copy(dataset, tmp_path / "second.parquet")
     out = tmp_path / "out"
-    inputs = [str(archive), str(second)]
+    inputs = [str(dataset), str(second)]
     assert score_archive(inputs, out, ScoreOptions(limit=3100), model).rows_done == 3100
     assert score_archive(inputs, out, ScoreOptions(limit=3100), model).rows_done == 0
 
@@ -298,12 +298,12 @@ def test_a_column_in_the_way_is_an_error_and_a_prefix_the_way_out(model, tmp_pat
     assert read(tmp_path / "out").schema.names[:3] == ["text", "emotion", "ai_emotion"]
 
 
-def test_a_folder_that_is_not_ours_is_left_alone(archive, model, tmp_path):
+def test_a_folder_that_is_not_ours_is_left_alone(dataset, model, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "precious.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
-        score_archive([str(archive)], out, ScoreOptions(fresh=True), model)
+        score_archive([str(dataset)], out, ScoreOptions(fresh=True), model)
     assert [file.name for file in out.iterdir()] == ["precious.txt"]
 
 
@@ -315,20 +315,20 @@ def test_bad_input_leaves_no_output_behind(model, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_second_run_into_the_same_output_is_turned_away(archive, model, tmp_path):
+def test_a_second_run_into_the_same_output_is_turned_away(dataset, model, tmp_path):
     busy = []
 
     def run_another(progress):
         if not busy:
             with pytest.raises(BusyError):
-                score_archive([str(archive)], tmp_path / "out", model_options=model)
+                score_archive([str(dataset)], tmp_path / "out", model_options=model)
             busy.append(True)
 
-    score_archive([str(archive)], tmp_path / "out", model_options=model, report=run_another)
+    score_archive([str(dataset)], tmp_path / "out", model_options=model, report=run_another)
     assert busy
 
 
-def test_a_full_disk_is_said_and_the_run_goes_on_later(archive, model, tmp_path, monkeypatch):
+def test_a_full_disk_is_said_and_the_run_goes_on_later(dataset, model, tmp_path, monkeypatch):
     commit = parts.PartWriter.commit
 
     def full(self, last):
@@ -336,42 +336,42 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(archive, model, tmp_path,
 
     monkeypatch.setattr(parts.PartWriter, "commit", full)
     with pytest.raises(StorageError, match="No space left"):
-        score_archive([str(archive)], tmp_path / "out", model_options=model)
+        score_archive([str(dataset)], tmp_path / "out", model_options=model)
     assert not list((tmp_path / "out").glob("*part-*"))
     assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
     monkeypatch.setattr(parts.PartWriter, "commit", commit)
-    assert score_archive([str(archive)], tmp_path / "out", model_options=model).rows_done == 3000
+    assert score_archive([str(dataset)], tmp_path / "out", model_options=model).rows_done == 3000
 
 
-def test_damage_in_the_middle_of_an_input_is_said(archive, model, tmp_path):
-    data = bytearray(archive.read_bytes())
+def test_damage_in_the_middle_of_an_input_is_said(dataset, model, tmp_path):
+    data = bytearray(dataset.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 400] = bytes(400)
-    archive.write_bytes(bytes(data))
+    dataset.write_bytes(bytes(data))
     with pytest.raises(DataError, match=r"log\.parquet"):
-        score_archive([str(archive)], tmp_path / "out", model_options=model)
+        score_archive([str(dataset)], tmp_path / "out", model_options=model)
     assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
 
 
-def test_one_file_as_output_holds_all_rows_and_is_not_made_twice(archive, model, tmp_path):
+def test_one_file_as_output_holds_all_rows_and_is_not_made_twice(dataset, model, tmp_path):
     file = tmp_path / "labelled.parquet"
-    score_to([str(archive)], tmp_path / "folder", ScoreOptions(), model)
-    score_to([str(archive)], file, ScoreOptions(), model)
+    score_to([str(dataset)], tmp_path / "folder", ScoreOptions(), model)
+    score_to([str(dataset)], file, ScoreOptions(), model)
     assert read(file).equals(read(tmp_path / "folder"))
-    again = score_to([str(archive)], file, ScoreOptions(), model)
+    again = score_to([str(dataset)], file, ScoreOptions(), model)
     assert (again.rows_done, again.counts.read) == (0, 3000)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folder", "labelled.parquet", "log.parquet"]
 
 
-def test_a_file_that_is_not_ours_is_left_alone(archive, model, tmp_path):
-    other = shutil.copy(archive, tmp_path / "other.parquet")
+def test_a_file_that_is_not_ours_is_left_alone(dataset, model, tmp_path):
+    other = shutil.copy(dataset, tmp_path / "other.parquet")
     with pytest.raises(OutputError, match="not written by emojob"):
-        score_to([str(archive)], other, ScoreOptions(fresh=True), model)
+        score_to([str(dataset)], other, ScoreOptions(fresh=True), model)
     with pytest.raises(OutputError, match="is an input itself"):
-        score_to([str(archive)], archive, ScoreOptions(), model)
+        score_to([str(dataset)], dataset, ScoreOptions(), model)
 
 
-def test_a_file_made_into_the_folder_of_its_inputs_is_no_input(archive, model, tmp_path):
+def test_a_file_made_into_the_folder_of_its_inputs_is_no_input(dataset, model, tmp_path):
     file = tmp_path / "labelled.parquet"
     (tmp_path / "more.csv").write_text("id,text\n1,네\n2,너무,많은\n")
     for _ in range(2):
@@ -382,21 +382,21 @@ def test_a_file_made_into_the_folder_of_its_inputs_is_no_input(archive, model, t
     assert read(file)["id"].to_pylist() == ["1"]
 
 
-def test_two_archives_of_one_stem_do_not_share_an_output(archive, model, tmp_path):
-    score_archive([str(archive)], model_options=model)
+def test_two_archives_of_one_stem_do_not_share_an_output(dataset, model, tmp_path):
+    score_archive([str(dataset)], model_options=model)
     (tmp_path / "log.csv").write_text("text\n네\n")
     with pytest.raises(OutputError, match=r"log\.parquet"):
         score_archive([str(tmp_path / "log.csv")], model_options=model)
     assert len(read(tmp_path / "log.emotions")) == 3000
 
 
-def test_an_output_of_a_newer_version_is_refused_and_left_as_it_is(archive, model, tmp_path):
+def test_an_output_of_a_newer_version_is_refused_and_left_as_it_is(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(archive)], out, model_options=model)
+    score_archive([str(dataset)], out, model_options=model)
     (marker,) = (out / "_emojob/parts").glob("*.json")
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 99}))
     with pytest.raises(OutputError, match="newer emojob"):
-        score_archive([str(archive)], out, ScoreOptions(fresh=True), model)
+        score_archive([str(dataset)], out, ScoreOptions(fresh=True), model)
     assert len(read(out)) == 3000
 
 
@@ -434,38 +434,38 @@ def test_many_rejected_rows_close_a_part_too(model, tmp_path, small_parts):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_an_interrupted_file_goes_on(archive, model, tmp_path):
+def test_an_interrupted_file_goes_on(dataset, model, tmp_path):
     file, stages = tmp_path / "labelled.parquet", Stages()
     with pytest.raises(Interrupted):
         score_to(
-            [str(archive)], file, ScoreOptions(), model, lambda p: p.rows_done > 900 and stages.stop(), stages=stages
+            [str(dataset)], file, ScoreOptions(), model, lambda p: p.rows_done > 900 and stages.stop(), stages=stages
         )
     assert not file.exists()
-    assert score_to([str(archive)], file, ScoreOptions(), model).rows_done < 2200
+    assert score_to([str(dataset)], file, ScoreOptions(), model).rows_done < 2200
     assert read(file)["id"].to_pylist() == list(range(3000))
 
 
-def cut_off(archive, out, model, **changes):
+def cut_off(dataset, out, model, **changes):
     """A run whose run.json says that it was interrupted."""
-    score_archive([str(archive)], out, ScoreOptions(limit=100), model)
+    score_archive([str(dataset)], out, ScoreOptions(limit=100), model)
     run = json.loads((out / "_emojob" / "run.json").read_text())
     (out / "_emojob" / "run.json").write_text(json.dumps({**run, "state": "interrupted", **changes}))
 
 
-def test_a_run_that_goes_on_takes_the_engine_that_it_was_begun_with(archive, tiny_model, tmp_path):
+def test_a_run_that_goes_on_takes_the_engine_that_it_was_begun_with(dataset, tiny_model, tmp_path):
     auto = ModelOptions(model=str(tiny_model))
-    cut_off(archive, tmp_path / "out", replace(auto, engine="torch", precision="fp32"))
-    engine = score_archive([str(archive)], tmp_path / "out", ScoreOptions(), auto).run["engine"]
+    cut_off(dataset, tmp_path / "out", replace(auto, engine="torch", precision="fp32"))
+    engine = score_archive([str(dataset)], tmp_path / "out", ScoreOptions(), auto).run["engine"]
     assert (engine["engine"], engine["precision"]) == ("torch", "fp32")
-    fresh = score_archive([str(archive)], tmp_path / "out", ScoreOptions(fresh=True), auto).run["engine"]
+    fresh = score_archive([str(dataset)], tmp_path / "out", ScoreOptions(fresh=True), auto).run["engine"]
     assert fresh["engine"] == "openvino"
 
 
 @pytest.mark.parametrize("engine", [{"engine": "ray", "device": "cuda", "precision": None}, {}, "torch", None])
-def test_an_engine_that_is_here_no_more_does_not_keep_a_run_from_going_on(archive, tiny_model, tmp_path, engine):
+def test_an_engine_that_is_here_no_more_does_not_keep_a_run_from_going_on(dataset, tiny_model, tmp_path, engine):
     auto = ModelOptions(model=str(tiny_model))
-    cut_off(archive, tmp_path / "out", auto, engine=engine)
-    assert score_archive([str(archive)], tmp_path / "out", ScoreOptions(), auto).run["state"] == "complete"
+    cut_off(dataset, tmp_path / "out", auto, engine=engine)
+    assert score_archive([str(dataset)], tmp_path / "out", ScoreOptions(), auto).run["state"] == "complete"
 
 
 CHILD = """
@@ -500,19 +500,19 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_command_killed_again_and_again_loses_nothing(archive, tiny_model, model, tmp_path, number):
+def test_a_command_killed_again_and_again_loses_nothing(dataset, tiny_model, model, tmp_path, number):
     """The real command as a process that dies while it adds rows, writes, renames, syncs or marks a part."""
     model = replace(model, engine="torch")
-    score_archive([str(archive)], tmp_path / "whole", model_options=model)
+    score_archive([str(dataset)], tmp_path / "whole", model_options=model)
     options = ["--model", str(tiny_model), "--engine", "torch", "--precision", "fp32", "--quiet"]
     options += ["-o", str(tmp_path / "out")]
     codes = []
     for moment in np.random.default_rng(int(number)).integers(1, 40, 4 if number == signal.SIGKILL else 2).tolist():
-        child = [sys.executable, "-c", CHILD, str(moment), str(int(number)), "score", str(archive), *options]
+        child = [sys.executable, "-c", CHILD, str(moment), str(int(number)), "score", str(dataset), *options]
         codes.append(subprocess.run(child, capture_output=True, timeout=120).returncode)
     assert set(codes) <= {0, -number if number == signal.SIGKILL else 130}
     assert codes[0] != 0
-    score_archive([str(archive)], tmp_path / "out", model_options=model)
+    score_archive([str(dataset)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out").equals(read(tmp_path / "whole"))
     assert not list((tmp_path / "out").glob(".*"))
 
@@ -528,6 +528,6 @@ def test_a_column_that_sql_could_not_tell_from_ours_is_refused_at_once(tmp_path,
 def test_a_column_of_file_names_is_like_any_other(tmp_path, model):
     pq.write_table(pa.table({"text": ["네"], "filename": ["x"]}), tmp_path / "in.parquet")
     score_archive([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
-    with open_session(open_warehouse(tmp_path / "out")) as session:
+    with open_session(open_labelled(tmp_path / "out")) as session:
         (batch,) = session.ask("SELECT filename FROM labelled").batches
     assert batch.to_pylist() == [{"filename": "x"}]

@@ -22,7 +22,7 @@ import pytest
 from emojob.jobs.main import main
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output.archive_folder import Output, hold
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.running.single_file import score_to
@@ -68,7 +68,7 @@ def put(place: ObjectPath, table: pa.Table, **more: object) -> ObjectPath:
 
 def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
+    tables = [pq.read_table(seekable(piece.file)) for piece in open_labelled(out).pieces]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
@@ -237,9 +237,9 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
     whole = log.stat().st_size
     from emojob.pipeline.reading.dataset import open_dataset, windows
 
-    archive = open_dataset(find_inputs([str(log)]))
+    dataset = open_dataset(find_inputs([str(log)]))
     begun = len(store.seen)
-    found = next(windows(archive, archive.sources[0], 2_000, 500, ["text"]))
+    found = next(windows(dataset, dataset.sources[0], 2_000, 500, ["text"]))
     assert found.batch.column("text").to_pylist() == rows["text"].to_pylist()[2_000:2_500]
     asked = [seen for seen in store.seen[begun:] if seen.method == "GET"]
     assert sum(seen.received for seen in asked) < whole / 20
@@ -278,14 +278,14 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, m
     from emojob.pipeline.reading.dataset import open_dataset, windows
 
     log = put(bucket / "log.parquet", rows)
-    archive = open_dataset(find_inputs([str(log)]))
-    reading = windows(archive, archive.sources[0], rows=500)
+    dataset = open_dataset(find_inputs([str(log)]))
+    reading = windows(dataset, dataset.sources[0], rows=500)
     next(reading)
     put(log, rows.slice(0, 3_000))
     with pytest.raises(DataError, match=r"log\.parquet.* replaced while it was read"):
         list(reading)
     with pytest.raises(DataError, match="changed while it was read"):
-        next(windows(archive, archive.sources[0]))
+        next(windows(dataset, dataset.sources[0]))
 
 
 # -- faults --------------------------------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ def test_what_a_dead_run_left_is_never_read(bucket, rows, model, local):
     score_archive([str(log)], bucket / "out", model_options=model)
     put(bucket / "out/part-00001-000000000000.parquet", rows)
     assert read(bucket / "out").equals(local)
-    with open_session(open_warehouse(bucket / "out")) as session:
+    with open_session(open_labelled(bucket / "out")) as session:
         assert session.ask("SELECT count(*) FROM labelled").batches.__next__().to_pylist() == [{"count_star()": ROWS}]
     score_archive([str(log)], bucket / "out", model_options=model)
     assert not (bucket / "out/part-00001-000000000000.parquet").exists()
@@ -541,7 +541,7 @@ def test_questions_to_an_archive_in_a_store(bucket, rows, model, capsys, tmp_pat
 def test_a_query_reads_nothing_of_the_store_but_its_archive(bucket, rows, model, query):
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
-    with open_session(open_warehouse(bucket / "out")) as session, pytest.raises(OptionError, match="disabled"):
+    with open_session(open_labelled(bucket / "out")) as session, pytest.raises(OptionError, match="disabled"):
         list(session.ask(query.format(bucket=bucket)).batches)
 
 

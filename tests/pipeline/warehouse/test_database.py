@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.database import AGGREGATES, aggregate, open_database, rows_of, store
 from emojob.schemas.errors import ColumnError, DataError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
@@ -24,7 +24,7 @@ def ask(tmp_path):
     """ask(rows, query, **options of the run): the rows of a query over an archive of these rows."""
 
     def answer(rows: list[dict], query: str, time_zone: str | None = None, **options: object) -> list[tuple]:
-        with open_database(open_warehouse(write_archive(tmp_path / "out", rows, **options)), time_zone) as db:
+        with open_database(open_labelled(write_archive(tmp_path / "out", rows, **options)), time_zone) as db:
             for name in ("hours", "talks", "turns", "conversations", "soured"):
                 store(db, name)
             return db.execute(query).fetchall()
@@ -68,14 +68,14 @@ class TestLabelled:
         write_part(tmp_path, table_of([said("기쁨", channel="앱")], labels=DEFAULT_LABELS))
         write_part(tmp_path, table_of([said("분노", shop=3)], labels=DEFAULT_LABELS), number=1)
         write_run(tmp_path)
-        with open_database(open_warehouse(tmp_path)) as db:
+        with open_database(open_labelled(tmp_path)) as db:
             found = db.execute("SELECT emotion, channel, shop FROM labelled ORDER BY ALL").fetchall()
         assert found == [("기쁨", "앱", None), ("분노", None, 3)]
 
     def test_a_part_without_a_marker_is_not_read(self, tmp_path):
         out = write_archive(tmp_path, [said("기쁨")])
         pq.write_table(table_of([said("분노")], labels=DEFAULT_LABELS), out / "part-00009-000000000000.parquet")
-        with open_database(open_warehouse(out)) as db:
+        with open_database(open_labelled(out)) as db:
             assert db.execute("SELECT emotion FROM labelled").fetchall() == [("기쁨",)]
 
     def test_names_with_quotes_are_names(self, ask):
@@ -84,16 +84,16 @@ class TestLabelled:
         assert ask(rows, "SELECT conversation FROM utterances", **options) == [("여기",)]
 
     def test_a_prefix_is_minded(self, tmp_path):
-        with open_database(open_warehouse(write_archive(tmp_path, [said("기쁨")], prefix="ai_"))) as db:
+        with open_database(open_labelled(write_archive(tmp_path, [said("기쁨")], prefix="ai_"))) as db:
             assert db.execute("SELECT ai_emotion FROM labelled").fetchall() == [("기쁨",)]
             assert db.execute("SELECT emotion, status FROM utterances").fetchall() == [("기쁨", "scored")]
 
     def test_a_damaged_part_is_named(self, tmp_path):
         out = write_archive(tmp_path, [said("기쁨")] * 2000)
-        warehouse = open_warehouse(out)
-        file = warehouse.pieces[0].file
+        archive = open_labelled(out)
+        file = archive.part_files[0].file
         file.write_bytes(b"PAR1" + b"\0" * (file.stat().st_size - 8) + b"PAR1")
-        with pytest.raises(DataError, match="cannot be read"), open_database(warehouse) as db:
+        with pytest.raises(DataError, match="cannot be read"), open_database(archive) as db:
             db.execute("SELECT count(emotion), max(text) FROM labelled").fetchall()
 
     def test_a_column_with_a_name_that_duckdb_needs_is_refused(self, ask):
@@ -165,7 +165,7 @@ def rows() -> list[dict]:
 @pytest.fixture(scope="module")
 def db(rows, tmp_path_factory):
     out = write_archive(tmp_path_factory.mktemp("archive"), rows, **ROLES)
-    with open_database(open_warehouse(out)) as db:
+    with open_database(open_labelled(out)) as db:
         for name in ("hours", "talks", "turns", "conversations", "soured"):
             store(db, name)
         yield db
@@ -287,7 +287,7 @@ def test_one_file_is_an_archive_too(tmp_path):
     about = b'{"format": 1, "run": {"text_column": "text", "prefix": ""}}'
     table = table_of([said("기쁨"), said("분노")], labels=DEFAULT_LABELS).replace_schema_metadata({b"emojob": about})
     pq.write_table(table, tmp_path / "one.parquet")
-    with open_database(open_warehouse(tmp_path / "one.parquet")) as db:
+    with open_database(open_labelled(tmp_path / "one.parquet")) as db:
         store(db, "hours")
         assert {row["emotion"]: row["rows"] for row in rows_of(db, "emotions")} == {"기쁨": 1, "분노": 1}
 
@@ -296,5 +296,5 @@ def test_a_time_with_the_archives_own_zone_keeps_its_clock(tmp_path):
     at = pa.array([datetime.datetime(2026, 11, 23, 0, 30)], pa.timestamp("us", "Europe/Berlin"))
     table = table_of([said("기쁨")], labels=DEFAULT_LABELS).append_column("at", at)
     write_part(tmp_path, table)
-    with open_database(open_warehouse(write_run(tmp_path, time_column="at"))) as db:
+    with open_database(open_labelled(write_run(tmp_path, time_column="at"))) as db:
         assert db.execute("SELECT said_at FROM labelled").fetchall() == [(datetime.datetime(2026, 11, 23, 1, 30),)]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.jobs.terminal.query_table import print_table
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.database import AGGREGATES
 from emojob.pipeline.warehouse.query import open_session
 from emojob.pipeline.warehouse.results import format_of, write, write_file
@@ -33,7 +33,7 @@ def out(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def session(out):
-    with open_session(open_warehouse(out)) as session:
+    with open_session(open_labelled(out)) as session:
         yield session
 
 

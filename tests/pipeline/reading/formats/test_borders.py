@@ -33,12 +33,12 @@ def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
     def apart(files, wanted):
         return [inspect_file(file, wanted, apart=True) for file in files]
 
-    archive = open_dataset(find_inputs([str(path)]), "text", inspect=apart)
-    (source,) = archive.sources
+    dataset = open_dataset(find_inputs([str(path)]), "text", inspect=apart)
+    (source,) = dataset.sources
 
     def rows(start: int) -> list[tuple[int, object]]:
         found = []
-        for window in windows(archive, source, start, 5):
+        for window in windows(dataset, source, start, 5):
             rejected = {one.position - 1: one.reason for one in window.rejects}
             values = iter(window.batch.to_pylist())
             numbers = range(window.first_row, window.first_row + window.rows_read)

@@ -34,8 +34,8 @@ def stored(folder: Path, data: bytes | str, name: str = "a.csv") -> InputFile:
 
 
 def read(file: InputFile, column: str | None = None, rows: int = 1000, start_row: int = 0) -> list[Window]:
-    archive = open_dataset([file], column)
-    return list(windows(archive, archive.sources[0], start_row, rows))
+    dataset = open_dataset([file], column)
+    return list(windows(dataset, dataset.sources[0], start_row, rows))
 
 
 def values(found: list[Window]) -> Rows:
@@ -68,8 +68,8 @@ def blocks_of(size: int) -> Iterator[None]:
 
 def test_every_column_is_a_string_and_no_value_is_changed(tmp_path: Path) -> None:
     file = stored(tmp_path, "text,id,x\n 안녕 ,007,\nNULL,1e5,NA\n,2026-01-01,true\n")
-    archive = open_dataset([file])
-    assert archive.schema == pa.schema([(name, pa.string()) for name in ("text", "id", "x")])
+    dataset = open_dataset([file])
+    assert dataset.schema == pa.schema([(name, pa.string()) for name in ("text", "id", "x")])
     assert values(read(file)) == [[" 안녕 ", "007", ""], ["NULL", "1e5", "NA"], ["", "2026-01-01", "true"]]
 
 
@@ -270,8 +270,8 @@ def round_trip(rows: Rows, data: bytes, name: str, block: int, window: int, star
     columns = len(rows[0])
     with tempfile.TemporaryDirectory() as folder, blocks_of(block):
         file = stored(Path(folder), data, name)
-        archive = open_dataset([file], rows[0][0])
-        found = list(windows(archive, archive.sources[0], start, window))
+        dataset = open_dataset([file], rows[0][0])
+        found = list(windows(dataset, dataset.sources[0], start, window))
     assert values(found) == rows[1 + start :]
     assert all(batch.batch.num_columns == columns for batch in found)
     assert [one.first_row for one in found] == list(range(start, max(start, len(rows) - 1), window))

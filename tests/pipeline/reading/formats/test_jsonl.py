@@ -26,16 +26,16 @@ def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Dataset:
     return open_dataset(find_inputs([str(path)]), None)
 
 
-def read(archive: Dataset, rows: int = 1000, start_row: int = 0) -> list[Window]:
-    return list(windows(archive, archive.sources[0], start_row, rows))
+def read(dataset: Dataset, rows: int = 1000, start_row: int = 0) -> list[Window]:
+    return list(windows(dataset, dataset.sources[0], start_row, rows))
 
 
-def values(archive: Dataset, **options: int) -> list[dict[str, Any]]:
-    return [row for window in read(archive, **options) for row in window.batch.to_pylist()]
+def values(dataset: Dataset, **options: int) -> list[dict[str, Any]]:
+    return [row for window in read(dataset, **options) for row in window.batch.to_pylist()]
 
 
-def kinds(archive: Dataset) -> dict[str, str]:
-    return {field.name: str(field.type) for field in archive.schema}
+def kinds(dataset: Dataset) -> dict[str, str]:
+    return {field.name: str(field.type) for field in dataset.schema}
 
 
 @pytest.fixture(params=[5, 1 << 20])
@@ -47,12 +47,12 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 @pytest.mark.usefixtures("block")
 class TestColumns:
     def test_types_are_those_of_the_whole_file(self, tmp_path: Path) -> None:
-        archive = opened(
+        dataset = opened(
             tmp_path,
             '{"text":"안녕","n":1,"x":null,"l":[],"d":"2026-10-05","o":{"a":1},"t":["2026-10-05T01:02:03"]}\n'
             '{"new":true,"x":3,"text":null,"n":2.5,"l":[1.5],"o":{"b":"가"}}\n',
         )
-        assert kinds(archive) == {
+        assert kinds(dataset) == {
             "text": "string",
             "n": "double",
             "x": "int64",
@@ -62,31 +62,31 @@ class TestColumns:
             "t": "list<item: string>",
             "new": "bool",
         }
-        first, second = values(archive)
+        first, second = values(dataset)
         assert (first["text"], first["d"], first["t"]) == ("안녕", "2026-10-05", ["2026-10-05T01:02:03"])
         assert (first["o"], first["new"], first["n"]) == ({"a": 1, "b": None}, None, 1.0)
         assert (second["o"], second["new"], second["d"]) == ({"a": None, "b": "가"}, True, None)
 
     def test_values_that_disagree_become_json_text(self, tmp_path: Path) -> None:
-        archive = opened(
+        dataset = opened(
             tmp_path,
             '{"text":"a","v":1,"w":[1],"e":{}}\n{"text":"b","v":"둘","w":{"k":[1,"가"]},"e":{}}\n{"text":"c","v":null}\n',
         )
-        assert kinds(archive) == {"text": "string", "v": "string", "w": "string", "e": "string"}
-        assert [(row["v"], row["w"], row["e"]) for row in values(archive)] == [
+        assert kinds(dataset) == {"text": "string", "v": "string", "w": "string", "e": "string"}
+        assert [(row["v"], row["w"], row["e"]) for row in values(dataset)] == [
             ("1", "[1]", "{}"),
             ("둘", '{"k": [1, "가"]}', "{}"),
             (None, None, None),
         ]
 
     def test_no_integer_is_blurred(self, tmp_path: Path) -> None:
-        archive = opened(
+        dataset = opened(
             tmp_path,
             '{"text":"a","id":9223372036854775807,"big":9223372036854775808,"mix":9007199254740993,"f":1}\n'
             '{"text":"b","id":-9223372036854775808,"big":1,"mix":0.5,"f":0.25}\n',
         )
-        assert kinds(archive) == {"text": "string", "id": "int64", "big": "string", "mix": "string", "f": "double"}
-        first, second = values(archive)
+        assert kinds(dataset) == {"text": "string", "id": "int64", "big": "string", "mix": "string", "f": "double"}
+        first, second = values(dataset)
         assert (first["id"], first["big"], first["mix"]) == (
             9223372036854775807,
             "9223372036854775808",
@@ -95,26 +95,26 @@ class TestColumns:
         assert (second["id"], second["big"], second["mix"]) == (-9223372036854775808, "1", "0.5")
 
     def test_not_a_number_is_a_number(self, tmp_path: Path) -> None:
-        archive = opened(tmp_path, '{"text":"a","x":NaN}\n{"text":"b","x":-Infinity}\n{"text":"c","x":1}\n')
-        assert kinds(archive)["x"] == "double"
-        assert [str(row["x"]) for row in values(archive)] == ["nan", "-inf", "1.0"]
+        dataset = opened(tmp_path, '{"text":"a","x":NaN}\n{"text":"b","x":-Infinity}\n{"text":"c","x":1}\n')
+        assert kinds(dataset)["x"] == "double"
+        assert [str(row["x"]) for row in values(dataset)] == ["nan", "-inf", "1.0"]
 
     def test_an_object_with_thousands_of_names_is_json_text(self, tmp_path: Path) -> None:
-        archive = opened(tmp_path, json.dumps({"text": "a", "o": {f"k{i}": i for i in range(2000)}}) + "\n")
-        assert kinds(archive)["o"] == "string"
-        assert json.loads(values(archive)[0]["o"])["k1999"] == 1999
+        dataset = opened(tmp_path, json.dumps({"text": "a", "o": {f"k{i}": i for i in range(2000)}}) + "\n")
+        assert kinds(dataset)["o"] == "string"
+        assert json.loads(values(dataset)[0]["o"])["k1999"] == 1999
 
     @pytest.mark.parametrize("depth", [100, 500])
     def test_a_deep_value_is_json_text(self, tmp_path: Path, depth: int) -> None:
-        archive = opened(tmp_path, '{"text":"a","v":' + "[" * depth + "]" * depth + "}\n")
-        assert values(archive)[0]["v"] == "[" * depth + "]" * depth
+        dataset = opened(tmp_path, '{"text":"a","v":' + "[" * depth + "]" * depth + "}\n")
+        assert values(dataset)[0]["v"] == "[" * depth + "]" * depth
 
     def test_several_files_agree_on_one_type(self, tmp_path: Path) -> None:
         (tmp_path / "1.jsonl").write_text('{"text":"a","x":1}\n{"text":"b","x":2}\n')
         (tmp_path / "2.jsonl").write_text('{"x":0.5,"text":"c","y":[1]}\n')
-        archive = open_dataset(find_inputs([str(tmp_path)]))
-        assert kinds(archive) == {"text": "string", "x": "double", "y": "list<item: int64>"}
-        rows = [row for source in archive.sources for w in windows(archive, source) for row in w.batch.to_pylist()]
+        dataset = open_dataset(find_inputs([str(tmp_path)]))
+        assert kinds(dataset) == {"text": "string", "x": "double", "y": "list<item: int64>"}
+        rows = [row for source in dataset.sources for w in windows(dataset, source) for row in w.batch.to_pylist()]
         assert rows == [
             {"text": "a", "x": 1.0, "y": None},
             {"text": "b", "x": 2.0, "y": None},
@@ -141,12 +141,12 @@ INVALID = {
 @pytest.mark.parametrize("line", list(INVALID), ids=lambda line: line[:30])
 @pytest.mark.usefixtures("block")
 def test_a_line_that_is_no_object_is_rejected_alone(tmp_path: Path, line: str) -> None:
-    archive = opened(tmp_path, f'{{"text":"가"}}\n\n{line}\n{{"text":"나"}}\n')
-    assert [row["text"] for row in values(archive)] == ["가", "나"]
-    rejects = [one for window in read(archive) for one in window.rejects]
+    dataset = opened(tmp_path, f'{{"text":"가"}}\n\n{line}\n{{"text":"나"}}\n')
+    assert [row["text"] for row in values(dataset)] == ["가", "나"]
+    rejects = [one for window in read(dataset) for one in window.rejects]
     assert [(one.position, one.reason, one.raw) for one in rejects] == [(2, INVALID[line], line[:1000])]
-    assert archive.sources[0].rows == 3
-    assert sum(window.rows_read for window in read(archive)) == 3
+    assert dataset.sources[0].rows == 3
+    assert sum(window.rows_read for window in read(dataset)) == 3
 
 
 def test_the_last_of_two_equal_names_counts(tmp_path: Path) -> None:
@@ -162,16 +162,16 @@ def test_a_line_that_does_not_decode_is_rejected_alone(tmp_path: Path) -> None:
 def test_an_overlong_line_is_rejected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "LONGEST_ROW", 100)
     monkeypatch.setattr(encoding, "BLOCK", 10)
-    archive = opened(tmp_path, '{"text":"a"}\n{"text":"' + "b" * 500 + '"}\n{"text":"c"}\n')
-    assert [row["text"] for row in values(archive)] == ["a", "c"]
-    assert [(one.position, one.reason) for window in read(archive) for one in window.rejects] == [(2, "row too long")]
+    dataset = opened(tmp_path, '{"text":"a"}\n{"text":"' + "b" * 500 + '"}\n{"text":"c"}\n')
+    assert [row["text"] for row in values(dataset)] == ["a", "c"]
+    assert [(one.position, one.reason) for window in read(dataset) for one in window.rejects] == [(2, "row too long")]
 
 
 @pytest.mark.parametrize("name", ["utf-8-sig", "cp949"])
 def test_encodings_come_out_the_same(tmp_path: Path, name: str) -> None:
-    archive = opened(tmp_path, '{"발화":"펲시"}\r\n{"발화":"뷁"}'.encode(name), "a.ndjson")
-    assert archive.sources[0].encoding == name
-    assert values(archive) == [{"발화": "펲시"}, {"발화": "뷁"}]
+    dataset = opened(tmp_path, '{"발화":"펲시"}\r\n{"발화":"뷁"}'.encode(name), "a.ndjson")
+    assert dataset.sources[0].encoding == name
+    assert values(dataset) == [{"발화": "펲시"}, {"발화": "뷁"}]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
@@ -231,11 +231,11 @@ def test_every_value_comes_back(rows: list[dict[str, Any]], block: int, window: 
     before, encoding.BLOCK = encoding.BLOCK, block
     try:
         with tempfile.TemporaryDirectory() as folder:
-            archive = opened(Path(folder), data)
-            found = values(archive, rows=window, start_row=start)
+            dataset = opened(Path(folder), data)
+            found = values(dataset, rows=window, start_row=start)
     finally:
         encoding.BLOCK = before
-    as_json = archive.sources[0].json_columns
+    as_json = dataset.sources[0].json_columns
     assert len(found) == max(0, len(rows) - start)
     for got, meant in zip(found, rows[start:], strict=True):
         for name, value in got.items():

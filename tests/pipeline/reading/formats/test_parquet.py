@@ -23,9 +23,9 @@ def opened(path: Path, column: str | None = None) -> Dataset:
     return open_dataset(find_inputs([str(path)]), column)
 
 
-def read(archive: Dataset, start_row: int = 0, rows: int = 1000) -> pa.Table:
-    found = list(windows(archive, archive.sources[0], start_row, rows))
-    return pa.Table.from_batches([window.batch for window in found], archive.schema)
+def read(dataset: Dataset, start_row: int = 0, rows: int = 1000) -> pa.Table:
+    found = list(windows(dataset, dataset.sources[0], start_row, rows))
+    return pa.Table.from_batches([window.batch for window in found], dataset.schema)
 
 
 @pytest.fixture
@@ -63,13 +63,13 @@ def varied() -> pa.Table:
 def test_a_table_comes_back_bit_for_bit(tmp_path: Path, varied: pa.Table, row_group: int, rows: int) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(varied, path, row_group_size=row_group)
-    archive = opened(path, "text")
-    assert archive.schema.equals(pq.read_schema(path), check_metadata=True)
-    assert archive.schema.metadata == {b"pandas": b"{}", b"owner": "상담".encode()}
-    assert not archive.schema.field("u8").nullable
-    assert archive.sources[0].rows == 25
-    found = read(archive, rows=rows)
-    assert found.schema.equals(archive.schema, check_metadata=True)
+    dataset = opened(path, "text")
+    assert dataset.schema.equals(pq.read_schema(path), check_metadata=True)
+    assert dataset.schema.metadata == {b"pandas": b"{}", b"owner": "상담".encode()}
+    assert not dataset.schema.field("u8").nullable
+    assert dataset.sources[0].rows == 25
+    found = read(dataset, rows=rows)
+    assert found.schema.equals(dataset.schema, check_metadata=True)
     assert found.cast(varied.schema).drop("half").equals(varied.drop("half"))
     assert str(found["half"].to_pylist()) == str(varied["half"].to_pylist())
 
@@ -77,8 +77,8 @@ def test_a_table_comes_back_bit_for_bit(tmp_path: Path, varied: pa.Table, row_gr
 def test_windows_are_full_whatever_the_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": [str(i) for i in range(95)]}), path, row_group_size=10)
-    archive = opened(path)
-    found = list(windows(archive, archive.sources[0], 0, 30))
+    dataset = opened(path)
+    found = list(windows(dataset, dataset.sources[0], 0, 30))
     assert [(w.first_row, w.rows_read, w.batch.num_rows) for w in found] == [
         (0, 30, 30),
         (30, 30, 30),
@@ -97,9 +97,9 @@ def test_a_start_anywhere_gives_the_tail(
     with pq.ParquetWriter(path, schema) as writer:
         for i, size in enumerate(groups):
             writer.write_table(pa.table({"text": [f"{i}.{j}" for j in range(size)]}, schema), row_group_size=100)
-    archive = opened(path)
+    dataset = opened(path)
     whole = [f"{i}.{j}" for i, size in enumerate(groups) for j in range(size)]
-    found = list(windows(archive, archive.sources[0], start, rows))
+    found = list(windows(dataset, dataset.sources[0], start, rows))
     assert [text for window in found for text in window.batch["text"].to_pylist()] == whole[start:]
     assert [window.first_row for window in found] == list(range(start, len(whole), rows))
 
@@ -113,10 +113,10 @@ def test_row_groups_before_the_start_are_not_read(tmp_path: Path) -> None:
     column = pq.read_metadata(path).row_group(0).column(0)
     data[column.data_page_offset : column.data_page_offset + 40] = bytes(40)
     path.write_bytes(data)
-    archive = opened(path)
-    assert read(archive, start_row=10).num_rows == 10
+    dataset = opened(path)
+    assert read(dataset, start_row=10).num_rows == 10
     with pytest.raises(DataError, match="is damaged"):
-        read(archive)
+        read(dataset)
 
 
 def test_very_long_texts_make_smaller_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +125,8 @@ def test_very_long_texts_make_smaller_windows(tmp_path: Path, monkeypatch: pytes
     path = tmp_path / "a.parquet"
     table = pa.table({"text": [chr(97 + i % 26) * 1000 for i in range(40)]})
     pq.write_table(table, path, use_dictionary=False, compression="none")
-    archive = opened(path)
-    found = list(windows(archive, archive.sources[0], 0, 1000))
+    dataset = opened(path)
+    found = list(windows(dataset, dataset.sources[0], 0, 1000))
     assert all(window.batch.nbytes <= 10_000 for window in found)
     assert pa.Table.from_batches([window.batch for window in found]).equals(table)
     assert [w.first_row for w in found] == [sum(x.rows_read for x in found[:i]) for i in range(len(found))]
@@ -141,19 +141,19 @@ def test_dictionaries_too_large_together_for_their_index_stay_apart(tmp_path: Pa
             values = pa.array([f"{group}.{i}" for i in range(100)])
             indices = pa.array(range(100), pa.int8())
             writer.write_table(pa.table({"text": pa.DictionaryArray.from_arrays(indices, values)}, schema))
-    archive = opened(path)
-    assert archive.schema.field("text").type == kind
-    found = list(windows(archive, archive.sources[0]))
+    dataset = opened(path)
+    assert dataset.schema.field("text").type == kind
+    found = list(windows(dataset, dataset.sources[0]))
     assert [w.first_row for w in found] == [0, 100, 200]
-    assert read(archive)["text"].to_pylist() == [f"{g}.{i}" for g in range(3) for i in range(100)]
+    assert read(dataset)["text"].to_pylist() == [f"{g}.{i}" for g in range(3) for i in range(100)]
 
 
 def test_no_rows_are_a_valid_archive(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
-    archive = opened(path)
-    assert archive.sources[0].rows == 0
-    assert list(windows(archive, archive.sources[0])) == []
+    dataset = opened(path)
+    assert dataset.sources[0].rows == 0
+    assert list(windows(dataset, dataset.sources[0])) == []
 
 
 def test_files_that_are_not_whole_are_told_when_opened(tmp_path: Path) -> None:

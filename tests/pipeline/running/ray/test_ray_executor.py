@@ -23,7 +23,7 @@ import pytest
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig, ScoreConfig
 from emojob.pipeline.nightly.night import run_night
-from emojob.pipeline.output.labelled_archive import open_warehouse
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.running.ray import dispatcher
 from emojob.pipeline.running.run import Progress, score_archive
 from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
@@ -86,7 +86,7 @@ def model(tiny_model) -> ModelOptions:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory) -> Path:
+def dataset(tmp_path_factory) -> Path:
     samples = sample_texts()
     texts = [None if i % 501 == 500 else f"{samples[i % len(samples)][:24]} {i}" for i in range(ROWS)]
     file = tmp_path_factory.mktemp("logs") / "log.parquet"
@@ -95,16 +95,16 @@ def archive(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def alone(archive, tiny_model, tmp_path_factory) -> pa.Table:
+def alone(dataset, tiny_model, tmp_path_factory) -> pa.Table:
     """What one machine makes of the archive."""
     out = tmp_path_factory.mktemp("alone") / "out"
-    score_archive([str(archive)], out, model_options=ModelOptions(model=str(tiny_model), precision="fp32"))
+    score_archive([str(dataset)], out, model_options=ModelOptions(model=str(tiny_model), precision="fp32"))
     return read(out)
 
 
 def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(seekable(piece.file)) for piece in open_warehouse(out).pieces]
+    tables = [pq.read_table(seekable(piece.file)) for piece in open_labelled(out).pieces]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
@@ -165,9 +165,9 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
     assert any("b.csv.gz" in note and "one labeller" in note for note in notes)
 
 
-def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, archive, model, alone):
+def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, dataset, model, alone):
     bucket = parse_path(store.bucket())
-    (bucket / "log.parquet").write_bytes(archive.read_bytes())
+    (bucket / "log.parquet").write_bytes(dataset.read_bytes())
     for file in Path(model.model).iterdir():
         if file.is_file():
             (bucket / "model" / file.name).write_bytes(file.read_bytes())
@@ -186,7 +186,7 @@ def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, ar
     assert score_archive([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model).rows_done == 0
 
 
-def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, model, tmp_path, monkeypatch):
+def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, dataset, model, tmp_path, monkeypatch):
     def kill() -> None:
         for process in psutil.process_iter(["cmdline"]):
             if (process.info["cmdline"] or [""])[0].startswith("ray::Labeller"):
@@ -201,7 +201,7 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, archive, 
     monkeypatch.setattr(dispatcher.Hand, "ask", ask)
     monkeypatch.setattr(dispatcher, "_DEATHS", 2)
     with pytest.raises(WorkerError, match=r"2 labellers ended, one after the other, at the rows of .*log\.parquet"):
-        score_archive([str(archive)], tmp_path / "out", nodes.options, model)
+        score_archive([str(dataset)], tmp_path / "out", nodes.options, model)
 
 
 _ALONE = """
@@ -215,9 +215,9 @@ score_archive([sys.argv[1]], Path(sys.argv[2]), options, model, lambda progress:
 """
 
 
-def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, archive, model, alone, tmp_path):
+def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, dataset, model, alone, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", _ALONE, str(archive), str(out), str(model.model), str(nodes.cluster.address)]
+    command = [sys.executable, "-c", _ALONE, str(dataset), str(out), str(model.model), str(nodes.cluster.address)]
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for line in driver.stdout:
         if int(line) > 40_000:
@@ -226,7 +226,7 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, archive
     driver.wait()
     driver.stdout.close()
     kept = {file.name: file.stat().st_mtime_ns for file in (out / "_emojob/parts").glob("*.json")}
-    result = score_archive([str(archive)], out, nodes.options, model)
+    result = score_archive([str(dataset)], out, nodes.options, model)
     assert_same(read(out), alone)
     assert result.rows_done < ROWS
     assert kept
@@ -250,21 +250,21 @@ def test_an_error_on_a_node_is_the_same_line(nodes, model, tmp_path):
         score_archive([str(tmp_path / "empty.csv")], tmp_path / "out", nodes.options, model)
 
 
-def test_what_a_cluster_has_not_is_told(nodes, archive, model, tmp_path):
+def test_what_a_cluster_has_not_is_told(nodes, dataset, model, tmp_path):
     with pytest.raises(OptionError, match="the cluster has no GPU"):
-        score_archive([str(archive)], tmp_path / "out", nodes.options, replace(model, device="cuda"))
+        score_archive([str(dataset)], tmp_path / "out", nodes.options, replace(model, device="cuda"))
     with pytest.raises(OptionError, match="no node of the cluster has 9 cores"):
-        score_archive([str(archive)], tmp_path / "out", replace(nodes.options, ray_cores=9), model)
+        score_archive([str(dataset)], tmp_path / "out", replace(nodes.options, ray_cores=9), model)
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, archive, model, alone, tmp_path):
+def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, dataset, model, alone, tmp_path):
     command = [
         sys.executable,
         "-m",
         "emojob",
         "score",
-        str(archive),
+        str(dataset),
         "-o",
         str(tmp_path / "out"),
         "--log-format",

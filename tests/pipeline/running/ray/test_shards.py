@@ -30,10 +30,10 @@ def standing(number: int, missing: list[Span], reached: int) -> Standing:
 
 
 def of_at_least(rows, sources, standings, limit=None, conversation=None):
-    archive = Dataset(sources, pa.schema([]), "text", conversation)
+    dataset = Dataset(sources, pa.schema([]), "text", conversation)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "BORDER_ROWS", rows)
-        return list(shares(archive, standings, limit, 0, 1))
+        return list(shares(dataset, standings, limit, 0, 1))
 
 
 def cut(sources, standings, limit=None, rows=100, conversation=None):
@@ -103,8 +103,8 @@ def test_each_missing_row_before_the_limit_is_in_one_share(borders, edges, rows,
 def test_shares_become_smaller_towards_the_end():
     rows = 3_000_000
     one = source("a", rows, list(range(0, rows, module.BORDER_ROWS)))
-    archive = Dataset([one], pa.schema([]), "text")
-    spans = [share.span for share in shares(archive, [standing(0, [Span()], 0)], None, rows, 2)]
+    dataset = Dataset([one], pa.schema([]), "text")
+    spans = [share.span for share in shares(dataset, [standing(0, [Span()], 0)], None, rows, 2)]
     sizes = [(span.stop_row or rows) - span.first_row for span in spans]
     assert sum(sizes) == rows
     assert module.PART_ROWS <= sizes[0] <= module.PART_ROWS + module.BORDER_ROWS
