@@ -22,7 +22,7 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.context import Conversations
-from emojob.pipeline.reading.row_batches import Window
+from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import DataError, OptionError
 
 #: The most that one sheet may ask for: weeks of an annotator's work.
@@ -209,7 +209,7 @@ def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) ->
         names = strings(batch.column(1))
         rows = np.flatnonzero(pc.is_in(names, searched).to_numpy(zero_copy_only=False))
         near = {"text": strings(batch.column(0).take(pa.array(rows))), "conversation": names.take(pa.array(rows))}
-        before = spoken.previous(Window(pa.record_batch(near), first, len(rows), [])).to_pylist()
+        before = spoken.previous(RowBatch(pa.record_batch(near), first, len(rows), [])).to_pylist()
         told = zip((rows + first).tolist(), before, strict=True)
         found.update((number, _folded(text)) for number, text in told if number in conversations and text)
     return found

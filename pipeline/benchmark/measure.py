@@ -26,7 +26,7 @@ from emojob.pipeline.inference.scorer import Prepared, Scorer
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model_folder import find_folder
 from emojob.pipeline.output.run_json import how_run
-from emojob.pipeline.reading.chunks import WINDOW_ROWS
+from emojob.pipeline.reading.chunks import BATCH_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_place
 from emojob.pipeline.running.run import score_archive
@@ -116,7 +116,7 @@ def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str
     """The engine alone beside the machine's matrix products, and the job, tokens/s of a process, beside the engine."""
     device, precision = scorer.choice.device, _plain(scorer.choice)
     flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:WINDOW_ROWS]).encoded  # so that the batches are a job's
+    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # so that the batches are a job's
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
     flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))  # others may have been at work
     each = matmul.flops_per_token(scorer.model.shape)

@@ -1,8 +1,8 @@
-"""Cutting a window into batches: rows sorted by length, a token budget, next to no padding.
+"""Cutting a row batch into batches: rows sorted by length, a token budget, next to no padding.
 
 The tokens of a batch stand one behind the other, rows of one length together. Attention works on each such group, all
 else on all tokens at once, so nothing is masked, and what a row comes to does not depend on its neighbours: batch
-size, window size and memo cannot change a label.
+size, row batch size and memo cannot change a label.
 """
 
 from __future__ import annotations

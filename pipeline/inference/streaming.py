@@ -41,7 +41,7 @@ class Labelled(Generic[K]):
 
 def texts_of(chunk: Chunk, text_column: str) -> Texts[Chunk]:
     """The texts of a chunk."""
-    return Texts(chunk, chunk.window.batch.column(text_column), chunk.previous)
+    return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)
 
 
 def label(

@@ -1,4 +1,4 @@
-"""KoBERT's tokenizer: exactly the ids that KoBERT was trained with, a whole window at a time.
+"""KoBERT's tokenizer: exactly the ids that KoBERT was trained with, a whole row batch at a time.
 
 The rules are those of `KoBERTTokenizer` (SKTBrain/KoBERT, kobert_hf), a descendant of transformers'
 `XLNetTokenizer`; that package is in no registry and breaks on current transformers, so its behaviour lives

@@ -1,7 +1,7 @@
 """Token ids of texts, and what every tokenizer has in common: how ids become the sequences that BERT reads.
 
 A tokenizer of a kind of its own (KoBERT's SentencePiece, BERT's WordPiece) knows how a text becomes ids; special
-tokens, pairs and lengths are the same for all of them and are dealt with here, a whole window at a time.
+tokens, pairs and lengths are the same for all of them and are dealt with here, a whole row batch at a time.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Standing:
+class InputProgress:
     """How far one input is.
 
     number: of the input in OUT; missing: the rows that no complete part holds, in order; reached: the row behind the
@@ -48,7 +48,7 @@ class Standing:
 
     number: int
     missing: list[Span]
-    reached: int
+    next_row: int
     counts: Counts
     stale: list[PartMarker]
 
@@ -151,7 +151,7 @@ class Output:
         self.markers = []
         self.sweep()
 
-    def standings(self, sources: Sequence[Source], fresh: bool = False) -> list[Standing]:
+    def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
         """How far each input is. Stale are its parts where it has changed since. fresh: as if there were no parts."""
         mine: dict[str, list[PartMarker]] = {source.file.name: [] for source in sources}
         for marker in [] if fresh else self.markers:
@@ -161,7 +161,7 @@ class Output:
         taken = set(numbers.values())
         free = (number for number in itertools.count() if number not in taken)
         return [
-            _standing(source, numbers[name] if name in numbers else next(free), mine[name])
+            _input_progress(source, numbers[name] if name in numbers else next(free), mine[name])
             for source in sources
             for name in [source.file.name]
         ]
@@ -247,21 +247,21 @@ class Output:
         self.markers = [marker for marker in self.markers if marker.part not in gone]
 
 
-def _standing(source: Source, number: int, markers: list[PartMarker]) -> Standing:
+def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> InputProgress:
     counts, missing, stale = Counts(), list[Span](), list[PartMarker]()
-    reached, ended = 0, False
+    next_row, ended = 0, False
     for marker in sorted(markers, key=lambda one: one.first_row):
         same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
-        if not same or marker.encoding != source.encoding or marker.first_row < reached or ended:
+        if not same or marker.encoding != source.encoding or marker.first_row < next_row or ended:
             stale.append(marker)
             continue
-        if marker.first_row > reached:
-            missing.append(Span(reached, marker.first_row))
-        reached, ended = marker.stop_row, marker.last
+        if marker.first_row > next_row:
+            missing.append(Span(next_row, marker.first_row))
+        next_row, ended = marker.stop_row, marker.last
         counts.add(marker.counts)
     if not ended:
-        missing.append(Span(reached))
-    return Standing(number, missing, reached, counts, stale)
+        missing.append(Span(next_row))
+    return InputProgress(number, missing, next_row, counts, stale)
 
 
 @contextlib.contextmanager

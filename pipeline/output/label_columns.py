@@ -78,7 +78,7 @@ def _histogram(confidences: NDArray[np.float32]) -> list[int]:
 
 
 def count(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Counts:
-    """Count the rows of a window by what became of them. tokens: of its rows, and how many of them are [UNK]."""
+    """Count the rows of a row batch by what became of them. tokens: of its rows, and how many of them are [UNK]."""
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
     return Counts(

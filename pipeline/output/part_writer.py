@@ -34,16 +34,16 @@ def write_parts(
     try:
         for one in labelled:
             chunk = one.of
-            if writer and writer.stop_row != chunk.window.first_row:
-                raise AssertionError(f"row {chunk.window.first_row} follows row {writer.stop_row}")
+            if writer and writer.stop_row != chunk.row_batch.first_row:
+                raise AssertionError(f"row {chunk.row_batch.first_row} follows row {writer.stop_row}")
             marker = None
             with clock.busy("write"):
                 if writer is None:
-                    first = chunk.window.first_row
+                    first = chunk.row_batch.first_row
                     place = part_paths(folder, chunk.number, first)
                     writer = PartWriter(place, chunk.source, schema, fingerprint, first)
                 _add(writer, one, schema, privacy)
-                added(chunk.window.rows_read)
+                added(chunk.row_batch.rows_read)
                 if writer.due or chunk.closes:
                     marker, writer = writer.commit(chunk.last), None
             if marker:
@@ -59,7 +59,7 @@ def write_parts(
 
 
 def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
-    chunk, window = labelled.of, labelled.of.window
-    counts = count(labelled.scored, len(window.rejects), labelled.tokens)
-    rows = with_labels(privacy.batch(window.batch), labelled.scored, schema)
-    writer.add(rows, counts, chunk.stop_row, privacy.rejects(window.rejects))
+    chunk, row_batch = labelled.of, labelled.of.row_batch
+    counts = count(labelled.scored, len(row_batch.rejects), labelled.tokens)
+    rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
+    writer.add(rows, counts, chunk.stop_row, privacy.rejects(row_batch.rejects))

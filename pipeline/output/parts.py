@@ -121,7 +121,7 @@ class PartWriter:
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
         self._writer: pq.ParquetWriter | None = None
-        # Dictionaries of several windows together may have more values than a narrow index can count.
+        # Dictionaries of several row batches together may have more values than a narrow index can count.
         self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
 
     @property
@@ -130,7 +130,7 @@ class PartWriter:
         return self.counts.read >= PART_ROWS or time.monotonic() - self._begun >= PART_SECONDS
 
     def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
-        """Add a window's labelled rows; row groups are written as they fill up."""
+        """Add a row batch's labelled rows; row groups are written as they fill up."""
         self._waiting.append(batch)
         self._rejects += rejects
         self.counts.add(counts)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from emojob.pipeline.output.archive_folder import Span, Standing
+from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.reading.context import conversations_before
-from emojob.pipeline.reading.dataset import Dataset, Source, check_unchanged, windows
-from emojob.pipeline.reading.row_batches import Window
+from emojob.pipeline.reading.dataset import Dataset, Source, check_unchanged, read_batches
+from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import DataError
 
-WINDOW_ROWS = 30_720  # read at a time: a quarter of a row group of the output
+BATCH_ROWS = 30_720  # read at a time: a quarter of a row group of the output
 _FIRST_ROWS = 2_048  # given to an engine of unknown speed at first; then what takes it about _CHUNK_SECONDS
 _LONG = 32  # tokens of an utterance that is longer than most
 _FEWEST_ROWS = 1_024
@@ -26,7 +26,7 @@ class Chunk:
 
     source: Source
     number: int  # of the input in OUT
-    window: Window
+    row_batch: RowBatch
     previous: pa.Array | None = None  # the utterance before each row of the batch, where the model reads it
     closes: bool = False  # whether what follows is not the next row, so that a part ends here
     last: bool = False  # whether the input ends here
@@ -34,15 +34,15 @@ class Chunk:
     @property
     def stop_row(self) -> int:
         """The row of the input behind the chunk's last."""
-        return self.window.first_row + self.window.rows_read
+        return self.row_batch.first_row + self.row_batch.rows_read
 
     def split(self, rows: int) -> tuple[Chunk, Chunk]:
         """The first `rows` rows, rejected ones counted, and the others; nothing is copied."""
-        head, rest = self.window.split(rows)
+        head, rest = self.row_batch.split(rows)
         at = head.batch.num_rows
         before, behind = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
-        first = replace(self, window=head, previous=before, closes=False, last=False)
-        return first, replace(self, window=rest, previous=behind)
+        first = replace(self, row_batch=head, previous=before, closes=False, last=False)
+        return first, replace(self, row_batch=rest, previous=behind)
 
 
 class Reading:
@@ -55,40 +55,40 @@ class Reading:
     def __init__(
         self,
         dataset: Dataset,
-        sources: Sequence[tuple[Source, Standing]],
+        sources: Sequence[tuple[Source, InputProgress]],
         limit: int | None,
         stopping: Callable[[], bool],
         rate: float | None = None,
     ) -> None:
         self._dataset, self._sources, self._limit, self._stopping = dataset, sources, limit, stopping
         known = 0 if rate is None else int(rate * _CHUNK_SECONDS / _LONG)
-        self._rows = min(max(_FIRST_ROWS, known), WINDOW_ROWS)
+        self._rows = min(max(_FIRST_ROWS, known), BATCH_ROWS)
 
     def __iter__(self) -> Iterator[Chunk]:
         left = self._limit  # rows of this input and those behind it
-        for source, standing in self._sources:
-            reached = standing.reached
-            for span in standing.missing:
+        for source, progress in self._sources:
+            next_row = progress.next_row
+            for span in progress.missing:
                 if left is not None and span.first_row >= left:
                     break
-                for chunk in _up_to(left, self._of_span(source, standing.number, span)):
-                    reached = max(reached, chunk.stop_row)
+                for chunk in _up_to(left, self._of_span(source, progress.number, span)):
+                    next_row = max(next_row, chunk.stop_row)
                     yield chunk
             if left is not None:
-                left -= reached
+                left -= next_row
                 if left <= 0:
                     return
 
     def took(self, chunk: Chunk, seconds: float) -> None:
         """Say how long the engine took for a chunk; the next ones have so many rows that they take it some seconds."""
-        given = chunk.window.batch.num_rows
+        given = chunk.row_batch.batch.num_rows
         if given >= min(self._rows, _FEWEST_ROWS):
             rows = int(given * _CHUNK_SECONDS / max(seconds, 1e-3))
-            self._rows = min(max(rows, _FEWEST_ROWS), 4 * self._rows, WINDOW_ROWS)
+            self._rows = min(max(rows, _FEWEST_ROWS), 4 * self._rows, BATCH_ROWS)
 
     def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
         """The chunks of a span, its end marked; where it has no row, one chunk without rows."""
-        nothing = Window(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
+        nothing = RowBatch(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
         chunks = self._chunks(source, number, span)
         current = next(chunks, Chunk(source, number, nothing))
         for following in chunks:
@@ -105,13 +105,13 @@ class Reading:
 
     def _chunks(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
         start, stop = span.first_row, span.stop_row
-        conversations = conversations_before(self._dataset, source, start, WINDOW_ROWS, self._stopping)
-        for window in windows(self._dataset, source, start, WINDOW_ROWS):
+        conversations = conversations_before(self._dataset, source, start, BATCH_ROWS, self._stopping)
+        for row_batch in read_batches(self._dataset, source, start, BATCH_ROWS):
             if stop is not None:
-                window, _ = window.split(stop - window.first_row)
-            previous = None if conversations is None else conversations.previous(window)
-            rest = Chunk(source, number, window, previous)
-            while left := rest.window.rows_read:
+                row_batch, _ = row_batch.split(stop - row_batch.first_row)
+            previous = None if conversations is None else conversations.previous(row_batch)
+            rest = Chunk(source, number, row_batch, previous)
+            while left := rest.row_batch.rows_read:
                 head, rest = rest.split(-(-left // max(1, round(left / self._rows))))  # a small rest is a slow one
                 yield head
             if stop is not None and rest.stop_row >= stop:
@@ -125,6 +125,6 @@ def _up_to(limit: int | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
             yield chunk
             continue
         if chunk.stop_row > limit:
-            chunk, _ = chunk.split(limit - chunk.window.first_row)
+            chunk, _ = chunk.split(limit - chunk.row_batch.first_row)
         yield replace(chunk, closes=True)
         return

@@ -2,7 +2,7 @@
 
 The previous utterance is the nearest earlier row of the same input with the same conversation and with text, in the
 order of the file; conversations may be interleaved. A row without a conversation (null or blank) has none.
-What it is does not depend on windows, parts or interruptions: only on the rows before it.
+What it is does not depend on row batches, parts or interruptions: only on the rows before it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.reading.columns import choose_conversation_column
-from emojob.pipeline.reading.dataset import Dataset, Source, windows
-from emojob.pipeline.reading.row_batches import Window
+from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
+from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError
 
 #: Conversations remembered, and characters of their last utterances together. Beyond either, those seen least recently
@@ -42,9 +42,9 @@ class Conversations:
         self._last: dict[object, str] = {}  # the conversation that was seen least recently comes first
         self._characters = 0
 
-    def previous(self, window: Window) -> pa.Array:
-        """The utterance before each row of the next window: large_string [rows of its batch], null where none is."""
-        found, rest = [pa.array([], pa.large_string())], window
+    def previous(self, row_batch: RowBatch) -> pa.Array:
+        """The utterance before each row of the next row batch: large_string [rows of its batch], null where none is."""
+        found, rest = [pa.array([], pa.large_string())], row_batch
         while rest.rows_read:
             head, rest = rest.split(_STEP - rest.first_row % _STEP)
             found.append(self._previous(head.batch))
@@ -94,17 +94,17 @@ def conversations_before(
     """What is known of an input's conversations before `stop_row`, found by reading its earlier rows again.
 
     None for an archive whose conversations do not matter. rows: read at a time. Ends early as soon as `stopping` says
-    so; the run goes no further then either. Raises what `dataset.windows` raises.
+    so; the run goes no further then either. Raises what `dataset.read_batches` raises.
     """
     if dataset.conversation_column is None:
         return None
     conversations = Conversations(dataset.text_column, dataset.conversation_column)
     if not stop_row:
         return conversations
-    for window in windows(dataset, source, 0, rows, [dataset.text_column, dataset.conversation_column]):
-        within, _ = window.split(stop_row - window.first_row)
+    for row_batch in read_batches(dataset, source, 0, rows, [dataset.text_column, dataset.conversation_column]):
+        within, _ = row_batch.split(stop_row - row_batch.first_row)
         conversations.previous(within)
-        if stopping() or window.first_row + window.rows_read >= stop_row:
+        if stopping() or row_batch.first_row + row_batch.rows_read >= stop_row:
             break
     return conversations
 

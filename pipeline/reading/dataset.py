@@ -1,4 +1,4 @@
-"""Archives: files of several formats, opened as one table and read window by window."""
+"""Archives: files of several formats, opened as one table and read row batch by row batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.pipeline.reading.columns import align, choose_text_column, common_sc
 from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.reading.row_batches import BEGINNING, Border, Window, cut
+from emojob.pipeline.reading.row_batches import BEGINNING, RowBatch, SplitPoint, cut
 from emojob.pipeline.storage.object_store import ObjectInfo
 from emojob.schemas.errors import DataError
 
@@ -24,7 +24,7 @@ class Source:
     size: bytes; sha256: of those bytes, or "etag:" and what a store calls this content; schema: as the file's rows come
     out, with the key=value folders behind as strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where
     known without reading, rejected ones counted; lines: of a text file, about its rows where those are not known;
-    quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text; borders: rows at
+    quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text; split points: rows at
     which reading may begin, in order; written: when the file was, nanoseconds since 1970, 0 where that is not known.
     """
 
@@ -37,7 +37,7 @@ class Source:
     lines: int = 0
     quoted: bool = True
     json_columns: tuple[str, ...] = ()
-    borders: tuple[Border, ...] = ()
+    split_points: tuple[SplitPoint, ...] = ()
     written: int = 0
 
 
@@ -53,7 +53,7 @@ class FileInfo:
 class Dataset:
     """Files that are one table.
 
-    schema: of each window; text_column: the name of the column to be labelled; conversation_column: of the one that
+    schema: of each row batch; text_column: the name of the column to be labelled; conversation_column: of the one that
     tells conversations apart, where they matter.
     """
 
@@ -100,21 +100,21 @@ def open_dataset(
     return Dataset(sources, schema, choose_text_column(parts, schema, text_column))
 
 
-def windows(
+def read_batches(
     dataset: Dataset, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
-) -> Iterator[Window]:
+) -> Iterator[RowBatch]:
     """The rows of one source of an archive from `start_row` (from 0, rejected ones counted) on, in order.
 
-    Each window has the archive's schema (or only `columns` of it) and at most `rows` rows, fewer where they are very
-    long. No more than about a window is in memory. Raises DataError where the file is damaged or has changed since
+    Each row batch has the archive's schema (or only `columns` of it) and at most `rows` rows, fewer where they are very
+    long. No more than about a row batch is in memory. Raises DataError where the file is damaged or has changed since
     it was looked at.
     """
     check_unchanged(source)
     schema = dataset.schema
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
-    for window in cut(_stretches(source, start_row, rows, columns), start_row, rows):
-        yield replace(window, batch=align(window.batch, source.file, schema))
+    for row_batch in cut(_blocks(source, start_row, rows, columns), start_row, rows):
+        yield replace(row_batch, batch=align(row_batch.batch, source.file, schema))
     check_unchanged(source)
 
 
@@ -138,9 +138,11 @@ def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
     """The text column's first rows of an archive, large strings. Raises as `find_inputs` and `open_dataset` do."""
     dataset = open_dataset(find_inputs([place]), text_column)
     columns: list[pa.Array] = []
-    read = (window for one in dataset.sources for window in windows(dataset, one, columns=[dataset.text_column]))
-    while sum(map(len, columns)) < rows and (window := next(read, None)) is not None:
-        columns.append(window.batch.column(dataset.text_column).cast(pa.large_string()))
+    read = (
+        row_batch for one in dataset.sources for row_batch in read_batches(dataset, one, columns=[dataset.text_column])
+    )
+    while sum(map(len, columns)) < rows and (row_batch := next(read, None)) is not None:
+        columns.append(row_batch.batch.column(dataset.text_column).cast(pa.large_string()))
     return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 
@@ -158,8 +160,8 @@ def inspect_file(file: InputFile, wanted: str, apart: bool = False) -> FileInfo:
 
 def _inspect_file(file: InputFile, wanted: str, apart: bool) -> FileInfo:
     if file.format == "parquet":
-        content, schema, rows, borders = parquet.inspect(file)
-        return FileInfo(Source(file, content.size, content.sha256, schema, rows=rows, borders=tuple(borders)))
+        content, schema, rows, split_points = parquet.inspect(file)
+        return FileInfo(Source(file, content.size, content.sha256, schema, rows=rows, split_points=tuple(split_points)))
     info = encoding.inspect(file, wanted)
     source = Source(file, info.size, info.sha256, pa.schema([]), info.encoding, lines=info.lines)
     if file.format != "jsonl":
@@ -167,11 +169,11 @@ def _inspect_file(file: InputFile, wanted: str, apart: bool) -> FileInfo:
         source = replace(source, schema=schema, quoted=quoted)
         if not apart:
             return FileInfo(source)
-        rows, borders = csv.survey(file, info.encoding, quoted)
-        return FileInfo(replace(source, rows=rows, borders=tuple(borders)))
-    kinds, rows, borders = jsonl.survey(file, info.encoding)
+        rows, split_points = csv.survey(file, info.encoding, quoted)
+        return FileInfo(replace(source, rows=rows, split_points=tuple(split_points)))
+    kinds, rows, split_points = jsonl.survey(file, info.encoding)
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
-    return FileInfo(replace(source, schema=schema, rows=rows, borders=tuple(borders)), kinds)
+    return FileInfo(replace(source, schema=schema, rows=rows, split_points=tuple(split_points)), kinds)
 
 
 def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
@@ -190,15 +192,15 @@ def _with_partitions(source: Source) -> Source:
     return replace(source, file=replace(source.file, partitions=folders), schema=schema)
 
 
-def _stretches(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[Window]:
+def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[RowBatch]:
     """The rows of a source as its reader gives them; only Parquet has columns that can be left unread."""
     file = source.file
     if file.format == "parquet":
         return parquet.read(file, start_row, rows, columns)
     text_encoding = source.encoding or "utf-8"
-    border = max((one for one in source.borders if one.row <= start_row), default=BEGINNING)
+    split_point = max((one for one in source.split_points if one.row <= start_row), default=BEGINNING)
     if file.format == "jsonl":
         folders = dict(file.partitions)
         own = pa.schema([field for field in source.schema if field.name not in folders])
-        return jsonl.read(file, text_encoding, own, source.json_columns, border)
-    return csv.read(file, text_encoding, source.quoted, border)
+        return jsonl.read(file, text_encoding, own, source.json_columns, split_point)
+    return csv.read(file, text_encoding, source.quoted, split_point)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-BORDER_ROWS = 10_240  # rows between borders, at least
-WINDOW_BYTES = 32 << 20  # a window of very long texts has fewer rows, so that memory stays bounded
+SPLIT_ROWS = 10_240  # rows between split points, at least
+BATCH_BYTES = 32 << 20  # a row batch of very long texts has fewer rows, so that memory stays bounded
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Reject:
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Border:
+class SplitPoint:
     """A row of an input at which reading may begin: its number, and where its first byte is.
 
     offset: bytes, behind a byte order mark; of no use in Parquet, which says itself where its row groups are.
@@ -35,11 +35,11 @@ class Border:
     offset: int = 0
 
 
-BEGINNING = Border(0)  # of an input, whatever stands before its first row
+BEGINNING = SplitPoint(0)  # of an input, whatever stands before its first row
 
 
 @dataclass(frozen=True)
-class Window:
+class RowBatch:
     """Consecutive rows of one input.
 
     batch: the rows that could be read; first_row: number in the file, from 0, of the first row, rejected ones
@@ -51,7 +51,7 @@ class Window:
     rows_read: int
     rejects: list[Reject]
 
-    def split(self, rows: int) -> tuple[Window, Window]:
+    def split(self, rows: int) -> tuple[RowBatch, RowBatch]:
         """The first `rows` rows, rejected ones counted, and the others; nothing is copied."""
         rows = min(max(rows, 0), self.rows_read)
         before = [one for one in self.rejects if one.position <= self.first_row + rows]
@@ -59,22 +59,22 @@ class Window:
         behind = self.rejects[len(before) :]
         return (
             replace(self, batch=self.batch.slice(0, at), rows_read=rows, rejects=before),
-            Window(self.batch.slice(at), self.first_row + rows, self.rows_read - rows, behind),
+            RowBatch(self.batch.slice(at), self.first_row + rows, self.rows_read - rows, behind),
         )
 
 
-def cut(stretches: Iterable[Window], start_row: int, rows: int) -> Iterator[Window]:
-    """Join or split consecutive stretches of rows of any size into windows of `rows` rows, the last one of fewer.
+def cut(blocks: Iterable[RowBatch], start_row: int, rows: int) -> Iterator[RowBatch]:
+    """Join or split consecutive blocks of rows of any size into row batches of `rows` rows, the last one of fewer.
 
-    Rows before `start_row` are left out. A window of more than WINDOW_BYTES ends early.
+    Rows before `start_row` are left out. A row batch of more than BATCH_BYTES ends early.
     """
-    held: list[Window] = []
+    held: list[RowBatch] = []
     held_rows = held_bytes = 0
-    for stretch in stretches:
-        _, rest = stretch.split(start_row - stretch.first_row)
+    for block in blocks:
+        _, rest = block.split(start_row - block.first_row)
         while rest.rows_read:
             room = rows - held_rows
-            if held and held_bytes + rest.batch.nbytes > WINDOW_BYTES:
+            if held and held_bytes + rest.batch.nbytes > BATCH_BYTES:
                 room = 0
             head, rest = rest.split(room)
             if head.rows_read:
@@ -88,8 +88,8 @@ def cut(stretches: Iterable[Window], start_row: int, rows: int) -> Iterator[Wind
         yield from _join(held)
 
 
-def _join(parts: list[Window]) -> list[Window]:
-    """One window from consecutive ones, or the same ones where their columns do not fit into one batch."""
+def _join(parts: list[RowBatch]) -> list[RowBatch]:
+    """One row batch from consecutive ones, or the same ones where their columns do not fit into one batch."""
     if len(parts) == 1:
         return parts
     try:
@@ -97,4 +97,4 @@ def _join(parts: list[Window]) -> list[Window]:
     except pa.ArrowException:  # dictionaries with more values together than their index type can count
         return parts
     rejects = [one for part in parts for one in part.rejects]
-    return [Window(batch, parts[0].first_row, sum(part.rows_read for part in parts), rejects)]
+    return [RowBatch(batch, parts[0].first_row, sum(part.rows_read for part in parts), rejects)]

@@ -15,7 +15,7 @@ from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.output.archive_folder import Output, refuse_foreign
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
-from emojob.pipeline.reading.dataset import Dataset, Source, windows
+from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
 from emojob.pipeline.running.executor import Workplace, workplace
 from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.running.run import Result
@@ -71,7 +71,7 @@ def _planned(
 def _plan(job: Job, where: Workplace, place: AnyPath, before: Result | None, opened: float) -> dict[str, Any]:
     """before: what a labelled file holds already; opened: seconds that the job took to open."""
     done = before.counts.read if before else job.counts_before.read
-    ends = before or all(standing.complete for standing in job.standings)
+    ends = before or all(progress.complete for progress in job.inputs_progress)
     left = 0 if ends else max(0, job.rows - done)
     choice = job.scorer.choice
     plan = {
@@ -130,7 +130,7 @@ def _memo(job: Job) -> Memo:
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
     """Texts from a few places of what is to be read, and those before them where the model reads them."""
     dataset = job.dataset
-    left = [source for source, one in zip(dataset.sources, job.standings, strict=True) if not one.complete]
+    left = [source for source, one in zip(dataset.sources, job.inputs_progress, strict=True) if not one.complete]
     some = left[:: max(1, len(left) // _PLACES)][:_PLACES]
     for source in some:
         each = max(1, _PLACES // len(some)) if source.file.format == "parquet" else 1  # others are read from the start
@@ -139,9 +139,9 @@ def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
 
 
 def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """The texts of a window that begins at a row; of conversations that began before it nothing is known."""
+    """The texts of a row batch that begins at a row; of conversations that began before it nothing is known."""
     column = dataset.conversation_column
     wanted = [dataset.text_column, *([column] if column else [])]
-    for window in itertools.islice(windows(dataset, source, start, _ROWS, wanted), 1):
-        previous = Conversations(dataset.text_column, column).previous(window) if column else None
-        yield window.batch.column(dataset.text_column), previous
+    for row_batch in itertools.islice(read_batches(dataset, source, start, _ROWS, wanted), 1):
+        previous = Conversations(dataset.text_column, column).previous(row_batch) if column else None
+        yield row_batch.batch.column(dataset.text_column), previous

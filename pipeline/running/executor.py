@@ -92,7 +92,7 @@ class Here:
 
     def _labelled(self, job: Job, stages: Stages, clock: Clock) -> Iterator[Labelled[Chunk]]:
         dataset, scorer = job.dataset, job.scorer
-        sources = list(zip(dataset.sources, job.standings, strict=True))
+        sources = list(zip(dataset.sources, job.inputs_progress, strict=True))
         rate = scorer.choice.tokens_per_second
         reading = Reading(dataset, sources, job.options.limit, lambda: stages.stopping, rate)
         chunks = stages.ahead(clock.timed("read", iter(reading)))

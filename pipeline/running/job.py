@@ -13,7 +13,7 @@ import pyarrow as pa
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.output.archive_folder import Output, Standing
+from emojob.pipeline.output.archive_folder import InputProgress, Output
 from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.columns import listed
@@ -46,7 +46,7 @@ class Job:
     schema: pa.Schema
     privacy: Privacy
     options: ScoreOptions
-    standings: list[Standing]
+    inputs_progress: list[InputProgress]
     processes: int
     memo: Path | None
 
@@ -54,8 +54,8 @@ class Job:
     def rows(self) -> int:
         """Rows of all inputs, up to the limit; an estimate where `is_estimate` says so."""
         total = sum(
-            standing.reached if standing.complete else source.lines if source.rows is None else source.rows
-            for source, standing in zip(self.dataset.sources, self.standings, strict=True)
+            progress.next_row if progress.complete else source.lines if source.rows is None else source.rows
+            for source, progress in zip(self.dataset.sources, self.inputs_progress, strict=True)
         )
         return min(total, self.options.limit or total)
 
@@ -68,8 +68,8 @@ class Job:
     def counts_before(self) -> Counts:
         """What complete parts hold of the inputs."""
         counts = Counts()
-        for standing in self.standings:
-            counts.add(standing.counts)
+        for progress in self.inputs_progress:
+            counts.add(progress.counts)
         return counts
 
 
@@ -127,8 +127,10 @@ def open_job(
             options.prefix,
             privacy.as_json(),
         )
-    standings = output.standings(dataset.sources, options.fresh)
-    return Job(dataset, scorer, schema, privacy, options, standings, where.processes(scorer.choice, is_large), memo)
+    inputs_progress = output.inputs_progress(dataset.sources, options.fresh)
+    return Job(
+        dataset, scorer, schema, privacy, options, inputs_progress, where.processes(scorer.choice, is_large), memo
+    )
 
 
 def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:

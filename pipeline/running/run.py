@@ -1,4 +1,4 @@
-"""A scoring run: archive -> windows -> tokens -> probabilities -> labelled parts, the stages overlapping."""
+"""A scoring run: archive -> row batches -> tokens -> probabilities -> labelled parts, the stages overlapping."""
 
 from __future__ import annotations
 
@@ -149,18 +149,18 @@ class _Run:
     def _plan(self) -> None:
         if self.options.fresh:
             self.output.forget_all()
-        self.output.remove([marker for standing in self.job.standings for marker in standing.stale])
+        self.output.remove([marker for progress in self.job.inputs_progress for marker in progress.stale])
         self.output.sweep()
         self.counts = self.job.counts_before
         self.progress.rows_before = self.rows_before = self.counts.read
         self.progress.rows_total, self.progress.is_estimate = self.job.rows, self.job.is_estimate
 
     def _complete_before(self) -> bool:
-        if all(standing.complete for standing in self.job.standings):
+        if all(progress.complete for progress in self.job.inputs_progress):
             return True
         if self.options.limit is None:
             return False
-        sources = list(zip(self.job.dataset.sources, self.job.standings, strict=True))
+        sources = list(zip(self.job.dataset.sources, self.job.inputs_progress, strict=True))
         reading = Reading(self.job.dataset, sources, self.options.limit, lambda: self.stages.stopping)
         return next(iter(reading), None) is None
 

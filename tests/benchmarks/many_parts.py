@@ -22,11 +22,11 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.pipeline.output.archive_folder import Output, Span, Standing
+from emojob.pipeline.output.archive_folder import InputProgress, Output, Span
 from emojob.pipeline.output.parts import PART_ROWS, part_paths
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border
+from emojob.pipeline.reading.row_batches import SPLIT_ROWS, SplitPoint
 from emojob.pipeline.running.ray.shards import shares
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
@@ -43,7 +43,7 @@ def sources(inputs: int, parts: int) -> list[Source]:
             pa.schema([("text", pa.string())]),
             "utf-8",
             rows,
-            borders=tuple(Border(row, 60 * row) for row in range(BORDER_ROWS, rows, BORDER_ROWS)),
+            split_points=tuple(SplitPoint(row, 60 * row) for row in range(SPLIT_ROWS, rows, SPLIT_ROWS)),
         )
         for i in range(inputs)
     ]
@@ -92,18 +92,18 @@ def drive(out: Path, inputs: int, parts: int) -> None:
     output = Output(out)
     output.read_markers()
     took("markers read")
-    standings = output.standings(archive.sources)
+    inputs_progress = output.inputs_progress(archive.sources)
     took("what is missing")
-    missing = sum(1 for _ in shares(archive, standings, None, parts * inputs * PART_ROWS // 100, 100))
+    missing = sum(1 for _ in shares(archive, inputs_progress, None, parts * inputs * PART_ROWS // 100, 100))
     took("its shares")
-    begin = [Standing(i, [Span()], 0, Counts(), []) for i in range(inputs)]
+    begin = [InputProgress(i, [Span()], 0, Counts(), []) for i in range(inputs)]
     everything = sum(1 for _ in shares(archive, begin, None, parts * inputs * PART_ROWS, 100))
     took("shares of the whole")
     output.sweep()
     took("leftovers swept")
     counts = Counts()
-    for standing in standings:
-        counts.add(standing.counts)
+    for progress in inputs_progress:
+        counts.add(progress.counts)
     output.write_rejects()
     output.write_run({"counts": counts.as_json(), "state": "complete"})
     took("summed up and written")

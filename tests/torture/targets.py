@@ -13,7 +13,7 @@ from emojob.pipeline.models.model_folder import read_tokenizer
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.privacy.pii.masking import mask_texts
-from emojob.pipeline.reading.dataset import open_dataset, windows
+from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError
 from emojob.training.data.label_map import read_label_map
@@ -34,9 +34,9 @@ def archive(kind: str, folder: Path, data: bytes) -> None:
         try:
             found = open_dataset(find_inputs([str(file)]), None, wanted)
             read = 0
-            for window in windows(found, found.sources[0]):
-                assert window.rows_read == window.batch.num_rows + len(window.rejects)
-                read += window.rows_read
+            for row_batch in read_batches(found, found.sources[0]):
+                assert row_batch.rows_read == row_batch.batch.num_rows + len(row_batch.rejects)
+                read += row_batch.rows_read
             assert found.sources[0].rows in (None, read)  # that of a text file may not be counted
         except EmojobError as error:
             in_one_line(error)

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from emojob.jobs.main import cli, main
 from emojob.pipeline.models.model_folder import find_folder, read_tokenizer
-from emojob.pipeline.reading.dataset import open_dataset, windows
+from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.columns import RAW_CHARACTERS
@@ -91,11 +91,13 @@ def marks(file: Path, wanted: str) -> tuple[list[int], int]:
     """(the marks that come out of a file, in order; its rows)."""
     found, rows = [], 0
     archive = open_dataset(find_inputs([str(file)]), "text", wanted)
-    for window in windows(archive, archive.sources[0]):
-        rows += window.rows_read
-        assert window.rows_read == window.batch.num_rows + len(window.rejects)
-        cells = [cell for column in window.batch.columns for cell in column.cast(pa.large_string()).to_pylist() if cell]
-        said = "\n".join([*cells, *(one.raw for one in window.rejects)])
+    for row_batch in read_batches(archive, archive.sources[0]):
+        rows += row_batch.rows_read
+        assert row_batch.rows_read == row_batch.batch.num_rows + len(row_batch.rejects)
+        cells = [
+            cell for column in row_batch.batch.columns for cell in column.cast(pa.large_string()).to_pylist() if cell
+        ]
+        said = "\n".join([*cells, *(one.raw for one in row_batch.rejects)])
         found += list(map(int, MARK.findall(said)))
     return found, rows
 
@@ -148,8 +150,8 @@ def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
         file.write_bytes(data)
         with contextlib.suppress(EmojobError):
             archive = open_dataset(find_inputs([str(file)]), "text")
-            read = list(windows(archive, archive.sources[0]))
-            assert sum(window.rows_read for window in read) == archive.sources[0].rows
+            read = list(read_batches(archive, archive.sources[0]))
+            assert sum(row_batch.rows_read for row_batch in read) == archive.sources[0].rows
 
 
 def test_a_labelled_part_that_is_spoiled_is_refused_or_read(tmp_path, monkeypatch, emojob):

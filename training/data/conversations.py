@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.columns import choose_conversation_column, listed
 from emojob.pipeline.reading.context import Conversations
-from emojob.pipeline.reading.row_batches import Window
+from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError
 from emojob.training.data.files import Table
 
@@ -58,7 +58,7 @@ def utterances_before(
     found: list[str | None] = []
     first = 0
     for batch in data.to_batches(_STEP):
-        found += conversations.previous(Window(batch, first, batch.num_rows, [])).to_pylist()
+        found += conversations.previous(RowBatch(batch, first, batch.num_rows, [])).to_pylist()
         first += batch.num_rows
     if order is None:
         return found

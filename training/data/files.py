@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import choose_text_column, is_text, refuse_twins
-from emojob.pipeline.reading.dataset import open_dataset, windows
+from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
@@ -150,9 +150,9 @@ def _archived(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
     archive = open_dataset([file], any_text, wanted)
     source = archive.sources[0]
     batches, rejected = [], 0
-    for window in windows(archive, source):
-        batches.append(window.batch)
-        rejected += len(window.rejects)
+    for row_batch in read_batches(archive, source):
+        batches.append(row_batch.batch)
+        rejected += len(row_batch.rejects)
     data = pa.Table.from_batches(batches, archive.schema)
     return Table(source.file, file.name, data, source.sha256, source.size, rejected)
 
@@ -163,9 +163,9 @@ def _delimited(
     """A file without a header, whose first row passes for one, or with a header that has blanks."""
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
-    for window in csv.read(file, info.encoding, quoted):
-        batches.append(pa.RecordBatch.from_arrays(window.batch.columns, keys))
-        rejected += len(window.rejects)
+    for row_batch in csv.read(file, info.encoding, quoted):
+        batches.append(pa.RecordBatch.from_arrays(row_batch.batch.columns, keys))
+        rejected += len(row_batch.rejects)
     schema = pa.schema([pa.field(key, pa.string()) for key in keys])
     data = pa.Table.from_batches(batches, schema)
     if publisher:

@@ -88,7 +88,7 @@ def _refuse_vast_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile
 
 
 def _places(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes]]]:
-    """The columns (letters, none for a row's own place) and rows (numbers) that stand in a stretch of a sheet."""
+    """The columns (letters, none for a row's own place) and rows (numbers) that stand in a block of a sheet."""
     held = b""
     with packed.open(member) as part:
         while block := part.read(_BLOCK):

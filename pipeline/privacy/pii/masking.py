@@ -80,7 +80,7 @@ def find(text: str) -> list[tuple[str, str]]:
 
 
 def _slices(texts: pa.Array) -> list[pa.Array]:
-    """Cut into stretches that take little memory while they are worked on, but for single texts that are very long."""
+    """Cut into blocks that take little memory while they are worked on, but for single texts that are very long."""
     ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False)) // _BYTES_AT_ONCE
     ends = ends * len(texts) + np.arange(len(texts)) // _AT_ONCE
     begins = np.flatnonzero(np.diff(ends, prepend=-1)).tolist()

@@ -36,7 +36,7 @@ class Spans:
         self.starts, self.stops, self.kinds = starts[order], stops[order], kinds[order]
 
     def free(self, starts: Places, stops: Places) -> NDArray[np.bool_]:
-        """Which stretches reach over nothing that is here."""
+        """Which blocks reach over nothing that is here."""
         if not len(self.starts):
             return np.ones(len(starts), np.bool_)
         after = np.searchsorted(self.stops, starts, "right")

@@ -12,7 +12,7 @@ import pyarrow.csv as pc
 from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Dialect, split_records
 from emojob.pipeline.reading.formats.encoding import codec, decodes, text_blocks
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import BEGINNING, BORDER_ROWS, Border, Reject, Window
+from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 
@@ -34,41 +34,41 @@ def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
     return pa.schema([pa.field(name, pa.string()) for name in names]), quoted
 
 
-def read(file: InputFile, encoding: str, quoted: bool, border: Border = BEGINNING) -> Iterator[Window]:
-    """The rows behind the header, in stretches of about a block. border: at which reading begins; row 0: the header."""
-    for _, stretch in _stretches(file, encoding, quoted, border):
-        yield stretch
+def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint = BEGINNING) -> Iterator[RowBatch]:
+    """The rows behind the header, in blocks of about a block. split point: at which reading begins; row 0: the header."""
+    for _, block in _blocks(file, encoding, quoted, split_point):
+        yield block
 
 
-def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[Border]]:
-    """Look through a whole file: (its rows, some of them, BORDER_ROWS apart, at which reading may begin).
+def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[SplitPoint]]:
+    """Look through a whole file: (its rows, some of them, SPLIT_ROWS apart, at which reading may begin).
 
-    Quotes are heeded: a line end within a field is none between rows. A compressed file has no borders.
+    Quotes are heeded: a line end within a field is none between rows. A compressed file has no split points.
     """
-    found: list[Border] = []
+    found: list[SplitPoint] = []
     rows = 0
-    for offset, stretch in _stretches(file, encoding, quoted, BEGINNING):
-        rows += stretch.rows_read
-        if not file.compression and stretch.first_row - (found[-1].row if found else 0) >= BORDER_ROWS:
-            found.append(Border(stretch.first_row, offset))
+    for offset, block in _blocks(file, encoding, quoted, BEGINNING):
+        rows += block.rows_read
+        if not file.compression and block.first_row - (found[-1].row if found else 0) >= SPLIT_ROWS:
+            found.append(SplitPoint(block.first_row, offset))
     return rows, found
 
 
-def _stretches(file: InputFile, encoding: str, quoted: bool, border: Border) -> Iterator[tuple[int, Window]]:
+def _blocks(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint) -> Iterator[tuple[int, RowBatch]]:
     """Rows, and the offset in bytes of what they were read from."""
     dialect = Dialect(_DELIMITERS[file.format], quoted)
     pieces = split_records(text_blocks(file, encoding), dialect)
     names, rest, offset = _header(pieces, file, encoding, quoted)
-    if border.row:
-        offset = border.offset
+    if split_point.row:
+        offset = split_point.offset
         pieces = split_records(text_blocks(file, encoding, offset), dialect)
     elif rest:
         pieces = itertools.chain([(rest, None)], pieces)
-    parser, row = Parser(names, dialect, encoding), border.row
+    parser, row = Parser(names, dialect, encoding), split_point.row
     for piece, trouble in pieces:
-        stretch = parser.parse(piece, row) if trouble is None else parser.reject(piece, row, trouble)
-        yield offset, stretch
-        row += stretch.rows_read
+        block = parser.parse(piece, row) if trouble is None else parser.reject(piece, row, trouble)
+        yield offset, block
+        row += block.rows_read
         offset += len(piece)
 
 
@@ -82,7 +82,7 @@ class Parser:
         self.columns = len(names)
         self._blank_is_a_row = self.columns == 1
 
-    def parse(self, run: bytes, first_row: int) -> Window:
+    def parse(self, run: bytes, first_row: int) -> RowBatch:
         """The rows of some whole records, the first of which is row `first_row` of the file."""
         try:
             text = run.decode(self._codec)
@@ -90,14 +90,14 @@ class Parser:
             return self._parse_around(run, first_row)
         return self._parse_utf8(run if self._codec == "utf-8" else text.encode(), first_row)
 
-    def reject(self, line: bytes, row: int, reason: str) -> Window:
-        """A stretch of one row that is no record."""
+    def reject(self, line: bytes, row: int, reason: str) -> RowBatch:
+        """A block of one row that is no record."""
         raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
-        return Window(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
+        return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
 
-    def _parse_utf8(self, run: bytes, first_row: int) -> Window:
+    def _parse_utf8(self, run: bytes, first_row: int) -> RowBatch:
         if not self._blank_is_a_row and not run.strip(b"\r\n"):
-            return Window(self._empty(), first_row, 0, [])
+            return RowBatch(self._empty(), first_row, 0, [])
         rejects: list[Reject] = []
 
         def reject(row: pc.InvalidRow) -> str:
@@ -120,9 +120,9 @@ class Parser:
         )
         batches = table.combine_chunks().to_batches()
         batch = self._named(batches[0]) if batches else self._empty()
-        return Window(batch, first_row, batch.num_rows + len(rejects), rejects)
+        return RowBatch(batch, first_row, batch.num_rows + len(rejects), rejects)
 
-    def _parse_around(self, run: bytes, first_row: int) -> Window:
+    def _parse_around(self, run: bytes, first_row: int) -> RowBatch:
         """Parse a run that does not decode: only the records at fault are rejected."""
         records = [match[0] for match in self._dialect.record.finditer(run)]
         if not self._blank_is_a_row:
@@ -131,10 +131,10 @@ class Parser:
         reason = f"not valid {self._codec}"
         rejects = [self.reject(records[i], first_row + int(i), reason).rejects[0] for i in np.flatnonzero(~good)]
         decoded = b"".join(record for record, is_good in zip(records, good, strict=True) if is_good)
-        parsed = self.parse(decoded, 0) if decoded else Window(self._empty(), 0, 0, [])
+        parsed = self.parse(decoded, 0) if decoded else RowBatch(self._empty(), 0, 0, [])
         place = first_row + 1 + np.flatnonzero(good)  # of each decoded record
         rejects += [Reject(int(place[one.position - 1]), one.reason, one.raw) for one in parsed.rejects]
-        return Window(parsed.batch, first_row, len(records), sorted(rejects, key=lambda one: one.position))
+        return RowBatch(parsed.batch, first_row, len(records), sorted(rejects, key=lambda one: one.position))
 
     def _named(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays(batch.columns, self._names)

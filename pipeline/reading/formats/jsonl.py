@@ -17,7 +17,7 @@ from emojob.pipeline.reading.formats.csv_records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec, text_blocks, whole_lines
 from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import BEGINNING, BORDER_ROWS, Border, Reject, Window
+from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 
@@ -31,20 +31,20 @@ _LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # may be beyond 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
-def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[Border]]:
-    """Look through a whole file: the kind of each column, in the order first seen, the number of rows, and borders.
+def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]]:
+    """Look through a whole file: the kind of each column, in the order first seen, the number of rows, and split points.
 
-    A border is a row at which reading may begin, some BORDER_ROWS behind the last; a compressed file has none.
+    A split point is a row at which reading may begin, some SPLIT_ROWS behind the last; a compressed file has none.
 
     Rows that are no objects are counted, too. Raises DataError where there is no object at all.
     """
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
-    borders, offset = list[Border](), None if file.compression else 0  # None: not known any more
+    split_points, offset = list[SplitPoint](), None if file.compression else 0  # None: not known any more
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
         refuse_many(file.name, len(kinds))
-        if offset is not None and rows - (borders[-1].row if borders else 0) >= BORDER_ROWS:
-            borders.append(Border(rows, offset))
+        if offset is not None and rows - (split_points[-1].row if split_points else 0) >= SPLIT_ROWS:
+            split_points.append(SplitPoint(rows, offset))
         offset = offset + len(block) if whole and offset is not None else None
         data = _utf8(block, encoding) if whole else None
         table = _read_fast(data, None) if data and not _LONG_INTEGER.search(data) else None
@@ -64,28 +64,28 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[Border]]:
         raise DataError(f"{file.name} holds no JSON object a line (row 1: {first_reject.reason}){hint}")
     if not rows:
         raise DataError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
-    return kinds, rows, borders
+    return kinds, rows, split_points
 
 
 def read(
-    file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str], border: Border = BEGINNING
-) -> Iterator[Window]:
-    """The rows from a border on, in stretches of about a block.
+    file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str], split_point: SplitPoint = BEGINNING
+) -> Iterator[RowBatch]:
+    """The rows from a split point on, in blocks of about a block.
 
     json_columns: those of the schema's strings that hold JSON text.
     """
-    row = border.row
-    for block, whole in _narrow(whole_lines(text_blocks(file, encoding, border.offset)), len(schema.names)):
+    row = split_point.row
+    for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):
         data = None if json_columns or not whole else _utf8(block, encoding)
         table = _read_fast(data, schema) if data else None
         if table is not None:
             batches = table.select(schema.names).combine_chunks().to_batches()
-            stretch = Window(batches[0], row, table.num_rows, [])
+            row_batch = RowBatch(batches[0], row, table.num_rows, [])
         else:
             parsed, rejects, rows = _parse(block, whole, encoding, row)
-            stretch = Window(_batch(parsed, schema, json_columns), row, rows, rejects)
-        row += stretch.rows_read
-        yield stretch
+            row_batch = RowBatch(_batch(parsed, schema, json_columns), row, rows, rejects)
+        row += row_batch.rows_read
+        yield row_batch
 
 
 def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) -> Iterator[tuple[bytes, bool]]:

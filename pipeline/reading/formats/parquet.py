@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.reading.formats.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import BORDER_ROWS, Border, Window
+from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.paths import seekable
 from emojob.schemas.errors import DataError
@@ -29,10 +29,10 @@ _WIDEST = 16
 FETCHED = 64 << 20  # bytes of a row group that are fetched from a store at once; a longer one comes piece by piece
 
 
-def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[Border]]:
-    """Read a Parquet file's bytes and its footer, of one in a store the footer alone: (content, schema, rows, borders).
+def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]:
+    """Read a Parquet file's bytes and its footer, of one in a store the footer alone: (content, schema, rows, split points).
 
-    Borders stand some BORDER_ROWS apart, at first rows of row groups and within long ones, as unpacking is quick.
+    Borders stand some SPLIT_ROWS apart, at first rows of row groups and within long ones, as unpacking is quick.
 
     Raises DataError where it is empty, cut off or no Parquet file.
     """
@@ -45,10 +45,10 @@ def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[Border]]:
     _check_footer(file)
     with _whole(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         _check_pages(file, parquet.metadata)
-        return content, parquet.schema_arrow, int(parquet.metadata.num_rows), _borders(parquet.metadata)
+        return content, parquet.schema_arrow, int(parquet.metadata.num_rows), _split_points(parquet.metadata)
 
 
-def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[Window]:
+def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
     """The rows of a Parquet file, from the row group on that holds `start_row`, at most `rows` at a time.
 
     columns: names of those that are wanted, where not all are; a name that the file has not counts for nothing.
@@ -76,7 +76,7 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
                 stored.fetch(ranges if sum(stop - start for start, stop in ranges) <= FETCHED else [])
             stop = row + sum(metadata.row_group(group).num_rows for group in some)
             for batch in parquet.iter_batches(size, row_groups=some, columns=wanted, use_threads=False):
-                yield Window(batch, row, batch.num_rows, [])
+                yield RowBatch(batch, row, batch.num_rows, [])
                 row += batch.num_rows
             if row != stop:
                 raise pa.ArrowInvalid(f"its row groups give {row} rows up to here, not {stop}")
@@ -168,13 +168,13 @@ def _check_footer(file: InputFile) -> None:
         )
 
 
-def _borders(metadata: pq.FileMetaData) -> list[Border]:
-    found, row, last = list[Border](), 0, 0
+def _split_points(metadata: pq.FileMetaData) -> list[SplitPoint]:
+    found, row, last = list[SplitPoint](), 0, 0
     for group in range(metadata.num_row_groups):
         rows = metadata.row_group(group).num_rows
-        for first in range(row, row + rows, BORDER_ROWS):
-            if first - last >= BORDER_ROWS:
-                found.append(Border(first))
+        for first in range(row, row + rows, SPLIT_ROWS):
+            if first - last >= SPLIT_ROWS:
+                found.append(SplitPoint(first))
                 last = first
         row += rows
     return found

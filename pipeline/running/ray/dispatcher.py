@@ -17,7 +17,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from emojob.pipeline.reading.dataset import Dataset
-from emojob.pipeline.reading.row_batches import BORDER_ROWS
+from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.shards import Share, shares, undivided
 from emojob.pipeline.running.ray.worker import Remembered, Work, add_tally
@@ -96,10 +96,10 @@ class Crew:
         job = self.job
         rows = max(0, job.rows - job.counts_before.read)
         labellers = max(1, self.cluster.room(self.device))
-        self.most = rows // BORDER_ROWS + len(job.dataset.sources)  # labellers that there is work for
+        self.most = rows // SPLIT_ROWS + len(job.dataset.sources)  # labellers that there is work for
         for line in undivided(job.dataset):
             self.cluster.note(line)
-        todo = shares(job.dataset, job.standings, job.options.limit, rows, labellers)
+        todo = shares(job.dataset, job.inputs_progress, job.options.limit, rows, labellers)
         self.stages.begin()
         written: dict[str, int] = {}
         try:

@@ -6,10 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from emojob.pipeline.output.archive_folder import Span, Standing
+from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.output.parts import PART_ROWS
 from emojob.pipeline.reading.dataset import Dataset, Source
-from emojob.pipeline.reading.row_batches import BORDER_ROWS
+from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 
 _EACH = 3  # of the rows that are left, a share is the part that would give each labeller so many
 
@@ -34,18 +34,18 @@ def rows_of_next(rows: int, labellers: int) -> int:
     The last ones are the smallest, so that no labeller is at work long after the others (guided self-scheduling;
     Polychronopoulos and Kuck, 1987).
     """
-    return min(max(rows // (_EACH * labellers), BORDER_ROWS), PART_ROWS)
+    return min(max(rows // (_EACH * labellers), SPLIT_ROWS), PART_ROWS)
 
 
 def undivided(dataset: Dataset) -> list[str]:
     """Lines that say which large inputs are not cut, and why."""
     reasons: dict[str, list[str]] = {}
     for source in dataset.sources:
-        if (source.rows or 0) < 2 * BORDER_ROWS:
+        if (source.rows or 0) < 2 * SPLIT_ROWS:
             continue
         if dataset.conversation_column:
             reasons.setdefault("the model reads each text's previous one", []).append(source.file.path.name)
-        elif not source.borders:
+        elif not source.split_points:
             reasons.setdefault("it is compressed as a whole", []).append(source.file.path.name)
     return [
         f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: one labeller does all of it, as {why}"
@@ -54,18 +54,18 @@ def undivided(dataset: Dataset) -> list[str]:
 
 
 def shares(
-    dataset: Dataset, standings: Sequence[Standing], limit: int | None, rows: int, labellers: int
+    dataset: Dataset, inputs_progress: Sequence[InputProgress], limit: int | None, rows: int, labellers: int
 ) -> Iterator[Share]:
-    """What of an archive is to be labelled, in order, cut at borders into shares.
+    """What of an archive is to be labelled, in order, cut at split points into shares.
 
     Inputs in which conversations matter are not cut: what a row means depends on those before it. limit: rows of the
     archive behind which nothing is labelled; the rows of each source must be known then. rows: of all shares together.
     """
     left = limit
-    for source, standing in zip(dataset.sources, standings, strict=True):
-        borders = [border.row for border in source.borders]
-        total = standing.reached if standing.complete else source.rows
-        for span in standing.missing:
+    for source, progress in zip(dataset.sources, inputs_progress, strict=True):
+        split_points = [split_point.row for split_point in source.split_points]
+        total = progress.next_row if progress.complete else source.rows
+        for span in progress.missing:
             stop = span.stop_row
             if left is not None and (total if stop is None else stop) > left:  # type: ignore[operator]
                 stop = left
@@ -73,16 +73,16 @@ def shares(
                 continue
             firsts = [span.first_row]
             while not dataset.conversation_column:
-                at = bisect_left(borders, firsts[-1] + rows_of_next(rows, labellers))
-                if at == len(borders) or (stop is not None and borders[at] >= stop):
+                at = bisect_left(split_points, firsts[-1] + rows_of_next(rows, labellers))
+                if at == len(split_points) or (stop is not None and split_points[at] >= stop):
                     break
-                rows -= borders[at] - firsts[-1]
-                firsts.append(borders[at])
+                rows -= split_points[at] - firsts[-1]
+                firsts.append(split_points[at])
             rows -= (total or 0 if stop is None else stop) - firsts[-1]
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
-                nearest = bisect_right(borders, first)  # of many thousands the one that reading begins at
-                narrowed = replace(source, borders=source.borders[max(0, nearest - 1) : nearest])
-                yield Share(standing.number, narrowed, Span(first, end))
+                nearest = bisect_right(split_points, first)  # of many thousands the one that reading begins at
+                narrowed = replace(source, split_points=source.split_points[max(0, nearest - 1) : nearest])
+                yield Share(progress.number, narrowed, Span(first, end))
         if left is not None:
             left -= total or 0
             if left <= 0:

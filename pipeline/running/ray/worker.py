@@ -20,7 +20,7 @@ from emojob.pipeline.inference.scorer import Scorer, Tally
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES
-from emojob.pipeline.output.archive_folder import Span, Standing
+from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.output.parts import part_paths
 from emojob.pipeline.privacy.policy import Privacy
@@ -182,8 +182,8 @@ def _labelled(
     scorer: Scorer, work: Work, share: Share, rest: Span, stages: Stages, clock: Clock
 ) -> Iterator[Labelled[Chunk]]:
     dataset = replace(work.dataset, sources=[share.source])
-    standing = Standing(share.number, [rest], rest.first_row, Counts(), [])
-    reading = Reading(dataset, [(share.source, standing)], None, lambda: stages.stopping, work.rate)
+    progress = InputProgress(share.number, [rest], rest.first_row, Counts(), [])
+    reading = Reading(dataset, [(share.source, progress)], None, lambda: stages.stopping, work.rate)
     chunks = stages.ahead(clock.timed("read", iter(reading)))
     texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
     return label(scorer, texts, stages, clock, reading.took)

@@ -1,4 +1,4 @@
-"""Labels are those of a plain transformers forward pass, whatever the batches, the windows and the memo."""
+"""Labels are those of a plain transformers forward pass, whatever the batches, the row batches and the memo."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,4 +1,4 @@
-"""A model that reads the previous utterance gets the right one, whatever the windows, parts and interruptions."""
+"""A model that reads the previous utterance gets the right one, whatever the row batches, parts and interruptions."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.output import parts
 from emojob.pipeline.reading import chunks, context
 from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context
-from emojob.pipeline.reading.dataset import open_dataset, windows
+from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.reading.row_batches import Reject, Window
+from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.running.dry_run import plan_archive
 from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.running.single_file import score_to
@@ -220,14 +220,14 @@ _ROWS = st.lists(
 
 
 def seen(rows, cuts, kind=None) -> list[str | None]:
-    """What Conversations finds in rows that come in windows cut at random."""
+    """What Conversations finds in rows that come in row batches cut at random."""
     names = pa.array([name for name, _ in rows], pa.string())
     names = names if kind is None else names.cast(kind)
     batch = pa.record_batch({"text": pa.array([text for _, text in rows], pa.string()), "c": names})
     conversations, found, at = Conversations("text", "c"), [], 0
     for size in [*cuts, len(rows)]:
         within = batch.slice(at, size)
-        found += conversations.previous(Window(within, at, within.num_rows, [])).to_pylist()
+        found += conversations.previous(RowBatch(within, at, within.num_rows, [])).to_pylist()
         at += within.num_rows
     return found
 
@@ -287,9 +287,9 @@ def test_conversations_may_be_numbers_and_bytes(values):
     column = values if isinstance(values, (pa.Array, pa.ExtensionArray)) else pa.array(values)
     batch = pa.record_batch({"text": ["하나", "둘", "셋", "넷"], "c": column})
     conversations = Conversations("text", "c")
-    found = [conversations.previous(Window(batch.slice(i, 1), i, 1, [])).to_pylist() for i in range(4)]
+    found = [conversations.previous(RowBatch(batch.slice(i, 1), i, 1, [])).to_pylist() for i in range(4)]
     assert found == [[None], [None], [None], ["하나"]]
-    assert Conversations("text", "c").previous(Window(batch, 0, 4, [])).to_pylist() == [None, None, None, "하나"]
+    assert Conversations("text", "c").previous(RowBatch(batch, 0, 4, [])).to_pylist() == [None, None, None, "하나"]
 
 
 def test_rejected_rows_count_among_the_rows_of_a_step(monkeypatch):
@@ -297,27 +297,27 @@ def test_rejected_rows_count_among_the_rows_of_a_step(monkeypatch):
     monkeypatch.setattr(context, "_STEP", 3)
     batch = pa.record_batch({"text": ["하나", "둘", "셋"], "c": ["a", "b", "a"]})
     conversations = Conversations("text", "c")
-    found = conversations.previous(Window(batch, 0, 4, [Reject(2, "no reason", "")]))
+    found = conversations.previous(RowBatch(batch, 0, 4, [Reject(2, "no reason", "")]))
     assert found.to_pylist() == [None, None, None]  # a was forgotten at row 3, with b seen later
 
 
 def test_a_column_without_any_conversation_gives_no_previous():
     batch = pa.record_batch({"text": ["하나", "둘"], "c": pa.nulls(2)})
-    assert Conversations("text", "c").previous(Window(batch, 0, 2, [])).to_pylist() == [None, None]
+    assert Conversations("text", "c").previous(RowBatch(batch, 0, 2, [])).to_pylist() == [None, None]
 
 
 def test_utterances_and_conversations_that_are_not_utf8_are_taken_as_they_are():
     raw = pa.array([b"\xff one", b"two", b"\xff one"], pa.binary())
     column = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
     batch = pa.record_batch({"text": column, "c": column})
-    assert Conversations("text", "c").previous(Window(batch, 0, 3, [])).to_pylist() == [None, None, "\ufffd one"]
+    assert Conversations("text", "c").previous(RowBatch(batch, 0, 3, [])).to_pylist() == [None, None, "\ufffd one"]
 
 
 def test_of_a_very_long_utterance_only_the_beginning_is_kept():
     batch = pa.record_batch({"text": ["가" * 100_000, "네", "네"], "c": [1, 1, 1]})
     conversations = Conversations("text", "c")
     for i, length in enumerate([None, context.LONGEST, 1]):
-        (found,) = conversations.previous(Window(batch.slice(i, 1), i, 1, [])).to_pylist()
+        (found,) = conversations.previous(RowBatch(batch.slice(i, 1), i, 1, [])).to_pylist()
         assert (found and len(found)) == length
 
 
@@ -365,7 +365,7 @@ def dialogue(tmp_path):
 def small_parts(monkeypatch):
     """Parts of 400 rows made of chunks of 80."""
     monkeypatch.setattr(parts, "PART_ROWS", 400)
-    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(chunks, name, 80)
 
 
@@ -427,11 +427,11 @@ def test_what_was_said_before_is_read_in_its_two_columns_and_no_further_than_tol
     looked_at = []
     previous = Conversations.previous
     monkeypatch.setattr(
-        Conversations, "previous", lambda self, window: looked_at.append(window) or previous(self, window)
+        Conversations, "previous", lambda self, row_batch: looked_at.append(row_batch) or previous(self, row_batch)
     )
     conversations_before(dataset, dataset.sources[0], 1000, 300)
-    assert sum(window.rows_read for window in looked_at) == 1000
-    assert {name for window in looked_at for name in window.batch.schema.names} == {"dialog_id", "text"}
+    assert sum(row_batch.rows_read for row_batch in looked_at) == 1000
+    assert {name for row_batch in looked_at for name in row_batch.batch.schema.names} == {"dialog_id", "text"}
     looked_at.clear()
     conversations_before(dataset, dataset.sources[0], 1000, 300, stopping=lambda: True)
     assert len(looked_at) == 1
@@ -561,9 +561,11 @@ def test_windows_of_some_columns_have_no_others(dialogue, tmp_path):
     (folder / "more.csv").write_text("id,dialog_id,text,other\n1,2,네,x\n")
     for name, columns in (("log.parquet", ["text", "dialog_id"]), ("more.csv", ["day", "text"])):
         dataset = open_dataset(find_inputs([str(tmp_path / "in" / "*" / name)]))
-        (window, *_) = windows(dataset, dataset.sources[0], columns=columns)
-        assert sorted(window.batch.schema.names) == sorted({*columns} & {*dataset.schema.names})
-        assert window.batch.column("text").equals(next(windows(dataset, dataset.sources[0])).batch.column("text"))
+        (row_batch, *_) = read_batches(dataset, dataset.sources[0], columns=columns)
+        assert sorted(row_batch.batch.schema.names) == sorted({*columns} & {*dataset.schema.names})
+        assert row_batch.batch.column("text").equals(
+            next(read_batches(dataset, dataset.sources[0])).batch.column("text")
+        )
 
 
 def test_such_a_model_can_be_measured(model):

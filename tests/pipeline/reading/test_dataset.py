@@ -1,4 +1,4 @@
-"""Archives: several files as one table, the text column among their columns, and windows of any size."""
+"""Archives: several files as one table, the text column among their columns, and row batches of any size."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.columns import common_type
-from emojob.pipeline.reading.dataset import Dataset, open_dataset, windows
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.reading.row_batches import Reject, Window, cut
+from emojob.pipeline.reading.row_batches import Reject, RowBatch, cut
 from emojob.schemas.errors import ColumnError, DataError
 
 
@@ -25,9 +25,9 @@ def opened(*paths: Path, column: str | None = None) -> Dataset:
 
 
 def rows(dataset: Dataset) -> list[dict[str, object]]:
-    found = [window for source in dataset.sources for window in windows(dataset, source)]
-    assert all(window.batch.schema.equals(dataset.schema, check_metadata=True) for window in found)
-    return [row for window in found for row in window.batch.to_pylist()]
+    found = [row_batch for source in dataset.sources for row_batch in read_batches(dataset, source)]
+    assert all(row_batch.batch.schema.equals(dataset.schema, check_metadata=True) for row_batch in found)
+    return [row for row_batch in found for row in row_batch.batch.to_pylist()]
 
 
 def put(path: Path, **columns: object) -> Path:
@@ -235,7 +235,7 @@ def test_folders_beside_json_lines_become_columns(tmp_path: Path) -> None:
     assert rows(opened(tmp_path)) == [{"text": "가", "shop": "1"}, {"text": "나", "shop": "1"}]
 
 
-# -- sources and windows -------------------------------------------------------------------------------------------
+# -- sources and row batches -------------------------------------------------------------------------------------------
 
 
 def test_a_source_tells_size_and_hash_of_its_file(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_file_that_grew_since_is_told(tmp_path: Path) -> None:
     dataset = opened(path)
     path.write_text("text\n가\n나\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"has changed while it was read \(9 bytes, now 13\)"):
-        list(windows(dataset, dataset.sources[0]))
+        list(read_batches(dataset, dataset.sources[0]))
 
 
 def test_no_file_at_all_is_told() -> None:
@@ -262,12 +262,12 @@ def test_no_file_at_all_is_told() -> None:
 
 def test_windows_may_be_read_in_another_thread(tmp_path: Path) -> None:
     dataset = opened(put(tmp_path / "a.parquet", text=[str(i) for i in range(100)]))
-    found: list[Window] = []
-    reading = windows(dataset, dataset.sources[0], 0, 30)
+    found: list[RowBatch] = []
+    reading = read_batches(dataset, dataset.sources[0], 0, 30)
     thread = threading.Thread(target=lambda: found.extend(reading))
     thread.start()
     thread.join()
-    assert [window.rows_read for window in found] == [30, 30, 30, 10]
+    assert [row_batch.rows_read for row_batch in found] == [30, 30, 30, 10]
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl"])
@@ -280,27 +280,27 @@ def test_memory_is_bound_by_the_window_not_by_the_file(tmp_path: Path, name: str
         path.write_text("\n".join(rows))
     dataset = opened(path)
     before, most, read = pa.total_allocated_bytes(), 0, 0
-    for window in windows(dataset, dataset.sources[0], 0, 2000):
+    for row_batch in read_batches(dataset, dataset.sources[0], 0, 2000):
         most = max(most, pa.total_allocated_bytes() - before)
-        read += window.rows_read
+        read += row_batch.rows_read
     assert read == len(texts)
     assert most < 6_000_000
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=5), max_size=6), st.integers(0, 12), st.integers(1, 7))
-def test_cutting_keeps_every_row_in_its_place(stretches: list[list[bool]], start: int, size: int) -> None:
-    """Each stretch is a list of rows, True where it could be read; a row's value is its number in the file."""
+def test_cutting_keeps_every_row_in_its_place(blocks: list[list[bool]], start: int, size: int) -> None:
+    """Each block is a list of rows, True where it could be read; a row's value is its number in the file."""
     parts, row = [], 0
-    for stretch in stretches:
-        good = [row + i for i, is_good in enumerate(stretch) if is_good]
-        bad = [Reject(row + i + 1, "no record", "") for i, is_good in enumerate(stretch) if not is_good]
-        parts.append(Window(pa.record_batch({"row": pa.array(good, pa.int64())}), row, len(stretch), bad))
-        row += len(stretch)
-    flags = [is_good for stretch in stretches for is_good in stretch]
+    for block in blocks:
+        good = [row + i for i, is_good in enumerate(block) if is_good]
+        bad = [Reject(row + i + 1, "no record", "") for i, is_good in enumerate(block) if not is_good]
+        parts.append(RowBatch(pa.record_batch({"row": pa.array(good, pa.int64())}), row, len(block), bad))
+        row += len(block)
+    flags = [is_good for block in blocks for is_good in block]
     found = list(cut(parts, start, size))
-    assert [window.first_row for window in found] == list(range(start, row, size))
-    for window in found:
-        numbers = range(window.first_row, window.first_row + window.rows_read)
-        assert window.batch["row"].to_pylist() == [i for i in numbers if flags[i]]
-        assert [one.position - 1 for one in window.rejects] == [i for i in numbers if not flags[i]]
-    assert sum(window.rows_read for window in found) == max(0, row - start)
+    assert [row_batch.first_row for row_batch in found] == list(range(start, row, size))
+    for row_batch in found:
+        numbers = range(row_batch.first_row, row_batch.first_row + row_batch.rows_read)
+        assert row_batch.batch["row"].to_pylist() == [i for i in numbers if flags[i]]
+        assert [one.position - 1 for one in row_batch.rejects] == [i for i in numbers if not flags[i]]
+    assert sum(row_batch.rows_read for row_batch in found) == max(0, row - start)

@@ -235,11 +235,11 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
     table = rows.append_column("ballast", pa.array([os.urandom(500) for _ in range(ROWS)]))
     log = put(bucket / "log.parquet", table)
     whole = log.stat().st_size
-    from emojob.pipeline.reading.dataset import open_dataset, windows
+    from emojob.pipeline.reading.dataset import open_dataset, read_batches
 
     dataset = open_dataset(find_inputs([str(log)]))
     begun = len(store.seen)
-    found = next(windows(dataset, dataset.sources[0], 2_000, 500, ["text"]))
+    found = next(read_batches(dataset, dataset.sources[0], 2_000, 500, ["text"]))
     assert found.batch.column("text").to_pylist() == rows["text"].to_pylist()[2_000:2_500]
     asked = [seen for seen in store.seen[begun:] if seen.method == "GET"]
     assert sum(seen.received for seen in asked) < whole / 20
@@ -275,17 +275,17 @@ def test_bytes_are_read_from_anywhere(bucket):
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, model):
-    from emojob.pipeline.reading.dataset import open_dataset, windows
+    from emojob.pipeline.reading.dataset import open_dataset, read_batches
 
     log = put(bucket / "log.parquet", rows)
     dataset = open_dataset(find_inputs([str(log)]))
-    reading = windows(dataset, dataset.sources[0], rows=500)
+    reading = read_batches(dataset, dataset.sources[0], rows=500)
     next(reading)
     put(log, rows.slice(0, 3_000))
     with pytest.raises(DataError, match=r"log\.parquet.* replaced while it was read"):
         list(reading)
     with pytest.raises(DataError, match="changed while it was read"):
-        next(windows(dataset, dataset.sources[0]))
+        next(read_batches(dataset, dataset.sources[0]))
 
 
 # -- faults --------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import Source, inspect_file, open_dataset, windows
+from emojob.pipeline.reading.dataset import Source, inspect_file, open_dataset, read_batches
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.formats import encoding, jsonl, parquet
 from emojob.pipeline.reading.inputs import find_inputs
@@ -22,13 +22,13 @@ from emojob.pipeline.reading.inputs import find_inputs
 def close_borders(monkeypatch):
     """Borders and blocks so close that a small file has many."""
     for module in (csv_format, jsonl, parquet):
-        monkeypatch.setattr(module, "BORDER_ROWS", 3)
+        monkeypatch.setattr(module, "SPLIT_ROWS", 3)
     monkeypatch.setattr(encoding, "BLOCK", 64)
     monkeypatch.setattr(encoding, "LONGEST_ROW", 200)
 
 
 def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
-    """A file, and its rows from the start, (number, values or reason) of each; read from each border on."""
+    """A file, and its rows from the start, (number, values or reason) of each; read from each split point on."""
 
     def apart(files, wanted):
         return [inspect_file(file, wanted, apart=True) for file in files]
@@ -38,16 +38,16 @@ def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
 
     def rows(start: int) -> list[tuple[int, object]]:
         found = []
-        for window in windows(dataset, source, start, 5):
-            rejected = {one.position - 1: one.reason for one in window.rejects}
-            values = iter(window.batch.to_pylist())
-            numbers = range(window.first_row, window.first_row + window.rows_read)
+        for row_batch in read_batches(dataset, source, start, 5):
+            rejected = {one.position - 1: one.reason for one in row_batch.rejects}
+            values = iter(row_batch.batch.to_pylist())
+            numbers = range(row_batch.first_row, row_batch.first_row + row_batch.rows_read)
             found += [(row, rejected.get(row) or next(values)) for row in numbers]
         return found
 
     whole = rows(0)
-    for border in source.borders:
-        assert rows(border.row) == whole[border.row :]
+    for split_point in source.split_points:
+        assert rows(split_point.row) == whole[split_point.row :]
     assert [row for row, _ in whole] == list(range(source.rows))
     return source, whole
 
@@ -61,7 +61,7 @@ def test_a_line_end_within_quotes_is_no_border(tmp_path):
     file.write_bytes(csv(['"여러 줄\n1,에 걸친\n2,말"', "한 줄"] * 40))
     source, rows = read(file)
     assert len(rows) == 80
-    assert len(source.borders) > 5
+    assert len(source.split_points) > 5
 
 
 def test_an_open_quote_far_from_its_end_moves_no_border(tmp_path):
@@ -87,7 +87,7 @@ def test_tsv_without_quotes(tmp_path):
     file.write_text("id\ttext\n" + "".join(f'{i}\t"열린 따옴표 {i}\n' for i in range(50)))
     source, rows = read(file)
     assert len(rows) == 50
-    assert source.borders
+    assert source.split_points
 
 
 def test_json_lines_with_rubbish_between_them(tmp_path):
@@ -96,7 +96,7 @@ def test_json_lines_with_rubbish_between_them(tmp_path):
     file.write_text("\n\n".join(lines))
     source, rows = read(file)
     assert len(rows) == 60
-    assert len(source.borders) > 3
+    assert len(source.split_points) > 3
 
 
 def test_json_lines_have_no_border_behind_a_line_that_is_too_long(tmp_path):
@@ -105,7 +105,7 @@ def test_json_lines_have_no_border_behind_a_line_that_is_too_long(tmp_path):
     file.write_text("\n".join(lines))
     source, rows = read(file)
     assert len(rows) == 60
-    assert 0 < max(border.row for border in source.borders) <= 30
+    assert 0 < max(split_point.row for split_point in source.split_points) <= 30
 
 
 def test_a_compressed_file_is_read_from_its_start(tmp_path):
@@ -113,14 +113,14 @@ def test_a_compressed_file_is_read_from_its_start(tmp_path):
     file.write_bytes(gzip.compress(csv(["말"] * 50)))
     source, rows = read(file)
     assert len(rows) == 50
-    assert not source.borders
+    assert not source.split_points
 
 
 def test_parquet_has_borders_at_its_row_groups(tmp_path):
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": [f"말 {i}" for i in range(20)]}), file, row_group_size=2)
     source, _ = read(file)
-    assert [border.row for border in source.borders] == [4, 8, 12, 16]
+    assert [split_point.row for split_point in source.split_points] == [4, 8, 12, 16]
     pq.write_table(pa.table({"text": [f"말 {i}" for i in range(20)]}), file, row_group_size=16)
     source, _ = read(file)
-    assert [border.row for border in source.borders] == [3, 6, 9, 12, 15, 19]
+    assert [split_point.row for split_point in source.split_points] == [3, 6, 9, 12, 15, 19]

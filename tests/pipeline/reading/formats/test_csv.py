@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import open_dataset, windows
+from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.reading.row_batches import Reject, Window
+from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.errors import ColumnError, DataError
 
 Rows = list[list[str]]
@@ -33,17 +33,17 @@ def stored(folder: Path, data: bytes | str, name: str = "a.csv") -> InputFile:
     return find_inputs([str(path)])[0]
 
 
-def read(file: InputFile, column: str | None = None, rows: int = 1000, start_row: int = 0) -> list[Window]:
+def read(file: InputFile, column: str | None = None, rows: int = 1000, start_row: int = 0) -> list[RowBatch]:
     dataset = open_dataset([file], column)
-    return list(windows(dataset, dataset.sources[0], start_row, rows))
+    return list(read_batches(dataset, dataset.sources[0], start_row, rows))
 
 
-def values(found: list[Window]) -> Rows:
-    return [list(row.values()) for window in found for row in window.batch.to_pylist()]
+def values(found: list[RowBatch]) -> Rows:
+    return [list(row.values()) for row_batch in found for row in row_batch.batch.to_pylist()]
 
 
-def rejects(found: list[Window]) -> list[tuple[int, str]]:
-    return [(one.position, one.reason) for window in found for one in window.rejects]
+def rejects(found: list[RowBatch]) -> list[tuple[int, str]]:
+    return [(one.position, one.reason) for row_batch in found for one in row_batch.rejects]
 
 
 def written(rows: Rows, delimiter: str = ",", line_end: str = "\n", name: str = "utf-8") -> bytes:
@@ -143,9 +143,9 @@ def test_rows_with_too_many_or_too_few_fields_are_rejected_with_their_numbers(tm
     file = stored(tmp_path, 'text,b\n가,1\n\n나,2,3\n다\n라,4\n"마\n바",5,6,7\n사,8\n')
     found = read(file)
     assert values(found) == [["가", "1"], ["라", "4"], ["사", "8"]]
-    (window,) = found
-    assert (window.first_row, window.rows_read) == (0, 6)
-    assert window.rejects == [
+    (row_batch,) = found
+    assert (row_batch.first_row, row_batch.rows_read) == (0, 6)
+    assert row_batch.rejects == [
         Reject(2, "3 fields where the header has 2", "나,2,3"),
         Reject(3, "1 field where the header has 2", "다"),
         Reject(5, "4 fields where the header has 2", '"마\n바",5,6,7'),
@@ -209,8 +209,8 @@ def test_a_row_far_into_a_file_is_rejected_and_the_run_goes_on(tmp_path: Path) -
     lines = [b"text,b", *[b"a,1"] * 100_000, b"a,1,2", b'a,"1', *[b"a,1"] * 100_000]
     found = read(stored(tmp_path, b"\n".join(lines)), rows=61_440)
     assert rejects(found) == [(100_001, "3 fields where the header has 2"), (100_002, "quote never closed")]
-    assert [window.rows_read for window in found] == [61_440, 61_440, 61_440, 200_002 - 3 * 61_440]
-    assert sum(window.batch.num_rows for window in found) == 200_000
+    assert [row_batch.rows_read for row_batch in found] == [61_440, 61_440, 61_440, 200_002 - 3 * 61_440]
+    assert sum(row_batch.batch.num_rows for row_batch in found) == 200_000
 
 
 # -- TSV -----------------------------------------------------------------------------------------------------------
@@ -266,29 +266,29 @@ def tables(cells: st.SearchStrategy[str]) -> st.SearchStrategy[Rows]:
     )
 
 
-def round_trip(rows: Rows, data: bytes, name: str, block: int, window: int, start: int) -> None:
+def round_trip(rows: Rows, data: bytes, name: str, block: int, row_batch: int, start: int) -> None:
     columns = len(rows[0])
     with tempfile.TemporaryDirectory() as folder, blocks_of(block):
         file = stored(Path(folder), data, name)
         dataset = open_dataset([file], rows[0][0])
-        found = list(windows(dataset, dataset.sources[0], start, window))
+        found = list(read_batches(dataset, dataset.sources[0], start, row_batch))
     assert values(found) == rows[1 + start :]
     assert all(batch.batch.num_columns == columns for batch in found)
-    assert [one.first_row for one in found] == list(range(start, max(start, len(rows) - 1), window))
+    assert [one.first_row for one in found] == list(range(start, max(start, len(rows) - 1), row_batch))
 
 
 @given(tables(texts), st.sampled_from(["a.csv", "a.tsv"]), st.integers(1, 9), st.integers(1, 5), st.integers(0, 4))
 @settings(max_examples=150, deadline=None)
-def test_whatever_csv_writer_wrote_comes_back(rows: Rows, name: str, block: int, window: int, start: int) -> None:
+def test_whatever_csv_writer_wrote_comes_back(rows: Rows, name: str, block: int, row_batch: int, start: int) -> None:
     rows = [[f"c{i}" for i in range(len(rows[0]) if rows else 2)], *rows]
-    round_trip(rows, written(rows, "," if name == "a.csv" else "\t"), name, block, window, start)
+    round_trip(rows, written(rows, "," if name == "a.csv" else "\t"), name, block, row_batch, start)
 
 
 @given(tables(korean), st.sampled_from(["\n", "\r\n"]), st.integers(1, 9), st.integers(1, 5))
 @settings(max_examples=75, deadline=None)
-def test_whatever_csv_writer_wrote_in_cp949_comes_back(rows: Rows, line_end: str, block: int, window: int) -> None:
+def test_whatever_csv_writer_wrote_in_cp949_comes_back(rows: Rows, line_end: str, block: int, row_batch: int) -> None:
     rows = [["문장", *(f"c{i}" for i in range(1, len(rows[0]) if rows else 2))], *rows]
-    round_trip(rows, written(rows, line_end=line_end, name="cp949"), "a.csv", block, window, 0)
+    round_trip(rows, written(rows, line_end=line_end, name="cp949"), "a.csv", block, row_batch, 0)
 
 
 BAD = {
@@ -305,16 +305,16 @@ BAD = {
     st.integers(1, 5),
 )
 @settings(max_examples=100, deadline=None)
-def test_a_bad_row_costs_itself_alone(rows: Rows, bad: list[tuple[int, str]], block: int, window: int) -> None:
+def test_a_bad_row_costs_itself_alone(rows: Rows, bad: list[tuple[int, str]], block: int, row_batch: int) -> None:
     lines = [(written([row]), None) for row in rows]
     for at, line in bad:
         lines.insert(min(at, len(lines)), (line.encode(), BAD[line]))
     with tempfile.TemporaryDirectory() as folder, blocks_of(block):
         file = stored(Path(folder), b"text,b,c\n" + b"".join(line for line, _ in lines))
-        found = read(file, rows=window)
+        found = read(file, rows=row_batch)
     assert values(found) == rows
     assert rejects(found) == [(i, reason) for i, (_, reason) in enumerate(lines, 1) if reason]
-    assert [one.rows_read for one in found[:-1]] == [window] * (len(found) - 1)
+    assert [one.rows_read for one in found[:-1]] == [row_batch] * (len(found) - 1)
     assert sum(one.rows_read for one in found) == len(lines)
     assert all(
         one.first_row < reject.position <= one.first_row + one.rows_read for one in found for reject in one.rejects

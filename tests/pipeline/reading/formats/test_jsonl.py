@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import Dataset, open_dataset, windows
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.formats import encoding, jsonl
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.reading.row_batches import Window
+from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError, DataError
 
 
@@ -26,12 +26,12 @@ def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Dataset:
     return open_dataset(find_inputs([str(path)]), None)
 
 
-def read(dataset: Dataset, rows: int = 1000, start_row: int = 0) -> list[Window]:
-    return list(windows(dataset, dataset.sources[0], start_row, rows))
+def read(dataset: Dataset, rows: int = 1000, start_row: int = 0) -> list[RowBatch]:
+    return list(read_batches(dataset, dataset.sources[0], start_row, rows))
 
 
 def values(dataset: Dataset, **options: int) -> list[dict[str, Any]]:
-    return [row for window in read(dataset, **options) for row in window.batch.to_pylist()]
+    return [row for row_batch in read(dataset, **options) for row in row_batch.batch.to_pylist()]
 
 
 def kinds(dataset: Dataset) -> dict[str, str]:
@@ -114,7 +114,7 @@ class TestColumns:
         (tmp_path / "2.jsonl").write_text('{"x":0.5,"text":"c","y":[1]}\n')
         dataset = open_dataset(find_inputs([str(tmp_path)]))
         assert kinds(dataset) == {"text": "string", "x": "double", "y": "list<item: int64>"}
-        rows = [row for source in dataset.sources for w in windows(dataset, source) for row in w.batch.to_pylist()]
+        rows = [row for source in dataset.sources for w in read_batches(dataset, source) for row in w.batch.to_pylist()]
         assert rows == [
             {"text": "a", "x": 1.0, "y": None},
             {"text": "b", "x": 2.0, "y": None},
@@ -143,10 +143,10 @@ INVALID = {
 def test_a_line_that_is_no_object_is_rejected_alone(tmp_path: Path, line: str) -> None:
     dataset = opened(tmp_path, f'{{"text":"가"}}\n\n{line}\n{{"text":"나"}}\n')
     assert [row["text"] for row in values(dataset)] == ["가", "나"]
-    rejects = [one for window in read(dataset) for one in window.rejects]
+    rejects = [one for row_batch in read(dataset) for one in row_batch.rejects]
     assert [(one.position, one.reason, one.raw) for one in rejects] == [(2, INVALID[line], line[:1000])]
     assert dataset.sources[0].rows == 3
-    assert sum(window.rows_read for window in read(dataset)) == 3
+    assert sum(row_batch.rows_read for row_batch in read(dataset)) == 3
 
 
 def test_the_last_of_two_equal_names_counts(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_the_last_of_two_equal_names_counts(tmp_path: Path) -> None:
 
 def test_a_line_that_does_not_decode_is_rejected_alone(tmp_path: Path) -> None:
     data = b'{"text":"a"}\n' * 200 + b'{"text":"\xff"}\n' + b'{"text":"b"}\n'
-    rejects = [one for window in read(opened(tmp_path, data)) for one in window.rejects]
+    rejects = [one for row_batch in read(opened(tmp_path, data)) for one in row_batch.rejects]
     assert [(one.position, one.reason) for one in rejects] == [(201, "not valid utf-8")]
 
 
@@ -164,7 +164,9 @@ def test_an_overlong_line_is_rejected_alone(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(encoding, "BLOCK", 10)
     dataset = opened(tmp_path, '{"text":"a"}\n{"text":"' + "b" * 500 + '"}\n{"text":"c"}\n')
     assert [row["text"] for row in values(dataset)] == ["a", "c"]
-    assert [(one.position, one.reason) for window in read(dataset) for one in window.rejects] == [(2, "row too long")]
+    assert [(one.position, one.reason) for row_batch in read(dataset) for one in row_batch.rejects] == [
+        (2, "row too long")
+    ]
 
 
 @pytest.mark.parametrize("name", ["utf-8-sig", "cp949"])
@@ -225,14 +227,16 @@ def same(found: Any, meant: Any) -> bool:
 
 @given(objects, st.integers(1, 60), st.integers(1, 4), st.integers(0, 3), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_every_value_comes_back(rows: list[dict[str, Any]], block: int, window: int, start: int, ascii_: bool) -> None:
+def test_every_value_comes_back(
+    rows: list[dict[str, Any]], block: int, row_batch: int, start: int, ascii_: bool
+) -> None:
     rows = [{"text": str(i), **row} for i, row in enumerate(rows)]
     data = "".join(json.dumps(row, ensure_ascii=ascii_) + "\n" for row in rows)
     before, encoding.BLOCK = encoding.BLOCK, block
     try:
         with tempfile.TemporaryDirectory() as folder:
             dataset = opened(Path(folder), data)
-            found = values(dataset, rows=window, start_row=start)
+            found = values(dataset, rows=row_batch, start_row=start)
     finally:
         encoding.BLOCK = before
     as_json = dataset.sources[0].json_columns

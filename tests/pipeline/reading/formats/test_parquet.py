@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading import row_batches as windows_module
-from emojob.pipeline.reading.dataset import Dataset, open_dataset, windows
+from emojob.pipeline.reading import row_batches as row_batches
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.formats import parquet
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ColumnError, DataError
@@ -24,8 +24,8 @@ def opened(path: Path, column: str | None = None) -> Dataset:
 
 
 def read(dataset: Dataset, start_row: int = 0, rows: int = 1000) -> pa.Table:
-    found = list(windows(dataset, dataset.sources[0], start_row, rows))
-    return pa.Table.from_batches([window.batch for window in found], dataset.schema)
+    found = list(read_batches(dataset, dataset.sources[0], start_row, rows))
+    return pa.Table.from_batches([row_batch.batch for row_batch in found], dataset.schema)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_windows_are_full_whatever_the_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": [str(i) for i in range(95)]}), path, row_group_size=10)
     dataset = opened(path)
-    found = list(windows(dataset, dataset.sources[0], 0, 30))
+    found = list(read_batches(dataset, dataset.sources[0], 0, 30))
     assert [(w.first_row, w.rows_read, w.batch.num_rows) for w in found] == [
         (0, 30, 30),
         (30, 30, 30),
@@ -99,9 +99,9 @@ def test_a_start_anywhere_gives_the_tail(
             writer.write_table(pa.table({"text": [f"{i}.{j}" for j in range(size)]}, schema), row_group_size=100)
     dataset = opened(path)
     whole = [f"{i}.{j}" for i, size in enumerate(groups) for j in range(size)]
-    found = list(windows(dataset, dataset.sources[0], start, rows))
-    assert [text for window in found for text in window.batch["text"].to_pylist()] == whole[start:]
-    assert [window.first_row for window in found] == list(range(start, len(whole), rows))
+    found = list(read_batches(dataset, dataset.sources[0], start, rows))
+    assert [text for row_batch in found for text in row_batch.batch["text"].to_pylist()] == whole[start:]
+    assert [row_batch.first_row for row_batch in found] == list(range(start, len(whole), rows))
 
 
 def test_row_groups_before_the_start_are_not_read(tmp_path: Path) -> None:
@@ -120,15 +120,15 @@ def test_row_groups_before_the_start_are_not_read(tmp_path: Path) -> None:
 
 
 def test_very_long_texts_make_smaller_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows_module, "WINDOW_BYTES", 10_000)
+    monkeypatch.setattr(row_batches, "BATCH_BYTES", 10_000)
     monkeypatch.setattr(parquet, "BATCH_BYTES", 3_000)
     path = tmp_path / "a.parquet"
     table = pa.table({"text": [chr(97 + i % 26) * 1000 for i in range(40)]})
     pq.write_table(table, path, use_dictionary=False, compression="none")
     dataset = opened(path)
-    found = list(windows(dataset, dataset.sources[0], 0, 1000))
-    assert all(window.batch.nbytes <= 10_000 for window in found)
-    assert pa.Table.from_batches([window.batch for window in found]).equals(table)
+    found = list(read_batches(dataset, dataset.sources[0], 0, 1000))
+    assert all(row_batch.batch.nbytes <= 10_000 for row_batch in found)
+    assert pa.Table.from_batches([row_batch.batch for row_batch in found]).equals(table)
     assert [w.first_row for w in found] == [sum(x.rows_read for x in found[:i]) for i in range(len(found))]
 
 
@@ -143,7 +143,7 @@ def test_dictionaries_too_large_together_for_their_index_stay_apart(tmp_path: Pa
             writer.write_table(pa.table({"text": pa.DictionaryArray.from_arrays(indices, values)}, schema))
     dataset = opened(path)
     assert dataset.schema.field("text").type == kind
-    found = list(windows(dataset, dataset.sources[0]))
+    found = list(read_batches(dataset, dataset.sources[0]))
     assert [w.first_row for w in found] == [0, 100, 200]
     assert read(dataset)["text"].to_pylist() == [f"{g}.{i}" for g in range(3) for i in range(100)]
 
@@ -153,7 +153,7 @@ def test_no_rows_are_a_valid_archive(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
     dataset = opened(path)
     assert dataset.sources[0].rows == 0
-    assert list(windows(dataset, dataset.sources[0])) == []
+    assert list(read_batches(dataset, dataset.sources[0])) == []
 
 
 def test_files_that_are_not_whole_are_told_when_opened(tmp_path: Path) -> None:

@@ -122,12 +122,12 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
     assert sum(differ) <= 5
 
 
-def when(reached: Callable[[Progress], bool], act: Callable[[], object]) -> Callable[[Progress], None]:
+def when(next_row: Callable[[Progress], bool], act: Callable[[], object]) -> Callable[[Progress], None]:
     """A report that acts once, when a run has come so far."""
     done: list[object] = []
 
     def report(progress: Progress) -> None:
-        if not done and reached(progress):
+        if not done and next_row(progress):
             done.append(True)
             act()
 

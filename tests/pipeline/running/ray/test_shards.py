@@ -1,4 +1,4 @@
-"""Shares: what is to be labelled, cut at borders, each row in one share."""
+"""Shares: what is to be labelled, cut at split points, each row in one share."""
 
 from __future__ import annotations
 
@@ -9,79 +9,85 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.output.archive_folder import Span, Standing
+from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import Border
+from emojob.pipeline.reading.row_batches import SplitPoint
 from emojob.pipeline.running.ray import shards as module
 from emojob.pipeline.running.ray.shards import shares, undivided
 from emojob.schemas.manifest import Counts
 
 
-def source(name: str, rows: int, borders: list[int]) -> Source:
+def source(name: str, rows: int, split_points: list[int]) -> Source:
     file = InputFile(Path(f"/logs/{name}"), "csv", None)
     return Source(
-        file, 10 * rows, name, pa.schema([]), "utf-8", rows, borders=tuple(Border(row, 10 * row) for row in borders)
+        file,
+        10 * rows,
+        name,
+        pa.schema([]),
+        "utf-8",
+        rows,
+        split_points=tuple(SplitPoint(row, 10 * row) for row in split_points),
     )
 
 
-def standing(number: int, missing: list[Span], reached: int) -> Standing:
-    return Standing(number, missing, reached, Counts(), [])
+def progress(number: int, missing: list[Span], next_row: int) -> InputProgress:
+    return InputProgress(number, missing, next_row, Counts(), [])
 
 
-def of_at_least(rows, sources, standings, limit=None, conversation=None):
+def of_at_least(rows, sources, inputs_progress, limit=None, conversation=None):
     dataset = Dataset(sources, pa.schema([]), "text", conversation)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "BORDER_ROWS", rows)
-        return list(shares(dataset, standings, limit, 0, 1))
+        patched.setattr(module, "SPLIT_ROWS", rows)
+        return list(shares(dataset, inputs_progress, limit, 0, 1))
 
 
-def cut(sources, standings, limit=None, rows=100, conversation=None):
-    found = of_at_least(rows, sources, standings, limit, conversation)
+def cut(sources, inputs_progress, limit=None, rows=100, conversation=None):
+    found = of_at_least(rows, sources, inputs_progress, limit, conversation)
     return [(one.number, one.span.first_row, one.span.stop_row) for one in found]
 
 
 def test_a_large_input_is_cut_at_borders_far_enough_apart():
     one = source("a", 1000, [90, 210, 290, 310, 950])
-    assert cut([one], [standing(7, [Span()], 0)]) == [(7, 0, 210), (7, 210, 310), (7, 310, 950), (7, 950, None)]
+    assert cut([one], [progress(7, [Span()], 0)]) == [(7, 0, 210), (7, 210, 310), (7, 310, 950), (7, 950, None)]
 
 
 def test_each_share_knows_the_border_that_it_begins_at():
     one = source("a", 1000, [210, 310])
-    found = [share.source.borders for share in of_at_least(100, [one], [standing(0, [Span()], 0)])]
-    assert found == [(), (Border(210, 2100),), (Border(310, 3100),)]
+    found = [share.source.split_points for share in of_at_least(100, [one], [progress(0, [Span()], 0)])]
+    assert found == [(), (SplitPoint(210, 2100),), (SplitPoint(310, 3100),)]
 
 
 def test_gaps_are_cut_each_for_itself():
     one = source("a", 1000, [100, 200, 300, 400, 500])
     gaps = [Span(100, 300), Span(450, 470), Span(600)]
-    assert cut([one], [standing(0, gaps, 600)]) == [(0, 100, 200), (0, 200, 300), (0, 450, 470), (0, 600, None)]
+    assert cut([one], [progress(0, gaps, 600)]) == [(0, 100, 200), (0, 200, 300), (0, 450, 470), (0, 600, None)]
 
 
 def test_a_limit_ends_within_an_input():
     both = [source("a", 100, []), source("b", 1000, [100, 200, 300])]
-    assert cut(both, [standing(0, [Span()], 0), standing(1, [Span()], 0)], limit=350) == [
+    assert cut(both, [progress(0, [Span()], 0), progress(1, [Span()], 0)], limit=350) == [
         (0, 0, None), (1, 0, 100), (1, 100, 200), (1, 200, 250)
     ]  # fmt: skip
-    assert cut(both, [standing(0, [], 100), standing(1, [Span()], 0)], limit=100) == []
+    assert cut(both, [progress(0, [], 100), progress(1, [Span()], 0)], limit=100) == []
 
 
 def test_a_limit_that_is_just_the_rows_lets_the_input_end():
-    assert cut([source("a", 100, [])], [standing(0, [Span()], 0)], limit=100) == [(0, 0, None)]
+    assert cut([source("a", 100, [])], [progress(0, [Span()], 0)], limit=100) == [(0, 0, None)]
 
 
 def test_an_input_whose_conversations_matter_is_not_cut():
     one = source("a", 1000, [100, 200])
-    assert cut([one], [standing(0, [Span()], 0)], conversation="room") == [(0, 0, None)]
+    assert cut([one], [progress(0, [Span()], 0)], conversation="room") == [(0, 0, None)]
 
 
 def test_large_inputs_that_cannot_be_cut_are_told():
-    large = [source(name, 10 * module.BORDER_ROWS, []) for name in ("a", "b")]
+    large = [source(name, 10 * module.SPLIT_ROWS, []) for name in ("a", "b")]
     (line,) = undivided(Dataset([*large, source("c", 9, [])], pa.schema([]), "text"))
     assert line == "a and 1 more: one labeller does all of it, as it is compressed as a whole"
     (line,) = undivided(Dataset(large, pa.schema([]), "text", "room"))
     assert line.endswith("as the model reads each text's previous one")
-    assert undivided(Dataset([source("a", 10 * module.BORDER_ROWS, [40_000])], pa.schema([]), "text")) == []
+    assert undivided(Dataset([source("a", 10 * module.SPLIT_ROWS, [40_000])], pa.schema([]), "text")) == []
 
 
 @given(
@@ -90,24 +96,24 @@ def test_large_inputs_that_cannot_be_cut_are_told():
     st.integers(1, 400),
     st.one_of(st.none(), st.integers(1, 1200)),
 )
-def test_each_missing_row_before_the_limit_is_in_one_share(borders, edges, rows, limit):
+def test_each_missing_row_before_the_limit_is_in_one_share(split_points, edges, rows, limit):
     gaps = [Span(a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
     if len(edges) % 2:
         gaps.append(Span(edges[-1]))
     missing = [row for gap in gaps for row in range(gap.first_row, 1000 if gap.stop_row is None else gap.stop_row)]
-    found = cut([source("a", 1000, borders)], [standing(0, gaps, 1000)], limit, rows)
+    found = cut([source("a", 1000, split_points)], [progress(0, gaps, 1000)], limit, rows)
     given_out = [row for _, first, stop in found for row in range(first, 1000 if stop is None else stop)]
     assert given_out == [row for row in missing if limit is None or row < limit]
 
 
 def test_shares_become_smaller_towards_the_end():
     rows = 3_000_000
-    one = source("a", rows, list(range(0, rows, module.BORDER_ROWS)))
+    one = source("a", rows, list(range(0, rows, module.SPLIT_ROWS)))
     dataset = Dataset([one], pa.schema([]), "text")
-    spans = [share.span for share in shares(dataset, [standing(0, [Span()], 0)], None, rows, 2)]
+    spans = [share.span for share in shares(dataset, [progress(0, [Span()], 0)], None, rows, 2)]
     sizes = [(span.stop_row or rows) - span.first_row for span in spans]
     assert sum(sizes) == rows
-    assert module.PART_ROWS <= sizes[0] <= module.PART_ROWS + module.BORDER_ROWS
+    assert module.PART_ROWS <= sizes[0] <= module.PART_ROWS + module.SPLIT_ROWS
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[-1] <= 2 * module.BORDER_ROWS
+    assert sizes[-1] <= 2 * module.SPLIT_ROWS
     assert len(sizes) < 40
