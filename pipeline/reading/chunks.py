@@ -45,7 +45,7 @@ class Chunk:
         return first, replace(self, row_batch=rest, previous=behind)
 
 
-class Reading:
+class PendingChunks:
     """The chunks that a run still has to score; iterating reads them, once.
 
     limit: rows of the archive before which the run ends; None for all of them. rate: of the engine, tokens/s; None

@@ -16,7 +16,7 @@ from emojob.pipeline.output.archive_folder import Output, refuse_foreign
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
-from emojob.pipeline.running.executor import Workplace, workplace
+from emojob.pipeline.running.executor import Executor, open_executor
 from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.running.run import Result
 from emojob.pipeline.running.single_file import check_one_file, rejects_beside, still_complete, work_folder
@@ -59,7 +59,7 @@ def _planned(
     output = Output(work)
     output.read_markers()
     begun = time.perf_counter()
-    with workplace(options, model_options) as where:
+    with open_executor(options, model_options) as where:
         files = input_files(inputs, work, options, [place, rejects_beside(place)])
         job = open_job(files, output, options, model_options, where, note)
         if by_default:
@@ -68,7 +68,7 @@ def _planned(
         return _plan(job, where, place, before, opened)
 
 
-def _plan(job: Job, where: Workplace, place: AnyPath, before: Result | None, opened: float) -> dict[str, Any]:
+def _plan(job: Job, where: Executor, place: AnyPath, before: Result | None, opened: float) -> dict[str, Any]:
     """before: what a labelled file holds already; opened: seconds that the job took to open."""
     done = before.counts.read if before else job.counts_before.read
     ends = before or all(progress.complete for progress in job.inputs_progress)
@@ -89,7 +89,7 @@ def _plan(job: Job, where: Workplace, place: AnyPath, before: Result | None, ope
     return plan
 
 
-def _estimate(job: Job, where: Workplace, rows: int, opening: float) -> dict[str, Any]:
+def _estimate(job: Job, where: Executor, rows: int, opening: float) -> dict[str, Any]:
     """Tokens of so many rows, and seconds that a run of them takes. opening: seconds that it takes before its first."""
     scorer, memo = job.scorer, _memo(job)
     sampled = tokens = inferred = 0

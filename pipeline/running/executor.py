@@ -13,10 +13,10 @@ from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.output.part_writer import write_parts
-from emojob.pipeline.reading.chunks import Chunk, Reading
+from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import FileInfo, inspect_files
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.running.processes import Pool, processes_for
+from emojob.pipeline.running.processes import GpuWorkers, processes_for
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*", "RAY_worker_niceness": "0"}
 
 
-class Workplace(Protocol):
+class Executor(Protocol):
     """Looks at a job's files, loads its model and labels its rows."""
 
     @property
@@ -44,7 +44,7 @@ class Workplace(Protocol):
         """The model, and the engine that it is run on. Raises what `Scorer.load` raises."""
 
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-        """What each file shows, in their order. Raises what `pipeline.reading.dataset.inspect_file` raises."""
+        """What each file shows, in their order. Raises what `pipeline.pending.dataset.inspect_file` raises."""
 
     def processes(self, choice: Choice, is_large: bool) -> int:
         """How many processes a job is labelled in."""
@@ -62,31 +62,31 @@ class Workplace(Protocol):
         """
 
 
-class Here:
+class LocalExecutor:
     """This machine."""
 
     name: str | None = None
 
     def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
-        """As `Workplace` says."""
+        """As `Executor` says."""
         return Scorer.load(None, options, is_large, note)
 
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-        """As `Workplace` says."""
+        """As `Executor` says."""
         return inspect_files(files, encoding)
 
     def processes(self, choice: Choice, is_large: bool) -> int:
-        """As `Workplace` says."""
+        """As `Executor` says."""
         return processes_for(choice, len(hardware.detect().gpus), is_large)
 
     def rate(self, scorer: Scorer, encoded: Encoded, seconds: float) -> float:
-        """As `Workplace` says."""
+        """As `Executor` says."""
         return tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, seconds)
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """As `Workplace` says."""
+        """As `Executor` says."""
         labelled = stages.ahead(self._labelled(job, stages, clock), 1, lambda: added(0))
         return write_parts(labelled, folder, job.schema, job.privacy, job.scorer.fingerprint, clock, added)
 
@@ -94,32 +94,32 @@ class Here:
         dataset, scorer = job.dataset, job.scorer
         sources = list(zip(dataset.sources, job.inputs_progress, strict=True))
         rate = scorer.choice.tokens_per_second
-        reading = Reading(dataset, sources, job.options.limit, lambda: stages.stopping, rate)
-        chunks = stages.ahead(clock.timed("read", iter(reading)))
+        pending = PendingChunks(dataset, sources, job.options.limit, lambda: stages.stopping, rate)
+        chunks = stages.ahead(clock.timed("read", iter(pending)))
         if job.processes == 1:
             texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
-            yield from label(scorer, texts, stages, clock, reading.took)
+            yield from label(scorer, texts, stages, clock, pending.took)
             return
-        with Pool(scorer, job.processes, stages, clock) as pool:
-            yield from pool.label(chunks, dataset.text_column, reading.took)
+        with GpuWorkers(scorer, job.processes, stages, clock) as workers:
+            yield from workers.label(chunks, dataset.text_column, pending.took)
 
 
 @contextlib.contextmanager
-def workplace(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Workplace]:
+def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Executor]:
     """Where a job with such options is done. Raises OptionError where that cannot be reached."""
     if model_options.engine != "ray":
-        yield Here()
+        yield LocalExecutor()
         return
     if not hardware.installed("ray"):
         raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
-    ray_settings()
+    set_ray_environment()
     from emojob.pipeline.running.ray.ray_executor import connected
 
     with connected(options.ray_address, options.ray_cores) as cluster:
         yield cluster
 
 
-def ray_settings() -> None:
+def set_ray_environment() -> None:
     """Put into the environment what Ray reads as it is imported, but for what stands there already."""
     for name, value in _RAY.items():
         os.environ.setdefault(name, value)

@@ -20,7 +20,7 @@ from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
-from emojob.pipeline.running.executor import Workplace
+from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputError
@@ -97,7 +97,7 @@ def open_job(
     output: Output,
     options: ScoreOptions,
     model_options: ModelOptions,
-    where: Workplace,
+    where: Executor,
     note: Callable[[str], None] = lambda text: None,
 ) -> Job:
     """Open what a run needs; nothing is written but what is kept of a model (`pipeline.inference.artifact_cache`).

@@ -45,7 +45,7 @@ def processes_for(choice: Choice, gpus: int, is_large: bool) -> int:
 
 
 @dataclass(frozen=True)
-class _Given:
+class GpuWorkerSetup:
     """What a process begins with. multipliers, memo: of the memo that it goes on with."""
 
     number: int
@@ -57,7 +57,7 @@ class _Given:
 
 
 @dataclass(frozen=True)
-class _Done:
+class _ChunkResult:
     """A chunk's labels, what the process did so far, and the seconds that its stages were busy."""
 
     labelled: Labelled[int]
@@ -66,7 +66,7 @@ class _Done:
 
 
 @dataclass(frozen=True)
-class _Left:
+class GpuWorkerResult:
     """What a process leaves behind: what it did, and its memo."""
 
     tally: Tally
@@ -74,10 +74,10 @@ class _Left:
     memo: Contents
 
 
-_Said = _Done | _Left | EmojobError
+Message = _ChunkResult | GpuWorkerResult | EmojobError
 
 
-class _Worker:
+class _GpuWorker:
     """A process as this one sees it, with the chunks that it has."""
 
     def __init__(self, process: BaseProcess, pipe: Connection) -> None:
@@ -92,7 +92,7 @@ class _Worker:
             self.pipe.send(message)
 
 
-class Pool:
+class GpuWorkers:
     """Processes that label, one for each device; a context, within which they live.
 
     scorer: says what is run, and gets what the processes did and remember; its own engine is not used. On a GPU each
@@ -105,12 +105,12 @@ class Pool:
         settled = replace(scorer.options, device=choice.device, engine=choice.engine, precision=choice.precision)
         threads = max(1, hardware.cores() // processes)
         self._given = [
-            _Given(i, settled, threads, scorer.fingerprint, scorer.memo.multipliers, scorer.memo.contents())
+            GpuWorkerSetup(i, settled, threads, scorer.fingerprint, scorer.memo.multipliers, scorer.memo.contents())
             for i in range(processes)
         ]
-        self._workers: list[_Worker] = []
+        self._workers: list[_GpuWorker] = []
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> GpuWorkers:
         context = multiprocessing.get_context("spawn")  # a fork would share the GPU's state
         try:
             with _interruptions_held_back():
@@ -119,7 +119,7 @@ class Pool:
                     process = context.Process(target=_work, args=(given, theirs), daemon=True)
                     process.start()
                     theirs.close()
-                    self._workers.append(_Worker(process, ours))
+                    self._workers.append(_GpuWorker(process, ours))
         except BaseException:
             self.__exit__()
             raise
@@ -179,10 +179,10 @@ class Pool:
             raise Stopped
         return [one for one in found if one]
 
-    def _at_work(self) -> list[_Worker]:
+    def _at_work(self) -> list[_GpuWorker]:
         return [worker for worker in self._workers if not worker.has_ended]
 
-    def _heard(self) -> Iterator[tuple[_Worker, _Said]]:
+    def _heard(self) -> Iterator[tuple[_GpuWorker, Message]]:
         """What processes say within a tenth of a second. Raises WorkerError where one is gone."""
         by_pipe = {worker.pipe: worker for worker in self._at_work()}
         for pipe in wait(list(by_pipe), _TICK):
@@ -196,7 +196,7 @@ class Pool:
                 if not self._stages.stopping:  # a service manager tells all of them to end, and this one too
                     raise _gone(worker.process, self._workers.index(worker)) from None
 
-    def _take(self, worker: _Worker, message: _Said) -> Labelled[int] | None:
+    def _take(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
         """Take what a process said; raise it where it is an error."""
         if isinstance(message, EmojobError):
             worker.has_ended = True
@@ -206,7 +206,7 @@ class Pool:
         worker.tally, worker.seconds = message.tally, message.seconds
         for one in fields(Tally):
             setattr(self._scorer.tally, one.name, sum(getattr(each.tally, one.name) for each in self._workers))
-        if isinstance(message, _Left):
+        if isinstance(message, GpuWorkerResult):
             worker.has_ended = True
             self._scorer.memo.merge(message.memo)
             return None
@@ -252,7 +252,7 @@ def _unpacked(content: bytes) -> pa.Array:
 # -- what a process does ----------------------------------------------------------------------------------------------
 
 
-def _work(given: _Given, pipe: Connection) -> None:
+def _work(given: GpuWorkerSetup, pipe: Connection) -> None:
     """Label what comes, until there is nothing more, or nobody who asks."""
     hardware.keep_memory_whole()
     stages, clock = Stages(), Clock()
@@ -262,16 +262,16 @@ def _work(given: _Given, pipe: Connection) -> None:
         scorer = _scorer(given)
         with contextlib.suppress(Stopped):
             for labelled in label(scorer, iter(texts.get, None), stages, clock):
-                pipe.send(_Done(labelled, replace(scorer.tally), dict(clock.seconds)))
+                pipe.send(_ChunkResult(labelled, replace(scorer.tally), dict(clock.seconds)))
         stages.join()
-        pipe.send(_Left(scorer.tally, clock.seconds, scorer.memo.contents()))
+        pipe.send(GpuWorkerResult(scorer.tally, clock.seconds, scorer.memo.contents()))
     except EmojobError as error:
         pipe.send(error)
     except Exception as error:  # this is all that the process does; the parent tells of it
         pipe.send(own_fault(error, f"in the process of device {given.number}"))
 
 
-def _scorer(given: _Given) -> Scorer:
+def _scorer(given: GpuWorkerSetup) -> Scorer:
     """The model on this process's device. Raises WorkerError where its files have changed since the run began."""
     if given.options.device == "cuda":
         import torch

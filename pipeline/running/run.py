@@ -16,8 +16,8 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.output.archive_folder import Output, hold
 from emojob.pipeline.output.run_json import run_json
-from emojob.pipeline.reading.chunks import Reading
-from emojob.pipeline.running.executor import Workplace, workplace
+from emojob.pipeline.reading.chunks import PendingChunks
+from emojob.pipeline.running.executor import Executor, open_executor
 from emojob.pipeline.running.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
 from emojob.pipeline.storage.paths import AnyPath, writing
 from emojob.pipeline.storage.permissions import no_wider_than
@@ -96,7 +96,7 @@ def score_archive(
         writing(place),
         no_wider_than(file.path for file in files),
         hold(place) as output,
-        workplace(options, model_options) as where,
+        open_executor(options, model_options) as where,
     ):
         job = open_job(files, output, options, model_options, where, note)
         if out is None:
@@ -112,7 +112,7 @@ class _Run:
     """The state of one run, from what is complete already to the last part."""
 
     def __init__(
-        self, job: Job, output: Output, where: Workplace, stages: Stages, report: Callable[[Progress], None]
+        self, job: Job, output: Output, where: Executor, stages: Stages, report: Callable[[Progress], None]
     ) -> None:
         self.job, self.output, self.where, self.stages, self.report = job, output, where, stages, report
         self.scorer, self.options = job.scorer, job.options
@@ -161,8 +161,8 @@ class _Run:
         if self.options.limit is None:
             return False
         sources = list(zip(self.job.dataset.sources, self.job.inputs_progress, strict=True))
-        reading = Reading(self.job.dataset, sources, self.options.limit, lambda: self.stages.stopping)
-        return next(iter(reading), None) is None
+        pending = PendingChunks(self.job.dataset, sources, self.options.limit, lambda: self.stages.stopping)
+        return next(iter(pending), None) is None
 
     # -- what comes out ----------------------------------------------------------------------------------------
 

@@ -19,8 +19,8 @@ from ray.exceptions import RayError, RayTaskError
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.pipeline.running.job import Job
-from emojob.pipeline.running.ray.shards import Share, shares, undivided
-from emojob.pipeline.running.ray.worker import Remembered, Work, add_tally
+from emojob.pipeline.running.ray.shards import Shard, make_shards, undivided_inputs
+from emojob.pipeline.running.ray.worker import JobContext, MemoSnapshot, add_tally
 from emojob.pipeline.storage.paths import AnyPath, listed
 from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
@@ -28,7 +28,7 @@ from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
 
 if TYPE_CHECKING:
-    from emojob.pipeline.running.ray.ray_executor import Cluster
+    from emojob.pipeline.running.ray.ray_executor import RayExecutor
 
 T = TypeVar("T")
 
@@ -50,13 +50,13 @@ class SharedObject(Generic[T]):
         return value
 
 
-class Hand:
+class WorkerHandle:
     """A labeller as this process sees it. share: that it has; rows: of it that it has labelled."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
         self.is_ready = False
-        self.share: Share | None = None
+        self.shard: Shard | None = None
         self.rows = 0
         self.next_poll = 0.0
         self.awaited: dict[Any, str] = {}  # what was asked of it, and not answered yet
@@ -67,22 +67,28 @@ class Hand:
         self.awaited[getattr(self.actor, what).options(**options).remote(*given)] = what
 
 
-class Crew:
+class Dispatcher:
     """The labellers of one job, from the first share to the last."""
 
     def __init__(
-        self, cluster: Cluster, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self,
+        cluster: RayExecutor,
+        job: Job,
+        folder: AnyPath,
+        stages: Stages,
+        clock: Clock,
+        added: Callable[[int], None],
     ) -> None:
         self.cluster, self.job, self.folder = cluster, job, folder
         self.stages, self.clock, self.added = stages, clock, added
         self.device = job.scorer.choice.device
         dataset, rate = job.dataset, job.scorer.choice.tokens_per_second
         bare = Dataset([], dataset.schema, dataset.text_column, dataset.conversation_column)
-        self.work = ray.put(Work(bare, folder, job.schema, job.privacy, rate, umask()))
+        self.work = ray.put(JobContext(bare, folder, job.schema, job.privacy, rate, umask()))
         memo = job.scorer.memo
-        self.remembered = SharedObject(Remembered(memo.multipliers, memo.contents()))
-        self.hands: list[Hand] = []
-        self.waiting: deque[Share] = deque()  # shares that one could not finish, or that comes next
+        self.memo_snapshot = SharedObject(MemoSnapshot(memo.multipliers, memo.contents()))
+        self.handles: list[WorkerHandle] = []
+        self.waiting: deque[Shard] = deque()  # shares that one could not finish, or that comes next
         self.deaths: dict[tuple[int, int], int] = {}
         self.shown = 0  # rows that `added` was told of
         self.in_parts = 0
@@ -95,18 +101,18 @@ class Crew:
         """The markers of parts as they are complete, in no order."""
         job = self.job
         rows = max(0, job.rows - job.counts_before.read)
-        labellers = max(1, self.cluster.room(self.device))
+        workers = max(1, self.cluster.room(self.device))
         self.most = rows // SPLIT_ROWS + len(job.dataset.sources)  # labellers that there is work for
-        for line in undivided(job.dataset):
+        for line in undivided_inputs(job.dataset):
             self.cluster.note(line)
-        todo = shares(job.dataset, job.inputs_progress, job.options.limit, rows, labellers)
+        todo = make_shards(job.dataset, job.inputs_progress, job.options.limit, rows, workers)
         self.stages.begin()
         written: dict[str, int] = {}
         try:
             while True:
                 self._grow()
                 self._hand_out(todo)
-                if not self._has_more(todo) and not any(hand.share for hand in self.hands):
+                if not self._has_more(todo) and not any(handle.shard for handle in self.handles):
                     break
                 for marker in self._heard():
                     written[marker.part] = marker.part_bytes
@@ -117,24 +123,24 @@ class Crew:
             self._check(written)
             self._collect_memos()
         finally:
-            for hand in self.hands:
-                ray.kill(hand.actor)
+            for handle in self.handles:
+                ray.kill(handle.actor)
 
     def _grow(self) -> None:
         """Start as many labellers as there is room and work for; a cluster may have grown."""
         if time.monotonic() < self.next_growth:
             return
         self.next_growth = time.monotonic() + _GROWTH
-        if any(hand.is_ready for hand in self.hands):
+        if any(handle.is_ready for handle in self.handles):
             self.idle_since = None
         elif self.idle_since is None:
             self.idle_since = time.monotonic()
         self._wait_for(time.monotonic() - self.idle_since if self.idle_since else 0.0)
-        while len(self.hands) < min(max(1, self.cluster.room(self.device)), self.most):
+        while len(self.handles) < min(max(1, self.cluster.room(self.device)), self.most):
             spare = self.cluster.actors
-            hand = Hand(spare.pop(0) if spare else self.cluster.labeller(self.device))
-            hand.ask("ready", self.cluster.shipment, self.remembered)
-            self.hands.append(hand)
+            handle = WorkerHandle(spare.pop(0) if spare else self.cluster.worker(self.device))
+            handle.ask("ready", self.cluster.setup, self.memo_snapshot)
+            self.handles.append(handle)
 
     def _wait_for(self, seconds: float) -> None:
         """Say once that no labeller is ready, which may be right on a busy cluster, and give up at last."""
@@ -147,18 +153,18 @@ class Crew:
             self.has_waited = True
             self.cluster.note("no labeller is ready yet: the cluster has no room, or they die as they start; waiting")
 
-    def _hand_out(self, todo: Iterator[Share]) -> None:
+    def _hand_out(self, todo: Iterator[Shard]) -> None:
         """Give a share to each labeller that has none, as soon as it is ready."""
         now = time.monotonic()
-        for hand in [hand for hand in self.hands if hand.is_ready]:
-            if hand.share and now >= hand.next_poll and "rows" not in hand.awaited.values():
-                hand.ask("rows")
-                hand.next_poll = now + _TICK
-            if not hand.share and self._has_more(todo):
-                hand.share = self.waiting.popleft()
-                hand.ask("label", self.work, hand.share)
+        for handle in [handle for handle in self.handles if handle.is_ready]:
+            if handle.shard and now >= handle.next_poll and "rows" not in handle.awaited.values():
+                handle.ask("rows")
+                handle.next_poll = now + _TICK
+            if not handle.shard and self._has_more(todo):
+                handle.shard = self.waiting.popleft()
+                handle.ask("label", self.work, handle.shard)
 
-    def _has_more(self, todo: Iterator[Share]) -> bool:
+    def _has_more(self, todo: Iterator[Shard]) -> bool:
         """Whether a share waits for a labeller."""
         if not self.waiting:
             self.waiting.extend(itertools.islice(todo, 1))
@@ -166,66 +172,66 @@ class Crew:
 
     def _heard(self) -> Iterator[PartMarker]:
         """What labellers say within a moment. Raises their errors."""
-        by_answer = {answer: hand for hand in self.hands for answer in hand.awaited}
+        by_answer = {answer: handle for handle in self.handles for answer in handle.awaited}
         answers, _ = ray.wait(list(by_answer), num_returns=1, timeout=_TICK)
         for answer in answers:
-            hand = by_answer[answer]
-            what = hand.awaited.pop(answer, None)  # None: asked of one that has died since
+            handle = by_answer[answer]
+            what = handle.awaited.pop(answer, None)  # None: asked of one that has died since
             if what is not None:
-                yield from self._take(hand, what, answer)
-        rows = self.in_parts + sum(hand.rows for hand in self.hands)
+                yield from self._take(handle, what, answer)
+        rows = self.in_parts + sum(handle.rows for handle in self.handles)
         self.added(rows - self.shown)
         self.shown = rows
 
-    def _take(self, hand: Hand, what: str, answer: Any) -> list[PartMarker]:
+    def _take(self, handle: WorkerHandle, what: str, answer: Any) -> list[PartMarker]:
         try:
             said = ray.get(answer)
         except RayTaskError as error:
             raise unfit(error) from error
         except RayError as error:
-            self._died(hand, what, error)
+            self._died(handle, what, error)
             return []
         if isinstance(said, EmojobError):
             raise said
         if what == "ready":
-            hand.is_ready = True
+            handle.is_ready = True
         elif what == "rows":
             of, rows = said  # it may have been asked about the share before
-            hand.rows = rows if hand.share and of == hand.share.place else 0
+            handle.rows = rows if handle.shard and of == handle.shard.place else 0
         elif what == "label":
-            hand.share, hand.rows = None, 0
+            handle.shard, handle.rows = None, 0
             self.in_parts += sum(marker.counts.read for marker in said.markers)
             add_tally(self.job.scorer.tally, said.tally)
             for stage, seconds in said.seconds.items():
-                self.clock.add(stage, seconds / len(self.hands))
+                self.clock.add(stage, seconds / len(self.handles))
             return list(said.markers)
         return []
 
-    def _died(self, hand: Hand, what: str, error: RayError) -> None:
+    def _died(self, handle: WorkerHandle, what: str, error: RayError) -> None:
         """Take a dead labeller's share from it. Ray starts it anew, here or elsewhere; till then it gets none."""
         if what == "ready":  # it cannot be started at all
             raise unfit(error) from error
-        if hand.share:
-            share, hand.share = hand.share, None
-            self.deaths[share.place] = self.deaths.get(share.place, 0) + 1
-            if self.deaths[share.place] == _DEATHS:
+        if handle.shard:
+            shard, handle.shard = handle.shard, None
+            self.deaths[shard.place] = self.deaths.get(shard.place, 0) + 1
+            if self.deaths[shard.place] == _DEATHS:
                 raise WorkerError(
-                    f"{_DEATHS} labellers ended, one after the other, at the rows of {share.source.file.name} from "
-                    f"{share.span.first_row:,} on ({_kind(error)}): see to the nodes' memory; the same command "
+                    f"{_DEATHS} labellers ended, one after the other, at the rows of {shard.source.file.name} from "
+                    f"{shard.span.first_row:,} on ({_kind(error)}): see to the nodes' memory; the same command "
                     f"then goes on"
                 ) from error
-            self.waiting.append(share)
-        hand.is_ready, hand.rows = False, 0
-        hand.awaited.clear()
-        hand.ask("ready", self.cluster.shipment, self.remembered)
+            self.waiting.append(shard)
+        handle.is_ready, handle.rows = False, 0
+        handle.awaited.clear()
+        handle.ask("ready", self.cluster.setup, self.memo_snapshot)
 
     def _stopped(self) -> Iterator[PartMarker]:
         """Tell the labellers to stop, and wait till what they did is in parts."""
-        for hand in self.hands:
-            if hand.share:
-                hand.ask("stop")
+        for handle in self.handles:
+            if handle.shard:
+                handle.ask("stop")
         deadline = time.monotonic() + PATIENCE
-        while any(hand.share for hand in self.hands) and time.monotonic() < deadline:
+        while any(handle.shard for handle in self.handles) and time.monotonic() < deadline:
             yield from self._heard()
 
     def _check(self, written: dict[str, int]) -> None:
@@ -246,7 +252,7 @@ class Crew:
         """Take what the labellers remember where it is kept; one that does not answer soon is left out."""
         if self.job.memo is None:
             return
-        answers = [hand.actor.memo.remote() for hand in self.hands if hand.is_ready]
+        answers = [handle.actor.memo.remote() for handle in self.handles if handle.is_ready]
         there, _ = ray.wait(answers, num_returns=len(answers), timeout=PATIENCE) if answers else ([], [])
         for answer in there:
             with contextlib.suppress(RayError):
@@ -255,12 +261,12 @@ class Crew:
 
 def unfit(error: RayError) -> WorkerError:
     """The error for a node that cannot run what it is given."""
-    told = WorkerError(
+    returning_errors = WorkerError(
         f"a node of the cluster cannot run emojob ({_kind(error)}): install emojob {version('emojob')} with its "
         f"extra `ray` on every node"
     )
-    told.add_note(str(error))
-    return told
+    returning_errors.add_note(str(error))
+    return returning_errors
 
 
 def _kind(error: RayError) -> str:

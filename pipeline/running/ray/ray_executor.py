@@ -34,8 +34,8 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.reading.dataset import FileInfo, inspect_file
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.job import Job
-from emojob.pipeline.running.ray.dispatcher import PATIENCE, Crew, SharedObject, unfit
-from emojob.pipeline.running.ray.worker import Labeller, Shipment, told
+from emojob.pipeline.running.ray.dispatcher import PATIENCE, Dispatcher, SharedObject, unfit
+from emojob.pipeline.running.ray.worker import Worker, WorkerSetup, returning_errors
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Clock, Stages
 from emojob.schemas.errors import EmojobError, OptionError
@@ -47,13 +47,13 @@ _INSPECTED_AT_ONCE = 4  # files looked at at the same time, for each core of the
 
 
 @contextlib.contextmanager
-def connected(address: str | None, cores: int | None) -> Iterator[Cluster]:
+def connected(address: str | None, cores: int | None) -> Iterator[RayExecutor]:
     """A cluster: that at an address, or at RAY_ADDRESS, or else one of this machine alone, which ends with it.
 
     cores: of each labeller on nodes without a GPU. Raises OptionError where no cluster answers.
     """
     with contextlib.nullcontext() if ray.is_initialized() else _joined(address):  # somebody else's, as in a notebook
-        cluster = Cluster(cores)
+        cluster = RayExecutor(cores)
         try:
             yield cluster
         finally:
@@ -116,43 +116,43 @@ class _Elsewhere:
         raise NotImplementedError("it runs on the cluster")
 
 
-class Cluster:
+class RayExecutor:
     """The nodes of the cluster that this process is connected to."""
 
     name: str | None = "ray"
 
     def __init__(self, cores: int | None) -> None:
         self._wanted_cores = cores
-        self.shipment: Shipment | None = None
+        self.setup: WorkerSetup | None = None
         self.actors: list[Any] = []  # that are there, but have nothing to do yet
         self.note: Callable[[str], None] = lambda text: None
 
     def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
-        """As `Workplace` says. The engine is chosen on a node, once, so that all labellers have the same."""
+        """As `Executor` says. The engine is chosen on a node, once, so that all labellers have the same."""
         loaded = model.load(options.model)
         options = settled(self._with_device(options), loaded)
         files, digest = ship(loaded.folder, FILES)
-        shipment = Shipment(SharedObject(files), digest, options, self._threads(options.device), version("emojob"))
+        setup = WorkerSetup(SharedObject(files), digest, options, self._threads(options.device), version("emojob"))
         if not self.room(options.device):
             raise OptionError(
                 f"no node of the cluster has {self._cores()} cores free for a labeller: give fewer as --ray-cores"
             )
         self.note = note
         note("asking the cluster which engine suits the model")
-        self.actors = [self.labeller(options.device) for _ in range(self.room(options.device) if is_large else 1)]
-        choice, batch_tokens = self._chosen(shipment, is_large)
+        self.actors = [self.worker(options.device) for _ in range(self.room(options.device) if is_large else 1)]
+        choice, batch_tokens = self._chosen(setup, is_large)
         same = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
-        self.shipment = replace(shipment, options=same)
+        self.setup = replace(setup, options=same)
         return Scorer(loaded, _Elsewhere(choice), replace(options, batch_tokens=batch_tokens))
 
-    def _chosen(self, shipment: Shipment, is_large: bool) -> tuple[Choice, int]:
+    def _chosen(self, setup: WorkerSetup, is_large: bool) -> tuple[Choice, int]:
         """What one of the labellers says of the engine; another is asked where one does not answer for long."""
         answers: list[Any] = []
         there: list[Any] = []
         while not there:
             if len(answers) < len(self.actors):
                 choose = self.actors[len(answers)].choose.options(max_task_retries=-1)
-                answers.append(choose.remote(shipment, is_large))
+                answers.append(choose.remote(setup, is_large))
             there, _ = ray.wait(answers, num_returns=1, timeout=2 * PATIENCE)
         try:
             chosen: tuple[Choice, int] | EmojobError = ray.get(there[0])
@@ -163,7 +163,7 @@ class Cluster:
         return chosen
 
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterator[FileInfo]:
-        """As `Workplace` says; in tasks on the nodes, the results in the files' order."""
+        """As `Executor` says; in tasks on the nodes, the results in the files' order."""
         task = ray.remote(_inspect).options(num_cpus=0, scheduling_strategy="SPREAD")
         most = max(1, int(_INSPECTED_AT_ONCE * sum(node.get("CPU", 0) for node in self._nodes())))
         waiting: deque[Any] = deque()
@@ -180,23 +180,23 @@ class Cluster:
                 waiting.append(task.remote(file, encoding))
 
     def processes(self, choice: Choice, is_large: bool) -> int:
-        """As `Workplace` says: what the cluster has room for now."""
+        """As `Executor` says: what the cluster has room for now."""
         return max(1, self.room(choice.device))
 
     def rate(self, scorer: Scorer, encoded: Encoded, seconds: float) -> float:
-        """As `Workplace` says: what was measured on a node as the engine was chosen."""
+        """As `Executor` says: what was measured on a node as the engine was chosen."""
         return scorer.choice.tokens_per_second or 0.0
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """As `Workplace` says. Raises WorkerError where a share ends labeller after labeller."""
-        return Crew(self, job, folder, stages, clock, added).parts()
+        """As `Executor` says. Raises WorkerError where a share ends labeller after labeller."""
+        return Dispatcher(self, job, folder, stages, clock, added).parts()
 
-    def labeller(self, device: str) -> Any:
+    def worker(self, device: str) -> Any:
         """A new actor; it is there at once, and at work when Ray finds room for it."""
         settings: dict[str, Any] = {"max_restarts": -1, "concurrency_groups": {"aside": 2}, **self._resources(device)}
-        kind: Any = ray.remote(**settings)(Labeller)
+        kind: Any = ray.remote(**settings)(Worker)
         return kind.remote()
 
     def leave(self) -> None:
@@ -230,8 +230,8 @@ class Cluster:
         """What Ray sets aside for one labeller."""
         if device != "cuda":
             return {"num_cpus": self._cores()}
-        shares = [node.get("CPU", 0) // node["GPU"] for node in self._nodes() if node.get("GPU", 0) >= 1]
-        return {"num_cpus": max(0, min([_CORES, *shares])), "num_gpus": 1}
+        make_shards = [node.get("CPU", 0) // node["GPU"] for node in self._nodes() if node.get("GPU", 0) >= 1]
+        return {"num_cpus": max(0, min([_CORES, *make_shards])), "num_gpus": 1}
 
     def room(self, device: str) -> int:
         """For how many labellers the cluster has nodes, whoever else is on them."""
@@ -240,4 +240,4 @@ class Cluster:
 
 
 def _inspect(file: InputFile, encoding: str) -> FileInfo | EmojobError:
-    return told(lambda: inspect_file(file, encoding, apart=True))
+    return returning_errors(lambda: inspect_file(file, encoding, apart=True))

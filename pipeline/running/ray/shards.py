@@ -15,7 +15,7 @@ _EACH = 3  # of the rows that are left, a share is the part that would give each
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """Rows to label. number: of the input in OUT."""
 
     number: int
@@ -28,16 +28,16 @@ class Share:
         return self.number, self.span.first_row
 
 
-def rows_of_next(rows: int, labellers: int) -> int:
+def rows_of_next(rows: int, workers: int) -> int:
     """How many rows a share should have where so many are left for so many.
 
     The last ones are the smallest, so that no labeller is at work long after the others (guided self-scheduling;
     Polychronopoulos and Kuck, 1987).
     """
-    return min(max(rows // (_EACH * labellers), SPLIT_ROWS), PART_ROWS)
+    return min(max(rows // (_EACH * workers), SPLIT_ROWS), PART_ROWS)
 
 
-def undivided(dataset: Dataset) -> list[str]:
+def undivided_inputs(dataset: Dataset) -> list[str]:
     """Lines that say which large inputs are not cut, and why."""
     reasons: dict[str, list[str]] = {}
     for source in dataset.sources:
@@ -53,9 +53,9 @@ def undivided(dataset: Dataset) -> list[str]:
     ]
 
 
-def shares(
-    dataset: Dataset, inputs_progress: Sequence[InputProgress], limit: int | None, rows: int, labellers: int
-) -> Iterator[Share]:
+def make_shards(
+    dataset: Dataset, inputs_progress: Sequence[InputProgress], limit: int | None, rows: int, workers: int
+) -> Iterator[Shard]:
     """What of an archive is to be labelled, in order, cut at split points into shares.
 
     Inputs in which conversations matter are not cut: what a row means depends on those before it. limit: rows of the
@@ -73,7 +73,7 @@ def shares(
                 continue
             firsts = [span.first_row]
             while not dataset.conversation_column:
-                at = bisect_left(split_points, firsts[-1] + rows_of_next(rows, labellers))
+                at = bisect_left(split_points, firsts[-1] + rows_of_next(rows, workers))
                 if at == len(split_points) or (stop is not None and split_points[at] >= stop):
                     break
                 rows -= split_points[at] - firsts[-1]
@@ -82,7 +82,7 @@ def shares(
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
                 nearest = bisect_right(split_points, first)  # of many thousands the one that reading begins at
                 narrowed = replace(source, split_points=source.split_points[max(0, nearest - 1) : nearest])
-                yield Share(progress.number, narrowed, Span(first, end))
+                yield Shard(progress.number, narrowed, Span(first, end))
         if left is not None:
             left -= total or 0
             if left <= 0:

@@ -24,9 +24,9 @@ from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.output.parts import part_paths
 from emojob.pipeline.privacy.policy import Privacy
-from emojob.pipeline.reading.chunks import Chunk, Reading
+from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import Dataset
-from emojob.pipeline.running.ray.shards import Share
+from emojob.pipeline.running.ray.shards import Shard
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Shipment:
+class WorkerSetup:
     """What a labeller begins with.
 
     files: fetches the model's; digest: of these, hexadecimal; threads: that it may keep busy; version: of the emojob
@@ -53,7 +53,7 @@ class Shipment:
 
 
 @dataclass(frozen=True)
-class Remembered:
+class MemoSnapshot:
     """The memo that labellers begin with."""
 
     multipliers: Keys
@@ -61,7 +61,7 @@ class Remembered:
 
 
 @dataclass(frozen=True)
-class Work:
+class JobContext:
     """What all shares of a job have in common.
 
     dataset: without its sources; schema: of what is written in `folder`; rate: of an engine, tokens/s, where known;
@@ -77,7 +77,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Done:
+class ShardResult:
     """What a share came to. tally, seconds: of this share; rows: of it that are in parts."""
 
     markers: list[PartMarker]
@@ -85,19 +85,19 @@ class Done:
     seconds: dict[str, float]
 
 
-def load(shipment: Shipment, patient: bool) -> Scorer:
+def load(setup: WorkerSetup, patient: bool) -> Scorer:
     """The model of a shipment on this node. Raises WorkerError where another emojob is installed here."""
     here = version("emojob")
-    if here != shipment.version:
+    if here != setup.version:
         raise WorkerError(
-            f"emojob {here} is installed on a node, {shipment.version} on this machine: install one version on all"
+            f"emojob {here} is installed on a node, {setup.version} on this machine: install one version on all"
         )
-    folder = copy_of(shipment.digest, shipment.files, lambda found: ship(found, FILES)[1] == shipment.digest)
-    options = replace(shipment.options, model=str(folder))
-    return Scorer.load(options=options, patient=patient, threads=shipment.threads)
+    folder = copy_of(setup.digest, setup.files, lambda found: ship(found, FILES)[1] == setup.digest)
+    options = replace(setup.options, model=str(folder))
+    return Scorer.load(options=options, patient=patient, threads=setup.threads)
 
 
-def told(work: Callable[[], T]) -> T | EmojobError:
+def returning_errors(work: Callable[[], T]) -> T | EmojobError:
     """What some work comes to; an error is returned, for one that is raised comes with the cluster's own around it."""
     try:
         return work()
@@ -107,7 +107,7 @@ def told(work: Callable[[], T]) -> T | EmojobError:
         return own_fault(error, f"on the node {os.uname().nodename}")
 
 
-class Labeller:
+class Worker:
     """A process that labels. Its methods are called from elsewhere, `rows` and `stop` while `label` is at work."""
 
     def __init__(self) -> None:
@@ -115,26 +115,26 @@ class Labeller:
         self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
         self._scorer: Scorer | None = None
 
-    def choose(self, shipment: Shipment, patient: bool) -> tuple[Choice, int] | EmojobError:
+    def choose(self, setup: WorkerSetup, patient: bool) -> tuple[Choice, int] | EmojobError:
         """Which engine suits the model on this node, and its tokens in a batch. patient: as for `Scorer.load`."""
 
         def chosen() -> tuple[Choice, int]:
-            scorer = load(shipment, patient)
+            scorer = load(setup, patient)
             return scorer.choice, scorer.batch_tokens
 
-        return told(chosen)
+        return returning_errors(chosen)
 
-    def ready(self, shipment: Shipment, remembered: Callable[[], Remembered]) -> EmojobError | None:
+    def ready(self, setup: WorkerSetup, memo_snapshot: Callable[[], MemoSnapshot]) -> EmojobError | None:
         """None once the model is there, or why it is not."""
 
         def begin() -> None:
-            self._scorer = self._scorer or _remembering(load(shipment, patient=False), remembered())
+            self._scorer = self._scorer or _remembering(load(setup, patient=False), memo_snapshot())
 
-        return told(begin)
+        return returning_errors(begin)
 
-    def label(self, work: Work, share: Share) -> Done | EmojobError:
+    def label(self, work: JobContext, shard: Shard) -> ShardResult | EmojobError:
         """Label a share; an error is returned. After `stop` it comes back soon, with what is in parts by then."""
-        return told(lambda: self._label(work, share))
+        return returning_errors(lambda: self._label(work, shard))
 
     def rows(self) -> tuple[tuple[int, int], int]:
         """(the place of the share at work, rows of it that were labelled so far)."""
@@ -154,15 +154,15 @@ class Labeller:
             raise AssertionError("not ready")
         return self._scorer
 
-    def _label(self, work: Work, share: Share) -> Done:
+    def _label(self, work: JobContext, shard: Shard) -> ShardResult:
         os.umask(work.umask)
         scorer, stages, clock = self._begun(), Stages(), Clock()
-        self._place, self._rows, self._stages, scorer.tally = share.place, 0, stages, Tally()
-        markers, rest = rest_of(share, work.folder, scorer.fingerprint)
+        self._place, self._rows, self._stages, scorer.tally = shard.place, 0, stages, Tally()
+        markers, rest = remaining_of(shard, work.folder, scorer.fingerprint)
         if self._is_stopped or rest is None:
-            return Done(markers, Tally(), {})
+            return ShardResult(markers, Tally(), {})
         self._add(sum(marker.counts.read for marker in markers))
-        labelled = stages.ahead(_labelled(scorer, work, share, rest, stages, clock), 1)
+        labelled = stages.ahead(_labelled(scorer, work, shard, rest, stages, clock), 1)
         try:
             for marker in write_parts(
                 labelled, work.folder, work.schema, work.privacy, scorer.fingerprint, clock, self._add
@@ -172,36 +172,36 @@ class Labeller:
             pass
         finally:
             stages.join()
-        return Done(markers, scorer.tally, clock.seconds)
+        return ShardResult(markers, scorer.tally, clock.seconds)
 
     def _add(self, rows: int) -> None:
         self._rows += rows
 
 
 def _labelled(
-    scorer: Scorer, work: Work, share: Share, rest: Span, stages: Stages, clock: Clock
+    scorer: Scorer, work: JobContext, shard: Shard, rest: Span, stages: Stages, clock: Clock
 ) -> Iterator[Labelled[Chunk]]:
-    dataset = replace(work.dataset, sources=[share.source])
-    progress = InputProgress(share.number, [rest], rest.first_row, Counts(), [])
-    reading = Reading(dataset, [(share.source, progress)], None, lambda: stages.stopping, work.rate)
-    chunks = stages.ahead(clock.timed("read", iter(reading)))
+    dataset = replace(work.dataset, sources=[shard.source])
+    progress = InputProgress(shard.number, [rest], rest.first_row, Counts(), [])
+    pending = PendingChunks(dataset, [(shard.source, progress)], None, lambda: stages.stopping, work.rate)
+    chunks = stages.ahead(clock.timed("read", iter(pending)))
     texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
-    return label(scorer, texts, stages, clock, reading.took)
+    return label(scorer, texts, stages, clock, pending.took)
 
 
-def _remembering(scorer: Scorer, remembered: Remembered) -> Scorer:
-    scorer.memo = Memo(len(scorer.model.labels), multipliers=remembered.multipliers)
-    scorer.memo.merge(remembered.contents)
+def _remembering(scorer: Scorer, memo_snapshot: MemoSnapshot) -> Scorer:
+    scorer.memo = Memo(len(scorer.model.labels), multipliers=memo_snapshot.multipliers)
+    scorer.memo.merge(memo_snapshot.contents)
     return scorer
 
 
-def rest_of(share: Share, folder: AnyPath, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
+def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
     """(markers of the parts that an attempt before completed from the share's first row on, what is left of it)."""
     markers: list[PartMarker] = []
-    row, stop = share.span.first_row, share.span.stop_row
+    row, stop = shard.span.first_row, shard.span.stop_row
     while stop is None or row < stop:
-        marker = part_paths(folder, share.number, row).read_marker()
-        if marker is None or not _is_of(marker, share, fingerprint):
+        marker = part_paths(folder, shard.number, row).read_marker()
+        if marker is None or not _is_of(marker, shard, fingerprint):
             return markers, Span(row, stop)
         markers.append(marker)
         row = marker.stop_row
@@ -210,11 +210,11 @@ def rest_of(share: Share, folder: AnyPath, fingerprint: str) -> tuple[list[PartM
     return markers, None
 
 
-def _is_of(marker: PartMarker, share: Share, fingerprint: str) -> bool:
-    source = share.source
+def _is_of(marker: PartMarker, shard: Shard, fingerprint: str) -> bool:
+    source = shard.source
     now = source.file.name, source.size, source.sha256, source.encoding, fingerprint
     then = marker.input, marker.input_bytes, marker.input_sha256, marker.encoding, marker.fingerprint
-    within = share.span.stop_row is None or marker.stop_row <= share.span.stop_row
+    within = shard.span.stop_row is None or marker.stop_row <= shard.span.stop_row
     return now == then and within and (marker.stop_row > marker.first_row or marker.last)
 
 

@@ -49,11 +49,11 @@ def two(monkeypatch):
 
 
 @pytest.fixture
-def pools(monkeypatch) -> list[processes.Pool]:
+def pools(monkeypatch) -> list[processes.GpuWorkers]:
     """The pools that were begun."""
     begun = []
-    enter = processes.Pool.__enter__
-    monkeypatch.setattr(processes.Pool, "__enter__", lambda self: begun.append(self) or enter(self))
+    enter = processes.GpuWorkers.__enter__
+    monkeypatch.setattr(processes.GpuWorkers, "__enter__", lambda self: begun.append(self) or enter(self))
     return begun
 
 
@@ -121,7 +121,7 @@ def test_an_interruption_ends_all_processes_and_keeps_what_they_know(dataset, mo
 
 @pytest.mark.usefixtures("two")
 def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(dataset, own_model, tmp_path, monkeypatch):
-    enter = processes.Pool.__enter__
+    enter = processes.GpuWorkers.__enter__
 
     def change(self):
         config = json.loads((own_model / "config.json").read_text())
@@ -130,7 +130,7 @@ def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(dataset, own
         (own_model / "config.json").write_text(json.dumps(config))
         return enter(self)
 
-    monkeypatch.setattr(processes.Pool, "__enter__", change)
+    monkeypatch.setattr(processes.GpuWorkers, "__enter__", change)
     with pytest.raises(WorkerError, match="was changed"):
         score_archive(
             [str(dataset)], tmp_path / "out", model_options=ModelOptions(model=str(own_model), engine="torch")
@@ -156,24 +156,24 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
     ours, theirs = multiprocessing.Pipe()
     model = Scorer.load(str(tiny_model), ModelOptions(engine="torch"))
     memo = model.memo
-    given = processes._Given(3, model.options, 1, model.fingerprint, memo.multipliers, memo.contents())
+    given = processes.GpuWorkerSetup(3, model.options, 1, model.fingerprint, memo.multipliers, memo.contents())
     processes._work(given, theirs)
-    told = ours.recv()
-    assert isinstance(told, WorkerError)
-    assert "device 3 (ValueError)" in str(told)
-    assert "비밀" not in str(told)
-    assert "비밀" in told.__notes__[0]  # which --debug shows
+    returning_errors = ours.recv()
+    assert isinstance(returning_errors, WorkerError)
+    assert "device 3 (ValueError)" in str(returning_errors)
+    assert "비밀" not in str(returning_errors)
+    assert "비밀" in returning_errors.__notes__[0]  # which --debug shows
 
 
 @pytest.mark.usefixtures("two")
 def test_an_error_of_a_process_is_raised_as_it_is(dataset, own_model, tmp_path, monkeypatch):
-    enter = processes.Pool.__enter__
+    enter = processes.GpuWorkers.__enter__
 
     def spoil(self):
         (own_model / "config.json").unlink()
         return enter(self)
 
-    monkeypatch.setattr(processes.Pool, "__enter__", spoil)
+    monkeypatch.setattr(processes.GpuWorkers, "__enter__", spoil)
     model = ModelOptions(model=str(own_model), precision="fp32", engine="torch")
     with pytest.raises(ModelError, match=r"config\.json"):
         score_archive([str(dataset)], tmp_path / "out", model_options=model)

@@ -51,9 +51,9 @@ class Nodes:
 
     def __post_init__(self) -> None:
         os.environ |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-        from ray.cluster_utils import Cluster
+        from ray.cluster_utils import RayExecutor
 
-        self.cluster = Cluster(initialize_head=True, head_node_args=self.sizes)
+        self.cluster = RayExecutor(initialize_head=True, head_node_args=self.sizes)
         self.second = self.cluster.add_node(**self.sizes)
 
     @property
@@ -192,13 +192,13 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, dataset, 
             if (process.info["cmdline"] or [""])[0].startswith("ray::Labeller"):
                 process.kill()
 
-    def ask(hand, what, *given):
-        asked(hand, what, *given)
+    def ask(handle, what, *given):
+        asked(handle, what, *given)
         if what == "label":
             threading.Timer(0.3, kill).start()
 
-    asked = dispatcher.Hand.ask
-    monkeypatch.setattr(dispatcher.Hand, "ask", ask)
+    asked = dispatcher.WorkerHandle.ask
+    monkeypatch.setattr(dispatcher.WorkerHandle, "ask", ask)
     monkeypatch.setattr(dispatcher, "_DEATHS", 2)
     with pytest.raises(WorkerError, match=r"2 labellers ended, one after the other, at the rows of .*log\.parquet"):
         score_archive([str(dataset)], tmp_path / "out", nodes.options, model)

@@ -14,7 +14,7 @@ from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SplitPoint
 from emojob.pipeline.running.ray import shards as module
-from emojob.pipeline.running.ray.shards import shares, undivided
+from emojob.pipeline.running.ray.shards import make_shards, undivided_inputs
 from emojob.schemas.manifest import Counts
 
 
@@ -39,7 +39,7 @@ def of_at_least(rows, sources, inputs_progress, limit=None, conversation=None):
     dataset = Dataset(sources, pa.schema([]), "text", conversation)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "SPLIT_ROWS", rows)
-        return list(shares(dataset, inputs_progress, limit, 0, 1))
+        return list(make_shards(dataset, inputs_progress, limit, 0, 1))
 
 
 def cut(sources, inputs_progress, limit=None, rows=100, conversation=None):
@@ -54,7 +54,7 @@ def test_a_large_input_is_cut_at_borders_far_enough_apart():
 
 def test_each_share_knows_the_border_that_it_begins_at():
     one = source("a", 1000, [210, 310])
-    found = [share.source.split_points for share in of_at_least(100, [one], [progress(0, [Span()], 0)])]
+    found = [shard.source.split_points for shard in of_at_least(100, [one], [progress(0, [Span()], 0)])]
     assert found == [(), (SplitPoint(210, 2100),), (SplitPoint(310, 3100),)]
 
 
@@ -83,11 +83,11 @@ def test_an_input_whose_conversations_matter_is_not_cut():
 
 def test_large_inputs_that_cannot_be_cut_are_told():
     large = [source(name, 10 * module.SPLIT_ROWS, []) for name in ("a", "b")]
-    (line,) = undivided(Dataset([*large, source("c", 9, [])], pa.schema([]), "text"))
+    (line,) = undivided_inputs(Dataset([*large, source("c", 9, [])], pa.schema([]), "text"))
     assert line == "a and 1 more: one labeller does all of it, as it is compressed as a whole"
-    (line,) = undivided(Dataset(large, pa.schema([]), "text", "room"))
+    (line,) = undivided_inputs(Dataset(large, pa.schema([]), "text", "room"))
     assert line.endswith("as the model reads each text's previous one")
-    assert undivided(Dataset([source("a", 10 * module.SPLIT_ROWS, [40_000])], pa.schema([]), "text")) == []
+    assert undivided_inputs(Dataset([source("a", 10 * module.SPLIT_ROWS, [40_000])], pa.schema([]), "text")) == []
 
 
 @given(
@@ -110,7 +110,7 @@ def test_shares_become_smaller_towards_the_end():
     rows = 3_000_000
     one = source("a", rows, list(range(0, rows, module.SPLIT_ROWS)))
     dataset = Dataset([one], pa.schema([]), "text")
-    spans = [share.span for share in shares(dataset, [progress(0, [Span()], 0)], None, rows, 2)]
+    spans = [shard.span for shard in make_shards(dataset, [progress(0, [Span()], 0)], None, rows, 2)]
     sizes = [(span.stop_row or rows) - span.first_row for span in spans]
     assert sum(sizes) == rows
     assert module.PART_ROWS <= sizes[0] <= module.PART_ROWS + module.SPLIT_ROWS
