@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 #: Version of the layout of OUT; a newer one is refused, an older one read. In 1 the histogram was a table; up to 2 no
 #: row could be forgotten, and part names had two numbers.
-FORMAT = 3
+OUT_FORMAT = 3
 
 #: How parts are named: after their input, their first row, and how often they were written anew without some rows.
 PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
@@ -152,7 +152,7 @@ class PartMarker:
     last: bool  # whether the input ends here
     fingerprint: str
     counts: Counts
-    format: int = FORMAT
+    format: int = OUT_FORMAT
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -162,7 +162,7 @@ class PartMarker:
     def from_json(cls, plain: dict[str, Any]) -> PartMarker:
         """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it is no marker."""
         values = {one.name: plain[one.name] for one in fields(cls)}
-        if values["format"] > FORMAT:
+        if values["format"] > OUT_FORMAT:
             raise ValueError(f"format {values['format']}")
         if not _PART_FILE.fullmatch(values["part"]):  # a marker of another's hand must not lead out of the folder
             raise ValueError("a part of another name")

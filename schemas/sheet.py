@@ -1,7 +1,8 @@
 """The annotators' sheet: a CSV file that a spreadsheet opens, written by `emojob sample` and read by `emojob train`.
 
-A text of an archive is a stranger's: in a spreadsheet it may turn into a formula, a number or a date. `inert` puts an
-apostrophe before such a text, `restored` takes it away again.
+A text of an archive is a stranger's: in a spreadsheet it may turn into a formula, a number or a date. `escape_cell`
+puts an
+apostrophe before such a text, `unescape_cell` takes it away again.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def is_sheet(columns: Iterable[str]) -> bool:
     return {TEXT, LABEL, GUESS} <= set(columns)
 
 
-def inert(text: str, keep_values: bool = False) -> str:
+def escape_cell(text: str, keep_values: bool = False) -> str:
     """`text` as a cell that a spreadsheet shows as it is, and does not calculate or convert.
 
     keep_values: a number or a date may be shown the spreadsheet's own way; formulas are inert nevertheless.
@@ -61,8 +62,8 @@ def inert(text: str, keep_values: bool = False) -> str:
     return f"'{text}" if marked else text
 
 
-def restored(cell: str) -> str:
-    """The text that `inert` made `cell` from; a cell without its mark stays as it is."""
+def unescape_cell(cell: str) -> str:
+    """The text that `escape_cell` made `cell` from; a cell without its mark stays as it is."""
     return cell[1:] if cell.startswith("'") and _needs_mark(cell[1:]) else cell
 
 

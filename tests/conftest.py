@@ -47,7 +47,9 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     monkeypatch.setenv("EMOJOB_ENGINE", "torch")  # for commands, their processes among them
     if "measured" not in request.keywords:
         monkeypatch.setattr(
-            engine_choice, "measure", lambda model, found, *rest: dict.fromkeys(map(engine_choice.label, found), 1.0)
+            engine_choice,
+            "measure",
+            lambda model, found, *rest: dict.fromkeys(map(engine_choice.choice_key, found), 1.0),
         )
         monkeypatch.setattr(engine_choice, "_speed", lambda *given: 1.0)
 

@@ -46,7 +46,7 @@ def train(out: str, recipe: str, quiet: bool, context: str, test: tuple[Path, ..
 
     options = TrainOptions(tuple(files), Path(out), test=test, corpus=corpus, **given)
     with TrainingLog(quiet) as log:
-        outcome = train_model(options, read_train_recipe(recipe), log.watch)
+        outcome = train_model(options, read_train_recipe(recipe), log.callbacks)
     if not quiet:
         print_outcome(outcome)
     return 0

@@ -26,12 +26,12 @@ class TrainingLog:
 
     def __init__(self, quiet: bool) -> None:
         from emojob.training.finetune.folder import is_first
-        from emojob.training.finetune.watch import Watch
+        from emojob.training.finetune.watch import Callbacks
 
         self._is_first = is_first()
         self._before: dict[int, Any] = {}
         self.quiet = quiet or not self._is_first
-        self.watch = Watch(self._report, self._note)
+        self.callbacks = Callbacks(self._report, self._note)
         self._bar: Any = None
         self._printed = time.monotonic()
 
@@ -52,7 +52,7 @@ class TrainingLog:
             self._bar.stop()
 
     def _stop(self, number: int, frame: object) -> None:
-        stop = self.watch.stop
+        stop = self.callbacks.stop
         if stop.stopping or not stop.started:
             raise Interrupted("interrupted: the same command goes on from the last checkpoint")
         stop.stop()

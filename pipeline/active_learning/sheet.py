@@ -22,7 +22,7 @@ from emojob.schemas.sheet import (
     TEXT,
     TIME,
     TIMES,
-    inert,
+    escape_cell,
 )
 
 
@@ -65,13 +65,13 @@ def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = Fal
 
 def _cells(utterance: Utterance) -> dict[str, str]:
     return {
-        TEXT: inert(utterance.text),
-        PREVIOUS: inert(utterance.previous or ""),
-        GUESS: inert(utterance.guess),
+        TEXT: escape_cell(utterance.text),
+        PREVIOUS: escape_cell(utterance.previous or ""),
+        GUESS: escape_cell(utterance.guess),
         CONFIDENCE: f"{utterance.confidence:.4f}",
-        SECOND: inert(utterance.second or ""),
+        SECOND: escape_cell(utterance.second or ""),
         MARGIN: f"{utterance.margin:.4f}",
         TIMES: str(utterance.times),
-        CONVERSATION: inert(utterance.conversation or ""),
-        TIME: inert(utterance.time or "", keep_values=True),
+        CONVERSATION: escape_cell(utterance.conversation or ""),
+        TIME: escape_cell(utterance.time or "", keep_values=True),
     }

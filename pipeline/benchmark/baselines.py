@@ -33,7 +33,7 @@ _GPU_BATCHES = (64, 256, 1024)  # of a pipeline on a GPU; the best counts
 
 
 @dataclass(frozen=True)
-class Peer:
+class Baseline:
     """A way to label texts. whole: whether it sorts all texts first, so that a part of them would not stand for all."""
 
     name: str
@@ -52,16 +52,16 @@ def rates(
     torch.set_num_threads(hardware.cores())
     with tempfile.TemporaryDirectory(prefix="emojob-peers-") as folder, torch.inference_mode():
         _write_stock(model, Path(folder), max_length)
-        return {peer.name: _rate(peer, texts, seconds) for peer in _peers(Path(folder), device, precision)}
+        return {baseline.name: _rate(baseline, texts, seconds) for baseline in _peers(Path(folder), device, precision)}
 
 
-def _rate(peer: Peer, texts: list[str], seconds: float) -> dict[str, float]:
-    for _ in itertools.islice(peer.run(texts[:_BATCH]), 1):  # warm
+def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, float]:
+    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm
         pass
     begun, rows, spent = time.perf_counter(), 0, 0.0
-    for done in peer.run(texts):
+    for done in baseline.run(texts):
         rows, spent = done, time.perf_counter() - begun
-        if spent > seconds and not peer.whole:
+        if spent > seconds and not baseline.whole:
             break
     return {"rows": rows, "rows_per_second": round(rows / max(spent, 1e-9), 1)}
 
@@ -90,23 +90,23 @@ def _write_stock(model: Model, folder: Path, max_length: int) -> None:
     write_tokenizer(model.tokenizer, folder, max_length)
 
 
-def _peers(folder: Path, device: str, precision: str) -> Iterator[Peer]:
+def _peers(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    yield Peer("the notebook's loop: fp32, all padded", _padded(stock, tokenizer))
-    yield Peer("transformers pipeline, fp32", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device)))
-    yield Peer("sorted, as sentence-transformers, fp32", _sorted(stock, tokenizer), whole=True)
+    yield Baseline("the notebook's loop: fp32, all padded", _padded(stock, tokenizer))
+    yield Baseline("transformers pipeline, fp32", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device)))
+    yield Baseline("sorted, as sentence-transformers, fp32", _sorted(stock, tokenizer), whole=True)
     if precision in ("bf16", "fp16"):
         stock = stock.to(DTYPES[precision])
-        yield Peer(
+        yield Baseline(
             f"transformers pipeline, {precision}", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device))
         )
-        yield Peer(f"sorted, as sentence-transformers, {precision}", _sorted(stock, tokenizer), whole=True)
+        yield Baseline(f"sorted, as sentence-transformers, {precision}", _sorted(stock, tokenizer), whole=True)
     if device == "cpu" and hardware.installed("openvino"):
         compiled = _compiled(folder)
-        yield Peer("sorted, OpenVINO as it comes", _sorted(compiled, tokenizer), whole=True)
+        yield Baseline("sorted, OpenVINO as it comes", _sorted(compiled, tokenizer), whole=True)
 
 
 def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
@@ -161,7 +161,7 @@ def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
     texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
     found = {}
     for batch in _GPU_BATCHES:
-        found[batch] = _rate(Peer("", _pipeline(stock, tokenizer, batch)), texts, 3.0)["rows_per_second"]
+        found[batch] = _rate(Baseline("", _pipeline(stock, tokenizer, batch)), texts, 3.0)["rows_per_second"]
     return max(found, key=lambda batch: found[batch])
 
 

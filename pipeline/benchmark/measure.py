@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import baselines, matmul
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Prepared, Scorer
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model_folder import find_folder
@@ -43,7 +43,7 @@ _TURNS = 10  # utterances of a conversation, for a model that reads the previous
 _JOB_SECONDS = 15.0  # that the engine takes, where the number of rows is not given
 _FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # then
 _ENGINE_SECONDS = 5.0  # that the engine runs alone
-_PEER_SECONDS = 30.0  # after which a peer that takes the texts in their order ends
+_BASELINE_SECONDS = 30.0  # after which a peer that takes the texts in their order ends
 
 
 def measure(
@@ -88,11 +88,13 @@ def measure(
         figures |= _beside_the_ceiling(scorer, texts, figures["tokens_per_second"] / processes)
         if compare:
             note("measuring the peers on the same rows")
-            figures["peers"] = _beside_the_peers(scorer, texts, figures["rows_per_second"])
+            figures["peers"] = _beside_the_baselines(scorer, texts, figures["rows_per_second"])
     return figures
 
 
-def _start(options: ModelOptions, texts: pa.Array, note: Callable[[str], None]) -> tuple[Choice, dict[str, Any], float]:
+def _start(
+    options: ModelOptions, texts: pa.Array, note: Callable[[str], None]
+) -> tuple[EngineChoice, dict[str, Any], float]:
     """What a model is run on, the seconds that it takes to load it and to label a first text, and about its rows/s."""
     begun = time.perf_counter()
     scorer = Scorer.load(options=options, patient=True, note=note)
@@ -130,15 +132,15 @@ def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str
     }
 
 
-def _beside_the_peers(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
+def _beside_the_baselines(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
     """rows/s of each peer, and how many times as fast the job is, rows/s."""
     plain = [text or "" for text in texts.to_pylist()]
     device, precision = scorer.choice.device, _plain(scorer.choice)
-    found = baselines.rates(scorer.model, plain, device, precision, scorer.options.max_length, _PEER_SECONDS)
+    found = baselines.rates(scorer.model, plain, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
     return {name: {**one, "times": round(job / one["rows_per_second"], 2)} for name, one in found.items()}
 
 
-def _plain(choice: Choice) -> str:
+def _plain(choice: EngineChoice) -> str:
     """The precision of a choice; for int8 the one that is fastest beside it."""
     if choice.precision != "int8":
         return choice.precision

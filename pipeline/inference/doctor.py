@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from emojob.pipeline.inference import engine_choice
-from emojob.pipeline.inference.engine import BATCH_TOKENS, Choice, choices
+from emojob.pipeline.inference.engine import BATCH_TOKENS, EngineChoice, choices
 from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import ModelError
@@ -21,7 +21,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     here = hardware.detect()
     found = choices(options, here)
     loaded, shown = _model(options.model)
-    choice = _settled(engine_choice.in_question(options, loaded, here) if loaded else found, loaded, here, options)
+    choice = _settled(engine_choice.candidates(options, loaded, here) if loaded else found, loaded, here, options)
     return {
         "processor": f"{here.processor}, {here.cores} cores for this process",
         "instructions": ", ".join(here.instructions) or "none that matter here",
@@ -39,7 +39,9 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     }
 
 
-def _settled(found: list[Choice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions) -> Choice:
+def _settled(
+    found: list[EngineChoice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions
+) -> EngineChoice:
     """What a run would use: what was measured before, or else what comes first."""
     rates = engine_choice.recall(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:

@@ -24,7 +24,7 @@ BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """Where and how a model is run, and why."""
 
     engine: str
@@ -38,7 +38,7 @@ class Choice:
 class Engine(Protocol):
     """Runs a model, on batches of its layout."""
 
-    choice: Choice
+    choice: EngineChoice
     layout: Layout
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
@@ -48,7 +48,7 @@ class Engine(Protocol):
         """
 
 
-def choices(options: ModelOptions, here: hardware.Machine) -> list[Choice]:
+def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]:
     """The engines and precisions that are candidates, the one to prefer unmeasured first.
 
     There are several only on a CPU with OpenVINO, where the model's measured speed decides
@@ -71,9 +71,9 @@ def choices(options: ModelOptions, here: hardware.Machine) -> list[Choice]:
         engines = ["openvino", "torch"]
     else:
         engines = ["torch"]
-    found = [Choice(engine, device, precision, f"{where}; {why}") for engine in engines]
+    found = [EngineChoice(engine, device, precision, f"{where}; {why}") for engine in engines]
     if options.precision == "auto" and "openvino" in engines and not here.has_amx and hardware.installed("nncf"):
-        found.append(Choice("openvino", device, "int8", f"{where}; int8, since the processor has no AMX"))
+        found.append(EngineChoice("openvino", device, "int8", f"{where}; int8, since the processor has no AMX"))
     return found
 
 

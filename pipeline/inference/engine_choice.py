@@ -12,7 +12,7 @@ from typing import Any
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import artifact_cache
-from emojob.pipeline.inference.engine import BATCH_TOKENS, Choice, Engine, choices
+from emojob.pipeline.inference.engine import BATCH_TOKENS, Engine, EngineChoice, choices
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.reading.inputs import find_inputs
@@ -28,7 +28,7 @@ _SECONDS = 2.0  # of each engine that is measured
 _TIMES = 8  # that the sample's utterances are gone through, at most
 
 
-def settle(
+def select_engine(
     options: ModelOptions,
     model: Model,
     threads: int | None = None,
@@ -41,7 +41,7 @@ def settle(
     where what was asked for is not to be had.
     """
     here = hardware.detect()
-    found = in_question(options, model, here)
+    found = candidates(options, model, here)
     if len(found) == 1:
         return _alone(found[0], here, model, options, threads, patient, note)
     rates = recall(model, found, here, options)
@@ -62,7 +62,7 @@ def settle(
 
 
 def _alone(
-    choice: Choice,
+    choice: EngineChoice,
     here: hardware.Machine,
     model: Model,
     options: ModelOptions,
@@ -74,33 +74,33 @@ def _alone(
     engine = start(choice, model, options, threads, note)
     rates = recall(model, [choice], here, options)
     if rates is None and patient:
-        rates = {label(choice): _speed(engine, model, options)}
+        rates = {choice_key(choice): _speed(engine, model, options)}
         name, made_from = _name([choice], options), _made_from(model, [choice], here, options)
         artifact_cache.keep(model, name, made_from, rates, {})
     if rates is not None:
-        engine.choice = replace(engine.choice, tokens_per_second=rates[label(choice)])
+        engine.choice = replace(engine.choice, tokens_per_second=rates[choice_key(choice)])
     return engine
 
 
 def measure(
-    model: Model, found: list[Choice], options: ModelOptions, threads: int | None, note: Callable[[str], None]
+    model: Model, found: list[EngineChoice], options: ModelOptions, threads: int | None, note: Callable[[str], None]
 ) -> dict[str, float]:
     """Tokens/s of each choice with this model; 0 where it cannot be used."""
-    return {label(choice): _rate(choice, model, options, threads, note) for choice in found}
+    return {choice_key(choice): _rate(choice, model, options, threads, note) for choice in found}
 
 
-def fastest(found: list[Choice], rates: dict[str, float]) -> Choice:
+def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
     """Of some choices that with the highest rate, tokens/s; int8 only where it is much faster than the others."""
-    worth = {one: rates[label(one)] / (WORTH_IT if one.precision == "int8" else 1) for one in found}
+    worth = {one: rates[choice_key(one)] / (WORTH_IT if one.precision == "int8" else 1) for one in found}
     best = max(found, key=lambda one: worth[one])
-    others = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items() if name != label(best) and rate)
-    rate = rates[label(best)]
+    others = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items() if name != choice_key(best) and rate)
+    rate = rates[choice_key(best)]
     return replace(
         best, why=f"{best.why}; fastest with this model: {rate:,.0f} tokens/s, {others}", tokens_per_second=rate
     )
 
 
-def in_question(options: ModelOptions, model: Model, here: hardware.Machine) -> list[Choice]:
+def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> list[EngineChoice]:
     """The choices for a model; int8 unasked only where there is memory enough to quantise it.
 
     Measured, that takes 0.9 GB for the default model and 2.6 for one of KoBERT's size. Raises as `find_inputs` does
@@ -115,14 +115,16 @@ def in_question(options: ModelOptions, model: Model, here: hardware.Machine) -> 
     return [one for one in found if one.precision != "int8"]
 
 
-def recall(model: Model, found: list[Choice], here: hardware.Machine, options: ModelOptions) -> dict[str, float] | None:
+def recall(
+    model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
+) -> dict[str, float] | None:
     """The rates that were measured for these choices, model, machine and options before, tokens/s."""
     kept = artifact_cache.recall(model, _name(found, options), _made_from(model, found, here, options))
-    return kept and {label(choice): float(kept[label(choice)]) for choice in found}
+    return kept and {choice_key(choice): float(kept[choice_key(choice)]) for choice in found}
 
 
 def start(
-    choice: Choice,
+    choice: EngineChoice,
     model: Model,
     options: ModelOptions,
     threads: int | None = None,
@@ -145,7 +147,7 @@ def start(
 
 
 def _rate(
-    choice: Choice, model: Model, options: ModelOptions, threads: int | None, note: Callable[[str], None]
+    choice: EngineChoice, model: Model, options: ModelOptions, threads: int | None, note: Callable[[str], None]
 ) -> float:
     """Tokens/s of a choice's engine; 0 where it cannot be used."""
     try:
@@ -161,23 +163,25 @@ def _speed(engine: Engine, model: Model, options: ModelOptions) -> float:
     return tokens_per_second(engine, encoded, budget, _SECONDS)
 
 
-def label(choice: Choice) -> str:
+def choice_key(choice: EngineChoice) -> str:
     """What a choice is called where its rate stands."""
     return f"{choice.engine} in {choice.precision}"
 
 
-def _name(found: list[Choice], options: ModelOptions) -> str:
+def _name(found: list[EngineChoice], options: ModelOptions) -> str:
     """What rates are kept under."""
     one = f"rate-{found[0].engine}-{found[0].precision}" if len(found) == 1 else "fastest"
     return f"{one}-{options.max_length}"
 
 
-def _made_from(model: Model, found: list[Choice], here: hardware.Machine, options: ModelOptions) -> dict[str, Any]:
+def _made_from(
+    model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
+) -> dict[str, Any]:
     """What the rates depend on, and whether int8 may be used."""
     installed = versions.installed()
     return {
         "shape": asdict(model.shape),
-        "choices": [label(choice) for choice in found],
+        "choices": [choice_key(choice) for choice in found],
         "options": [options.max_length, options.batch_tokens, options.calibration],
         "processor": here.processor,
         "cores": here.cores,

@@ -22,7 +22,7 @@ from emojob.pipeline.storage.lock import alone_in
 from emojob.pipeline.storage.paths import parse_path
 from emojob.schemas.errors import OptionError
 
-_FORMAT = "emojob memo 1"
+MEMO_FORMAT = "emojob memo 1"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -51,9 +51,9 @@ def recall(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
             return Memo(labels), ""
         with safe_open(file, "numpy") as kept:
             header = kept.metadata() or {}
-            if (header.get("format"), header.get("of")) == (_FORMAT, _named(of)):
+            if (header.get("format"), header.get("of")) == (MEMO_FORMAT, _named(of)):
                 arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
-        ours = header.get("format") == _FORMAT or _begins_as_ours(file)
+        ours = header.get("format") == MEMO_FORMAT or _begins_as_ours(file)
     except OSError as error:
         raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
     except (SafetensorError, TypeError):  # TypeError: of a kind that numpy has not
@@ -79,7 +79,7 @@ def keep(file: Path, memo: Memo, of: dict[str, Any]) -> None:
         "asked": (asked[order] + 1) // 2,  # what was frequent on other nights makes room in the end
         "multipliers": memo.multipliers,
     }
-    content = save(arrays, {"format": _FORMAT, "of": _named(of), "sha256": _hash(arrays)})
+    content = save(arrays, {"format": MEMO_FORMAT, "of": _named(of), "sha256": _hash(arrays)})
     with alone_in(file.parent):
         try:
             temporary(file).unlink(missing_ok=True)
@@ -143,4 +143,4 @@ def _hash(arrays: Arrays) -> str:
 def _begins_as_ours(file: Path) -> bool:
     """Whether a file that cannot be read as one began as a memo."""
     with file.open("rb") as handle:
-        return _FORMAT.encode() in handle.read(4096)
+        return MEMO_FORMAT.encode() in handle.read(4096)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.inference import openvino_graph
 from emojob.pipeline.inference.batching import Layout, Packed
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
@@ -31,7 +31,7 @@ class OpenVinoEngine:
     layout = Layout.EVEN
 
     def __init__(
-        self, model: Model, choice: Choice, threads: int | None = None, graph: openvino.Model | None = None
+        self, model: Model, choice: EngineChoice, threads: int | None = None, graph: openvino.Model | None = None
     ) -> None:
         self.choice = choice
         self._weights = model.classifier  # the graph uses them where they lie

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import artifact_cache, openvino_graph
 from emojob.pipeline.inference.batching import Layout, Packed, pack, token_batches
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.openvino_engine import OpenVinoEngine, inputs_of
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
@@ -114,7 +114,7 @@ def _quantise(model: Model, encoded: Encoded) -> openvino.Model:
 
 def _changed(model: Model, graph: openvino.Model, encoded: Encoded, threads: int | None) -> float:
     """The share of texts whose label is another one than in fp32."""
-    choice = Choice("openvino", "cpu", "fp32", "")
+    choice = EngineChoice("openvino", "cpu", "fp32", "")
     exact = OpenVinoEngine(model, choice, threads)
     quick = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)
     return float((_labels(exact, encoded) != _labels(quick, encoded)).mean())

@@ -16,7 +16,7 @@ from emojob.pipeline.inference.memo import LONGEST, Keys, Memo
 from emojob.pipeline.models import model
 from emojob.pipeline.models.tokenizer import SURROGATE, Encoded
 from emojob.pipeline.system import hardware
-from emojob.pipeline.system.prefetch import Stopped
+from emojob.pipeline.system.prefetch import StopRequested
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.options import ModelOptions
@@ -112,7 +112,7 @@ class Scorer:
         choices(options, hardware.detect())  # what is not to be had is told at once
         loaded = model.load(options.model, threads or hardware.cores())
         options = settled(options, loaded)
-        return cls(loaded, engine_choice.settle(options, loaded, threads, patient, note), options)
+        return cls(loaded, engine_choice.select_engine(options, loaded, threads, patient, note), options)
 
     @property
     def depends_on(self) -> dict[str, str | None]:
@@ -253,7 +253,7 @@ class Scorer:
         """The batches as the engine takes them, counted."""
         for batch in batches:
             if stopping():
-                raise Stopped
+                raise StopRequested
             packed = pack(encoded, rows[batch], self.batch_tokens, self.engine.layout)
             yield packed
             self.tally.batches += 1

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scorer import Prepared, Scored, Scorer
 from emojob.pipeline.reading.chunks import Chunk
-from emojob.pipeline.system.prefetch import Clock, Stages
+from emojob.pipeline.system.prefetch import Stages, StageTimer
 
 K = TypeVar("K")
 
@@ -48,23 +48,23 @@ def label(
     scorer: Scorer,
     given: Iterator[Texts[K]],
     stages: Stages,
-    clock: Clock,
+    timer: StageTimer,
     took: Callable[[K, float], None] = lambda of, seconds: None,
 ) -> Iterator[Labelled[K]]:
     """The texts labelled, in their order, some taken ahead; took: is told how many seconds the engine took for some.
 
     Raises Stopped once the stages were told to stop.
     """
-    prepared = stages.ahead(_prepared(scorer, given, clock))
-    for of, ready, probabilities, seconds in stages.ahead(_inferred(scorer, prepared, stages, clock, took), 1):
-        with clock.busy("label"):
+    prepared = stages.prefetch(_prepared(scorer, given, timer))
+    for of, ready, probabilities, seconds in stages.prefetch(_inferred(scorer, prepared, stages, timer, took), 1):
+        with timer.busy("label"):
             labelled = Labelled(of, scorer.label(ready, probabilities), scorer.count_tokens(ready), seconds)
         yield labelled
 
 
-def _prepared(scorer: Scorer, given: Iterator[Texts[K]], clock: Clock) -> Iterator[tuple[K, Prepared]]:
+def _prepared(scorer: Scorer, given: Iterator[Texts[K]], timer: StageTimer) -> Iterator[tuple[K, Prepared]]:
     for one in given:
-        with clock.busy("tokenize"):
+        with timer.busy("tokenize"):
             prepared = scorer.prepare(one.texts, one.previous)
         yield one.of, prepared
 
@@ -73,12 +73,12 @@ def _inferred(
     scorer: Scorer,
     given: Iterator[tuple[K, Prepared]],
     stages: Stages,
-    clock: Clock,
+    timer: StageTimer,
     took: Callable[[K, float], None],
 ) -> Iterator[tuple[K, Prepared, NDArray[np.float32], float]]:
     for of, prepared in given:
         begun = time.perf_counter()
-        with clock.busy("infer"):
+        with timer.busy("infer"):
             probabilities = scorer.infer(prepared, lambda: stages.stopping)
         seconds = time.perf_counter() - begun
         took(of, seconds)

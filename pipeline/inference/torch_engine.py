@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emojob.pipeline.inference.batching import Layout, Packed, filled
-from emojob.pipeline.inference.engine import BATCH_TOKENS, DTYPES, Choice, OutOfMemory
+from emojob.pipeline.inference.engine import BATCH_TOKENS, DTYPES, EngineChoice, OutOfMemory
 from emojob.pipeline.models import bert
 from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model
@@ -28,7 +28,7 @@ class TorchEngine:
 
     layout = Layout.PACKED
 
-    def __init__(self, model: Model, choice: Choice, threads: int | None = None) -> None:
+    def __init__(self, model: Model, choice: EngineChoice, threads: int | None = None) -> None:
         self.choice = choice
         self._threads = threads or hardware.cores()
         self._device = torch.device(choice.device)

@@ -14,7 +14,7 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
 from emojob.pipeline.nightly.drift import Drift, drift
-from emojob.pipeline.output.archive_folder import Output, refuse_foreign
+from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_ours
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
@@ -110,7 +110,7 @@ def run_night(
         night = Night(day, len(files))
         for file in files:
             calendar.see(file.name, day)
-        output = Output(config.archive)
+        output = ArchiveFolder(config.archive)
         output.read_markers()
         before = _rows_by_input(output)
         _score(config, files, night, report, note, stages or Stages())
@@ -132,7 +132,7 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
 
 def _plan(config: NightlyConfig, day: Day) -> Plan:
     calendar = Calendar(config, _read_state(config.archive))
-    output = Output(config.archive)
+    output = ArchiveFolder(config.archive)
     output.read_markers()
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = {marker.input for marker in output.markers if marker.last}
@@ -188,7 +188,7 @@ def _score(
         score(files)
 
 
-def _rows_by_input(output: Output) -> dict[str, tuple[str, int]]:
+def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
     """{input: (its hash, its rows)} of what is complete."""
     found: dict[str, tuple[str, int]] = {}
     for marker in output.markers:
@@ -197,7 +197,7 @@ def _rows_by_input(output: Output) -> dict[str, tuple[str, int]]:
     return found
 
 
-def _tell(night: Night, output: Output, before: dict[str, tuple[str, int]], calendar: Calendar) -> None:
+def _tell(night: Night, output: ArchiveFolder, before: dict[str, tuple[str, int]], calendar: Calendar) -> None:
     """Note which inputs were scored this night, and what they were."""
     after = _rows_by_input(output)
     for name, (content, rows) in sorted(after.items()):
@@ -223,7 +223,7 @@ def _too_old(calendar: Calendar, file: InputFile, day: Day, config: NightlyConfi
     return _is_old(calendar.day_of(file.name), day, config)
 
 
-def _remove_old(output: Output, calendar: Calendar, day: Day, config: NightlyConfig, night: Night) -> None:
+def _remove_old(output: ArchiveFolder, calendar: Calendar, day: Day, config: NightlyConfig, night: Night) -> None:
     old = [marker for marker in output.markers if _is_old(calendar.day_of(marker.input), day, config)]
     night.removed_rows = sum(marker.counts.written for marker in old)
     output.remove(old)
@@ -246,14 +246,14 @@ def remake_report(archive: AnyPath) -> list[AnyPath]:
     config = read_config(file)
     if config.archive.resolve() != archive.resolve():
         return []
-    output = Output(archive)
+    output = ArchiveFolder(archive)
     output.read_markers()
     night = Night(day, 0)
     _judge(night, output, Calendar(config, _read_state(archive)), config)
     return night.written
 
 
-def _judge(night: Night, output: Output, calendar: Calendar, config: NightlyConfig) -> None:
+def _judge(night: Night, output: ArchiveFolder, calendar: Calendar, config: NightlyConfig) -> None:
     """Compare the night's day with those before it, and make the report of all of them."""
     days = calendar.counts(output.markers)
     night.counts = days.get(night.day, Counts())
@@ -308,7 +308,7 @@ def _check(config: NightlyConfig) -> None:
     if memo := config.score_options().memo:
         memo_file.find(memo, "score.memo")
     with writing(config.archive):
-        refuse_foreign(config.archive)
+        ensure_ours(config.archive)
 
 
 @contextlib.contextmanager

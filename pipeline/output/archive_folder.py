@@ -22,7 +22,7 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, listed, read_all, remove_all, seekable
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
-from emojob.schemas.manifest import FORMAT, Counts, PartMarker
+from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
 
 _PART = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
 _MARKER = re.compile(r"_emojob/parts/part-\d{5,}-\d{12,}(-\d+)?\.json")
@@ -58,8 +58,8 @@ class InputProgress:
         return not self.missing
 
 
-class Output:
-    """A labelled archive that this run holds. Made by `hold`."""
+class ArchiveFolder:
+    """A labelled archive that this run holds. Made by `open_output`."""
 
     def __init__(self, folder: AnyPath, check: Callable[[], None] = lambda: None) -> None:
         """check: raises StorageError where OUT may be another run's by now; asked before anything is changed."""
@@ -67,7 +67,7 @@ class Output:
         self.state = folder / "_emojob"
         self.markers: list[PartMarker] = []
         self.exchange, self._has_journal = Exchange(), False
-        self.check_hold = check
+        self.ensure_lock_held = check
 
     # -- what was there before ---------------------------------------------------------------------------------
 
@@ -83,15 +83,15 @@ class Output:
         names.sort(key=lambda name: name != JOURNAL)  # first, as it says which markers count
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
-            if isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
+            if isinstance(plain.get("format"), int) and plain["format"] > OUT_FORMAT:
                 raise OutputError(
-                    f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows {FORMAT}): "
-                    f"use that version, or give another -o"
+                    f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows "
+                    f"{OUT_FORMAT}): use that version, or give another -o"
                 )
             if name == JOURNAL:
                 self.exchange = read_journal(content)
-                aside = {*self.exchange.gone, *self.exchange.come}
-                for stem, new in self.exchange.come.items():
+                aside = {*self.exchange.replaced, *self.exchange.replacements}
+                for stem, new in self.exchange.replacements.items():
                     self._take(stem, new, there)
             elif name != _RUN and Path(name).stem not in aside:
                 self._take(Path(name).stem, plain, there)
@@ -137,13 +137,13 @@ class Output:
                     f"{self.folder} was labelled with --{option.replace('_', '-')} {then_value!r}, now it is {now!r}: "
                     f"give another -o, the same value, or --fresh"
                 )
-        refuse_other_privacy(str(self.folder), privacy, before.get("privacy"))
+        ensure_same_privacy(str(self.folder), privacy, before.get("privacy"))
 
     # -- planning ----------------------------------------------------------------------------------------------
 
     def forget_all(self) -> None:
         """Begin again: remove every part and marker of ours."""
-        self.check_hold()
+        self.ensure_lock_held()
         there = self._there()
         ours = [name for name in there if name in (_RUN, JOURNAL) or _MARKER.fullmatch(name)]
         remove_all([self.folder / name for name in ours])  # first, as a part without a marker counts for nothing
@@ -172,7 +172,7 @@ class Output:
 
     def sweep(self) -> None:
         """Remove what a run that was cut off left behind: files without a marker, and temporary ones."""
-        self.check_hold()
+        self.ensure_lock_held()
         complete = {Path(marker.part).stem for marker in self.markers}
         unfinished = []
         for name in self._there():
@@ -185,16 +185,16 @@ class Output:
                 unfinished.append(self.folder / name)
         remove_all(unfinished)
 
-    def finish_exchange(self) -> None:
+    def finish_journal(self) -> None:
         """Tidy up behind an exchange of parts: write its markers, bring run.json up to date, remove what is gone."""
         if not self._has_journal:
             return
-        self.check_hold()
-        for name, plain in self.exchange.come.items():
+        self.ensure_lock_held()
+        for name, plain in self.exchange.replacements.items():
             atomic.write_json(PartPaths(self.folder, name).marker, plain)
         if self.exchange.markers:
             self._recount()
-        places = [PartPaths(self.folder, name) for name in self.exchange.gone]
+        places = [PartPaths(self.folder, name) for name in self.exchange.replaced]
         remove_all([place.marker for place in places])
         remove_all([file for place in places for file in (place.part, place.rejects)])
         (self.folder / JOURNAL).unlink(missing_ok=True)
@@ -221,12 +221,12 @@ class Output:
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Write run.json."""
-        self.check_hold()
-        atomic.write_json(self.state / "run.json", {"format": 0, **run} | {"format": FORMAT})
+        self.ensure_lock_held()
+        atomic.write_json(self.state / "run.json", {"format": 0, **run} | {"format": OUT_FORMAT})
 
     def write_rejects(self) -> None:
         """Put the parts' rejects together in rejects.parquet; no such file where nothing was rejected."""
-        self.check_hold()
+        self.ensure_lock_held()
         place = self.state / "rejects.parquet"
         places = [PartPaths(self.folder, Path(marker.part).stem) for marker in self.markers if marker.counts.rejected]
         files = sorted(place.rejects for place in places)
@@ -239,12 +239,12 @@ class Output:
 
     def remove(self, markers: Sequence[PartMarker]) -> None:
         """Remove parts: their markers first, for a part without one counts for nothing."""
-        self.check_hold()
+        self.ensure_lock_held()
         places = [PartPaths(self.folder, Path(marker.part).stem) for marker in markers]
         remove_all([place.marker for place in places])
         remove_all([file for place in places for file in (place.part, place.rejects)])
-        gone = {marker.part for marker in markers}
-        self.markers = [marker for marker in self.markers if marker.part not in gone]
+        removed = {marker.part for marker in markers}
+        self.markers = [marker for marker in self.markers if marker.part not in removed]
 
 
 def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> InputProgress:
@@ -265,19 +265,19 @@ def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> I
 
 
 @contextlib.contextmanager
-def hold(folder: AnyPath) -> Iterator[Output]:
+def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
     """Hold OUT for this run, making it where it does not exist.
 
     Raises OutputError where the folder is not ours, BusyError where another run holds it.
     """
-    refuse_foreign(folder)
+    ensure_ours(folder)
     was_there = folder.exists()
     if isinstance(folder, Path):
         (folder / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
     with lock(folder / "_emojob" / "lock", folder) as check:
-        output = Output(folder, check)
+        output = ArchiveFolder(folder, check)
         output.read_markers()
-        output.finish_exchange()
+        output.finish_journal()
         try:
             yield output
         finally:
@@ -298,7 +298,7 @@ def _leave_no_empty(folder: Path, was_there: bool) -> None:
             folder.rmdir()
 
 
-def refuse_other_privacy(place: str, now: Mapping[str, Any], before: object) -> None:
+def ensure_same_privacy(place: str, now: Mapping[str, Any], before: object) -> None:
     """Raise OutputError where personal data in OUT was treated otherwise. before: what its run.json says of it."""
     then = {**NOTHING, **before} if isinstance(before, dict) else NOTHING
     for name, value in now.items():
@@ -320,7 +320,7 @@ def _words(value: object) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else "unknown"
 
 
-def refuse_foreign(folder: AnyPath) -> None:
+def ensure_ours(folder: AnyPath) -> None:
     """Raise OutputError where OUT is something that is not ours."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"-o {folder} is a file: give a folder, or a file name that ends in .parquet")

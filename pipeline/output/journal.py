@@ -14,7 +14,7 @@ from typing import Any
 from emojob.pipeline.output.parts import PartPaths
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.schemas.manifest import FORMAT, PART_NAME, PartMarker
+from emojob.schemas.manifest import OUT_FORMAT, PART_NAME, PartMarker
 
 JOURNAL = "_emojob/exchange.json"
 
@@ -26,12 +26,12 @@ class Exchange:
     markers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def gone(self) -> set[str]:
+    def replaced(self) -> set[str]:
         """The names of parts that count no more."""
         return set(self.markers)
 
     @property
-    def come(self) -> dict[str, Any]:
+    def replacements(self) -> dict[str, Any]:
         """The new markers by the names of their own parts."""
         return {str(plain.get("part")).removesuffix(".parquet"): plain for plain in self.markers.values()}
 
@@ -51,7 +51,7 @@ def read_journal(content: bytes) -> Exchange:
 def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
     """Make the exchange: from here on these markers count for the parts of those names. Raises OSError."""
     plain = {name: marker.as_json() for name, marker in markers.items()}
-    atomic.write_json(folder / JOURNAL, {"format": FORMAT, "markers": plain})
+    atomic.write_json(folder / JOURNAL, {"format": OUT_FORMAT, "markers": plain})
 
 
 def successor(place: PartPaths) -> PartPaths:

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline.output.archive_folder import Output, is_ours
+from emojob.pipeline.output.archive_folder import ArchiveFolder, is_ours
 from emojob.pipeline.output.parts import opened
 from emojob.pipeline.reading.columns import of_usual_name
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
 from emojob.schemas.errors import OutputError
-from emojob.schemas.manifest import FORMAT
+from emojob.schemas.manifest import OUT_FORMAT
 
 _BATCH_ROWS = 65_536
 _TABLES = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}  # of run.json
@@ -152,7 +152,7 @@ def _usual(columns: Sequence[str], role: str, text_column: str) -> str | None:
 def _folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     if not is_ours(out):
         raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
-    output = Output(out)
+    output = ArchiveFolder(out)
     output.read_markers()
     if not output.markers:
         raise OutputError(f"{out} holds no complete part yet: run `emojob score` first")
@@ -169,7 +169,7 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
         if isinstance(file, ObjectPath) and isinstance(error, OSError) and error.filename:
             raise
         raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None
-    if its_format > FORMAT:
+    if its_format > OUT_FORMAT:
         raise OutputError(f"{file} was written by a newer emojob (format {its_format}): use that version")
     return run if isinstance(run, dict) else {}
 

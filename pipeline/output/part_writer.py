@@ -12,7 +12,7 @@ from emojob.pipeline.output.parts import PartWriter, part_paths
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.pipeline.system.prefetch import Clock, Stopped
+from emojob.pipeline.system.prefetch import StageTimer, StopRequested
 from emojob.schemas.manifest import PartMarker
 
 
@@ -22,7 +22,7 @@ def write_parts(
     schema: pa.Schema,
     privacy: Privacy,
     fingerprint: str,
-    clock: Clock,
+    timer: StageTimer,
     added: Callable[[int], None],
 ) -> Iterator[PartMarker]:
     """Write what was labelled to parts in OUT, and give the marker of each as it is complete.
@@ -37,7 +37,7 @@ def write_parts(
             if writer and writer.stop_row != chunk.row_batch.first_row:
                 raise AssertionError(f"row {chunk.row_batch.first_row} follows row {writer.stop_row}")
             marker = None
-            with clock.busy("write"):
+            with timer.busy("write"):
                 if writer is None:
                     first = chunk.row_batch.first_row
                     place = part_paths(folder, chunk.number, first)
@@ -48,7 +48,7 @@ def write_parts(
                     marker, writer = writer.commit(chunk.last), None
             if marker:
                 yield marker
-    except Stopped:
+    except StopRequested:
         if writer:
             last, writer = writer.commit(False), None
             yield last

@@ -20,7 +20,7 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import DataError
-from emojob.schemas.manifest import FORMAT, Counts, PartMarker
+from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
 
 ROW_GROUP = 122_880  # rows; what DuckDB gives one thread
 PART_ROWS = 2 * ROW_GROUP  # rows after which a part is closed
@@ -195,7 +195,7 @@ class PartWriter:
 
 def part_metadata(fingerprint: str) -> bytes:
     """What a part's Parquet metadata says of its making, under the key `emojob`."""
-    return json.dumps({"format": FORMAT, "fingerprint": fingerprint}).encode()
+    return json.dumps({"format": OUT_FORMAT, "fingerprint": fingerprint}).encode()
 
 
 def _rejects_table(name: str, rejects: list[Reject]) -> pa.Table:

@@ -16,7 +16,7 @@ from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.warehouse.database import open_database, rows_of, run, store
 from emojob.schemas.errors import ColumnError, OptionError
 
-FORMAT = 1
+FIGURES_FORMAT = 1
 
 #: Days that the last one is compared with, at most.
 BEFORE = 28
@@ -76,7 +76,7 @@ class Figures:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; days and moments in ISO 8601."""
-        return {"format": FORMAT, **_plain(asdict(self))}
+        return {"format": FIGURES_FORMAT, **_plain(asdict(self))}
 
 
 def make_figures(archive: LabelledArchive, options: ReportOptions | None = None) -> Figures:

@@ -9,7 +9,7 @@ from typing import Any
 
 from emojob.pipeline.html.page import Spec, visible
 from emojob.pipeline.report.figures import Figures, Rows
-from emojob.pipeline.report.tables import Choice, Figure, quality_table, table, wide_table
+from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
 from emojob.pipeline.report.words import cut, label_shown
 
 _MOST_PERIODS = 130  # bars of a chart; with more days, it goes by weeks or months
@@ -104,14 +104,14 @@ def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, An
             [draw.over_time(days, shown, words, period)],
         ),
         charts.add(
-            Figure("volume", words["volume"], words["volume_caption"], [Choice("", quality_table(quality, words))]),
+            Figure("volume", words["volume"], words["volume_caption"], [TableView("", quality_table(quality, words))]),
             [draw.volume(quality, words, period)],
         ),
     ]
     if weeks:
         columns = {"weekday": "weekday", "hour_of_day": "hour", "rows": "rows", "share": "share"}
-        choices = [Choice(label_shown(label, words), table("clock", rows, columns, words)) for label, rows in weeks]
-        figure = Figure("clock", words["clock"], words["clock_caption"], choices)
+        views = [TableView(label_shown(label, words), table("clock", rows, columns, words)) for label, rows in weeks]
+        figure = Figure("clock", words["clock"], words["clock_caption"], views)
         found.append(charts.add(figure, [draw.clock(rows, words) for _, rows in weeks]))
     return found
 
@@ -137,7 +137,7 @@ def _conversations(
         second = "next_emotion" if id_ == "transitions" else "last_emotion"
         first = "emotion" if id_ == "transitions" else "first_emotion"
         columns = {down: first, across: second, "times": "rows", "share": "share"}
-        figure = Figure(id_, words[id_], words[f"{id_}_caption"], [Choice("", table(id_, cells, columns, words))])
+        figure = Figure(id_, words[id_], words[f"{id_}_caption"], [TableView("", table(id_, cells, columns, words))])
         found.append(charts.add(figure, [draw.matrix(cells, shown, down, across, words, id_)]))
     return found
 
@@ -147,14 +147,14 @@ def _breakdowns(
 ) -> list[Figure]:
     from emojob.pipeline.report import charts as draw
 
-    choices, specs = [], []
+    views, specs = [], []
     for column, rows in figures.breakdowns.items():
         told = [{**row, "value": _value(row, words)} for row in named(rows, "emotion")]
-        choices.append(Choice(visible(column), wide_table(told, "value", shown, words, visible(column)).table))
+        views.append(TableView(visible(column), wide_table(told, "value", shown, words, visible(column)).table))
         specs.append(draw.by_value(told, shown, words))
-    if not choices:
+    if not views:
         return []
-    figure = Figure("breakdowns", words["breakdowns"], words["breakdowns_caption"], choices, wide=True)
+    figure = Figure("breakdowns", words["breakdowns"], words["breakdowns_caption"], views, wide=True)
     return [charts.add(figure, specs)]
 
 
@@ -171,7 +171,7 @@ def _distributions(
         if rows:
             told = named(rows, "emotion")
             columns = {"emotion": "emotion", at: at, "rows": "rows"}
-            figure = Figure(id_, words[id_], words[f"{id_}_caption"], [Choice("", table(id_, told, columns, words))])
+            figure = Figure(id_, words[id_], words[f"{id_}_caption"], [TableView("", table(id_, told, columns, words))])
             found.append(charts.add(figure, [draw.histogram(told, at, step, shown, words, id_)]))
     return found
 

@@ -31,7 +31,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Choice:
+class TableView:
     """One of the things that a figure can show."""
 
     label: str
@@ -45,7 +45,7 @@ class Figure:
     id: str
     title: str
     caption: str
-    choices: list[Choice]
+    views: list[TableView]
     wide: bool = False
 
 
@@ -56,7 +56,7 @@ def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any])
     )
 
 
-def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], head: str | None = None) -> Choice:
+def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], head: str | None = None) -> TableView:
     """A table with a row for each value of `by` and a column for each emotion's share."""
     values: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -66,7 +66,7 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
         total = sum(row["rows"] for row in emotions.values())
         shares = [_cell(emotions[label]["share"] if label in emotions else 0.0, "share") for label in shown]
         lines.append([Cell(value, value), _cell(total, "rows"), *shares])
-    return Choice("", Table(by, [head or words[by], words["rows"], *shown], lines))
+    return TableView("", Table(by, [head or words[by], words["rows"], *shown], lines))
 
 
 def quality_table(rows: Rows, words: dict[str, Any]) -> Table:

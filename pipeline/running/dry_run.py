@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
-from emojob.pipeline.output.archive_folder import Output, refuse_foreign
+from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_ours
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
@@ -55,8 +55,8 @@ def _planned(
     work, before = work_folder(place), None
     if work != place:  # it is one file
         before = still_complete(place, check_one_file(place, inputs), inputs, options, model_options)
-    refuse_foreign(work)
-    output = Output(work)
+    ensure_ours(work)
+    output = ArchiveFolder(work)
     output.read_markers()
     begun = time.perf_counter()
     with open_executor(options, model_options) as where:

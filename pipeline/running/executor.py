@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.inference.throughput import tokens_per_second
@@ -19,7 +19,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.processes import GpuWorkers, processes_for
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
-from emojob.pipeline.system.prefetch import Clock, Stages
+from emojob.pipeline.system.prefetch import Stages, StageTimer
 from emojob.schemas.errors import OptionError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -46,14 +46,14 @@ class Executor(Protocol):
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
         """What each file shows, in their order. Raises what `pipeline.pending.dataset.inspect_file` raises."""
 
-    def processes(self, choice: Choice, is_large: bool) -> int:
+    def processes(self, choice: EngineChoice, is_large: bool) -> int:
         """How many processes a job is labelled in."""
 
     def rate(self, scorer: Scorer, encoded: Encoded, seconds: float) -> float:
         """Tokens/s of one process's engine on such texts, found in about so many seconds; 0 where it is not known."""
 
     def parts(
-        self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """Label what is missing in OUT and write it there; the marker of each part as it is complete.
 
@@ -75,7 +75,7 @@ class LocalExecutor:
         """As `Executor` says."""
         return inspect_files(files, encoding)
 
-    def processes(self, choice: Choice, is_large: bool) -> int:
+    def processes(self, choice: EngineChoice, is_large: bool) -> int:
         """As `Executor` says."""
         return processes_for(choice, len(hardware.detect().gpus), is_large)
 
@@ -84,23 +84,23 @@ class LocalExecutor:
         return tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, seconds)
 
     def parts(
-        self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """As `Executor` says."""
-        labelled = stages.ahead(self._labelled(job, stages, clock), 1, lambda: added(0))
-        return write_parts(labelled, folder, job.schema, job.privacy, job.scorer.fingerprint, clock, added)
+        labelled = stages.prefetch(self._labelled(job, stages, timer), 1, lambda: added(0))
+        return write_parts(labelled, folder, job.schema, job.privacy, job.scorer.fingerprint, timer, added)
 
-    def _labelled(self, job: Job, stages: Stages, clock: Clock) -> Iterator[Labelled[Chunk]]:
+    def _labelled(self, job: Job, stages: Stages, timer: StageTimer) -> Iterator[Labelled[Chunk]]:
         dataset, scorer = job.dataset, job.scorer
         sources = list(zip(dataset.sources, job.inputs_progress, strict=True))
         rate = scorer.choice.tokens_per_second
         pending = PendingChunks(dataset, sources, job.options.limit, lambda: stages.stopping, rate)
-        chunks = stages.ahead(clock.timed("read", iter(pending)))
+        chunks = stages.prefetch(timer.timed("read", iter(pending)))
         if job.processes == 1:
             texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
-            yield from label(scorer, texts, stages, clock, pending.took)
+            yield from label(scorer, texts, stages, timer, pending.took)
             return
-        with GpuWorkers(scorer, job.processes, stages, clock) as workers:
+        with GpuWorkers(scorer, job.processes, stages, timer) as workers:
             yield from workers.label(chunks, dataset.text_column, pending.took)
 
 

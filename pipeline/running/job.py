@@ -13,7 +13,7 @@ import pyarrow as pa
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.output.archive_folder import InputProgress, Output
+from emojob.pipeline.output.archive_folder import ArchiveFolder, InputProgress
 from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.columns import listed
@@ -94,7 +94,7 @@ def input_files(
 
 def open_job(
     files: Sequence[InputFile],
-    output: Output,
+    output: ArchiveFolder,
     options: ScoreOptions,
     model_options: ModelOptions,
     where: Executor,
@@ -159,7 +159,7 @@ def encodings(dataset: Dataset) -> list[str]:
     return [f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {e}" for e, names in files.items()]
 
 
-def others(output: Output, dataset: Dataset) -> list[str]:
+def others(output: ArchiveFolder, dataset: Dataset) -> list[str]:
     """A line that says that OUT holds rows of inputs that are not given now."""
     names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
@@ -175,7 +175,7 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
             )
 
 
-def check_default_out(output: Output, given: str, dataset: Dataset) -> None:
+def check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
     """Refuse to put an input's labels to those of another that happens to have the same stem."""
     folder = f"{input_place(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}

@@ -22,13 +22,13 @@ from multiprocessing.process import BaseProcess
 
 import pyarrow as pa
 
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
 from emojob.pipeline.inference.scorer import Scorer, Tally
 from emojob.pipeline.inference.streaming import Labelled, Texts, Took, label, texts_of
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.system import hardware
-from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
+from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError, own_fault
 from emojob.schemas.options import ModelOptions
 
@@ -39,7 +39,7 @@ _AHEAD = 4  # chunks that a process has at most: one on the engine, the others o
 _END, _STOP = "there is nothing more", "stop at once"
 
 
-def processes_for(choice: Choice, gpus: int, is_large: bool) -> int:
+def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
     """How many processes suit a job: one for each GPU where it is large enough for them to start."""
     return gpus if choice.device == "cuda" and is_large else 1
 
@@ -99,8 +99,8 @@ class GpuWorkers:
     process takes the one of its number.
     """
 
-    def __init__(self, scorer: Scorer, processes: int, stages: Stages, clock: Clock) -> None:
-        self._scorer, self._stages, self._clock = scorer, stages, clock
+    def __init__(self, scorer: Scorer, processes: int, stages: Stages, timer: StageTimer) -> None:
+        self._scorer, self._stages, self._clock = scorer, stages, timer
         choice = scorer.choice
         settled = replace(scorer.options, device=choice.device, engine=choice.engine, precision=choice.precision)
         threads = max(1, hardware.cores() // processes)
@@ -176,7 +176,7 @@ class GpuWorkers:
         """What was labelled in the next tenth of a second. Raises a process's error, Stopped or WorkerError."""
         found = [self._take(worker, message) for worker, message in self._heard()]
         if self._stages.stopping:
-            raise Stopped
+            raise StopRequested
         return [one for one in found if one]
 
     def _at_work(self) -> list[_GpuWorker]:
@@ -255,16 +255,16 @@ def _unpacked(content: bytes) -> pa.Array:
 def _work(given: GpuWorkerSetup, pipe: Connection) -> None:
     """Label what comes, until there is nothing more, or nobody who asks."""
     hardware.keep_memory_whole()
-    stages, clock = Stages(), Clock()
+    stages, timer = Stages(), StageTimer()
     texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, texts, stages), daemon=True).start()
     try:
         scorer = _scorer(given)
-        with contextlib.suppress(Stopped):
-            for labelled in label(scorer, iter(texts.get, None), stages, clock):
-                pipe.send(_ChunkResult(labelled, replace(scorer.tally), dict(clock.seconds)))
+        with contextlib.suppress(StopRequested):
+            for labelled in label(scorer, iter(texts.get, None), stages, timer):
+                pipe.send(_ChunkResult(labelled, replace(scorer.tally), dict(timer.seconds)))
         stages.join()
-        pipe.send(GpuWorkerResult(scorer.tally, clock.seconds, scorer.memo.contents()))
+        pipe.send(GpuWorkerResult(scorer.tally, timer.seconds, scorer.memo.contents()))
     except EmojobError as error:
         pipe.send(error)
     except Exception as error:  # this is all that the process does; the parent tells of it

@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.output.archive_folder import Output, hold
+from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.run_json import run_json
 from emojob.pipeline.reading.chunks import PendingChunks
 from emojob.pipeline.running.executor import Executor, open_executor
 from emojob.pipeline.running.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
 from emojob.pipeline.storage.paths import AnyPath, writing
 from emojob.pipeline.storage.permissions import no_wider_than
-from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
+from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import Interrupted, StorageError
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -78,7 +78,7 @@ def score_archive(
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
     leave_out: Sequence[AnyPath] = (),
-    then: Callable[[Result, pa.Schema, Output], Result] = lambda result, schema, output: result,
+    then: Callable[[Result, pa.Schema, ArchiveFolder], Result] = lambda result, schema, output: result,
     grows: bool = False,
 ) -> Result:
     """Label an archive into the folder `out`, going on where an earlier run of the same stopped.
@@ -95,7 +95,7 @@ def score_archive(
     with (
         writing(place),
         no_wider_than(file.path for file in files),
-        hold(place) as output,
+        open_output(place) as output,
         open_executor(options, model_options) as where,
     ):
         job = open_job(files, output, options, model_options, where, note)
@@ -112,11 +112,11 @@ class _Run:
     """The state of one run, from what is complete already to the last part."""
 
     def __init__(
-        self, job: Job, output: Output, where: Executor, stages: Stages, report: Callable[[Progress], None]
+        self, job: Job, output: ArchiveFolder, where: Executor, stages: Stages, report: Callable[[Progress], None]
     ) -> None:
         self.job, self.output, self.where, self.stages, self.report = job, output, where, stages, report
         self.scorer, self.options = job.scorer, job.options
-        self.clock, self.progress = Clock(), Progress(inputs=len(job.dataset.sources))
+        self.timer, self.progress = StageTimer(), Progress(inputs=len(job.dataset.sources))
         self.started = datetime.now(UTC)
 
     def go(self) -> Result:
@@ -126,12 +126,12 @@ class _Run:
             return self._finish("complete")
         self.output.write_run(self._run_json("running"))
         try:
-            for marker in self.where.parts(self.job, self.output.folder, self.stages, self.clock, self._added):
+            for marker in self.where.parts(self.job, self.output.folder, self.stages, self.timer, self._added):
                 self.output.committed(marker)
                 self.counts.add(marker.counts)
                 self.progress.parts += 1
             return self._finish("complete")
-        except Stopped:
+        except StopRequested:
             result = self._finish("interrupted")
             raise Interrupted(
                 f"interrupted after {result.rows_done:,} rows of this run: the same command goes on from there"
@@ -167,7 +167,7 @@ class _Run:
     # -- what comes out ----------------------------------------------------------------------------------------
 
     def _added(self, rows: int) -> None:
-        self.output.check_hold()
+        self.output.ensure_lock_held()
         self.progress.rows_done += rows
         self.progress.memo_share = self.scorer.tally.memo_share
         self.report(self.progress)
@@ -188,7 +188,7 @@ class _Run:
 
     def _run_json(self, state: str) -> dict[str, Any]:
         new_rows = self.counts.read - self.rows_before
-        timings = self.progress.begun, self.clock.seconds
+        timings = self.progress.begun, self.timer.seconds
         job = self.job
         run = run_json(
             state, self.started, job.dataset, self.scorer, job.privacy, self.options, self.counts, new_rows, timings

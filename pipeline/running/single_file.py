@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.inference.scorer import settled
 from emojob.pipeline.models.model import load as load_model
-from emojob.pipeline.output.archive_folder import Output, hold, refuse_other_privacy
+from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_same_privacy, open_output
 from emojob.pipeline.output.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy.policy import privacy_of
 from emojob.pipeline.reading.columns import listed
@@ -30,7 +30,7 @@ from emojob.pipeline.storage.paths import AnyPath, remove_all, seekable, writing
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
-from emojob.schemas.manifest import FORMAT, Counts
+from emojob.schemas.manifest import OUT_FORMAT, Counts
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _DONE = "_emojob/done"  # says of a folder in a store that its rows are in the file, and that it can go
@@ -81,20 +81,20 @@ def _score_to_file(
     if isinstance(work, Path):
         shutil.rmtree(_done_with(work), ignore_errors=True)  # of a run that was killed as it removed it
     elif (work / _DONE).exists():
-        with hold(work):
+        with open_output(work):
             _remove(work)
     result = still_complete(file, earlier, inputs, options, model)
     if result is not None:
         return result
 
-    def join(result: Result, schema: pa.Schema, output: Output) -> Result:
-        output.check_hold()
+    def join(result: Result, schema: pa.Schema, output: ArchiveFolder) -> Result:
+        output.ensure_lock_held()
         _join(work, file, result, schema)
         if result.counts.rejected:
             atomic.write_bytes(rejects, (work / "_emojob" / "rejects.parquet").read_bytes())
         else:
             rejects.unlink(missing_ok=True)
-        output.check_hold()
+        output.ensure_lock_held()
         _remove(work)
         return replace(result, out=file)
 
@@ -143,7 +143,7 @@ def _run_of(file: AnyPath) -> dict[str, Any] | None:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run = about["run"]
         known = {key: run[key] for key in ("model", "inputs", "text_column", "prefix", "options")}
-        if about["format"] > FORMAT:
+        if about["format"] > OUT_FORMAT:
             raise OutputError(f"-o {file} was written by a newer emojob (format {about['format']}): use that version")
         known["privacy"] = run.get("privacy")
         known["conversation_column"] = run.get("conversation_column")  # not in what earlier versions wrote
@@ -196,7 +196,7 @@ def still_complete(
                 f"-o {file} was made with another {what} ({_shown(then[what])}) than this one ({_shown(value)}): "
                 f"give another name, or --fresh to make it anew"
             )
-    refuse_other_privacy(f"-o {file}", privacy_of(options, dataset).as_json(), earlier["privacy"])
+    ensure_same_privacy(f"-o {file}", privacy_of(options, dataset).as_json(), earlier["privacy"])
     files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
     if files != earlier["files"] or options.limit != earlier["options"].get("limit"):
         return None
@@ -210,12 +210,14 @@ def _shown(value: object) -> str:
 
 def _join(work: AnyPath, file: AnyPath, result: Result, schema: pa.Schema) -> None:
     """Make one file of the parts of this run's inputs, in the inputs' order."""
-    output = Output(work)
+    output = ArchiveFolder(work)
     output.read_markers()
     order = {one["name"]: i for i, one in enumerate(result.run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
     run = {**result.run, "all_counts": result.counts.as_json()}
-    about = json.dumps({"format": FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run}, ensure_ascii=False)
+    about = json.dumps(
+        {"format": OUT_FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run}, ensure_ascii=False
+    )
     schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": about.encode()})
     with (
         atomic.draft(file) as draft,

@@ -167,18 +167,18 @@ class ObjectPath:
 
     def read_pieces(self) -> bytes:
         """The whole object, which is a long one, in requests at the same time."""
-        with self.open(ahead=False) as reader:
+        with self.open(prefetch=False) as reader:
             reader.fetch([(0, reader.size)])
             return reader.read()
 
-    def open(self, ahead: bool = True, size: int | None = None) -> Reader:
+    def open(self, prefetch: bool = True, size: int | None = None) -> Reader:
         """Open the object for reading.
 
         ahead: as a stream, whose next bytes are fetched while these are read; size: in bytes, where it is known, so
         that nothing is asked of the store before the first byte is read.
         """
         kind: dict[str, Any] = {"cache_type": "none"}
-        if ahead:
+        if prefetch:
             kind = {"cache_type": "background", "block_size": BLOCK, "cache_options": {"maxblocks": 4}}
         return Reader(str(self), lambda: self._fs.open(self.key, "rb", **kind), size)
 

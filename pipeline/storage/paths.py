@@ -112,7 +112,7 @@ def listed(folder: AnyPath, within: Sequence[str]) -> dict[str, int]:
 
 def seekable(place: AnyPath) -> Path | Reader:
     """What pyarrow reads a Parquet file from: a path, or an object from anywhere in it."""
-    return place if isinstance(place, Path) else place.open(ahead=False)
+    return place if isinstance(place, Path) else place.open(prefetch=False)
 
 
 @contextlib.contextmanager

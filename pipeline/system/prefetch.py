@@ -14,7 +14,7 @@ T = TypeVar("T")
 _TICK = 0.1  # seconds between looks at whether to stop
 
 
-class Stopped(Exception):
+class StopRequested(Exception):
     """The run was told to stop."""
 
 
@@ -58,7 +58,7 @@ class Stages:
         if not self._is_told:
             self._stop.clear()
 
-    def ahead(self, items: Iterator[T], depth: int = 2, tick: Callable[[], None] | None = None) -> Iterator[T]:
+    def prefetch(self, items: Iterator[T], depth: int = 2, tick: Callable[[], None] | None = None) -> Iterator[T]:
         """Iterate over `items` in a thread, at most `depth` items ahead.
 
         tick: called about ten times a second while waiting. Raises Stopped after `stop`.
@@ -94,7 +94,7 @@ class Stages:
                 good, item = ready.get(timeout=_TICK)
             except queue.Empty:
                 if self.stopping:
-                    raise Stopped from None
+                    raise StopRequested from None
                 if tick:
                     tick()
                 continue
@@ -105,7 +105,7 @@ class Stages:
             yield item  # type: ignore[misc]
 
 
-class Clock:
+class StageTimer:
     """Seconds that a stage was busy, added up over a run."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emojob.pipeline.inference import memo_file
-from emojob.pipeline.output.archive_folder import Output, hold
+from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.journal import successor, write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
@@ -32,7 +32,7 @@ from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.warehouse.database import NUMBERS
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.schemas.errors import BusyError, EmojobError, OptionError, OutputError
-from emojob.schemas.manifest import FORMAT, Counts, PartMarker
+from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
 
 Rows = NDArray[np.int64]
 
@@ -69,7 +69,7 @@ def forget(
         out = out.resolve()  # or the link would be replaced, and the rows stay where it leads
     with writing(out):
         if out.is_dir():
-            with hold(out) as output:
+            with open_output(out) as output:
                 return _forget(output, out, where, memos, dry_run, note)
         archive = open_labelled(out)  # tells what is wrong with it
         if work_folder(out).exists():
@@ -78,7 +78,7 @@ def forget(
 
 
 def _forget(
-    output: Output, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool, note: Callable[[str], None]
+    output: ArchiveFolder, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool, note: Callable[[str], None]
 ) -> Forgotten:
     archive = open_labelled(out)
     found = _matching(archive, where)
@@ -90,13 +90,13 @@ def _forget(
         return Forgotten(rows, all_rows - rows if dry_run else all_rows, len(found), (), rejected)
     with no_wider_than(part_file.file for part_file in archive.part_files):
         new = {}
-        for place, gone in found.items():
+        for place, removed in found.items():
             old = markers[place.name]
-            new[PartPaths(out, place.stem).name] = _without(archive, PartPaths(out, place.stem), old, gone)
+            new[PartPaths(out, place.stem).name] = _without(archive, PartPaths(out, place.stem), old, removed)
         _remove_memos(files)  # before the rows: after a kill the same command finds them again
         write_journal(out, new)
         output.read_markers()
-        output.finish_exchange()
+        output.finish_journal()
         _remake_report(out, note)
     return Forgotten(rows, all_rows - rows, len(found), tuple(files), rejected)
 
@@ -125,50 +125,50 @@ def _check_condition(session: Session, where: str) -> None:
         raise OptionError(f"--where is no condition but a value ({kind}); {wanted}")
 
 
-def _without(archive: LabelledArchive, place: PartPaths, old: PartMarker, gone: Rows) -> PartMarker:
+def _without(archive: LabelledArchive, place: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
     """Write a part anew without some rows, beside the old one; its marker, which is not written."""
     new = successor(place)
-    counts = _counted(place.part, archive, gone, old.counts)
+    counts = _counted(place.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
-        _copy(place.part, draft, gone)
+        _copy(place.part, draft, removed)
     if old.counts.rejected:
         atomic.write_bytes(new.rejects, place.rejects.read_bytes())
-    return replace(old, part=new.part.name, part_bytes=new.part.stat().st_size, counts=counts, format=FORMAT)
+    return replace(old, part=new.part.name, part_bytes=new.part.stat().st_size, counts=counts, format=OUT_FORMAT)
 
 
 def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
     file, old = archive.place, _counts_of(archive)
-    gone = _matching(archive, where).get(file, np.empty(0, np.int64))
+    removed = _matching(archive, where).get(file, np.empty(0, np.int64))
     files = _memos(archive, memos)
-    if dry_run or not len(gone):
-        return Forgotten(len(gone), old.written - len(gone), int(len(gone) > 0), (), old.rejected)
+    if dry_run or not len(removed):
+        return Forgotten(len(removed), old.written - len(removed), int(len(removed) > 0), (), old.rejected)
     _remove_memos(files)
     work = work_folder(file)
     # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
-    with no_wider_than([file]), hold(work) if isinstance(work, ObjectPath) else alone_in(work.parent):
+    with no_wider_than([file]), open_output(work) if isinstance(work, ObjectPath) else alone_in(work.parent):
         archive = open_labelled(file)  # another may have been at it until now
         old = _counts_of(archive)
-        gone = _matching(archive, where).get(file, np.empty(0, np.int64))
-        counts = _counted(file, archive, gone, old)
+        removed = _matching(archive, where).get(file, np.empty(0, np.int64))
+        counts = _counted(file, archive, removed, old)
         metadata = dict(pq.read_schema(seekable(file)).metadata)
         about = json.loads(metadata[b"emojob"])
         about["run"] |= {"counts": counts.told(), "all_counts": counts.as_json()}
-        about["format"] = FORMAT
+        about["format"] = OUT_FORMAT
         metadata[b"emojob"] = json.dumps(about, ensure_ascii=False).encode()
         with atomic.draft(file) as draft:
-            _copy(file, draft, gone, metadata)
-    return Forgotten(len(gone), counts.written, 1, tuple(files), old.rejected)
+            _copy(file, draft, removed, metadata)
+    return Forgotten(len(removed), counts.written, 1, tuple(files), old.rejected)
 
 
 # -- the rows that stay ------------------------------------------------------------------------------------------------
 
 
-def _counted(file: AnyPath, archive: LabelledArchive, gone: Rows, old: Counts) -> Counts:
+def _counted(file: AnyPath, archive: LabelledArchive, removed: Rows, old: Counts) -> Counts:
     """What the rows that stay come to. Tokens stay as they were counted, for the texts are not tokenized again."""
-    counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(gone), tokens=old.tokens)
+    counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
-    for table in _staying(file, gone, names):
+    for table in _staying(file, removed, names):
         counts.add(count_rows(table, names, archive.labels))
     return counts
 
@@ -183,22 +183,22 @@ def _counts_of(archive: LabelledArchive) -> Counts:
         ) from None
 
 
-def _copy(file: AnyPath, draft: atomic.Draft, gone: Rows, metadata: dict[bytes, bytes] | None = None) -> None:
+def _copy(file: AnyPath, draft: atomic.Draft, removed: Rows, metadata: dict[bytes, bytes] | None = None) -> None:
     with opened(file) as parquet:
         schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
     with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
-        for table in _staying(file, gone):
+        for table in _staying(file, removed):
             if len(table):
                 columns = [_without_unused(column) for column in table.columns]
                 writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
 
 
-def _staying(file: AnyPath, gone: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def _staying(file: AnyPath, removed: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """The rows of a file that are not gone, a row group at a time."""
     first = 0
     for table in row_groups(file, columns):
         kept = np.ones(len(table), np.bool_)
-        kept[gone[np.searchsorted(gone, first) : np.searchsorted(gone, first + len(table))] - first] = False
+        kept[removed[np.searchsorted(removed, first) : np.searchsorted(removed, first + len(table))] - first] = False
         first += len(table)
         yield table.filter(pa.array(kept))
 

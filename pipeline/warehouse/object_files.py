@@ -49,7 +49,7 @@ class Shelf(AbstractFileSystem):  # type: ignore[misc]
         key = self._strip_protocol(path)
         if mode != "rb" or key not in self._places:
             raise PermissionError(path)
-        return self._places[key].open(ahead=False, size=self.info(path)["size"])
+        return self._places[key].open(prefetch=False, size=self.info(path)["size"])
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:

@@ -23,7 +23,7 @@ from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.warehouse.query import Answer
 from emojob.schemas.errors import OptionError
-from emojob.schemas.sheet import FORMULA_PATTERN, inert
+from emojob.schemas.sheet import FORMULA_PATTERN, escape_cell
 
 Stream = BinaryIO | io.RawIOBase | Upload
 
@@ -60,7 +60,7 @@ def write(answer: Answer, stream: Stream, form: str) -> int:
 
 def _write_csv(answer: Answer, stream: Stream) -> int:
     rows = 0
-    names = [inert(name, keep_values=True) for name in answer.schema.names]
+    names = [escape_cell(name, keep_values=True) for name in answer.schema.names]
     schema = pa.schema(list(zip(names, map(_csv_type, answer.schema.types), strict=True)))
     with pa.csv.CSVWriter(stream, schema) as writer:
         for batch in answer.batches:

@@ -22,7 +22,7 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.pipeline.output.archive_folder import InputProgress, Output, Span
+from emojob.pipeline.output.archive_folder import ArchiveFolder, InputProgress, Span
 from emojob.pipeline.output.parts import PART_ROWS, part_paths
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
@@ -89,7 +89,7 @@ def drive(out: Path, inputs: int, parts: int) -> None:
         nonlocal begun
         seconds[step], begun = time.perf_counter() - begun, time.perf_counter()
 
-    output = Output(out)
+    output = ArchiveFolder(out)
     output.read_markers()
     took("markers read")
     inputs_progress = output.inputs_progress(archive.sources)

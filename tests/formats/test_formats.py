@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.models.model import MODEL_FORMAT
-from emojob.schemas.manifest import FORMAT
+from emojob.schemas.manifest import OUT_FORMAT
 
 HERE = Path(__file__).parent
 FORMATS = sorted(int(one.name) for one in HERE.iterdir() if one.name.isdigit())
@@ -58,9 +58,9 @@ def rows(out: str) -> list[dict]:
 
 
 def test_todays_format_is_kept_for_tomorrow():
-    assert list(range(1, FORMAT + 1)) == FORMATS
-    marker = next((HERE / str(FORMAT) / "out/_emojob/parts").glob("*.json"))
-    assert json.loads(marker.read_text())["format"] == FORMAT
+    assert list(range(1, OUT_FORMAT + 1)) == FORMATS
+    marker = next((HERE / str(OUT_FORMAT) / "out/_emojob/parts").glob("*.json"))
+    assert json.loads(marker.read_text())["format"] == OUT_FORMAT
 
 
 @pytest.mark.parametrize("number", FORMATS)
@@ -108,12 +108,12 @@ def test_a_forgetting_that_was_cut_off_counts_at_once_and_is_tidied_up_behind(em
 
 @pytest.mark.parametrize("place", ["run.json", "parts/part-00000-000000000000.json"])
 def test_an_archive_of_a_newer_version_is_refused_by_name(emojob, kept, place):
-    kept(FORMAT)
+    kept(OUT_FORMAT)
     file = Path("out/_emojob") / place
-    file.write_text(json.dumps({**json.loads(file.read_text()), "format": FORMAT + 1}))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format": OUT_FORMAT + 1}))
     for args in (("report", "out"), ("sql", "out", "FROM labelled"), ("forget", "out", "--where", "true")):
         code, _, err = emojob(*args)
-        assert (code, f"format {FORMAT + 1}" in err, err.count("\n")) == (2, True, 1)
+        assert (code, f"format {OUT_FORMAT + 1}" in err, err.count("\n")) == (2, True, 1)
     assert score(emojob, "out")[0] == 2
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emojob.schemas.sheet import SHEET_COLUMNS, inert, is_sheet, restored
+from emojob.schemas.sheet import SHEET_COLUMNS, escape_cell, is_sheet, unescape_cell
 
 # beginnings and letters that matter here, far more often than chance would bring them
 TEXTS = st.text(st.sampled_from("'=+-@＝＠ \t\r\n\ufeff\u200b0123년월일e가네,\"") | st.characters())
@@ -18,13 +18,13 @@ TEXTS = st.text(st.sampled_from("'=+-@＝＠ \t\r\n\ufeff\u200b0123년월일e가
 @example("'")
 @example("'안녕")
 def test_what_was_made_inert_is_restored_exactly(text):
-    assert restored(inert(text)) == text
-    assert restored(inert(text, keep_values=True)) == text
+    assert unescape_cell(escape_cell(text)) == text
+    assert unescape_cell(escape_cell(text, keep_values=True)) == text
 
 
 @given(TEXTS)
 def test_no_cell_begins_as_a_formula(text):
-    for cell in (inert(text), inert(text, keep_values=True)):
+    for cell in (escape_cell(text), escape_cell(text, keep_values=True)):
         assert not cell.lstrip("\ufeff\u200b \t\r\n").startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
         assert not cell.startswith(("\t", "\r", "\n"))
 
@@ -32,30 +32,30 @@ def test_no_cell_begins_as_a_formula(text):
 @given(st.lists(TEXTS, min_size=1))
 def test_a_row_of_inert_cells_survives_csv(texts):
     stream = io.StringIO(newline="")
-    csv.writer(stream).writerow([inert(text.replace("\0", "")) for text in texts])
+    csv.writer(stream).writerow([escape_cell(text.replace("\0", "")) for text in texts])
     rows = list(csv.reader(io.StringIO(stream.getvalue(), newline="")))
-    assert [[restored(cell) for cell in row] for row in rows] == [[text.replace("\0", "") for text in texts]]
+    assert [[unescape_cell(cell) for cell in row] for row in rows] == [[text.replace("\0", "") for text in texts]]
 
 
 @pytest.mark.parametrize("text", ["007", "3월 5일", "May 5", "1e5", "오전 10:30", "2026-11-21", "true", "1/2", "5%"])
 def test_what_a_spreadsheet_would_convert_stays_text(text):
-    assert inert(text) == f"'{text}"
-    assert inert(text, keep_values=True) == text
+    assert escape_cell(text) == f"'{text}"
+    assert escape_cell(text, keep_values=True) == text
 
 
 @pytest.mark.parametrize("text", ["3월 5일에 봐요", "고마워요!", "A형이에요", "may", "일", "(웃음)", '"네"', ""])
 def test_ordinary_texts_stay_as_they_are(text):
-    assert inert(text) == text
+    assert escape_cell(text) == text
 
 
 def test_a_cell_typed_by_hand_stays_as_it_is():
-    assert restored("=기쁨") == "=기쁨"
-    assert restored("'따옴표로 시작'") == "'따옴표로 시작'"
+    assert unescape_cell("=기쁨") == "=기쁨"
+    assert unescape_cell("'따옴표로 시작'") == "'따옴표로 시작'"
 
 
 def test_long_texts_take_no_long_time():
     for text in ("1" * 200_000, " " * 200_000 + "가", "mar" * 100_000, "e+" * 100_000):
-        assert restored(inert(text)) == text
+        assert unescape_cell(escape_cell(text)) == text
 
 
 def test_a_sheet_is_known_by_its_columns():

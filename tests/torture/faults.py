@@ -60,9 +60,9 @@ class Faults:
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({**asked, "out": str(out), "err": str(err)}) + "\n")
         self._process.stdin.flush()
-        returning_errors = json.loads(self._process.stdout.readline())
+        told = json.loads(self._process.stdout.readline())
         read = (one.read_text(encoding="utf-8", errors="replace") for one in (out, err))
-        return Done(returning_errors["code"], returning_errors["count"], *read)
+        return Done(told["code"], told["count"], *read)
 
     def end(self) -> None:
         """End the process that forks."""

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.output.archive_folder import Output
+from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.labelled_archive import open_labelled
 from tests.torture.faults import Done, Faults
 
@@ -127,7 +127,7 @@ def rows(place: Path) -> list[dict[str, Any]]:
     """The rows of a labelled archive or of a Parquet file, in order; those of parts by input and row."""
     if place.is_file():
         return pq.read_table(place).to_pylist()
-    output = Output(place)
+    output = ArchiveFolder(place)
     output.read_markers()
     markers = sorted(output.markers, key=lambda one: (one.input, one.first_row))
     return [row for marker in markers for row in pq.read_table(place / marker.part).to_pylist()]
@@ -145,7 +145,7 @@ def visible_rows(place: Path) -> list[dict[str, Any]]:
 
 
 def _look_at_archive(out: Path) -> dict[str, Any]:
-    output = Output(out)
+    output = ArchiveFolder(out)
     output.read_markers()
     stems = {Path(marker.part).stem for marker in output.markers}
     stray = []

@@ -18,17 +18,17 @@ def trials() -> list[tuple[str, int]]:
     """(scene, share of its operations): each operation of each scene fails once; in the short form a few of two."""
     if WHOLE:
         return list(itertools.product(SCENES, range(_SHARES)))
-    return [*(("score", shard) for shard in range(5)), ("forget", 0)]
+    return [*(("score", share) for share in range(5)), ("forget", 0)]
 
 
 @pytest.mark.parametrize(("name", "share"), trials())
-def test_a_file_operation_that_fails_is_told_and_loses_nothing(stage, name, shard):
+def test_a_file_operation_that_fails_is_told_and_loses_nothing(stage, name, share):
     scene = SCENES[name]
     wanted, operations = stage.undisturbed(scene)
-    chosen = range(1 + shard, operations + 1, _SHARES)
+    chosen = range(1 + share, operations + 1, _SHARES)
     if not WHOLE:
         chosen = sorted(random.Random(SEED).sample(chosen, _FEW))
-    kinds = itertools.islice(itertools.cycle(_KINDS), SEED + shard, None)  # with another seed another fault
+    kinds = itertools.islice(itertools.cycle(_KINDS), SEED + share, None)  # with another seed another fault
     for at, kind in zip(chosen, kinds, strict=False):
         where = f"{name}: {NAMES[kind]} at file operation {at} of {operations}"
         stage.set(scene)

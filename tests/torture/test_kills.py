@@ -31,9 +31,9 @@ def test_a_command_that_is_ended_anywhere_and_run_again(stage, name, kind, first
     scene = SCENES[name]
     wanted, operations = stage.undisturbed(scene)
     stage.set(scene)
-    for shard in (first, second):
-        if shard is not None:
-            at = 1 + int(shard * operations)
+    for share in (first, second):
+        if share is not None:
+            at = 1 + int(share * operations)
             done = stage.play(scene, at, kind)
             where = f"{NAMES[kind]} at file operation {at} of {operations}"
             assert done.code in ((-9, 0) if kind == KILL else (130, 0, -15, -2)), (where, done)

@@ -34,12 +34,9 @@ def serve() -> None:
             _run(asked, faults, childs, emojob.jobs.main.main)
         os.close(childs)
         with os.fdopen(mine) as pipe:
-            returning_errors = pipe.read()
+            told = pipe.read()
         _, status = os.waitpid(child, 0)
-        answer = {
-            "code": os.waitstatus_to_exitcode(status),
-            "count": int(returning_errors) if returning_errors else None,
-        }
+        answer = {"code": os.waitstatus_to_exitcode(status), "count": int(told) if told else None}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -176,7 +176,7 @@ def _sheet(table: Table, options: CorpusOptions) -> _Rows:
     def cells(column: str) -> list[str | None]:
         if column not in table.columns:
             return [None] * table.data.num_rows
-        return [cell and sheet.restored(cell) for cell in table.texts(column)]
+        return [cell and sheet.unescape_cell(cell) for cell in table.texts(column)]
 
     if options.context == "previous" and sheet.PREVIOUS not in table.columns:
         raise ColumnError(

@@ -80,7 +80,7 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
 
     wanted: the encoding of a text file (auto, utf-8, cp949). Raises DataError where the file cannot be read.
     """
-    if file.format == xlsx.FORMAT:
+    if file.format == xlsx.XLSX:
         return _sheets(file)
     if file.format == "parquet":
         return [_archived(file, wanted, parquet.inspect(file)[1])]
@@ -137,7 +137,7 @@ def _find(path: Path) -> list[InputFile]:
 
 
 def _workbook(path: Path) -> InputFile:
-    return InputFile(path.parent.resolve() / path.name, xlsx.FORMAT, None)
+    return InputFile(path.parent.resolve() / path.name, xlsx.XLSX, None)
 
 
 # -- what emojob score reads ---------------------------------------------------------------------------------------

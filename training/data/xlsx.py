@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError
 
-FORMAT = "xlsx"
+XLSX = "xlsx"
 
 MOST_BYTES = 4 << 30  # of a workbook, unpacked
 MOST_CELLS = 40_000_000  # of a sheet, from its first cell to its last, blanks between them counted

@@ -24,7 +24,7 @@ from emojob.training.finetune.base_model import Base
 from emojob.training.finetune.checkpoints import State
 from emojob.training.finetune.folder import is_first
 from emojob.training.finetune.model_card import trained_card
-from emojob.training.finetune.watch import Part, Run
+from emojob.training.finetune.watch import EncodedSplit, TrainingInputs
 
 PAGE = "training.html"
 
@@ -52,7 +52,7 @@ class Calibration:
 
 
 def finish(
-    out: Path, run: Run, base: Base, state: State, context: str, made_with: dict[str, Any]
+    out: Path, run: TrainingInputs, base: Base, state: State, context: str, made_with: dict[str, Any]
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
     """Calibrate, measure on the test part, and write the model folder; returns the figures, and notes for the user.
 
@@ -88,7 +88,9 @@ def finish(
     return evaluation, tuple(notes)
 
 
-def calibrate(classifier: Classifier, validation: Part, test: Part) -> tuple[Calibration, NDArray[np.float32] | None]:
+def calibrate(
+    classifier: Classifier, validation: EncodedSplit, test: EncodedSplit
+) -> tuple[Calibration, NDArray[np.float32] | None]:
     """Fit the temperature on the validation part, or on the test part where there is no other.
 
     Returns the test part's probabilities as well: float32 [texts, classes], cross-fitted where the temperature is the

@@ -28,7 +28,7 @@ from emojob.training.finetune.base_model import Base, load_base
 from emojob.training.finetune.finish import finish
 from emojob.training.finetune.recipe import TrainRecipe
 from emojob.training.finetune.trainer import train
-from emojob.training.finetune.watch import Part, Run, Watch
+from emojob.training.finetune.watch import Callbacks, EncodedSplit, TrainingInputs
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Data:
     corpora: tuple[Corpus, ...]
 
 
-def train_model(options: TrainOptions, recipe: TrainRecipe, watch: Watch | None = None) -> Outcome:
+def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks | None = None) -> Outcome:
     """Fine-tune a model on annotated utterances and write its folder, going on where an earlier call was cut off.
 
     Under torchrun every process calls this, and the first one writes. Raises InputError for what the user can mend,
-    BusyError where another run trains into the same folder, Interrupted after `watch.stop.stop`.
+    BusyError where another run trains into the same folder, Interrupted after `callbacks.stop.stop`.
     """
-    watch = watch or Watch()
+    callbacks = callbacks or Callbacks()
     data = read_data(options, recipe)
     base = load_base(options.base, data.annotated.names, recipe.training.seed)
     made_with = _made_with(options, recipe, data, base)
@@ -86,11 +86,11 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, watch: Watch | None 
                 folder.clear(options.out)
             return Outcome(options.out, was_finished=True)
         for note in _notes(data):
-            watch.note(note)
+            callbacks.note(note)
         for note in base.notes:
-            watch.note(note)
+            callbacks.note(note)
         run = _run(options, recipe, data, base)
-        state = train(base.classifier, run, watch)
+        state = train(base.classifier, run, callbacks)
         evaluation, notes = finish(options.out, run, base, state, options.corpus.context, made_with)
         if folder.is_first():
             folder.clear(options.out)
@@ -200,7 +200,7 @@ def _hash_texts(data: Data) -> str:
     return digest.hexdigest()
 
 
-def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> Run:
+def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> TrainingInputs:
     if recipe.training.max_length > base.shape.max_positions:
         raise OptionError(
             f"recipe: training.max_length is {recipe.training.max_length}, but {base.name} has "
@@ -219,13 +219,13 @@ def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> 
     wanted = ModelOptions(device=options.device, engine="torch", precision=recipe.training.precision)
     choice = choices(wanted, detect())[0]
 
-    def part(annotated: Annotated, rows: NDArray[np.int64]) -> Part:
+    def part(annotated: Annotated, rows: NDArray[np.int64]) -> EncodedSplit:
         taken, length = annotated.take(rows), recipe.training.max_length
         if options.corpus.context == "none":
-            return Part(base.tokenizer.encode(taken.texts, length), taken.labels)
-        return Part(base.tokenizer.encode_behind(taken.texts, taken.previous, length), taken.labels)
+            return EncodedSplit(base.tokenizer.encode(taken.texts, length), taken.labels)
+        return EncodedSplit(base.tokenizer.encode_behind(taken.texts, taken.previous, length), taken.labels)
 
-    return Run(
+    return TrainingInputs(
         train=part(data.annotated, data.parts.train),
         validation=part(data.annotated, data.parts.validation),
         test=part(data.test_texts, data.parts.test),

@@ -34,29 +34,29 @@ from emojob.training.finetune.learner import (
     rate_share,
 )
 from emojob.training.finetune.recipe import TrainingRecipe
-from emojob.training.finetune.watch import Part, Progress, Run, Watch
+from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0
 _CHECKPOINT_STEPS = 500  # where several processes train together, whose clocks may differ
 
 
-def train(classifier: Classifier, run: Run, watch: Watch) -> State:
+def train(classifier: Classifier, run: TrainingInputs, callbacks: Callbacks) -> State:
     """Fine-tune `classifier` in place, going on from the work folder's checkpoint; it ends as the epoch to be kept.
 
     Where memory does not suffice for a batch, it is given in halves whose gradients are added up. Raises Interrupted
-    after `watch.stop.stop`, OptionError where not even one text at a time fits into memory.
+    after `callbacks.stop.stop`, OptionError where not even one text at a time fits into memory.
     """
     begun_with = {name: weight.clone() for name, weight in classifier.state_dict().items()}
     texts = None
     while True:
-        training = _Training(classifier, run, watch, texts)
+        training = _Training(classifier, run, callbacks, texts)
         try:
             return training.go()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
             texts = _fewer_texts(training.texts)
-            watch.note(f"out of memory: going on with {texts} texts at a time, their gradients added up")
+            callbacks.note(f"out of memory: going on with {texts} texts at a time, their gradients added up")
         del training
         gc.collect()  # the Trainer and its callbacks hold each other, and with them the optimizer's memory
         if torch.cuda.is_available():
@@ -83,7 +83,7 @@ def _processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def _micro_batch(run: Run) -> int:
+def _micro_batch(run: TrainingInputs) -> int:
     """Texts that one process takes at a time where memory suffices. Raises OptionError where they do not divide."""
     pieces = run.recipe.accumulation * _processes()
     if run.recipe.batch % pieces:
@@ -107,8 +107,8 @@ def _summed(numbers: list[float]) -> list[float]:
 class _Training:
     """One attempt at a run, with batches of so many texts at a time."""
 
-    def __init__(self, classifier: Classifier, run: Run, watch: Watch, texts: int | None) -> None:
-        self.run, self.watch, self.classifier = run, watch, classifier
+    def __init__(self, classifier: Classifier, run: TrainingInputs, callbacks: Callbacks, texts: int | None) -> None:
+        self.run, self.callbacks, self.classifier = run, callbacks, classifier
         self.checkpoint = checkpoints.complete(run.work)
         self.state = State()
         self.best: Weights | None = None
@@ -192,7 +192,7 @@ class _Training:
             words += f", validation macro-F1 {score:.3f}"
             self._judge(score, len(curves.epoch))
         self.trainer.log({name: values[-1] for name, values in vars(curves).items() if "_" in name and values})
-        self.watch.note(words)
+        self.callbacks.note(words)
 
     def _judge(self, score: float, epoch: int) -> None:
         state = self.state
@@ -237,14 +237,14 @@ class _Watcher(transformers.TrainerCallback):
         self.stopping = False  # any of the processes that train together
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        self.training.watch.stop.started = True
+        self.training.callbacks.stop.started = True
         self.progress.steps = state.max_steps
         self.progress.step = self.progress.first_step = state.global_step
         self.steps_of_epoch = max(1, state.max_steps // self.progress.epochs)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         ours, progress = self.training.state, self.progress
-        self.stopping = self.training.end_step(self.training.watch.stop.stopping)
+        self.stopping = self.training.end_step(self.training.callbacks.stop.stopping)
         progress.step, progress.epoch = state.global_step, state.epoch
         progress.learning_rate = others["lr_scheduler"].get_last_lr()[-1]
         progress.loss = ours.epoch_loss / max(1, ours.epoch_texts)
@@ -257,7 +257,7 @@ class _Watcher(transformers.TrainerCallback):
         if not at_end and (self.stopping or self._is_time(state.global_step)):
             control.should_save = True
         control.should_training_stop |= self.stopping
-        self.training.watch.report(progress)
+        self.training.callbacks.report(progress)
 
     def _is_time(self, step: int) -> bool:
         if _processes() > 1:
@@ -282,7 +282,7 @@ class _Watcher(transformers.TrainerCallback):
             checkpoints.finish(checkpoint, self.training.state, self.training.best)
 
 
-def _measured(classifier: Classifier, part: Part, names: tuple[str, ...]):  # type: ignore[no-untyped-def]
+def _measured(classifier: Classifier, part: EncodedSplit, names: tuple[str, ...]):  # type: ignore[no-untyped-def]
     was_training = classifier.training
     classifier.eval()
     figures = evaluate(softmax(predict(classifier, part.encoded)), part.labels, names)
@@ -290,7 +290,7 @@ def _measured(classifier: Classifier, part: Part, names: tuple[str, ...]):  # ty
     return figures
 
 
-def _arguments(run: Run, texts: int) -> transformers.TrainingArguments:
+def _arguments(run: TrainingInputs, texts: int) -> transformers.TrainingArguments:
     recipe = run.recipe
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     arguments = transformers.TrainingArguments(

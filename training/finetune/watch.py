@@ -15,7 +15,7 @@ from emojob.training.finetune.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)
-class Part:
+class EncodedSplit:
     """Tokens and labels of the train, validation or test part. labels: int64 [texts]."""
 
     encoded: Encoded
@@ -55,7 +55,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Watch:
+class Callbacks:
     """Whom training tells what it does, and who may stop it."""
 
     report: Callable[[Progress], None] = lambda progress: None
@@ -64,12 +64,12 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingInputs:
     """What one training run works with. A part of which the split leaves nothing is empty."""
 
-    train: Part
-    validation: Part
-    test: Part
+    train: EncodedSplit
+    validation: EncodedSplit
+    test: EncodedSplit
     names: tuple[str, ...]
     recipe: TrainingRecipe
     work: Path  # for checkpoints and logs

@@ -6,7 +6,7 @@ import numpy as np
 
 from emojob.pipeline.privacy.pii.digit_groups import DASH, SPACE, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask, has
-from emojob.pipeline.privacy.pii.scan import NEAR, THING, Page
+from emojob.pipeline.privacy.pii.scan import NEAR, THING, Scan
 from emojob.schemas.pii import ACCOUNT
 
 _FEWEST, _MOST = 10, 14  # digits
@@ -31,31 +31,31 @@ _NO_BANK_BEFORE = r"(?:카드|소포|등기|택배|우편|보험)[^0-9]{0,12}$"
 _NO_BANK_BEHIND = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
 
 
-def find_accounts(page: Page) -> None:
+def find_accounts(scan: Scan) -> None:
     """Numbers beside the name of a bank, or beside words for an account."""
-    begins, counts = page.groups.chains(DASH)
-    digits = page.groups.sums(begins, counts)
+    begins, counts = scan.groups.chains(DASH)
+    digits = scan.groups.sums(begins, counts)
     fits = (digits >= _FEWEST) & (digits <= _MOST)
     for count in (1, 2, 3, 4, 5):
-        _add(page, page.groups.of(begins[fits & (counts == count)], count))
+        _add(scan, scan.groups.of(begins[fits & (counts == count)], count))
     for count in (2, 3, 4):  # with spaces, only right behind a bank's name
-        _add(page, page.groups.numbers(((2, 8),) * count, SPACE), behind=False)
+        _add(scan, scan.groups.numbers(((2, 8),) * count, SPACE), behind=False)
 
 
-def _add(page: Page, found: Numbers, behind: bool = True) -> None:
+def _add(scan: Scan, found: Numbers, behind: bool = True) -> None:
     """behind: whether a bank's name may stand behind the number, too."""
-    found = found.of((found.size >= _FEWEST) & (found.size <= _MOST) & ~page.is_lettered(found))
-    found = found.of(page.free(found))
+    found = found.of((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
+    found = found.of(scan.free(found))
     if found.groups == 1:
         found = found.of(~_is_moment(found))
     if not len(found.first):
         return
-    before = page.folded.before(page.starts(found), NEAR)
+    before = scan.folded.before(scan.starts(found), NEAR)
     told = has(before, _BANK_BEFORE) & ~has(before, _NO_BANK_BEFORE)
     if behind:
-        texts = page.folded.behind(page.stops(found), NEAR)
+        texts = scan.folded.behind(scan.stops(found), NEAR)
         told |= has(texts, _BANK_BEHIND) & ~has(texts, _NO_BANK_BEHIND)
-    page.add(ACCOUNT, found.of(told & ~has(before, THING)))
+    scan.add(ACCOUNT, found.of(told & ~has(before, THING)))
 
 
 def _is_moment(found: Numbers) -> Mask:

@@ -14,7 +14,7 @@ import polars as pl
 
 from emojob.pipeline.privacy.pii.digit_groups import Groups
 from emojob.pipeline.privacy.pii.normalize import Mask, among, has, sizes
-from emojob.pipeline.privacy.pii.scan import Page
+from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
 _BEFORE, _BEHIND = 48, 96  # characters of an address before its number and behind it
@@ -54,11 +54,11 @@ _DETAIL = (
 _FLOOR = r"^,?\s?(?:[가-힣A-Za-z0-9]{1,15}\s)?(?:\d{1,4}동\s?)?(?:지하\s?)?\d{1,4}[층호]"
 
 
-def find_addresses(page: Page) -> None:
+def find_addresses(scan: Scan) -> None:
     """Addresses; one that names no district counts where it is written as nothing else is, or is called an address."""
-    groups = page.groups
+    groups = scan.groups
     first = np.flatnonzero(_stands_behind_a_name(groups))
-    first = first[page.spans.free(groups.starts[first], groups.stops[first])]
+    first = first[scan.spans.free(groups.starts[first], groups.stops[first])]
     if not len(first):
         return
     at = groups.starts[first]
@@ -77,8 +77,8 @@ def find_addresses(page: Page) -> None:
     begins = np.where(begins > 0, begins, bare)
     ends = numbers + sizes(rests.str.extract(_DETAIL).str.strip_chars_end())
     good = begins > 0
-    page.spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
-    page.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])  # where what is behind it is something else
+    scan.spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
+    scan.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])  # where what is behind it is something else
 
 
 def _stands_behind_a_name(groups: Groups) -> Mask:

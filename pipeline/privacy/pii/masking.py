@@ -23,7 +23,7 @@ from emojob.pipeline.privacy.pii.id_numbers import (
 )
 from emojob.pipeline.privacy.pii.normalize import BETWEEN, Folded
 from emojob.pipeline.privacy.pii.phones import find_phones
-from emojob.pipeline.privacy.pii.scan import Page
+from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.pipeline.privacy.pii.spoken_numbers import find_spoken
 from emojob.pipeline.system.hardware import cores
@@ -112,9 +112,9 @@ def _found(texts: list[str]) -> tuple[list[int], list[int], list[int]]:
     find_emails(folded, spans)
     groups = Groups(folded)
     if len(groups):
-        page = Page(groups, spans)
+        scan = Scan(groups, spans)
         for find_some in _BY_NUMBERS:
-            find_some(page)
+            find_some(scan)
     find_spoken(folded, spans)
     places = folded.places
     return places[spans.starts].tolist(), (places[spans.stops - 1] + 1).tolist(), spans.kinds.tolist()

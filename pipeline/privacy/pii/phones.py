@@ -6,7 +6,7 @@ import numpy as np
 
 from emojob.pipeline.privacy.pii.check_digits import code_size
 from emojob.pipeline.privacy.pii.digit_groups import BRACKET, COMMA, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers
-from emojob.pipeline.privacy.pii.scan import THING, Page, is_letter
+from emojob.pipeline.privacy.pii.scan import THING, Scan, is_letter
 from emojob.schemas.pii import PHONE
 
 MOBILE = ("010", "011", "016", "017", "018", "019")
@@ -16,43 +16,43 @@ _CALLED = r"(?:연락처|(?:휴대)?전화|핸드폰|휴대폰|폰\s?번호)\s?(
 _SERVICES = (15, 16, 18)  # 1588-1234 is everybody's
 
 
-def find_phones(page: Page) -> None:
+def find_phones(scan: Scan) -> None:
     """Mobile numbers between whose parts much may stand, fixed ones by their area codes, local ones by their name."""
-    _find_abroad(page)
+    _find_abroad(scan)
     anything = DASH | SPACE | DOT | BRACKET | SLASH | COMMA | LINE | SPOKEN
-    begun = page.groups.begin_with(*MOBILE)
+    begun = scan.groups.begin_with(*MOBILE)
     for written in (((3, 3), (3, 4), (4, 4)), ((3, 3), (7, 8)), ((6, 7), (4, 4)), ((10, 11),)):
-        _add(page, page.groups.numbers(written, anything, among=begun))
-    begun = page.groups.begin_with("0")
+        _add(scan, scan.groups.numbers(written, anything, among=begun))
+    begun = scan.groups.begin_with("0")
     for written in (((2, 4), (3, 4), (4, 4)), ((2, 4), (7, 8)), ((9, 12),)):
-        found = page.groups.numbers(written, DASH | SPACE | DOT | BRACKET, among=begun)
-        code, size = code_size(found), page.groups.sizes[found.first]
+        found = scan.groups.numbers(written, DASH | SPACE | DOT | BRACKET, among=begun)
+        code, size = code_size(found), scan.groups.sizes[found.first]
         apart = (size == code) | ((size == 3) & (code == 4))  # 050-4123-4567 is 0504-123-4567
         rest = found.size - code
-        _add(page, found.of((code > 0) & (apart | (found.groups == 1)) & (rest >= 7) & (rest <= 8)))
-    local = page.groups.numbers(((3, 4), (4, 4)), DASH)
-    local = local.of(~((local.size == 8) & np.isin(local.value(0, 2), _SERVICES)) & ~page.is_lettered(local))
-    page.add(PHONE, local.of(page.near(local, _CALLED)))
+        _add(scan, found.of((code > 0) & (apart | (found.groups == 1)) & (rest >= 7) & (rest <= 8)))
+    local = scan.groups.numbers(((3, 4), (4, 4)), DASH)
+    local = local.of(~((local.size == 8) & np.isin(local.value(0, 2), _SERVICES)) & ~scan.is_lettered(local))
+    scan.add(PHONE, local.of(scan.near(local, _CALLED)))
 
 
-def _add(page: Page, found: Numbers) -> None:
-    before = is_letter(page.before(found))
-    good = ~is_letter(page.behind(found)) | (found.groups == 3)
-    good &= ~before | page.near(found, _TELEPHONE, before, 8)
-    good &= ~page.near(found, THING, good & (found.groups == 1))
+def _add(scan: Scan, found: Numbers) -> None:
+    before = is_letter(scan.before(found))
+    good = ~is_letter(scan.behind(found)) | (found.groups == 3)
+    good &= ~before | scan.near(found, _TELEPHONE, before, 8)
+    good &= ~scan.near(found, THING, good & (found.groups == 1))
     found = found.of(good)
-    bracket = (page.groups.gaps[found.first] & BRACKET != 0) & (page.before(found) == ord("("))
-    page.add(PHONE, found, back=bracket.astype(np.int64) * (found.groups > 1))
+    bracket = (scan.groups.gaps[found.first] & BRACKET != 0) & (scan.before(found) == ord("("))
+    scan.add(PHONE, found, back=bracket.astype(np.int64) * (found.groups > 1))
 
 
-def _find_abroad(page: Page) -> None:
+def _find_abroad(scan: Scan) -> None:
     """+82 10-1234-5678, and how else the country stands before a number."""
     gaps = DASH | SPACE | DOT | BRACKET
-    begun = page.groups.begin_with("82", "0082")
+    begun = scan.groups.begin_with("82", "0082")
     for count in (5, 4, 3, 2, 1):
-        found = page.groups.numbers(((1, 15),) * count, gaps, among=begun)
-        found = found.of((found.size >= 10) & (found.size <= 15) & ~is_letter(page.before(found)))
-        plus = page.before(found) == ord("+")
+        found = scan.groups.numbers(((1, 15),) * count, gaps, among=begun)
+        found = found.of((found.size >= 10) & (found.size <= 15) & ~is_letter(scan.before(found)))
+        plus = scan.before(found) == ord("+")
         dialled = (found.value(0, 4) == 82) & ~plus  # 0082
         digits = np.where(dialled[:, None], np.roll(found.digits, -2, 1), found.digits)
         size = found.size - 2 * dialled
@@ -65,5 +65,5 @@ def _find_abroad(page: Page) -> None:
         fixed = (third >= 2) & (third <= 7) & (inland.size >= 8) & (inland.size <= 10)
         good = country & (((plus | dialled) & (mobile | fixed)) | (mobile & ((count > 1) | (found.size == 12))))
         found, plus = found.of(good), plus[good]
-        page.add(PHONE, found.of(plus), back=1)
-        page.add(PHONE, found.of(~plus & ~page.near(found, THING)))
+        scan.add(PHONE, found.of(plus), back=1)
+        scan.add(PHONE, found.of(~plus & ~scan.near(found, THING)))

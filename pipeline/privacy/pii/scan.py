@@ -21,7 +21,7 @@ THING = (
 )
 
 
-class Page:
+class Scan:
     """Folded texts whose numbers are looked at, and what was found in them."""
 
     def __init__(self, groups: Groups, spans: Spans) -> None:

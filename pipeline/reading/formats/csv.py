@@ -35,7 +35,7 @@ def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
 
 
 def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint = BEGINNING) -> Iterator[RowBatch]:
-    """The rows behind the header, in blocks of about a block. split point: at which reading begins; row 0: the header."""
+    """Read the rows behind the header. split_point: where reading begins; row 0 means the header."""
     for _, block in _blocks(file, encoding, quoted, split_point):
         yield block
 

@@ -32,7 +32,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]]:
-    """Look through a whole file: the kind of each column, in the order first seen, the number of rows, and split points.
+    """Read a whole file: the kind of each column, in the order first seen, the number of rows, and split points.
 
     A split point is a row at which reading may begin, some SPLIT_ROWS behind the last; a compressed file has none.
 

@@ -30,7 +30,9 @@ FETCHED = 64 << 20  # bytes of a row group that are fetched from a store at once
 
 
 def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]:
-    """Read a Parquet file's bytes and its footer, of one in a store the footer alone: (content, schema, rows, split points).
+    """Hash a Parquet file and read its footer, in an object store the footer alone.
+
+    Returns (content, schema, rows, split points).
 
     Borders stand some SPLIT_ROWS apart, at first rows of row groups and within long ones, as unpacking is quick.
 

@@ -23,7 +23,7 @@ from emojob.pipeline.running.ray.shards import Shard, make_shards, undivided_inp
 from emojob.pipeline.running.ray.worker import JobContext, MemoSnapshot, add_tally
 from emojob.pipeline.storage.paths import AnyPath, listed
 from emojob.pipeline.storage.permissions import umask
-from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
+from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
 
@@ -76,11 +76,11 @@ class Dispatcher:
         job: Job,
         folder: AnyPath,
         stages: Stages,
-        clock: Clock,
+        timer: StageTimer,
         added: Callable[[int], None],
     ) -> None:
         self.cluster, self.job, self.folder = cluster, job, folder
-        self.stages, self.clock, self.added = stages, clock, added
+        self.stages, self.timer, self.added = stages, timer, added
         self.device = job.scorer.choice.device
         dataset, rate = job.dataset, job.scorer.choice.tokens_per_second
         bare = Dataset([], dataset.schema, dataset.text_column, dataset.conversation_column)
@@ -119,7 +119,7 @@ class Dispatcher:
                     yield marker
                 if self.stages.stopping:
                     yield from self._stopped()
-                    raise Stopped
+                    raise StopRequested
             self._check(written)
             self._collect_memos()
         finally:
@@ -203,7 +203,7 @@ class Dispatcher:
             self.in_parts += sum(marker.counts.read for marker in said.markers)
             add_tally(self.job.scorer.tally, said.tally)
             for stage, seconds in said.seconds.items():
-                self.clock.add(stage, seconds / len(self.handles))
+                self.timer.add(stage, seconds / len(self.handles))
             return list(said.markers)
         return []
 

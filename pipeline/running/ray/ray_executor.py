@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayError
 
 from emojob.pipeline.inference.batching import Layout, Packed
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer, settled
 from emojob.pipeline.models import model
 from emojob.pipeline.models.local_copy import ship
@@ -37,7 +37,7 @@ from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.dispatcher import PATIENCE, Dispatcher, SharedObject, unfit
 from emojob.pipeline.running.ray.worker import Worker, WorkerSetup, returning_errors
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.pipeline.system.prefetch import Clock, Stages
+from emojob.pipeline.system.prefetch import Stages, StageTimer
 from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions
@@ -109,7 +109,7 @@ class _Elsewhere:
 
     layout = Layout.EVEN
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: EngineChoice) -> None:
         self.choice = choice
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
@@ -145,7 +145,7 @@ class RayExecutor:
         self.setup = replace(setup, options=same)
         return Scorer(loaded, _Elsewhere(choice), replace(options, batch_tokens=batch_tokens))
 
-    def _chosen(self, setup: WorkerSetup, is_large: bool) -> tuple[Choice, int]:
+    def _chosen(self, setup: WorkerSetup, is_large: bool) -> tuple[EngineChoice, int]:
         """What one of the labellers says of the engine; another is asked where one does not answer for long."""
         answers: list[Any] = []
         there: list[Any] = []
@@ -155,7 +155,7 @@ class RayExecutor:
                 answers.append(choose.remote(setup, is_large))
             there, _ = ray.wait(answers, num_returns=1, timeout=2 * PATIENCE)
         try:
-            chosen: tuple[Choice, int] | EmojobError = ray.get(there[0])
+            chosen: tuple[EngineChoice, int] | EmojobError = ray.get(there[0])
         except RayError as error:
             raise unfit(error) from error
         if isinstance(chosen, EmojobError):
@@ -179,7 +179,7 @@ class RayExecutor:
             if file is not None:
                 waiting.append(task.remote(file, encoding))
 
-    def processes(self, choice: Choice, is_large: bool) -> int:
+    def processes(self, choice: EngineChoice, is_large: bool) -> int:
         """As `Executor` says: what the cluster has room for now."""
         return max(1, self.room(choice.device))
 
@@ -188,10 +188,10 @@ class RayExecutor:
         return scorer.choice.tokens_per_second or 0.0
 
     def parts(
-        self, job: Job, folder: AnyPath, stages: Stages, clock: Clock, added: Callable[[int], None]
+        self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, added: Callable[[int], None]
     ) -> Iterator[PartMarker]:
         """As `Executor` says. Raises WorkerError where a share ends labeller after labeller."""
-        return Dispatcher(self, job, folder, stages, clock, added).parts()
+        return Dispatcher(self, job, folder, stages, timer, added).parts()
 
     def worker(self, device: str) -> Any:
         """A new actor; it is there at once, and at work when Ray finds room for it."""

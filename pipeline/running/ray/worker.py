@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
 from emojob.pipeline.inference.scorer import Scorer, Tally
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
@@ -29,7 +29,7 @@ from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.running.ray.shards import Shard
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
-from emojob.pipeline.system.prefetch import Clock, Stages, Stopped
+from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError, own_fault
 from emojob.schemas.manifest import Counts, PartMarker
 from emojob.schemas.options import ModelOptions
@@ -115,10 +115,10 @@ class Worker:
         self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
         self._scorer: Scorer | None = None
 
-    def choose(self, setup: WorkerSetup, patient: bool) -> tuple[Choice, int] | EmojobError:
+    def choose(self, setup: WorkerSetup, patient: bool) -> tuple[EngineChoice, int] | EmojobError:
         """Which engine suits the model on this node, and its tokens in a batch. patient: as for `Scorer.load`."""
 
-        def chosen() -> tuple[Choice, int]:
+        def chosen() -> tuple[EngineChoice, int]:
             scorer = load(setup, patient)
             return scorer.choice, scorer.batch_tokens
 
@@ -156,37 +156,37 @@ class Worker:
 
     def _label(self, work: JobContext, shard: Shard) -> ShardResult:
         os.umask(work.umask)
-        scorer, stages, clock = self._begun(), Stages(), Clock()
+        scorer, stages, timer = self._begun(), Stages(), StageTimer()
         self._place, self._rows, self._stages, scorer.tally = shard.place, 0, stages, Tally()
         markers, rest = remaining_of(shard, work.folder, scorer.fingerprint)
         if self._is_stopped or rest is None:
             return ShardResult(markers, Tally(), {})
         self._add(sum(marker.counts.read for marker in markers))
-        labelled = stages.ahead(_labelled(scorer, work, shard, rest, stages, clock), 1)
+        labelled = stages.prefetch(_labelled(scorer, work, shard, rest, stages, timer), 1)
         try:
             for marker in write_parts(
-                labelled, work.folder, work.schema, work.privacy, scorer.fingerprint, clock, self._add
+                labelled, work.folder, work.schema, work.privacy, scorer.fingerprint, timer, self._add
             ):
                 markers.append(marker)
-        except Stopped:
+        except StopRequested:
             pass
         finally:
             stages.join()
-        return ShardResult(markers, scorer.tally, clock.seconds)
+        return ShardResult(markers, scorer.tally, timer.seconds)
 
     def _add(self, rows: int) -> None:
         self._rows += rows
 
 
 def _labelled(
-    scorer: Scorer, work: JobContext, shard: Shard, rest: Span, stages: Stages, clock: Clock
+    scorer: Scorer, work: JobContext, shard: Shard, rest: Span, stages: Stages, timer: StageTimer
 ) -> Iterator[Labelled[Chunk]]:
     dataset = replace(work.dataset, sources=[shard.source])
     progress = InputProgress(shard.number, [rest], rest.first_row, Counts(), [])
     pending = PendingChunks(dataset, [(shard.source, progress)], None, lambda: stages.stopping, work.rate)
-    chunks = stages.ahead(clock.timed("read", iter(pending)))
+    chunks = stages.prefetch(timer.timed("read", iter(pending)))
     texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
-    return label(scorer, texts, stages, clock, pending.took)
+    return label(scorer, texts, stages, timer, pending.took)
 
 
 def _remembering(scorer: Scorer, memo_snapshot: MemoSnapshot) -> Scorer:

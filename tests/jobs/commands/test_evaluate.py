@@ -156,6 +156,6 @@ def test_a_reader_that_leaves_early_is_no_error(tiny_model, data):
     root = Path(__file__).parents[3]
     read, write = os.pipe()
     os.close(read)
-    with os.fdopen(write) as gone:
-        ended = subprocess.run(command, stdout=gone, stderr=subprocess.PIPE, text=True, cwd=root, check=False)
+    with os.fdopen(write) as replaced:
+        ended = subprocess.run(command, stdout=replaced, stderr=subprocess.PIPE, text=True, cwd=root, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -9,7 +9,7 @@ import pytest
 from emojob.pipeline.active_learning.selection import Utterance
 from emojob.pipeline.active_learning.sheet import check_place, write_sheet
 from emojob.schemas.errors import OptionError, StorageError
-from emojob.schemas.sheet import SHEET_COLUMNS, restored
+from emojob.schemas.sheet import SHEET_COLUMNS, unescape_cell
 
 
 def utterance(text: str, **values: object) -> Utterance:
@@ -43,7 +43,7 @@ def test_no_cell_is_a_formula_and_all_come_back(tmp_path):
     (row,) = read(tmp_path / "todo.csv")
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row.values())
     names = ("text", "previous", "emojob_guess", "emojob_second", "conversation", "time")
-    assert [restored(row[name]) for name in names] == [bad, "@나", "-분노", "+기쁨", "007", "=1+1"]
+    assert [unescape_cell(row[name]) for name in names] == [bad, "@나", "-분노", "+기쁨", "007", "=1+1"]
 
 
 def test_conversation_and_time_stand_behind_where_they_are_known(tmp_path):

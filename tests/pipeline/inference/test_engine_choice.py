@@ -3,20 +3,20 @@
 import pytest
 
 from emojob.pipeline.inference import engine_choice
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.hardware import Machine
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
-OPENVINO = Choice("openvino", "cpu", "bf16", "a reason")
-TORCH = Choice("torch", "cpu", "bf16", "a reason")
-INT8 = Choice("openvino", "cpu", "int8", "a reason")
+OPENVINO = EngineChoice("openvino", "cpu", "bf16", "a reason")
+TORCH = EngineChoice("torch", "cpu", "bf16", "a reason")
+INT8 = EngineChoice("openvino", "cpu", "int8", "a reason")
 
 
 def rates(*values: float) -> dict[str, float]:
-    return dict(zip(map(engine_choice.label, (OPENVINO, TORCH, INT8)), values, strict=True))
+    return dict(zip(map(engine_choice.choice_key, (OPENVINO, TORCH, INT8)), values, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_a_large_job_measures_once_and_keeps_what_it_found(own_model, with_amx, 
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions()
     notes: list[str] = []
-    engine = engine_choice.settle(options, loaded, 1, patient=True, note=notes.append)
+    engine = engine_choice.select_engine(options, loaded, 1, patient=True, note=notes.append)
     assert notes == [f"measuring which engine is fastest with {own_model}; the next run knows it"]
     assert "tokens/s" in engine.choice.why
     monkeypatch.setattr(engine_choice, "measure", None)  # would fail if it were called
     for patient in (True, False):
-        again = engine_choice.settle(options, loaded, 1, patient=patient, note=notes.append)
+        again = engine_choice.select_engine(options, loaded, 1, patient=patient, note=notes.append)
         assert again.choice == engine.choice
     assert len(notes) == 1
 
@@ -64,12 +64,12 @@ def test_int8_comes_into_question_where_there_is_memory_to_quantise(tiny_model, 
         (1 << 29, ModelOptions(precision="int8"), ["int8"]),
     ):
         here = Machine("Old", 2, memory, (), (), False)
-        assert [one.precision for one in engine_choice.in_question(options, loaded, here)] == precisions
+        assert [one.precision for one in engine_choice.candidates(options, loaded, here)] == precisions
 
 
 def test_a_small_job_takes_the_first_unmeasured(own_model, with_amx, monkeypatch):
     monkeypatch.setattr(engine_choice, "measure", None)
-    engine = engine_choice.settle(ModelOptions(), model.load(str(own_model)), 1)
+    engine = engine_choice.select_engine(ModelOptions(), model.load(str(own_model)), 1)
     assert (engine.choice.engine, engine.choice.precision) == ("openvino", "bf16")
 
 
@@ -80,8 +80,8 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
     made_from = engine_choice._made_from(loaded, found, with_amx, ModelOptions())
     engine_choice.artifact_cache.keep(loaded, engine_choice._name(found, ModelOptions()), made_from, rates(1, 2, 0), {})
     assert engine_choice.recall(loaded, found, with_amx, ModelOptions()) == {
-        engine_choice.label(OPENVINO): 1,
-        engine_choice.label(TORCH): 2,
+        engine_choice.choice_key(OPENVINO): 1,
+        engine_choice.choice_key(TORCH): 2,
     }
     assert engine_choice.recall(loaded, found, other, ModelOptions()) is None
 
@@ -99,7 +99,7 @@ def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch)
     monkeypatch.setattr(hardware, "detect", lambda: here)
     loaded, options = model.load(str(own_model)), ModelOptions()
     found = engine_choice.choices(options, here)
-    kept = {engine_choice.label(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
+    kept = {engine_choice.choice_key(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
     made_from = engine_choice._made_from(loaded, found, here, options)
     engine_choice.artifact_cache.keep(loaded, engine_choice._name(found, options), made_from, kept, {})
     start = engine_choice.start
@@ -110,9 +110,9 @@ def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch)
         return start(choice, *given)
 
     monkeypatch.setattr(engine_choice, "start", refuse_int8)
-    assert engine_choice.settle(options, loaded, 1).choice.precision == "fp32"
+    assert engine_choice.select_engine(options, loaded, 1).choice.precision == "fp32"
     with pytest.raises(OptionError, match="too many"):
-        engine_choice.settle(ModelOptions(precision="int8"), loaded, 1)
+        engine_choice.select_engine(ModelOptions(precision="int8"), loaded, 1)
 
 
 @pytest.mark.measured
@@ -130,15 +130,15 @@ def test_int8_that_changes_too_many_labels_has_no_rate(tiny_model, monkeypatch):
     monkeypatch.setattr(quantization, "_changed", lambda *given: 0.5)
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     found = engine_choice.measure(model.load(str(tiny_model)), [OPENVINO, INT8], ModelOptions(), 1, lambda text: None)
-    assert found[engine_choice.label(INT8)] == 0
-    assert found[engine_choice.label(OPENVINO)] > 0
+    assert found[engine_choice.choice_key(INT8)] == 0
+    assert found[engine_choice.choice_key(OPENVINO)] > 0
 
 
 @pytest.mark.measured
 def test_the_rate_of_the_only_choice_is_known_to_large_jobs_and_the_next_ones(own_model, monkeypatch):
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions(engine="torch", precision="fp32", device="cpu")
-    assert engine_choice.settle(options, loaded, 1).choice.tokens_per_second is None
-    rate = engine_choice.settle(options, loaded, 1, patient=True).choice.tokens_per_second
+    assert engine_choice.select_engine(options, loaded, 1).choice.tokens_per_second is None
+    rate = engine_choice.select_engine(options, loaded, 1, patient=True).choice.tokens_per_second
     assert rate > 0
-    assert engine_choice.settle(options, loaded, 1).choice.tokens_per_second == rate
+    assert engine_choice.select_engine(options, loaded, 1).choice.tokens_per_second == rate

@@ -9,7 +9,7 @@ import pytest
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import artifact_cache, quantization
 from emojob.pipeline.inference.batching import Layout, pack, token_batches
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.openvino_engine import OpenVinoEngine
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
@@ -37,7 +37,7 @@ def batches(loaded):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_batches_come_back_in_their_order_and_whole(loaded, batches, threads):
-    engine = OpenVinoEngine(loaded, Choice("openvino", "cpu", "fp32", ""), threads)
+    engine = OpenVinoEngine(loaded, EngineChoice("openvino", "cpu", "fp32", ""), threads)
     together = list(engine.run(iter(batches)))
     assert any(len(batch.groups) > 1 for batch in batches)
     for batch, logits in zip(batches, together, strict=True):
@@ -46,7 +46,7 @@ def test_batches_come_back_in_their_order_and_whole(loaded, batches, threads):
 
 
 def test_an_engine_that_was_left_off_goes_on_rightly(loaded, batches):
-    engine = OpenVinoEngine(loaded, Choice("openvino", "cpu", "fp32", ""), 2)
+    engine = OpenVinoEngine(loaded, EngineChoice("openvino", "cpu", "fp32", ""), 2)
     expected = list(engine.run(batches))
     left_off = engine.run(itertools.cycle(batches))
     next(left_off)
@@ -60,7 +60,7 @@ def test_an_error_among_the_batches_is_raised_as_it_is(loaded, batches):
         yield batches[0]
         raise LookupError("the reader's")
 
-    engine = OpenVinoEngine(loaded, Choice("openvino", "cpu", "fp32", ""), 1)
+    engine = OpenVinoEngine(loaded, EngineChoice("openvino", "cpu", "fp32", ""), 1)
     with pytest.raises(LookupError, match="the reader's"):
         list(engine.run(broken()))
 

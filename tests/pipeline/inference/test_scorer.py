@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import scorer as module
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.system.prefetch import Stopped
+from emojob.pipeline.system.prefetch import StopRequested
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.options import ModelOptions
@@ -157,7 +157,7 @@ def test_one_text_that_does_not_fit_at_all_is_an_error(tiny_model, monkeypatch):
 
 
 def test_inference_stops_when_told_to(tiny_scorer):
-    with pytest.raises(Stopped):
+    with pytest.raises(StopRequested):
         tiny_scorer.infer(tiny_scorer.prepare(pa.array(["이 문장은 아직 본 적이 없어요"])), lambda: True)
 
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference.batching import pack, token_batches
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.torch_engine import TorchEngine, _attends_at_once
 from emojob.pipeline.models import bert, model
 
@@ -44,9 +44,9 @@ def batches(loaded, texts, budget):
 @pytest.mark.parametrize("budget", [40, 300, 10_000])
 def test_attention_at_once_comes_to_what_groups_come_to(loaded, monkeypatch, budget):
     some = batches(loaded, TEXTS, budget)
-    expected = list(TorchEngine(loaded, Choice("torch", "cpu", "fp32", "")).run(some))
+    expected = list(TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", "")).run(some))
     monkeypatch.setattr(bert, "attention_at_once", lambda: attention_text_by_text)
-    engine = TorchEngine(loaded, Choice("torch", "cpu", "fp32", ""))
+    engine = TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", ""))
     engine._at_once = True
     for logits, by_groups in zip(engine.run(some), expected, strict=True):
         np.testing.assert_allclose(logits, by_groups, atol=1e-5)
@@ -87,7 +87,7 @@ class FakeEvent:
 @pytest.fixture
 def queued(loaded, monkeypatch) -> TorchEngine:
     """An engine that queues batches as on a GPU, its work done at once."""
-    engine = TorchEngine(loaded, Choice("torch", "cpu", "fp32", ""))
+    engine = TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", ""))
 
     def begin(batch):
         event = FakeEvent()
@@ -103,7 +103,7 @@ def queued(loaded, monkeypatch) -> TorchEngine:
 
 def test_what_is_queued_comes_back_in_order(loaded, queued):
     some = batches(loaded, TEXTS, 200)
-    expected = list(TorchEngine(loaded, Choice("torch", "cpu", "fp32", "")).run(some))
+    expected = list(TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", "")).run(some))
     for logits, same in zip(queued.run(some), expected, strict=True):
         np.testing.assert_array_equal(logits, same)
     assert FakeEvent.under_way == 0

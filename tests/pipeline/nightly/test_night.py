@@ -11,7 +11,7 @@ import pytest
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.nightly.night import Night, plan_night, run_night
 from emojob.pipeline.output import parts
-from emojob.pipeline.output.archive_folder import Output
+from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import BusyError, OptionError, OutputError, StorageError
 
@@ -221,7 +221,7 @@ def test_a_night_cut_off_within_its_work_goes_on(world, monkeypatch):
     night = world.night(3)
     assert sum(one.rows for one in night.scored) == 90
     assert world.days == {f"2026-11-0{number}": 90 for number in (1, 2, 3)}
-    output = Output(world.folder / "out")
+    output = ArchiveFolder(world.folder / "out")
     output.read_markers()
     assert sum(marker.counts.written for marker in output.markers) == 270
 

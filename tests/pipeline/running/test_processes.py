@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.inference.engine import Choice
+from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.output import parts
 from emojob.pipeline.reading import chunks
@@ -257,7 +257,7 @@ def test_ctrl_c_at_any_moment_ends_all_without_a_traceback(dataset, tiny_model, 
 
 
 def test_there_is_a_process_for_each_gpu_of_a_large_job():
-    gpu, cpu = Choice("torch", "cuda", "bf16", ""), Choice("torch", "cpu", "bf16", "")
+    gpu, cpu = EngineChoice("torch", "cuda", "bf16", ""), EngineChoice("torch", "cpu", "bf16", "")
     assert processes_for(gpu, 4, True) == 4
     assert processes_for(gpu, 4, False) == 1
     assert processes_for(gpu, 1, True) == 1

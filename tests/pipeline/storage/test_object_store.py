@@ -21,7 +21,7 @@ import pytest
 
 from emojob.jobs.main import main
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.output.archive_folder import Output, hold
+from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.running.run import score_archive
@@ -104,9 +104,9 @@ def test_rows_in_a_store_are_forgotten(bucket, rows, model, local, name):
     log = put(bucket / "log.parquet", rows)
     score_to([str(log)], out, ScoreOptions(), model)
     ids = pc.and_(pc.greater_equal(local["id"], 10), pc.less(local["id"], 20))
-    gone = pc.or_(pc.is_null(local["text"]), ids)
-    assert forget(out, "id BETWEEN 10 AND 19 OR text IS NULL").rows == pc.sum(gone).as_py() > 10
-    assert read(out).to_pylist() == local.filter(pc.invert(gone)).to_pylist()
+    removed = pc.or_(pc.is_null(local["text"]), ids)
+    assert forget(out, "id BETWEEN 10 AND 19 OR text IS NULL").rows == pc.sum(removed).as_py() > 10
+    assert read(out).to_pylist() == local.filter(pc.invert(removed)).to_pylist()
     assert not [place for place in bucket.below() if place.name.endswith("exchange.json")]
 
 
@@ -264,8 +264,8 @@ def test_the_columns_of_a_row_group_are_fetched_at_the_same_time(bucket, store, 
 def test_bytes_are_read_from_anywhere(bucket):
     content = os.urandom(100_000)
     (bucket / "x").write_bytes(content)
-    for ahead in (False, True):
-        with (bucket / "x").open(ahead) as reader:
+    for prefetch in (False, True):
+        with (bucket / "x").open(prefetch) as reader:
             reader.fetch([(50_000, 60_000), (10, 20), (15, 40)])
             for start, size in [(50_000, 10_000), (0, 10), (59_990, 100), (99_990, 100), (12, 8), (10, 0)]:
                 reader.seek(start)
@@ -341,7 +341,7 @@ def test_a_store_that_is_gone_is_one_error_and_the_run_goes_on_later(
 
 
 def markers(out: AnyPath) -> list[str]:
-    output = Output(out)
+    output = ArchiveFolder(out)
     output.read_markers()
     return [marker.part for marker in output.markers]
 
@@ -392,7 +392,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
 @pytest.mark.parametrize("fault", ["cut", "lost", "503"])
 def test_a_lease_whose_answer_was_lost_is_held(bucket, store, fault):
     faults = iter([fault])
-    with store.failing(lambda seen: next(faults, "") if seen.method == "PUT" else ""), hold(bucket / "out"):
+    with store.failing(lambda seen: next(faults, "") if seen.method == "PUT" else ""), open_output(bucket / "out"):
         assert not next(faults, "")
 
 
@@ -401,10 +401,10 @@ def test_a_lease_whose_answer_was_lost_is_held(bucket, store, fault):
 
 def test_two_runs_do_not_share_an_output(bucket):
     told = rf"process {os.getpid()} on .* last sign of life"
-    with hold(bucket / "out"), pytest.raises(BusyError, match=told), hold(bucket / "out"):
+    with open_output(bucket / "out"), pytest.raises(BusyError, match=told), open_output(bucket / "out"):
         pass
     assert not bucket.below()
-    with hold(bucket / "out"):
+    with open_output(bucket / "out"):
         pass
 
 
@@ -418,14 +418,14 @@ def test_two_runs_do_not_share_an_output(bucket):
 def test_the_lease_of_a_dead_run_is_taken_over(bucket, monkeypatch, change, is_free):
     monkeypatch.setattr(lease, "_DOUBT", 0.01)
     file = bucket / "out/_emojob/lock"
-    with hold(bucket / "out"):
+    with open_output(bucket / "out"):
         left = {**json.loads(file.read_bytes()), **change}
     file.write_bytes(json.dumps(left).encode())
     if is_free:
-        with hold(bucket / "out"):
+        with open_output(bucket / "out"):
             assert json.loads(file.read_bytes())["token"] != left["token"]
     else:
-        with pytest.raises(BusyError), hold(bucket / "out"):
+        with pytest.raises(BusyError), open_output(bucket / "out"):
             pass
 
 
@@ -451,7 +451,7 @@ def test_a_run_that_lost_its_lease_ends_before_another_part_counts(bucket, rows,
 
 def test_a_lease_that_another_takes_over_first_is_the_others(bucket, monkeypatch):
     file = bucket / "out/_emojob/lock"
-    with hold(bucket / "out"):
+    with open_output(bucket / "out"):
         live = json.loads(file.read_bytes())
     file.write_bytes(b'{"token": "dead", "alive": 0}')
 
@@ -462,14 +462,14 @@ def test_a_lease_that_another_takes_over_first_is_the_others(bucket, monkeypatch
 
     judged = lease._is_dead
     monkeypatch.setattr(lease, "_is_dead", is_dead)
-    with pytest.raises(BusyError), hold(bucket / "out"):
+    with pytest.raises(BusyError), open_output(bucket / "out"):
         pass
     assert json.loads(file.read_bytes())["token"] == live["token"]
 
 
 def test_a_lease_that_was_let_go_does_not_come_back(bucket, store, monkeypatch):
     monkeypatch.setattr(lease, "RENEWAL", 0.01)
-    with store.failing(lambda seen: "slow" if seen.method == "PUT" else ""), hold(bucket / "out"):
+    with store.failing(lambda seen: "slow" if seen.method == "PUT" else ""), open_output(bucket / "out"):
         time.sleep(0.2)  # a sign of life is on its way
     time.sleep(0.5)
     assert not bucket.below()

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from emojob.pipeline.system.prefetch import Stages, Stopped
+from emojob.pipeline.system.prefetch import Stages, StopRequested
 
 
 def stage_threads() -> list[str]:
@@ -13,8 +13,8 @@ def stage_threads() -> list[str]:
 
 def test_items_come_in_order_through_several_stages():
     stages = Stages()
-    doubled = (2 * i for i in stages.ahead(iter(range(100))))
-    assert list(stages.ahead(doubled)) == [2 * i for i in range(100)]
+    doubled = (2 * i for i in stages.prefetch(iter(range(100))))
+    assert list(stages.prefetch(doubled)) == [2 * i for i in range(100)]
     stages.join()
     assert not stage_threads()
 
@@ -30,7 +30,7 @@ def test_a_stage_is_at_most_its_depth_ahead():
             yield i
 
     stages = Stages()
-    items = stages.ahead(count(), depth=2)
+    items = stages.prefetch(count(), depth=2)
     next(items)
     assert taken.wait(5)  # one was taken, two wait, one is in hand
     assert len(made) == 4
@@ -44,7 +44,7 @@ def test_an_error_reaches_the_one_who_takes_as_it_is():
 
     stages = Stages()
     with pytest.raises(ValueError, match="the real message"):
-        list(stages.ahead(stages.ahead(fail())))
+        list(stages.prefetch(stages.prefetch(fail())))
     stages.join()
     assert not stage_threads()
 
@@ -56,10 +56,10 @@ def test_stop_ends_waiting_and_working_stages():
             yield (i := i + 1)
 
     stages = Stages()
-    items = stages.ahead(stages.ahead(forever()))
+    items = stages.prefetch(stages.prefetch(forever()))
     next(items)
     stages.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(StopRequested):
         for _ in items:
             pass
     stages.join()

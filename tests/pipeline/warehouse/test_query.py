@@ -20,7 +20,7 @@ from emojob.pipeline.warehouse.database import AGGREGATES
 from emojob.pipeline.warehouse.query import open_session
 from emojob.pipeline.warehouse.results import format_of, write, write_file
 from emojob.schemas.errors import OptionError
-from emojob.schemas.sheet import FORMULA_PATTERN, inert
+from emojob.schemas.sheet import FORMULA_PATTERN, escape_cell
 from tests.archives import said, write_archive
 
 ROWS = [said("기쁨", 0.9, "좋아요", room="a"), said("분노", 0.8, "=1+1", room="b"), said(None, room="b")]
@@ -258,7 +258,7 @@ def test_csv_cells_that_a_spreadsheet_would_calculate_are_marked(session):
 def test_the_pattern_for_columns_marks_what_inert_marks(text):
     with contextlib.suppress(UnicodeEncodeError):
         marked = pc.match_substring_regex(pa.array([text], pa.large_string()), FORMULA_PATTERN)[0].as_py()
-        assert marked == (inert(text, keep_values=True) != text)
+        assert marked == (escape_cell(text, keep_values=True) != text)
 
 
 def test_parquet_keeps_the_types(session, tmp_path):

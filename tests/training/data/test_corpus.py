@@ -304,7 +304,11 @@ def filled_sheet(*rows: tuple[str, str, str, str]) -> str:
     header = [sheet.TEXT, sheet.LABEL, sheet.PREVIOUS, sheet.GUESS, sheet.CONVERSATION]
     lines = [",".join(header)]
     for text, label, previous, conversation in rows:
-        lines.append(",".join([sheet.inert(text), label, sheet.inert(previous), "기쁨", sheet.inert(conversation)]))
+        lines.append(
+            ",".join(
+                [sheet.escape_cell(text), label, sheet.escape_cell(previous), "기쁨", sheet.escape_cell(conversation)]
+            )
+        )
     return "\r\n".join(lines) + "\r\n"
 
 

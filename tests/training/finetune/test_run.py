@@ -34,7 +34,7 @@ from emojob.training.finetune import trainer
 from emojob.training.finetune.finish import calibrate
 from emojob.training.finetune.recipe import TrainRecipe
 from emojob.training.finetune.run import TrainOptions, train_model
-from emojob.training.finetune.watch import Part, Stop, Watch
+from emojob.training.finetune.watch import Callbacks, EncodedSplit, Stop
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ class TestTheSameAgain:
                 stop.stop()
 
         with pytest.raises(Interrupted):
-            train_model(options, train_recipe, Watch(report=report, stop=stop))
+            train_model(options, train_recipe, Callbacks(report=report, stop=stop))
         assert not (options.out / "config.json").exists()
         train_model(options, train_recipe)
         assert same_weights(trained, options.out)
@@ -165,7 +165,7 @@ class TestTheSameAgain:
             "torch.set_num_threads(1)\n"
             "trainer.CHECKPOINT_SECONDS = 0.0\n"
             "options, recipe = pickle.load(open(sys.argv[1], 'rb'))\n"
-            "run.train_model(options, recipe, trainer.Watch(report=lambda p: print(p.step, flush=True)))\n"
+            "run.train_model(options, recipe, trainer.Callbacks(report=lambda p: print(p.step, flush=True)))\n"
         )
         given = tmp_path / "given"
         given.write_bytes(pickle.dumps((options, train_recipe)))
@@ -279,7 +279,7 @@ class TestADamagedCheckpoint:
     def begun(self, options, train_recipe) -> TrainOptions:
         stop = Stop()
         with pytest.raises(Interrupted):
-            train_model(options, train_recipe, Watch(report=lambda p: p.step == 23 and stop.stop(), stop=stop))
+            train_model(options, train_recipe, Callbacks(report=lambda p: p.step == 23 and stop.stop(), stop=stop))
         return options
 
     @pytest.mark.parametrize(
@@ -320,9 +320,9 @@ class TestTheRecipeIsFollowed:
         monkeypatch.setattr(trainer, "_measured", measured)
         real_train = trainer.train
 
-        def train(classifier, run, watch):
+        def train(classifier, run, callbacks):
             run_parts.append(run.validation.labels)
-            return real_train(classifier, run, watch)
+            return real_train(classifier, run, callbacks)
 
         monkeypatch.setattr("emojob.training.finetune.run.train", train)
         train_model(options, change(train_recipe, epochs=5, patience=2))
@@ -365,7 +365,7 @@ def test_out_of_memory_halves_the_texts_at_a_time_and_goes_on(options, train_rec
         return real(logits, labels, weights, smoothing)
 
     monkeypatch.setattr(trainer, "loss_of", hungry)
-    train_model(options, change(train_recipe, epochs=1), Watch(note=notes.append))
+    train_model(options, change(train_recipe, epochs=1), Callbacks(note=notes.append))
     assert seen[:2] == [8, 4]
     assert max(seen[1:]) == 4
     assert [note for note in notes if "out of memory" in note] == [
@@ -388,7 +388,7 @@ def test_after_a_stop_it_goes_on_with_the_texts_that_memory_sufficed_for(options
     monkeypatch.setattr(trainer, "loss_of", hungry)
     stop = Stop()
     with pytest.raises(Interrupted):
-        train_model(options, train_recipe, Watch(report=lambda p: p.step == 30 and stop.stop(), stop=stop))
+        train_model(options, train_recipe, Callbacks(report=lambda p: p.step == 30 and stop.stop(), stop=stop))
     assert 8 in seen
     seen.clear()
     train_model(options, change(train_recipe))
@@ -496,7 +496,7 @@ class TestTheData:
         notes: list[str] = []
         asked = dataclasses.replace(options, data=(file,))
         recipe = dataclasses.replace(change(train_recipe, epochs=1), split=test_only)
-        train_model(asked, recipe, Watch(note=notes.append))
+        train_model(asked, recipe, Callbacks(note=notes.append))
         assert notes[0] == "41 rows = 41 kept; 1 more could not be read"
         assert notes[1] == "no text to learn from has the label 다: the model will not give it"
 
@@ -566,7 +566,7 @@ class TestTheBase:
 
 
 def test_calibration_without_held_out_texts_says_nothing():
-    none = Part(Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, bool)), np.zeros(0, np.int64))
+    none = EncodedSplit(Encoded(np.zeros(0, np.int32), np.zeros(1, np.int64), np.zeros(0, bool)), np.zeros(0, np.int64))
     calibration, probabilities = calibrate(None, none, none)
     assert (calibration.temperature, calibration.fitted_on, calibration.error_before) == (1.0, "none", None)
     assert probabilities is None
