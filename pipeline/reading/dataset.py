@@ -24,8 +24,8 @@ class Source:
     size: bytes; sha256: of those bytes, or "etag:" and what a store calls this content; schema: as the file's rows come
     out, with the key=value folders behind as strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where
     known without reading, rejected ones counted; lines: of a text file, about its rows where those are not known;
-    quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text; split_points: rows
-    at which reading may begin, in order; written: when the file was, nanoseconds since 1970, 0 where that is not known.
+    quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text; split_points:
+    rows at which reading may begin, in order; written: when the file was, nanoseconds since 1970, 0 where unknown.
     """
 
     file: InputFile
