@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emojob.pipeline.inference.scorer import Prepared, Scored, Scorer
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.scoring_model import Prepared, Scored
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.system.prefetch import Stages, StageTimer
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from emojob.pipeline.inference.scorer import Scored
+from emojob.pipeline.inference.scoring_model import Scored
 from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, label_fields
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts

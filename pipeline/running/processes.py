@@ -24,7 +24,8 @@ import pyarrow as pa
 
 from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
-from emojob.pipeline.inference.scorer import Scorer, Tally
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.scoring_model import Tally
 from emojob.pipeline.inference.streaming import Labelled, Texts, Took, label, texts_of
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.system import hardware

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.inference.scorer import settled
+from emojob.pipeline.inference.scoring_model import settled
 from emojob.pipeline.models.model import load as load_model
 from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_same_privacy, open_output
 from emojob.pipeline.output.parts import ROW_GROUP, row_groups

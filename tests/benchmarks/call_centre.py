@@ -17,7 +17,8 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.pipeline.inference.scorer import Prepared, Scorer
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.scoring_model import Prepared
 from emojob.schemas.options import ModelOptions
 
 WINDOW = 10_000

@@ -26,7 +26,8 @@ from ray.exceptions import RayError
 
 from emojob.pipeline.inference.batching import Layout, Packed
 from emojob.pipeline.inference.engine import EngineChoice
-from emojob.pipeline.inference.scorer import Scorer, settled
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.scoring_model import settled
 from emojob.pipeline.models import model
 from emojob.pipeline.models.local_copy import ship
 from emojob.pipeline.models.model_folder import FILES

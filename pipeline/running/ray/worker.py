@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
-from emojob.pipeline.inference.scorer import Scorer, Tally
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.scoring_model import Tally
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES

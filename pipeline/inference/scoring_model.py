@@ -1,0 +1,184 @@
+"""A model with the engine choice and the memo: texts to distinct tokens, and probabilities to labelled rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from emojob.pipeline.inference.engine import BATCH_TOKENS, EngineChoice
+from emojob.pipeline.inference.memo import Keys, Memo
+from emojob.pipeline.models import model
+from emojob.pipeline.models.tokenizer import Encoded
+from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
+from emojob.schemas.errors import ModelError, OptionError
+from emojob.schemas.options import ModelOptions
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Texts ready for the engine: each distinct one once, or each distinct pair of a previous text and a text.
+
+    encoded: the distinct texts' tokens; keys: uint64 [distinct, 2]; place: int64 [rows], which distinct text each
+    row holds, -1 for null.
+    """
+
+    encoded: Encoded
+    keys: Keys
+    place: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What texts came to, in their order.
+
+    emotions: int32 [rows], the label's id, -1 where there was no text; probabilities: float32 [rows, labels], NaN
+    there; statuses: int32 [rows], into schemas.columns.STATUSES.
+    """
+
+    names: tuple[str, ...]
+    emotions: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
+    statuses: NDArray[np.int32]
+
+    @property
+    def labels(self) -> list[str]:
+        """The label of each text; "" where there was no text."""
+        names = [*self.names, ""]
+        return [names[i] for i in self.emotions.tolist()]
+
+    @property
+    def confidences(self) -> NDArray[np.float32]:
+        """float32 [rows]: the probability of the label; NaN where there was no text."""
+        found: NDArray[np.float32] = self.probabilities.max(axis=1, initial=-1)
+        return np.where(self.emotions >= 0, found, np.float32(np.nan)).astype(np.float32)
+
+
+@dataclass
+class Tally:
+    """What the engine was given, counted over a run."""
+
+    rows: int = 0  # with text, repeats among them
+    tokens: int = 0  # of these rows
+    repeated_rows: int = 0  # of these, labelled without the engine
+    inferred_rows: int = 0
+    inferred_tokens: int = 0
+    padded_tokens: int = 0
+    batches: int = 0
+    halvings: int = 0  # how often the token budget was halved for want of memory
+
+    @property
+    def memo_share(self) -> float:
+        """The share of the rows with text that were labelled without the engine."""
+        return self.repeated_rows / self.rows if self.rows else 0.0
+
+
+class ScoringModel:
+    """Everything that scoring needs of a model except the engine that runs it, which may be in another process."""
+
+    def __init__(self, loaded: model.Model, choice: EngineChoice, options: ModelOptions) -> None:
+        self.model = loaded
+        self.choice = choice
+        self.options = options
+        self.batch_tokens = options.batch_tokens or BATCH_TOKENS[choice.device]
+        self.tally = Tally()
+        self.memo = Memo(len(loaded.labels))
+
+    @property
+    def depends_on(self) -> dict[str, str | None]:
+        """What probabilities depend on beside the text."""
+        return {
+            "fingerprint": self.fingerprint,
+            "engine": self.choice.engine,
+            "device": self.choice.device,
+            "precision": self.choice.precision,
+            "calibrated_on": self.choice.calibrated_on,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for weights, tokenizer, labels, max length and context."""
+        return self.model.fingerprint_for(self.options.max_length)
+
+    def prepare(self, texts: pa.Array, previous: pa.Array | None = None) -> Prepared:
+        """Find the distinct texts and tokenize them. texts: an Arrow array of strings (or all null).
+
+        previous: for a model of the context `previous`, the utterance before each text; null, and None for all of
+        them, where there is none.
+        """
+        texts = _strings(texts)
+        if self.model.context == "previous":
+            return self._prepare_pairs(texts, pa.nulls(len(texts)) if previous is None else previous)
+        coded = texts.dictionary_encode()
+        place = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
+        encoded = self.model.tokenizer.encode(coded.dictionary, self.options.max_length)
+        return Prepared(encoded, self.memo.keys_of(encoded), place)
+
+    def count_tokens(self, prepared: Prepared) -> tuple[int, int]:
+        """The tokens of all rows, special ones left out, and how many of them are unknown to the tokenizer."""
+        encoded = prepared.encoded
+        if not len(encoded):
+            return 0, 0
+        control = (self.model.tokenizer.cls_id, self.model.tokenizer.sep_id)
+        begins = encoded.offsets[:-1]
+        tokens = np.add.reduceat((~np.isin(encoded.ids, control)).astype(np.int64), begins)
+        unknown = np.add.reduceat((encoded.ids == self.model.tokenizer.unk_id).astype(np.int64), begins)
+        rows = prepared.place[prepared.place >= 0]
+        return int(tokens[rows].sum()), int(unknown[rows].sum())
+
+    def _prepare_pairs(self, texts: pa.Array, previous: pa.Array) -> Prepared:
+        both = pa.concat_arrays([_strings(one).cast(pa.large_string()) for one in (previous, texts)])
+        coded = both.dictionary_encode()
+        codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
+        first, second = codes[: len(texts)], codes[len(texts) :]
+        with_text = np.flatnonzero(second >= 0)
+        each = len(coded.dictionary) + 1  # previous texts, none at all among them
+        pairs, inverse = np.unique(second[with_text] * each + first[with_text] + 1, return_inverse=True)
+        place = np.full(len(texts), -1)
+        place[with_text] = inverse
+        before = pa.array(pairs % each - 1, mask=pairs % each == 0)
+        encoded = self.model.tokenizer.encode_behind(
+            coded.dictionary.take(pa.array(pairs // each)), coded.dictionary.take(before), self.options.max_length
+        )
+        return Prepared(encoded, self.memo.keys_of(encoded), place)
+
+    def label(self, prepared: Prepared, probabilities: NDArray[np.float32]) -> Scored:
+        """Give every row its distinct text's probabilities. Raises ModelError where the model gave no numbers."""
+        statuses = np.where(prepared.encoded.truncated, STATUSES.index(TRUNCATED), STATUSES.index(SCORED))
+        statuses[prepared.encoded.lengths <= 2] = STATUSES.index(EMPTY)
+        # a last entry for null, at index -1
+        statuses = np.append(statuses, STATUSES.index(EMPTY))[prepared.place].astype(np.int32)
+        nothing = np.full((1, probabilities.shape[1]), np.nan, np.float32)
+        rows = np.concatenate([probabilities, nothing])[prepared.place]
+        with_text = statuses != STATUSES.index(EMPTY)
+        if np.isnan(rows[with_text]).any():
+            raise ModelError(
+                f"{self.model.name} gave no numbers (NaN) in {self.choice.precision}: try --precision fp32"
+            )
+        emotions = np.where(with_text, np.nan_to_num(rows).argmax(axis=1), -1).astype(np.int32)
+        return Scored(self.model.labels, emotions, rows, statuses)
+
+
+def settled(options: ModelOptions, loaded: model.Model) -> ModelOptions:
+    """The options with the context that the model was trained for. Raises OptionError where they do not fit it."""
+    if options.context not in (None, loaded.context):
+        raise OptionError(
+            f"--context {options.context}: {loaded.name} was trained with the context {loaded.context!r}: "
+            f"give --context {loaded.context}, or a model trained with {options.context}"
+        )
+    if options.max_length > loaded.shape.max_positions:
+        raise OptionError(
+            f"--max-length {options.max_length} is too long: {loaded.name} has {loaded.shape.max_positions} positions"
+        )
+    return replace(options, context=loaded.context)
+
+
+def _strings(texts: pa.Array) -> pa.Array:
+    """An array of strings in any of Arrow's ways to hold them, as one of plain strings."""
+    if pa.types.is_null(texts.type):
+        return texts.cast(pa.string())
+    if pa.types.is_dictionary(texts.type):
+        texts = texts.dictionary_decode()  # a dictionary may hold far more values than these rows have
+    return texts.cast(pa.large_string()) if pa.types.is_string_view(texts.type) else texts
