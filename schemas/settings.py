@@ -26,14 +26,19 @@ def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
 
     Raises OptionError where a key is missing (and has no default), is unknown, or has a value of a wrong type.
     """
-    types = typing.get_type_hints(kind)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    expected = {field.name: _plain_type(types[field.name]) for field in fields}
+    expected = field_types(kind)
     missing = dataclasses.MISSING
     optional = {one.name for one in fields if one.default is not missing or one.default_factory is not missing}
     check_keys(where, table, expected, compare, optional)
     values = {key: float(value) if expected[key] is float else value for key, value in table.items()}
     return kind(**values)
+
+
+def field_types(kind: type) -> dict[str, Any]:
+    """Return {field: type} of a dataclass, without `| None` and type arguments."""
+    types = typing.get_type_hints(kind)
+    return {field.name: _plain_type(types[field.name]) for field in dataclasses.fields(kind)}
 
 
 def check_keys(

@@ -15,7 +15,7 @@ from emojob.pipeline.storage.paths import writing
 from emojob.schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
 
 if TYPE_CHECKING:
-    from emojob.pipeline.nightly.night import Night, Plan
+    from emojob.pipeline.nightly.outcome import Night, Plan
 
 
 @click.command(context_settings=SETTINGS, short_help="One night: score what is new, look for drift, make the report.")
@@ -51,14 +51,14 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     with log.running(stages):
         night = run_night(read, day, log.progress, log.note, stages)
     for place, write in (
-        (read.path(read.monitoring.log), log_night),
-        (read.path(read.monitoring.prometheus), write_metrics),
+        (read.local_path(read.monitoring.log), log_night),
+        (read.local_path(read.monitoring.prometheus), write_metrics),
     ):
         if place:
             with writing(place):
                 write(place, night)
     _print_night(night, quiet)
-    rejected = night.rejected > read.score.options().rejects_allowed(sum(one.rows for one in night.scored))
+    rejected = night.rejected > read.score.options.rejects_allowed(sum(one.rows for one in night.scored))
     if night.failed:
         return InputError.exit_code
     if rejected:

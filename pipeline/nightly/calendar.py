@@ -1,4 +1,4 @@
-"""Which files belong to which day."""
+"""The day of each input file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ Day = datetime.date
 
 
 class Calendar:
-    """The day of each input: as its path says, or the day on which it was first seen.
+    """The day of each input: the date in its path, or the day on which a night first saw it.
 
-    seen: {input: day in ISO 8601}, for patterns without a date.
+    Args:
+        config: The configuration; its pattern contains the date or not.
+        seen: {input: day in ISO 8601}, used and extended where the pattern has no date.
     """
 
     def __init__(self, config: NightlyConfig, seen: dict[str, str]) -> None:
         self._seen = seen
-        self._path = _expression(str(config.named(config.input.files)))
+        self._path = _expression(str(config.resolve(config.input.files)))
         self._has_date = config.input.has_date
 
     def day_of(self, name: str) -> Day | None:
-        """The day of an input, None where nothing tells it."""
+        """Return the day of an input, None if unknown."""
         if self._has_date:
             found = self._path.fullmatch(name)
             text = found["date"] if found else ""
@@ -39,12 +41,12 @@ class Calendar:
             return None
 
     def see(self, name: str, day: Day) -> None:
-        """Note that an input was there on a day, where it was not known before."""
+        """Record the day on which an input was first seen; a known input keeps its day."""
         if not self._has_date:
             self._seen.setdefault(name, day.isoformat())
 
     def counts(self, markers: Iterable[PartMarker]) -> dict[Day, Counts]:
-        """What the rows of each day came to."""
+        """Return the row counts of each day."""
         found: dict[Day, Counts] = {}
         for marker in markers:
             day = self.day_of(marker.input)
@@ -52,9 +54,17 @@ class Calendar:
                 found.setdefault(day, Counts()).add(marker.counts)
         return found
 
+    def is_too_old(self, name: str, today: Day, keep_days: int) -> bool:
+        """Return whether an input's day is `keep_days` or more before `today`; 0 keeps every day."""
+        day = self.day_of(name)
+        return bool(keep_days) and day is not None and day <= today - datetime.timedelta(days=keep_days)
+
 
 def files_of(config: NightlyConfig, day: Day) -> list[InputFile]:
-    """The input files that a night looks at: those of the day and of `days_back` days before it, or all there are."""
+    """Return the input files of a night.
+
+    They are the files of the day and of the `days_back` days before it; without a date in the pattern, all files.
+    """
     if not config.input.has_date:
         return _found(config.pattern(), config.archive)
     days = [day - datetime.timedelta(days=back) for back in range(config.input.days_back, -1, -1)]
@@ -64,12 +74,12 @@ def files_of(config: NightlyConfig, day: Day) -> list[InputFile]:
 def _found(pattern: str, archive: AnyPath) -> list[InputFile]:
     try:
         return find_inputs([pattern], [archive])
-    except NothingFound:  # a night without logs, or none yet
+    except NothingFound:  # a day may have no logs
         return []
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """A pattern of paths as a regular expression; a folder stands for what is in it."""
+    """Return the regular expression of a path pattern; a folder matches every file in it."""
     parts = re.split(r"(\{date\}|\*\*/|\*|\?)", pattern)
     known = {DATE: r"(?P<date>\d{4}-\d{2}-\d{2})", "**/": ".*", "*": "[^/]*", "?": "[^/]"}
     first = True

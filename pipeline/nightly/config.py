@@ -1,10 +1,10 @@
-"""What a nightly job is asked for: a TOML file that is checked whole before anything runs."""
+"""The configuration of a nightly job: a TOML file, checked completely before anything runs."""
 
 from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,25 @@ from emojob.pipeline.storage.paths import AnyPath, within
 from emojob.pipeline.toml_file import read_toml
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
-from emojob.schemas.settings import between, check_keys, fill
+from emojob.schemas.settings import between, check_keys, field_types, fill
 
 DATE = "{date}"
 
 _COMPARE = "`emojob nightly --init FILE.toml` writes one that has everything"
 
+# Options that do not belong in a nightly configuration: a night scores all rows, with the batch size and context that
+# suit the device and the model.
+_NOT_NIGHTLY = {"batch_tokens", "context", "calibration", "fresh", "limit"}
+
 
 @dataclass(frozen=True)
 class InputConfig:
-    """[input]: where the logs lie."""
+    """[input]: where the logs are.
+
+    Attributes:
+        files: Pattern of paths; `{date}` stands for a day in ISO 8601.
+        days_back: Days before the night's day that are read again for late files.
+    """
 
     files: str
     days_back: int = 14
@@ -38,13 +47,22 @@ class InputConfig:
 
     @property
     def has_date(self) -> bool:
-        """Whether the pattern tells which day a file belongs to."""
+        """Return whether the pattern contains a file's day."""
         return DATE in self.files
 
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """[output]: the labelled archive and its report."""
+    """[output]: the labelled archive and its report.
+
+    Attributes:
+        archive: Folder of the labelled archive.
+        report: HTML file; None writes no page.
+        figures: JSON file; None writes no figures.
+        language: Language of the page, en or ko.
+        keep_days: Rows of older days are removed; 0 keeps all.
+        mask_pii: Whether report and figures mask personal data.
+    """
 
     archive: str
     report: str | None = None
@@ -63,66 +81,37 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """[score]: as the options of `emojob score`."""
+    """[score]: options of `emojob score`.
 
-    model: str | None = None
-    text_column: str | None = None
-    conversation_column: str | None = None
-    time_column: str | None = None
-    speaker_column: str | None = None
+    Attributes:
+        options: Options of the scoring run.
+        model: Options of the model.
+        time_zone: Time zone of the report's days and hours.
+    """
+
+    options: ScoreOptions = field(default_factory=ScoreOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
     time_zone: str | None = None
-    encoding: str = ScoreOptions.encoding
-    prefix: str = ScoreOptions.prefix
-    device: str = ModelOptions.device
-    engine: str = ModelOptions.engine
-    precision: str = ModelOptions.precision
-    max_length: int = ModelOptions.max_length
-    max_rejects: str = ScoreOptions.max_rejects
-    memo: str | None = None
-    mask_pii: bool | None = None
-    drop_text: bool = ScoreOptions.drop_text
-    hash_columns: list[str] = field(default_factory=list)
-    hash_key_file: str | None = None
-    ray_address: str | None = None
-    ray_cores: int | None = None
 
-    def __post_init__(self) -> None:
-        self.options()
-        self.model_options()
-
-    def options(self) -> ScoreOptions:
-        """The options of a scoring run. Raises OptionError."""
-        return ScoreOptions(
-            text_column=self.text_column,
-            encoding=self.encoding,
-            prefix=self.prefix,
-            max_rejects=self.max_rejects,
-            conversation_column=self.conversation_column,
-            time_column=self.time_column,
-            speaker_column=self.speaker_column,
-            memo=self.memo,
-            mask_pii=self.mask_pii,
-            drop_text=self.drop_text,
-            hash_columns=tuple(map(str, self.hash_columns)),
-            hash_key_file=self.hash_key_file,
-            ray_address=self.ray_address,
-            ray_cores=self.ray_cores,
-        )
-
-    def model_options(self) -> ModelOptions:
-        """The options of its model. Raises OptionError."""
-        return ModelOptions(
-            model=self.model,
-            device=self.device,
-            engine=self.engine,
-            precision=self.precision,
-            max_length=self.max_length,
-        )
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> ScoreConfig:
+        """Return the section [score]. Raises OptionError for an unknown key or a wrong value."""
+        kinds = (ScoreOptions, ModelOptions)
+        expected = {name: type_ for kind in kinds for name, type_ in field_types(kind).items()}
+        expected |= {"hash_columns": list, "time_zone": str}
+        expected = {name: type_ for name, type_ in expected.items() if name not in _NOT_NIGHTLY}
+        check_keys("score", table, expected, _COMPARE, set(expected))
+        values = dict(table)
+        time_zone = values.pop("time_zone", None)
+        if "hash_columns" in values:
+            values["hash_columns"] = tuple(map(str, values["hash_columns"]))
+        given = [{name: values[name] for name in field_types(kind) if name in values} for kind in kinds]
+        return cls(ScoreOptions(**given[0]), ModelOptions(**given[1]), time_zone)
 
 
 @dataclass(frozen=True)
 class DriftConfig:
-    """[drift]: the limits beyond which there is an alarm; nightly.toml says what each one means."""
+    """[drift]: the limits of the drift alarms; nightly.toml documents each one."""
 
     days: int = 28
     fewest_days: int = 3
@@ -148,7 +137,12 @@ class DriftConfig:
 
 @dataclass(frozen=True)
 class MonitoringConfig:
-    """[monitoring]: files for those who watch over the job."""
+    """[monitoring]: files for monitoring the job.
+
+    Attributes:
+        log: File that gets one JSON line a night; None writes no log.
+        prometheus: Metrics file for node_exporter; None writes no metrics.
+    """
 
     log: str | None = None
     prometheus: str | None = None
@@ -156,7 +150,11 @@ class MonitoringConfig:
 
 @dataclass(frozen=True)
 class NightlyConfig:
-    """A whole configuration. file: that it was read from, absolute; relative paths begin in its folder."""
+    """A whole configuration.
+
+    Attributes:
+        file: Absolute path of the TOML file; relative paths in it start in its folder.
+    """
 
     file: Path
     input: InputConfig
@@ -165,43 +163,39 @@ class NightlyConfig:
     drift: DriftConfig = field(default_factory=DriftConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
-    def path(self, given: str | None) -> Path | None:
-        """A path of the configuration, absolute. Raises OptionError where it is no place of this machine."""
-        place = None if given is None else self.named(given)
-        if isinstance(place, ObjectPath):
-            raise OptionError(f"{given} is in a store: give a file of this machine")
-        return place
+    def local_path(self, given: str | None) -> Path | None:
+        """Return an absolute local path, None for None. Raises OptionError for a URL of an object store."""
+        path = None if given is None else self.resolve(given)
+        if isinstance(path, ObjectPath):
+            raise OptionError(f"{given} is in an object store; give a local file")
+        return path
 
-    def named(self, given: str) -> AnyPath:
-        """A path of the configuration, absolute, or the place of a URL. Raises OptionError."""
+    def resolve(self, given: str) -> AnyPath:
+        """Return the absolute path of a path or URL in the configuration. Raises OptionError for an unknown URL."""
         return within(self.file.parent, given)
 
     @property
     def archive(self) -> AnyPath:
-        """The folder of the labelled archive."""
-        return self.named(self.output.archive)
+        """Return the folder of the labelled archive."""
+        return self.resolve(self.output.archive)
 
     def score_options(self) -> ScoreOptions:
-        """[score] as the options of a scoring run, its paths absolute."""
-        memo, key = self.path(self.score.memo), self.path(self.score.hash_key_file)
-        return replace(self.score.options(), memo=str(memo) if memo else None, hash_key_file=str(key) if key else None)
+        """Return the options of the scoring run, with absolute paths."""
+        memo, key = (self.local_path(path) for path in (self.score.options.memo, self.score.options.hash_key_file))
+        return replace(self.score.options, memo=str(memo) if memo else None, hash_key_file=str(key) if key else None)
 
     def model_options(self) -> ModelOptions:
-        """[score] as the options of its model; a folder's path absolute, a hub's name as it is."""
-        options = self.score.model_options()
-        folder = self.named(options.model) if options.model else None
+        """Return the options of the model, with the absolute path of a local folder; a name on the hub stays."""
+        options = self.score.model
+        folder = self.resolve(options.model) if options.model else None
         return replace(options, model=str(folder)) if isinstance(folder, Path) and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
-        """The pattern of a day's files; without a day, of those of all days."""
-        return str(self.named(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {name: value for name, value in asdict(self).items() if name != "file"}
+        """Return the pattern of one day's files, or of all days' files for None."""
+        return str(self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
 
 
-_SECTIONS = {
+_SECTIONS: dict[str, Any] = {
     "input": InputConfig,
     "output": OutputConfig,
     "score": ScoreConfig,
@@ -211,7 +205,11 @@ _SECTIONS = {
 
 
 def read_config(file: Path) -> NightlyConfig:
-    """Read and check a configuration. Raises OptionError that names the file, the key, the value and what is right."""
+    """Read and check a configuration.
+
+    Raises:
+        OptionError: The file cannot be read, or a key or value is wrong. Names the file, the key and the right value.
+    """
     try:
         table = read_toml(file)
     except FileNotFoundError:
@@ -222,14 +220,16 @@ def read_config(file: Path) -> NightlyConfig:
         raise OptionError(f"{file} is not TOML: {error}; {_COMPARE}") from None
     try:
         check_keys("the file", table, dict.fromkeys(_SECTIONS, dict), _COMPARE, {"score", "drift", "monitoring"})
-        sections: dict[str, Any] = {
-            name: fill(kind, table.get(name, {}), name, _COMPARE) for name, kind in _SECTIONS.items()
-        }
+        sections = {name: _section(name, table.get(name, {})) for name in _SECTIONS}
     except OptionError as error:
         raise OptionError(f"{file}: {error}") from None
     return NightlyConfig(file.resolve(), **sections)
 
 
+def _section(name: str, table: dict[str, Any]) -> Any:
+    return ScoreConfig.from_table(table) if name == "score" else fill(_SECTIONS[name], table, name, _COMPARE)
+
+
 def template() -> str:
-    """A configuration with everything in it and what it means."""
+    """Return a configuration with every key and its explanation."""
     return (files("emojob.pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")

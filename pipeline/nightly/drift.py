@@ -1,7 +1,7 @@
-"""Whether a day's rows are like those of the days before it.
+"""Drift: compare a day's rows with the rows of the days before.
 
-The distribution of emotions is compared by the population stability index, sum of (p - q) ln(p / q) over the emotions
-(Siddiqi, Credit Risk Scorecards, 2006), each share smoothed by half a row.
+The distributions of emotions are compared by the population stability index, the sum of (p - q) ln(p / q) over the
+emotions (Siddiqi, Credit Risk Scorecards, 2006). Each count is smoothed by half a row.
 """
 
 from __future__ import annotations
@@ -16,27 +16,42 @@ from typing import Any
 from emojob.pipeline.nightly.config import DriftConfig
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
-UNSURE = 0.5  # confidence
+UNSURE = 0.5  # a lower confidence is unsure
 
 
 @dataclass(frozen=True)
 class Check:
-    """One figure of a day beside the days before it; limit: beyond it there is an alarm."""
+    """One figure of a day, compared with the days before.
 
-    name: str  # emotions, unsure, unknown, truncated, empty, rows
+    Attributes:
+        name: emotions, unsure, unknown, truncated, empty or rows.
+        value: Figure of the day.
+        before: Figure of the days before; None for emotions, whose value compares both.
+        limit: A value outside this limit raises the alarm.
+        alarm: Whether the alarm is raised.
+    """
+
+    name: str
     value: float
-    before: float | None  # of the days before; of `emotions` none, for the index compares them itself
+    before: float | None
     limit: float
     alarm: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """The checks of a day; none where there are too few days before it, which `why` then says."""
+    """The checks of a day.
+
+    Attributes:
+        day: The day.
+        days_before: Days that it is compared with.
+        checks: None if there are too few days before.
+        why: Why there are no checks.
+    """
 
     day: datetime.date
     days_before: int
@@ -45,11 +60,11 @@ class Drift:
 
     @property
     def alarms(self) -> tuple[Check, ...]:
-        """The checks that raise an alarm."""
+        """Return the checks that raise an alarm."""
         return tuple(check for check in self.checks if check.alarm)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "day": self.day.isoformat(),
             "days_before": self.days_before,
@@ -60,7 +75,16 @@ class Drift:
 
 
 def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: DriftConfig) -> Drift:
-    """Compare a day with up to `config.days` days before it that have rows; a day without any is an empty one."""
+    """Compare a day with the days before that have rows.
+
+    Args:
+        days: {day: row counts}; a missing day has no rows.
+        day: The day to check.
+        config: Limits, and how many days before are compared.
+
+    Returns:
+        The checks; without checks if fewer than `config.fewest_days` days before have rows.
+    """
     today = days.get(day, Counts())
     first = day - datetime.timedelta(days=config.days)
     earlier = [counts for other, counts in sorted(days.items()) if first <= other < day and counts.written]
@@ -90,7 +114,7 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
 
 
 def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
-    """The population stability index of two counts by name."""
+    """Return the population stability index of two counts by name."""
     names = {*now, *before}
     rows, rows_before = (sum(counts.values()) + len(names) / 2 for counts in (now, before))
     index = 0.0

@@ -1,30 +1,40 @@
-"""What a night leaves for those who watch over it: a JSON line in a log, and metrics for Prometheus."""
+"""Monitoring of the nightly job: one JSON line a night in a log, and metrics for Prometheus."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.nightly.night import Night
+from emojob.pipeline.nightly.outcome import Night
 from emojob.pipeline.storage.atomic import write_bytes
 
 
 def log_night(file: Path, night: Night) -> None:
-    """Append a night as one JSON line; a night that came to the same as its last line says is not told again."""
-    told = night.as_json()
+    """Append a night as one JSON line, unless it changed nothing since the day's last line.
+
+    Args:
+        file: The log; made if missing.
+        night: The night.
+
+    Raises:
+        OSError: The log cannot be read or written.
+    """
+    values = night.as_json()
     last = _last_of(file, night)
     if not night.changed and last is not None and last.get("failed") == night.failed:
         return
-    line = json.dumps(told, ensure_ascii=False)
-    line = line if line.isprintable() else json.dumps(told)
+    line = json.dumps(values, ensure_ascii=False)
+    line = line if line.isprintable() else json.dumps(values)
     with file.open("a+b") as log:
         log.seek(0, os.SEEK_END)
         if log.tell():
             log.seek(-1, os.SEEK_END)
-            if log.read(1) != b"\n":  # a line that was cut off by a kill or a full disk stays a line of its own
+            if log.read(1) != b"\n":  # a kill or a full disk cut off the last line
                 log.write(b"\n")
         log.write(f"{line}\n".encode())
         log.flush()
@@ -32,7 +42,7 @@ def log_night(file: Path, night: Night) -> None:
 
 
 def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
-    """The last line of this night's day; None where there is none."""
+    """Return the last line of the night's day, None if there is none."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -46,52 +56,50 @@ def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
 
 
 def write_metrics(file: Path, night: Night) -> None:
-    """Write a night's metrics in Prometheus's text format, as node_exporter's textfile collector reads them."""
-    lines: list[str] = []
-
-    def metric(name: str, what: str, *values: tuple[dict[str, str], float]) -> None:
-        lines.append(f"# HELP emojob_{name} {what}")
-        lines.append(f"# TYPE emojob_{name} gauge")
-        for labels, value in values:
-            inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            lines.append(f"emojob_{name}{f'{{{inner}}}' if inner else ''} {float(value)!r}")
-
-    counts = night.counts
-    day = night.day.toordinal() - 719163  # days since 1970
-    metric(
-        "night_timestamp_seconds",
-        "The day of the last night, as the moment at which it began (UTC).",
-        ({}, day * 86400),
-    )
-    metric("inputs", "Input files that the night looked at.", ({}, night.inputs))
-    metric("inputs_scored", "Input files that the night scored.", ({}, len(night.scored)))
-    metric("inputs_failed", "Input files that could not be read.", ({}, len(night.failed)))
-    metric("rows_scored", "Rows that the night read.", ({}, sum(one.rows for one in night.scored)))
-    states = {
-        "labelled": counts.labelled,
-        "empty": counts.empty,
-        "rejected": counts.rejected,
-        "truncated": counts.truncated,
-    }
-    metric(
-        "day_rows", "Rows of the night's day by what became of them.", *(({"state": s}, n) for s, n in states.items())
-    )
-    metric(
-        "day_emotion_rows", "Labelled rows of the night's day by emotion.",
-        *(({"emotion": emotion}, rows) for emotion, rows in counts.emotions.items()),
-    )  # fmt: skip
-    if night.drift and night.drift.checks:
-        checks = night.drift.checks
-        metric("drift", "Figures of the night's day that are watched.", *(({"check": c.name}, c.value) for c in checks))
-        metric("drift_alarm", "Whether a figure is beyond its limit.", *(({"check": c.name}, c.alarm) for c in checks))
-    content = ("\n".join(lines) + "\n").encode()
+    """Write a night's metrics for node_exporter's textfile collector. Raises OSError."""
+    content = metrics_text(night).encode()
     if file.exists() and file.read_bytes() == content:
-        os.utime(file)  # it is as fresh as this night
+        os.utime(file)  # the collector reports the age of the file
         return
     mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)
     if mode is not None:
-        file.chmod(mode & 0o777)  # the exporter is another user, who was let in once
+        file.chmod(mode & 0o777)  # the exporter may run as another user
+
+
+def metrics_text(night: Night) -> str:
+    """Return a night's metrics in Prometheus's text format."""
+    counts = night.counts
+    first_moment = (night.day.toordinal() - datetime.date(1970, 1, 1).toordinal()) * 86400
+    states = ("labelled", "empty", "rejected", "truncated")
+    lines = [
+        *_metric("night_timestamp_seconds", "Start of the last night's day (UTC).", [({}, first_moment)]),
+        *_metric("inputs", "Input files that the night looked at.", [({}, night.inputs)]),
+        *_metric("inputs_scored", "Input files that the night scored.", [({}, len(night.scored))]),
+        *_metric("inputs_failed", "Input files that could not be read.", [({}, len(night.failed))]),
+        *_metric("rows_scored", "Rows that the night read.", [({}, sum(one.rows for one in night.scored))]),
+        *_metric("day_rows", "Rows of the night's day by state.", [({"state": s}, getattr(counts, s)) for s in states]),
+        *_metric(
+            "day_emotion_rows", "Labelled rows of the night's day by emotion.",
+            [({"emotion": emotion}, rows) for emotion, rows in counts.emotions.items()],
+        ),
+    ]  # fmt: skip
+    checks = night.drift.checks if night.drift else ()
+    if checks:
+        lines += _metric("drift", "Drift figures of the night's day.", [({"check": c.name}, c.value) for c in checks])
+        lines += _metric(
+            "drift_alarm", "Whether a drift figure is beyond its limit.", [({"check": c.name}, c.alarm) for c in checks]
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _metric(name: str, description: str, values: list[tuple[dict[str, str], float]]) -> Iterator[str]:
+    """Yield the lines of one gauge; values: (labels, value) of each sample."""
+    yield f"# HELP emojob_{name} {description}"
+    yield f"# TYPE emojob_{name} gauge"
+    for labels, value in values:
+        inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        yield f"emojob_{name}{f'{{{inner}}}' if inner else ''} {float(value)!r}"
 
 
 def _escaped(text: str) -> str:

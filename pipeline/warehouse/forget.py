@@ -232,7 +232,7 @@ def _remove_memos(files: Sequence[Path]) -> None:
 
 def _remake_report(out: AnyPath, note: Callable[[str], None]) -> None:
     """Make the report anew that a nightly job made of the archive, which shows utterances."""
-    from emojob.pipeline.nightly.night import remake_report
+    from emojob.pipeline.nightly.night_report import remake_report
 
     try:
         for place in remake_report(out):

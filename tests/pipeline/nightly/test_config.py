@@ -1,4 +1,4 @@
-"""A nightly configuration is checked whole before anything runs."""
+"""A nightly configuration is checked completely before anything runs."""
 
 import datetime
 
@@ -7,7 +7,7 @@ import pytest
 from emojob.pipeline.nightly.config import DriftConfig, read_config, template
 from emojob.schemas.errors import OptionError
 
-LEAST = '[input]\nfiles = "logs/{date}.csv"\n[output]\narchive = "out"\n'
+MINIMAL = '[input]\nfiles = "logs/{date}.csv"\n[output]\narchive = "out"\n'
 
 
 @pytest.fixture
@@ -19,35 +19,35 @@ def read(tmp_path):
     return read
 
 
-def test_the_template_is_a_whole_configuration_with_the_defaults(read):
+def test_the_template_is_a_complete_configuration_with_the_defaults(read):
     config = read(template())
     assert config.drift == DriftConfig()
-    assert config.score.options().max_rejects == "100"
-    least = read(LEAST)
-    assert (config.input.days_back, config.output.keep_days) == (least.input.days_back, least.output.keep_days)
+    assert config.score.options.max_rejects == "100"
+    minimal = read(MINIMAL)
+    assert (config.input.days_back, config.output.keep_days) == (minimal.input.days_back, minimal.output.keep_days)
 
 
-def test_paths_begin_where_the_file_lies(read, tmp_path):
-    config = read(LEAST)
+def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
+    config = read(MINIMAL)
     assert config.archive == tmp_path / "out"
     assert config.pattern(datetime.date(2026, 11, 5)) == f"{tmp_path}/logs/2026-11-05.csv"
-    assert read(LEAST.replace('"logs/', '"/srv/')).pattern() == "/srv/*.csv"
+    assert read(MINIMAL.replace('"logs/', '"/srv/')).pattern() == "/srv/*.csv"
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (LEAST + "[drift]\nemotion = 1\n", "drift has the unknown key 'emotion'; did you mean emotions?"),
-        (LEAST + "[drifts]\n", "the file has the unknown key 'drifts'; did you mean drift?"),
-        (LEAST + '[drift]\nemotions = "much"\n', "drift.emotions is 'much', which should be a number"),
-        (LEAST + "[drift]\nempty = 7\n", "drift.empty is 7.0, which should lie between 0 and 1"),
-        (LEAST + "[drift]\ndays = 2\n", "drift.fewest_days is 3, which should lie between 1 and 2"),
-        (LEAST + "[score]\nmax_length = 9999\n", "--max-length 9999 is out of range"),
-        (LEAST + '[score]\nmax_rejects = "many"\n', "--max-rejects 'many' is no number"),
-        (LEAST + '[score]\ndevice = "tpu"\n', "--device 'tpu' is unknown: give one of auto, cpu, cuda"),
-        (LEAST + "[score]\nmax_length = true\n", "score.max_length is True, which should be a whole number"),
-        (LEAST + "keep_days = -1\n", "output.keep_days is -1"),
-        (LEAST + 'language = "fr"\n', "output.language is 'fr'; give en or ko"),
+        (MINIMAL + "[drift]\nemotion = 1\n", "drift has the unknown key 'emotion'; did you mean emotions?"),
+        (MINIMAL + "[drifts]\n", "the file has the unknown key 'drifts'; did you mean drift?"),
+        (MINIMAL + '[drift]\nemotions = "much"\n', "drift.emotions is 'much', which should be a number"),
+        (MINIMAL + "[drift]\nempty = 7\n", "drift.empty is 7.0, which should lie between 0 and 1"),
+        (MINIMAL + "[drift]\ndays = 2\n", "drift.fewest_days is 3, which should lie between 1 and 2"),
+        (MINIMAL + "[score]\nmax_length = 9999\n", "--max-length 9999 is out of range"),
+        (MINIMAL + '[score]\nmax_rejects = "many"\n', "--max-rejects 'many' is no number"),
+        (MINIMAL + '[score]\ndevice = "tpu"\n', "--device 'tpu' is unknown: give one of auto, cpu, cuda"),
+        (MINIMAL + "[score]\nmax_length = true\n", "score.max_length is True, which should be a whole number"),
+        (MINIMAL + "keep_days = -1\n", "output.keep_days is -1"),
+        (MINIMAL + 'language = "fr"\n', "output.language is 'fr'; give en or ko"),
         ('[input]\nfiles = "a/{day}.csv"\n[output]\narchive = "out"\n', "input.files has {day}; only {date} is known"),
         ('[input]\nfiles = " "\n[output]\narchive = "out"\n', "input.files is empty"),
         ('[input]\nfiles = "a"\n', "the file lacks output; `emojob nightly --init"),
@@ -55,14 +55,14 @@ def test_paths_begin_where_the_file_lies(read, tmp_path):
         ("[input\n", "is not TOML"),
     ],
 )
-def test_what_cannot_be_is_one_line_that_names_file_key_value_and_what_is_right(read, change, message):
-    with pytest.raises(OptionError) as refused:
+def test_a_wrong_value_is_refused_in_one_line_with_file_key_value_and_remedy(read, change, message):
+    with pytest.raises(OptionError) as error:
         read(change)
-    assert message in str(refused.value)
-    assert "n.toml" in str(refused.value)
-    assert "\n" not in str(refused.value)
+    assert message in str(error.value)
+    assert "n.toml" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_told_with_the_way_to_get_one(tmp_path):
+def test_a_missing_file_is_refused_with_the_command_that_writes_one(tmp_path):
     with pytest.raises(OptionError, match="does not exist; `emojob nightly --init"):
         read_config(tmp_path / "no.toml")

@@ -1,4 +1,4 @@
-"""A day is compared with those before it, and only what is beyond its limit raises an alarm."""
+"""A day is compared with the days before, and only a figure beyond its limit raises an alarm."""
 
 import datetime
 import math
@@ -13,7 +13,7 @@ DAY = datetime.date(2026, 11, 24)
 
 
 def counts(rows: int = 1000, joy: float = 0.5, unsure: float = 0.1, **more: int) -> Counts:
-    """A day's rows: a share of joy, the rest neutral; a share with little confidence."""
+    """Return a day's counts. joy: share of 기쁨, the rest is 일상; unsure: share of low confidence."""
     confidences = [0] * CONFIDENCE_BINS
     confidences[300] = round(rows * unsure)
     confidences[800] = rows - confidences[300]
@@ -30,7 +30,7 @@ def alarms(found: dict[datetime.date, Counts], **limits: float) -> set[str]:
     return {check.name for check in drift(found, DAY, DriftConfig(**limits)).alarms}
 
 
-def test_a_day_like_the_others_raises_none():
+def test_a_usual_day_raises_no_alarm():
     found = drift(days(counts()), DAY, DriftConfig())
     assert found.alarms == ()
     assert {check.name for check in found.checks} == {"emotions", "rows", "unsure", "unknown", "truncated", "empty"}
@@ -49,37 +49,37 @@ def test_a_day_like_the_others_raises_none():
         (Counts(), {"rows"}),
     ],
 )
-def test_each_figure_has_its_alarm(today, expected):
+def test_each_figure_raises_its_alarm(today, expected):
     assert alarms(days(today)) == expected
 
 
-def test_limits_are_those_of_the_configuration():
+def test_the_configuration_sets_the_limits():
     assert alarms(days(counts(joy=0.9)), emotions=5) == set()
     assert alarms(days(counts(joy=0.56)), emotions=0.01) == {"emotions"}
 
 
-def test_too_few_days_before_are_not_judged():
+def test_with_too_few_days_before_there_are_no_checks():
     found = drift(days(counts(joy=0.99), before=2), DAY, DriftConfig())
     assert (found.checks, found.days_before) == ((), 2)
     assert "2 days before it are too few" in found.why
 
 
-def test_too_few_rows_are_judged_by_their_number_alone():
+def test_a_day_of_few_rows_is_only_checked_for_its_number_of_rows():
     assert alarms(days(counts(rows=150, joy=1.0))) == {"rows"}
 
 
-def test_days_behind_it_and_long_before_it_have_no_say():
+def test_later_days_and_days_long_before_do_not_count():
     far = {DAY + datetime.timedelta(days=1): counts(joy=0.0), DAY - datetime.timedelta(days=40): counts(joy=0.0)}
     assert alarms({**days(counts()), **far}) == set()
 
 
-def test_a_day_without_any_row_is_told():
+def test_a_day_without_rows_raises_the_alarm():
     found = days(counts())
     del found[DAY]
     assert alarms(found) == {"rows"}
 
 
-def test_the_index_is_that_of_the_literature():
+def test_the_stability_index_equals_the_published_formula():
     now, before = {"a": 600, "b": 400}, {"a": 500, "b": 500}
     expected = (0.6 - 0.5) * math.log(0.6 / 0.5) + (0.4 - 0.5) * math.log(0.4 / 0.5)
     assert stability_index(now, before) == pytest.approx(expected, rel=0.01)

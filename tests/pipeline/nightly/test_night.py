@@ -1,4 +1,4 @@
-"""A week of nights: nothing is scored twice, nothing is missed, and a night that fails leaves the report alone."""
+"""Nights in a row: no row is scored twice, none is missed, and a failed night leaves the report unchanged."""
 
 import datetime
 import json
@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.nightly.config import read_config
-from emojob.pipeline.nightly.night import Night, plan_night, run_night
+from emojob.pipeline.nightly.night import plan_night, run_night
+from emojob.pipeline.nightly.outcome import Night
 from emojob.pipeline.output import parts
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.storage.lock import lock
@@ -23,7 +24,7 @@ def day(number: int) -> datetime.date:
 
 
 class World:
-    """A folder with logs and a configuration."""
+    """A folder with log files and a configuration."""
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.folder, self.model = folder, model
@@ -48,13 +49,13 @@ class World:
         return run_night(read_config(self.folder / "n.toml"), day(number))
 
     def state(self) -> dict[str, tuple[bytes, int]]:
-        """Every file that a night writes, with its content and when it was written."""
-        places = [*(self.folder / "out").rglob("*"), *self.folder.glob("r.*")]
-        return {str(one): (one.read_bytes(), one.stat().st_mtime_ns) for one in places if one.is_file()}
+        """Return {file: (content, time of modification)} of every file that a night writes."""
+        paths = [*(self.folder / "out").rglob("*"), *self.folder.glob("r.*")]
+        return {str(one): (one.read_bytes(), one.stat().st_mtime_ns) for one in paths if one.is_file()}
 
     @property
     def days(self) -> dict[str, int]:
-        """The report's rows by day."""
+        """Return {day: rows} of the report's figures."""
         figures = json.loads((self.folder / "r.json").read_text())
         found: dict[str, int] = {}
         for row in figures["days"]:
@@ -67,7 +68,7 @@ def world(tmp_path, tiny_model) -> World:
     return World(tmp_path, tiny_model).configure()
 
 
-def test_each_night_scores_what_is_new(world):
+def test_each_night_scores_the_new_files(world):
     for number in (1, 2, 3):
         world.log(number, rows=40 + number)
         night = world.night(number)
@@ -102,7 +103,7 @@ def test_a_late_file_corrects_its_day(world):
     assert world.days == {"2026-11-01": 50, "2026-11-02": 40}
 
 
-def test_a_file_that_changed_is_scored_anew(world):
+def test_a_changed_file_is_scored_again(world):
     world.log(1)
     world.night(1)
     world.log(1, rows=25)
@@ -111,11 +112,11 @@ def test_a_file_that_changed_is_scored_anew(world):
     assert world.days == {"2026-11-01": 25}
 
 
-def test_an_input_that_cannot_be_read_keeps_no_other_from_being_scored(world):
+def test_an_unreadable_input_does_not_stop_the_others(world):
     world.configure(files="logs/{date}*")
     world.log(1)
     bad = world.folder / "logs" / "2026-11-01.parquet"
-    bad.write_bytes(b"PAR1 this is none")
+    bad.write_bytes(b"PAR1 this is not Parquet")
     world.log(2)
     night = world.night(2)
     assert {Path(one.input).name for one in night.scored} == {"2026-11-01.csv", "2026-11-02.csv"}
@@ -125,7 +126,7 @@ def test_an_input_that_cannot_be_read_keeps_no_other_from_being_scored(world):
     assert world.night(2).failed == {}
 
 
-def test_old_rows_go_when_their_time_has_come(world):
+def test_old_rows_are_removed_after_keep_days(world):
     world.configure(input="days_back = 2", output="keep_days = 3")
     for number in (1, 2, 3, 4):
         world.log(number)
@@ -135,13 +136,13 @@ def test_old_rows_go_when_their_time_has_come(world):
     assert world.night(4).removed_rows == 0
 
 
-def test_what_is_looked_at_again_must_be_kept(world):
+def test_days_that_are_read_again_must_be_kept(world):
     world.configure(input="days_back = 5", output="keep_days = 5")
     with pytest.raises(OptionError, match=r"output.keep_days is 5, but input.days_back 5"):
         world.night(1)
 
 
-def test_a_folder_without_dates_belongs_to_the_night_that_first_saw_it(world):
+def test_a_file_without_a_date_belongs_to_the_night_that_first_saw_it(world):
     world.configure(files="logs", output="keep_days = 2")
     world.log(1, name="a.csv")
     assert world.night(10).counts.labelled == 40
@@ -150,7 +151,7 @@ def test_a_folder_without_dates_belongs_to_the_night_that_first_saw_it(world):
     assert [(Path(one.input).name, one.day) for one in night.scored] == [("b.csv", day(11))]
     assert night.counts.labelled == 30
     assert world.night(12).removed_rows == 40
-    assert world.night(12).scored == []  # a.csv is still there, and stays out
+    assert world.night(12).scored == []  # a.csv still exists, and stays removed
 
 
 def test_a_shifted_day_raises_an_alarm_that_the_report_shows(world):
@@ -169,13 +170,13 @@ def test_a_shifted_day_raises_an_alarm_that_the_report_shows(world):
     assert "Not like the days before: distribution of emotions" in (world.folder / "r.html").read_text()
 
 
-def test_a_night_without_any_file_is_done(world):
+def test_a_night_without_files_succeeds(world):
     night = world.night(1)
     assert (night.inputs, night.scored, night.failed) == (0, [], {})
     assert not (world.folder / "r.html").exists()
 
 
-def test_one_night_at_a_time(world):
+def test_only_one_night_runs_at_a_time(world):
     world.log(1)
     world.night(1)
     before = world.state()
@@ -184,14 +185,14 @@ def test_one_night_at_a_time(world):
     assert world.state() == before
 
 
-def test_a_night_that_fails_leaves_the_report_as_it_was(world, monkeypatch):
+def test_a_failed_night_leaves_the_report_unchanged(world, monkeypatch):
     world.log(1)
     world.night(1)
     before = world.folder.joinpath("r.html").read_bytes()
     world.log(2)
     with monkeypatch.context() as broken:
         broken.setattr(
-            "emojob.pipeline.nightly.night.make_figures", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
+            "emojob.pipeline.nightly.night_report.make_figures", lambda *_: (_ for _ in ()).throw(OSError(28, "full"))
         )
         with pytest.raises(StorageError, match="full"):
             world.night(2)
@@ -200,7 +201,7 @@ def test_a_night_that_fails_leaves_the_report_as_it_was(world, monkeypatch):
     assert len(world.days) == 2
 
 
-def test_a_night_cut_off_within_its_work_goes_on(world, monkeypatch):
+def test_an_interrupted_night_resumes(world, monkeypatch):
     world.log(1, rows=90)
     world.night(1)
     for number in (2, 3):
@@ -226,14 +227,14 @@ def test_a_night_cut_off_within_its_work_goes_on(world, monkeypatch):
     assert sum(marker.counts.written for marker in output.markers) == 270
 
 
-def test_a_folder_that_is_not_ours_is_refused(world):
+def test_a_folder_with_other_files_is_refused(world):
     (world.folder / "out").mkdir()
     (world.folder / "out" / "mine.txt").write_text("notes")
     with pytest.raises(OutputError, match="no labelled archive"):
         world.night(1)
 
 
-def test_the_plan_says_what_would_be_done_and_does_nothing(world):
+def test_the_plan_lists_the_inputs_and_changes_nothing(world):
     world.log(1)
     world.night(1)
     world.log(1, rows=41)
@@ -246,7 +247,7 @@ def test_the_plan_says_what_would_be_done_and_does_nothing(world):
     assert world.state() == before
 
 
-def test_inputs_that_do_not_fit_together_are_scored_one_by_one(world):
+def test_inputs_with_incompatible_columns_are_scored_separately(world):
     world.configure(files="logs/{date}*")
     world.log(3)
     for name, number in (("2026-11-03.b.jsonl", "1"), ("2026-11-03.c.jsonl", '"one"')):

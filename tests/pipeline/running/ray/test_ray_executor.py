@@ -297,7 +297,8 @@ def test_a_night_on_a_cluster_keeps_what_labellers_remember(nodes, model, tmp_pa
         InputConfig("{date}.csv"),
         OutputConfig("out"),
         ScoreConfig(
-            model=model.model, precision="fp32", engine="ray", ray_address=nodes.cluster.address, memo=str(memo)
+            ScoreOptions(ray_address=nodes.cluster.address, memo=str(memo)),
+            ModelOptions(model=model.model, precision="fp32", engine="ray"),
         ),
     )
     night = run_night(config, datetime.date(2026, 10, 1))

@@ -1,0 +1,84 @@
+"""The report of a night: compare its day with the days before, and write the page and the figures."""
+
+from __future__ import annotations
+
+import contextlib
+
+from emojob.pipeline.nightly.calendar import Calendar
+from emojob.pipeline.nightly.config import NightlyConfig, read_config
+from emojob.pipeline.nightly.drift import drift
+from emojob.pipeline.nightly.outcome import Night
+from emojob.pipeline.nightly.state import read_last_night, read_seen
+from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.output.labelled_archive import open_labelled
+from emojob.pipeline.report.figures import ReportOptions, make_figures
+from emojob.pipeline.report.html_page import render_report
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.paths import AnyPath, writing
+from emojob.pipeline.storage.permissions import no_wider_than
+from emojob.schemas.manifest import Counts
+
+
+def remake_report(archive: AnyPath) -> list[AnyPath]:
+    """Remake the report of an archive's last night, as its configuration says.
+
+    Returns:
+        The files of the report; none if the archive has no night.
+
+    Raises:
+        OptionError: The configuration of that night is missing or wrong.
+        EmojobError: As `make_figures`.
+    """
+    last = read_last_night(archive)
+    if last is None:
+        return []
+    file, day = last
+    config = read_config(file)
+    if config.archive.resolve() != archive.resolve():
+        return []
+    output = ArchiveFolder(archive)
+    output.read_markers()
+    night = Night(day, 0)
+    report_night(night, output, Calendar(config, read_seen(archive)), config)
+    return night.written
+
+
+def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config: NightlyConfig) -> None:
+    """Compare the night's day with the days before, and write the report of all days.
+
+    Args:
+        night: Gets `counts`, `drift` and `written`.
+        output: The labelled archive, with its markers read.
+        calendar: Days of the inputs.
+        config: The night's configuration.
+    """
+    days = calendar.counts(output.markers)
+    night.counts = days.get(night.day, Counts())
+    night.drift = drift(days, night.day, config.drift)
+    if output.markers:
+        _write_report(config, night)
+
+
+def _write_report(config: NightlyConfig, night: Night) -> None:
+    if not (config.output.report or config.output.figures):
+        return
+    archive = open_labelled(config.archive)
+    options = ReportOptions(time_zone=config.score.time_zone, mask_pii=config.output.mask_pii)
+    figures = make_figures(archive, options)
+    figures.drift = night.drift.as_json() if night.drift else {}
+    with no_wider_than(part_file.file for part_file in archive.part_files):
+        if config.output.report:
+            page = render_report(figures, config.output.language)
+            _write_changed(config.resolve(config.output.report), page, night)
+        if config.output.figures:
+            _write_changed(config.resolve(config.output.figures), atomic.json_bytes(figures.as_json()), night)
+
+
+def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
+    """Write a file unless it already has this content."""
+    night.written.append(file)
+    with writing(file):
+        with contextlib.suppress(FileNotFoundError):
+            if file.read_bytes() == content:
+                return
+        atomic.write_bytes(file, content)
