@@ -22,7 +22,7 @@ all-tests: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: $(VENV)/.installed-dev  ## README's promises, each test in its whole length; one to three hours on two cores
-	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/commands/test_privacy.py tests/formats
+	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/commands/scoring/test_privacy.py tests/formats
 
 check: $(VENV)/.installed-dev  ## lint and types
 	$(BIN)/ruff check .
@@ -30,7 +30,7 @@ check: $(VENV)/.installed-dev  ## lint and types
 	$(BIN)/mypy
 
 model: $(VENV)/.installed-model  ## make the default model again from the corpora in DATA; hours on a CPU, goes on where it stopped
-	$(BIN)/python -m emojob.jobs.commands.make_model $(DATA) build/default_model --work build
+	$(BIN)/python -m emojob.jobs.commands.models.make_model $(DATA) build/default_model --work build
 
 clean:
 	rm -rf $(VENV) build *.egg-info shop_chat.emotions

@@ -10,18 +10,18 @@ from typing import Any, NoReturn
 
 import click
 
-from emojob.jobs.commands.bench import bench
-from emojob.jobs.commands.doctor import doctor
-from emojob.jobs.commands.evaluate import evaluate
-from emojob.jobs.commands.forget import forget
-from emojob.jobs.commands.nightly import nightly
-from emojob.jobs.commands.predict import predict
-from emojob.jobs.commands.report import report
-from emojob.jobs.commands.sample import sample
-from emojob.jobs.commands.score import score
-from emojob.jobs.commands.sql import sql
-from emojob.jobs.commands.train import train
-from emojob.jobs.terminal.console import plain
+from emojob.jobs.commands.archive.forget import forget
+from emojob.jobs.commands.archive.report import report
+from emojob.jobs.commands.archive.sample import sample
+from emojob.jobs.commands.archive.sql import sql
+from emojob.jobs.commands.models.evaluate import evaluate
+from emojob.jobs.commands.models.train import train
+from emojob.jobs.commands.scoring.bench import bench
+from emojob.jobs.commands.scoring.doctor import doctor
+from emojob.jobs.commands.scoring.nightly import nightly
+from emojob.jobs.commands.scoring.predict import predict
+from emojob.jobs.commands.scoring.score import score
+from emojob.jobs.terminal.text import plain
 from emojob.pipeline.system.hardware import keep_memory_whole
 from emojob.schemas.errors import EmojobError, OptionError, too_long
 

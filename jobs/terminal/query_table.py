@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.console import plain
+from emojob.jobs.terminal.text import plain
 
 if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import Answer

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.console import plain
 from emojob.jobs.terminal.evaluation_tables import PipedConsole
+from emojob.jobs.terminal.text import plain
 from emojob.schemas.labels import EMOJI
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from emojob.jobs.terminal.console import json_line, plain, seconds
+from emojob.jobs.terminal.text import duration, json_line, plain
 from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class LineLog(Log):
             f"{progress.rows_per_second:,.0f} rows/s",
             f"{progress.memo_share:.0%} repeats",
             f"part {progress.parts + 1}",
-            *([f"{seconds(left)} left"] if left is not None else []),
+            *([f"{duration(left)} left"] if left is not None else []),
         ]
         _say(f"emojob: {', '.join(parts)}")
 
@@ -179,7 +179,7 @@ class BarLog(LineLog):
             rate=f"{progress.rows_per_second:,.0f} rows/s",
             repeats=f"{progress.memo_share:.0%}",
             part=progress.parts + 1,
-            left=f" · {seconds(left)} left" if left is not None else "",
+            left=f" · {duration(left)} left" if left is not None else "",
         )
 
     def note(self, text: str) -> None:

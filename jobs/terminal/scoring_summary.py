@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.console import plain, seconds
+from emojob.jobs.terminal.text import duration, plain
 from emojob.pipeline.output.run_json import how_run
 from emojob.schemas.labels import EMOJI
 
@@ -49,7 +49,7 @@ def print_plan(plan: dict[str, Any]) -> None:
     for name, value in plan.items():
         shown = f"{value:,}" if isinstance(value, int) else plain(str(value))
         if name == "seconds_about":
-            name, shown = "time_about", seconds(value)
+            name, shown = "time_about", duration(value)
         console.print(Text(f"  {name.replace('_', ' ')}: {shown}"))
 
 
@@ -62,7 +62,7 @@ def _headline(result: Result) -> Text:
     rate = result.rows_done / max(result.seconds, 1e-9)
     before = f" ({result.rows_before:,} were complete before)" if result.rows_before else ""
     return Text.assemble(
-        (f"  {result.rows_done:,} rows in {seconds(result.seconds)}", "bold"),
+        (f"  {result.rows_done:,} rows in {duration(result.seconds)}", "bold"),
         f"{before}, {rate:,.0f} rows/s with {how_run(engine)}, {run['this_run']['memo_share']:.0%} repeats",
     )
 

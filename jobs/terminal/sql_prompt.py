@@ -16,8 +16,8 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers.sql import SqlLexer
 
-from emojob.jobs.terminal.console import plain
 from emojob.jobs.terminal.query_table import print_table
+from emojob.jobs.terminal.text import plain
 from emojob.schemas.errors import OptionError
 
 if TYPE_CHECKING:

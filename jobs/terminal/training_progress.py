@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emojob.jobs.terminal.console import note, plain, seconds
+from emojob.jobs.terminal.console import note
+from emojob.jobs.terminal.text import duration, plain
 from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class TrainingLog:
             "epoch": f"epoch {progress.epoch:.1f} of {progress.epochs}",
             "loss": f"loss {progress.loss:.3f}",
             "rate": f"learning rate {progress.learning_rate:.1e}",
-            "left": f"{seconds(left)} left" if left is not None else "",
+            "left": f"{duration(left)} left" if left is not None else "",
         }
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=progress.step, total=progress.steps, **words)

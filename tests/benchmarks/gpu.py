@@ -20,7 +20,7 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.jobs.commands.bench import print_figures
+from emojob.jobs.commands.scoring.bench import print_figures
 from emojob.pipeline.benchmark.measure import KOBERT_SIZED, measure
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model

@@ -1,4 +1,4 @@
-"""Make the default model again: `python -m emojob.jobs.commands.make_model DATA_FOLDER OUT_FOLDER`."""
+"""Make the default model again: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
 
 from __future__ import annotations
 

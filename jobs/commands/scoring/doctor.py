@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.model_options import model_options, take_model_options
 
 
 @click.command(context_settings=SETTINGS, short_help="What this machine offers, what a run would use, and why.")
@@ -26,7 +27,7 @@ def doctor(as_json: bool, **given: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from emojob.jobs.terminal.console import plain
+    from emojob.jobs.terminal.text import plain
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)

@@ -10,8 +10,10 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
-from emojob.jobs.terminal.console import json_line, note, plain
+from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.model_options import model_options, take_model_options
+from emojob.jobs.terminal.console import note
+from emojob.jobs.terminal.text import json_line, plain
 from emojob.schemas.labels import EMOJI
 
 _LINES = 2048  # of standard input, labelled together

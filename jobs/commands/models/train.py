@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
-from emojob.jobs.options.options import SETTINGS, debug_option
+from emojob.jobs.options.every_command import SETTINGS, debug_option
 from emojob.schemas.options import CONTEXTS, DEVICES, ModelOptions
 
 _DEFAULT = ModelOptions()

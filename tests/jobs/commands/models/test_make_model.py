@@ -2,7 +2,7 @@
 
 import pytest
 
-from emojob.jobs.commands import make_model
+from emojob.jobs.commands.models import make_model
 
 
 def test_missing_corpora_end_in_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys):

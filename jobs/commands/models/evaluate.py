@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
-from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.output_files import check_places
-from emojob.jobs.terminal.console import json_line, plain
+from emojob.jobs.terminal.text import json_line, plain
 from emojob.pipeline.storage.paths import writing
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.output_files import check_places
 from emojob.pipeline.storage.paths import writing
 from emojob.schemas.errors import OptionError
@@ -57,7 +58,7 @@ def print_figures(figures: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from emojob.jobs.terminal.console import plain
+    from emojob.jobs.terminal.text import plain
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")

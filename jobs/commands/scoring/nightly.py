@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.options import SETTINGS, debug_option
+from emojob.jobs.options.every_command import SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_place
-from emojob.jobs.terminal.console import plain
+from emojob.jobs.terminal.text import plain
 from emojob.pipeline.storage.paths import writing
 from emojob.schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.options import ANY_PATH, SETTINGS, debug_option
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_place
-from emojob.jobs.terminal.console import Inert, plain
+from emojob.jobs.terminal.text import PlainStream, plain
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
 
@@ -90,4 +90,4 @@ def _answer(session: Session, query: str, form: str | None, file: AnyPath | None
     elif form == "parquet" and sys.stdout.isatty():
         raise OptionError("--format parquet is not for a terminal; give -o FILE.parquet")
     else:
-        write(answer, Inert(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)
+        write(answer, PlainStream(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options.options import SETTINGS, model_options, take_model_options
+from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
 from emojob.schemas.options import ENCODINGS, ScoreOptions
 

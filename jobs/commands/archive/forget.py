@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.options import ANY_PATH, SETTINGS, debug_option
-from emojob.jobs.terminal.console import note, plain
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
+from emojob.jobs.terminal.console import note
+from emojob.jobs.terminal.text import plain
 from emojob.pipeline.storage.paths import AnyPath
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from emojob.jobs.options.options import ANY_PATH, SETTINGS, debug_option
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_places
-from emojob.jobs.terminal.console import json_line, plain
+from emojob.jobs.terminal.text import json_line, plain
 from emojob.pipeline.storage.paths import AnyPath, writing
 
 

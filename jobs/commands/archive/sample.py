@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.options import SETTINGS, debug_option
-from emojob.jobs.terminal.console import plain
+from emojob.jobs.options.every_command import SETTINGS, debug_option
+from emojob.jobs.terminal.text import plain
 
 if TYPE_CHECKING:
     from emojob.pipeline.active_learning.selection import Uncertain

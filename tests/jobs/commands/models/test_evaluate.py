@@ -153,7 +153,7 @@ def test_a_label_that_steers_a_terminal_is_shown_harmless(tmp_path, make_model, 
 
 def test_a_reader_that_leaves_early_is_no_error(tiny_model, data):
     command = [sys.executable, "-m", "emojob", "evaluate", "--data", str(data), "--model", str(tiny_model)]
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write) as replaced:

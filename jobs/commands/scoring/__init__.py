@@ -1,0 +1,3 @@
+"""Commands that label texts (score, predict, nightly), and commands that examine the machine for it (bench, doctor)."""
+
+__all__ = ["bench", "doctor", "nightly", "predict", "score"]

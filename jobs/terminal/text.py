@@ -1,0 +1,67 @@
+"""Text for the terminal: dialogue, names and JSON without the characters that control a terminal."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import re
+import unicodedata
+from typing import Any, BinaryIO
+
+# Unicode categories of invisible characters that control a terminal or the direction of text.
+_CONTROL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_CONTROL_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_JOINER = "\u200d"  # joins emoji
+
+
+def plain(text: str, length: int | None = None) -> str:
+    """Return `text` on one line, safe to print: control characters, escapes and bidi overrides become "�".
+
+    Args:
+        text: Any text.
+        length: Maximum number of characters; a longer text is cut and ends in "…".
+    """
+    if length is not None and len(text) > length:
+        text = text[: length - 1] + "…"
+    return "".join(_printable(c) for c in text)
+
+
+def _printable(character: str) -> str:
+    if character in "\n\r\t":
+        return " "
+    if character == _JOINER or unicodedata.category(character) not in _CONTROL:
+        return character
+    return "" if character == "\ufeff" else "�"
+
+
+class PlainStream(io.RawIOBase):
+    """A binary stream that passes UTF-8 text on to another stream, each line made safe by `plain`."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        written = bytes(data)
+        lines = self._decoder.decode(written).split("\n")
+        self._stream.write("\n".join(map(plain, lines)).encode())
+        return len(written)
+
+
+def json_line(value: Any) -> str:
+    """Return JSON on one line: Korean as it is, characters that control a terminal as escapes."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _CONTROL_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the usual units: 4.2 s, 3 min 5 s, 2 h 10 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
