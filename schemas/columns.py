@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 #: What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
@@ -37,6 +40,24 @@ SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
+
+
+def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Return those of the names that are among the usual ones.
+
+    Args:
+        names: Column names of a file.
+        usual: Usual names; case and Unicode form do not matter.
+
+    Returns:
+        Names in the order of the usual ones.
+    """
+    place = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
+    return sorted((name for name in names if _folded(name) in place), key=lambda name: place[_folded(name)])
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:

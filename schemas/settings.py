@@ -1,15 +1,19 @@
-"""Settings files: a table of TOML into a frozen dataclass; an error names the key, its value and what is right."""
+"""TOML files of settings: read a file, fill a frozen dataclass from a table, and name the key and value at fault."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import tomllib
 import typing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from emojob.schemas.errors import OptionError
 
 _T = TypeVar("_T")
+
+_MOST_BYTES = 1 << 20  # of a file
 
 _KINDS = {
     str: "a text in quotes",
@@ -19,6 +23,23 @@ _KINDS = {
     dict: "a table",
     list: "a list",
 }
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return the content of a TOML file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is not TOML in UTF-8, is longer than 1 MiB or is nested too deeply.
+    """
+    with file.open("rb") as stream:
+        content = stream.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emojob.jobs.terminal.text import plain
+from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import Answer
@@ -40,7 +41,7 @@ def print_table(answer: Answer) -> None:
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
     console.print(table)
-    click.echo(f"{shown + more:,} row{'s' * (shown + more != 1)}"
+    click.echo(f"{counted(shown + more, 'row')}"
                + (f", the first {shown:,} are shown: --format csv gives all" if more else ""))  # fmt: skip
 
 

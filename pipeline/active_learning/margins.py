@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column_of
-from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.warehouse.database import allowed, interruptible
 from emojob.pipeline.warehouse.spill import spill_folder
+from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError
 

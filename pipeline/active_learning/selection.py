@@ -20,9 +20,9 @@ from emojob.pipeline.active_learning.diversity import Leaders, farthest_first, v
 from emojob.pipeline.active_learning.margins import Ranking, margins_of, probabilities_of, rank
 from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column_of
 from emojob.pipeline.privacy.pii.masking import mask_texts
-from emojob.pipeline.reading.columns import strings
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import DataError, OptionError
 
 #: The most that one sheet may ask for: weeks of an annotator's work.

@@ -46,8 +46,11 @@ def _settled(
     rates = engine_choice.recall(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return engine_choice.fastest(found, rates)
-    unmeasured = "; what is fastest with this model is measured when it first scores an archive" * (len(found) > 1)
-    return replace(found[0], why=found[0].why + unmeasured)
+    if len(found) == 1:
+        return found[0]
+    return replace(
+        found[0], why=f"{found[0].why}; what is fastest with this model is measured when it first scores an archive"
+    )
 
 
 def _model(name: str | None) -> tuple[model.Model | None, str]:

@@ -12,6 +12,7 @@ from emojob.pipeline.inference.engine import BATCH_TOKENS, EngineChoice
 from emojob.pipeline.inference.memo import Keys, Memo
 from emojob.pipeline.models import model
 from emojob.pipeline.models.tokenizer import Encoded
+from emojob.schemas.arrow_text import unwrapped
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.options import ModelOptions
@@ -108,7 +109,7 @@ class ScoringModel:
         previous: for a model of the context `previous`, the utterance before each text; null, and None for all of
         them, where there is none.
         """
-        texts = _strings(texts)
+        texts = unwrapped(texts)
         if self.model.context == "previous":
             return self._prepare_pairs(texts, pa.nulls(len(texts)) if previous is None else previous)
         coded = texts.dictionary_encode()
@@ -129,7 +130,7 @@ class ScoringModel:
         return int(tokens[rows].sum()), int(unknown[rows].sum())
 
     def _prepare_pairs(self, texts: pa.Array, previous: pa.Array) -> Prepared:
-        both = pa.concat_arrays([_strings(one).cast(pa.large_string()) for one in (previous, texts)])
+        both = pa.concat_arrays([unwrapped(one).cast(pa.large_string()) for one in (previous, texts)])
         coded = both.dictionary_encode()
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         first, second = codes[: len(texts)], codes[len(texts) :]
@@ -173,12 +174,3 @@ def settled(options: ModelOptions, loaded: model.Model) -> ModelOptions:
             f"--max-length {options.max_length} is too long: {loaded.name} has {loaded.shape.max_positions} positions"
         )
     return replace(options, context=loaded.context)
-
-
-def _strings(texts: pa.Array) -> pa.Array:
-    """An array of strings in any of Arrow's ways to hold them, as one of plain strings."""
-    if pa.types.is_null(texts.type):
-        return texts.cast(pa.string())
-    if pa.types.is_dictionary(texts.type):
-        texts = texts.dictionary_decode()  # a dictionary may hold far more values than these rows have
-    return texts.cast(pa.large_string()) if pa.types.is_string_view(texts.type) else texts

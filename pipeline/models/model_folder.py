@@ -26,6 +26,7 @@ from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import parse_path
 from emojob.schemas.errors import EmojobError, ModelError
+from emojob.schemas.messages import last_line
 
 # Everyday sentences written for this check. A Korean model's tokenizer knows all of their pieces; one of another
 # vocabulary, or one whose ids are shifted, does not.
@@ -227,8 +228,3 @@ def hash_weights(weights: dict[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(weights[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def last_line(error: BaseException) -> str:
-    """The last line of an exception's message, where torch and others put what went wrong."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:300]

@@ -19,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from emojob.schemas.arrow_text import python_values
+
 Ids = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 
@@ -224,11 +226,4 @@ def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:
 
 
 def _strings(texts: Iterable[str | None] | pa.Array | pa.ChunkedArray) -> list[str | None]:
-    if isinstance(texts, (pa.Array, pa.ChunkedArray)):
-        try:
-            strings: list[str | None] = texts.to_pylist()
-        except UnicodeDecodeError:  # Parquet does not verify that its strings are UTF-8
-            values = texts.cast(pa.large_binary()).to_pylist()
-            strings = [value if value is None else value.decode("utf-8", "replace") for value in values]
-        return strings
-    return list(texts)
+    return python_values(texts) if isinstance(texts, (pa.Array, pa.ChunkedArray)) else list(texts)

@@ -11,10 +11,9 @@ from typing import Any
 
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, within
-from emojob.pipeline.toml_file import read_toml
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
-from emojob.schemas.settings import between, check_keys, field_types, fill
+from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml
 
 DATE = "{date}"
 

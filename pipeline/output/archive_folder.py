@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from emojob.pipeline.output.journal import JOURNAL, Exchange, read_journal
 from emojob.pipeline.output.parts import PartPaths
 from emojob.pipeline.privacy.policy import NOTHING
 from emojob.pipeline.reading.dataset import Source
+from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -28,34 +28,6 @@ _PART = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
 _MARKER = re.compile(r"_emojob/parts/part-\d{5,}-\d{12,}(-\d+)?\.json")
 _RUN = "_emojob/run.json"
 _STATE = ("_emojob", "_emojob/parts")  # folders in OUT
-
-
-@dataclass(frozen=True)
-class Span:
-    """Consecutive rows of one input, rejected ones counted. stop_row: the one behind the last; None: to the end."""
-
-    first_row: int = 0
-    stop_row: int | None = None
-
-
-@dataclass(frozen=True)
-class InputProgress:
-    """How far one input is.
-
-    number: of the input in OUT; missing: the rows that no complete part holds, in order; reached: the row behind the
-    last one that a part holds; counts: of the parts; stale: markers of parts that hold nothing of it any more.
-    """
-
-    number: int
-    missing: list[Span]
-    next_row: int
-    counts: Counts
-    stale: list[PartMarker]
-
-    @property
-    def complete(self) -> bool:
-        """Whether complete parts hold all of its rows."""
-        return not self.missing
 
 
 class ArchiveFolder:

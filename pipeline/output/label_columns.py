@@ -13,6 +13,7 @@ from emojob.pipeline.inference.scoring_model import Scored
 from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, label_fields
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
+from emojob.schemas.messages import plural
 
 
 def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
@@ -32,7 +33,7 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     taken = sorted(name for name in schema.names if name.casefold() in ours)
     if taken:
         raise ColumnError(
-            f"the input already has the column{'s' * (len(taken) > 1)} {', '.join(taken)}: "
+            f"the input already has the {plural(len(taken), 'column')} {', '.join(taken)}: "
             f"give our columns another beginning, such as --prefix new_"
         )
     return pa.schema([*schema, *added], metadata=schema.metadata)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, is_ours
 from emojob.pipeline.output.parts import opened
-from emojob.pipeline.reading.columns import of_usual_name
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
-from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS
+from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS, of_usual_name
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.columns import listed, strings
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import Reject
+from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import ColumnError, OptionError
+from emojob.schemas.messages import listed
 from emojob.schemas.options import ScoreOptions
 
 #: Holds the key of --hash-column where no file is given.

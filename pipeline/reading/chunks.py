@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.reading.context import conversations_before
 from emojob.pipeline.reading.dataset import Dataset, Source, check_unchanged, read_batches
+from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import DataError
 

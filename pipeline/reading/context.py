@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.reading.columns import choose_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
 from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.schemas.arrow_text import strings, unwrapped
 from emojob.schemas.errors import ColumnError
 
 #: Conversations remembered, and characters of their last utterances together. Beyond either, those seen least recently
@@ -143,12 +144,7 @@ def with_text(texts: pa.Array) -> pa.Array:
 
 def _texts(column: pa.Array) -> pa.Array:
     """A column's strings as large_string in UTF-8, no longer than what counts of a previous utterance."""
-    texts = _plain(column).cast(pa.large_string())
-    try:
-        texts.validate(full=True)
-    except pa.ArrowInvalid:  # Parquet does not verify that its strings are UTF-8
-        values = texts.cast(pa.large_binary()).to_pylist()
-        texts = pa.array([one if one is None else one.decode("utf-8", "replace") for one in values], pa.large_string())
+    texts = strings(column)
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > LONGEST:
         return pc.utf8_slice_codeunits(texts, 0, LONGEST)
     return texts
@@ -156,23 +152,10 @@ def _texts(column: pa.Array) -> pa.Array:
 
 def _conversations(column: pa.Array) -> pa.Array:
     """A column's conversations as values that a dictionary can be made of, null where there is none."""
-    values = _plain(column)
-    if pa.types.is_null(values.type):
-        return values.cast(pa.large_string())
+    values = unwrapped(column)
     if pa.types.is_floating(values.type):
         return pc.if_else(pc.is_nan(values), None, values)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         blank = pc.invert(with_text(_texts(values)))
         return pc.if_else(blank, None, values.cast(pa.large_binary()))  # bytes, in case they are not UTF-8
     return values
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    """A column without dictionary, extension or view around its values."""
-    if isinstance(column, pa.ExtensionArray):
-        column = column.storage
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()  # a dictionary may hold far more values than these rows have
-    if pa.types.is_string_view(column.type):
-        return column.cast(pa.large_string())
-    return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column

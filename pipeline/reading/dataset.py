@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.columns import align, choose_text_column, common_schema, refuse_many, refuse_twins
-from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
+from emojob.pipeline.reading.columns import choose_text_column, refuse_many, refuse_twins
+from emojob.pipeline.reading.formats import blocks, csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import BEGINNING, RowBatch, SplitPoint, cut
+from emojob.pipeline.reading.schema import align, common_schema
 from emojob.pipeline.storage.object_store import ObjectInfo
 from emojob.schemas.errors import DataError
 
@@ -120,13 +121,13 @@ def read_batches(
 
 def check_unchanged(source: Source) -> None:
     """Raise DataError where a file is not as it was looked at; one that was written to since is hashed again."""
-    with encoding.readable(source.file):
+    with blocks.readable(source.file):
         now = source.file.path.stat()
     same = now.st_size == source.size
     if isinstance(now, ObjectInfo):
         same = same and now == source.file.stored
     elif same and source.written and now.st_mtime_ns != source.written:
-        same = encoding.digest_of(source.file) == source.sha256
+        same = blocks.digest_of(source.file) == source.sha256
     if not same:
         raise DataError(
             f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {now.st_size:,}); "
@@ -152,7 +153,7 @@ def inspect_file(file: InputFile, wanted: str, apart: bool = False) -> FileInfo:
 
     Raises DataError, OptionError for `wanted`.
     """
-    with encoding.readable(file):
+    with blocks.readable(file):
         written = file.path.stat().st_mtime_ns if isinstance(file.path, Path) else 0
     info = _inspect_file(file, wanted, apart)
     return replace(info, source=replace(info.source, written=written))

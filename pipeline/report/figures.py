@@ -12,9 +12,9 @@ from duckdb import ColumnExpression
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
-from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.warehouse.database import open_database, rows_of, run, store
 from emojob.schemas.errors import ColumnError, OptionError
+from emojob.schemas.messages import listed
 
 FIGURES_FORMAT = 1
 

@@ -13,18 +13,19 @@ import pyarrow as pa
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.output.archive_folder import ArchiveFolder, InputProgress
+from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
-from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
+from emojob.pipeline.reading.resume import InputProgress
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputError
 from emojob.schemas.manifest import Counts
+from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 #: Bytes of input from which on it pays to measure which engine is fastest, and to start several processes.
@@ -156,14 +157,16 @@ def encodings(dataset: Dataset) -> list[str]:
     for source in dataset.sources:
         if source.encoding:
             files.setdefault(source.encoding, []).append(source.file.path.name)
-    return [f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {e}" for e, names in files.items()]
+    return [f"{first_of(names)}: {encoding}" for encoding, names in files.items()]
 
 
 def others(output: ArchiveFolder, dataset: Dataset) -> list[str]:
     """A line that says that OUT holds rows of inputs that are not given now."""
     names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
+    if not names:
+        return []
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
-    return [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(names))}"] * bool(names)
+    return [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(names))}"]
 
 
 def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
@@ -182,6 +185,5 @@ def check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> No
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
     if strangers:
         raise OutputError(
-            f"{output.folder} holds the labels of {strangers[0]}{' and others' * (len(strangers) > 1)}, "
-            f"not of {given}: give another place with -o"
+            f"{output.folder} holds the labels of {first_of(strangers)}, not of {given}: give another place with -o"
         )

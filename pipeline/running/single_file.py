@@ -19,7 +19,6 @@ from emojob.pipeline.models.model import load as load_model
 from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_same_privacy, open_output
 from emojob.pipeline.output.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy.policy import privacy_of
-from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.context import in_context
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import find_inputs, input_place
@@ -31,6 +30,7 @@ from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT, Counts
+from emojob.schemas.messages import listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _DONE = "_emojob/done"  # says of a folder in a store that its rows are in the file, and that it can go

@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from emojob.pipeline.reading.columns import strings
-from emojob.pipeline.reading.formats.encoding import first_line
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.warehouse.query import Answer
+from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import OptionError
+from emojob.schemas.messages import first_line
 from emojob.schemas.sheet import FORMULA_PATTERN, escape_cell
 
 Stream = BinaryIO | io.RawIOBase | Upload

@@ -22,10 +22,11 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.pipeline.output.archive_folder import ArchiveFolder, InputProgress, Span
+from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.parts import PART_ROWS, part_paths
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, SplitPoint
 from emojob.pipeline.running.ray.shards import shares
 from emojob.schemas.labels import DEFAULT_LABELS

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from emojob.jobs.main import cli, main
 from emojob.pipeline.models.model_folder import find_folder, read_tokenizer
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
-from emojob.pipeline.reading.formats import encoding
+from emojob.pipeline.reading.formats import blocks, encoding
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import EmojobError
@@ -108,7 +108,7 @@ def test_rows_that_are_spoiled_cost_no_other_row(tmp_path, kind, monkeypatch):
     for seed in range(SEED, SEED + ROUNDS):
         chosen = random.Random(f"{kind} {seed}")
         codec = chosen.choice(["utf-8", "utf-8", "cp949"])
-        monkeypatch.setattr(encoding, "BLOCK", chosen.choice([64, 1_000, 1 << 20]))
+        monkeypatch.setattr(blocks, "BLOCK", chosen.choice([64, 1_000, 1 << 20]))
         end = chosen.choice([b"\n", b"\r\n"])
         head = [] if kind == "jsonl" else [b"mark,text" if kind == "csv" else b"mark\ttext"]
         content = end.join([*head, *lines_of(kind, chosen, codec)]) + (end if chosen.random() < 0.8 else b"")

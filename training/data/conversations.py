@@ -7,10 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.columns import choose_conversation_column, listed
+from emojob.pipeline.reading.columns import choose_conversation_column
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError
+from emojob.schemas.messages import listed
 from emojob.training.data.files import Table
 
 _STEP = 1 << 14  # rows handed to Conversations at a time

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas import sheet
 from emojob.schemas.errors import ColumnError, DataError, OptionError
+from emojob.schemas.messages import listed
 from emojob.schemas.options import CONTEXTS
 from emojob.training.data import aihub, published
 from emojob.training.data.conversations import conversation_column, named, no_conversations, utterances_before

@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.columns import choose_text_column, is_text, refuse_twins
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
-from emojob.pipeline.reading.formats import csv, encoding, jsonl, parquet
+from emojob.pipeline.reading.formats import blocks, csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.storage.paths import AnyPath
+from emojob.schemas.arrow_text import python_values
 from emojob.schemas.errors import DataError
 from emojob.training.data import aihub, published, xlsx
 
@@ -51,11 +52,7 @@ class Table:
 
     def values(self, column: str) -> list[Any]:
         """A column as Python values."""
-        values = self.data.column(column)
-        try:
-            return list(values.to_pylist())
-        except UnicodeDecodeError:  # Parquet does not verify that its strings are UTF-8
-            return [one and one.decode("utf-8", "replace") for one in values.cast(pa.large_binary()).to_pylist()]
+        return python_values(self.data.column(column))
 
     def texts(self, column: str) -> list[str | None]:
         """A column as texts, whatever it holds; None where it is null."""
@@ -187,7 +184,7 @@ def _named(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.T
 
 
 def _is_json_list(file: InputFile, known_encoding: str) -> bool:
-    for block in encoding.text_blocks(file, known_encoding):
+    for block in blocks.text_blocks(file, known_encoding):
         if block.strip():
             return block.lstrip().startswith(b"[")
     return False
@@ -196,7 +193,7 @@ def _is_json_list(file: InputFile, known_encoding: str) -> bool:
 def _json_list(file: InputFile, info: encoding.TextInfo) -> Table:
     """A file that is one JSON list of objects: AI Hub's dialogues, or flat ones. Other items are rejected."""
     try:
-        text = b"".join(encoding.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
+        text = b"".join(blocks.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
         items = json.loads(text)
     except UnicodeDecodeError as error:
         raise DataError(f"{file.name} is not in {info.encoding} throughout; convert it with iconv") from error
@@ -243,8 +240,8 @@ def _column(values: list[Any]) -> pa.Array:
 
 
 def _sheets(file: InputFile) -> list[Table]:
-    digest = encoding.Digest()
-    for _ in encoding.read_blocks(file, digest):
+    digest = blocks.Digest()
+    for _ in blocks.read_blocks(file, digest):
         pass
     tables = []
     for sheet, rows in xlsx.read_sheets(file).items():

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.reading.columns import listed
-from emojob.pipeline.toml_file import read_toml
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.messages import first_line, listed
+from emojob.schemas.settings import read_toml
 
 #: A text counts as of one class where the heaviest class weighs at least this many times the next.
 CLEAR = 1.3
@@ -83,7 +83,7 @@ def label_names(name_or_path: str) -> LabelNames:
     except OSError as error:
         raise OptionError(f"{where} cannot be read: {error.strerror}; give a TOML file: {_EXAMPLE}") from None
     except ValueError as error:  # not TOML, or not UTF-8
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise OptionError(f"{where} is not TOML in UTF-8: {reason}; write {_EXAMPLE}") from None
     table = whole.pop("labels", {})
     if not isinstance(table, dict):

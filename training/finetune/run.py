@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.models.model_folder import hash_weights
-from emojob.pipeline.reading.columns import listed
 from emojob.pipeline.storage.permissions import no_wider_than
 from emojob.pipeline.system.hardware import detect
 from emojob.schemas.errors import DataError, ModelError, OptionError
+from emojob.schemas.messages import listed
 from emojob.schemas.options import SHORTEST_PAIR, ModelOptions
 from emojob.training.data.annotated import Annotated, annotate, same_text
 from emojob.training.data.corpus import Corpus, CorpusOptions, read_corpus

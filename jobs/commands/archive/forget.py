@@ -10,6 +10,7 @@ from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import plain
 from emojob.pipeline.storage.paths import AnyPath
+from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.warehouse.forget import Forgotten
@@ -40,15 +41,14 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
             click.echo(f"  removed  {plain(str(memo))}, which tells of texts; the next run begins a new one")
         click.echo("  next     remove the rows from the inputs, and reports, sheets and exports that you made of them")
     if found.rejected:
-        s = "s" * (found.rejected != 1)
-        click.echo(f"  not searched: {found.rejected:,} row{s} that could not be read, in rejects.parquet")
+        rejected = counted(found.rejected, "row")
+        click.echo(f"  not searched: {rejected} that could not be read, in rejects.parquet")
 
 
 def _came_to(found: Forgotten, dry_run: bool) -> str:
     if not found.rows:
         return f"no row is so; all {found.left:,} rows are there"
-    parts = f"{found.parts:,} part{'s' * (found.parts != 1)}"
-    rows = f"{found.rows:,} row{'s' * (found.rows != 1)}"
+    parts, rows = counted(found.parts, "part"), counted(found.rows, "row")
     if dry_run:
         return f"{rows} in {parts} would be removed, {found.left:,} would be left"
     return f"{rows} in {parts} removed for good, {found.left:,} are left"

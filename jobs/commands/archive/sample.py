@@ -10,6 +10,7 @@ import click
 
 from emojob.jobs.options.every_command import SETTINGS, debug_option
 from emojob.jobs.terminal.text import plain
+from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.active_learning.selection import Uncertain
@@ -51,6 +52,6 @@ def _came_to(chosen: Uncertain, wanted: int, file: Path) -> str:
     fewer = f" ({wanted:,} were wanted, there are no more)" if count < wanted else ""
     left_out = f", {chosen.left_out:,} of them too short or too long" if chosen.left_out else ""
     return (
-        f"{count:,} utterance{'s' * (count != 1)}{fewer} in {plain(str(file))}, out of {chosen.texts:,} distinct texts "
+        f"{counted(count, 'utterance')}{fewer} in {plain(str(file))}, out of {chosen.texts:,} distinct texts "
         f"in {chosen.rows:,} labelled rows{left_out}"
     )

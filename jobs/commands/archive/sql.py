@@ -13,6 +13,7 @@ from emojob.jobs.options.output_files import check_place
 from emojob.jobs.terminal.text import PlainStream, plain
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
+from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import Session
@@ -84,7 +85,7 @@ def _answer(session: Session, query: str, form: str | None, file: AnyPath | None
     if file is not None:
         form = "csv" if form == "table" else form
         rows = write_file(answer, file, form)
-        click.echo(f"{rows:,} row{'s' * (rows != 1)} in {plain(str(file))}", err=True)
+        click.echo(f"{counted(rows, 'row')} in {plain(str(file))}", err=True)
     elif form == "table":
         print_table(answer)
     elif form == "parquet" and sys.stdout.isatty():

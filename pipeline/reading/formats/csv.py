@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from emojob.pipeline.reading.formats.blocks import text_blocks
 from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Dialect, split_records
-from emojob.pipeline.reading.formats.encoding import codec, decodes, text_blocks
+from emojob.pipeline.reading.formats.encoding import codec, decodes
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
+from emojob.schemas.messages import counted
 
 SAMPLE = 8 << 20  # bytes of a TSV file on which is decided whether it is quoted
 _DOUBTFUL = 64 << 10  # bytes; a quote open for less, where the sample is cut, may still be closed
@@ -101,8 +103,7 @@ class Parser:
         rejects: list[Reject] = []
 
         def reject(row: pc.InvalidRow) -> str:
-            fields = f"{row.actual_columns} field{'s' if row.actual_columns > 1 else ''}"
-            reason = f"{fields} where the header has {row.expected_columns}"
+            reason = f"{counted(row.actual_columns, 'field')} where the header has {row.expected_columns:,}"
             rejects.append(Reject(first_row + row.number, reason, row.text[:RAW_CHARACTERS]))
             return "skip"
 

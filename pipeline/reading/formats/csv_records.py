@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from emojob.pipeline.reading.formats import encoding
+from emojob.pipeline.reading.formats import blocks
 
 UNCLOSED = "quote never closed"
 BEHIND_QUOTE = "text behind a closing quote"
@@ -66,17 +66,17 @@ class Dialect:
         return self._fields + rb"(?:\r\n|\n|\r)"
 
 
-def split_records(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
+def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
     """Cut a file into runs of whole records, (bytes, None), and lines that are none, (bytes, why).
 
     Where a record does not end as it should, only its first line is given up, and reading goes on behind it. The
-    last record may lack its line end. What is a record depends on nothing but the encoding.LONGEST_ROW bytes from its
+    last record may lack its line end. What is a record depends on nothing but the blocks.LONGEST_ROW bytes from its
     beginning on, so that reading may begin at any. Time is bound by a few passes over the bytes.
     """
-    blocks = iter(blocks)
+    data = iter(data)
     buffer, ended = b"", False
     while not ended:
-        buffer, ended = _more(buffer, blocks)
+        buffer, ended = _more(buffer, data)
         at = 0
         while at < len(buffer):
             # A CR at the end may be half of a CRLF.
@@ -89,25 +89,25 @@ def split_records(blocks: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[b
                 continue
             trouble = _trouble(buffer, at, within, ended, dialect)
             line = _LINE.match(buffer, at, limit)
-            if trouble is None or (line is None and len(buffer) - at <= encoding.LONGEST_ROW):
+            if trouble is None or (line is None and len(buffer) - at <= blocks.LONGEST_ROW):
                 break
             if line:
                 yield line[0], trouble
                 at = line.end()
                 continue
             yield buffer[at:], TOO_LONG
-            buffer, ended = _behind_line(blocks)
+            buffer, ended = _behind_line(data)
             at = 0
         buffer = buffer[at:]
 
 
-def _more(buffer: bytes, blocks: Iterator[bytes]) -> tuple[bytes, bool]:
+def _more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
     """(a buffer of at least twice the size, whether the file ends with it).
 
     Doubling keeps the time that an open quote takes, looked at again each time, in proportion to its length.
     """
     pieces, size = [buffer], 0
-    for block in blocks:
+    for block in data:
         pieces.append(block)
         size += len(block)
         if size >= len(buffer):
@@ -118,7 +118,7 @@ def _more(buffer: bytes, blocks: Iterator[bytes]) -> tuple[bytes, bool]:
 
 def _within(buffer: bytes, at: int, limit: int) -> int:
     """Where the bytes end that a record which begins at `at` may have; never between a CR and its LF."""
-    end = at + encoding.LONGEST_ROW
+    end = at + blocks.LONGEST_ROW
     if end >= limit:
         return limit
     return end - (buffer[end - 1 : end + 1] == b"\r\n")
@@ -142,14 +142,14 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) 
     is_open = end < limit and buffer[end : end + 1] == b'"'
     if end < limit and not is_open:  # the next quote closed it; on a later line, that was hardly meant
         return UNCLOSED if _LINE_END.search(buffer, at, end) else BEHIND_QUOTE
-    if ended or len(buffer) - at > encoding.LONGEST_ROW:
+    if ended or len(buffer) - at > blocks.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG
     return None
 
 
-def _behind_line(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
+def _behind_line(data: Iterator[bytes]) -> tuple[bytes, bool]:
     """Read past the end of a line: (what was read behind it, whether the file ended)."""
-    for block in blocks:
+    for block in data:
         end = _LINE_END.search(block)
         if end:
             return block[end.end() :], False

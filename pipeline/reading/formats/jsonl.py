@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from emojob.pipeline.reading.columns import refuse_many
+from emojob.pipeline.reading.formats.blocks import text_blocks, whole_lines
 from emojob.pipeline.reading.formats.csv_records import TOO_LONG
-from emojob.pipeline.reading.formats.encoding import codec, text_blocks, whole_lines
+from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
@@ -102,8 +103,8 @@ def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) ->
             continue
         every = block.split(b"\n")
         for first in range(0, lines - (not every[-1]), most):
-            behind = first + most
-            yield b"\n".join(every[first:behind]) + b"\n" * (behind < lines), True
+            part = every[first : first + most]
+            yield b"\n".join([*part, b""] if first + most < lines else part), True
 
 
 def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:

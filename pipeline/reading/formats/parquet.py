@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emojob.pipeline.reading.formats.encoding import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
+from emojob.pipeline.reading.formats.blocks import BOMB_RATIO, Content, Digest, content_of, read_blocks, readable
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.paths import seekable
 from emojob.schemas.errors import DataError
+from emojob.schemas.messages import first_line
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # of rows, unpacked, that are asked for at a time
@@ -239,5 +240,5 @@ def _whole(file: InputFile, fault: str) -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError) as error:
         if file.stored and isinstance(error, OSError) and error.filename:  # in words already
             raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        reason = first_line(error).rstrip(".")
         raise DataError(f"{file.name} {fault}: {reason}; copy or write it anew") from error

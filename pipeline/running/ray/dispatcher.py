@@ -26,6 +26,7 @@ from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
+from emojob.schemas.messages import first_of
 
 if TYPE_CHECKING:
     from emojob.pipeline.running.ray.ray_executor import RayExecutor
@@ -244,7 +245,7 @@ class Dispatcher:
         changed = [name for name, size in written.items() if found.get(name) != size]
         if changed:
             raise WorkerError(
-                f"{changed[0]}{f' and {len(changed) - 1:,} more parts' * (len(changed) > 1)} were written again by a "
+                f"{first_of(changed, 'more parts')} were written again by a "
                 f"node that had been cut off: the same command labels their rows anew"
             )
 

@@ -41,6 +41,7 @@ from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Stages, StageTimer
 from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
+from emojob.schemas.messages import first_line
 from emojob.schemas.options import ModelOptions
 
 _CORES = 4  # of a labeller without a GPU, where nodes have so many
@@ -72,7 +73,7 @@ def _joined(address: str | None) -> Iterator[None]:
         except EmojobError:  # raised by a signal
             raise
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise OptionError(
                 f"--ray-address {address}: no Ray cluster answers there ({reason}): `ray status` says more; without an "
                 f"address this machine alone is used"

@@ -6,10 +6,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.output.parts import PART_ROWS
 from emojob.pipeline.reading.dataset import Dataset, Source
+from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
+from emojob.schemas.messages import first_of
 
 _EACH = 3  # of the rows that are left, a share is the part that would give each labeller so many
 
@@ -47,10 +48,7 @@ def undivided_inputs(dataset: Dataset) -> list[str]:
             reasons.setdefault("the model reads each text's previous one", []).append(source.file.path.name)
         elif not source.split_points:
             reasons.setdefault("it is compressed as a whole", []).append(source.file.path.name)
-    return [
-        f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: one labeller does all of it, as {why}"
-        for why, names in reasons.items()
-    ]
+    return [f"{first_of(names)}: one labeller does all of it, as {why}" for why, names in reasons.items()]
 
 
 def make_shards(

@@ -21,12 +21,12 @@ from emojob.pipeline.inference.scoring_model import Tally
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES
-from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.output.parts import part_paths
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import Dataset
+from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.running.ray.shards import Shard
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware

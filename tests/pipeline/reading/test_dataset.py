@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.columns import common_type
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch, cut
+from emojob.pipeline.reading.schema import common_type
 from emojob.schemas.errors import ColumnError, DataError
 
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Source, inspect_file, open_dataset, read_batches
+from emojob.pipeline.reading.formats import blocks, jsonl, parquet
 from emojob.pipeline.reading.formats import csv as csv_format
-from emojob.pipeline.reading.formats import encoding, jsonl, parquet
 from emojob.pipeline.reading.inputs import find_inputs
 
 
@@ -23,8 +23,8 @@ def close_borders(monkeypatch):
     """Borders and blocks so close that a small file has many."""
     for module in (csv_format, jsonl, parquet):
         monkeypatch.setattr(module, "SPLIT_ROWS", 3)
-    monkeypatch.setattr(encoding, "BLOCK", 64)
-    monkeypatch.setattr(encoding, "LONGEST_ROW", 200)
+    monkeypatch.setattr(blocks, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "LONGEST_ROW", 200)
 
 
 def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
+from emojob.pipeline.reading.formats import blocks
 from emojob.pipeline.reading.formats import csv as csv_format
-from emojob.pipeline.reading.formats import encoding
 from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
@@ -56,11 +56,11 @@ def written(rows: Rows, delimiter: str = ",", line_end: str = "\n", name: str = 
 
 @contextmanager
 def blocks_of(size: int) -> Iterator[None]:
-    before, encoding.BLOCK = encoding.BLOCK, size
+    before, blocks.BLOCK = blocks.BLOCK, size
     try:
         yield
     finally:
-        encoding.BLOCK = before
+        blocks.BLOCK = before
 
 
 # -- values --------------------------------------------------------------------------------------------------------
@@ -191,8 +191,8 @@ def test_rows_that_do_not_decode_are_rejected_alone(tmp_path: Path) -> None:
 def test_a_row_beyond_the_limit_is_rejected_and_reading_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding, "LONGEST_ROW", 1000)
-    monkeypatch.setattr(encoding, "BLOCK", 100)
+    monkeypatch.setattr(blocks, "LONGEST_ROW", 1000)
+    monkeypatch.setattr(blocks, "BLOCK", 100)
     long = "가" * 3000
     found = read(stored(tmp_path, f'text,b\n1,1\n{long},2\n3,3\n4,"4\n' + "5,5\n" * 1000))
     assert rejects(found) == [(2, "row too long"), (4, "quote never closed")]
@@ -242,7 +242,7 @@ def test_a_tsv_that_is_ragged_either_way_is_read_with_quotes(tmp_path: Path) -> 
 
 
 def test_a_tsv_is_judged_by_its_beginning_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "BLOCK", 64)
     monkeypatch.setattr(csv_format, "SAMPLE", 256)
     many = "가\t1\n" * 200
     unquoted = stored(tmp_path, 'text\tb\n"가"나\t1\n' + many + "\t\t\t\n", "a.tsv")

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.formats import encoding
-from emojob.pipeline.reading.formats.encoding import inspect, read_blocks, text_blocks, whole_lines
+from emojob.pipeline.reading.formats import blocks
+from emojob.pipeline.reading.formats.blocks import read_blocks, text_blocks, whole_lines
+from emojob.pipeline.reading.formats.encoding import inspect
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
@@ -28,7 +29,7 @@ def stored(tmp_path: Path, data: bytes, name: str = "a.csv") -> InputFile:
 
 @pytest.fixture(autouse=True, params=[7, 1 << 20])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "BLOCK", request.param)
+    monkeypatch.setattr(blocks, "BLOCK", request.param)
 
 
 @pytest.mark.parametrize(
@@ -141,9 +142,9 @@ def test_whole_lines_end_in_line_feeds_and_lose_nothing(blocks: list[bytes]) -> 
 
 
 def test_an_overlong_line_is_cut_and_the_next_one_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "LONGEST_ROW", 10)
-    blocks = [b"one\n", b"x" * 8, b"y" * 8, b"z" * 8, b"zz\ntwo\nthr", b"ee"]
-    assert list(whole_lines(blocks)) == [
+    monkeypatch.setattr(blocks, "LONGEST_ROW", 10)
+    given = [b"one\n", b"x" * 8, b"y" * 8, b"z" * 8, b"zz\ntwo\nthr", b"ee"]
+    assert list(whole_lines(given)) == [
         (b"one\n", True),
         (b"x" * 8 + b"y" * 8, False),
         (b"two\n", True),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
-from emojob.pipeline.reading.formats import encoding, jsonl
+from emojob.pipeline.reading.formats import blocks, jsonl
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError, DataError
@@ -40,7 +40,7 @@ def kinds(dataset: Dataset) -> dict[str, str]:
 
 @pytest.fixture(params=[5, 1 << 20])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(encoding, "BLOCK", request.param)
+    monkeypatch.setattr(blocks, "BLOCK", request.param)
     return int(request.param)
 
 
@@ -160,8 +160,8 @@ def test_a_line_that_does_not_decode_is_rejected_alone(tmp_path: Path) -> None:
 
 
 def test_an_overlong_line_is_rejected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "LONGEST_ROW", 100)
-    monkeypatch.setattr(encoding, "BLOCK", 10)
+    monkeypatch.setattr(blocks, "LONGEST_ROW", 100)
+    monkeypatch.setattr(blocks, "BLOCK", 10)
     dataset = opened(tmp_path, '{"text":"a"}\n{"text":"' + "b" * 500 + '"}\n{"text":"c"}\n')
     assert [row["text"] for row in values(dataset)] == ["a", "c"]
     assert [(one.position, one.reason) for row_batch in read(dataset) for one in row_batch.rejects] == [
@@ -232,13 +232,13 @@ def test_every_value_comes_back(
 ) -> None:
     rows = [{"text": str(i), **row} for i, row in enumerate(rows)]
     data = "".join(json.dumps(row, ensure_ascii=ascii_) + "\n" for row in rows)
-    before, encoding.BLOCK = encoding.BLOCK, block
+    before, blocks.BLOCK = blocks.BLOCK, block
     try:
         with tempfile.TemporaryDirectory() as folder:
             dataset = opened(Path(folder), data)
             found = values(dataset, rows=row_batch, start_row=start)
     finally:
-        encoding.BLOCK = before
+        blocks.BLOCK = before
     as_json = dataset.sources[0].json_columns
     assert len(found) == max(0, len(rows) - start)
     for got, meant in zip(found, rows[start:], strict=True):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.output.archive_folder import InputProgress, Span
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SplitPoint
 from emojob.pipeline.running.ray import shards as module
 from emojob.pipeline.running.ray.shards import make_shards, undivided_inputs

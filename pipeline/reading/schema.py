@@ -1,0 +1,141 @@
+"""One schema for several files that loses nothing of any of them, and rows aligned to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emojob.pipeline.reading.columns import Part
+from emojob.pipeline.reading.inputs import InputFile
+from emojob.schemas.arrow_text import is_string
+from emojob.schemas.errors import ColumnError, DataError
+
+
+def common_schema(parts: Sequence[Part]) -> pa.Schema:
+    """The columns of all files in the order first seen; a single file's schema as it is.
+
+    A column's type is the narrowest that holds each file's values unchanged; one that a file lacks is nullable.
+    Raises ColumnError where there is no such type.
+    """
+    if all(own.equals(parts[0][1], check_metadata=True) for _, own in parts):
+        return parts[0][1]
+    fields: dict[str, pa.Field] = {}
+    first: dict[str, InputFile] = {}
+    for file, own in parts:
+        for field in own:
+            known = fields.setdefault(field.name, field)
+            kind = common_type(known.type, field.type)
+            if kind is None:
+                raise ColumnError(
+                    f"column {field.name!r} is {known.type} in {first[field.name].name}, but {field.type} in "
+                    f"{file.name}; score the two separately, or write one of them anew"
+                )
+            first.setdefault(field.name, file)
+            fields[field.name] = known.with_type(kind).with_nullable(known.nullable or field.nullable)
+    everywhere = set.intersection(*(set(own.names) for _, own in parts))
+    for name, field in fields.items():
+        if name not in everywhere:
+            fields[name] = field.with_nullable(True)
+    metadata = dict(parts[0][1].metadata or {})
+    for _, own in parts:
+        metadata = {key: value for key, value in metadata.items() if (own.metadata or {}).get(key) == value}
+    return pa.schema(list(fields.values()), metadata or None)
+
+
+def common_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """The narrowest type that holds the values of both unchanged, None where there is none."""
+    if a.equals(b) or pa.types.is_null(b):
+        return a
+    if pa.types.is_null(a):
+        return b
+    if pa.types.is_dictionary(a) or pa.types.is_dictionary(b):
+        return common_type(_values(a), _values(b))
+    for family in (_text_type, _number_type, _time_type, _decimal_type):
+        kind = family(a, b)
+        if kind is not None:
+            return kind
+    lists = (pa.types.is_list, pa.types.is_large_list)
+    if any(is_list(a) for is_list in lists) and any(is_list(b) for is_list in lists):
+        inner = common_type(a.value_type, b.value_type)
+        large = pa.types.is_large_list(a) or pa.types.is_large_list(b)
+        return inner and (pa.large_list(inner) if large else pa.list_(inner))
+    return None
+
+
+def _values(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _text_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    if is_string(a) and is_string(b):
+        return pa.large_string() if pa.large_string() in (a, b) else pa.string()
+    if {a, b} == {pa.binary(), pa.large_binary()}:
+        return pa.large_binary()
+    return None
+
+
+def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """Integers and floats: the first type, from narrow to wide, into which both fit whole."""
+    order = (
+        pa.uint8(), pa.int8(), pa.uint16(), pa.int16(), pa.uint32(), pa.int32(), pa.uint64(), pa.int64(),
+        pa.float16(), pa.float32(), pa.float64(),
+    )  # fmt: skip
+    if a not in order or b not in order:
+        return None
+    return next((kind for kind in order if _fits(a, kind) and _fits(b, kind)), None)
+
+
+def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
+    """Whether a number type's values are all values of another."""
+    if pa.types.is_floating(into):
+        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]  # bits of an integer
+        return bool(kind.bit_width <= into.bit_width if pa.types.is_floating(kind) else kind.bit_width <= exact)
+    if pa.types.is_floating(kind):
+        return False
+    if pa.types.is_signed_integer(kind) == pa.types.is_signed_integer(into):
+        return bool(kind.bit_width <= into.bit_width)
+    return bool(pa.types.is_signed_integer(into) and kind.bit_width < into.bit_width)
+
+
+def _time_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """Timestamps of one zone to the finer unit, but not to nanoseconds, which end in the year 2262."""
+    if not (pa.types.is_timestamp(a) and pa.types.is_timestamp(b) and a.tz == b.tz) or "ns" in (a.unit, b.unit):
+        return None
+    return max(a, b, key=lambda kind: ("s", "ms", "us").index(kind.unit))
+
+
+def _decimal_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    if pa.types.is_decimal128(a) and pa.types.is_decimal128(b) and a.scale == b.scale:
+        return max(a, b, key=lambda kind: kind.precision)
+    return None
+
+
+def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.RecordBatch:
+    """A file's rows with the archive's columns: put in order, widened, those that it lacks filled in.
+
+    Raises DataError where a value does not fit, which common_schema is there to exclude.
+    """
+    if batch.schema.equals(schema, check_metadata=True):
+        return batch
+    partitions, own, arrays = dict(file.partitions), set(batch.schema.names), []
+    for field in schema:
+        if field.name in own:
+            array = batch.column(field.name)
+            arrays.append(array if array.type.equals(field.type) else _widened(array, field, file))
+        elif partitions.get(field.name) is not None:
+            constant = pa.repeat(pa.scalar(partitions[field.name], pa.string()), batch.num_rows)
+            arrays.append(constant if constant.type.equals(field.type) else _widened(constant, field, file))
+        else:
+            arrays.append(pa.nulls(batch.num_rows, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _widened(array: pa.Array, field: pa.Field, file: InputFile) -> pa.Array:
+    try:
+        return pc.cast(array, field.type)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"column {field.name!r} of {file.name} does not fit {field.type}; score it separately"
+        ) from error

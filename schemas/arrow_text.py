@@ -1,0 +1,59 @@
+"""Arrow columns to strings: the one version that reading, models, inference and training share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+
+def is_string(kind: pa.DataType) -> bool:
+    """Whether a type is one of Arrow's three string types."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def unwrapped(column: pa.Array) -> pa.Array:
+    """Return a column's values without extension type, dictionary or view; a column of type null as strings.
+
+    Values stay as they are: strings are not checked for UTF-8.
+    """
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()  # a dictionary may hold far more values than these rows have
+    if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column
+
+
+def strings(column: pa.Array) -> pa.Array:
+    """Return the values of a column of any type as large_string [rows] in valid UTF-8.
+
+    Numbers appear as written, timestamps to the second, lists and structs as Python prints them. Bytes that are not
+    UTF-8 become replacement characters.
+    """
+    column = unwrapped(column)
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("s", column.type.tz), safe=False)
+    try:
+        texts = column.cast(pa.large_string())
+        texts.validate(full=True)
+        return texts
+    except pa.ArrowNotImplementedError:  # lists and the like
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
+    except pa.ArrowInvalid:  # Parquet does not verify that its strings are UTF-8
+        return pa.array(_decoded(column), pa.large_string())
+
+
+def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column as Python values; in strings, invalid bytes become replacement characters."""
+    try:
+        values: list[Any] = column.to_pylist()
+        return values
+    except UnicodeDecodeError:  # Parquet does not verify that its strings are UTF-8
+        return _decoded(column)
+
+
+def _decoded(column: pa.Array | pa.ChunkedArray) -> list[str | None]:
+    values = column.cast(pa.large_binary()).to_pylist()
+    return [None if value is None else value.decode("utf-8", "replace") for value in values]
