@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent / "pipeline" / "models" / "golden"
 
 #: Files whose tests take longest: begun first, so that in the end no core waits for another.
 _LONG = (
-    "test_readme.py",
+    "test_docs.py",
     "test_ray_executor.py",
     "test_object_store.py",
     "test_kills.py",
