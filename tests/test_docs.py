@@ -312,7 +312,7 @@ def test_the_table_of_rooms_lists_every_file():
     rows = re.findall(r"^\| \d+ \| `([\w/]+)/` \| [^|]+ \| ([^|]+) \|$", text_of("CONTRIBUTING.md"), re.MULTILINE)
     assert len(rows) >= 20
     for room, names in rows:
-        listed = {name for name in re.findall(r"`(\w+)`", names)}
+        listed = set(re.findall(r"`(\w+)`", names))
         assert listed == {file.stem for file in (TOP / room).glob("*.py")} - {"__init__", "__main__"}, room
 
 
