@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 #: row could be forgotten, and part names had two numbers.
 OUT_FORMAT = 3
 
+#: Folder in OUT for everything but the part files. A folder that holds it is a labelled archive.
+STATE_FOLDER = "_emojob"
+
 #: How parts are named: after their input, their first row, and how often they were written anew without some rows.
 PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
 _PART_FILE = re.compile(PART_NAME.pattern + r"\.parquet")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emojob.jobs.terminal.text import duration, plain
+from emojob.pipeline.output.layout import REJECTS_FILE
 from emojob.pipeline.output.run_json import how_run
 from emojob.schemas.labels import EMOJI
 
@@ -94,7 +95,7 @@ def _print_places(console: Console, result: Result) -> None:
 
     line(f"  output   {plain(str(result.out))}")
     if result.counts.rejected and result.out.is_dir():
-        line(f"  rejects  {plain(str(result.out / '_emojob' / 'rejects.parquet'))}", "yellow")
+        line(f"  rejects  {plain(str(result.out / REJECTS_FILE))}", "yellow")
     out = plain(shlex.quote(str(result.out)))
     line(f"  next     {_program('emojob')} report {out}")
     line(f"           {_program('emojob')} sql {out} {_count_query(result.run['prefix'])}")

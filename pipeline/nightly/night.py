@@ -12,7 +12,8 @@ from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
 from emojob.pipeline.nightly.state import night_lock, read_seen, write_state
-from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_ours
+from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.run import Progress, score_archive
@@ -207,4 +208,4 @@ def _check(config: NightlyConfig) -> None:
     if memo := config.score_options().memo:
         memo_file.find(memo, "score.memo")
     with writing(config.archive):
-        ensure_ours(config.archive)
+        ensure_archive_or_empty(config.archive)

@@ -1,4 +1,4 @@
-"""What nights remember in OUT/_emojob/nightly.json, and the lock that allows one night at a time."""
+"""What nights remember in nightly.json in OUT, and the lock that allows one night at a time."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from pathlib import Path
 
 from emojob.pipeline.nightly.calendar import Day
 from emojob.pipeline.nightly.config import NightlyConfig
+from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, NIGHTLY_STATE_FILE, PARTS_FOLDER
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
-from emojob.pipeline.storage.paths import AnyPath
+from emojob.pipeline.storage.paths import AnyPath, make_folder
 
-_STATE = "nightly.json"
-_LOCK = "nightly.lock"
 _STATE_FORMAT = 1
 
 
 def read_seen(archive: AnyPath) -> dict[str, str]:
     """Return {input: day on which it was first seen, in ISO 8601}."""
-    seen = atomic.read_json(archive / "_emojob" / _STATE).get("seen")
+    seen = atomic.read_json(archive / NIGHTLY_STATE_FILE).get("seen")
     return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}
 
 
 def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
     """Return the configuration file and the day of the archive's last night, None if there was no night."""
-    state = atomic.read_json(archive / "_emojob" / _STATE)
+    state = atomic.read_json(archive / NIGHTLY_STATE_FILE)
     try:
         return Path(state["config"]), Day.fromisoformat(state["day"])
     except (KeyError, TypeError, ValueError):
@@ -40,7 +39,7 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
         seen: {input: day on which it was first seen, in ISO 8601}.
         day: The night's day.
     """
-    file = config.archive / "_emojob" / _STATE
+    file = config.archive / NIGHTLY_STATE_FILE
     state = {"format": _STATE_FORMAT, "seen": seen, "day": day.isoformat(), "config": str(config.file)}
     if state != atomic.read_json(file):
         atomic.write_json(file, state)
@@ -49,7 +48,6 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
 @contextlib.contextmanager
 def night_lock(archive: AnyPath) -> Iterator[None]:
     """Lock an archive for one night; make its folder first. Raises BusyError if another night holds the lock."""
-    if isinstance(archive, Path):
-        (archive / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
-    with lock(archive / "_emojob" / _LOCK, archive):
+    make_folder(archive / PARTS_FOLDER)
+    with lock(archive / NIGHTLY_LOCK_FILE, archive):
         yield

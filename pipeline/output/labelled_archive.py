@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline.output.archive_folder import ArchiveFolder, is_ours
-from emojob.pipeline.output.parts import opened
+from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.output.compatibility import is_archive
+from emojob.pipeline.output.layout import RUN_FILE
+from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS, of_usual_name
@@ -69,7 +71,7 @@ class LabelledArchive:
         """
         first = 0
         for part_file in self.part_files:
-            with opened(part_file.file) as parquet:
+            with open_parquet(part_file.file) as parquet:
                 for batch in parquet.iter_batches(_BATCH_ROWS, columns=_present(parquet, columns)):
                     found = dict(zip(batch.schema.names, batch.columns, strict=True))
                     yield first, part_file, _with_all(found, columns, batch.num_rows)
@@ -84,7 +86,7 @@ class LabelledArchive:
         """
         wanted, first = np.unique(numbers), 0
         for part_file in self.part_files:
-            with opened(part_file.file) as parquet:
+            with open_parquet(part_file.file) as parquet:
                 for group in range(parquet.num_row_groups):
                     stop = first + parquet.read_row_group(group, []).num_rows
                     here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, stop)]
@@ -114,10 +116,10 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
-            f"{out}: _emojob/run.json, which tells the columns, is missing or damaged: "
+            f"{out}: {RUN_FILE}, which tells the columns, is missing or damaged: "
             f"run the same `emojob score` command again, it only writes that file"
         )
-    with opened(part_files[0].file) as parquet:
+    with open_parquet(part_files[0].file) as parquet:
         names = parquet.schema_arrow.names
     labels = _labels(names, prefix)
     dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
@@ -149,7 +151,7 @@ def _usual(columns: Sequence[str], role: str, text_column: str) -> str | None:
 
 
 def _folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
-    if not is_ours(out):
+    if not is_archive(out):
         raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
     output = ArchiveFolder(out)
     output.read_markers()

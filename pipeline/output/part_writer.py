@@ -1,19 +1,36 @@
-"""Labelled chunks to parts: each is closed when it holds enough rows, or work, or its rows come to an end."""
+"""Write labelled chunks to part files: a part is complete or absent, and its completion marker comes last."""
 
 from __future__ import annotations
 
+import contextlib
+import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from emojob.pipeline.inference.streaming import Labelled
 from emojob.pipeline.output.label_columns import count, with_labels
-from emojob.pipeline.output.parts import PartWriter, part_paths
+from emojob.pipeline.output.layout import PartPaths, part_paths
+from emojob.pipeline.output.parts import ROW_GROUP, part_metadata
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
+from emojob.pipeline.reading.dataset import Source
+from emojob.pipeline.reading.row_batches import Reject
+from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import StageTimer, StopRequested
-from emojob.schemas.manifest import PartMarker
+from emojob.schemas.columns import REJECTS
+from emojob.schemas.manifest import Counts, PartMarker
+
+#: Rows after which a part is committed.
+PART_ROWS = 2 * ROW_GROUP
+
+#: Seconds of work after which a part is committed earlier. A kill loses no more work than this.
+PART_SECONDS = 120.0
+
+_BUFFER_BYTES = 64 << 20  # of rows that wait for a full row group
 
 
 def write_parts(
@@ -23,12 +40,21 @@ def write_parts(
     privacy: Privacy,
     fingerprint: str,
     timer: StageTimer,
-    added: Callable[[int], None],
+    on_rows: Callable[[int], None],
 ) -> Iterator[PartMarker]:
-    """Write what was labelled to parts in OUT, and give the marker of each as it is complete.
+    """Write labelled chunks to parts, and yield the marker of each completed part.
 
-    added: is told how many rows of the input were taken. After Stopped what is there so far is made a part, and the
-    exception goes on; after any other nothing of the part begun is left.
+    A part ends when it is due or when the next chunk does not follow it. After StopRequested, the rows received so far
+    become a part before the exception is raised again. After any other exception, the unfinished part is dropped.
+
+    Args:
+        labelled: Labelled chunks in the order of the inputs.
+        folder: OUT.
+        schema: Schema of the output rows.
+        privacy: What to mask, drop or hash.
+        fingerprint: Fingerprint of the model.
+        timer: Gets the seconds spent on writing.
+        on_rows: callback(rows), called after each chunk with its number of input rows.
     """
     writer: PartWriter | None = None
     try:
@@ -40,10 +66,10 @@ def write_parts(
             with timer.busy("write"):
                 if writer is None:
                     first = chunk.row_batch.first_row
-                    place = part_paths(folder, chunk.number, first)
-                    writer = PartWriter(place, chunk.source, schema, fingerprint, first)
+                    paths = part_paths(folder, chunk.number, first)
+                    writer = PartWriter(paths, chunk.source, schema, fingerprint, first)
                 _add(writer, one, schema, privacy)
-                added(chunk.row_batch.rows_read)
+                on_rows(chunk.row_batch.rows_read)
                 if writer.due or chunk.closes:
                     marker, writer = writer.commit(chunk.last), None
             if marker:
@@ -59,7 +85,123 @@ def write_parts(
 
 
 def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
+    """Add a labelled chunk to the part, with personal data masked, dropped or hashed."""
     chunk, row_batch = labelled.of, labelled.of.row_batch
     counts = count(labelled.scored, len(row_batch.rejects), labelled.tokens)
     rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
     writer.add(rows, counts, chunk.stop_row, privacy.rejects(row_batch.rejects))
+
+
+class PartWriter:
+    """Writes the rows of one part. Nothing is visible before `commit`.
+
+    Attributes:
+        first_row: First input row of the part.
+        stop_row: Input row after the last one added.
+        counts: Rows added so far, by status.
+    """
+
+    def __init__(self, paths: PartPaths, source: Source, schema: pa.Schema, fingerprint: str, first_row: int) -> None:
+        self.first_row = self.stop_row = first_row
+        self.counts = Counts()
+        self._paths, self._source, self._fingerprint = paths, source, fingerprint
+        # On a cluster, a worker that was declared dead may still write the same part.
+        self._token = uuid.uuid4().hex[:8]
+        self._draft: atomic.Draft | None = None
+        self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
+        self._started = time.monotonic()
+        self._waiting: list[pa.RecordBatch] = []
+        self._rejects: list[Reject] = []
+        self._writer: pq.ParquetWriter | None = None
+        # Dictionaries of several row batches together may have more values than a narrow index can count.
+        self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
+
+    @property
+    def due(self) -> bool:
+        """Whether the part has PART_ROWS rows or PART_SECONDS seconds of work."""
+        return self.counts.read >= PART_ROWS or time.monotonic() - self._started >= PART_SECONDS
+
+    def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
+        """Add a labelled row batch. Full row groups are written at once.
+
+        Args:
+            batch: Rows in the schema of the output.
+            counts: Rows of the batch by status, rejected ones included.
+            stop_row: Input row after the batch.
+            rejects: Rows that could not be read.
+        """
+        self._waiting.append(batch)
+        self._rejects += rejects
+        self.counts.add(counts)
+        self.stop_row = stop_row
+        while sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
+            self._flush(ROW_GROUP)
+        if self._narrow or sum(one.nbytes for one in self._waiting) >= _BUFFER_BYTES:
+            self._flush(ROW_GROUP)
+
+    def commit(self, last: bool) -> PartMarker:
+        """Complete the part: move it to its final path, then write its marker.
+
+        Args:
+            last: Whether the input ends here.
+        """
+        self._flush(ROW_GROUP)
+        if self._writer is None:
+            self._flush(0)
+        assert self._writer is not None  # noqa: S101
+        assert self._draft is not None  # noqa: S101
+        self._writer.close()
+        self._writer = None
+        size = self._draft.commit()
+        if self._rejects:
+            with atomic.draft(self._paths.rejects, self._token) as draft:
+                pq.write_table(_rejects_table(self._source.file.name, self._rejects), draft.sink, compression="zstd")
+        marker = PartMarker(
+            part=self._paths.part.name,
+            part_bytes=size,
+            input=self._source.file.name,
+            input_bytes=self._source.size,
+            input_sha256=self._source.sha256,
+            encoding=self._source.encoding,
+            first_row=self.first_row,
+            stop_row=self.stop_row,
+            last=last,
+            fingerprint=self._fingerprint,
+            counts=self.counts,
+        )
+        atomic.write_json(self._paths.marker, marker.as_json())
+        return marker
+
+    def abandon(self) -> None:
+        """Drop the rows written so far."""
+        self._waiting.clear()
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            with contextlib.suppress(Exception):  # the disk may be full; the file is removed anyway
+                writer.close()
+        if self._draft:
+            self._draft.discard()
+
+    def _flush(self, rows: int) -> None:
+        """Write up to `rows` of the waiting rows as one row group. 0 only opens the file."""
+        if self._writer is None and (self._waiting or not rows):
+            self._draft = self._draft or atomic.Draft(self._paths.part, self._token)
+            self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")
+        if self._writer is None or not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting, self._waiting[0].schema)
+        self._waiting = table.slice(rows).to_batches()
+        group = table.slice(0, rows).replace_schema_metadata(self._schema.metadata)
+        if group.num_rows:
+            self._writer.write_table(group, row_group_size=rows)
+
+
+def _rejects_table(name: str, rejects: list[Reject]) -> pa.Table:
+    """Rejected rows in the schema REJECTS. name: of the input."""
+    columns = [
+        [name] * len(rejects),
+        [one.position for one in rejects],
+        [one.reason for one in rejects],
+        [one.raw for one in rejects],
+    ]
+    return pa.table(columns, schema=REJECTS)

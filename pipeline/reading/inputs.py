@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, parse_path
 from emojob.schemas.errors import DataError, NothingFound
+from emojob.schemas.manifest import STATE_FOLDER
 
 FORMATS = {
     ".parquet": "parquet",
@@ -25,9 +26,6 @@ FORMATS = {
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 KNOWN = "known are .parquet, and .csv, .tsv, .jsonl, .ndjson and .json, these also with .gz or .zst behind"
-
-#: A folder that holds this is a labelled archive: output, not input.
-MARK_OF_OUTPUT = "_emojob"
 
 _WILDCARD = re.compile(r"[*?[]")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -154,7 +152,7 @@ def _walk(folder: Path, root: Path, left_out: set[AnyPath]) -> Iterator[Path]:
 
 
 def _is_passed_over(path: Path, left_out: set[AnyPath]) -> bool:
-    return path.name.startswith((".", "_")) or path in left_out or (path / MARK_OF_OUTPUT).is_dir()
+    return path.name.startswith((".", "_")) or path in left_out or (path / STATE_FOLDER).is_dir()
 
 
 def _of_known_kind(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:
@@ -186,7 +184,7 @@ def _find_stored(place: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         found = place.glob()
     if not found:
         raise NothingFound(f"{given}: no such object, and none below or that it matches; check the bucket and the key")
-    marked = f"/{MARK_OF_OUTPUT}/"
+    marked = f"/{STATE_FOLDER}/"
     outputs = {ObjectPath(one.scheme, one.key.partition(marked)[0]) for one in found if marked in one.key} - {root}
     aside = [one for one in {*left_out, *outputs} if isinstance(one, ObjectPath)]
     files = []

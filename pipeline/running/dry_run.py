@@ -12,14 +12,16 @@ import pyarrow as pa
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
-from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_ours
+from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.output.compatibility import ensure_archive_or_empty
+from emojob.pipeline.output.layout import rejects_beside, work_folder
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
 from emojob.pipeline.running.executor import Executor, open_executor
 from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.running.run import Result
-from emojob.pipeline.running.single_file import check_one_file, rejects_beside, still_complete, work_folder
+from emojob.pipeline.running.single_file import check_one_file, still_complete
 from emojob.pipeline.storage.paths import AnyPath, writing
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
@@ -55,7 +57,7 @@ def _planned(
     work, before = work_folder(place), None
     if work != place:  # it is one file
         before = still_complete(place, check_one_file(place, inputs), inputs, options, model_options)
-    ensure_ours(work)
+    ensure_archive_or_empty(work)
     output = ArchiveFolder(work)
     output.read_markers()
     begun = time.perf_counter()

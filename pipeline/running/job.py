@@ -14,6 +14,7 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.output.compatibility import LabelSettings
 from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.context import in_context
@@ -119,7 +120,7 @@ def open_job(
     privacy = privacy_of(options, dataset)
     schema = labelled_schema(privacy.schema(dataset.schema), scorer.model.labels, options.prefix)
     if not options.fresh:
-        output.check(
+        settings = LabelSettings(
             scorer.fingerprint,
             scorer.model.name,
             scorer.model.labels,
@@ -128,6 +129,7 @@ def open_job(
             options.prefix,
             privacy.as_json(),
         )
+        output.ensure_compatible(settings)
     inputs_progress = output.inputs_progress(dataset.sources, options.fresh)
     return Job(
         dataset, scorer, schema, privacy, options, inputs_progress, where.processes(scorer.choice, is_large), memo

@@ -127,7 +127,7 @@ class _Run:
         self.output.write_run(self._run_json("running"))
         try:
             for marker in self.where.parts(self.job, self.output.folder, self.stages, self.timer, self._added):
-                self.output.committed(marker)
+                self.output.add_marker(marker)
                 self.counts.add(marker.counts)
                 self.progress.parts += 1
             return self._finish("complete")
@@ -148,7 +148,7 @@ class _Run:
 
     def _plan(self) -> None:
         if self.options.fresh:
-            self.output.forget_all()
+            self.output.remove_all_parts()
         self.output.remove([marker for progress in self.job.inputs_progress for marker in progress.stale])
         self.output.sweep()
         self.counts = self.job.counts_before
@@ -184,7 +184,7 @@ class _Run:
         if self.output.markers:
             self.output.write_run(self._run_json("failed"))
         else:  # nothing to go on with, so nothing is left behind
-            self.output.forget_all()
+            self.output.remove_all_parts()
 
     def _run_json(self, state: str) -> dict[str, Any]:
         new_rows = self.counts.read - self.rows_before

@@ -16,7 +16,16 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.inference.scoring_model import settled
 from emojob.pipeline.models.model import load as load_model
-from emojob.pipeline.output.archive_folder import ArchiveFolder, ensure_same_privacy, open_output
+from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
+from emojob.pipeline.output.compatibility import ensure_same_privacy
+from emojob.pipeline.output.layout import (
+    DONE_FILE,
+    LOCK_FILE,
+    REJECTS_FILE,
+    is_single_file,
+    rejects_beside,
+    work_folder,
+)
 from emojob.pipeline.output.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy.policy import privacy_of
 from emojob.pipeline.reading.context import in_context
@@ -32,8 +41,6 @@ from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT, Counts
 from emojob.schemas.messages import listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
-
-_DONE = "_emojob/done"  # says of a folder in a store that its rows are in the file, and that it can go
 
 
 def score_to(
@@ -52,18 +59,9 @@ def score_to(
     if out is None:
         return score_archive(inputs, out, options, model, report, note, stages)
     with writing(out):
-        if _is_one_file(out):
+        if is_single_file(out):
             return _score_to_file(inputs, out.resolve(), options, model, report, note, stages)
         return score_archive(inputs, out, options, model, report, note, stages)
-
-
-def _is_one_file(out: AnyPath) -> bool:
-    return out.suffix.lower() == ".parquet" and not out.is_dir()
-
-
-def work_folder(out: AnyPath) -> AnyPath:
-    """The folder that a run works in: `out`, or a hidden one beside it where `out` is one file."""
-    return out.with_name(f".{out.name}.emojob") if _is_one_file(out) else out
 
 
 def _score_to_file(
@@ -80,7 +78,7 @@ def _score_to_file(
     earlier = check_one_file(file, inputs)
     if isinstance(work, Path):
         shutil.rmtree(_done_with(work), ignore_errors=True)  # of a run that was killed as it removed it
-    elif (work / _DONE).exists():
+    elif (work / DONE_FILE).exists():
         with open_output(work):
             _remove(work)
     result = still_complete(file, earlier, inputs, options, model)
@@ -91,7 +89,7 @@ def _score_to_file(
         output.ensure_lock_held()
         _join(work, file, result, schema)
         if result.counts.rejected:
-            atomic.write_bytes(rejects, (work / "_emojob" / "rejects.parquet").read_bytes())
+            atomic.write_bytes(rejects, (work / REJECTS_FILE).read_bytes())
         else:
             rejects.unlink(missing_ok=True)
         output.ensure_lock_held()
@@ -104,9 +102,9 @@ def _score_to_file(
 def _remove(work: AnyPath) -> None:
     """Remove the folder of parts that are in the file now; a kill in the middle leaves nothing like a beginning."""
     if isinstance(work, ObjectPath):
-        mark = work / _DONE
+        mark = work / DONE_FILE
         mark.write_bytes(b"")
-        remove_all([place for place in work.below() if place not in (mark, work / "_emojob" / "lock")])
+        remove_all([place for place in work.below() if place not in (mark, work / LOCK_FILE)])
         mark.unlink()
         return
     done = _done_with(work)
@@ -118,11 +116,6 @@ def _remove(work: AnyPath) -> None:
 def _done_with(work: Path) -> Path:
     """What the folder of parts is called while it is removed."""
     return work.with_name(f"{work.name}.done")
-
-
-def rejects_beside(file: AnyPath) -> AnyPath:
-    """Where the unreadable rows of a labelled file go."""
-    return file.with_name(f"{file.stem}.rejects.parquet")
 
 
 def check_one_file(file: AnyPath, inputs: Sequence[str]) -> dict[str, Any] | None:

@@ -110,6 +110,17 @@ def listed(folder: AnyPath, within: Sequence[str]) -> dict[str, int]:
     return there
 
 
+def is_empty(folder: AnyPath) -> bool:
+    """Return whether a folder holds nothing."""
+    return not any(folder.below() if isinstance(folder, ObjectPath) else folder.iterdir())
+
+
+def make_folder(folder: AnyPath) -> None:
+    """Create a folder on a disk with its parents. An object store needs none."""
+    if isinstance(folder, Path):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def seekable(place: AnyPath) -> Path | Reader:
     """What pyarrow reads a Parquet file from: a path, or an object from anywhere in it."""
     return place if isinstance(place, Path) else place.open(prefetch=False)

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
-from emojob.pipeline.output.journal import successor, write_journal
+from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
-from emojob.pipeline.output.parts import ROW_GROUP, PartPaths, opened, row_groups
-from emojob.pipeline.running.single_file import work_folder
+from emojob.pipeline.output.layout import PartPaths, work_folder
+from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import alone_in
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -58,6 +58,7 @@ def forget(
     memos: Sequence[str] = (),
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
+    remake_report: Callable[[AnyPath], Sequence[AnyPath]] = lambda out: (),
 ) -> Forgotten:
     """Remove the rows of the labelled archive `out` for which a condition of SQL is true.
 
@@ -70,16 +71,17 @@ def forget(
     with writing(out):
         if out.is_dir():
             with open_output(out) as output:
-                return _forget(output, out, where, memos, dry_run, note)
+                found = _forget(output, out, where, memos, dry_run)
+                if found.rows and not dry_run:
+                    _remake_report(out, remake_report, note)
+                return found
         archive = open_labelled(out)  # tells what is wrong with it
         if work_folder(out).exists():
             raise BusyError(f"a run into {out} was begun and has not ended: let the same command end first")
         return _forget_in_file(archive, where, memos, dry_run)
 
 
-def _forget(
-    output: ArchiveFolder, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool, note: Callable[[str], None]
-) -> Forgotten:
+def _forget(output: ArchiveFolder, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
     archive = open_labelled(out)
     found = _matching(archive, where)
     markers = {marker.part: marker for marker in output.markers}
@@ -97,7 +99,6 @@ def _forget(
         write_journal(out, new)
         output.read_markers()
         output.finish_journal()
-        _remake_report(out, note)
     return Forgotten(rows, all_rows - rows, len(found), tuple(files), rejected)
 
 
@@ -127,7 +128,7 @@ def _check_condition(session: Session, where: str) -> None:
 
 def _without(archive: LabelledArchive, place: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
     """Write a part anew without some rows, beside the old one; its marker, which is not written."""
-    new = successor(place)
+    new = place.replacement()
     counts = _counted(place.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
         _copy(place.part, draft, removed)
@@ -184,7 +185,7 @@ def _counts_of(archive: LabelledArchive) -> Counts:
 
 
 def _copy(file: AnyPath, draft: atomic.Draft, removed: Rows, metadata: dict[bytes, bytes] | None = None) -> None:
-    with opened(file) as parquet:
+    with open_parquet(file) as parquet:
         schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
     with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
         for table in _staying(file, removed):
@@ -230,10 +231,10 @@ def _remove_memos(files: Sequence[Path]) -> None:
         memo_file.remove(file)
 
 
-def _remake_report(out: AnyPath, note: Callable[[str], None]) -> None:
+def _remake_report(
+    out: AnyPath, remake_report: Callable[[AnyPath], Sequence[AnyPath]], note: Callable[[str], None]
+) -> None:
     """Make the report anew that a nightly job made of the archive, which shows utterances."""
-    from emojob.pipeline.nightly.night_report import remake_report
-
     try:
         for place in remake_report(out):
             note(f"made anew: {place}")

@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from emojob.pipeline.output.archive_folder import is_ours
+from emojob.pipeline.output.compatibility import is_archive
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
+from emojob.schemas.manifest import STATE_FOLDER
 
 try:
     import fcntl
@@ -43,7 +44,7 @@ def spill_folder(archive: AnyPath) -> Iterator[str]:
 
 def _made(archive: AnyPath) -> Path:
     if not isinstance(archive, ObjectPath):
-        beside = archive / "_emojob" if is_ours(archive) else archive.parent
+        beside = archive / STATE_FOLDER if is_archive(archive) else archive.parent
         with contextlib.suppress(OSError):  # an archive that may only be read
             return Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=beside))
     return Path(tempfile.mkdtemp(prefix=_BEGINNING))

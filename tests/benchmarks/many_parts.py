@@ -23,7 +23,8 @@ import numpy as np
 import pyarrow as pa
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder
-from emojob.pipeline.output.parts import PART_ROWS, part_paths
+from emojob.pipeline.output.layout import part_paths
+from emojob.pipeline.output.part_writer import PART_ROWS
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.resume import InputProgress, Span

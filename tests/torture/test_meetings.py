@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.jobs.main import main
-from emojob.pipeline.output import parts
+from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_archive
 from emojob.schemas.errors import DataError
@@ -25,8 +25,8 @@ _COUNT = "SELECT count(*), count(DISTINCT id) FROM labelled"
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch) -> None:
-    monkeypatch.setattr(parts, "PART_ROWS", 500)
-    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+    monkeypatch.setattr(part_writer, "PART_ROWS", 500)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
 
 

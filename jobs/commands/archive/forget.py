@@ -32,9 +32,10 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     The counts are brought up to date, the memo is removed, and a nightly job's report is made anew. The inputs are not
     touched: remove the rows there as well, or an input that changes brings them back.
     """
+    from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows
 
-    found = forget_rows(out, where, memos, dry_run, note)
+    found = forget_rows(out, where, memos, dry_run, note, remake_report)
     click.echo(_came_to(found, dry_run))
     if found.rows and not dry_run:
         for memo in found.memos:

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from emojob.pipeline.output.parts import PART_ROWS
+from emojob.pipeline.output.part_writer import PART_ROWS
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS

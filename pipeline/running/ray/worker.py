@@ -21,8 +21,9 @@ from emojob.pipeline.inference.scoring_model import Tally
 from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
 from emojob.pipeline.models.model_folder import FILES
+from emojob.pipeline.output.layout import part_paths
 from emojob.pipeline.output.part_writer import write_parts
-from emojob.pipeline.output.parts import part_paths
+from emojob.pipeline.output.parts import read_marker
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import Dataset
@@ -201,7 +202,7 @@ def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[
     markers: list[PartMarker] = []
     row, stop = shard.span.first_row, shard.span.stop_row
     while stop is None or row < stop:
-        marker = part_paths(folder, shard.number, row).read_marker()
+        marker = read_marker(part_paths(folder, shard.number, row))
         if marker is None or not _is_of(marker, shard, fingerprint):
             return markers, Span(row, stop)
         markers.append(marker)

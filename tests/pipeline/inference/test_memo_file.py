@@ -182,7 +182,7 @@ def test_a_run_with_another_model_begins_anew_and_says_so(archive, tiny_model, m
 
 
 def test_an_interrupted_run_keeps_its_memo(archive, tiny_model, tmp_path, monkeypatch):
-    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
     stages = Stages()
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))

@@ -11,7 +11,7 @@ import pytest
 from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.nightly.night import plan_night, run_night
 from emojob.pipeline.nightly.outcome import Night
-from emojob.pipeline.output import parts
+from emojob.pipeline.output import part_writer
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import BusyError, OptionError, OutputError, StorageError
@@ -206,7 +206,7 @@ def test_an_interrupted_night_resumes(world, monkeypatch):
     world.night(1)
     for number in (2, 3):
         world.log(number, rows=90)
-    whole = parts.PartWriter.commit
+    whole = part_writer.PartWriter.commit
     calls = []
 
     def commit(self, last):
@@ -216,7 +216,7 @@ def test_an_interrupted_night_resumes(world, monkeypatch):
         return whole(self, last)
 
     with monkeypatch.context() as cut:
-        cut.setattr(parts.PartWriter, "commit", commit)
+        cut.setattr(part_writer.PartWriter, "commit", commit)
         with pytest.raises(KeyboardInterrupt):
             world.night(3)
     night = world.night(3)

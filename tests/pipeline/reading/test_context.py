@@ -20,7 +20,7 @@ from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark.measure import measure
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
-from emojob.pipeline.output import parts
+from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks, context
 from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
@@ -364,7 +364,7 @@ def dialogue(tmp_path):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of 400 rows made of chunks of 80."""
-    monkeypatch.setattr(parts, "PART_ROWS", 400)
+    monkeypatch.setattr(part_writer, "PART_ROWS", 400)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(chunks, name, 80)
 

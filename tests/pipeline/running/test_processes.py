@@ -16,7 +16,7 @@ import pytest
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.output import parts
+from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running import executor, processes
 from emojob.pipeline.running.processes import processes_for
@@ -43,8 +43,8 @@ def dataset(tmp_path):
 def two(monkeypatch):
     """Two processes on the CPU, chunks of 100 rows, parts of 500."""
     monkeypatch.setattr(executor, "processes_for", lambda *given: 2)
-    monkeypatch.setattr(parts, "PART_ROWS", 500)
-    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+    monkeypatch.setattr(part_writer, "PART_ROWS", 500)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
 
 
@@ -186,7 +186,7 @@ from emojob.pipeline.running import executor
 from emojob.pipeline.running.run import score_archive
 from emojob.schemas.options import ModelOptions
 executor.processes_for = lambda *given: 2
-chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 20
+chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.BATCH_ROWS = 20
 if __name__ == "__main__":
     def said(progress):
         print(progress.rows_done, flush=True)
@@ -203,7 +203,7 @@ from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted
 from emojob.schemas.options import ModelOptions, ScoreOptions
 executor.processes_for = lambda *given: 2
-chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.WINDOW_ROWS = 1
+chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.BATCH_ROWS = 1
 if __name__ == "__main__":
     stages = Stages()
     signal.signal(signal.SIGINT, lambda *given: stages.stop())

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.output import parts
+from emojob.pipeline.output import part_writer
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_archive
@@ -73,8 +73,8 @@ def read(out) -> pa.Table:
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of 500 rows made of chunks of 100."""
-    monkeypatch.setattr(parts, "PART_ROWS", 500)
-    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+    monkeypatch.setattr(part_writer, "PART_ROWS", 500)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
 
 
@@ -329,17 +329,17 @@ def test_a_second_run_into_the_same_output_is_turned_away(dataset, model, tmp_pa
 
 
 def test_a_full_disk_is_said_and_the_run_goes_on_later(dataset, model, tmp_path, monkeypatch):
-    commit = parts.PartWriter.commit
+    commit = part_writer.PartWriter.commit
 
     def full(self, last):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parts.PartWriter, "commit", full)
+    monkeypatch.setattr(part_writer.PartWriter, "commit", full)
     with pytest.raises(StorageError, match="No space left"):
         score_archive([str(dataset)], tmp_path / "out", model_options=model)
     assert not list((tmp_path / "out").glob("*part-*"))
     assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
-    monkeypatch.setattr(parts.PartWriter, "commit", commit)
+    monkeypatch.setattr(part_writer.PartWriter, "commit", commit)
     assert score_archive([str(dataset)], tmp_path / "out", model_options=model).rows_done == 3000
 
 
@@ -472,10 +472,10 @@ CHILD = """
 import os, random, signal, sys
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.output import parts
+from emojob.pipeline.output import part_writer
 from emojob.jobs.main import main
 
-parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 500, 100, 100, 100
+part_writer.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.BATCH_ROWS = 500, 100, 100, 100
 moment, number = int(sys.argv.pop(1)), int(sys.argv.pop(1))
 passed = 0
 
@@ -493,8 +493,8 @@ def die_at_the_moment(function):
 
 atomic.commit = die_at_the_moment(atomic.commit)
 atomic.sync_folder = die_at_the_moment(atomic.sync_folder)
-parts.PartWriter.add = die_at_the_moment(parts.PartWriter.add)
-parts.PartWriter._flush = die_at_the_moment(parts.PartWriter._flush)
+part_writer.PartWriter.add = die_at_the_moment(part_writer.PartWriter.add)
+part_writer.PartWriter._flush = die_at_the_moment(part_writer.PartWriter._flush)
 main(sys.argv[1:])
 """
 

@@ -294,8 +294,8 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, m
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of a thousand rows."""
-    monkeypatch.setattr("emojob.pipeline.output.parts.PART_ROWS", 1_000)
-    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "WINDOW_ROWS"):
+    monkeypatch.setattr("emojob.pipeline.output.part_writer.PART_ROWS", 1_000)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(f"emojob.pipeline.reading.chunks.{name}", 500)
 
 
@@ -362,10 +362,10 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     child = (
         "import os, sys\n"
         "from emojob.pipeline.reading import chunks\n"
-        "from emojob.pipeline.output import parts\n"
+        "from emojob.pipeline.output import part_writer\n"
         "from emojob.pipeline.storage import object_store, object_io\n"
         "from emojob.jobs.main import main\n"
-        "parts.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.WINDOW_ROWS = 1000, 500, 500, 500\n"
+        "part_writer.PART_ROWS, chunks._FIRST_ROWS, chunks._FEWEST_ROWS, chunks.BATCH_ROWS = 1000, 500, 500, 500\n"
         "left = [int(sys.argv.pop(1))]\n"
         "def dying(function):\n"
         "    def counted(*given, **named):\n"

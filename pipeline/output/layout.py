@@ -1,0 +1,100 @@
+"""Names and paths of the files in a labelled archive (OUT), and of the files beside a labelled single file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from emojob.pipeline.storage.paths import AnyPath
+from emojob.schemas.manifest import PART_NAME, STATE_FOLDER, PartMarker
+
+#: Paths in OUT, relative to it.
+PARTS_FOLDER = f"{STATE_FOLDER}/parts"
+RUN_FILE = f"{STATE_FOLDER}/run.json"
+REJECTS_FILE = f"{STATE_FOLDER}/rejects.parquet"
+JOURNAL_FILE = f"{STATE_FOLDER}/exchange.json"
+LOCK_FILE = f"{STATE_FOLDER}/lock"
+DONE_FILE = f"{STATE_FOLDER}/done"  # marks a work folder in an object store whose rows are already in the single file
+NIGHTLY_STATE_FILE = f"{STATE_FOLDER}/nightly.json"
+NIGHTLY_LOCK_FILE = f"{STATE_FOLDER}/nightly.lock"
+
+#: Folders in OUT that hold files other than part files.
+STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
+
+PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
+MARKER_PATTERN = re.compile(rf"{PARTS_FOLDER}/part-\d{{5,}}-\d{{12,}}(-\d+)?\.json")
+
+
+@dataclass(frozen=True)
+class PartPaths:
+    """Paths of one part file and of the files that belong to it.
+
+    Attributes:
+        folder: OUT.
+        name: Name of the part file without its suffix.
+    """
+
+    folder: AnyPath
+    name: str
+
+    @property
+    def part(self) -> AnyPath:
+        """Path of the labelled rows."""
+        return self.folder / f"{self.name}.parquet"
+
+    @property
+    def marker(self) -> AnyPath:
+        """Path of the completion marker."""
+        return self.folder / PARTS_FOLDER / f"{self.name}.json"
+
+    @property
+    def rejects(self) -> AnyPath:
+        """Path of the rejected rows. The file exists only if the part has any."""
+        return self.folder / PARTS_FOLDER / f"{self.name}.rejects.parquet"
+
+    def replacement(self) -> PartPaths:
+        """Return the paths of the part that replaces this one. It sorts at the same position."""
+        found = PART_NAME.fullmatch(self.name)
+        if found is None:
+            raise ValueError(self.name)
+        return PartPaths(self.folder, f"{found[1]}-{int(found[2] or 0) + 1}")
+
+
+def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
+    """Return the paths of a new part. Names sort in row order.
+
+    Args:
+        folder: OUT.
+        number: Number of the input in OUT.
+        first_row: First input row of the part, from 0.
+    """
+    return PartPaths(folder, f"part-{number:05d}-{first_row:012d}")
+
+
+def marker_paths(folder: AnyPath, marker: PartMarker) -> PartPaths:
+    """Return the paths of the part that a completion marker describes."""
+    return PartPaths(folder, Path(marker.part).stem)
+
+
+def input_number(marker: PartMarker) -> int:
+    """Return the number of the marker's input in OUT."""
+    return int(marker.part.split("-")[1])
+
+
+# -- a single labelled file --------------------------------------------------------------------------------------------
+
+
+def is_single_file(out: AnyPath) -> bool:
+    """Return whether -o names one Parquet file instead of a folder."""
+    return out.suffix.lower() == ".parquet" and not out.is_dir()
+
+
+def work_folder(out: AnyPath) -> AnyPath:
+    """Return the folder in which a run works: OUT, or a hidden folder beside a single file."""
+    return out.with_name(f".{out.name}.emojob") if is_single_file(out) else out
+
+
+def rejects_beside(file: AnyPath) -> AnyPath:
+    """Return the path of the rejected rows of a single labelled file."""
+    return file.with_name(f"{file.stem}.rejects.parquet")
