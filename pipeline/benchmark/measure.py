@@ -27,6 +27,7 @@ from emojob.pipeline.inference.scoring_model import Prepared
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model_folder import find_folder
 from emojob.pipeline.output.run_json import how_run
+from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import BATCH_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_place
@@ -83,7 +84,7 @@ def measure(
         figures = _figures(result.run, result.counts.read, result.seconds) | start
         figures["model"] = model.model if model.model == KOBERT_SIZED else figures["model"]
         figures["peak_memory_bytes"] = _peak_memory()
-        scorer = Scorer.load(options=options)
+        scorer = Scorer.load(options=options, calibration_texts=calibration_texts(options.calibration))
         note("measuring the engine alone, and matrix products")
         processes = result.run["engine"]["processes"]
         figures |= _beside_the_ceiling(scorer, texts, figures["tokens_per_second"] / processes)
@@ -98,7 +99,8 @@ def _start(
 ) -> tuple[EngineChoice, dict[str, Any], float]:
     """What a model is run on, the seconds that it takes to load it and to label a first text, and about its rows/s."""
     begun = time.perf_counter()
-    scorer = Scorer.load(options=options, patient=True, note=note)
+    calibration = calibration_texts(options.calibration)
+    scorer = Scorer.load(options=options, patient=True, note=note, calibration_texts=calibration)
     loaded = time.perf_counter()
     scorer.score(["안녕하세요"])
     first = time.perf_counter() - loaded

@@ -15,7 +15,6 @@ from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.engine import BATCH_TOKENS, Engine, EngineChoice, choices
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model import Model
-from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
@@ -34,31 +33,33 @@ def select_engine(
     threads: int | None = None,
     patient: bool = False,
     note: Callable[[str], None] = lambda text: None,
+    calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> Engine:
     """Start the engine that suits the options, the machine and the model.
 
-    patient: measure where nothing has been measured yet. note: gets a line before what takes long. Raises OptionError
-    where what was asked for is not to be had.
+    patient: measure where nothing has been measured yet. note: gets a line before what takes long. calibration_texts:
+    returns the texts that int8 is calibrated on, called only where int8 is a candidate. Raises OptionError where what
+    was asked for is not to be had.
     """
     here = hardware.detect()
     found = candidates(options, model, here)
     if len(found) == 1:
-        return _alone(found[0], here, model, options, threads, patient, note)
+        return _alone(found[0], here, model, options, threads, patient, note, calibration_texts)
     rates = recall(model, found, here, options)
     if rates is None and not patient:
-        return start(found[0], model, options, threads, note)
+        return start(found[0], model, options, threads, note, calibration_texts)
     if rates is None:
         note(f"measuring which engine is fastest with {model.name}; the next run knows it")
-        rates = measure(model, found, options, threads, note)
+        rates = measure(model, found, options, threads, note, calibration_texts)
         artifact_cache.keep(model, _name(found, options), _made_from(model, found, here, options), rates, {})
     best = fastest(found, rates)
     try:
-        return start(best, model, options, threads, note)
+        return start(best, model, options, threads, note, calibration_texts)
     except (OptionError, RuntimeError):
         others = [one for one in found if one.precision != "int8"]
         if best.precision != "int8" or not others:
             raise
-        return start(fastest(others, rates), model, options, threads, note)  # nobody asked for int8
+        return start(fastest(others, rates), model, options, threads, note, calibration_texts)  # nobody asked for int8
 
 
 def _alone(
@@ -69,9 +70,10 @@ def _alone(
     threads: int | None,
     patient: bool,
     note: Callable[[str], None],
+    calibration_texts: Callable[[], list[str]],
 ) -> Engine:
     """The engine of the only choice, and its rate, by which a job's chunks are cut to size."""
-    engine = start(choice, model, options, threads, note)
+    engine = start(choice, model, options, threads, note, calibration_texts)
     rates = recall(model, [choice], here, options)
     if rates is None and patient:
         rates = {choice_key(choice): _speed(engine, model, options)}
@@ -83,10 +85,15 @@ def _alone(
 
 
 def measure(
-    model: Model, found: list[EngineChoice], options: ModelOptions, threads: int | None, note: Callable[[str], None]
+    model: Model,
+    found: list[EngineChoice],
+    options: ModelOptions,
+    threads: int | None,
+    note: Callable[[str], None],
+    calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> dict[str, float]:
     """Tokens/s of each choice with this model; 0 where it cannot be used."""
-    return {choice_key(choice): _rate(choice, model, options, threads, note) for choice in found}
+    return {choice_key(choice): _rate(choice, model, options, threads, note, calibration_texts) for choice in found}
 
 
 def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
@@ -103,11 +110,8 @@ def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
 def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> list[EngineChoice]:
     """The choices for a model; int8 unasked only where there is memory enough to quantise it.
 
-    Measured, that takes 0.9 GB for the default model and 2.6 for one of KoBERT's size. Raises as `find_inputs` does
-    where there is no such archive to calibrate on, whether int8 is in question or not.
+    Measured, that takes 0.9 GB for the default model and 2.6 for one of KoBERT's size.
     """
-    if options.calibration:
-        find_inputs([options.calibration])
     found = choices(options, here)
     weights = 4 * sum(one.numel() for one in model.classifier.parameters())
     if options.precision == "int8" or here.memory > _QUANTISING + 6 * weights:
@@ -129,6 +133,7 @@ def start(
     options: ModelOptions,
     threads: int | None = None,
     note: Callable[[str], None] = lambda text: None,
+    calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> Engine:
     """The engine of a choice. Raises OptionError where int8 changes too many labels."""
     if choice.engine == "torch":
@@ -139,19 +144,24 @@ def start(
 
     if choice.precision != "int8":
         return OpenVinoEngine(model, choice, threads)
-    from emojob.pipeline.inference.quantization import calibration_texts, hash_of, quantised
+    from emojob.pipeline.inference.quantization import hash_of, quantised
 
-    texts = calibration_texts(options.calibration)
+    texts = list(dict.fromkeys(calibration_texts()))
     choice = replace(choice, calibrated_on=hash_of(texts))
     return OpenVinoEngine(model, choice, threads, quantised(model, texts, options.max_length, threads, note))
 
 
 def _rate(
-    choice: EngineChoice, model: Model, options: ModelOptions, threads: int | None, note: Callable[[str], None]
+    choice: EngineChoice,
+    model: Model,
+    options: ModelOptions,
+    threads: int | None,
+    note: Callable[[str], None],
+    calibration_texts: Callable[[], list[str]],
 ) -> float:
     """Tokens/s of a choice's engine; 0 where it cannot be used."""
     try:
-        return _speed(start(choice, model, options, threads, note), model, options)
+        return _speed(start(choice, model, options, threads, note, calibration_texts), model, options)
     except (OptionError, RuntimeError):  # int8 changes too many labels, or what is installed cannot do it
         return 0.0
 

@@ -17,36 +17,19 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import artifact_cache, openvino_graph
 from emojob.pipeline.inference.batching import Layout, Packed, pack, token_batches
 from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.openvino_engine import OpenVinoEngine, inputs_of
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.reading.dataset import first_texts
 from emojob.schemas.errors import OptionError
 
 CALIBRATED_ON = 300  # texts; what NNCF's documentation advises
-COMPARED_ON = 2_000  # texts at most
 MOST_CHANGED = 0.01  # share of the calibration texts whose label int8 may change
 
 _TOKENS = 512  # of a batch while calibrating
 _WAY = 1  # counts up when the way of quantising changes, so that what was kept before is made anew
-
-
-def calibration_texts(archive: str | None) -> list[str]:
-    """The texts that int8 is calibrated on and compared with fp32 on: an archive's first ones, or the sample's.
-
-    Each stands there once. Raises InputError where the archive cannot be read, or has none.
-    """
-    if archive is None:
-        return list(dict.fromkeys(sample_texts()))
-    texts = first_texts(archive, None, COMPARED_ON).unique().drop_null().to_pylist()
-    texts = [text for text in texts if text.strip()]
-    if not texts:
-        raise OptionError(f"--calibration {archive} has no text: give an archive of utterances like your own")
-    return texts
 
 
 def hash_of(texts: list[str]) -> str:

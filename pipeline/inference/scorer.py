@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import engine_choice
 from emojob.pipeline.inference.batching import Packed, pack, token_batches
 from emojob.pipeline.inference.engine import Engine, OutOfMemory, choices, softmax
@@ -37,19 +38,25 @@ class Scorer(ScoringModel):
         patient: bool = False,
         note: Callable[[str], None] = lambda text: None,
         threads: int | None = None,
+        calibration_texts: Callable[[], list[str]] | None = None,
     ) -> Scorer:
         """Load a model folder, a model of the Hugging Face hub or (None) the model that comes with the package.
 
         patient: where several engines come into question, measure once which is fastest, as a large job should; note:
-        gets a line before what takes long; threads: None for as many as there are cores. Raises ModelError where the
-        model cannot be used, OptionError where the options ask for what is not here.
+        gets a line before what takes long; threads: None for as many as there are cores;
+        calibration_texts: returns the texts that int8 is calibrated on, called only where int8 is a candidate, as from
+        `reading.calibration.calibration_texts(options.calibration)`; None for the sample's. Raises ModelError where
+        the model cannot be used, OptionError where the options ask for what is not here.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
+        if options.calibration is not None and calibration_texts is None:
+            raise OptionError(f"--calibration {options.calibration}: give its texts as calibration_texts")
         choices(options, hardware.detect())  # what is not to be had is told at once
         loaded = model.load(options.model, threads or hardware.cores())
         options = settled(options, loaded)
-        return cls(loaded, engine_choice.select_engine(options, loaded, threads, patient, note), options)
+        texts = calibration_texts or sample_texts
+        return cls(loaded, engine_choice.select_engine(options, loaded, threads, patient, note, texts), options)
 
     def infer(self, prepared: Prepared, stopping: Callable[[], bool] = lambda: False) -> NDArray[np.float32]:
         """Probabilities float32 [distinct, labels] of distinct texts; NaN for those without a token.

@@ -13,6 +13,7 @@ from emojob.pipeline.inference.streaming import Labelled, label, texts_of
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.output.part_writer import write_parts
+from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import FileInfo, inspect_files
 from emojob.pipeline.reading.inputs import InputFile
@@ -69,7 +70,8 @@ class LocalExecutor:
 
     def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
         """As `Executor` says."""
-        return Scorer.load(None, options, is_large, note)
+        texts = calibration_texts(options.calibration)
+        return Scorer.load(None, options, is_large, note, calibration_texts=texts)
 
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
         """As `Executor` says."""

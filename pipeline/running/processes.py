@@ -27,6 +27,7 @@ from emojob.pipeline.inference.memo import Contents, Keys, Memo
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Tally
 from emojob.pipeline.inference.streaming import Labelled, Texts, Took, label, texts_of
+from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
@@ -278,7 +279,8 @@ def _scorer(given: GpuWorkerSetup) -> Scorer:
         import torch
 
         torch.cuda.set_device(given.number)
-    scorer = Scorer.load(options=given.options, threads=given.threads)
+    texts = calibration_texts(given.options.calibration)
+    scorer = Scorer.load(options=given.options, threads=given.threads, calibration_texts=texts)
     if scorer.fingerprint != given.fingerprint:
         raise WorkerError(f"the model {scorer.model.name} was changed while the run began: run the same command again")
     scorer.memo = Memo(len(scorer.model.labels), multipliers=given.multipliers)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.system import versions
 from emojob.schemas.errors import DataError, ModelError
 from emojob.schemas.options import ModelOptions
@@ -114,9 +115,11 @@ def measure(
     corpus: its context is overruled by that of the models. Raises InputError where a model or the data cannot be used,
     the data has labels that the model lacks, or the two models have different labels.
     """
-    scorers = [Scorer.load(options=options)]
+    texts = calibration_texts(options.calibration)
+    scorers = [Scorer.load(options=options, calibration_texts=texts)]
     if against is not None:
-        scorers.append(Scorer.load(options=replace(options, model=against, context=None)))
+        other = replace(options, model=against, context=None)
+        scorers.append(Scorer.load(options=other, calibration_texts=texts))
         _check_labels(*scorers)
     context = "previous" if any(one.model.context == "previous" for one in scorers) else "none"
     names = tuple(canonical(label) for label in scorers[0].model.labels)  # as the data's labels are spelt

@@ -18,7 +18,9 @@ def doctor(as_json: bool, **given: Any) -> None:
     """Show what this machine offers, which engine and precision a run would use, and why."""
     options = take_model_options(given)
     from emojob.pipeline.inference.doctor import examine
+    from emojob.pipeline.reading.calibration import calibration_texts
 
+    calibration_texts(options.calibration)  # fails early if there is no such dataset
     found = examine(options)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))

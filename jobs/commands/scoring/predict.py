@@ -36,9 +36,10 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
     if options.precision == "auto":
         options = dataclasses.replace(options, precision="fp32")
     from emojob.pipeline.inference.scorer import Scorer
+    from emojob.pipeline.reading.calibration import calibration_texts
     from emojob.pipeline.reading.context import consecutive
 
-    scorer = Scorer.load(options=options, note=note)
+    scorer = Scorer.load(options=options, note=note, calibration_texts=calibration_texts(options.calibration))
     last: str | None = None
     for block in [texts] if texts else _blocks(sys.stdin):
         *previous, last = consecutive([*block, ""], last)

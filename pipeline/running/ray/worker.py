@@ -25,6 +25,7 @@ from emojob.pipeline.output.layout import part_paths
 from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.output.parts import read_marker
 from emojob.pipeline.privacy.policy import Privacy
+from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.resume import InputProgress, Span
@@ -96,7 +97,8 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
         )
     folder = copy_of(setup.digest, setup.files, lambda found: ship(found, FILES)[1] == setup.digest)
     options = replace(setup.options, model=str(folder))
-    return Scorer.load(options=options, patient=patient, threads=setup.threads)
+    texts = calibration_texts(options.calibration)
+    return Scorer.load(options=options, patient=patient, threads=setup.threads, calibration_texts=texts)
 
 
 def returning_errors(work: Callable[[], T]) -> T | EmojobError:

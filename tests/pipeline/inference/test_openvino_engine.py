@@ -124,19 +124,16 @@ class TestInt8:
             load(own_model, precision="int8")
         assert not (own_model / "openvino").exists()
 
-    def test_it_is_calibrated_on_texts_that_are_given(self, calm, tmp_path):
-        file = tmp_path / "mine.csv"
+    def test_it_is_calibrated_on_texts_that_are_given(self, calm):
         texts = [f"우리 가게 손님의 {i}번째 말" for i in range(40)]
-        file.write_text("\n".join(["text", *texts, " ", texts[0]]), encoding="utf-8")
-        load(calm, precision="int8", calibration=str(file))
+        options = ModelOptions(engine="openvino", precision="int8", calibration="mine.csv")
+        Scorer.load(str(calm), options, calibration_texts=lambda: [*texts, texts[0]])
         note = json.loads((calm / "openvino" / "int8-64.json").read_text())
         assert note["value"]["texts"] == 40
 
-    def test_a_file_without_texts_is_refused(self, calm, tmp_path):
-        file = tmp_path / "none.csv"
-        file.write_text("text\n \n", encoding="utf-8")
-        with pytest.raises(OptionError, match=r"--calibration .*none\.csv has no text"):
-            load(calm, precision="int8", calibration=str(file))
+    def test_a_dataset_without_its_texts_is_refused(self, calm):
+        with pytest.raises(OptionError, match=r"--calibration mine\.csv.*calibration_texts"):
+            load(calm, precision="int8", calibration="mine.csv")
 
 
 class TestCache:
