@@ -1,7 +1,8 @@
-"""The charts of a report, as Vega-Lite. This module needs Altair (the extra `report`); only the page imports it.
+"""The charts of a report as Vega-Lite specifications. Needs Altair (the extra `report`); only the page imports it.
 
-Each takes rows of the figures with labels as they are shown, and gives one specification. Colours are the style
-sheet's, so that they suit light, dark and paper.
+Each function takes rows of the figures with labels as shown, all labels in id order (`labels`), and the texts of
+`words_of` (`words`); it returns one specification. A period is a day, week or month. The style sheet defines the
+colours for light mode, dark mode and print.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ from typing import Any
 import altair as alt
 
 from emojob.pipeline.html.page import PAGE, Spec, finished
+from emojob.pipeline.report.words import COLOURS
 
 Rows = list[dict[str, Any]]
-
-#: Colours of emotions in the style sheet; further labels take them again from the beginning.
-COLOURS = 12
 
 _SHADE = alt.Scale(domainMin=0, range=[0.03, 1])
 _PERCENT = alt.Axis(format="%")
@@ -24,9 +23,9 @@ _LEGEND = alt.Legend(orient="top", title=None, columns=3, symbolType="square", l
 _DAYS = alt.Axis(format="%y-%m-%d", labelOverlap=True, grid=False)
 
 
-def colour_of(place: int) -> str:
-    """The colour of the label at this place of the model's labels."""
-    return f"var(--emotion-{place % COLOURS})"
+def colour_of(label_id: int) -> str:
+    """Return the colour of a label by its id."""
+    return f"var(--emotion-{label_id % COLOURS})"
 
 
 def _emotion(labels: list[str], title: str) -> alt.Color:
@@ -35,9 +34,9 @@ def _emotion(labels: list[str], title: str) -> alt.Color:
 
 
 def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str) -> Spec:
-    """Stacked bars of shares by day, week or month. rows: day (ISO, the first of its period), emotion, rows, share."""
+    """Return stacked bars of shares by period. rows: day (first of its period, ISO 8601), emotion, rows, share."""
     order = {label: i for i, label in enumerate(labels)}
-    rows = [{**row, "place": order[row["emotion"]]} for row in rows]
+    rows = [{**row, "order": order[row["emotion"]]} for row in rows]
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(stroke="var(--paper)", strokeWidth=0.5)
@@ -45,7 +44,7 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
             x=alt.X("day:T", timeUnit=_UNITS[period], title=None, axis=_DAYS),
             y=alt.Y("share:Q", title=words["share"], stack="normalize", axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
-            order=alt.Order("place:Q"),
+            order=alt.Order("order:Q"),
             tooltip=_tooltips(words, day="day", emotion="emotion", rows="rows", share="share"),
         )
     )  # fmt: skip
@@ -53,7 +52,7 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
 
 
 def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
-    """Bars of labelled rows by day, week or month. rows: day (ISO, the first of its period), labelled."""
+    """Return bars of labelled rows by period. rows: day (first of its period, ISO 8601), labelled."""
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(color=PAGE.first)
@@ -67,7 +66,7 @@ def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
 
 
 def clock(rows: Rows, words: dict[str, Any]) -> Spec:
-    """A heat map of shares by weekday and hour. rows: weekday (as shown), hour_of_day, rows, share."""
+    """Return a heat map of shares by weekday and hour. rows: weekday (as shown), hour_of_day, rows, share."""
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_rect(fill=PAGE.first, stroke="var(--paper)", strokeWidth=1)
@@ -83,16 +82,26 @@ def clock(rows: Rows, words: dict[str, Any]) -> Spec:
 
 
 def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[str, Any], title: str) -> Spec:
-    """A heat map of shares, each row adding up to 1. rows: `down` and `across` (emotions), a count, share."""
+    """Return a heat map of shares; each row of the map adds up to 1.
+
+    Args:
+        rows: Rows with the columns `down`, `across` (labels as shown), times and share.
+        labels: Labels as shown, in id order.
+        down: Column of the vertical axis.
+        across: Column of the horizontal axis.
+        words: The texts of `words_of`.
+        title: transitions or endings.
+    """
+    is_transitions = title == "transitions"
+    down_title = words["emotion" if is_transitions else "first_emotion"]
+    across_title = words["next_emotion" if is_transitions else "last_emotion"]
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X(f"{across}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"],
-                sort=labels, scale=alt.Scale(domain=labels),
+        x=alt.X(f"{across}:N", title=across_title, sort=labels, scale=alt.Scale(domain=labels),
                 axis=alt.Axis(orient="top", labelAngle=-90, grid=False)),
-        y=alt.Y(f"{down}:N", title=words["emotion" if title == "transitions" else "first_emotion"],
-                sort=labels, scale=alt.Scale(domain=labels)),
-        tooltip=[alt.Tooltip(f"{down}:N", title=words["emotion"]),
-                 alt.Tooltip(f"{across}:N", title=words["next_emotion" if title == "transitions" else "last_emotion"]),
-                 alt.Tooltip("times:Q", title=words["rows"], format=","),
+        y=alt.Y(f"{down}:N", title=down_title, sort=labels, scale=alt.Scale(domain=labels)),
+        tooltip=[alt.Tooltip(f"{down}:N", title=down_title),
+                 alt.Tooltip(f"{across}:N", title=across_title),
+                 alt.Tooltip("times:Q", title=words["rows" if is_transitions else "conversations"], format=","),
                  alt.Tooltip("share:Q", title=words["share"], format=".1%")],
     )  # fmt: skip
     chart: Any = base.mark_rect(fill=PAGE.first, stroke="var(--paper)", strokeWidth=1).encode(
@@ -105,28 +114,28 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
 
 
 def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Lines of shares through a conversation. rows: tenth (0 to 9), emotion, rows, share."""
-    rows = [{**row, "way": row["tenth"] * 10 + 5} for row in rows]
+    """Return lines of shares through a conversation. rows: tenth (0 to 9), emotion, rows, share."""
+    rows = [{**row, "position": row["tenth"] * 10 + 5} for row in rows]
     dashes = [[1, 0], [6, 2], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3]]
     dash = alt.Scale(domain=labels, range=[dashes[i % len(dashes)] for i in range(len(labels))])
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(strokeWidth=2, point={"size": 25, "filled": True})
         .encode(
-            x=alt.X("way:Q", title=words["tenth"], scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5)),
+            x=alt.X("position:Q", title=words["tenth"], scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5)),
             y=alt.Y("share:Q", title=words["share"], axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
             strokeDash=alt.StrokeDash("emotion:N", title=words["emotion"], scale=dash, sort=labels, legend=_LEGEND),
-            tooltip=_tooltips(words, way="tenth", emotion="emotion", rows="rows", share="share"),
+            tooltip=_tooltips(words, position="tenth", emotion="emotion", rows="rows", share="share"),
         )
     )
     return finished(chart, words["arcs"], PAGE, 260)
 
 
 def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Bars of shares, one for each value of a column. rows: value (as shown), emotion, rows, share."""
+    """Return bars of shares, one for each value of a column. rows: value (as shown), emotion, rows, share."""
     order = {label: i for i, label in enumerate(labels)}
-    rows = [{**row, "place": order[row["emotion"]]} for row in rows]
+    rows = [{**row, "order": order[row["emotion"]]} for row in rows]
     values = list(dict.fromkeys(row["value"] for row in rows))
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -135,7 +144,7 @@ def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
             y=alt.Y("value:N", title=None, sort=values, scale=alt.Scale(domain=values), axis=alt.Axis(labelLimit=140)),
             x=alt.X("share:Q", title=words["share"], stack="normalize", axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
-            order=alt.Order("place:Q"),
+            order=alt.Order("order:Q"),
             tooltip=_tooltips(words, value="value", emotion="emotion", rows="rows", share="share"),
         )
     )
@@ -143,9 +152,18 @@ def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
 
 
 def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[str, Any], title: str) -> Spec:
-    """Stacked bars of rows by a number. rows: `at` (where a step begins), emotion, rows."""
+    """Return stacked bars of rows by a number.
+
+    Args:
+        rows: Rows with the columns `at` (start of a bin), emotion and rows.
+        at: confidence or characters.
+        step: Width of a bin.
+        labels: Labels as shown, in id order.
+        words: The texts of `words_of`.
+        title: Key of the title in `words`.
+    """
     order = {label: i for i, label in enumerate(labels)}
-    rows = [{**row, "end": row[at] + step, "place": order[row["emotion"]]} for row in rows]
+    rows = [{**row, "end": row[at] + step, "order": order[row["emotion"]]} for row in rows]
     axis = _PERCENT if at == "confidence" else alt.Axis(tickCount=6)
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -155,7 +173,7 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
             x2="end:Q",
             y=alt.Y("rows:Q", title=words["rows"], stack="zero", axis=alt.Axis(format="~s", tickCount=5)),
             color=_emotion(labels, words["emotion"]),
-            order=alt.Order("place:Q"),
+            order=alt.Order("order:Q"),
             tooltip=_tooltips(words, **{at: at}, emotion="emotion", rows="rows"),
         )
     )
@@ -163,8 +181,8 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
 
 
 def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
-    """What is shown of a mark: {field: the word for it}."""
-    formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "way": "d"}
+    """Return the tooltip of a mark; fields: {field: key of its title in `words`}."""
+    formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": "d"}
     return [
         alt.Tooltip(f"{name}:Q", title=words[word], format=formats[name])
         if name in formats

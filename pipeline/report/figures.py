@@ -1,4 +1,4 @@
-"""The figures of a report: what its tables, charts and JSON show, computed once from the labelled archive."""
+"""The figures of a report, computed once from the labelled archive for its tables, charts and JSON."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from emojob.schemas.messages import listed
 
 FIGURES_FORMAT = 1
 
-#: Days that the last one is compared with, at most.
+#: The last day is compared with at most so many days before.
 BEFORE = 28
-#: A column with more values than this is no breakdown; of one with fewer, so many are shown.
+#: A column with more values gets no breakdown.
 MOST_VALUES = 200
+#: Values shown of a breakdown.
 SHOWN_VALUES = 30
-#: Conversations to look at that are told in full, and utterances of each.
+#: Conversations to look at that are shown in full, and utterances shown of each.
 MOST_TO_LOOK_AT = 30
 MOST_UTTERANCES = 40
 
-_SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000  # that tell which columns have few values
+_SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000  # sample that shows which columns have few values
 _COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
 Rows = list[dict[str, Any]]
@@ -35,7 +36,13 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a report is asked for. by: day, hour, or a column of the archive; None: what the archive has."""
+    """Options of a report.
+
+    Attributes:
+        by: Main breakdown: day, hour or a column of the archive; None: by day if the archive has times.
+        time_zone: Time zone of days and hours; None: the archive's, else Asia/Seoul.
+        mask_pii: Whether personal data is masked.
+    """
 
     by: str | None = None
     time_zone: str | None = None
@@ -48,10 +55,19 @@ class ReportOptions:
 
 @dataclass
 class Figures:
-    """A report's figures: each table a list of rows by column name, as the aggregate of that name describes them.
+    """The figures of a report.
 
-    A table is empty where the archive does not have what it is about (times, conversations). latest: the last day
-    beside those before it; {} without times. to_look_at: rows of `soured` with their `utterances`.
+    Each table is a list of rows, {column: value}; warehouse/sql/aggregates/NAME.sql describes one row. A table is empty
+    if the archive has no times or no conversations.
+
+    Attributes:
+        archive: Totals of the archive.
+        model: The model, from run.json.
+        labels: Labels in id order.
+        breakdowns: {column: rows of breakdown.sql}.
+        latest: The last day compared with the days before; {} without times.
+        to_look_at: Rows of `soured`, each with its `utterances`.
+        drift: Drift checks of a nightly job's day; {} without one.
     """
 
     archive: dict[str, Any]
@@ -72,22 +88,31 @@ class Figures:
     endings: Rows = field(default_factory=list)
     arcs: Rows = field(default_factory=list)
     to_look_at: Rows = field(default_factory=list)
-    drift: dict[str, Any] = field(default_factory=dict)  # of a nightly job's day
+    drift: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; days and moments in ISO 8601."""
+        """Return plain values; dates and times are in ISO 8601."""
         return {"format": FIGURES_FORMAT, **_plain(asdict(self))}
 
 
 def make_figures(archive: LabelledArchive, options: ReportOptions | None = None) -> Figures:
-    """Compute a report's figures. Raises ColumnError for an unknown --by, and what `open_database` raises."""
+    """Compute the figures of a report.
+
+    Args:
+        archive: The labelled archive.
+        options: The report's options; None: the defaults.
+
+    Raises:
+        ColumnError: `options.by` names an unknown column.
+        EmojobError: As `open_database`.
+    """
     options = options or ReportOptions()
     with open_database(archive, options.time_zone) as db:
         _check_by(db, options.by)
         for name in ("hours", "extremes"):
             store(db, name)
         figures = Figures(
-            archive=_archive(db, archive),
+            archive=_totals(db, archive),
             model=dict(archive.run.get("model") or {}),
             labels=list(archive.labels),
             emotions=rows_of(db, "emotions"),
@@ -95,7 +120,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
             lengths=rows_of(db, "lengths"),
             typical=rows_of(db, "typical"),
             uncertain=rows_of(db, "uncertain"),
-            breakdowns={name: breakdown(db, archive, name) for name in _to_break_down(db, archive, options.by)},
+            breakdowns={name: breakdown(db, archive, name) for name in _breakdown_columns(db, archive, options.by)},
         )
         if figures.archive["first_day"] is not None:
             _add_times(db, figures)
@@ -107,9 +132,14 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
 
 def latest(days: Rows) -> dict[str, Any]:
-    """The last day's shares beside those of up to BEFORE days before it that have rows, taken together.
+    """Compare the last day's shares with the shares of up to BEFORE days before that have rows.
 
-    before and change (the difference of the two shares) are None where there is no day before.
+    Args:
+        days: Rows of days.sql.
+
+    Returns:
+        day, rows, days_before, rows_a_day_before and emotions (share, before, change); before and change are None
+        without days before. {} without rows.
     """
     by_day: dict[datetime.date, dict[str, int]] = {}
     for row in days:
@@ -135,7 +165,13 @@ def latest(days: Rows) -> dict[str, Any]:
 
 
 def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: str) -> Rows:
-    """Rows and shares of each emotion by a column's values, as breakdown.sql describes them."""
+    """Return the rows of breakdown.sql: rows and share of each emotion for each value of a column.
+
+    Args:
+        db: Database of `open_database`.
+        archive: The labelled archive.
+        column: A column of the view `labelled`.
+    """
     value, emotion = ColumnExpression(column).cast("VARCHAR"), ColumnExpression(f"{archive.prefix}emotion")
     view = db.view("labelled").select(value.alias("value"), emotion.alias("emotion"))
     view.create_view("broken_down", replace=True)
@@ -145,11 +181,11 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
 def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
     names = db.view("labelled").columns
     if by is not None and by not in ("day", "hour", *names):
-        raise ColumnError(f"--by {by} is no column of the archive; give day, hour, or one of {listed(names)}")
+        raise ColumnError(f"--by {by} is not a column of the archive; give day, hour, or one of {listed(names)}")
 
 
-def _to_break_down(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
-    """The archive's columns that have 2 to MOST_VALUES values in a sample, and before them the one asked for."""
+def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
+    """Return the column `by`, then the columns with 2 to MOST_VALUES values in a sample of the rows."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
     others = {archive.text_column, archive.conversation_column, archive.time_column}
@@ -162,11 +198,11 @@ def _to_break_down(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: 
                 few = rows.select(ColumnExpression(name).cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
                 values[name].update(str(value) for (value,) in few.fetchall())
     found = [name for name in names if 2 <= len(values[name]) <= MOST_VALUES and name != by]
-    found.sort(key=lambda name: kinds[name] not in ("VARCHAR", "BOOLEAN"))  # words before numbers
+    found.sort(key=lambda name: kinds[name] not in ("VARCHAR", "BOOLEAN"))  # text before numbers
     return found if by in (None, "day", "hour") else [by, *found]
 
 
-def _archive(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str, Any]:
+def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str, Any]:
     (totals,) = run(db, "totals")
     return {"name": archive.place.name, "inputs": len({part_file.input for part_file in archive.part_files}), **totals}
 
@@ -174,7 +210,7 @@ def _archive(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[st
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     for name in ("days", "quality", "hours_of_day", "hours_of_week"):
         setattr(figures, name, rows_of(db, name))
-    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # days alone are known
+    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # the times are dates without hours
         figures.hours_of_day, figures.hours_of_week = [], []
     figures.latest = latest(figures.days)
 
@@ -187,23 +223,23 @@ def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     (totals,) = run(db, "conversation_totals")
     figures.archive.update(totals)
     run(db, "to_look_at", {"most": MOST_TO_LOOK_AT})
-    told: dict[str, Rows] = {}
+    utterances: dict[str, Rows] = {}
     for row in run(db, "to_look_at_in_full", {"most": MOST_UTTERANCES}):
-        told.setdefault(row.pop("conversation"), []).append(row)
+        utterances.setdefault(row.pop("conversation"), []).append(row)
     chosen = db.execute("FROM to_look_at").fetchall()
     names = db.table("to_look_at").columns
     found = [dict(zip(names, row, strict=True)) for row in chosen]
-    figures.to_look_at = [{**row, "utterances": told.get(row["conversation"], [])} for row in found]
+    figures.to_look_at = [{**row, "utterances": utterances.get(row["conversation"], [])} for row in found]
 
 
 def _mask(figures: Figures) -> None:
-    """Mask personal data wherever the archive's own values are shown."""
+    """Mask personal data in all values that come from the archive."""
     rows = [*figures.typical, *figures.uncertain, *itertools.chain.from_iterable(figures.breakdowns.values())]
     rows += figures.to_look_at
-    rows += [said for row in figures.to_look_at for said in row["utterances"]]
+    rows += [utterance for row in figures.to_look_at for utterance in row["utterances"]]
     for name in ("text", "conversation", "speaker", "value"):
-        having = [row for row in rows if isinstance(row.get(name), str)]
-        for row, masked in zip(having, mask_texts([row[name] for row in having]), strict=True):
+        with_text = [row for row in rows if isinstance(row.get(name), str)]
+        for row, masked in zip(with_text, mask_texts([row[name] for row in with_text]), strict=True):
             row[name] = masked
 
 

@@ -1,4 +1,4 @@
-"""A report for the browser: one self-contained page of tiles, charts with their tables, conversations to look at."""
+"""A report for the browser: one self-contained page of tiles, charts with tables, and conversations to look at."""
 
 from __future__ import annotations
 
@@ -7,32 +7,50 @@ from typing import Any
 
 from emojob.pipeline.html.page import check_drawable, render, style_sheet, visible
 from emojob.pipeline.report.figures import Figures
-from emojob.pipeline.report.sections import Charts, sections
-from emojob.pipeline.report.words import cut, label_shown, part, words_of
+from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, words_of
 from emojob.pipeline.storage.atomic import write_bytes
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.labels import ALARMING
 
-_LONGEST_TEXT = 300  # characters of an utterance
-_LONGEST_VALUE = 60
+_LONGEST_TEXT = 300  # characters shown of an utterance
 
 
 def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
-    """Write a report as a page. Raises OptionError where a package that draws is not installed."""
+    """Write the page of a report.
+
+    Args:
+        file: The HTML file.
+        figures: The report's figures.
+        language: en or ko.
+
+    Raises:
+        OptionError: A package of the extra `report` is not installed.
+        OSError: The file cannot be written.
+    """
     write_bytes(file, render_report(figures, language))
 
 
 def render_report(figures: Figures, language: str = "en") -> bytes:
-    """A report as a page, always the same for the same figures. Raises as `write_report`."""
+    """Return the page of a report; the same figures give the same bytes.
+
+    Args:
+        figures: The report's figures.
+        language: en or ko.
+
+    Raises:
+        OptionError: A package of the extra `report` is not installed.
+    """
     check_drawable()
+    from emojob.pipeline.report.sections import sections  # needs the extra `report`
+
     words = words_of(language)
-    charts = Charts()
-    found = sections(figures, words, charts)
+    found = sections(figures, words)
+    specs = {chart.figure.id: chart.specs for _, charts in found for chart in charts}
     return render(
         part("report.html"),
         part("report.js"),
         style_sheet(part("report.css")),
-        {"figures": charts.specs, "words": {"not_drawn": words["not_drawn"]}},
+        {"figures": specs, "words": {"not_drawn": words["not_drawn"]}},
         words=words,
         title=words["report"].format(name=visible(figures.archive["name"])),
         subtitle=_subtitle(figures, words),
@@ -59,27 +77,33 @@ def _headline(figures: Figures, words: dict[str, Any]) -> str:
     return str(words["headline"].format(day=figures.latest["day"]) if figures.latest else words["overall"])
 
 
+def _colours(figures: Figures) -> dict[str, str]:
+    """Return {label: number of its colour}."""
+    return {label: str(i % COLOURS) for i, label in enumerate(figures.labels)}
+
+
 def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
-    """What the last day came to, against those before it; without days, what all rows came to."""
+    """Return the tiles: the last day compared with the days before; all rows if the archive has no days."""
     latest = figures.latest
     if not latest:
-        tiles = [{"name": words["utterances"], "value": f"{figures.archive['labelled']:,}", "note": "", "colour": ""}]
+        tiles = [_tile(words["utterances"], f"{figures.archive['labelled']:,}")]
         shares = {row["emotion"]: (row["share"], "") for row in figures.emotions}
     else:
         usual = latest["rows_a_day_before"]
         note = words["usual"].format(rows=f"{usual:,.0f}") if usual is not None else ""
-        tiles = [{"name": words["utterances"], "value": f"{latest['rows']:,}", "note": note, "colour": ""}]
+        tiles = [_tile(words["utterances"], f"{latest['rows']:,}", note)]
         shares = {row["emotion"]: (row["share"], _change(row["change"], latest, words)) for row in latest["emotions"]}
-    for place, label in enumerate(figures.labels):
+    for label, colour in _colours(figures).items():
         share, note = shares.get(label, (0.0, ""))
-        tiles.append(
-            {"name": label_shown(label, words), "value": f"{share:.1%}", "note": note, "colour": str(place % 12)}
-        )
+        tiles.append(_tile(label_shown(label, words), f"{share:.1%}", note, colour))
     if "conversations" in figures.archive:
         soured = f"{words['soured']}: {figures.archive['soured']:,}"
-        value = f"{figures.archive['conversations']:,}"
-        tiles.append({"name": words["conversations"], "value": value, "note": soured, "colour": ""})
+        tiles.append(_tile(words["conversations"], f"{figures.archive['conversations']:,}", soured))
     return tiles
+
+
+def _tile(name: str, value: str, note: str = "", colour: str = "") -> dict[str, str]:
+    return {"name": name, "value": value, "note": note, "colour": colour}
 
 
 def _change(change: float | None, latest: dict[str, Any], words: dict[str, Any]) -> str:
@@ -90,14 +114,14 @@ def _change(change: float | None, latest: dict[str, Any], words: dict[str, Any])
 
 
 def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
-    place = {label: i % 12 for i, label in enumerate(figures.labels)}
+    colours = _colours(figures)
 
-    def told(row: dict[str, Any]) -> dict[str, str]:
+    def utterance(row: dict[str, Any]) -> dict[str, str]:
         return {
-            "speaker": cut(visible(row["speaker"] or ""), _LONGEST_VALUE),
+            "speaker": cut(visible(row["speaker"] or ""), LONGEST_VALUE),
             "at": _moment(row["said_at"]),
             "emotion": label_shown(row["emotion"], words) if row["emotion"] else "",
-            "colour": str(place.get(row["emotion"], "")),
+            "colour": colours.get(row["emotion"], ""),
             "confidence": f"{row['confidence']:.0%}" if row["confidence"] is not None else "",
             "text": cut(visible(row["text"] or ""), _LONGEST_TEXT),
         }
@@ -109,14 +133,14 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
         ),
         "conversations": [
             {
-                "conversation": cut(visible(row["conversation"]), _LONGEST_VALUE),
-                "speaker": cut(visible(row["speaker"] or ""), _LONGEST_VALUE),
+                "conversation": cut(visible(row["conversation"]), LONGEST_VALUE),
+                "speaker": cut(visible(row["speaker"] or ""), LONGEST_VALUE),
                 "ended_at": _moment(row["ended_at"]),
                 "first": label_shown(row["first_emotion"], words),
                 "last": label_shown(row["last_emotion"], words),
-                "colour": str(place.get(row["last_emotion"], "")),
+                "colour": colours.get(row["last_emotion"], ""),
                 "confidence": f"{row['last_confidence']:.0%}",
-                "utterances": list(map(told, row["utterances"])),
+                "utterances": list(map(utterance, row["utterances"])),
             }
             for row in figures.to_look_at
         ],
@@ -124,7 +148,7 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
-    """The checks of a nightly job, those with an alarm told first."""
+    """Return the drift checks of a nightly job, alarms first; None for a report without a nightly job."""
     found = figures.drift
     if not found:
         return None
@@ -143,15 +167,15 @@ def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
         for check in sorted(found["checks"], key=lambda check: not check["alarm"])
     ]
     alarms = [row["name"] for row in rows if row["alarm"]]
-    said = words["drift_alarm"].format(checks=", ".join(alarms)) if alarms else words["drift_none"]
+    verdict = words["drift_alarm"].format(checks=", ".join(alarms)) if alarms else words["drift_none"]
     if not rows:
-        said = words["drift_not_judged"].format(days=found["days_before"])
-    return {"said": said, "alarm": bool(alarms), "rows": rows, "day": found["day"]}
+        verdict = words["drift_not_judged"].format(days=found["days_before"])
+    return {"verdict": verdict, "alarm": bool(alarms), "rows": rows, "day": found["day"]}
 
 
 def _examples(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
-    for place, label in enumerate(figures.labels):
+    for label, colour in _colours(figures).items():
         sides = {
             side: [
                 (cut(visible(row["text"]), _LONGEST_TEXT), f"{row['confidence']:.0%}")
@@ -161,26 +185,21 @@ def _examples(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:
             for side in ("typical", "uncertain")
         }
         if any(sides.values()):
-            found.append({"label": label_shown(label, words), "colour": str(place % 12), **sides})
+            found.append({"label": label_shown(label, words), "colour": colour, **sides})
     return found
 
 
 def _facts(figures: Figures, words: dict[str, Any]) -> list[tuple[str, str]]:
     archive, model = figures.archive, figures.model
+    is_default = model.get("name") == words_of("en")["default_model"]
+    rows = f"{archive['rows']:,} = {archive['labelled']:,} {words['labelled']} + {archive['empty']:,} {words['empty']}"
     facts = {
         "archive": archive["name"],
         "inputs": f"{archive['inputs']:,}",
-        "read": " ".join(
-            (
-                f"{archive['rows']:,} =",
-                f"{archive['labelled']:,} {words['labelled']} +",
-                f"{archive['empty']:,}",
-                words["empty"],
-            )
-        ),
+        "read": rows,
         "truncated": f"{archive['truncated']:,}",
         "without_time": f"{archive['without_time']:,}",
-        "model": model.get("name"),
+        "model": words["default_model"] if is_default else model.get("name"),
         "fingerprint": model.get("fingerprint"),
         "labels": ", ".join(map(str, figures.labels)),
         "max_length": model.get("max_length"),

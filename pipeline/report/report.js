@@ -1,7 +1,7 @@
-// Draws the charts, lets choosers choose, sorts tables and saves them as CSV. Nothing leaves the page.
+// Draws the charts, switches views, sorts tables and saves them as CSV. The page sends nothing.
 function draw(name, choice) {
-  const place = document.querySelector(`.chart[data-figure="${name}"]`);
-  drawIn(place, given.figures[name][choice], given.words.not_drawn);
+  const chart = document.querySelector(`.chart[data-figure="${name}"]`);
+  drawIn(chart, given.figures[name][choice], given.words.not_drawn);
   for (const table of document.querySelectorAll(`.choice[data-figure="${name}"]`)) {
     table.hidden = Number(table.dataset.choice) !== choice;
   }
@@ -32,7 +32,7 @@ for (const button of document.querySelectorAll(".sorts thead button")) {
   button.addEventListener("click", () => sort(button.parentElement));
 }
 
-// A spreadsheet takes a cell that begins with one of these for a formula.
+// A spreadsheet reads a cell that begins with one of these as a formula.
 const formula = /^[\s'=+\-@＝＋－＠﹦﹢﹣﹫−]/;
 
 function cell(element) {

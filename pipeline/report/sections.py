@@ -1,55 +1,151 @@
-"""The sections of a report's page that have charts, each chart with the table that says the same."""
+"""The chart sections of a report's page; each chart has a table with the same figures.
+
+This module needs Altair (the extra `report`); only the page imports it.
+"""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from emojob.pipeline.html.page import Spec, visible
+from emojob.pipeline.report import charts
 from emojob.pipeline.report.figures import Figures, Rows
 from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
-from emojob.pipeline.report.words import cut, label_shown
+from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
-_MOST_PERIODS = 130  # bars of a chart; with more days, it goes by weeks or months
-_LONGEST_VALUE = 60  # characters of a column's value
-
-
-@dataclass
-class Charts:
-    """The specifications of the charts, by the figure's id: one for each choice."""
-
-    specs: dict[str, list[Spec]] = field(default_factory=dict)
-
-    def add(self, figure: Figure, specs: Sequence[Spec]) -> Figure:
-        self.specs[figure.id] = list(specs)
-        return figure
+_MOST_PERIODS = 130  # bars of a chart; more days are grouped by week or month
 
 
-def sections(figures: Figures, words: dict[str, Any], charts: Charts) -> list[tuple[str, list[Figure]]]:
-    """(heading, figures) of each section that the archive has something for."""
-    shown = [label_shown(label, words) for label in figures.labels]
-    name = dict(zip(figures.labels, shown, strict=True))
+@dataclass(frozen=True)
+class Chart:
+    """A figure and its chart specifications, one for each view."""
 
-    def named(rows: Rows, *columns: str) -> Rows:
-        return [{**row, **{column: name.get(row[column], row[column]) for column in columns}} for row in rows]
+    figure: Figure
+    specs: list[Spec]
 
-    found: list[tuple[str, list[Figure]]] = []
-    if figures.days:
-        found.append((words["over_time"], _times(figures, named, shown, words, charts)))
-    if figures.transitions or figures.arcs:
-        found.append((words["talks"], _conversations(figures, named, shown, words, charts)))
-    found.append((words["breakdowns"], _breakdowns(figures, named, shown, words, charts)))
-    found.append((words["distributions"], _distributions(figures, named, shown, words, charts)))
+
+def sections(figures: Figures, words: dict[str, Any]) -> list[tuple[str, list[Chart]]]:
+    """Return (heading, charts) of each section that has data.
+
+    Args:
+        figures: The report's figures.
+        words: The texts of `words_of`.
+    """
+    make = _Sections(figures, words)
+    found = [
+        (words["over_time"], make.times()),
+        (words["talks"], make.conversations()),
+        (words["breakdowns"], make.breakdowns()),
+        (words["distributions"], make.distributions()),
+    ]
     return [(heading, some) for heading, some in found if some]
 
 
-Named = Callable[..., Rows]
+class _Sections:
+    """Makes the sections from the figures, with labels as shown."""
+
+    def __init__(self, figures: Figures, words: dict[str, Any]) -> None:
+        self._figures, self._words = figures, words
+        self._labels = [label_shown(label, words) for label in figures.labels]
+        self._shown = dict(zip(figures.labels, self._labels, strict=True))
+
+    def times(self) -> list[Chart]:
+        """Return emotions and rows by day, week or month, and the hours of the week."""
+        if not self._figures.days:
+            return []
+        period, first_day = _period({row["day"] for row in self._figures.days})
+        days = self._named(_by_period(self._figures.days, first_day, ("emotion",)), "emotion")
+        quality = _by_period([row for row in self._figures.quality if row["day"] is not None], first_day)
+        by_day = wide_table(days, "day", self._labels, self._words)
+        spec = charts.over_time(days, self._labels, self._words, period)
+        rows = TableView("", quality_table(quality, self._words))
+        return [
+            Chart(self._figure("days", [by_day], name=f"by_{period}", wide=True), [spec]),
+            Chart(self._figure("volume", [rows]), [charts.volume(quality, self._words, period)]),
+            *self._hours_of_week(),
+        ]
+
+    def _hours_of_week(self) -> list[Chart]:
+        columns = {"weekday": "weekday", "hour_of_day": "hour", "rows": "rows", "share": "share"}
+        views, specs = [], []
+        for label in self._figures.labels:
+            found = [row for row in self._figures.hours_of_week if row["emotion"] == label]
+            if found:
+                rows = [{**row, "weekday": self._words["weekdays"][row["weekday"] - 1]} for row in found]
+                views.append(TableView(self._shown[label], table("clock", rows, columns, self._words)))
+                specs.append(charts.clock(self._named(rows, "emotion"), self._words))
+        return [Chart(self._figure("clock", views), specs)] if views else []
+
+    def conversations(self) -> list[Chart]:
+        """Return emotions through a conversation, emotion transitions, first and last emotions."""
+        if not (self._figures.transitions or self._figures.arcs):
+            return []
+        found = []
+        if self._figures.arcs:
+            arcs = self._named(self._figures.arcs, "emotion")
+            tenths = [{**row, "tenth": f"{row['tenth'] * 10:02d}–{row['tenth'] * 10 + 10}"} for row in arcs]
+            view = wide_table(tenths, "tenth", self._labels, self._words)
+            found.append(Chart(self._figure("arcs", [view]), [charts.arcs(arcs, self._labels, self._words)]))
+        if self._figures.transitions:
+            columns = {"emotion_before": "emotion", "emotion": "next_emotion", "times": "rows", "share": "share"}
+            found.append(self._matrix("transitions", self._figures.transitions, columns))
+        if self._figures.endings:
+            columns = {"first_emotion": "first_emotion", "last_emotion": "last_emotion", "times": "conversations"}
+            rows = [{**row, "times": row["conversations"]} for row in self._figures.endings]
+            found.append(self._matrix("endings", rows, {**columns, "share": "share"}))
+        return found
+
+    def _matrix(self, id_: str, rows: Rows, columns: dict[str, str]) -> Chart:
+        """Return a heat map of the first two columns. columns: {column: key of its title}."""
+        down, across, *_ = columns
+        cells = self._named(rows, down, across)
+        view = TableView("", table(id_, cells, columns, self._words))
+        return Chart(self._figure(id_, [view]), [charts.matrix(cells, self._labels, down, across, self._words, id_)])
+
+    def breakdowns(self) -> list[Chart]:
+        """Return the emotions by the values of each column with few values."""
+        views, specs = [], []
+        for column, rows in self._figures.breakdowns.items():
+            named = [{**row, "value": self._value(row)} for row in self._named(rows, "emotion")]
+            head = visible(column)
+            views.append(TableView(head, wide_table(named, "value", self._labels, self._words, head).table))
+            specs.append(charts.by_value(named, self._labels, self._words))
+        return [Chart(self._figure("breakdowns", views, wide=True), specs)] if views else []
+
+    def distributions(self) -> list[Chart]:
+        """Return the histograms of confidence and text length."""
+        found = []
+        for id_, rows, at, step in (
+            ("confidences", self._figures.confidences, "confidence", 0.05),
+            ("lengths", self._figures.lengths, "characters", 10),
+        ):
+            if rows:
+                named = self._named(rows, "emotion")
+                columns = {"emotion": "emotion", at: at, "rows": "rows"}
+                view = TableView("", table(id_, named, columns, self._words))
+                spec = charts.histogram(named, at, step, self._labels, self._words, id_)
+                found.append(Chart(self._figure(id_, [view]), [spec]))
+        return found
+
+    def _figure(self, id_: str, views: list[TableView], name: str | None = None, wide: bool = False) -> Figure:
+        name = name or id_
+        return Figure(id_, self._words[name], self._words[f"{name}_caption"], views, wide)
+
+    def _named(self, rows: Rows, *columns: str) -> Rows:
+        """Return rows whose labels in these columns are replaced by labels as shown."""
+        return [{**row, **{name: self._shown.get(row[name], row[name]) for name in columns}} for row in rows]
+
+    def _value(self, row: dict[str, Any]) -> str:
+        if row["others"]:
+            return str(self._words["others"])
+        return cut(visible(row["value"]), LONGEST_VALUE) or str(self._words["blank"])
 
 
 def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
-    """What a chart of these days goes by (day, week or month), and the first day of that period for each day."""
+    """Return the period of a chart (day, week or month), and the function from a day to the first day of its period."""
     if len(days) <= _MOST_PERIODS:
         return "day", lambda day: day
     if (max(days) - min(days)).days <= 7 * _MOST_PERIODS:
@@ -58,125 +154,20 @@ def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], da
 
 
 def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
-    """Rows of days put together by period; counts are added up, shares and means made anew."""
+    """Group rows of days by period and `keys`: add up the counts, compute shares and mean confidences again."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    sure: dict[tuple[Any, ...], float] = {}
+    confidences: dict[tuple[Any, ...], float] = {}
     for row in days:
         at = (first_day(row["day"]).isoformat(), *(row[key] for key in keys))
-        whole = found.setdefault(at, {"day": at[0], **{key: row[key] for key in keys}})
+        group = found.setdefault(at, {"day": at[0], **{key: row[key] for key in keys}})
         for name, value in row.items():
             if isinstance(value, int):
-                whole[name] = whole.get(name, 0) + value
-        sure[at] = sure.get(at, 0.0) + (row.get("mean_confidence") or 0.0) * row.get("labelled", 0)
+                group[name] = group.get(name, 0) + value
+        confidences[at] = confidences.get(at, 0.0) + (row.get("mean_confidence") or 0.0) * row.get("labelled", 0)
     totals: dict[str, int] = {}
-    for whole in found.values():
-        totals[whole["day"]] = totals.get(whole["day"], 0) + whole["rows"]
-    for at, whole in found.items():
-        whole["share"] = whole["rows"] / totals[whole["day"]]
-        whole["mean_confidence"] = sure[at] / whole["labelled"] if whole.get("labelled") else None
+    for group in found.values():
+        totals[group["day"]] = totals.get(group["day"], 0) + group["rows"]
+    for at, group in found.items():
+        group["share"] = group["rows"] / totals[group["day"]]
+        group["mean_confidence"] = confidences[at] / group["labelled"] if group.get("labelled") else None
     return list(found.values())
-
-
-def _times(figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts) -> list[Figure]:
-    from emojob.pipeline.report import charts as draw
-
-    period, first_day = _period({row["day"] for row in figures.days})
-    days = named(_by_period(figures.days, first_day, ("emotion",)), "emotion")
-    quality = _by_period([row for row in figures.quality if row["day"] is not None], first_day)
-    by_emotion = [
-        (label, named([row for row in figures.hours_of_week if row["emotion"] == label], "emotion"))
-        for label in figures.labels
-    ]
-    weeks = [
-        (label, [{**row, "weekday": words["weekdays"][row["weekday"] - 1]} for row in rows])
-        for label, rows in by_emotion
-        if rows
-    ]
-    found = [
-        charts.add(
-            Figure(
-                "days",
-                words[f"by_{period}"],
-                words[f"by_{period}_caption"],
-                [wide_table(days, "day", shown, words)],
-                wide=True,
-            ),
-            [draw.over_time(days, shown, words, period)],
-        ),
-        charts.add(
-            Figure("volume", words["volume"], words["volume_caption"], [TableView("", quality_table(quality, words))]),
-            [draw.volume(quality, words, period)],
-        ),
-    ]
-    if weeks:
-        columns = {"weekday": "weekday", "hour_of_day": "hour", "rows": "rows", "share": "share"}
-        views = [TableView(label_shown(label, words), table("clock", rows, columns, words)) for label, rows in weeks]
-        figure = Figure("clock", words["clock"], words["clock_caption"], views)
-        found.append(charts.add(figure, [draw.clock(rows, words) for _, rows in weeks]))
-    return found
-
-
-def _conversations(
-    figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
-) -> list[Figure]:
-    from emojob.pipeline.report import charts as draw
-
-    found = []
-    if figures.arcs:
-        arcs = named(figures.arcs, "emotion")
-        tenths = [{**row, "tenth": f"{row['tenth'] * 10:02d}–{row['tenth'] * 10 + 10}"} for row in arcs]
-        figure = Figure("arcs", words["arcs"], words["arcs_caption"], [wide_table(tenths, "tenth", shown, words)])
-        found.append(charts.add(figure, [draw.arcs(arcs, shown, words)]))
-    for id_, rows, down, across, count in (
-        ("transitions", figures.transitions, "emotion_before", "emotion", "times"),
-        ("endings", figures.endings, "first_emotion", "last_emotion", "conversations"),
-    ):
-        if not rows:
-            continue
-        cells = [{**row, "times": row[count]} for row in named(rows, down, across)]
-        second = "next_emotion" if id_ == "transitions" else "last_emotion"
-        first = "emotion" if id_ == "transitions" else "first_emotion"
-        columns = {down: first, across: second, "times": "rows", "share": "share"}
-        figure = Figure(id_, words[id_], words[f"{id_}_caption"], [TableView("", table(id_, cells, columns, words))])
-        found.append(charts.add(figure, [draw.matrix(cells, shown, down, across, words, id_)]))
-    return found
-
-
-def _breakdowns(
-    figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
-) -> list[Figure]:
-    from emojob.pipeline.report import charts as draw
-
-    views, specs = [], []
-    for column, rows in figures.breakdowns.items():
-        told = [{**row, "value": _value(row, words)} for row in named(rows, "emotion")]
-        views.append(TableView(visible(column), wide_table(told, "value", shown, words, visible(column)).table))
-        specs.append(draw.by_value(told, shown, words))
-    if not views:
-        return []
-    figure = Figure("breakdowns", words["breakdowns"], words["breakdowns_caption"], views, wide=True)
-    return [charts.add(figure, specs)]
-
-
-def _distributions(
-    figures: Figures, named: Named, shown: list[str], words: dict[str, Any], charts: Charts
-) -> list[Figure]:
-    from emojob.pipeline.report import charts as draw
-
-    found = []
-    for id_, rows, at, step in (
-        ("confidences", figures.confidences, "confidence", 0.05),
-        ("lengths", figures.lengths, "characters", 10),
-    ):
-        if rows:
-            told = named(rows, "emotion")
-            columns = {"emotion": "emotion", at: at, "rows": "rows"}
-            figure = Figure(id_, words[id_], words[f"{id_}_caption"], [TableView("", table(id_, told, columns, words))])
-            found.append(charts.add(figure, [draw.histogram(told, at, step, shown, words, id_)]))
-    return found
-
-
-def _value(row: dict[str, Any], words: dict[str, Any]) -> str:
-    if row["others"]:
-        return str(words["others"])
-    return cut(visible(row["value"]), _LONGEST_VALUE) or str(words["blank"])

@@ -1,4 +1,4 @@
-"""The figures and tables of a report's page: what is shown in each cell, and what it is sorted by."""
+"""Figures and tables of a report's page: the shown text and the sort key of each cell."""
 
 from __future__ import annotations
 
@@ -10,20 +10,31 @@ from emojob.pipeline.report.figures import Rows
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: what is shown, and what it is sorted by."""
+    """A cell of a table.
+
+    Attributes:
+        shown: Text of the cell.
+        key: Sort key; a number sorts as a number.
+    """
 
     shown: str
     key: str | float = ""
 
     @property
     def is_number(self) -> bool:
-        """Whether it is sorted as a number, and stands right."""
+        """Return whether it sorts as a number and is aligned right."""
         return not isinstance(self.key, str)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that sorts; name: of its CSV file."""
+    """A sortable table.
+
+    Attributes:
+        name: Name of its CSV file, without .csv.
+        head: Column titles.
+        rows: Cells of each row.
+    """
 
     name: str
     head: list[str]
@@ -32,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True)
 class TableView:
-    """One of the things that a figure can show."""
+    """One view of a figure, which the chooser selects by its label."""
 
     label: str
     table: Table
@@ -40,7 +51,15 @@ class TableView:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its words and the table that says the same; several of each where there is something to choose."""
+    """A chart and its table.
+
+    Attributes:
+        id: Id in the page.
+        title: Title.
+        caption: Caption.
+        views: Tables to choose from, one for each chart specification.
+        wide: Whether it takes the whole width.
+    """
 
     id: str
     title: str
@@ -50,14 +69,29 @@ class Figure:
 
 
 def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any]) -> Table:
-    """A table of these columns of the rows; columns: the word for each."""
+    """Return a table.
+
+    Args:
+        name: Name of its CSV file.
+        rows: Rows of the figures.
+        columns: {column: key of its title in `words`}.
+        words: The texts of `words_of`.
+    """
     return Table(
         name, [words[word] for word in columns.values()], [[_cell(row[c], c) for c in columns] for row in rows]
     )
 
 
 def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], head: str | None = None) -> TableView:
-    """A table with a row for each value of `by` and a column for each emotion's share."""
+    """Return a table with a row for each value of `by` and a column for each emotion's share.
+
+    Args:
+        rows: Rows with the columns `by`, emotion, rows and share.
+        by: Column of the values.
+        shown: Labels as shown, in id order.
+        words: The texts of `words_of`.
+        head: Title of the first column; None: the text for `by`.
+    """
     values: dict[str, dict[str, Any]] = {}
     for row in rows:
         values.setdefault(row[by], {})[row["emotion"]] = row
@@ -70,6 +104,7 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
 
 
 def quality_table(rows: Rows, words: dict[str, Any]) -> Table:
+    """Return the table of the rows of quality.sql. words: the texts of `words_of`."""
     columns = {"rows": "read", "labelled": "labelled", "empty": "empty", "truncated": "truncated", "unsure": "unsure"}
     return table("quality", rows, {"day": "day", **columns, "mean_confidence": "mean_confidence"}, words)
 

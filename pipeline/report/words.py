@@ -1,4 +1,4 @@
-"""The words of a report in its languages, and how labels and texts of an archive are shown."""
+"""The texts of a report in its languages, and how it shows labels and long texts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,30 @@ from emojob.schemas.labels import EMOJI, ENGLISH
 
 LANGUAGES = ("en", "ko")
 
+#: Colours of emotions in the style sheet; more labels start again with the first colour.
+COLOURS = 12
+
+LONGEST_VALUE = 60  # characters shown of a column's value
+
 
 def part(name: str) -> str:
-    """A file of the page's."""
+    """Return a file of this room, such as report.css."""
     return (files("emojob.pipeline.report") / name).read_text(encoding="utf-8")
 
 
 @functools.cache
 def words_of(language: str) -> dict[str, Any]:
-    """The words of a language."""
+    """Return {name: text} of a language."""
     return dict(tomllib.loads(part("words.toml"))[language])
 
 
 def label_shown(label: str, words: dict[str, Any]) -> str:
-    """A label as it is read: with its face, and in English beside it where that is the page's language."""
+    """Return a label with its emoji and, on an English page, its English name.
+
+    Args:
+        label: A label of the model.
+        words: The texts of `words_of`.
+    """
     name = visible(label)
     if words["language"] == "en" and label in ENGLISH:
         name = f"{name} {ENGLISH[label]}"
@@ -33,5 +43,5 @@ def label_shown(label: str, words: dict[str, Any]) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """The beginning of a text, with an ellipsis where more follows."""
+    """Return a text of at most `longest` characters; a longer text ends in an ellipsis."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

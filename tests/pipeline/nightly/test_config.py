@@ -6,6 +6,7 @@ import pytest
 
 from emojob.pipeline.nightly.config import DriftConfig, read_config, template
 from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions, ScoreOptions
 
 MINIMAL = '[input]\nfiles = "logs/{date}.csv"\n[output]\narchive = "out"\n'
 
@@ -61,6 +62,19 @@ def test_a_wrong_value_is_refused_in_one_line_with_file_key_value_and_remedy(rea
     assert message in str(error.value)
     assert "n.toml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_score_has_the_options_of_emojob_score(read):
+    config = read(MINIMAL + '[score]\nmodel = "m"\nmax_length = 32\nhash_columns = ["a", "b"]\ntime_zone = "UTC"\n')
+    assert config.score.model == ModelOptions(model="m", max_length=32)
+    assert config.score.options == ScoreOptions(hash_columns=("a", "b"))
+    assert config.score.time_zone == "UTC"
+
+
+@pytest.mark.parametrize("key", ["batch_tokens", "context", "calibration", "fresh", "limit"])
+def test_options_of_a_single_run_are_no_keys_of_a_night(read, key):
+    with pytest.raises(OptionError, match=f"score has the unknown key '{key}'"):
+        read(MINIMAL + f"[score]\n{key} = 1\n")
 
 
 def test_a_missing_file_is_refused_with_the_command_that_writes_one(tmp_path):

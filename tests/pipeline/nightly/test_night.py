@@ -167,7 +167,7 @@ def test_a_shifted_day_raises_an_alarm_that_the_report_shows(world):
     assert json.loads((world.folder / "r.json").read_text())["drift"]["alarms"] == [
         check.name for check in shifted.drift.alarms
     ]
-    assert "Not like the days before: distribution of emotions" in (world.folder / "r.html").read_text()
+    assert "Different from the days before: distribution of emotions" in (world.folder / "r.html").read_text()
 
 
 def test_a_night_without_files_succeeds(world):

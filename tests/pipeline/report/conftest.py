@@ -1,4 +1,4 @@
-"""What the report's tests share: an archive of conversations, and a browser."""
+"""Fixtures of the report's tests: rows of conversations, and a browser."""
 
 import datetime
 import os
@@ -24,7 +24,7 @@ HOSTILE = (
 
 @pytest.fixture(scope="session")
 def talks() -> list[dict]:
-    """Eight days of conversations of two speakers, on two channels, one of which turns bad with hostile texts."""
+    """Rows of eight days: conversations of two speakers on two channels; one turns bad and has hostile texts."""
     chance = random.Random(8)
     start = datetime.datetime(2026, 11, 16, 8)
     rows = []
@@ -54,7 +54,7 @@ def talks() -> list[dict]:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Where Chromium is; put there by Debian's packages where it is missing and this may be done."""
+    """Return the path of Chromium; install Debian's package as root if it is missing."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
@@ -62,12 +62,12 @@ def chromium() -> str:
         for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-noto-cjk"]):
             subprocess.run(["apt-get", "-qq", *command], check=True, capture_output=True)
         return str(shutil.which("chromium"))
-    if os.environ.get("CI"):  # where nobody would see that the page went untested
-        pytest.fail("no Chromium here, and no way to install it")
-    pytest.skip("no Chromium here; install Debian's package chromium")
+    if os.environ.get("CI"):  # a skipped test would go unnoticed
+        pytest.fail("Chromium is missing and cannot be installed")
+    pytest.skip("Chromium is missing; install Debian's package chromium")
 
 
-@pytest.fixture(scope="module")  # while Playwright is there no other event loop can run
+@pytest.fixture(scope="module")  # no other event loop can run while Playwright is open
 def browser(chromium) -> Iterator:
     from playwright.sync_api import sync_playwright
 

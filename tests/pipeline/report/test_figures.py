@@ -1,4 +1,4 @@
-"""A report's figures: complete, equal to plain counts, and none where the archive has nothing to say."""
+"""The figures of a report: complete, equal to plain counts, and empty where the archive has no data."""
 
 import collections
 import datetime
@@ -14,7 +14,7 @@ from tests.archives import said, write_archive
 
 @pytest.fixture
 def figures(tmp_path):
-    """figures(rows, **options): those of an archive of these rows."""
+    """figures(rows, **options): the figures of an archive with these rows."""
 
     def make(rows: list[dict], **options: str):
         return make_figures(open_labelled(write_archive(tmp_path / "out", rows)), ReportOptions(**options))
@@ -22,7 +22,7 @@ def figures(tmp_path):
     return make
 
 
-def test_the_totals_are_those_of_the_rows(figures, talks):
+def test_the_totals_match_the_rows(figures, talks):
     archive = figures(talks).archive
     assert archive["rows"] == len(talks)
     assert archive["labelled"] == sum(row["emotion"] is not None for row in talks)
@@ -31,7 +31,7 @@ def test_the_totals_are_those_of_the_rows(figures, talks):
     assert archive["conversations"] == len({row["conversation_id"] for row in talks if row["emotion"]})
 
 
-def test_the_last_day_stands_beside_those_before_it(figures, talks):
+def test_the_last_day_is_compared_with_the_days_before(figures, talks):
     made = figures(talks).latest
     labelled = [row for row in talks if row["emotion"]]
     last = [row for row in labelled if row["sent_at"].day == 23]
@@ -39,11 +39,11 @@ def test_the_last_day_stands_beside_those_before_it(figures, talks):
     assert (made["rows"], made["days_before"]) == (len(last), 7)
     assert made["rows_a_day_before"] == pytest.approx(len(before) / 7)
     anger = next(row for row in made["emotions"] if row["emotion"] == "분노")
-    now, then = (sum(row["emotion"] == "분노" for row in some) / len(some) for some in (last, before))
-    assert (anger["share"], anger["before"], anger["change"]) == pytest.approx((now, then, now - then))
+    now, earlier = (sum(row["emotion"] == "분노" for row in some) / len(some) for some in (last, before))
+    assert (anger["share"], anger["before"], anger["change"]) == pytest.approx((now, earlier, now - earlier))
 
 
-def test_a_single_day_has_nothing_before_it():
+def test_a_single_day_has_no_days_before():
     made = latest([{"day": datetime.date(2026, 11, 1), "emotion": "기쁨", "rows": 3, "share": 1.0}])
     assert made["emotions"] == [{"emotion": "기쁨", "share": 1.0, "before": None, "change": None}]
     assert made["rows_a_day_before"] is None
@@ -57,7 +57,7 @@ def test_columns_of_few_values_are_broken_down(figures, talks):
     assert {(row["value"], row["emotion"]): row["rows"] for row in made["channel"]} == counts
 
 
-def test_a_column_of_many_values_is_broken_down_where_asked_for(figures):
+def test_a_column_of_many_values_is_broken_down_on_request(figures):
     rows = [said("기쁨", shop=f"가게 {i % 300}") for i in range(900)] + [said("분노", shop="가게 0")]
     assert figures(rows).breakdowns == {}
     made = figures(rows, by="shop").breakdowns["shop"]
@@ -73,28 +73,28 @@ def test_blank_and_missing_values_are_counted_together(figures):
     assert {(row["value"], row["emotion"]) for row in made} == {("a", "기쁨"), ("", "기쁨"), ("", "분노")}
 
 
-def test_an_unknown_column_is_refused_with_those_there_are(figures):
-    with pytest.raises(ColumnError, match=r"--by shp is no column.* text, emotion"):
+def test_an_unknown_column_is_refused_with_the_known_ones(figures):
+    with pytest.raises(ColumnError, match=r"--by shp is not a column.* text, emotion"):
         figures([said("기쁨")], by="shp")
     with pytest.raises(OptionError, match="--by is empty"):
         figures([said("기쁨")], by=" ")
 
 
-def test_what_turned_bad_is_told_in_full(figures, talks):
+def test_a_conversation_that_turned_bad_is_shown_in_full(figures, talks):
     (worst, *_) = figures(talks).to_look_at
-    told = [row for row in talks if row["conversation_id"] == worst["conversation"]]
+    expected = [row for row in talks if row["conversation_id"] == worst["conversation"]]
     assert worst["last_emotion"] == "분노"
-    assert [one["text"] for one in worst["utterances"]] == [row["text"] for row in told]
+    assert [one["text"] for one in worst["utterances"]] == [row["text"] for row in expected]
 
 
-def test_examples_are_the_surest_and_the_least_sure_each_text_once(figures):
+def test_examples_have_the_highest_and_lowest_confidence_each_text_once(figures):
     rows = [said("기쁨", 0.3 + i / 100, f"정말 좋은 날 {'가나다라마바사아자차'[i % 10]}") for i in range(50)]
     made = figures(rows + [said("기쁨", 0.999, "ㅋㅋ"), said("기쁨", 0.999, "네")] * 3)
     assert [row["text"] for row in made.typical] == [f"정말 좋은 날 {c}" for c in "차자아사바"]
     assert [row["text"] for row in made.uncertain] == [f"정말 좋은 날 {c}" for c in "가나다라마"]
 
 
-def test_without_times_and_conversations_there_are_no_figures_of_them(figures):
+def test_without_times_and_conversations_their_figures_are_empty(figures):
     made = figures([said("기쁨"), said(None)])
     assert (made.days, made.hours_of_week, made.transitions, made.to_look_at, made.latest) == ([], [], [], [], {})
     assert "conversations" not in made.archive

@@ -1,4 +1,4 @@
-"""The report in a real browser: its figures, sorting, choosing, CSV; nothing leaves it, and hostile text stays text."""
+"""The report in a real browser: figures, sorting, views, CSV; no request leaves it, and hostile text stays text."""
 
 import csv
 import datetime
@@ -21,7 +21,7 @@ def figures(talks, tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """opened(figures, language, **context): the page, with all that it said and asked for in page.said, page.asked."""
+    """opened(figures, language, **context): the page, with its page.messages and page.requests."""
     contexts = []
 
     def open_(figures, language: str = "en", **context: object):
@@ -29,11 +29,11 @@ def opened(browser, tmp_path):
         write_report(file, figures, language)
         contexts.append(browser.new_context(**context))
         page = contexts[-1].new_page()
-        page.said, page.asked = [], []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("dialog", lambda dialog: page.said.append(dialog.message))
-        page.on("request", lambda request: page.asked.append(request.url))
+        page.messages, page.requests = [], []
+        page.on("console", lambda message: page.messages.append(message.text))
+        page.on("pageerror", lambda error: page.messages.append(str(error)))
+        page.on("dialog", lambda dialog: page.messages.append(dialog.message))
+        page.on("request", lambda request: page.requests.append(request.url))
         page.goto(file.as_uri())
         page.wait_for_function("[...document.querySelectorAll('.chart')].every(one => one.querySelector('svg'))")
         return page
@@ -44,17 +44,17 @@ def opened(browser, tmp_path):
 
 
 def rows(page, name: str, choice: int = 0) -> list[list[str]]:
-    """The cells of a figure's table, as shown."""
+    """Return the shown cells of a figure's table."""
     table = f'.choice[data-figure="{name}"][data-choice="{choice}"] tbody tr'
     return page.eval_on_selector_all(table, "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_it_draws_every_chart_without_a_word_and_asks_for_nothing(opened, figures, language):
+def test_it_draws_every_chart_without_messages_or_requests(opened, figures, language):
     page = opened(figures, language)
-    assert page.said == []
-    assert len(page.asked) == 1
-    assert page.asked[0].startswith("file:")
+    assert page.messages == []
+    assert len(page.requests) == 1
+    assert page.requests[0].startswith("file:")
     assert page.locator(".chart svg").count() == 9
     assert page.locator("html").get_attribute("lang") == language
     assert page.get_by_text(words_of(language)["to_look_at"]).count() == 1
@@ -70,10 +70,10 @@ def test_tiles_show_the_last_day_and_its_change(opened, figures):
     anger = next(row for row in figures.latest["emotions"] if row["emotion"] == "분노")
     assert tiles["😡 분노 anger"] == f"{anger['share']:.1%}"
     assert tiles["utterances"] == f"{figures.latest['rows']:,}"
-    assert page.get_by_text(f"{100 * anger['change']:+.1f} points against the 7 days before").count() == 1
+    assert page.get_by_text(f"{100 * anger['change']:+.1f} points compared with the 7 days before").count() == 1
 
 
-def test_tables_have_the_figures(opened, figures):
+def test_tables_show_the_figures(opened, figures):
     page = opened(figures)
     shares = {(row["emotion_before"], row["emotion"]): f"{row['share']:.1%}" for row in figures.transitions}
     shown = {(a.split()[1], b.split()[1]): share for a, b, _, share in rows(page, "transitions")}
@@ -81,7 +81,7 @@ def test_tables_have_the_figures(opened, figures):
     assert [row[0] for row in rows(page, "days")] == [f"2026-11-{day}" for day in range(16, 24)]
 
 
-def test_a_click_on_a_head_sorts_by_the_numbers(opened, figures):
+def test_a_click_on_a_column_title_sorts_by_number(opened, figures):
     page = opened(figures)
     page.locator("#figure-days summary").click()
     head = page.locator("#figure-days thead th").nth(1)
@@ -94,7 +94,7 @@ def test_a_click_on_a_head_sorts_by_the_numbers(opened, figures):
     assert [row[0] for row in rows(page, "days")] == [f"2026-11-{day}" for day in range(16, 24)]
 
 
-def test_the_chooser_changes_chart_and_table(opened, figures):
+def test_the_chooser_switches_chart_and_table(opened, figures):
     page = opened(figures)
     chart = "document.querySelector('.chart[data-figure=breakdowns]').innerText"
     before = page.evaluate(chart)
@@ -102,19 +102,19 @@ def test_the_chooser_changes_chart_and_table(opened, figures):
     page.wait_for_function(
         "text => document.querySelector('.chart[data-figure=breakdowns]').innerText !== text", arg=before
     )
-    place = list(figures.breakdowns).index("channel")
-    assert {"앱", "전화"} <= {row[0] for row in rows(page, "breakdowns", place)}
+    choice = list(figures.breakdowns).index("channel")
+    assert {"앱", "전화"} <= {row[0] for row in rows(page, "breakdowns", choice)}
     hidden = page.eval_on_selector_all('.choice[data-figure="breakdowns"]', "all => all.map(one => one.hidden)")
-    assert hidden == [i != place for i in range(len(hidden))]
+    assert hidden == [i != choice for i in range(len(hidden))]
 
 
-def test_a_table_is_saved_as_csv_that_no_spreadsheet_calculates(opened, figures):
+def test_a_table_is_saved_as_csv_without_formulas(opened, figures):
     page = opened(figures)
-    place = list(figures.breakdowns).index("channel")
-    page.locator('select[data-figure="breakdowns"]').select_option(str(place))
+    choice = list(figures.breakdowns).index("channel")
+    page.locator('select[data-figure="breakdowns"]').select_option(str(choice))
     page.locator("#figure-breakdowns summary").click()
     with page.expect_download() as download:
-        page.locator(f'.choice[data-figure="breakdowns"][data-choice="{place}"] button.csv').click()
+        page.locator(f'.choice[data-figure="breakdowns"][data-choice="{choice}"] button.csv').click()
     text = download.value.path().read_text(encoding="utf-8-sig")
     lines = list(csv.reader(io.StringIO(text)))
     assert lines[0][:2] == ["channel", "utterances"]
@@ -128,13 +128,13 @@ def test_a_table_is_saved_as_csv_that_no_spreadsheet_calculates(opened, figures)
 def test_hostile_text_stays_text(opened, figures):
     page = opened(figures)
     page.locator(".talk summary").first.click()
-    said_ = page.locator(".talk").first.locator(".text").all_text_contents()
-    assert said_[1] == HOSTILE[0]
-    assert said_[2] == HOSTILE[1]
-    assert said_[4] == HOSTILE[3].replace("\x1b", "�")
-    assert said_[6] == HOSTILE[5].replace("\u202e", "�").replace("\u202c", "�")
+    shown = page.locator(".talk").first.locator(".text").all_text_contents()
+    assert shown[1] == HOSTILE[0]
+    assert shown[2] == HOSTILE[1]
+    assert shown[4] == HOSTILE[3].replace("\x1b", "�")
+    assert shown[6] == HOSTILE[5].replace("\u202e", "�").replace("\u202c", "�")
     assert page.evaluate("window.hacked") is None
-    assert page.said == []
+    assert page.messages == []
     assert page.locator("img, b, iframe, object").count() == 0
 
 
@@ -144,7 +144,7 @@ def test_it_fits_the_screen(opened, figures, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_it_knows_light_dark_and_paper(opened, figures):
+def test_it_supports_light_dark_and_print(opened, figures):
     page = opened(figures, color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
@@ -161,25 +161,25 @@ def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened
         "All utterances", "Confidence and length", "Typical and uncertain utterances", "Data and model",
     ]  # fmt: skip
     assert page.locator("#to-look-at").count() == 0
-    assert page.said == []
+    assert page.messages == []
 
 
 @pytest.mark.parametrize(
     ("step", "title", "period"),
     [(2, "Emotions by week", lambda day: day.isocalendar()[:2]), (40, "Emotions by month", lambda day: str(day)[:7])],
 )
-def test_a_chart_of_many_days_goes_by_weeks_or_months(opened, tmp_path, step, title, period):
+def test_a_chart_of_many_days_is_grouped_by_week_or_month(opened, tmp_path, step, title, period):
     days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=step * i) for i in range(300)]
-    told = [said("기쁨", sent_at=str(day)) for day in days] + [said("분노", sent_at="2020-01-01")]
-    page = opened(make_figures(open_labelled(write_archive(tmp_path / "long", told))))
+    utterances = [said("기쁨", sent_at=str(day)) for day in days] + [said("분노", sent_at="2020-01-01")]
+    page = opened(make_figures(open_labelled(write_archive(tmp_path / "long", utterances))))
     assert page.locator("#figure-days h3").inner_text() == title
     shown = rows(page, "days")
     assert len(shown) == len({period(day) for day in days})
     assert sum(int(row[1].replace(",", "")) for row in shown) == 301
-    assert page.locator("#figure-clock").count() == 0  # no hours are known
+    assert page.locator("#figure-clock").count() == 0  # the times have no hours
 
 
-def test_both_languages_have_the_same_words():
+def test_both_languages_have_the_same_texts():
     english, korean = (dict(words_of(language)) for language in LANGUAGES)
     assert english.keys() == korean.keys()
     assert english.pop("checks").keys() == korean["checks"].keys()

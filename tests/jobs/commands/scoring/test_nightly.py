@@ -57,7 +57,7 @@ def test_a_shifted_day_ends_in_4_and_is_told_everywhere(emojob, place):
     assert err.startswith("emojob: drift on 2026-11-05: emotions ")
     assert "emotions" in lines(place)[-1]["drift"]["alarms"]
     assert metrics(place)["emojob_drift_alarm", "emotions"] == 1
-    assert "Not like the days before" in (place / "r.html").read_text()
+    assert "Different from the days before" in (place / "r.html").read_text()
 
 
 def test_an_input_that_cannot_be_read_ends_in_2_and_the_others_are_done(emojob, place):
