@@ -1,7 +1,89 @@
-"""emojob: emotion labels for millions of lines of Korean dialogue."""
+"""Emotion labels for millions of lines of Korean dialogue.
 
-from pathlib import Path
+    import emojob
+    scored = emojob.Scorer.load().score(["너무 기뻐요", "불안해요"])
+    result = emojob.score("logs.parquet", out="logs.emotions")
+    with emojob.open("logs.emotions") as archive:
+        archive.sql("SELECT emotion, count(*) FROM labelled GROUP BY ALL").show()
 
-_here = Path(__file__).resolve().parent
-if not (_here / "pipeline").is_dir():  # a checkout: the rooms lie beside this folder, not below it
+docs/python.md describes these names and emojob.train, emojob.evaluate and the errors. A name loads what it needs on
+first use, so `import emojob` is quick.
+"""
+
+from importlib import import_module as _import_module
+from pathlib import Path as _Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emojob.jobs.python_api import evaluate as evaluate
+    from emojob.jobs.python_api import score as score
+    from emojob.jobs.python_api import train as train
+    from emojob.pipeline.inference.scorer import Scorer as Scorer
+    from emojob.pipeline.warehouse.open_archive import open_archive as open  # noqa: A004
+    from emojob.schemas.errors import BusyError as BusyError
+    from emojob.schemas.errors import ColumnError as ColumnError
+    from emojob.schemas.errors import DataError as DataError
+    from emojob.schemas.errors import EmojobError as EmojobError
+    from emojob.schemas.errors import InputError as InputError
+    from emojob.schemas.errors import Interrupted as Interrupted
+    from emojob.schemas.errors import ModelError as ModelError
+    from emojob.schemas.errors import NothingFound as NothingFound
+    from emojob.schemas.errors import OptionError as OptionError
+    from emojob.schemas.errors import OutputError as OutputError
+    from emojob.schemas.errors import StorageError as StorageError
+    from emojob.schemas.errors import WorkerError as WorkerError
+
+    __version__: str
+
+__all__ = [
+    "BusyError",
+    "ColumnError",
+    "DataError",
+    "EmojobError",
+    "InputError",
+    "Interrupted",
+    "ModelError",
+    "NothingFound",
+    "OptionError",
+    "OutputError",
+    "Scorer",
+    "StorageError",
+    "WorkerError",
+    "__version__",
+    "evaluate",
+    "open",
+    "score",
+    "train",
+]
+
+#: Names that are not errors: the module that has them, and their name there.
+_HOMES = {
+    "Scorer": ("emojob.pipeline.inference.scorer", "Scorer"),
+    "score": ("emojob.jobs.python_api", "score"),
+    "train": ("emojob.jobs.python_api", "train"),
+    "evaluate": ("emojob.jobs.python_api", "evaluate"),
+    "open": ("emojob.pipeline.warehouse.open_archive", "open_archive"),
+}
+
+_here = _Path(__file__).resolve().parent
+if not (_here / "pipeline").is_dir():  # in a checkout the rooms lie beside this folder
     __path__.append(str(_here.parent))
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'emojob' has no attribute {name!r}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("emojob")
+    else:
+        module, inner = _HOMES.get(name, ("emojob.schemas.errors", name))
+        value = getattr(_import_module(module), inner)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

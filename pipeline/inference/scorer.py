@@ -19,7 +19,7 @@ from emojob.pipeline.models import model
 from emojob.pipeline.models.tokenizer import SURROGATE, Encoded
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import StopRequested
-from emojob.schemas.errors import ModelError, OptionError
+from emojob.schemas.errors import InputError, ModelError, OptionError
 from emojob.schemas.options import ModelOptions
 
 
@@ -89,6 +89,8 @@ class Scorer(ScoringModel):
         previous: for a model of the context `previous`, the utterance before each text, None where there is none.
         Raises OptionError where the model was trained without.
         """
+        if isinstance(texts, str | bytes):
+            raise InputError(f"score() takes a list of texts, not one {type(texts).__name__}: give [text]")
         if previous is not None and self.model.context != "previous":
             raise OptionError(
                 f"{self.model.name} was trained with the context {self.model.context!r} and reads no previous "

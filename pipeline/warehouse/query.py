@@ -49,6 +49,17 @@ class Session:
 
     def ask(self, query: str) -> Answer:
         """Run one query. Raises OptionError where it is not one that only reads, or DuckDB refuses it."""
+        relation = self.relation(query)
+        with _worded():
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+        return Answer(reader.schema, _worded_batches(reader))
+
+    def relation(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Return one query as a relation; `open_session` closes it.
+
+        Raises:
+            OptionError: The query is not one that only reads, or DuckDB refuses it.
+        """
         with _worded():
             statement = self._only_reading(query)
         # a SELECT is only looked at here; of a PIVOT a part is run
@@ -57,9 +68,7 @@ class Session:
             relation = self._db.cursor().sql(statement.query)
         if relation is None:
             raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
-        with _worded():
-            reader = relation.to_arrow_reader(BATCH_ROWS)
-        return Answer(reader.schema, _worded_batches(reader))
+        return relation
 
     def interrupt(self) -> None:
         """Stop the query that runs, from another thread or a signal handler."""

@@ -1,0 +1,136 @@
+"""What the commands score, train and evaluate do, as functions: `emojob.score`, `emojob.train`, `emojob.evaluate`.
+
+Options are keyword arguments with the names of the command's options: `--text-column C` is `text_column="C"`. Nothing
+is printed; a function returns its result or raises an error of `schemas.errors`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ModelOptions, ScoreOptions
+
+if TYPE_CHECKING:
+    from emojob.pipeline.running.run import Result
+    from emojob.training.evaluation.evaluate import Measurement
+    from emojob.training.finetune.run import Outcome
+
+OnePath = str | PathLike[str]
+
+
+def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **options: Any) -> Result:
+    """Label every utterance of a dataset, as `emojob score` does; resume an interrupted run.
+
+    Args:
+        inputs: File, folder, glob or URL, or a list of them.
+        out: Folder, or one file X.parquet; None for the folder INPUT-STEM.emotions beside the input.
+        options: Those of `ScoreOptions` and `ModelOptions`, such as text_column, model, device, limit.
+
+    Returns:
+        The result: `out`, `counts` (rows by outcome), `rows_done` (by this run), `seconds`, and `run` (run.json).
+
+    Raises:
+        InputError: An input, an option, the model or the output cannot be used.
+        StorageError: The output cannot be written.
+        BusyError: Another run uses the same output.
+        WorkerError: A scoring process failed.
+    """
+    given = _checked("score", options, ScoreOptions, ModelOptions)
+    if "hash_columns" in given:
+        given["hash_columns"] = tuple(given["hash_columns"])
+    model, scoring = _taken(ModelOptions, given), ScoreOptions(**given)
+    from emojob.pipeline.running.single_file import score_to
+    from emojob.pipeline.storage.paths import parse_path
+
+    place = None if out is None else parse_path(str(out))
+    return score_to(list(map(str, _listed(inputs))), place, scoring, model)
+
+
+def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Outcome:
+    """Fine-tune a model on annotated utterances, as `emojob train` does; resume an interrupted run.
+
+    Args:
+        data: Annotated file, or a list of them.
+        out: Folder for the model.
+        options: recipe, epochs, base, test, label_map, test_label_map, text_column, label_column,
+            conversation_column, time_column, encoding, context, device, fresh.
+
+    Returns:
+        The outcome: `folder`, `evaluation` (on the test part), `was_finished`, `notes`.
+
+    Raises:
+        InputError: The data, an option, the recipe or the base cannot be used.
+        BusyError: Another run trains into the same folder.
+    """
+    from emojob.training.data.corpus import CorpusOptions
+    from emojob.training.finetune.recipe import read_train_recipe
+    from emojob.training.finetune.run import TrainOptions, train_model
+
+    kinds = (TrainOptions, CorpusOptions)
+    given = _checked("train", options, *kinds, others=("recipe", "epochs"), without=("data", "out", "corpus"))
+    recipe, epochs = read_train_recipe(str(given.pop("recipe", "default"))), given.pop("epochs", None)
+    if epochs is not None:
+        recipe = replace(recipe, training=replace(recipe.training, epochs=epochs))
+    given["corpus"] = _taken(CorpusOptions, given)
+    given["test"] = tuple(map(Path, _listed(given.get("test", ()))))
+    return train_model(TrainOptions(tuple(map(Path, _listed(data))), Path(out), **given), recipe)
+
+
+def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
+    """Measure a model on annotated utterances, as `emojob evaluate` does; compare it with another model if given.
+
+    Args:
+        data: Annotated file, or a list of them.
+        options: model, against, label_map, text_column, label_column, conversation_column, time_column, encoding,
+            and the other options of `ModelOptions`.
+
+    Returns:
+        The measurement: `model.evaluation` (accuracy, macro_f1, classes, ...), `against`, `comparison`, `as_json()`.
+
+    Raises:
+        InputError: The data, an option or a model cannot be used.
+    """
+    from emojob.training.data.corpus import CorpusOptions
+    from emojob.training.evaluation.evaluate import measure
+
+    given = _checked("evaluate", options, ModelOptions, CorpusOptions, others=("against", "label_map"))
+    model = _taken(ModelOptions, given)  # with the context: the data is read as the model needs it
+    against, label_map = given.pop("against", None), given.pop("label_map", None)
+    return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against)
+
+
+def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:
+    """Return one path, or several, as a list."""
+    return [paths] if isinstance(paths, str | PathLike) else list(paths)
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _checked(
+    function: str,
+    given: dict[str, Any],
+    *kinds: type[Any],
+    others: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Return a copy of keyword arguments; raise OptionError if a name is unknown to these option classes."""
+    known = [name for kind in kinds for name in _names(kind) if name not in without] + list(others)
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
+            raise OptionError(f"emojob.{function}() has no option {name!r}; {hint}")
+    return dict(given)
+
+
+def _taken(kind: type[Any], given: dict[str, Any]) -> Any:
+    """Remove the options of a class from keyword arguments and return them as an object of the class."""
+    return kind(**{name: given.pop(name) for name in _names(kind) if name in given})

@@ -1,0 +1,116 @@
+"""A labelled archive for Python: SQL as DuckDB relations, and all rows as a table of Arrow or Polars."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+from os import PathLike
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
+from emojob.pipeline.output.parts import open_parquet
+from emojob.pipeline.storage.paths import parse_path
+from emojob.pipeline.warehouse.query import Session, open_session
+from emojob.schemas.errors import OutputError
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+#: Archives that gave out relations. A relation needs its database, so these stay open until `close` or the exit.
+_in_use: set[OpenArchive] = set()
+
+
+class OpenArchive:
+    """A labelled archive that is open for reading, as `emojob.open` returns it; a context manager that closes it."""
+
+    def __init__(self, archive: LabelledArchive, time_zone: str | None = None) -> None:
+        self._archive, self._time_zone = archive, time_zone
+        self._stack = contextlib.ExitStack()
+        self._session: Session | None = None
+        self._closed = False
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The content of run.json: state, model, options, counts, versions."""
+        return self._archive.run
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Return a query's result as a DuckDB relation, which runs when its rows are fetched.
+
+        The views are those of `emojob sql`: `labelled` and the aggregates. A query can read the archive and nothing
+        else. The relation is usable until the archive is closed.
+
+        Raises:
+            OptionError: The query is not one that only reads, or DuckDB refuses it.
+            DataError: A part file cannot be read.
+        """
+        self._ensure_open()
+        if self._session is None:
+            self._session = self._stack.enter_context(open_session(self._archive, self._time_zone))
+            _in_use.add(self)
+        return self._session.relation(query)
+
+    def to_arrow(self) -> pa.Table:
+        """Return all rows in the order of the input: the input's columns, then the columns of the labels.
+
+        Raises:
+            DataError: A part file cannot be read.
+        """
+        self._ensure_open()
+        tables = []
+        for part_file in self._archive.part_files:
+            with open_parquet(part_file.file) as parquet:
+                tables.append(parquet.read())
+        return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(None)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the rows of `to_arrow` as a Polars data frame."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.to_arrow())
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - for the type checker
+        return frame
+
+    def close(self) -> None:
+        """Close the database and its relations; a second call does nothing."""
+        self._closed = True
+        _in_use.discard(self)
+        self._stack.close()
+
+    def __enter__(self) -> OpenArchive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<emojob archive {self._archive.place}{', closed' if self._closed else ''}>"
+
+    def _ensure_open(self) -> None:
+        if self._closed:
+            raise OutputError(f"{self._archive.place} is closed: call emojob.open() again")
+
+
+def open_archive(out: str | PathLike[str], time_zone: str | None = None) -> OpenArchive:
+    """Open a labelled archive for reading.
+
+    Args:
+        out: What `emojob score` wrote: a folder, one file X.parquet, or the URL of either.
+        time_zone: Zone of the days and hours in SQL; None for the archive's own, or Asia/Seoul.
+
+    Raises:
+        OutputError: It is not a labelled archive, or has no complete part.
+    """
+    return OpenArchive(open_labelled(parse_path(str(out))), time_zone)
+
+
+@atexit.register
+def _close_all() -> None:
+    for archive in list(_in_use):
+        archive.close()

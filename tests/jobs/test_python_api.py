@@ -1,0 +1,82 @@
+"""The Python API does what the commands do."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import emojob as api
+
+SAMPLE = Path(__file__).parents[2] / "pipeline" / "assets" / "sample"
+
+
+@pytest.fixture
+def log(tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("id,text\n1,정말 기뻐요\n2,\n3,왜 아직도 안 와요\n")
+    return file
+
+
+def test_score_does_what_the_command_does(emojob, log, tmp_path, tiny_model):
+    assert emojob("score", log, "-o", tmp_path / "command", "--limit", 2, "--quiet")[0] == 0
+    result = api.score(log, tmp_path / "function", limit=2, model=str(tiny_model), engine="torch")
+    assert pq.read_table(tmp_path / "function").equals(pq.read_table(tmp_path / "command"))
+    assert (result.out, result.rows_done, result.counts.read) == (tmp_path / "function", 2, 2)
+    assert result.seconds > 0
+    assert result.run["state"] == "complete"
+
+
+def test_score_takes_several_inputs_and_the_default_output(log, tmp_path, tiny_model):
+    other = Path(shutil.copy(log, tmp_path / "other.csv"))
+    assert api.score([log, str(other)], str(tmp_path / "out"), model=str(tiny_model)).counts.labelled == 4
+    assert api.score(str(log), model=str(tiny_model)).out == tmp_path / "log.emotions"
+    assert api.score(log, model=str(tiny_model)).rows_done == 0
+
+
+def test_score_takes_a_list_of_columns_to_hash(log, tmp_path, tiny_model):
+    (tmp_path / "key").write_text("a key of more than sixteen bytes")
+    options = {"hash_columns": ["id"], "hash_key_file": str(tmp_path / "key")}
+    api.score(log, tmp_path / "out", model=str(tiny_model), **options)
+    assert "1" not in pq.read_table(tmp_path / "out")["id"].to_pylist()
+
+
+@pytest.mark.parametrize("call", [api.score, api.evaluate, lambda data, **options: api.train(data, "out", **options)])
+def test_an_unknown_option_is_refused_by_name(call):
+    with pytest.raises(api.OptionError, match=r"no option 'text_colum'; did you mean 'text_column'\?"):
+        call("log.csv", text_colum="text")
+    with pytest.raises(api.OptionError, match="no option 'xyz'; its options are "):
+        call("log.csv", xyz=1)
+
+
+def test_errors_are_those_of_the_command(log, tmp_path, tiny_model):
+    with pytest.raises(api.NothingFound, match=r"none\.csv"):
+        api.score(tmp_path / "none.csv")
+    with pytest.raises(api.OptionError, match="3 to 512"):
+        api.score(log, max_length=2)
+    with pytest.raises(api.ColumnError):
+        api.score(log, text_column="nothing", model=str(tiny_model))
+
+
+def test_one_text_is_not_a_list_of_texts(tiny_model):
+    scorer = api.Scorer.load(str(tiny_model))
+    scored = scorer.score(["너무 기뻐요", "불안해요", None])
+    assert scored.labels[2] == ""
+    assert (scored.probabilities.dtype, scored.probabilities.shape) == (np.float32, (3, 6))
+    with pytest.raises(api.InputError, match="takes a list of texts, not one str"):
+        scorer.score("한 문장")
+
+
+def test_train_and_evaluate_do_what_the_commands_do(make_model, emojob, tmp_path):
+    base, data, test = make_model(), SAMPLE / "annotated.csv", SAMPLE / "held_out.csv"
+    outcome = api.train(data, tmp_path / "model", base=str(base), epochs=1, test=test)
+    assert outcome.folder == tmp_path / "model"
+    assert outcome.evaluation.texts == 60
+    assert json.loads((tmp_path / "model" / "recipe.json").read_text())["recipe"]["training"]["epochs"] == 1
+    assert api.train([str(data)], tmp_path / "model", base=str(base), epochs=1, test=[str(test)]).was_finished
+    found = api.evaluate([test], model=str(outcome.folder), engine="torch", precision="fp32")
+    assert found.model.evaluation.texts == 60
+    emojob("evaluate", "--data", test, "--model", outcome.folder, "--precision", "fp32", "--json", tmp_path / "e.json")
+    assert json.loads(json.dumps(found.as_json())) == json.loads((tmp_path / "e.json").read_text())
