@@ -22,7 +22,7 @@ from emojob.jobs.commands.scoring.nightly import nightly
 from emojob.jobs.commands.scoring.predict import predict
 from emojob.jobs.commands.scoring.score import score
 from emojob.jobs.terminal.text import plain
-from emojob.pipeline.system.hardware import keep_memory_whole
+from emojob.pipeline.system.hardware import return_freed_memory
 from emojob.schemas.errors import EmojobError, OptionError, too_long
 
 
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):  # a terminal or a cron job may know no Korean
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    keep_memory_whole()
+    return_freed_memory()
     debug = "--debug" in arguments or bool(os.environ.get("EMOJOB_DEBUG"))
     try:
         code: Any = cli.main(arguments, prog_name="emojob", standalone_mode=False)

@@ -49,7 +49,7 @@ def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = Fal
     columns = [*SHEET_COLUMNS]
     columns += [CONVERSATION] if any(one.conversation is not None for one in utterances) else []
     columns += [TIME] if any(one.time is not None for one in utterances) else []
-    beside = atomic.temporary(file)
+    beside = atomic.temporary_path(file)
     try:
         with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
             writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")  # CR LF, as a spreadsheet's own

@@ -104,7 +104,7 @@ def _peers(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
             f"transformers pipeline, {precision}", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device))
         )
         yield Baseline(f"sorted, as sentence-transformers, {precision}", _sorted(stock, tokenizer), whole=True)
-    if device == "cpu" and hardware.installed("openvino"):
+    if device == "cpu" and hardware.is_installed("openvino"):
         compiled = _compiled(folder)
         yield Baseline("sorted, OpenVINO as it comes", _sorted(compiled, tokenizer), whole=True)
 

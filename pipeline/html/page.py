@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from emojob.pipeline.system.hardware import installed
+from emojob.pipeline.system.hardware import is_installed
 from emojob.schemas.errors import OptionError
 
 #: What draws the charts, by the name it is imported and the name it is installed by.
@@ -46,7 +46,7 @@ PICTURE = Palette("#1d2433", "#d5dae3", "#2563a8", "#c2571a", "#ffffff", 420, "s
 
 def check_drawable() -> None:
     """Raise OptionError where a package that draws pages and pictures is not installed."""
-    missing = [package for module, package in _NEEDED.items() if not installed(module)]
+    missing = [package for module, package in _NEEDED.items() if not is_installed(module)]
     if missing:
         raise OptionError(
             f"pages and pictures need {' and '.join(missing)}, not installed here: pip install 'emojob[report]'"
@@ -85,7 +85,7 @@ def visible(text: str) -> str:
     return "".join("�" if unicodedata.category(c) in steering else c for c in text)
 
 
-def finished(chart: Any, description: str, palette: Palette, height: int = 240) -> Spec:
+def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -> Spec:
     """An Altair chart's size, colours and words for those who do not see it; as Vega-Lite. height: pixels."""
     import altair as alt
 

@@ -32,10 +32,10 @@ def examine(options: ModelOptions) -> dict[str, Any]:
         "batch_tokens": options.batch_tokens or BATCH_TOKENS[choice.device],
         "model": shown,
         "extras": ", ".join(
-            f"{name} {'installed' if hardware.installed(name) else 'not installed'}"
+            f"{name} {'installed' if hardware.is_installed(name) else 'not installed'}"
             for name in ("openvino", "nncf", "ray", "s3fs")
         ),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.installed().items()),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.installed_versions().items()),
     }
 
 

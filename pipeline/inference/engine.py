@@ -67,12 +67,12 @@ def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]
     if for_openvino:
         _check_openvino(options, device)
         engines = ["openvino"]
-    elif options.engine == "auto" and device == "cpu" and precision != "fp16" and hardware.installed("openvino"):
+    elif options.engine == "auto" and device == "cpu" and precision != "fp16" and hardware.is_installed("openvino"):
         engines = ["openvino", "torch"]
     else:
         engines = ["torch"]
     found = [EngineChoice(engine, device, precision, f"{where}; {why}") for engine in engines]
-    if options.precision == "auto" and "openvino" in engines and not here.has_amx and hardware.installed("nncf"):
+    if options.precision == "auto" and "openvino" in engines and not here.has_amx and hardware.is_installed("nncf"):
         found.append(EngineChoice("openvino", device, "int8", f"{where}; int8, since the processor has no AMX"))
     return found
 
@@ -89,7 +89,7 @@ def _check_openvino(options: ModelOptions, device: str) -> None:
             "--engine openvino is for fp32, bf16 and int8: leave --precision fp16 out, or give --engine torch"
         )
     needed = ["openvino", "nncf"] if options.precision == "int8" else ["openvino"]
-    missing = [package for package in needed if not hardware.installed(package)]
+    missing = [package for package in needed if not hardware.is_installed(package)]
     if missing:
         raise OptionError(f"{asked} needs {' and '.join(missing)}: pip install 'emojob[openvino]'")
 

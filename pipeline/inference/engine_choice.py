@@ -51,7 +51,7 @@ def select_engine(
     if rates is None:
         note(f"measuring which engine is fastest with {model.name}; the next run knows it")
         rates = measure(model, found, options, threads, note, calibration_texts)
-        artifact_cache.keep(model, _name(found, options), _made_from(model, found, here, options), rates, {})
+        artifact_cache.save(model, _name(found, options), _made_from(model, found, here, options), rates, {})
     best = fastest(found, rates)
     try:
         return start(best, model, options, threads, note, calibration_texts)
@@ -78,7 +78,7 @@ def _alone(
     if rates is None and patient:
         rates = {choice_key(choice): _speed(engine, model, options)}
         name, made_from = _name([choice], options), _made_from(model, [choice], here, options)
-        artifact_cache.keep(model, name, made_from, rates, {})
+        artifact_cache.save(model, name, made_from, rates, {})
     if rates is not None:
         engine.choice = replace(engine.choice, tokens_per_second=rates[choice_key(choice)])
     return engine
@@ -123,7 +123,7 @@ def recall(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, float] | None:
     """The rates that were measured for these choices, model, machine and options before, tokens/s."""
-    kept = artifact_cache.recall(model, _name(found, options), _made_from(model, found, here, options))
+    kept = artifact_cache.load(model, _name(found, options), _made_from(model, found, here, options))
     return kept and {choice_key(choice): float(kept[choice_key(choice)]) for choice in found}
 
 
@@ -144,10 +144,10 @@ def start(
 
     if choice.precision != "int8":
         return OpenVinoEngine(model, choice, threads)
-    from emojob.pipeline.inference.quantization import hash_of, quantised
+    from emojob.pipeline.inference.quantization import hash_texts, quantised
 
     texts = list(dict.fromkeys(calibration_texts()))
-    choice = replace(choice, calibrated_on=hash_of(texts))
+    choice = replace(choice, calibrated_on=hash_texts(texts))
     return OpenVinoEngine(model, choice, threads, quantised(model, texts, options.max_length, threads, note))
 
 
@@ -168,7 +168,7 @@ def _rate(
 
 def _speed(engine: Engine, model: Model, options: ModelOptions) -> float:
     """Tokens/s of an engine on the sample's utterances."""
-    encoded = model.encode_in_turn(sample_texts() * _TIMES, options.max_length)
+    encoded = model.encode_consecutive(sample_texts() * _TIMES, options.max_length)
     budget = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
     return tokens_per_second(engine, encoded, budget, _SECONDS)
 
@@ -188,7 +188,7 @@ def _made_from(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, Any]:
     """What the rates depend on, and whether int8 may be used."""
-    installed = versions.installed()
+    installed = versions.installed_versions()
     return {
         "shape": asdict(model.shape),
         "choices": [choice_key(choice) for choice in found],

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save as to_safetensors
 
 from emojob.pipeline.inference.memo import Memo, new_multipliers
-from emojob.pipeline.storage.atomic import commit, sync_folder, temporary
-from emojob.pipeline.storage.lock import alone_in
+from emojob.pipeline.storage.atomic import commit, sync_folder, temporary_path
+from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.paths import parse_path
 from emojob.schemas.errors import OptionError
 
@@ -27,7 +27,7 @@ MEMO_FORMAT = "emojob memo 1"
 Arrays = dict[str, NDArray[Any]]
 
 
-def find(given: str, option: str = "--memo") -> Path:
+def parse_memo_path(given: str, option: str = "--memo") -> Path:
     """The file that an option names, links followed. Raises OptionError where none may be written there."""
     try:
         file = parse_path(given).resolve()
@@ -38,7 +38,7 @@ def find(given: str, option: str = "--memo") -> Path:
     raise OptionError(f"{option} {given!r}: give a file of this machine, in a folder that is there")
 
 
-def recall(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
+def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
     """The memo that is in a file, where it is one of the same model run in the same way; else an empty one.
 
     of: what the probabilities depend on; labels: how many the model has. The second value says why the memo is
@@ -69,7 +69,7 @@ def recall(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
     return memo, ""
 
 
-def keep(file: Path, memo: Memo, of: dict[str, Any]) -> None:
+def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
     """Write a memo to a file, whole or not at all. Raises OSError."""
     keys, probabilities, asked = memo.contents()
     order = np.argsort(asked, kind="stable")[::-1]
@@ -79,32 +79,32 @@ def keep(file: Path, memo: Memo, of: dict[str, Any]) -> None:
         "asked": (asked[order] + 1) // 2,  # what was frequent on other nights makes room in the end
         "multipliers": memo.multipliers,
     }
-    content = save(arrays, {"format": MEMO_FORMAT, "of": _named(of), "sha256": _hash(arrays)})
-    with alone_in(file.parent):
+    content = to_safetensors(arrays, {"format": MEMO_FORMAT, "of": _named(of), "sha256": _hash(arrays)})
+    with lock_folder(file.parent):
         try:
-            temporary(file).unlink(missing_ok=True)
-            temporary(file).touch(0o600)  # one can ask of it whether a certain text was among those labelled
-            temporary(file).write_bytes(content)
-            commit(temporary(file), file)
+            temporary_path(file).unlink(missing_ok=True)
+            temporary_path(file).touch(0o600)  # one can ask of it whether a certain text was among those labelled
+            temporary_path(file).write_bytes(content)
+            commit(temporary_path(file), file)
         finally:
             with contextlib.suppress(OSError):
-                temporary(file).unlink(missing_ok=True)
+                temporary_path(file).unlink(missing_ok=True)
 
 
 def remove(file: Path) -> None:
     """Remove a memo, and what a killed process left of one. Raises OSError, OptionError where it is none."""
-    with alone_in(file.parent):
+    with lock_folder(file.parent):
         refuse_other(file)
         file.unlink(missing_ok=True)
-        temporary(file).unlink(missing_ok=True)
+        temporary_path(file).unlink(missing_ok=True)
         sync_folder(file.parent)
 
 
-def sweep(file: Path) -> None:
+def remove_leftovers(file: Path) -> None:
     """Remove what a process that was killed as it kept a memo left beside it."""
-    if temporary(file).exists():
-        with contextlib.suppress(OSError), alone_in(file.parent):
-            temporary(file).unlink(missing_ok=True)
+    if temporary_path(file).exists():
+        with contextlib.suppress(OSError), lock_folder(file.parent):
+            temporary_path(file).unlink(missing_ok=True)
 
 
 def refuse_other(file: Path) -> None:

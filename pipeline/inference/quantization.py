@@ -32,7 +32,7 @@ _TOKENS = 512  # of a batch while calibrating
 _WAY = 1  # counts up when the way of quantising changes, so that what was kept before is made anew
 
 
-def hash_of(texts: list[str]) -> str:
+def hash_texts(texts: list[str]) -> str:
     """Stands for the texts that int8 is calibrated on."""
     return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -51,17 +51,17 @@ def quantised(
     """
     made_from = {
         "fingerprint": model.fingerprint,
-        "texts": hash_of(texts),
+        "texts": hash_texts(texts),
         "max_length": max_length,
         "versions": [openvino.__version__, metadata.version("nncf"), _WAY],  # importing it takes seconds
     }
     name = f"int8-{max_length}"
-    kept = artifact_cache.recall(model, name, made_from)
+    kept = artifact_cache.load(model, name, made_from)
     if kept:
         with contextlib.suppress(RuntimeError):
             return openvino.Core().read_model(kept["folder"] / f"{name}.xml")
     note(f"quantising {model.name} to int8; the next run finds it done")
-    encoded = model.encode_in_turn(texts, max_length)
+    encoded = model.encode_consecutive(texts, max_length)
     graph = _quantise(model, encoded)
     changed = _changed(model, graph, encoded, threads)
     if changed > MOST_CHANGED:
@@ -72,7 +72,7 @@ def quantised(
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(graph, Path(folder) / f"{name}.xml", compress_to_fp16=False)
         files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
-    artifact_cache.keep(model, name, made_from, {"changed": round(changed, 4), "texts": len(encoded)}, files)
+    artifact_cache.save(model, name, made_from, {"changed": round(changed, 4), "texts": len(encoded)}, files)
     return graph
 
 

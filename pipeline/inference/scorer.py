@@ -14,7 +14,7 @@ from emojob.pipeline.inference import engine_choice
 from emojob.pipeline.inference.batching import Packed, pack, token_batches
 from emojob.pipeline.inference.engine import Engine, OutOfMemory, choices, softmax
 from emojob.pipeline.inference.memo import LONGEST
-from emojob.pipeline.inference.scoring_model import Prepared, Scored, ScoringModel, settled
+from emojob.pipeline.inference.scoring_model import Prepared, Scored, ScoringModel, resolve_options
 from emojob.pipeline.models import model
 from emojob.pipeline.models.tokenizer import SURROGATE, Encoded
 from emojob.pipeline.system import hardware
@@ -54,7 +54,7 @@ class Scorer(ScoringModel):
             raise OptionError(f"--calibration {options.calibration}: give its texts as calibration_texts")
         choices(options, hardware.detect())  # what is not to be had is told at once
         loaded = model.load(options.model, threads or hardware.cores())
-        options = settled(options, loaded)
+        options = resolve_options(options, loaded)
         texts = calibration_texts or sample_texts
         return cls(loaded, engine_choice.select_engine(options, loaded, threads, patient, note, texts), options)
 

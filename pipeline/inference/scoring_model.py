@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -75,6 +75,11 @@ class Tally:
         """The share of the rows with text that were labelled without the engine."""
         return self.repeated_rows / self.rows if self.rows else 0.0
 
+    def add(self, other: Tally) -> None:
+        """Add the counts of another tally to these."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
 
 class ScoringModel:
     """Everything that scoring needs of a model except the engine that runs it, which may be in another process."""
@@ -140,7 +145,7 @@ class ScoringModel:
         place = np.full(len(texts), -1)
         place[with_text] = inverse
         before = pa.array(pairs % each - 1, mask=pairs % each == 0)
-        encoded = self.model.tokenizer.encode_behind(
+        encoded = self.model.tokenizer.encode_with_previous(
             coded.dictionary.take(pa.array(pairs // each)), coded.dictionary.take(before), self.options.max_length
         )
         return Prepared(encoded, self.memo.keys_of(encoded), place)
@@ -162,7 +167,7 @@ class ScoringModel:
         return Scored(self.model.labels, emotions, rows, statuses)
 
 
-def settled(options: ModelOptions, loaded: model.Model) -> ModelOptions:
+def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:
     """The options with the context that the model was trained for. Raises OptionError where they do not fit it."""
     if options.context not in (None, loaded.context):
         raise OptionError(

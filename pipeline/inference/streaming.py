@@ -18,29 +18,41 @@ from emojob.pipeline.system.prefetch import Stages, StageTimer
 
 K = TypeVar("K")
 
-Took = Callable[[Chunk, float], None]  # is told how many seconds an engine took for a chunk
+OnTiming = Callable[[Chunk, float], None]  # (chunk, seconds of the engine)
 
 
 @dataclass(frozen=True)
 class Texts(Generic[K]):
-    """Texts to label together. of: what they are of; previous: the utterance before each, where the model reads it."""
+    """Texts to label together.
 
-    of: K
+    Attributes:
+        key: Returned with the result, such as the chunk that the texts come from.
+        texts: Array of strings.
+        previous: The utterance before each text, for a model with the context `previous`.
+    """
+
+    key: K
     texts: pa.Array
     previous: pa.Array | None = None
 
 
 @dataclass(frozen=True)
 class Labelled(Generic[K]):
-    """What texts came to. tokens: of all of them, and those unknown to the tokenizer; seconds: that the engine took."""
+    """Labelled texts.
 
-    of: K
+    Attributes:
+        key: The key of the `Texts`.
+        tokens: (tokens of all texts, tokens unknown to the tokenizer).
+        seconds: Time that the engine took.
+    """
+
+    key: K
     scored: Scored
     tokens: tuple[int, int]
     seconds: float
 
 
-def texts_of(chunk: Chunk, text_column: str) -> Texts[Chunk]:
+def chunk_texts(chunk: Chunk, text_column: str) -> Texts[Chunk]:
     """The texts of a chunk."""
     return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)
 
@@ -50,16 +62,23 @@ def label(
     given: Iterator[Texts[K]],
     stages: Stages,
     timer: StageTimer,
-    took: Callable[[K, float], None] = lambda of, seconds: None,
+    on_timing: Callable[[K, float], None] = lambda key, seconds: None,
 ) -> Iterator[Labelled[K]]:
-    """The texts labelled, in their order, some taken ahead; took: is told how many seconds the engine took for some.
+    """Yield the labelled texts in the order of `given`; tokenizing, inference and labelling overlap in threads.
 
-    Raises Stopped once the stages were told to stop.
+    Args:
+        given: Texts to label, a few of them read ahead.
+        stages: Runs the threads.
+        timer: Counts the seconds of each stage.
+        on_timing: callback(key, seconds), called after the engine has labelled some texts.
+
+    Raises:
+        StopRequested: `stages` was stopped.
     """
     prepared = stages.prefetch(_prepared(scorer, given, timer))
-    for of, ready, probabilities, seconds in stages.prefetch(_inferred(scorer, prepared, stages, timer, took), 1):
+    for key, ready, probabilities, seconds in stages.prefetch(_inferred(scorer, prepared, stages, timer, on_timing), 1):
         with timer.busy("label"):
-            labelled = Labelled(of, scorer.label(ready, probabilities), scorer.count_tokens(ready), seconds)
+            labelled = Labelled(key, scorer.label(ready, probabilities), scorer.count_tokens(ready), seconds)
         yield labelled
 
 
@@ -67,7 +86,7 @@ def _prepared(scorer: Scorer, given: Iterator[Texts[K]], timer: StageTimer) -> I
     for one in given:
         with timer.busy("tokenize"):
             prepared = scorer.prepare(one.texts, one.previous)
-        yield one.of, prepared
+        yield one.key, prepared
 
 
 def _inferred(
@@ -75,12 +94,12 @@ def _inferred(
     given: Iterator[tuple[K, Prepared]],
     stages: Stages,
     timer: StageTimer,
-    took: Callable[[K, float], None],
+    on_timing: Callable[[K, float], None],
 ) -> Iterator[tuple[K, Prepared, NDArray[np.float32], float]]:
-    for of, prepared in given:
+    for key, prepared in given:
         begun = time.perf_counter()
         with timer.busy("infer"):
             probabilities = scorer.infer(prepared, lambda: stages.stopping)
         seconds = time.perf_counter() - begun
-        took(of, seconds)
-        yield of, prepared, probabilities, seconds
+        on_timing(key, seconds)
+        yield key, prepared, probabilities, seconds

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from emojob.pipeline.models.kobert_tokenizer import WORD_MARK, KoBertTokenizer
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
-from emojob.pipeline.storage.atomic import commit, temporary, write_json
+from emojob.pipeline.storage.atomic import commit, temporary_path, write_json
 
 # A special token is also an entry of the vocabulary; no text may be cheaper with it than letter by letter.
 _NEVER = -1000.0
@@ -28,13 +28,13 @@ _NEVER = -1000.0
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None:
     """Write tokenizer.json, tokenizer_config.json, special_tokens_map.json, and KoBERT's spiece.model as it is."""
     if isinstance(tokenizer, KoBertTokenizer):
-        beside = temporary(folder / "spiece.model")
+        beside = temporary_path(folder / "spiece.model")
         shutil.copyfile(tokenizer.model_file, beside)
         commit(beside, folder / "spiece.model")
         stock = stock_tokenizer(tokenizer.model_file).to_str(pretty=True)
     else:
         stock = cast(WordPieceTokenizer, tokenizer).as_json()
-    beside = temporary(folder / "tokenizer.json")
+    beside = temporary_path(folder / "tokenizer.json")
     beside.write_text(stock, encoding="utf-8")
     commit(beside, folder / "tokenizer.json")
     named = {f"{token[1:-1].lower()}_token": token for token in SPECIAL_TOKENS}

@@ -20,7 +20,7 @@ from emojob.schemas.errors import ModelError
 ModelFiles = dict[str, NDArray[np.uint8]]  # name: bytes
 
 
-def ship(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, str]:
+def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, str]:
     """Those files of a model folder that have one of these names, and their digest."""
     there = (folder / name for name in names)
     files = {file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in there if file.exists()}
@@ -31,28 +31,28 @@ def ship(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, str]:
     return files, digest.hexdigest()
 
 
-def fetched(place: ObjectPath, names: Sequence[str], option: str) -> Path:
+def fetch_model(place: ObjectPath, names: Sequence[str], option: str) -> Path:
     """The copy on this machine of a model folder in a store; fetched anew once an object there has changed.
 
     names: of the files that are wanted, as far as they are there. Raises ModelError, naming `option`, where there is
     none.
     """
     try:
-        there = {one: stored for one, stored in place.below().items() if one in [place / name for name in names]}
+        there = {one: stored for one, stored in place.list_objects().items() if one in [place / name for name in names]}
         if place / "config.json" not in there:
             raise ModelError(f"{option} {place} holds no config.json: give the folder of a model, and check the bucket")
         sizes = {one.name: stored.st_size for one, stored in there.items()}
-        told = "\n".join(f"{one} {stored.st_size} {stored.tag}" for one, stored in there.items())
-        return copy_of(
+        told = "\n".join(f"{one} {stored.st_size} {stored.etag}" for one, stored in there.items())
+        return cached_folder(
             hashlib.sha256(told.encode()).hexdigest(),
-            lambda: {one.name: np.frombuffer(one.read_pieces(), np.uint8) for one in there},
+            lambda: {one.name: np.frombuffer(one.read_parallel(), np.uint8) for one in there},
             lambda folder: all((folder / name).stat().st_size == size for name, size in sizes.items()),
         )
     except OSError as error:
         raise ModelError(f"{option} {place} cannot be fetched: {error.strerror or error}") from error
 
 
-def copy_of(digest: str, files: Callable[[], ModelFiles], is_whole: Callable[[Path], bool]) -> Path:
+def cached_folder(digest: str, files: Callable[[], ModelFiles], is_whole: Callable[[Path], bool]) -> Path:
     """The folder on this machine that holds a model: kept, so that the next job need not fetch it.
 
     digest: hexadecimal, of what is to be in it; files: fetches that; is_whole: whether a folder is as it should be.

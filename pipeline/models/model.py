@@ -54,10 +54,10 @@ class Model:
         """The fingerprint of what a run makes of a text: the model's, max length and context."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
 
-    def encode_in_turn(self, texts: list[str], max_length: int) -> Encoded:
+    def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
         """Texts as the model reads them; where it reads the previous utterance, that is the text before."""
         if self.context == "previous":
-            return self.tokenizer.encode_behind(texts, [None, *texts[:-1]], max_length)
+            return self.tokenizer.encode_with_previous(texts, [None, *texts[:-1]], max_length)
         return self.tokenizer.encode(texts, max_length)
 
 

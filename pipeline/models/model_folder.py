@@ -20,7 +20,7 @@ from torch import Tensor
 
 from emojob.pipeline.models.bert import BertShape, Classifier, from_hf
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
-from emojob.pipeline.models.local_copy import fetched
+from emojob.pipeline.models.local_copy import fetch_model
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -57,7 +57,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
         return Path(str(files("emojob.pipeline.assets") / "default_model"))
     path = parse_path(name)
     if isinstance(path, ObjectPath):
-        return fetched(path, FILES, option)
+        return fetch_model(path, FILES, option)
     if path.is_dir():
         for file in FILES:
             if (path / file).exists() and not (path / file).is_file():

@@ -13,7 +13,7 @@ from emojob.pipeline.models.bert import BertShape, Classifier, to_hf
 from emojob.pipeline.models.hf_tokenizer import write_tokenizer
 from emojob.pipeline.models.model import MODEL_FORMAT
 from emojob.pipeline.models.tokenizer import Tokenizer
-from emojob.pipeline.storage.atomic import commit, temporary, write_bytes, write_json
+from emojob.pipeline.storage.atomic import commit, temporary_path, write_bytes, write_json
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def write_model_folder(
     write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)
-    beside = temporary(folder / "README.md")
+    beside = temporary_path(folder / "README.md")
     beside.write_text(card, encoding="utf-8")
     commit(beside, folder / "README.md")
     write_json(folder / "config.json", _config(trained, dtype))

@@ -103,7 +103,7 @@ class Tokenizer(abc.ABC):
         segments = _alternate(kept + 2, second_kept + 1)
         return Encoded(ids, offsets, (kept < first_lengths) | (second_kept < second_lengths), segments)
 
-    def encode_behind(
+    def encode_with_previous(
         self,
         texts: Sequence[str | None] | pa.Array | pa.ChunkedArray,
         previous: Sequence[str | None] | pa.Array | pa.ChunkedArray,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, within
+from emojob.pipeline.storage.paths import AnyPath, path_from
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml
@@ -171,7 +171,7 @@ class NightlyConfig:
 
     def resolve(self, given: str) -> AnyPath:
         """Return the absolute path of a path or URL in the configuration. Raises OptionError for an unknown URL."""
-        return within(self.file.parent, given)
+        return path_from(self.file.parent, given)
 
     @property
     def archive(self) -> AnyPath:

@@ -17,8 +17,8 @@ from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.run import Progress, score_archive
-from emojob.pipeline.storage.paths import writing
-from emojob.pipeline.storage.permissions import no_wider_than
+from emojob.pipeline.storage.paths import output_errors
+from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import DataError, OptionError
 
@@ -48,7 +48,7 @@ def run_night(
     """
     _check(config)
     found = files_of(config, day)
-    with writing(config.archive), no_wider_than(file.path for file in found), night_lock(config.archive):
+    with output_errors(config.archive), limit_permissions(file.path for file in found), night_lock(config.archive):
         seen = read_seen(config.archive)
         calendar = Calendar(config, seen)
         keep_days = config.output.keep_days
@@ -83,7 +83,7 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
         OutputError: The archive's folder holds other files.
     """
     _check(config)
-    with writing(config.archive):
+    with output_errors(config.archive):
         return _plan(config, day)
 
 
@@ -206,6 +206,6 @@ def _check(config: NightlyConfig) -> None:
     for monitored in (config.monitoring.log, config.monitoring.prometheus):
         config.local_path(monitored)
     if memo := config.score_options().memo:
-        memo_file.find(memo, "score.memo")
-    with writing(config.archive):
+        memo_file.parse_memo_path(memo, "score.memo")
+    with output_errors(config.archive):
         ensure_archive_or_empty(config.archive)

@@ -14,8 +14,8 @@ from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.html_page import render_report
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.paths import AnyPath, writing
-from emojob.pipeline.storage.permissions import no_wider_than
+from emojob.pipeline.storage.paths import AnyPath, output_errors
+from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.schemas.manifest import Counts
 
 
@@ -66,7 +66,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
     options = ReportOptions(time_zone=config.score.time_zone, mask_pii=config.output.mask_pii)
     figures = make_figures(archive, options)
     figures.drift = night.drift.as_json() if night.drift else {}
-    with no_wider_than(part_file.file for part_file in archive.part_files):
+    with limit_permissions(part_file.file for part_file in archive.part_files):
         if config.output.report:
             page = render_report(figures, config.output.language)
             _write_changed(config.resolve(config.output.report), page, night)
@@ -77,7 +77,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
     """Write a file unless it already has this content."""
     night.written.append(file)
-    with writing(file):
+    with output_errors(file):
         with contextlib.suppress(FileNotFoundError):
             if file.read_bytes() == content:
                 return

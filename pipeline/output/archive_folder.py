@@ -19,7 +19,7 @@ from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
-from emojob.pipeline.storage.paths import AnyPath, listed, make_folder, read_all, remove_all, seekable
+from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, read_all, remove_all, seekable
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT, STATE_FOLDER, Counts, PartMarker
@@ -84,7 +84,7 @@ class ArchiveFolder:
 
     def _files(self) -> dict[str, int]:
         """{path in OUT: bytes} of the files that may be emojob's. The user's other files must not be touched."""
-        return listed(self.folder, layout.STATE_FOLDERS)
+        return list_files(self.folder, layout.STATE_FOLDERS)
 
     # -- planning ----------------------------------------------------------------------------------------------
 

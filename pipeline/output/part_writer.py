@@ -59,7 +59,7 @@ def write_parts(
     writer: PartWriter | None = None
     try:
         for one in labelled:
-            chunk = one.of
+            chunk = one.key
             if writer and writer.stop_row != chunk.row_batch.first_row:
                 raise AssertionError(f"row {chunk.row_batch.first_row} follows row {writer.stop_row}")
             marker = None
@@ -86,7 +86,7 @@ def write_parts(
 
 def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
     """Add a labelled chunk to the part, with personal data masked, dropped or hashed."""
-    chunk, row_batch = labelled.of, labelled.of.row_batch
+    chunk, row_batch = labelled.key, labelled.key.row_batch
     counts = count(labelled.scored, len(row_batch.rejects), labelled.tokens)
     rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
     writer.add(rows, counts, chunk.stop_row, privacy.rejects(row_batch.rejects))

@@ -52,7 +52,7 @@ def run_json(
             "stage_seconds": {stage: round(seconds, 3) for stage, seconds in stage_seconds.items()},
             **_work(scorer),
         },
-        "versions": versions.installed(),
+        "versions": versions.installed_versions(),
     }
 
 

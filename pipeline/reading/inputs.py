@@ -178,7 +178,7 @@ def _find_stored(place: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         if kind is None:
             raise DataError(f"{given} is of no known kind; {KNOWN}")
         return [_object(place, kind, place.parent, place.stat())]
-    root, found = place, place.below()
+    root, found = place, place.list_objects()
     if not found and _WILDCARD.search(place.key):
         root = ObjectPath(place.scheme, "/".join(_fixed(place.key.split("/"))))
         found = place.glob()

@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from emojob.pipeline.html.page import PAGE, Spec, finished
+from emojob.pipeline.html.page import PAGE, Spec, to_spec
 from emojob.pipeline.report.words import COLOURS
 
 Rows = list[dict[str, Any]]
@@ -48,7 +48,7 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
             tooltip=_tooltips(words, day="day", emotion="emotion", rows="rows", share="share"),
         )
     )  # fmt: skip
-    return finished(chart, words[f"by_{period}"], PAGE, 260)
+    return to_spec(chart, words[f"by_{period}"], PAGE, 260)
 
 
 def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
@@ -62,7 +62,7 @@ def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
             tooltip=_tooltips(words, day="day", labelled="rows"),
         )
     )  # fmt: skip
-    return finished(chart, words["volume"], PAGE, 130)
+    return to_spec(chart, words["volume"], PAGE, 130)
 
 
 def clock(rows: Rows, words: dict[str, Any]) -> Spec:
@@ -78,7 +78,7 @@ def clock(rows: Rows, words: dict[str, Any]) -> Spec:
             tooltip=_tooltips(words, weekday="weekday", hour_of_day="hour", rows="rows", share="share"),
         )
     )  # fmt: skip
-    return finished(chart, words["clock"], PAGE, 210)
+    return to_spec(chart, words["clock"], PAGE, 210)
 
 
 def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[str, Any], title: str) -> Spec:
@@ -110,7 +110,7 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
     if len(labels) <= 12:
         dark = alt.condition("datum.share > 0.5", alt.value(PAGE.on_first), alt.value(PAGE.ink))
         chart += base.mark_text(fontSize=12).encode(text=alt.Text("share:Q", format=".0%"), color=dark)
-    return finished(chart, words[title], PAGE, max(200, 36 * len(labels)))
+    return to_spec(chart, words[title], PAGE, max(200, 36 * len(labels)))
 
 
 def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
@@ -129,7 +129,7 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
             tooltip=_tooltips(words, position="tenth", emotion="emotion", rows="rows", share="share"),
         )
     )
-    return finished(chart, words["arcs"], PAGE, 260)
+    return to_spec(chart, words["arcs"], PAGE, 260)
 
 
 def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
@@ -148,7 +148,7 @@ def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
             tooltip=_tooltips(words, value="value", emotion="emotion", rows="rows", share="share"),
         )
     )
-    return finished(chart, words["breakdowns"], PAGE, max(90, 26 * len(values) + 30))
+    return to_spec(chart, words["breakdowns"], PAGE, max(90, 26 * len(values) + 30))
 
 
 def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[str, Any], title: str) -> Spec:
@@ -177,7 +177,7 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
             tooltip=_tooltips(words, **{at: at}, emotion="emotion", rows="rows"),
         )
     )
-    return finished(chart, words[title], PAGE, 220)
+    return to_spec(chart, words[title], PAGE, 220)
 
 
 def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:

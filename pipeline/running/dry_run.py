@@ -22,7 +22,7 @@ from emojob.pipeline.running.executor import Executor, open_executor
 from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
 from emojob.pipeline.running.run import Result
 from emojob.pipeline.running.single_file import check_one_file, still_complete
-from emojob.pipeline.storage.paths import AnyPath, writing
+from emojob.pipeline.storage.paths import AnyPath, output_errors
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _PLACES = 4  # of the archive that a sample is taken from
@@ -42,7 +42,7 @@ def plan_archive(
     note: gets a line before what takes long. Raises what `score_archive` raises before it begins.
     """
     place = (out or default_out(inputs)).resolve()
-    with writing(place):
+    with output_errors(place):
         return _planned(inputs, place, out is None, options, model_options, note)
 
 
@@ -126,7 +126,7 @@ def _memo(job: Job) -> Memo:
     """The memo that the run would begin with."""
     if job.memo is None:
         return job.scorer.memo
-    return memo_file.recall(job.memo, job.scorer.depends_on, len(job.scorer.model.labels))[0]
+    return memo_file.load(job.memo, job.scorer.depends_on, len(job.scorer.model.labels))[0]
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:

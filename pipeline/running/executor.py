@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.inference.streaming import Labelled, label, texts_of
+from emojob.pipeline.inference.streaming import Labelled, chunk_texts, label
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.output.part_writer import write_parts
@@ -99,7 +99,7 @@ class LocalExecutor:
         pending = PendingChunks(dataset, sources, job.options.limit, lambda: stages.stopping, rate)
         chunks = stages.prefetch(timer.timed("read", iter(pending)))
         if job.processes == 1:
-            texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
+            texts = (chunk_texts(chunk, dataset.text_column) for chunk in chunks)
             yield from label(scorer, texts, stages, timer, pending.took)
             return
         with GpuWorkers(scorer, job.processes, stages, timer) as workers:
@@ -112,7 +112,7 @@ def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterato
     if model_options.engine != "ray":
         yield LocalExecutor()
         return
-    if not hardware.installed("ray"):
+    if not hardware.is_installed("ray"):
         raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
     set_ray_environment()
     from emojob.pipeline.running.ray.ray_executor import connected

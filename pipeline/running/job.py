@@ -90,7 +90,7 @@ def input_files(
     inputs: Sequence[str], out: AnyPath, options: ScoreOptions, leave_out: Sequence[AnyPath] = ()
 ) -> list[InputFile]:
     """The files that a run is to read. leave_out: files that are no input, wherever they lie. Raises InputError."""
-    memo = [] if options.memo is None else [memo_file.find(options.memo)]
+    memo = [] if options.memo is None else [memo_file.parse_memo_path(options.memo)]
     return find_inputs(inputs, [out, *leave_out, *memo])
 
 
@@ -106,7 +106,7 @@ def open_job(
 
     output: with its markers read; where: the job is done. Raises InputError for what the user can mend.
     """
-    memo = None if options.memo is None else memo_file.find(options.memo)
+    memo = None if options.memo is None else memo_file.parse_memo_path(options.memo)
     is_large = sum(file.size for file in files) >= LARGE
     if model_options.engine == "ray":
         model_options = replace(model_options, engine="auto")  # on each node

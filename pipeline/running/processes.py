@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -26,7 +26,7 @@ from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Tally
-from emojob.pipeline.inference.streaming import Labelled, Texts, Took, label, texts_of
+from emojob.pipeline.inference.streaming import Labelled, OnTiming, Texts, chunk_texts, label
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.system import hardware
@@ -140,7 +140,7 @@ class GpuWorkers:
             worker.process.join()
             worker.pipe.close()
 
-    def label(self, chunks: Iterator[Chunk], text_column: str, took: Took) -> Iterator[Labelled[Chunk]]:
+    def label(self, chunks: Iterator[Chunk], text_column: str, took: OnTiming) -> Iterator[Labelled[Chunk]]:
         """The chunks labelled, in their order, some taken ahead. Raises WorkerError where a process is gone."""
         waiting: dict[int, Chunk] = {}
         done: dict[int, Labelled[int]] = {}
@@ -153,7 +153,7 @@ class GpuWorkers:
                     ended = True
                     break
                 waiting[given] = chunk
-                self._give(given, texts_of(chunk, text_column))
+                self._give(given, chunk_texts(chunk, text_column))
                 given += 1
             if due in done:
                 one, chunk = done.pop(due), waiting.pop(due)
@@ -161,8 +161,8 @@ class GpuWorkers:
                 yield Labelled(chunk, one.scored, one.tokens, one.seconds)
             elif waiting:
                 for labelled in self._next():
-                    done[labelled.of] = labelled
-                    took(waiting[labelled.of], labelled.seconds)
+                    done[labelled.key] = labelled
+                    took(waiting[labelled.key], labelled.seconds)
         for worker in self._workers:
             worker.send(_END)
         while self._at_work():
@@ -206,8 +206,10 @@ class GpuWorkers:
         for stage, seconds in message.seconds.items():
             self._clock.add(stage, (seconds - worker.seconds.get(stage, 0.0)) / len(self._workers))
         worker.tally, worker.seconds = message.tally, message.seconds
-        for one in fields(Tally):
-            setattr(self._scorer.tally, one.name, sum(getattr(each.tally, one.name) for each in self._workers))
+        total = Tally()
+        for each in self._workers:
+            total.add(each.tally)
+        self._scorer.tally = total
         if isinstance(message, GpuWorkerResult):
             worker.has_ended = True
             self._scorer.memo.merge(message.memo)
@@ -256,7 +258,7 @@ def _unpacked(content: bytes) -> pa.Array:
 
 def _work(given: GpuWorkerSetup, pipe: Connection) -> None:
     """Label what comes, until there is nothing more, or nobody who asks."""
-    hardware.keep_memory_whole()
+    hardware.return_freed_memory()
     stages, timer = Stages(), StageTimer()
     texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(pipe, texts, stages), daemon=True).start()

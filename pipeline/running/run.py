@@ -19,8 +19,8 @@ from emojob.pipeline.output.run_json import run_json
 from emojob.pipeline.reading.chunks import PendingChunks
 from emojob.pipeline.running.executor import Executor, open_executor
 from emojob.pipeline.running.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
-from emojob.pipeline.storage.paths import AnyPath, writing
-from emojob.pipeline.storage.permissions import no_wider_than
+from emojob.pipeline.storage.paths import AnyPath, output_errors
+from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import Interrupted, StorageError
 from emojob.schemas.manifest import Counts
@@ -93,8 +93,8 @@ def score_archive(
     place = (out or default_out(inputs)).resolve()
     files = input_files(inputs, place, options, leave_out)
     with (
-        writing(place),
-        no_wider_than(file.path for file in files),
+        output_errors(place),
+        limit_permissions(file.path for file in files),
         open_output(place) as output,
         open_executor(options, model_options) as where,
     ):
@@ -207,9 +207,9 @@ def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
         yield
         return
     scorer, place = job.scorer, job.memo
-    memo_file.sweep(place)
+    memo_file.remove_leftovers(place)
     was_there = place.exists()
-    scorer.memo, why = memo_file.recall(place, scorer.depends_on, len(scorer.model.labels))
+    scorer.memo, why = memo_file.load(place, scorer.depends_on, len(scorer.model.labels))
     if why:
         note(why)
     try:
@@ -227,6 +227,6 @@ def _keep(scorer: Scorer, place: Path, was_there: bool, note: Callable[[str], No
         note(f"the memo {place} was removed meanwhile, and the next run begins a new one")
         return
     try:
-        memo_file.keep(place, scorer.memo, scorer.depends_on)
+        memo_file.save(place, scorer.memo, scorer.depends_on)
     except OSError as error:
         note(f"the memo could not be kept in {place}: {error.strerror or error}")

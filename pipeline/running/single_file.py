@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.inference.scoring_model import settled
+from emojob.pipeline.inference.scoring_model import resolve_options
 from emojob.pipeline.models.model import load as load_model
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.compatibility import ensure_same_privacy
@@ -34,7 +34,7 @@ from emojob.pipeline.reading.inputs import find_inputs, input_place
 from emojob.pipeline.running.run import Progress, Result, score_archive
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, remove_all, seekable, writing
+from emojob.pipeline.storage.paths import AnyPath, output_errors, remove_all, seekable
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError
@@ -58,7 +58,7 @@ def score_to(
     """
     if out is None:
         return score_archive(inputs, out, options, model, report, note, stages)
-    with writing(out):
+    with output_errors(out):
         if is_single_file(out):
             return _score_to_file(inputs, out.resolve(), options, model, report, note, stages)
         return score_archive(inputs, out, options, model, report, note, stages)
@@ -104,7 +104,7 @@ def _remove(work: AnyPath) -> None:
     if isinstance(work, ObjectPath):
         mark = work / DONE_FILE
         mark.write_bytes(b"")
-        remove_all([place for place in work.below() if place not in (mark, work / LOCK_FILE)])
+        remove_all([place for place in work.list_objects() if place not in (mark, work / LOCK_FILE)])
         mark.unlink()
         return
     done = _done_with(work)
@@ -166,7 +166,7 @@ def still_complete(
         return None
     begun = time.monotonic()
     loaded = load_model(model.model)
-    context = settled(model, loaded).context
+    context = resolve_options(model, loaded).context
     dataset = open_dataset(find_inputs(inputs, [file, rejects_beside(file)]), options.text_column, options.encoding)
     dataset = in_context(dataset, context, options.conversation_column)
     now = {

@@ -26,7 +26,7 @@ class Draft:
 
     def __init__(self, place: AnyPath, token: str = "") -> None:
         self._place = place
-        self.sink: Path | Upload = place.upload() if isinstance(place, ObjectPath) else temporary(place, token)
+        self.sink: Path | Upload = place.upload() if isinstance(place, ObjectPath) else temporary_path(place, token)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO | Upload]:
@@ -122,7 +122,7 @@ def parse_json(content: bytes) -> dict[str, Any]:
     return plain if isinstance(plain, dict) else {}
 
 
-def temporary(place: Path, token: str = "") -> Path:
+def temporary_path(place: Path, token: str = "") -> Path:
     """Where a file is written before it is brought to its place: hidden, in the same folder.
 
     token: as that of `Draft`.

@@ -52,7 +52,7 @@ class Lease:
         holder: dict[str, Any] = {}
         for _ in range(_TRIES):
             with contextlib.suppress(FileExistsError):
-                self._file.write_bytes(self._content(), only_new=True)
+                self._file.write_bytes(self._content(), create_only=True)
                 return
             try:
                 there = self._file.stat()  # first, so that what is read now is not replaced by another's unseen
@@ -64,7 +64,7 @@ class Lease:
             if holder and not _is_dead(holder):
                 break
             with contextlib.suppress(OSError):  # another took it over
-                self._file.write_bytes(self._content(), instead_of=there)
+                self._file.write_bytes(self._content(), replacing=there)
                 time.sleep(_DOUBT)
                 if self._is_mine():
                     return
@@ -81,7 +81,7 @@ class Lease:
                 if not self._is_mine():
                     self._is_lost = True
                     return
-                self._file.write_bytes(self._content(), instead_of=there)
+                self._file.write_bytes(self._content(), replacing=there)
                 self._renewed = time.time()
 
     def release(self) -> None:

@@ -40,7 +40,7 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Wait until no other process is in here with this folder. Raises OSError."""
     if fcntl is None:
         yield

@@ -26,22 +26,22 @@ _REFUSED = {
 
 
 @contextlib.contextmanager
-def worded(url: str) -> Iterator[None]:
+def as_os_errors(url: str) -> Iterator[None]:
     """Raise what a store's client raises as an OSError whose `strerror` says it in words. url: of the object."""
     try:
         yield
     except Exception as error:
-        if not is_of_a_store(error):
+        if not is_store_error(error):
             raise
-        raise fault_of(url, url.partition("://")[0], error) from error
+        raise to_os_error(url, url.partition("://")[0], error) from error
 
 
-def is_of_a_store(error: Exception) -> bool:
+def is_store_error(error: Exception) -> bool:
     """Whether an exception is a store's, or one of its clients'."""
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _CLIENTS
 
 
-def fault_of(place: str, scheme: str, error: Exception) -> OSError:
+def to_os_error(place: str, scheme: str, error: Exception) -> OSError:
     """An error of a store's client as an OSError in words. Its own message is not shown, as it may hold anything."""
     if isinstance(error, OSError) and error.strerror and error.filename == place:
         return error
@@ -83,7 +83,7 @@ def _code(error: BaseException | None) -> str:
     return ""
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether an error is the store's own, which may be over soon."""
     response = getattr(error, "response", None)
     return isinstance(response, dict) and response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500

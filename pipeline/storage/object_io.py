@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from emojob.pipeline.storage.object_errors import worded
+from emojob.pipeline.storage.object_errors import as_os_errors
 
 AT_ONCE = 32  # requests
 _PIECE = 8 << 20  # bytes of one request
@@ -30,7 +30,7 @@ class Reader(io.RawIOBase):
     @property
     def _file(self) -> Any:
         if self._opened_file is None:
-            with worded(self._url):
+            with as_os_errors(self._url):
                 self._opened_file = self._opened()
         return self._opened_file
 
@@ -39,7 +39,7 @@ class Reader(io.RawIOBase):
         self._kept = []
         whole = _joined(ranges)
         pieces = [(at, min(at + _PIECE, stop)) for start, stop in whole for at in range(start, stop, _PIECE)]
-        with worded(self._url), ThreadPoolExecutor(AT_ONCE) as pool:
+        with as_os_errors(self._url), ThreadPoolExecutor(AT_ONCE) as pool:
             fetch = self._file._fetch_range
             found = pool.map(lambda one: fetch(*one), pieces)
             for start, stop in whole:
@@ -77,7 +77,7 @@ class Reader(io.RawIOBase):
         for start, data in self._kept:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]
-        with worded(self._url):
+        with as_os_errors(self._url):
             self._file.seek(self._at)
             read: bytes = self._file.read(wanted)
         return read
@@ -105,7 +105,7 @@ class Upload(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Add bytes."""
-        with worded(self._url):
+        with as_os_errors(self._url):
             self._file.write(data)
         size = memoryview(data).nbytes
         self._size += size
@@ -113,7 +113,7 @@ class Upload(io.RawIOBase):
 
     def commit(self) -> int:
         """Make it the object; returns its size in bytes."""
-        with worded(self._url):
+        with as_os_errors(self._url):
             try:
                 self._file.close()
             except Exception:

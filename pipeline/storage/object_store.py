@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emojob.pipeline.storage.object_errors import NO_OBJECT, passes, worded
+from emojob.pipeline.storage.object_errors import NO_OBJECT, as_os_errors, is_transient
 from emojob.pipeline.storage.object_io import AT_ONCE, Reader, Upload
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class ObjectInfo:
     """What a store tells of an object. st_size: bytes; tag: another for every content (S3's ETag)."""
 
     st_size: int
-    tag: str
+    etag: str
 
 
 @dataclass(frozen=True, order=True)
@@ -119,7 +119,7 @@ class ObjectPath:
 
     def _info(self) -> dict[str, Any] | None:
         try:
-            with worded(str(self)):
+            with as_os_errors(str(self)):
                 found: dict[str, Any] = self._fs.info(self.key)
                 return found
         except FileNotFoundError as error:
@@ -127,9 +127,9 @@ class ObjectPath:
                 return None
             raise
 
-    def below(self) -> dict[ObjectPath, ObjectInfo]:
+    def list_objects(self) -> dict[ObjectPath, ObjectInfo]:
         """All objects below, sorted; one request for each thousand of them."""
-        with worded(str(self)):
+        with as_os_errors(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
             ObjectPath(self.scheme, key): _object_info(info)
@@ -147,7 +147,7 @@ class ObjectPath:
         beginning = _WILDCARD.split(self.key)[0]
         folder, _, prefix = beginning.rpartition("/")
         narrower = {"prefix": prefix} if prefix and self.scheme in ("s3", "gs") else {}
-        with worded(str(self)):
+        with as_os_errors(str(self)):
             found = self._fs.find(f"{folder}/", detail=True, **narrower)
         matches = functools.cache(re.compile(glob_translate(self.key)).match)
         return {
@@ -161,11 +161,11 @@ class ObjectPath:
     def read_bytes(self) -> bytes:
         """The whole object, in one request."""
         one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # else s3fs asks for the size first
-        with worded(str(self)):
+        with as_os_errors(str(self)):
             data: bytes = self._fs.cat_file(self.key, **one)
         return data
 
-    def read_pieces(self) -> bytes:
+    def read_parallel(self) -> bytes:
         """The whole object, which is a long one, in requests at the same time."""
         with self.open(prefetch=False) as reader:
             reader.fetch([(0, reader.size)])
@@ -184,24 +184,29 @@ class ObjectPath:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def write_bytes(self, data: bytes, only_new: bool = False, instead_of: ObjectInfo | None = None) -> None:
+    def write_bytes(self, data: bytes, create_only: bool = False, replacing: ObjectInfo | None = None) -> None:
         """Put an object.
 
-        only_new: raise FileExistsError where there is one already; instead_of: raise OSError (ESTALE) where another is
-        there, of which S3 alone makes sure.
+        Args:
+            data: The content.
+            create_only: Raise FileExistsError if the object exists.
+            replacing: Raise OSError (ESTALE) if the object is no longer this one; only S3 checks it.
         """
-        condition = {"IfMatch": f'"{instead_of.tag}"'} if instead_of and self.scheme == "s3" else {}
-        with worded(str(self)):
-            self._fs.pipe_file(self.key, data, mode="create" if only_new else "overwrite", **condition)
+        condition = {"IfMatch": f'"{replacing.etag}"'} if replacing and self.scheme == "s3" else {}
+        with as_os_errors(str(self)):
+            self._fs.pipe_file(self.key, data, mode="create" if create_only else "overwrite", **condition)
 
     def upload(self) -> Upload:
         """A file to write to, which becomes the object."""
-        with worded(str(self)):
+        with as_os_errors(str(self)):
             return Upload(str(self), self._fs.open(self.key, "wb", block_size=UPLOAD))
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove the object."""
-        with contextlib.suppress(FileNotFoundError) if missing_ok else contextlib.nullcontext(), worded(str(self)):
+        with (
+            contextlib.suppress(FileNotFoundError) if missing_ok else contextlib.nullcontext(),
+            as_os_errors(str(self)),
+        ):
             self._fs.rm_file(self.key)
 
 
@@ -213,7 +218,7 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # one is not 
     if scheme == "s3":
         from s3fs.core import set_custom_error_handler
 
-        set_custom_error_handler(passes)
+        set_custom_error_handler(is_transient)
         options["config_kwargs"] = {"retries": _RETRIES, "max_pool_connections": AT_ONCE}
     try:
         return fsspec.filesystem(scheme, **options)

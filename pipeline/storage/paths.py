@@ -57,7 +57,7 @@ def parse_path(given: str) -> AnyPath:
     return ObjectPath(scheme, key)
 
 
-def within(folder: Path, given: str) -> AnyPath:
+def path_from(folder: Path, given: str) -> AnyPath:
     """A place that is given from a folder: a URL as it is, a path from there on."""
     place = parse_path(given)
     return folder / place if isinstance(place, Path) else place
@@ -96,13 +96,13 @@ def _remove(place: AnyPath) -> None:
     place.unlink(missing_ok=True)
 
 
-def listed(folder: AnyPath, within: Sequence[str]) -> dict[str, int]:
+def list_files(folder: AnyPath, within: Sequence[str]) -> dict[str, int]:
     """{name from `folder` on: bytes} of the files in it and in these folders within.
 
     Of a store, those in all folders within, in one request for each thousand.
     """
     if isinstance(folder, ObjectPath):
-        return {str(place)[len(str(folder)) + 1 :]: found.st_size for place, found in folder.below().items()}
+        return {str(place)[len(str(folder)) + 1 :]: found.st_size for place, found in folder.list_objects().items()}
     there: dict[str, int] = {}
     for name in ("", *within):
         with contextlib.suppress(FileNotFoundError), os.scandir(folder / name) as entries:
@@ -112,7 +112,7 @@ def listed(folder: AnyPath, within: Sequence[str]) -> dict[str, int]:
 
 def is_empty(folder: AnyPath) -> bool:
     """Return whether a folder holds nothing."""
-    return not any(folder.below() if isinstance(folder, ObjectPath) else folder.iterdir())
+    return not any(folder.list_objects() if isinstance(folder, ObjectPath) else folder.iterdir())
 
 
 def make_folder(folder: AnyPath) -> None:
@@ -127,7 +127,7 @@ def seekable(place: AnyPath) -> Path | Reader:
 
 
 @contextlib.contextmanager
-def writing(place: AnyPath) -> Iterator[None]:
+def output_errors(place: AnyPath) -> Iterator[None]:
     """Turn what goes wrong with an output into one line: StorageError, or OutputError for a mistake with a store."""
     try:
         yield

@@ -14,7 +14,7 @@ _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IR
 
 
 @contextlib.contextmanager
-def no_wider_than(files: Iterable[AnyPath]) -> Iterator[None]:
+def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
     """Within it, all that this process makes has the user's umask, and bars group and others from what they may not do
     with one of these files. Those in a store have no such rights and count for nothing.
 

@@ -53,7 +53,7 @@ def cores() -> int:
     return allowed if limit is None else min(allowed, max(1, round(limit)))
 
 
-def keep_memory_whole() -> None:
+def return_freed_memory() -> None:
     """Let glibc give large blocks back to the system as they are freed, rather than keep them in pieces.
 
     It begins so, but takes ever larger blocks from its heaps as such are freed; with stages in several threads a run
@@ -63,7 +63,7 @@ def keep_memory_whole() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
-def installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
     """Whether an optional package is there, without importing it."""
     return find_spec(package) is not None
 

@@ -10,7 +10,7 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def installed() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """{package: version}, Python among them; a package that is not installed is left out."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.storage.atomic import commit, temporary
+from emojob.pipeline.storage.atomic import commit, temporary_path
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.warehouse.database import create_aggregates, create_views, settings, translated
 from emojob.schemas.errors import OptionError, OutputError, StorageError
@@ -28,7 +28,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
         )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is no DuckDB database; give another name")
-    beside = temporary(file)
+    beside = temporary_path(file)
     beside.unlink(missing_ok=True)
     spill = str(file.parent)
     try:

@@ -25,10 +25,10 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labell
 from emojob.pipeline.output.layout import PartPaths, work_folder
 from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.lock import alone_in
+from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, seekable, writing
-from emojob.pipeline.storage.permissions import no_wider_than
+from emojob.pipeline.storage.paths import AnyPath, output_errors, seekable
+from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.warehouse.database import NUMBERS
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.schemas.errors import BusyError, EmojobError, OptionError, OutputError
@@ -68,7 +68,7 @@ def forget(
     """
     if isinstance(out, Path) and out.is_symlink():
         out = out.resolve()  # or the link would be replaced, and the rows stay where it leads
-    with writing(out):
+    with output_errors(out):
         if out.is_dir():
             with open_output(out) as output:
                 found = _forget(output, out, where, memos, dry_run)
@@ -90,7 +90,7 @@ def _forget(output: ArchiveFolder, out: AnyPath, where: str, memos: Sequence[str
     rejected = sum(marker.counts.rejected for marker in output.markers)
     if dry_run or not rows:
         return Forgotten(rows, all_rows - rows if dry_run else all_rows, len(found), (), rejected)
-    with no_wider_than(part_file.file for part_file in archive.part_files):
+    with limit_permissions(part_file.file for part_file in archive.part_files):
         new = {}
         for place, removed in found.items():
             old = markers[place.name]
@@ -146,7 +146,7 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
     _remove_memos(files)
     work = work_folder(file)
     # no folder of a run is made on a disk: one that a kill left behind would have the file made anew
-    with no_wider_than([file]), open_output(work) if isinstance(work, ObjectPath) else alone_in(work.parent):
+    with limit_permissions([file]), open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
         archive = open_labelled(file)  # another may have been at it until now
         old = _counts_of(archive)
         removed = _matching(archive, where).get(file, np.empty(0, np.int64))
@@ -219,9 +219,9 @@ def _memos(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
     """The memos to remove that are there: those given, and the one that the archive was labelled with."""
     options = archive.run.get("options")
     named = options.get("memo") if isinstance(options, dict) else None
-    files = [memo_file.find(one) for one in given]
+    files = [memo_file.parse_memo_path(one) for one in given]
     if isinstance(named, str) and Path(named).parent.is_dir():
-        files.append(memo_file.find(named))
+        files.append(memo_file.parse_memo_path(named))
     return [file for file in dict.fromkeys(files) if file.is_file()]
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from emojob.pipeline.models import model_folder as model
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.storage.atomic import commit, temporary
+from emojob.pipeline.storage.atomic import commit, temporary_path
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.messages import last_line
@@ -118,9 +118,9 @@ def teachers_opinion(
     for some in np.array_split(asked, -(-len(asked) // ASKED_AT_ONCE)):
         opinion[some] = predict(teacher, encoded, rows=some, bf16=True)
         progress.add(len(some), {})
-    with temporary(done).open("wb") as file:
+    with temporary_path(done).open("wb") as file:
         np.save(file, opinion)
-    commit(temporary(done), done)
+    commit(temporary_path(done), done)
     return opinion
 
 

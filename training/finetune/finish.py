@@ -14,7 +14,7 @@ from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.storage.atomic import write_json
-from emojob.pipeline.system.versions import installed as installed_versions
+from emojob.pipeline.system.versions import installed_versions
 from emojob.schemas.errors import OptionError
 from emojob.training.default_model.multitask import predict
 from emojob.training.evaluation.calibration import cross_fitted, fit_temperature, softmax

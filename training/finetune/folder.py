@@ -15,7 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from emojob.pipeline.storage.atomic import temporary, write_json
+from emojob.pipeline.storage.atomic import temporary_path, write_json
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import OutputError, StorageError
 from emojob.training.finetune import checkpoints
@@ -146,7 +146,7 @@ def _forget(out: Path) -> None:
     """Remove what an earlier run left, config.json first: without it the folder is no model."""
     for name in _OURS:
         (out / name).unlink(missing_ok=True)
-        temporary(out / name).unlink(missing_ok=True)
+        temporary_path(out / name).unlink(missing_ok=True)
     for place in (out / WORK).iterdir():
         if place.name != "lock":
             shutil.rmtree(place) if place.is_dir() else place.unlink()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.inference.engine import choices
 from emojob.pipeline.models.model_folder import hash_weights
-from emojob.pipeline.storage.permissions import no_wider_than
+from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.hardware import detect
 from emojob.schemas.errors import DataError, ModelError, OptionError
 from emojob.schemas.messages import listed
@@ -80,7 +80,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
     data = read_data(options, recipe)
     base = load_base(options.base, data.annotated.names, recipe.training.seed)
     made_with = _made_with(options, recipe, data, base)
-    with no_wider_than([*options.data, *options.test]), folder.hold(options.out):
+    with limit_permissions([*options.data, *options.test]), folder.hold(options.out):
         if folder.claim(options.out, made_with, options.fresh):
             if folder.is_first():  # where the last run was cut off right at its end
                 folder.clear(options.out)
@@ -223,7 +223,7 @@ def _run(options: TrainOptions, recipe: TrainRecipe, data: Data, base: Base) -> 
         taken, length = annotated.take(rows), recipe.training.max_length
         if options.corpus.context == "none":
             return EncodedSplit(base.tokenizer.encode(taken.texts, length), taken.labels)
-        return EncodedSplit(base.tokenizer.encode_behind(taken.texts, taken.previous, length), taken.labels)
+        return EncodedSplit(base.tokenizer.encode_with_previous(taken.texts, taken.previous, length), taken.labels)
 
     return TrainingInputs(
         train=part(data.annotated, data.parts.train),

@@ -318,4 +318,4 @@ def _arguments(run: TrainingInputs, texts: int) -> transformers.TrainingArgument
 
 
 def _trackers() -> list[str]:
-    return ["tensorboard"] if hardware.installed("tensorboard") else []
+    return ["tensorboard"] if hardware.is_installed("tensorboard") else []

@@ -9,7 +9,7 @@ import click
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_places
 from emojob.jobs.terminal.text import json_line, plain
-from emojob.pipeline.storage.paths import AnyPath, writing
+from emojob.pipeline.storage.paths import AnyPath, output_errors
 
 
 @click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")
@@ -36,7 +36,7 @@ def report(
     from emojob.pipeline.report.html_page import write_report
     from emojob.pipeline.report.words import words_of
     from emojob.pipeline.storage.atomic import write_json
-    from emojob.pipeline.storage.permissions import no_wider_than
+    from emojob.pipeline.storage.permissions import limit_permissions
 
     options = ReportOptions(by, time_zone, mask_pii)
     if html_file:
@@ -46,13 +46,13 @@ def report(
     figures = make_figures(archive, options)
     part_files = [part_file.file for part_file in archive.part_files]
     if html_file:
-        with writing(html_file), no_wider_than(part_files):
+        with output_errors(html_file), limit_permissions(part_files):
             write_report(html_file, figures, language)
     if json_file == Path("-"):
         click.echo(json_line(figures.as_json()))
         return
     if json_file:
-        with writing(json_file), no_wider_than(part_files):
+        with output_errors(json_file), limit_permissions(part_files):
             write_json(json_file, figures.as_json())
     from emojob.jobs.terminal.report_tables import print_report
 

@@ -35,12 +35,12 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     from emojob.pipeline.active_learning.selection import choose
     from emojob.pipeline.active_learning.sheet import check_place, write_sheet
     from emojob.pipeline.output.labelled_archive import open_labelled
-    from emojob.pipeline.storage.permissions import no_wider_than
+    from emojob.pipeline.storage.permissions import limit_permissions
 
     check_place(file, force)
     archive = open_labelled(out)
     chosen = choose(archive, uncertain, mask_pii)
-    with no_wider_than(part_file.file for part_file in archive.part_files):
+    with limit_permissions(part_file.file for part_file in archive.part_files):
         write_sheet(file, chosen.utterances, force)
     click.echo(_came_to(chosen, uncertain, file))
     click.echo(f"Fill in its column label ({plain(', '.join(archive.labels))}), then:")

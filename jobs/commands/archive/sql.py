@@ -48,7 +48,7 @@ def sql(
     transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
     """
     from emojob.pipeline.output.labelled_archive import open_labelled
-    from emojob.pipeline.storage.permissions import no_wider_than
+    from emojob.pipeline.storage.permissions import limit_permissions
 
     archive = open_labelled(out)
     if copy and not export:
@@ -58,7 +58,7 @@ def sql(
         from emojob.pipeline.warehouse.export import export_database
 
         check_place("--export", export, "archive.duckdb", part_files)
-        with no_wider_than(part_files):
+        with limit_permissions(part_files):
             export_database(archive, export, copy, time_zone)
         click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
         return
@@ -72,7 +72,7 @@ def sql(
             return
         if file is not None:
             check_place("-o", file, "found.csv", part_files)
-        with no_wider_than(part_files):
+        with limit_permissions(part_files):
             _answer(session, sys.stdin.read() if query is None else query, form, file)
 
 

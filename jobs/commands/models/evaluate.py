@@ -14,7 +14,7 @@ from emojob.jobs.options.every_command import SETTINGS
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.output_files import check_places
 from emojob.jobs.terminal.text import json_line, plain
-from emojob.pipeline.storage.paths import writing
+from emojob.pipeline.storage.paths import output_errors
 
 if TYPE_CHECKING:
     from emojob.training.evaluation.evaluate import Measurement
@@ -50,7 +50,7 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
         found = measure(data, corpus, given["label_map"], model, against, report)
     if html_file:
         other = found.against.name if found.against else ""
-        with writing(html_file):
+        with output_errors(html_file):
             write_page(
                 html_file, found.model.name, found.model.evaluation, None, found.facts(), found.comparison, other
             )
@@ -58,7 +58,7 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
         click.echo(json_line(found.as_json()))
         return
     if json_file:
-        with writing(json_file):
+        with output_errors(json_file):
             write_json(json_file, found.as_json())
     _print(found, [one for one in (json_file, html_file) if one])
 

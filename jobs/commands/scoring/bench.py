@@ -11,7 +11,7 @@ import click
 from emojob.jobs.options.every_command import SETTINGS
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.output_files import check_places
-from emojob.pipeline.storage.paths import writing
+from emojob.pipeline.storage.paths import output_errors
 from emojob.schemas.errors import OptionError
 
 
@@ -47,7 +47,7 @@ def bench(
         click.echo(json.dumps(figures, ensure_ascii=False, indent=1))
         return
     if json_file:
-        with writing(json_file):
+        with output_errors(json_file):
             write_json(json_file, figures)
     print_figures(figures)
 

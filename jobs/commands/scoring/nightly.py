@@ -11,7 +11,7 @@ import click
 from emojob.jobs.options.every_command import SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_place
 from emojob.jobs.terminal.text import plain
-from emojob.pipeline.storage.paths import writing
+from emojob.pipeline.storage.paths import output_errors
 from emojob.schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
         (read.local_path(read.monitoring.prometheus), write_metrics),
     ):
         if place:
-            with writing(place):
+            with output_errors(place):
                 write(place, night)
     _print_night(night, quiet)
     rejected = night.rejected > read.score.options.rejects_allowed(sum(one.rows for one in night.scored))
@@ -73,7 +73,7 @@ def _init(config: Path) -> None:
     if config.exists():
         raise OptionError(f"{config} exists; give another name, or remove it first")
     check_place("--init", config, "night.toml")
-    with writing(config):
+    with output_errors(config):
         write_bytes(config, template().encode())
     click.echo(f"{plain(str(config))}: fill it in, then: emojob nightly {plain(str(config))} --check")
 

@@ -59,7 +59,7 @@ def digest_of(file: InputFile) -> str:
 def content_of(file: InputFile, digest: Digest) -> Content:
     """digest: of all bytes; what a store tells is taken instead, for it is the same whether they are read or not."""
     if file.stored:
-        return Content(file.stored.st_size, f"etag:{file.stored.tag}")
+        return Content(file.stored.st_size, f"etag:{file.stored.etag}")
     return Content(digest.size, digest.hexdigest())
 
 

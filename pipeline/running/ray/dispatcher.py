@@ -20,8 +20,8 @@ from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.shards import Shard, make_shards, undivided_inputs
-from emojob.pipeline.running.ray.worker import JobContext, MemoSnapshot, add_tally
-from emojob.pipeline.storage.paths import AnyPath, listed
+from emojob.pipeline.running.ray.worker import JobContext, MemoSnapshot
+from emojob.pipeline.storage.paths import AnyPath, list_files
 from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
@@ -202,7 +202,7 @@ class Dispatcher:
         elif what == "label":
             handle.shard, handle.rows = None, 0
             self.in_parts += sum(marker.counts.read for marker in said.markers)
-            add_tally(self.job.scorer.tally, said.tally)
+            self.job.scorer.tally.add(said.tally)
             for stage, seconds in said.seconds.items():
                 self.timer.add(stage, seconds / len(self.handles))
             return list(said.markers)
@@ -241,7 +241,7 @@ class Dispatcher:
         A node that is cut off is thought dead, but its labellers may write on, and put a part of other rows in the
         place of one that was complete.
         """
-        found = listed(self.folder, ())
+        found = list_files(self.folder, ())
         changed = [name for name, size in written.items() if found.get(name) != size]
         if changed:
             raise WorkerError(

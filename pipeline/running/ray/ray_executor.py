@@ -27,9 +27,9 @@ from ray.exceptions import RayError
 from emojob.pipeline.inference.batching import Layout, Packed
 from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.inference.scoring_model import settled
+from emojob.pipeline.inference.scoring_model import resolve_options
 from emojob.pipeline.models import model
-from emojob.pipeline.models.local_copy import ship
+from emojob.pipeline.models.local_copy import read_model_files
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.reading.dataset import FileInfo, inspect_file
@@ -132,8 +132,8 @@ class RayExecutor:
     def load(self, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> Scorer:
         """As `Executor` says. The engine is chosen on a node, once, so that all labellers have the same."""
         loaded = model.load(options.model)
-        options = settled(self._with_device(options), loaded)
-        files, digest = ship(loaded.folder, FILES)
+        options = resolve_options(self._with_device(options), loaded)
+        files, digest = read_model_files(loaded.folder, FILES)
         setup = WorkerSetup(SharedObject(files), digest, options, self._threads(options.device), version("emojob"))
         if not self.room(options.device):
             raise OptionError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TypeVar
 
@@ -18,8 +18,8 @@ from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Tally
-from emojob.pipeline.inference.streaming import Labelled, label, texts_of
-from emojob.pipeline.models.local_copy import ModelFiles, copy_of, ship
+from emojob.pipeline.inference.streaming import Labelled, chunk_texts, label
+from emojob.pipeline.models.local_copy import ModelFiles, cached_folder, read_model_files
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.output.layout import part_paths
 from emojob.pipeline.output.part_writer import write_parts
@@ -95,7 +95,7 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
         raise WorkerError(
             f"emojob {here} is installed on a node, {setup.version} on this machine: install one version on all"
         )
-    folder = copy_of(setup.digest, setup.files, lambda found: ship(found, FILES)[1] == setup.digest)
+    folder = cached_folder(setup.digest, setup.files, lambda found: read_model_files(found, FILES)[1] == setup.digest)
     options = replace(setup.options, model=str(folder))
     texts = calibration_texts(options.calibration)
     return Scorer.load(options=options, patient=patient, threads=setup.threads, calibration_texts=texts)
@@ -115,7 +115,7 @@ class Worker:
     """A process that labels. Its methods are called from elsewhere, `rows` and `stop` while `label` is at work."""
 
     def __init__(self) -> None:
-        hardware.keep_memory_whole()
+        hardware.return_freed_memory()
         self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
         self._scorer: Scorer | None = None
 
@@ -189,7 +189,7 @@ def _labelled(
     progress = InputProgress(shard.number, [rest], rest.first_row, Counts(), [])
     pending = PendingChunks(dataset, [(shard.source, progress)], None, lambda: stages.stopping, work.rate)
     chunks = stages.prefetch(timer.timed("read", iter(pending)))
-    texts = (texts_of(chunk, dataset.text_column) for chunk in chunks)
+    texts = (chunk_texts(chunk, dataset.text_column) for chunk in chunks)
     return label(scorer, texts, stages, timer, pending.took)
 
 
@@ -220,9 +220,3 @@ def _is_of(marker: PartMarker, shard: Shard, fingerprint: str) -> bool:
     then = marker.input, marker.input_bytes, marker.input_sha256, marker.encoding, marker.fingerprint
     within = shard.span.stop_row is None or marker.stop_row <= shard.span.stop_row
     return now == then and within and (marker.stop_row > marker.first_row or marker.last)
-
-
-def add_tally(total: Tally, one: Tally) -> None:
-    """Add what a share was to what a job is."""
-    for each in fields(Tally):
-        setattr(total, each.name, getattr(total, each.name) + getattr(one, each.name))

@@ -16,7 +16,7 @@ def chosen(monkeypatch):
     """(engine, device, precision) of what comes into question on a machine; given what is installed."""
 
     def choose(instructions=(), gpus=(), installed=EVERYTHING, **options):
-        monkeypatch.setattr(hardware, "installed", lambda package: package in installed)
+        monkeypatch.setattr(hardware, "is_installed", lambda package: package in installed)
         here = Machine("", 2, 0, instructions, gpus, True)
         return [(one.engine, one.device, one.precision) for one in choices(ModelOptions(**options), here)]
 

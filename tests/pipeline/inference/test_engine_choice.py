@@ -78,7 +78,7 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
     found = [OPENVINO, TORCH]
     other = Machine("Xeon", 64, 0, ("amx_bf16",), (), False)
     made_from = engine_choice._made_from(loaded, found, with_amx, ModelOptions())
-    engine_choice.artifact_cache.keep(loaded, engine_choice._name(found, ModelOptions()), made_from, rates(1, 2, 0), {})
+    engine_choice.artifact_cache.save(loaded, engine_choice._name(found, ModelOptions()), made_from, rates(1, 2, 0), {})
     assert engine_choice.recall(loaded, found, with_amx, ModelOptions()) == {
         engine_choice.choice_key(OPENVINO): 1,
         engine_choice.choice_key(TORCH): 2,
@@ -90,7 +90,7 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
 def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx, options):
     loaded = model.load(str(own_model))
     made_from = engine_choice._made_from(loaded, [OPENVINO], with_amx, ModelOptions())
-    engine_choice.artifact_cache.keep(loaded, engine_choice._name([OPENVINO], options), made_from, rates(1, 2, 3), {})
+    engine_choice.artifact_cache.save(loaded, engine_choice._name([OPENVINO], options), made_from, rates(1, 2, 3), {})
     assert engine_choice.recall(loaded, [OPENVINO], with_amx, options) is None
 
 
@@ -101,7 +101,7 @@ def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch)
     found = engine_choice.choices(options, here)
     kept = {engine_choice.choice_key(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
     made_from = engine_choice._made_from(loaded, found, here, options)
-    engine_choice.artifact_cache.keep(loaded, engine_choice._name(found, options), made_from, kept, {})
+    engine_choice.artifact_cache.save(loaded, engine_choice._name(found, options), made_from, kept, {})
     start = engine_choice.start
 
     def refuse_int8(choice, *given):

@@ -16,7 +16,7 @@ from safetensors.torch import save_file as save_tensors
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
-from emojob.pipeline.inference.memo_file import find, keep, recall
+from emojob.pipeline.inference.memo_file import load, parse_memo_path, save
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.system.prefetch import Stages
@@ -36,8 +36,8 @@ def memo() -> Memo:
 
 def test_what_was_kept_comes_back(memo, tmp_path):
     file = tmp_path / "a.memo"
-    keep(file, memo, OF)
-    back, why = recall(file, OF, 3)
+    save(file, memo, OF)
+    back, why = load(file, OF, 3)
     keys, probabilities, _ = memo.contents()
     known, found = back.find(keys)
     assert (why, known.all()) == ("", True)
@@ -50,14 +50,14 @@ def test_counts_fade_from_run_to_run(memo, tmp_path):
     keys = memo.contents()[0]
     for _ in range(7):
         memo.find(keys)
-    keep(tmp_path / "a", memo, OF)
-    assert set(recall(tmp_path / "a", OF, 3)[0].contents()[2].tolist()) == {4}
+    save(tmp_path / "a", memo, OF)
+    assert set(load(tmp_path / "a", OF, 3)[0].contents()[2].tolist()) == {4}
 
 
 @pytest.mark.parametrize("of", [{**OF, "fingerprint": "g"}, {**OF, "precision": "bf16"}])
 def test_another_models_is_not_used(memo, tmp_path, of):
-    keep(tmp_path / "a", memo, OF)
-    back, why = recall(tmp_path / "a", of, 3)
+    save(tmp_path / "a", memo, OF)
+    back, why = load(tmp_path / "a", of, 3)
     assert len(back) == 0
     assert "another model" in why
 
@@ -65,26 +65,26 @@ def test_another_models_is_not_used(memo, tmp_path, of):
 @pytest.mark.parametrize("at", [0, 30, 400, 900, -3])
 def test_a_damaged_one_is_begun_anew(memo, tmp_path, at):
     file = tmp_path / "a"
-    keep(file, memo, OF)
+    save(file, memo, OF)
     content = bytearray(file.read_bytes())
     content[at] ^= 0x55
     file.write_bytes(content)
-    back, why = recall(file, OF, 3)
+    back, why = load(file, OF, 3)
     assert len(back) == 0
     assert "anew" in why
 
 
 def test_half_of_one_is_begun_anew(memo, tmp_path):
-    keep(tmp_path / "a", memo, OF)
+    save(tmp_path / "a", memo, OF)
     content = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(content[: len(content) // 2])
-    assert "damaged" in recall(tmp_path / "a", OF, 3)[1]
+    assert "damaged" in load(tmp_path / "a", OF, 3)[1]
 
 
 def test_no_file_and_an_empty_one_are_a_beginning(tmp_path):
     (tmp_path / "empty").touch()
     for name in ("none", "empty"):
-        memo, why = recall(tmp_path / name, OF, 3)
+        memo, why = load(tmp_path / name, OF, 3)
         assert (len(memo), why) == (0, "")
 
 
@@ -92,7 +92,7 @@ def test_no_file_and_an_empty_one_are_a_beginning(tmp_path):
 def test_a_file_that_is_no_memo_is_refused(tmp_path, content):
     (tmp_path / "archive.csv").write_bytes(content)
     with pytest.raises(OptionError, match=r"archive\.csv is no memo"):
-        recall(tmp_path / "archive.csv", OF, 3)
+        load(tmp_path / "archive.csv", OF, 3)
 
 
 def test_a_place_where_none_can_be_is_refused(tmp_path):
@@ -101,25 +101,25 @@ def test_a_place_where_none_can_be_is_refused(tmp_path):
     places = [tmp_path, tmp_path / "no" / "such", tmp_path / "fifo", "/dev/null", "", "s3://bucket/memo"]
     for place in [*map(str, places), str(tmp_path / ("n" * 300)), str(tmp_path / "round"), "a\0b"]:
         with pytest.raises(OptionError, match="--memo"):
-            find(place)
+            parse_memo_path(place)
 
 
 def test_a_link_stays_one(memo, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    keep(find(str(tmp_path / "link")), memo, OF)
+    save(parse_memo_path(str(tmp_path / "link")), memo, OF)
     assert (tmp_path / "link").is_symlink()
-    assert recall(find(str(tmp_path / "link")), OF, 3)[1] == ""
+    assert load(parse_memo_path(str(tmp_path / "link")), OF, 3)[1] == ""
 
 
 def test_two_that_keep_at_once_do_not_disturb_each_other(memo, tmp_path):
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: keep(tmp_path / "a", memo, OF), range(40)))
-    assert recall(tmp_path / "a", OF, 3)[1] == ""
+        list(threads.map(lambda _: save(tmp_path / "a", memo, OF), range(40)))
+    assert load(tmp_path / "a", OF, 3)[1] == ""
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
 def test_what_names_itself_a_memo_and_is_none_is_begun_anew(memo, tmp_path):
-    keep(tmp_path / "a", memo, OF)
+    save(tmp_path / "a", memo, OF)
     with safe_open(tmp_path / "a", "numpy") as kept:
         header = kept.metadata()
         arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
@@ -130,18 +130,18 @@ def test_what_names_itself_a_memo_and_is_none_is_begun_anew(memo, tmp_path):
     ):
         changed = {**arrays, **change}
         save_file(changed, tmp_path / "b", {**header, "sha256": memo_file._hash(changed)})
-        back, why = recall(tmp_path / "b", OF, 3)
+        back, why = load(tmp_path / "b", OF, 3)
         assert (len(back), "damaged" in why) == (0, True)
 
 
 def test_another_programs_tensors_are_refused(tmp_path):
     save_tensors({"a": torch.zeros(3, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
     with pytest.raises(OptionError, match="no memo"):
-        recall(tmp_path / "model.safetensors", OF, 3)
+        load(tmp_path / "model.safetensors", OF, 3)
 
 
 def test_it_is_for_its_owner_alone(memo, tmp_path):
-    keep(tmp_path / "a", memo, OF)
+    save(tmp_path / "a", memo, OF)
     assert not stat.S_IMODE((tmp_path / "a").stat().st_mode) & 0o077
 
 

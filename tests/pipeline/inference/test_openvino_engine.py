@@ -139,29 +139,29 @@ class TestInt8:
 class TestCache:
     def test_what_is_kept_comes_back_for_the_same_and_nothing_else(self, own_model):
         one = model.load(str(own_model))
-        artifact_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {"thing.bin": b"content"})
-        kept = artifact_cache.recall(one, "thing", {"version": 1})
+        artifact_cache.save(one, "thing", {"version": 1}, {"figure": 2.5}, {"thing.bin": b"content"})
+        kept = artifact_cache.load(one, "thing", {"version": 1})
         assert kept is not None
         assert kept["figure"] == 2.5
         assert (kept["folder"] / "thing.bin").read_bytes() == b"content"
-        assert artifact_cache.recall(one, "thing", {"version": 2}) is None
-        assert artifact_cache.recall(one, "another", {"version": 1}) is None
+        assert artifact_cache.load(one, "thing", {"version": 2}) is None
+        assert artifact_cache.load(one, "another", {"version": 1}) is None
 
     @pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"made_from": {"version": 1}, "sha256": [1]}'])
     def test_a_broken_note_counts_as_none(self, own_model, note):
         one = model.load(str(own_model))
-        artifact_cache.keep(one, "thing", {"version": 1}, {"figure": 2.5}, {})
+        artifact_cache.save(one, "thing", {"version": 1}, {"figure": 2.5}, {})
         (own_model / "openvino" / "thing.json").write_bytes(note)
-        assert artifact_cache.recall(one, "thing", {"version": 1}) is None
+        assert artifact_cache.load(one, "thing", {"version": 1}) is None
 
     def test_where_the_models_folder_cannot_be_written_the_users_cache_is(self, own_model, tmp_path, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         one = model.load(str(own_model))
         (own_model / "openvino").write_bytes(b"a file where the folder would be")
-        artifact_cache.keep(one, "thing", {}, {"figure": 1}, {})
-        kept = artifact_cache.recall(one, "thing", {})
+        artifact_cache.save(one, "thing", {}, {"figure": 1}, {})
+        kept = artifact_cache.load(one, "thing", {})
         assert kept is not None
         assert kept["folder"].is_relative_to(tmp_path / "cache" / "emojob")
 
     def test_nothing_is_written_into_the_package(self):
-        assert not any(folder.is_relative_to(model.load().folder) for folder in artifact_cache.places(model.load()))
+        assert not any(folder.is_relative_to(model.load().folder) for folder in artifact_cache.folders(model.load()))

@@ -103,7 +103,7 @@ _TEXTS = st.one_of(st.none(), _WORDS, st.sampled_from(["", " ", "\u200b"]))
 @given(st.lists(st.tuples(_TEXTS, _TEXTS), max_size=8), st.sampled_from([5, 6, 9, 64, None]))
 def test_a_text_is_encoded_behind_its_previous_one_or_alone(golden_tokenizer, rows, max_length):
     previous, texts = [one for one, _ in rows], [one for _, one in rows]
-    encoded = golden_tokenizer.encode_behind(texts, previous, max_length)
+    encoded = golden_tokenizer.encode_with_previous(texts, previous, max_length)
     assert len(encoded.segments) == len(encoded.ids)
     segments = np.split(encoded.segments, encoded.offsets[1:-1]) if rows else []
     for i, ids in enumerate(encoded.tolist()):
@@ -125,7 +125,7 @@ def golden_tokenizer(pair_model) -> KoBertTokenizer:
 
 def test_a_pair_needs_room_for_five_tokens(golden_tokenizer, pair_model):
     with pytest.raises(ValueError, match="4 tokens"):
-        golden_tokenizer.encode_behind(["네"], ["왜"], 4)
+        golden_tokenizer.encode_with_previous(["네"], ["왜"], 4)
     with pytest.raises(OptionError, match=r"--max-length 4 .* give 5 to 512"):
         load(pair_model, max_length=4)
     with pytest.raises(OptionError, match=r"--max-length 4 .* give 5 to 512"):

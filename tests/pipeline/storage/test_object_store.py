@@ -68,7 +68,7 @@ def put(place: ObjectPath, table: pa.Table, **more: object) -> ObjectPath:
 
 def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(seekable(piece.file)) for piece in open_labelled(out).pieces]
+    tables = [pq.read_table(seekable(part_file.file)) for part_file in open_labelled(out).part_files]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
@@ -107,7 +107,7 @@ def test_rows_in_a_store_are_forgotten(bucket, rows, model, local, name):
     removed = pc.or_(pc.is_null(local["text"]), ids)
     assert forget(out, "id BETWEEN 10 AND 19 OR text IS NULL").rows == pc.sum(removed).as_py() > 10
     assert read(out).to_pylist() == local.filter(pc.invert(removed)).to_pylist()
-    assert not [place for place in bucket.below() if place.name.endswith("exchange.json")]
+    assert not [place for place in bucket.list_objects() if place.name.endswith("exchange.json")]
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "jsonl"])
@@ -157,11 +157,11 @@ def test_patterns_match_objects(bucket, rows):
 def test_the_same_command_again_does_nothing(bucket, store, rows, model):
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
-    before = (bucket / "out").below()
+    before = (bucket / "out").list_objects()
     with store.counted() as asked:
         again = score_archive([str(log)], bucket / "out", model_options=model)
     assert again.rows_done == 0
-    assert (bucket / "out").below() == before
+    assert (bucket / "out").list_objects() == before
     assert asked["PUT"] == 1  # the lease
     assert sum(asked.values()) < 40
 
@@ -183,7 +183,7 @@ def test_one_file_can_be_written_to_a_store(bucket, rows, model, local, store):
     command = to_file(log, bucket / "labelled.parquet", model)
     assert run(command) == 0
     assert read(bucket / "labelled.parquet").equals(local)
-    assert sorted(place.name for place in bucket.below()) == ["labelled.parquet", "log.parquet"]
+    assert sorted(place.name for place in bucket.list_objects()) == ["labelled.parquet", "log.parquet"]
     with store.counted() as asked:
         assert run(command) == 0
     assert asked["PUT"] == 0
@@ -197,9 +197,9 @@ def test_a_kill_behind_the_one_file_leaves_nothing_to_do(bucket, rows, model, mo
     with monkeypatch.context() as patched:
         patched.setattr(single_file, "remove_all", lambda places: (_ for _ in ()).throw(KeyboardInterrupt))
         assert run(command) == 130
-    assert len(bucket.below()) > 4
+    assert len(bucket.list_objects()) > 4
     assert run(command) == 0
-    assert sorted(place.name for place in bucket.below()) == ["labelled.parquet", "log.parquet"]
+    assert sorted(place.name for place in bucket.list_objects()) == ["labelled.parquet", "log.parquet"]
 
 
 def test_rejects_are_kept_in_a_store(bucket, model):
@@ -385,7 +385,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     assert codes[0] == -signal.SIGKILL
     score_archive([str(log)], bucket / "out", model_options=model)
     assert_same(read(bucket / "out"), local)
-    names = {place.name.split(".")[0] for place in (bucket / "out").below()}
+    names = {place.name.split(".")[0] for place in (bucket / "out").list_objects()}
     assert names == {"run", *(Path(part).stem for part in markers(bucket / "out"))}
 
 
@@ -403,7 +403,7 @@ def test_two_runs_do_not_share_an_output(bucket):
     told = rf"process {os.getpid()} on .* last sign of life"
     with open_output(bucket / "out"), pytest.raises(BusyError, match=told), open_output(bucket / "out"):
         pass
-    assert not bucket.below()
+    assert not bucket.list_objects()
     with open_output(bucket / "out"):
         pass
 
@@ -472,7 +472,7 @@ def test_a_lease_that_was_let_go_does_not_come_back(bucket, store, monkeypatch):
     with store.failing(lambda seen: "slow" if seen.method == "PUT" else ""), open_output(bucket / "out"):
         time.sleep(0.2)  # a sign of life is on its way
     time.sleep(0.5)
-    assert not bucket.below()
+    assert not bucket.list_objects()
 
 
 # -- what lies in an output ----------------------------------------------------------------------------------------
@@ -502,7 +502,7 @@ def test_what_a_user_put_there_stays(bucket, rows, model):
     (bucket / "out/notes/.mine.tmp").write_bytes(b"x")
     put(bucket / "out/notes/part-00001-000000000000.parquet", rows)
     score_archive([str(log)], bucket / "out", ScoreOptions(fresh=True), model)
-    assert len((bucket / "out/notes").below()) == 2
+    assert len((bucket / "out/notes").list_objects()) == 2
     assert len(read(bucket / "out")) == 50
 
 
@@ -558,7 +558,7 @@ def test_a_report_of_a_store_goes_to_a_store(bucket, rows, model, capsys, tmp_pa
         json.loads((tmp_path / "figures.json").read_bytes()),
     )
     assert there["emotions"] == here["emotions"]
-    part = next(place for place in (bucket / "out").below() if place.suffix == ".parquet")
+    part = next(place for place in (bucket / "out").list_objects() if place.suffix == ".parquet")
     assert run(["report", f"{bucket}/out", "--json", str(part)]) == 2
     assert "would replace the data" in capsys.readouterr().err
 
@@ -582,11 +582,11 @@ def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
     assert "new: 2" in capsys.readouterr().out
     assert run(["nightly", str(config), "--date", "2026-10-02"]) == 0
     assert "2 of 2 inputs scored, 1,100 rows" in capsys.readouterr().out
-    there = bucket.below()
+    there = bucket.list_objects()
     with store.counted() as asked:
         assert run(["nightly", str(config), "--date", "2026-10-02"]) == 0
     assert "0 of 2 inputs scored" in capsys.readouterr().out
-    assert bucket.below() == there
+    assert bucket.list_objects() == there
     assert asked["PUT"] == 2  # leases: the night's, the run's
     for line in ('log = "s3://b/x"', 'prometheus = "s3://b/x"'):
         other = tmp_path / "other.toml"

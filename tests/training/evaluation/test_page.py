@@ -223,7 +223,7 @@ def test_without_training_there_is_no_picture(tmp_path):
 
 @pytest.mark.parametrize("absent", ["altair", "vl_convert"])
 def test_a_missing_package_is_named_with_how_to_get_it(tmp_path, monkeypatch, absent):
-    monkeypatch.setattr(page, "installed", lambda module: module != absent)
+    monkeypatch.setattr(page, "is_installed", lambda module: module != absent)
     for write in (
         lambda: write_pictures(tmp_path, CURVES),
         lambda: write_page(tmp_path / "page.html", "m", evaluation(), None, {}),

@@ -128,7 +128,7 @@ def test_a_page_that_cannot_be_drawn_is_said_before_anything_is_scored(emojob, d
     def fail(*arguments, **more):
         raise AssertionError("scored")
 
-    monkeypatch.setattr(page, "installed", lambda module: module != "altair")
+    monkeypatch.setattr(page, "is_installed", lambda module: module != "altair")
     monkeypatch.setattr("emojob.training.evaluation.evaluate.measure", fail)
     code, _, err = emojob("--data", data, "--html", tmp_path / "page.html")
     assert code == 2
@@ -136,7 +136,7 @@ def test_a_page_that_cannot_be_drawn_is_said_before_anything_is_scored(emojob, d
 
 
 def test_without_the_drawing_packages_all_else_works(emojob, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "installed", lambda module: False)
+    monkeypatch.setattr(page, "is_installed", lambda module: False)
     code, out, _ = emojob("--data", data, "--json", tmp_path / "figures.json")
     assert code == 0
     assert "accuracy" in out

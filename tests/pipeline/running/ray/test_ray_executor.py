@@ -104,7 +104,7 @@ def alone(dataset, tiny_model, tmp_path_factory) -> pa.Table:
 
 def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(seekable(piece.file)) for piece in open_labelled(out).pieces]
+    tables = [pq.read_table(seekable(part_file.file)) for part_file in open_labelled(out).part_files]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
