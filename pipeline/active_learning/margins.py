@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column_of
 from emojob.pipeline.system.hardware import cores
-from emojob.pipeline.warehouse.database import allowed, interruptible
+from emojob.pipeline.warehouse.database import interruptible, memory_limit
 from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import SCORED, TRUNCATED
@@ -78,7 +78,7 @@ def _settings(spill: str) -> dict[str, Any]:
     threads = cores()
     return {
         "threads": threads,
-        "memory_limit": f"{allowed(max(_MEMORY_BYTES, threads * _MEMORY_OF_A_THREAD)) >> 20}MiB",
+        "memory_limit": f"{memory_limit(max(_MEMORY_BYTES, threads * _MEMORY_OF_A_THREAD)) >> 20}MiB",
         "temp_directory": spill,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,

@@ -12,7 +12,8 @@ from duckdb import ColumnExpression
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
-from emojob.pipeline.warehouse.database import open_database, rows_of, run, store
+from emojob.pipeline.warehouse.aggregates import rows_of, store
+from emojob.pipeline.warehouse.database import open_database, run
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.messages import listed
 

@@ -11,7 +11,9 @@ import duckdb
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.storage.atomic import commit, temporary_path
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.warehouse.database import create_aggregates, create_views, settings, translated
+from emojob.pipeline.warehouse.aggregates import create_aggregates
+from emojob.pipeline.warehouse.database import database_errors, settings
+from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.errors import OptionError, OutputError, StorageError
 
 
@@ -33,7 +35,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
     spill = str(file.parent)
     try:
         with (
-            translated(archive, spill),
+            database_errors(archive, spill),
             _written(file),
             duckdb.connect(str(beside), config=settings(spill)) as db,
         ):

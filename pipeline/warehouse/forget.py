@@ -29,8 +29,8 @@ from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, output_errors, seekable
 from emojob.pipeline.storage.permissions import limit_permissions
-from emojob.pipeline.warehouse.database import NUMBERS
 from emojob.pipeline.warehouse.query import Session, open_session
+from emojob.pipeline.warehouse.views import NUMBERS
 from emojob.schemas.errors import BusyError, EmojobError, OptionError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
 

@@ -1,4 +1,4 @@
-"""The parts of an archive in a store as a file system for DuckDB, which asks for sizes and times again and again."""
+"""A file system for DuckDB over part files in an object store. It caches sizes, as DuckDB asks for them repeatedly."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from fsspec import AbstractFileSystem
 
 from emojob.pipeline.storage.object_store import ObjectPath
 
-_UNCHANGED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)  # parts are looked at once, when they are opened
+_MODIFIED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)  # constant: part files never change
 
 
-class Shelf(AbstractFileSystem):  # type: ignore[misc]
-    """Files to be read whose sizes are asked for once; nothing else is seen."""
+class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
+    """A read-only file system that contains only the given objects."""
 
     cachable = False
 
-    def __init__(self, places: list[ObjectPath]) -> None:
+    def __init__(self, paths: list[ObjectPath]) -> None:
         super().__init__()
-        self.protocol = places[0].scheme
-        self._places = {place.key: place for place in places}
+        self.protocol = paths[0].scheme
+        self._paths = {path.key: path for path in paths}
         self._sizes: dict[str, int] = {}
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
-        """Name, size and type of a file. Raises FileNotFoundError where it is none of these."""
+        """Return name, size (bytes) and type of a file. Raises FileNotFoundError for any other path."""
         key = self._strip_protocol(path)
-        if key not in self._places:
+        if key not in self._paths:
             raise FileNotFoundError(path)
         if key not in self._sizes:
-            self._sizes[key] = self._places[key].stat().st_size
+            self._sizes[key] = self._paths[key].stat().st_size
         return {"name": key, "size": self._sizes[key], "type": "file"}
 
     def exists(self, path: str, **kwargs: Any) -> bool:
-        """Whether it is one of these files."""
-        return self._strip_protocol(path) in self._places
+        """Return whether this file system contains the path."""
+        return self._strip_protocol(path) in self._paths
 
     def glob(self, path: str, **kwargs: Any) -> list[str]:
-        """The file of this name: names are no patterns here."""
+        """Return the file with exactly this name. Wildcards are not supported."""
         return [self._strip_protocol(path)] if self.exists(path) else []
 
     def modified(self, path: str) -> datetime.datetime:
-        """Always the same."""
-        return _UNCHANGED
+        """Return a constant time."""
+        return _MODIFIED
 
     def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
         """Open a file for reading."""
         key = self._strip_protocol(path)
-        if mode != "rb" or key not in self._places:
+        if mode != "rb" or key not in self._paths:
             raise PermissionError(path)
-        return self._places[key].open(prefetch=False, size=self.info(path)["size"])
+        return self._paths[key].open(prefetch=False, size=self.info(path)["size"])
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:

@@ -11,7 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.warehouse.database import create_aggregates, literal, open_database
+from emojob.pipeline.warehouse.aggregates import create_aggregates
+from emojob.pipeline.warehouse.database import open_database
+from emojob.pipeline.warehouse.sql_text import literal
 from emojob.schemas.errors import OptionError
 
 BATCH_ROWS = 65_536

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.report.figures import make_figures
-from emojob.pipeline.warehouse import database
+from emojob.pipeline.warehouse import aggregates, database
+from emojob.pipeline.warehouse.sql_text import identifier
 from emojob.schemas.manifest import PartMarker
 
 PART_ROWS = 250_000
@@ -41,10 +42,10 @@ def enlarge(source: LabelledArchive, out: Path, rows: int) -> None:
         each = db.table("source").count("*").fetchall()[0][0]
         copies, changed = max(1, PART_ROWS // each), []
         if source.conversation_column:
-            name = database.identifier(source.conversation_column)
+            name = identifier(source.conversation_column)
             changed.append(f"{name} || '-' || copy AS {name}")
         if source.time_column:
-            name = database.identifier(source.time_column)
+            name = identifier(source.time_column)
             changed.append(f"{name} + to_days((copy * 31 % 60)::INTEGER) AS {name}")
         replace = f"REPLACE ({', '.join(changed)})" if changed else ""
         for number in range(-(-rows // (copies * each))):
@@ -78,7 +79,7 @@ def main() -> None:
     rows = sum(pq.read_metadata(part_file.file).num_rows for part_file in archive.part_files)
     click.echo(f"{rows:,} rows in {len(archive.part_files)} parts, made in {time.perf_counter() - begun:,.0f} s")
     with database.open_database(archive, memory=int(given.memory * 2**30)) as db:
-        spent = {name: seconds(lambda name=name: compute(db, name)) for name in database.AGGREGATES}
+        spent = {name: seconds(lambda name=name: compute(db, name)) for name in aggregates.AGGREGATES}
     for name, took in spent.items():
         click.echo(f"{name:16} {took:6.1f} s")
     click.echo(f"counts, days, hours, quality {sum(spent[name] for name in QUICK):.1f} s")
@@ -90,9 +91,9 @@ def main() -> None:
 def compute(db: duckdb.DuckDBPyConnection, name: str) -> None:
     """Compute an aggregate, into a table where others are made from it."""
     if name in ("hours", "extremes", "talks", "turns", "conversations", "soured"):
-        database.store(db, name)
+        aggregates.store(db, name)
     else:
-        database.rows_of(db, name)
+        aggregates.rows_of(db, name)
 
 
 def seconds(work) -> float:  # type: ignore[no-untyped-def]

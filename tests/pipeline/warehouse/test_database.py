@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
-from emojob.pipeline.warehouse.database import AGGREGATES, aggregate, open_database, rows_of, store
+from emojob.pipeline.warehouse.aggregates import AGGREGATES, aggregate, rows_of, store
+from emojob.pipeline.warehouse.database import open_database
 from emojob.schemas.errors import ColumnError, DataError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import said, table_of, write_archive, write_part, write_run

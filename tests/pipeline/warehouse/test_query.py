@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from emojob.jobs.terminal.query_table import print_table
 from emojob.pipeline.output.labelled_archive import open_labelled
-from emojob.pipeline.warehouse.database import AGGREGATES
+from emojob.pipeline.warehouse.aggregates import AGGREGATES
 from emojob.pipeline.warehouse.query import open_session
 from emojob.pipeline.warehouse.results import format_of, write, write_file
 from emojob.schemas.errors import OptionError

@@ -1,0 +1,45 @@
+"""The aggregates that reports are made from: one query each, in pipeline/warehouse/sql/aggregates/NAME.sql.
+
+The comment at the beginning of a query says what one of its rows is. Users see it as the comment of the view.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from emojob.pipeline.warehouse.database import fetch_dicts
+from emojob.pipeline.warehouse.sql_text import literal, read_sql
+
+#: Names of the aggregates. Each stands after those that its query reads.
+AGGREGATES = (
+    "hours", "emotions", "days", "quality", "hours_of_day", "hours_of_week", "confidences", "lengths",
+    "extremes", "typical", "uncertain", "talks", "turns", "transitions", "conversations", "conversation_emotions",
+    "soured", "endings", "arcs",
+)  # fmt: skip
+
+
+def aggregate(name: str) -> tuple[str, str]:
+    """Return the query of an aggregate, and its comment."""
+    text = read_sql(f"aggregates/{name}")
+    comment = " ".join(line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--"))
+    return text, comment
+
+
+def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
+    """Create a view of each aggregate, with its comment."""
+    for name in AGGREGATES:
+        query, comment = aggregate(name)
+        db.execute(f"CREATE VIEW {name} AS {query}")
+        db.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
+
+
+def store(db: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Compute an aggregate once, into a temporary table of its name."""
+    db.execute(f"CREATE TEMP TABLE {name} AS {aggregate(name)[0]}")
+
+
+def rows_of(db: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
+    """Return the rows of an aggregate as {column: value}."""
+    return fetch_dicts(db.execute(aggregate(name)[0]))

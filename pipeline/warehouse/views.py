@@ -1,0 +1,185 @@
+"""The views over a labelled archive: `labelled` and `utterances`, and `numbered` for `emojob forget`.
+
+- `labelled`: the rows of all complete parts with the archive's own columns, plus conversation_id, said_at, speaker.
+- `utterances`: the same rows with column names that do not depend on the archive. The aggregates read this view.
+- `numbered`: as `labelled`, plus the position of each row in the archive.
+
+Times are read by the macros in sql/moments.sql.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from duckdb import (
+    CaseExpression,
+    ColumnExpression,
+    ConstantExpression,
+    Expression,
+    FunctionExpression,
+    SQLExpression,
+    StarExpression,
+)
+
+from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import seekable
+from emojob.pipeline.warehouse.sql_text import read_sql
+from emojob.schemas.columns import OF_DUCKDB
+from emojob.schemas.errors import ColumnError, OptionError
+from emojob.schemas.labels import ALARMING, NEGATIVE
+
+#: Time zone of days and hours if neither the archive nor the user names one.
+TIME_ZONE = "Asia/Seoul"
+
+#: Columns of `labelled` with a known role in a dialogue, and the attributes of `LabelledArchive` with their names.
+ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
+
+#: Columns of `numbered` that give the position of a row: number of its part file, number of its row within.
+NUMBERS = '"emojob part", "emojob row"'
+
+_PART, _ROW = OF_DUCKDB
+
+
+def create_views(
+    db: duckdb.DuckDBPyConnection,
+    archive: LabelledArchive,
+    time_zone: str | None = None,
+    copy: bool = False,
+    numbered: bool = False,
+) -> None:
+    """Create the views `labelled` and `utterances`, and the macros that read times.
+
+    Args:
+        db: A database without them.
+        archive: The labelled archive.
+        time_zone: Time zone of days and hours; None for the archive's own, or TIME_ZONE.
+        copy: Copy the rows into a table `labelled` instead of a view.
+        numbered: Create the view `numbered` too. Its last columns are NUMBERS.
+
+    Raises:
+        OptionError: The time zone is unknown.
+        ColumnError: The archive has a column with a name that DuckDB reserves.
+        duckdb.Error: A part cannot be read.
+    """
+    zone = time_zone or archive_time_zone(archive)
+    _check_time_zone(db, zone)
+    for statement in db.extract_statements(read_sql("moments")):
+        db.execute(statement)
+    rows = _part_rows(db, archive)
+    roles = _role_columns(rows, archive, ConstantExpression(zone))
+    taken = {name.casefold() for name in rows.columns}
+    columns = [StarExpression(), *(value.alias(name) for name, value in roles.items() if name not in taken)]
+    part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
+    if numbered:
+        rows.select(*columns, part.alias("emojob part"), row.alias("emojob row")).create_view("numbered")
+    if copy:
+        db.execute("SET preserve_insertion_order = true")
+        rows.select(*columns).create("labelled")
+        rows, part, row = db.table("labelled"), ConstantExpression(0), ColumnExpression("rowid")
+    else:
+        rows.select(*columns).create_view("labelled")
+    position = [part.alias("part"), row.alias("row")]
+    rows.select(*_utterance_columns(archive, roles), *position).create_view("utterances")
+
+
+def archive_time_zone(archive: LabelledArchive) -> str:
+    """Return the time zone of the archive's time column; TIME_ZONE if it has none, or UTC."""
+    name = archive.time_column
+    with contextlib.suppress(OSError, pa.ArrowException, KeyError):
+        schema = pq.read_schema(seekable(archive.part_files[0].file))
+        zone = getattr(schema.field(name).type, "tz", None) if name is not None else None
+        whole_hours = re.fullmatch(r"([+-])0?(\d{1,2}):00", zone or "")
+        if whole_hours:  # the signs of Etc/GMT names are reversed
+            sign, hours = whole_hours.groups()
+            zone = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
+        if zone and "/" in zone and zone not in ("Etc/UTC", "Etc/GMT-0", "Etc/GMT+0"):
+            return str(zone)
+    return TIME_ZONE
+
+
+def _check_time_zone(db: duckdb.DuckDBPyConnection, zone: str) -> None:
+    try:
+        db.execute("SELECT timezone($zone, now())::VARCHAR", {"zone": zone}).fetchall()
+    except duckdb.Error:
+        raise OptionError(f"--time-zone {zone!r} is unknown; give one such as {TIME_ZONE}") from None
+
+
+def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckdb.DuckDBPyRelation:
+    """The rows of all part files, read in place."""
+    stored = [part_file.file for part_file in archive.part_files if isinstance(part_file.file, ObjectPath)]
+    if stored:
+        from emojob.pipeline.warehouse.object_files import ObjectFiles
+
+        db.register_filesystem(ObjectFiles(stored))
+        db.execute("SET parquet_metadata_cache = true")
+    rows = db.read_parquet([str(part_file.file) for part_file in archive.part_files], union_by_name=True)
+    clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
+    if clash:
+        raise ColumnError(
+            f"{archive.place} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
+            "label the archive anew"
+        )
+    return rows
+
+
+def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -> list[Expression]:
+    """The columns of `utterances` without the position of the row."""
+    text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
+    null = SQLExpression("NULL::VARCHAR")
+    return [
+        roles.get("conversation_id", null).alias("conversation"),
+        roles.get("speaker", null).alias("speaker"),
+        roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
+        (null if text is None else ColumnExpression(text).cast("VARCHAR")).alias("text"),
+        emotion.alias("emotion"),
+        _is_in(emotion, [label for label in archive.labels if label in NEGATIVE]).alias("negative"),
+        _is_in(emotion, [label for label in archive.labels if label in ALARMING]).alias("alarming"),
+        ColumnExpression(f"{archive.prefix}confidence").alias("confidence"),
+        ColumnExpression(archive.status_column).alias("status"),
+    ]
+
+
+def _is_in(value: Expression, labels: list[str]) -> Expression:
+    return value.isin(*map(ConstantExpression, labels)) if labels else ConstantExpression(False)
+
+
+def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
+    """The expressions of conversation_id, said_at and speaker. A role without a usable column is left out."""
+    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    found: dict[str, Expression] = {}
+    for name, attribute in ROLES.items():
+        column = getattr(archive, attribute)
+        if column not in types:
+            continue
+        value = ColumnExpression(column)
+        role = _within_years(_moment(value, types[column], zone)) if name == "said_at" else value.cast("VARCHAR")
+        if role is not None:
+            found[name] = role
+    return found
+
+
+def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None:
+    """A column of a DuckDB type as TIMESTAMP in local time; None if the type holds no times."""
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return FunctionExpression("timezone", zone, value)
+    if kind.startswith("TIMESTAMP") or kind == "DATE":
+        return value.cast("TIMESTAMP")
+    if kind in ("VARCHAR", "JSON"):
+        return FunctionExpression("moment_of_text", value.cast("VARCHAR"), zone)
+    if kind.lstrip("U") in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "DOUBLE", "FLOAT"):
+        return FunctionExpression("moment_of_number", value, zone)
+    return None
+
+
+def _within_years(moment: Expression | None) -> Expression | None:
+    """Null for times that Python's datetime cannot hold, such as infinity."""
+    if moment is None:
+        return None
+    first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))
+    return CaseExpression(moment.between(first, last), moment)
