@@ -70,7 +70,7 @@ def test_tiles_show_the_last_day_and_its_change(opened, figures):
     anger = next(row for row in figures.latest["emotions"] if row["emotion"] == "분노")
     assert tiles["😡 분노 anger"] == f"{anger['share']:.1%}"
     assert tiles["utterances"] == f"{figures.latest['rows']:,}"
-    assert page.get_by_text(f"{100 * anger['change']:+.1f} points compared with the 7 days before").count() == 1
+    assert page.get_by_text(f"{100 * anger['change']:+.1f} points vs. the 7 days before").count() == 1
 
 
 def test_tables_show_the_figures(opened, figures):
