@@ -144,6 +144,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     }
     pq.write_table(pa.table(chat), tmp_path / "chat.parquet")
     (tmp_path / "my.key").write_text("not a secret at all")
+    shutil.copy(SAMPLE / "shop_chat.parquet", tmp_path / "logs.parquet")
     for name in ("annotated.csv", "held_out.csv"):
         shutil.copy(SAMPLE / name, tmp_path)
     shutil.copytree(TOP / "pipeline" / "assets" / "default_model", tmp_path / "in_production")

@@ -52,6 +52,11 @@ def test_every_error_is_public():
     assert package.ColumnError is errors.ColumnError
 
 
+def test_the_page_on_python_names_each_of_them():
+    page = (TOP / "docs" / "python.md").read_text(encoding="utf-8")
+    assert not [name for name in PUBLIC if f"emojob.{name}" not in page and f"`{name}`" not in page]
+
+
 def test_import_emojob_loads_nothing_heavy():
     code = f"import sys, emojob; dir(emojob); print(*({HEAVY!r} & set(sys.modules)))"
     assert run(code).stdout.split() == []
