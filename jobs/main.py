@@ -23,7 +23,7 @@ from emojob.jobs.commands.scoring.predict import predict
 from emojob.jobs.commands.scoring.score import score
 from emojob.jobs.terminal.text import plain
 from emojob.pipeline.system.hardware import return_freed_memory
-from emojob.schemas.errors import EmojobError, OptionError, too_long
+from emojob.schemas.errors import EmojobError, OptionError, name_too_long
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,16 +71,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if debug:
             raise
         if error.errno == errno.ENAMETOOLONG:
-            code = _fail(str(too_long(error)), OptionError.exit_code)
+            code = _fail(str(name_too_long(error)), OptionError.exit_code)
         else:
             code = _fail(f"cannot write what was found: {error.strerror or error}", 1)
     except Exception as error:
         if debug:
             raise
         # the message of a foreign exception may hold dialogue, so only its kind is shown
-        code = _fail(
-            f"a fault of emojob's own ({type(error).__name__}): run the same command with --debug to see it", 1
-        )
+        code = _fail(f"an internal error ({type(error).__name__}): run the same command with --debug to see it", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

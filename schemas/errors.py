@@ -1,6 +1,6 @@
 """Every error that emojob raises on purpose, and the exit code each one ends in.
 
-    EmojobError                    1   a fault of emojob's own
+    EmojobError                    1   an internal error
     |-- InputError                 2   the user's input, options or configuration
     |   |-- OptionError                an option's value
     |   |-- DataError               an input that is unreadable or not what it should be
@@ -39,7 +39,7 @@ class OptionError(InputError):
     """An option's value."""
 
 
-def too_long(error: OSError) -> OptionError:
+def name_too_long(error: OSError) -> OptionError:
     """What an error of ENAMETOOLONG tells the user."""
     name = os.fsdecode(error.filename or "a name")
     return OptionError(
@@ -76,10 +76,10 @@ class WorkerError(EmojobError):
     """A process that labels is gone, or failed."""
 
 
-def own_fault(error: Exception, where: str) -> WorkerError:
-    """The error that another process is told of a fault of emojob's own, such as "in the process of device 1"."""
+def internal_error(error: Exception, where: str) -> WorkerError:
+    """The error that another process is told of an internal error, such as "in the process of device 1"."""
     told = WorkerError(
-        f"a fault of emojob's own {where} ({type(error).__name__}): run the same command with --debug to see it"
+        f"an internal error {where} ({type(error).__name__}): run the same command with --debug to see it"
     )
     told.add_note("".join(traceback.format_exception(error)))
     return told

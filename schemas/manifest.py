@@ -70,7 +70,7 @@ class Counts:
                 return (bin_ + 0.5) / CONFIDENCE_BINS
         return None
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """What run.json says of them."""
         names = ("read", "labelled", "truncated", "empty", "rejected", "forgotten", "emotions", "median_confidence")
         return {name: getattr(self, name) for name in names}

@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 
-def sample_archive() -> Path:
+def sample_file() -> Path:
     """The Parquet file of the sample archive."""
     return Path(str(files("emojob.pipeline.assets") / "sample" / "shop_chat.parquet"))
 
 
 def sample_texts() -> list[str]:
     """Its utterances, null and blank ones left out."""
-    texts = pq.read_table(sample_archive(), columns=["text"])["text"].to_pylist()
+    texts = pq.read_table(sample_file(), columns=["text"])["text"].to_pylist()
     return [text for text in texts if text and text.strip()]

@@ -30,7 +30,7 @@ from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import BATCH_ROWS
 from emojob.pipeline.reading.dataset import first_texts
-from emojob.pipeline.reading.inputs import input_place
+from emojob.pipeline.reading.inputs import input_path
 from emojob.pipeline.running.run import score_archive
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
@@ -208,7 +208,7 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
 
 def _beside(source: str | None) -> Path | None:
     """Where a copy of an archive's texts may lie: in its own folder; None for the folder for temporary files."""
-    place = None if source is None else input_place(source)
+    place = None if source is None else input_path(source)
     folder = place.parent if isinstance(place, Path) and place.exists() else None
     return folder if folder is not None and os.access(folder, os.W_OK) else None
 

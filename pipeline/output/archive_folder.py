@@ -178,7 +178,7 @@ class ArchiveFolder:
             if marker.input in inputs:
                 counts.add(marker.counts)
         if run:
-            self.write_run({**run, "counts": counts.told()})
+            self.write_run({**run, "counts": counts.summary()})
 
     def write_run(self, run: dict[str, Any]) -> None:
         """Write run.json."""

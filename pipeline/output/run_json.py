@@ -45,7 +45,7 @@ def run_json(
         "inputs": [
             {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding} for s in dataset.sources
         ],
-        "counts": counts.told(),
+        "counts": counts.summary(),
         "this_run": {
             "rows": new_rows,
             "seconds": round(time.monotonic() - begun, 3),

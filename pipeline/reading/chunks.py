@@ -79,7 +79,7 @@ class PendingChunks:
                 if left <= 0:
                     return
 
-    def took(self, chunk: Chunk, seconds: float) -> None:
+    def on_timing(self, chunk: Chunk, seconds: float) -> None:
         """Say how long the engine took for a chunk; the next ones have so many rows that they take it some seconds."""
         given = chunk.row_batch.batch.num_rows
         if given >= min(self._rows, _FEWEST_ROWS):

@@ -20,7 +20,7 @@ Part = tuple[InputFile, pa.Schema]
 MOST_COLUMNS = 16_384  # as a spreadsheet has
 
 
-def refuse_many(whose: str, columns: int) -> None:
+def check_column_count(whose: str, columns: int) -> None:
     """Raises ColumnError where there are more than MOST_COLUMNS."""
     if columns > MOST_COLUMNS:
         raise ColumnError(
@@ -29,7 +29,7 @@ def refuse_many(whose: str, columns: int) -> None:
         )
 
 
-def refuse_twins(file: InputFile, names: Sequence[str]) -> None:
+def check_unique_names(file: InputFile, names: Sequence[str]) -> None:
     """Raises ColumnError where two columns of a file bear the same name."""
     twins = [name for name, count in Counter(names).items() if count > 1]
     if twins:

@@ -110,7 +110,7 @@ def conversations_before(
     return conversations
 
 
-def in_context(dataset: Dataset, context: str | None, given: str | None) -> Dataset:
+def with_conversation_column(dataset: Dataset, context: str | None, given: str | None) -> Dataset:
     """The archive with the column that tells conversations apart, where the context is `previous`.
 
     given: its name, None for the only column of a usual name. Raises ColumnError where there is no such column.
@@ -126,7 +126,7 @@ def in_context(dataset: Dataset, context: str | None, given: str | None) -> Data
     return replace(dataset, conversation_column=column)
 
 
-def consecutive(texts: Iterable[str], last: str | None = None) -> list[str | None]:
+def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | None]:
     """The utterance with text before each of the texts of one conversation; last: the one before the first."""
     texts = list(texts)
     found: list[str | None] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.columns import choose_text_column, refuse_many, refuse_twins
+from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
 from emojob.pipeline.reading.formats import blocks, csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
@@ -92,12 +92,12 @@ def open_dataset(
             add(json_kinds, name, kind)
     sources = [_with_json_columns(s, json_kinds) if s.file.format == "jsonl" else s for s in sources]
     for source in sources:
-        refuse_many(source.file.name, len(source.schema.names))
-        refuse_twins(source.file, source.schema.names)
+        check_column_count(source.file.name, len(source.schema.names))
+        check_unique_names(source.file, source.schema.names)
     sources = [_with_partitions(source) for source in sources]
     parts = [(source.file, source.schema) for source in sources]
     schema = common_schema(parts)
-    refuse_many("the archive", len(schema.names))
+    check_column_count("the archive", len(schema.names))
     return Dataset(sources, schema, choose_text_column(parts, schema, text_column))
 
 
@@ -147,19 +147,19 @@ def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
     return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 
-def inspect_file(file: InputFile, wanted: str, apart: bool = False) -> FileInfo:
-    """One file, looked at on its own. wanted: its encoding; apart: whether its rows must be counted, for it is to be
+def inspect_file(file: InputFile, wanted: str, count_rows: bool = False) -> FileInfo:
+    """One file, looked at on its own. wanted: its encoding; count_rows: whether its rows must be counted, as it is to be
     read from several places.
 
     Raises DataError, OptionError for `wanted`.
     """
     with blocks.readable(file):
         written = file.path.stat().st_mtime_ns if isinstance(file.path, Path) else 0
-    info = _inspect_file(file, wanted, apart)
+    info = _inspect_file(file, wanted, count_rows)
     return replace(info, source=replace(info.source, written=written))
 
 
-def _inspect_file(file: InputFile, wanted: str, apart: bool) -> FileInfo:
+def _inspect_file(file: InputFile, wanted: str, count_rows: bool) -> FileInfo:
     if file.format == "parquet":
         content, schema, rows, split_points = parquet.inspect(file)
         return FileInfo(Source(file, content.size, content.sha256, schema, rows=rows, split_points=tuple(split_points)))
@@ -168,7 +168,7 @@ def _inspect_file(file: InputFile, wanted: str, apart: bool) -> FileInfo:
     if file.format != "jsonl":
         schema, quoted = csv.inspect(file, info.encoding)
         source = replace(source, schema=schema, quoted=quoted)
-        if not apart:
+        if not count_rows:
             return FileInfo(source)
         rows, split_points = csv.survey(file, info.encoding, quoted)
         return FileInfo(replace(source, rows=rows, split_points=tuple(split_points)))

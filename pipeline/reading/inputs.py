@@ -79,7 +79,7 @@ def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> l
 
 
 def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
-    path = input_place(given)
+    path = input_path(given)
     try:
         if isinstance(path, ObjectPath):
             return _find_stored(path, left_out, given)
@@ -96,7 +96,7 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
     raise NothingFound(f"{given}: no such file or folder; check the path (a relative one begins at {Path.cwd()})")
 
 
-def input_place(given: str) -> AnyPath:
+def input_path(given: str) -> AnyPath:
     """The place that an input names. Raises as `parse_path`."""
     if not given:
         raise DataError("an input is the empty text: name a file, a folder or a glob")

@@ -100,10 +100,10 @@ class LocalExecutor:
         chunks = stages.prefetch(timer.timed("read", iter(pending)))
         if job.processes == 1:
             texts = (chunk_texts(chunk, dataset.text_column) for chunk in chunks)
-            yield from label(scorer, texts, stages, timer, pending.took)
+            yield from label(scorer, texts, stages, timer, pending.on_timing)
             return
         with GpuWorkers(scorer, job.processes, stages, timer) as workers:
-            yield from workers.label(chunks, dataset.text_column, pending.took)
+            yield from workers.label(chunks, dataset.text_column, pending.on_timing)
 
 
 @contextlib.contextmanager

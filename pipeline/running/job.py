@@ -17,9 +17,9 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import LabelSettings
 from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
-from emojob.pipeline.reading.context import in_context
+from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
-from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_place
+from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_path
 from emojob.pipeline.reading.resume import InputProgress
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.storage.paths import AnyPath
@@ -78,7 +78,7 @@ class Job:
 def default_out(inputs: Sequence[str]) -> AnyPath:
     """INPUT-STEM.emotions beside the input. Raises DataError where there is no one file or folder to name it by."""
     find_inputs(inputs)  # what is missing altogether is told first
-    path = input_place(inputs[0])
+    path = input_path(inputs[0])
     if len(inputs) != 1 or not path.exists():
         raise DataError("several inputs, and no place for the output: give one with -o FOLDER")
     path = path.resolve()
@@ -114,7 +114,7 @@ def open_job(
         model_options = _as_begun(model_options, output.run())
     scorer = where.load(model_options, is_large, note)  # before the long look at every file
     dataset = open_dataset(files, options.text_column, options.encoding, where.inspect)
-    dataset = in_context(dataset, scorer.options.context, options.conversation_column)
+    dataset = with_conversation_column(dataset, scorer.options.context, options.conversation_column)
     options = replace(options, conversation_column=dataset.conversation_column or options.conversation_column)
     _check_columns(dataset, options)
     privacy = privacy_of(options, dataset)
@@ -182,7 +182,7 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
 
 def check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
     """Refuse to put an input's labels to those of another that happens to have the same stem."""
-    folder = f"{input_place(given).resolve()}/"
+    folder = f"{input_path(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
     if strangers:

@@ -31,7 +31,7 @@ from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
-from emojob.schemas.errors import EmojobError, WorkerError, own_fault
+from emojob.schemas.errors import EmojobError, WorkerError, internal_error
 from emojob.schemas.options import ModelOptions
 
 _TICK = 0.1  # seconds between looks at whether to stop
@@ -272,7 +272,7 @@ def _work(given: GpuWorkerSetup, pipe: Connection) -> None:
     except EmojobError as error:
         pipe.send(error)
     except Exception as error:  # this is all that the process does; the parent tells of it
-        pipe.send(own_fault(error, f"in the process of device {given.number}"))
+        pipe.send(internal_error(error, f"in the process of device {given.number}"))
 
 
 def _scorer(given: GpuWorkerSetup) -> Scorer:

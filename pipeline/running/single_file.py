@@ -28,9 +28,9 @@ from emojob.pipeline.output.layout import (
 )
 from emojob.pipeline.output.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy.policy import privacy_of
-from emojob.pipeline.reading.context import in_context
+from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import open_dataset
-from emojob.pipeline.reading.inputs import find_inputs, input_place
+from emojob.pipeline.reading.inputs import find_inputs, input_path
 from emojob.pipeline.running.run import Progress, Result, score_archive
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -121,7 +121,7 @@ def _done_with(work: Path) -> Path:
 def check_one_file(file: AnyPath, inputs: Sequence[str]) -> dict[str, Any] | None:
     """The run.json that a labelled file carries; None where there is no file. Raises OutputError for another's file."""
     rejects = rejects_beside(file)
-    if file in {input_place(one).resolve() for one in inputs}:
+    if file in {input_path(one).resolve() for one in inputs}:
         raise OutputError(f"-o {file} is an input itself: give another name")
     if rejects.exists() and not _has_columns(rejects, REJECTS.names):
         raise OutputError(f"{rejects}, where unreadable rows would go, was not written by emojob: give -o another name")
@@ -168,7 +168,7 @@ def still_complete(
     loaded = load_model(model.model)
     context = resolve_options(model, loaded).context
     dataset = open_dataset(find_inputs(inputs, [file, rejects_beside(file)]), options.text_column, options.encoding)
-    dataset = in_context(dataset, context, options.conversation_column)
+    dataset = with_conversation_column(dataset, context, options.conversation_column)
     now = {
         "model": loaded.fingerprint_for(model.max_length),
         "text column": dataset.text_column,

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from emojob.pipeline.storage.object_io import AT_ONCE, Reader
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.schemas.errors import OptionError, OutputError, StorageError, too_long
+from emojob.schemas.errors import OptionError, OutputError, StorageError, name_too_long
 
 AnyPath = Path | ObjectPath
 
@@ -133,7 +133,7 @@ def output_errors(place: AnyPath) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise too_long(error) from error
+            raise name_too_long(error) from error
         where = f", {error.filename}" if isinstance(error, IsADirectoryError) and error.filename else ""
         why = f"cannot write to {place}{where}: {error.strerror or error}"
         if not isinstance(place, ObjectPath):

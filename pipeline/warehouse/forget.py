@@ -153,7 +153,7 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
         counts = _counted(file, archive, removed, old)
         metadata = dict(pq.read_schema(seekable(file)).metadata)
         about = json.loads(metadata[b"emojob"])
-        about["run"] |= {"counts": counts.told(), "all_counts": counts.as_json()}
+        about["run"] |= {"counts": counts.summary(), "all_counts": counts.as_json()}
         about["format"] = OUT_FORMAT
         metadata[b"emojob"] = json.dumps(about, ensure_ascii=False).encode()
         with atomic.draft(file) as draft:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.columns import choose_text_column, is_text, refuse_twins
+from emojob.pipeline.reading.columns import check_unique_names, choose_text_column, is_text
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.formats import blocks, csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import column_type
@@ -176,7 +176,7 @@ def _delimited(
 def _named(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
     """With names for the columns; those without one are left out."""
     kept = [number for number, name in enumerate(names) if name and name.strip()]
-    refuse_twins(file, [str(names[number]) for number in kept])
+    check_unique_names(file, [str(names[number]) for number in kept])
     return pa.table([data.column(number) for number in kept], [str(names[number]) for number in kept])
 
 

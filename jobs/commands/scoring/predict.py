@@ -37,12 +37,12 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
         options = dataclasses.replace(options, precision="fp32")
     from emojob.pipeline.inference.scorer import Scorer
     from emojob.pipeline.reading.calibration import calibration_texts
-    from emojob.pipeline.reading.context import consecutive
+    from emojob.pipeline.reading.context import previous_texts
 
     scorer = Scorer.load(options=options, note=note, calibration_texts=calibration_texts(options.calibration))
     last: str | None = None
     for block in [texts] if texts else _blocks(sys.stdin):
-        *previous, last = consecutive([*block, ""], last)
+        *previous, last = previous_texts([*block, ""], last)
         scored = scorer.score(block, previous if dialogue else None)
         rows = zip(block, scored.labels, scored.confidences.tolist(), scored.probabilities.tolist(), strict=True)
         for text, label, confidence, probabilities in rows:

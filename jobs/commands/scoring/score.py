@@ -77,7 +77,7 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     options = ScoreOptions(**given, **{f"{role}_column": name for role, name in columns.items()})
     if sample == bool(inputs):
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
-    from emojob.pipeline.assets.sample import sample_archive
+    from emojob.pipeline.assets.sample import sample_file
     from emojob.pipeline.running.dry_run import plan_archive
     from emojob.pipeline.running.single_file import score_to
     from emojob.pipeline.storage.paths import parse_path
@@ -85,7 +85,7 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
 
     place = parse_path(out) if out else None
     if sample:
-        inputs, place = [str(sample_archive())], place or Path("shop_chat.emotions")
+        inputs, place = [str(sample_file())], place or Path("shop_chat.emotions")
     if dry_run:
         log.plan(plan_archive(inputs, place, options, model, log.note))
         return 0

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pj
 
-from emojob.pipeline.reading.columns import refuse_many
+from emojob.pipeline.reading.columns import check_column_count
 from emojob.pipeline.reading.formats.blocks import text_blocks, whole_lines
 from emojob.pipeline.reading.formats.csv_records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
@@ -43,7 +43,7 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
     rows, objects, first_reject = 0, 0, None
     split_points, offset = list[SplitPoint](), None if file.compression else 0  # None: not known any more
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
-        refuse_many(file.name, len(kinds))
+        check_column_count(file.name, len(kinds))
         if offset is not None and rows - (split_points[-1].row if split_points else 0) >= SPLIT_ROWS:
             split_points.append(SplitPoint(rows, offset))
         offset = offset + len(block) if whole and offset is not None else None

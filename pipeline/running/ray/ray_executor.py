@@ -242,4 +242,4 @@ class RayExecutor:
 
 
 def _inspect(file: InputFile, encoding: str) -> FileInfo | EmojobError:
-    return returning_errors(lambda: inspect_file(file, encoding, apart=True))
+    return returning_errors(lambda: inspect_file(file, encoding, count_rows=True))

@@ -33,7 +33,7 @@ from emojob.pipeline.running.ray.shards import Shard
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
-from emojob.schemas.errors import EmojobError, WorkerError, own_fault
+from emojob.schemas.errors import EmojobError, WorkerError, internal_error
 from emojob.schemas.manifest import Counts, PartMarker
 from emojob.schemas.options import ModelOptions
 
@@ -108,7 +108,7 @@ def returning_errors(work: Callable[[], T]) -> T | EmojobError:
     except EmojobError as error:
         return error
     except Exception as error:
-        return own_fault(error, f"on the node {os.uname().nodename}")
+        return internal_error(error, f"on the node {os.uname().nodename}")
 
 
 class Worker:
@@ -190,7 +190,7 @@ def _labelled(
     pending = PendingChunks(dataset, [(shard.source, progress)], None, lambda: stages.stopping, work.rate)
     chunks = stages.prefetch(timer.timed("read", iter(pending)))
     texts = (chunk_texts(chunk, dataset.text_column) for chunk in chunks)
-    return label(scorer, texts, stages, timer, pending.took)
+    return label(scorer, texts, stages, timer, pending.on_timing)
 
 
 def _remembering(scorer: Scorer, memo_snapshot: MemoSnapshot) -> Scorer:

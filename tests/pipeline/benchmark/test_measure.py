@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from emojob.pipeline.assets.sample import sample_archive, sample_texts
+from emojob.pipeline.assets.sample import sample_file, sample_texts
 from emojob.pipeline.benchmark import baselines, matmul
 from emojob.pipeline.benchmark import measure as benchmark
 from emojob.pipeline.benchmark.measure import KOBERT_SIZED, measure, write_kobert_sized
@@ -30,7 +30,7 @@ def _short(monkeypatch):
 
 
 def test_the_figures_fit_together(options):
-    figures = measure(options, str(sample_archive()), None, 800)
+    figures = measure(options, str(sample_file()), None, 800)
     assert figures["rows"] == 800
     assert figures["rows_per_second"] == pytest.approx(800 / figures["seconds"], rel=0.01)
     assert 3 < figures["mean_tokens"] < 64
@@ -64,7 +64,7 @@ def test_without_a_number_of_rows_there_are_some_seconds_worth(options, monkeypa
 
 
 def test_peers_are_measured_on_the_same_rows(options):
-    figures = measure(options, str(sample_archive()), None, 200, compare=True)
+    figures = measure(options, str(sample_file()), None, 200, compare=True)
     found = figures["peers"]
     assert {"the notebook's loop: fp32, all padded", "transformers pipeline, fp32"} < set(found)
     assert "sorted, OpenVINO as it comes" in found

@@ -22,7 +22,12 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks, context
-from emojob.pipeline.reading.context import Conversations, consecutive, conversations_before, in_context
+from emojob.pipeline.reading.context import (
+    Conversations,
+    conversations_before,
+    previous_texts,
+    with_conversation_column,
+)
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
@@ -322,9 +327,9 @@ def test_of_a_very_long_utterance_only_the_beginning_is_kept():
 
 
 def test_consecutive_texts_are_one_conversation():
-    assert consecutive(["하나", " ", "둘", "셋"]) == [None, "하나", "하나", "둘"]
-    assert consecutive(["하나", "\ud83d"], "영") == ["영", "하나"]
-    assert consecutive([]) == []
+    assert previous_texts(["하나", " ", "둘", "셋"]) == [None, "하나", "하나", "둘"]
+    assert previous_texts(["하나", "\ud83d"], "영") == ["영", "하나"]
+    assert previous_texts([]) == []
 
 
 # -- runs ----------------------------------------------------------------------------------------------------------
@@ -423,7 +428,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_said_before(dialogue, mode
 
 @pytest.mark.usefixtures("small_parts")
 def test_what_was_said_before_is_read_in_its_two_columns_and_no_further_than_told(dialogue, monkeypatch):
-    dataset = in_context(open_dataset(find_inputs([str(dialogue)])), "previous", None)
+    dataset = with_conversation_column(open_dataset(find_inputs([str(dialogue)])), "previous", None)
     looked_at = []
     previous = Conversations.previous
     monkeypatch.setattr(
@@ -545,7 +550,7 @@ def test_a_missing_conversation_column_is_one_line_and_leaves_nothing(model, tmp
 def test_the_text_is_no_conversation_column(dialogue):
     dataset = open_dataset(find_inputs([str(dialogue)]))
     with pytest.raises(ColumnError, match="holds the text; give the one that tells conversations apart"):
-        in_context(dataset, "previous", dataset.text_column)
+        with_conversation_column(dataset, "previous", dataset.text_column)
 
 
 def test_a_dry_run_names_the_conversation_column_where_the_model_needs_one(dialogue, model, tiny_model):

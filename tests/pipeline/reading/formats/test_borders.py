@@ -31,7 +31,7 @@ def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
     """A file, and its rows from the start, (number, values or reason) of each; read from each split point on."""
 
     def apart(files, wanted):
-        return [inspect_file(file, wanted, apart=True) for file in files]
+        return [inspect_file(file, wanted, count_rows=True) for file in files]
 
     dataset = open_dataset(find_inputs([str(path)]), "text", inspect=apart)
     (source,) = dataset.sources
