@@ -148,7 +148,7 @@ def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
 
 
 def inspect_file(file: InputFile, wanted: str, count_rows: bool = False) -> FileInfo:
-    """One file, looked at on its own. wanted: its encoding; count_rows: whether its rows must be counted, as it is to be
+    """One file, looked at on its own. wanted: its encoding; count_rows: whether its rows must be counted, to be
     read from several places.
 
     Raises DataError, OptionError for `wanted`.
