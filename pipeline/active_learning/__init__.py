@@ -1,1 +1,6 @@
-"""What to annotate next: the utterances that a model is least sure of."""
+"""Active learning: choose the utterances to annotate next, those with the lowest margins and far from each other.
+
+`selection` chooses them from a labelled archive, and `sheet` writes them as a CSV file for annotators.
+"""
+
+__all__ = ["selection", "sheet"]

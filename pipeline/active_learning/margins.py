@@ -1,6 +1,6 @@
-"""The distinct texts of a labelled archive, those first of which the model is least certain.
+"""Margins: rank the distinct texts of a labelled archive by the difference of their two highest probabilities.
 
-One pass over the archive; DuckDB groups the texts within a limit of memory and spills to disk beyond it.
+It takes one pass over the archive. DuckDB groups the texts within a memory limit and spills to disk beyond it.
 """
 
 from __future__ import annotations
@@ -25,32 +25,46 @@ from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError
 
-#: A longer text is no line of dialogue: an annotator would not read it, and the model reads its beginning only.
+#: Longer texts are left out: an annotator would not read them, and the model only reads their beginning.
 MOST_CHARACTERS = 1_000
 
-_MEMORY_BYTES = 1 << 30  # that DuckDB may take before it spills
+_MEMORY_BYTES = 1 << 30  # DuckDB spills to disk beyond this
 _MEMORY_OF_A_THREAD = 128 << 20
 
-# The number of a row takes the lower bits of its entry, its margin the upper ones: the least entry of a text is its
-# least certain row, and of equal ones the first.
+# An entry holds a row's number in its lower bits and its margin in the upper ones. The smallest entry of a text is thus
+# its row with the lowest margin, and the first of equal ones.
 _NUMBER_BITS, _MARGIN_STEPS = 43, 1 << 20
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Distinct texts in the order of their margins, one for each spelling first, and out of how many."""
+    """Distinct texts by margin, lowest first; texts that only differ in digits and punctuation come after all others.
 
-    numbers: NDArray[np.int64]  # [texts], the row of each where its margin is least, and of equal ones the first
-    times: NDArray[np.int64]  # [texts], rows that have it
-    rows: int  # labelled, of the whole archive
-    left_out: int  # of them, too short or too long
-    texts: int  # distinct, in the others
+    Attributes:
+        numbers: int64 [texts], the row with the text's lowest margin.
+        times: int64 [texts], rows with the text.
+        rows: Labelled rows of the whole archive.
+        left_out: Rows among them whose text is too short or too long.
+        texts: Number of distinct texts in the other rows.
+    """
+
+    numbers: NDArray[np.int64]
+    times: NDArray[np.int64]
+    rows: int
+    left_out: int
+    texts: int
 
 
 def rank(archive: LabelledArchive, most: int) -> Ranking:
-    """Rank the texts of two letters to MOST_CHARACTERS characters; the first `most` of the ranking are returned.
+    """Rank the texts with at least two letters and at most MOST_CHARACTERS characters.
 
-    Raises DataError where a file cannot be read, StorageError where there is no room for temporary files.
+    Args:
+        archive: The labelled archive.
+        most: Maximum number of texts in the ranking.
+
+    Raises:
+        DataError: A file cannot be read.
+        StorageError: There is no space for temporary files.
     """
     stream = _Stream(archive)
     with (
@@ -68,7 +82,7 @@ def rank(archive: LabelledArchive, most: int) -> Ranking:
                 raise stream.error from error
             raise StorageError(
                 f"cannot sort the texts of {archive.place} ({type(error).__name__}): "
-                f"make room in memory or in the folder for temporary files, {Path(spill).parent}"
+                f"free memory, or space in the folder for temporary files, {Path(spill).parent}"
             ) from error
     numbers = (found["entry"].astype(np.uint64) & np.uint64((1 << _NUMBER_BITS) - 1)).astype(np.int64)
     return Ranking(numbers, found["times"].astype(np.int64), stream.rows, stream.rows - kept, texts)
@@ -91,15 +105,15 @@ def _sql(name: str) -> str:
 
 
 class _Stream:
-    """The labelled rows of an archive on their way into DuckDB, counted as they pass."""
+    """Streams the labelled rows of an archive into DuckDB and counts them."""
 
     def __init__(self, archive: LabelledArchive) -> None:
         self._archive = archive
         self.rows = 0
-        self.error: EmojobError | None = None  # DuckDB wraps what is raised while it reads
+        self.error: EmojobError | None = None  # DuckDB wraps an error raised while it reads
 
     def reader(self) -> pa.RecordBatchReader:
-        """text: large_string; entry: uint64."""
+        """Return a reader of the columns text (large_string) and entry (uint64)."""
         schema = pa.schema([("text", pa.large_string()), ("entry", pa.uint64())])
         return pa.RecordBatchReader.from_batches(schema, self._batches())
 
@@ -124,13 +138,18 @@ def _entries(margins: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArra
 
 
 def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
-    """The columns from `first` on, float32 [rows, labels]."""
+    """Return the columns of a batch from index `first` on, float32 [rows, labels].
+
+    Args:
+        batch: A record batch whose last columns are the probabilities.
+        first: Index of the first probability column.
+    """
     columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[first:]]
     return np.column_stack(columns).astype(np.float32, copy=False)
 
 
 def margins_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Between the best two of each row, 0..1; 1 where there are no two, or no numbers."""
+    """Return the difference of each row's two highest probabilities, float32 [rows], 0..1; 1 if there are no two."""
     if probabilities.shape[1] < 2:
         return np.ones(len(probabilities), np.float32)
     best = np.sort(probabilities, axis=1)

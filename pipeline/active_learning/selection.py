@@ -1,8 +1,8 @@
-"""The utterances of a labelled archive whose labelling would teach the model most.
+"""Select the utterances of a labelled archive that are worth annotating next.
 
-The texts are ranked by the margin between their best two probabilities (margins.py). From the lowest up, near-copies
-are set aside until there are ten candidates for each utterance wanted; of these the farthest from each other are chosen
-(diversity.py, which names the sources).
+1. Rank the texts by the margin between their two highest probabilities (margins.py), lowest first.
+2. Collect ten candidates for each wanted utterance, without near-copies.
+3. Choose candidates that are far from each other (diversity.py, which names the sources).
 """
 
 from __future__ import annotations
@@ -25,45 +25,64 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import DataError, OptionError
 
-#: The most that one sheet may ask for: weeks of an annotator's work.
+#: Maximum number of utterances in one sheet: weeks of an annotator's work.
 MOST_WANTED = 10_000
 
-_CANDIDATES = 10  # kept for each utterance wanted
-_FEW_CANDIDATES = 20_000  # beyond which they grow no more than `_CANDIDATES` says, however many are wanted
-_LOOKED_AT = 20  # texts looked at first for each utterance wanted; more where many of them are near-copies
-_LEAST_LOOKED_AT, _SLICE, _MOST_LOOKED_AT = 2_048, 65_536, 262_144
+_CANDIDATES = 10  # for each wanted utterance
+_MOST_CANDIDATES = 20_000  # in total, or two for each wanted utterance if that is more
+_TEXTS_READ = 20  # for each wanted utterance in the first slice; more slices follow if many texts are near-copies
+_FEWEST_READ, _SLICE, _MOST_READ = 2_048, 65_536, 262_144
 
 _FOLDED = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One utterance to be labelled."""
+    """One utterance to annotate.
 
-    text: str  # white space folded
-    previous: str | None  # before it in its conversation, where that is known
+    Attributes:
+        text: Text with single spaces.
+        previous: The utterance before it in its conversation, if known.
+        guess: Label with the highest probability.
+        confidence: Probability of `guess`.
+        second: Label with the second highest probability; None if the model has one label.
+        margin: Difference of the two probabilities.
+        times: Rows of the archive with this text.
+        conversation: Its conversation, if known.
+        time: Its time, if known.
+    """
+
+    text: str
+    previous: str | None
     guess: str
     confidence: float
-    second: str | None  # the label next to it; None where the model knows one only
-    margin: float  # between the two probabilities
-    times: int  # rows of the archive with this text
+    second: str | None
+    margin: float
+    times: int
     conversation: str | None
     time: str | None
 
 
 @dataclass(frozen=True)
-class Uncertain:
-    """What was chosen, the most telling first, and from what."""
+class Selection:
+    """The selected utterances.
+
+    Attributes:
+        utterances: The utterances in the order of choice.
+        rows: Labelled rows of the archive.
+        left_out: Rows among them whose text is too short or too long.
+        texts: Number of distinct texts in the other rows.
+    """
 
     utterances: list[Utterance]
-    rows: int  # labelled
-    left_out: int  # of them, too short or too long to teach anything
-    texts: int  # distinct, in the others
+    rows: int
+    left_out: int
+    texts: int
 
 
 @dataclass
 class _Pool:
-    """Texts to choose from, and what the archive says of each."""
+    """Texts to choose from, with their row numbers, counts and probabilities."""
 
     texts: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -78,21 +97,28 @@ class _Pool:
             self.probabilities.append(other.probabilities[i])
 
 
-def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Uncertain:
-    """Choose up to `wanted` utterances; the same archive gives the same choice.
+def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Selection:
+    """Select utterances; the same archive gives the same selection.
 
-    masked: whether personal data is masked in what they say. Raises OptionError where `wanted` is out of range,
-    DataError where nothing can be chosen or a file cannot be read, StorageError where there is no room for temporary
-    files.
+    Args:
+        archive: The labelled archive.
+        wanted: Number of utterances, 1 to MOST_WANTED; fewer are selected if the archive has fewer texts.
+        masked: Whether to mask personal data.
+
+    Raises:
+        OptionError: `wanted` is out of range.
+        OutputError: The archive has no text column.
+        DataError: No text is suitable, or a file cannot be read.
+        StorageError: There is no space for temporary files.
     """
     if not 1 <= wanted <= MOST_WANTED:
         raise OptionError(f"--uncertain {wanted} is out of range: give 1 to {MOST_WANTED:,} utterances")
     text_column_of(archive)
-    ranking = rank(archive, max(_MOST_LOOKED_AT, _LOOKED_AT * wanted))
+    ranking = rank(archive, max(_MOST_READ, _TEXTS_READ * wanted))
     if not ranking.texts:
-        why = "label an archive with dialogue in it" if ranking.rows else "no row has the status scored or truncated"
+        why = "label a dataset with dialogue" if ranking.rows else "no row has the status scored or truncated"
         raise DataError(
-            f"{archive.place} has nothing to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
+            f"{archive.place} has no text to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
             f"too short or too long; {why}"
         )
     pool = _pool(archive, ranking, wanted)
@@ -103,11 +129,11 @@ def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Uncert
     picked = _Pool()
     picked.add(pool, chosen)
     utterances = _utterances(archive, picked)
-    return Uncertain(_masked(utterances) if masked else utterances, ranking.rows, ranking.left_out, ranking.texts)
+    return Selection(_masked(utterances) if masked else utterances, ranking.rows, ranking.left_out, ranking.texts)
 
 
 def _masked(utterances: list[Utterance]) -> list[Utterance]:
-    """The same, personal data masked wherever a person may have written it."""
+    """Return the utterances with personal data masked in text, previous text and conversation."""
     columns = [mask_texts([getattr(one, name) for one in utterances]) for name in ("text", "previous", "conversation")]
     return [
         replace(one, text=text or "", previous=previous, conversation=conversation)
@@ -119,10 +145,10 @@ def _masked(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
-    """The candidates: no near-copies, unless there is too little else."""
-    leaders = Leaders(min(_CANDIDATES * wanted, max(_FEW_CANDIDATES, 2 * wanted)))
+    """Return the candidates; near-copies are among them only if there are too few other texts."""
+    leaders = Leaders(min(_CANDIDATES * wanted, max(_MOST_CANDIDATES, 2 * wanted)))
     pool, copies = _Pool(), _Pool()
-    begin, size = 0, min(max(_LEAST_LOOKED_AT, _LOOKED_AT * wanted), _SLICE)
+    begin, size = 0, min(max(_FEWEST_READ, _TEXTS_READ * wanted), _SLICE)
     while begin < len(ranking.numbers) and not leaders.full:
         texts = _fetch(archive, ranking.numbers[begin : begin + size], ranking.times[begin : begin + size])
         admitted = leaders.admit(vectors(texts.texts))
@@ -135,21 +161,21 @@ def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
 
 
 def _fetch(archive: LabelledArchive, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
-    """Texts and probabilities of the rows of these numbers, in their order."""
+    """Return the texts and probabilities of rows, in the order of their numbers as given."""
     texts, probabilities = [], []
     for _, batch in archive.rows(numbers, [text_column_of(archive), *archive.probability_columns]):
         texts += [_folded(text) for text in strings(batch.column(0)).to_pylist()]
         probabilities += list(probabilities_of(batch, 1))
-    back = np.argsort(np.argsort(numbers)).tolist()  # rows come in the archive's order
+    back = np.argsort(np.argsort(numbers)).tolist()  # the archive yields rows in its own order
     return _Pool([texts[i] for i in back], numbers.tolist(), times.tolist(), [probabilities[i] for i in back])
 
 
 def _folded(text: str) -> str:
-    """As the texts are told apart in SQL, and as the tokenizer reads them: Hangul composed, white space folded."""
+    """Return a text as SQL and the tokenizer compare it: in NFC, with single spaces."""
     return _FOLDED.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
-# -- what else the archive says of them --------------------------------------------------------------------------------
+# -- columns of the selected rows --------------------------------------------------------------------------------------
 
 
 def _utterances(archive: LabelledArchive, picked: _Pool) -> list[Utterance]:
@@ -175,41 +201,41 @@ def _utterances(archive: LabelledArchive, picked: _Pool) -> list[Utterance]:
 
 
 def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tuple[str | None, str | None]]:
-    """Conversation and time of these rows, as far as the archive has them."""
+    """Return {row number: (conversation, time)}; None for a value that the archive does not have."""
     about: dict[int, tuple[str | None, str | None]] = dict.fromkeys(numbers.tolist(), (None, None))
     columns = (archive.conversation_column, archive.time_column)
     given = [name for name in dict.fromkeys(columns) if name is not None]
     for found, batch in archive.rows(numbers, given) if given else ():
-        words = {name: _words(column) for name, column in zip(given, batch.columns, strict=True)}
+        values = {name: _non_blank(column) for name, column in zip(given, batch.columns, strict=True)}
         nothing: list[str | None] = [None] * batch.num_rows
-        conversations, times = (words[name] if name is not None else nothing for name in columns)
+        conversations, times = (values[name] if name is not None else nothing for name in columns)
         about.update(zip(found.tolist(), zip(conversations, times, strict=True), strict=True))
     return about
 
 
-def _words(column: pa.Array) -> list[str | None]:
+def _non_blank(column: pa.Array) -> list[str | None]:
     return [text if text and text.strip() else None for text in strings(column).to_pylist()]
 
 
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
-    """The text before each of these rows in its conversation, as a model with context reads it.
+    """Return {row number: text before it in its conversation}, as a model with context reads it.
 
-    conversations: {number of a row: its conversation}; rows of no conversation have no text before them.
+    conversations: {row number: conversation}; a row without a conversation has no text before it.
     """
     searched = pa.array(sorted({name for name in conversations.values() if name is not None}), pa.large_string())
     if archive.conversation_column is None or not len(searched):
         return {}
     found: dict[int, str] = {}
-    input_, spoken = None, Conversations("text", "conversation")
-    for first, piece, batch in archive.batches([text_column_of(archive), archive.conversation_column]):
+    input_, last_utterances = None, Conversations("text", "conversation")
+    for first, part_file, batch in archive.batches([text_column_of(archive), archive.conversation_column]):
         if first > max(conversations):
             break
-        if piece.input != input_:
-            input_, spoken = piece.input, Conversations("text", "conversation")
+        if part_file.input != input_:
+            input_, last_utterances = part_file.input, Conversations("text", "conversation")
         names = strings(batch.column(1))
         rows = np.flatnonzero(pc.is_in(names, searched).to_numpy(zero_copy_only=False))
-        near = {"text": strings(batch.column(0).take(pa.array(rows))), "conversation": names.take(pa.array(rows))}
-        before = spoken.previous(RowBatch(pa.record_batch(near), first, len(rows), [])).to_pylist()
-        told = zip((rows + first).tolist(), before, strict=True)
-        found.update((number, _folded(text)) for number, text in told if number in conversations and text)
+        columns = {"text": strings(batch.column(0).take(pa.array(rows))), "conversation": names.take(pa.array(rows))}
+        before = last_utterances.previous(RowBatch(pa.record_batch(columns), first, len(rows), [])).to_pylist()
+        pairs = zip((rows + first).tolist(), before, strict=True)
+        found.update((number, _folded(text)) for number, text in pairs if number in conversations and text)
     return found

@@ -1,4 +1,4 @@
-"""Writing the annotators' sheet; schemas/sheet.py says what it looks like."""
+"""Write the annotators' sheet; schemas/sheet.py defines its columns."""
 
 from __future__ import annotations
 
@@ -26,40 +26,55 @@ from emojob.schemas.sheet import (
 )
 
 
-def check_place(file: Path, replace: bool = False) -> None:
-    """Raise OptionError where a sheet cannot go to `file`; replace: where a file is there already, it may."""
+def check_path(file: Path, replace: bool = False) -> None:
+    """Check the path of a sheet before any work.
+
+    Args:
+        file: Path of the sheet.
+        replace: Whether an existing file may be replaced.
+
+    Raises:
+        OptionError: The sheet cannot be written there.
+    """
     if file.suffix.lower() != ".csv":
-        raise OptionError(f"-o {file}: a sheet is written as CSV, which Excel opens; give a name that ends in .csv")
+        raise OptionError(f"-o {file}: a sheet is a CSV file, which Excel opens; give a name that ends in .csv")
     if file.is_dir():
         raise OptionError(f"-o {file} is a folder: give a file name that ends in .csv")
     if not file.parent.is_dir():
-        raise OptionError(f"-o {file}: there is no folder {file.parent}; make it, or give another place")
+        raise OptionError(f"-o {file}: there is no folder {file.parent}; make it, or give another path")
     if os.path.lexists(file) and not replace:
         raise OptionError(
-            f"-o {file} is there already and may hold an annotator's work: give another name, or --force to replace it"
+            f"-o {file} exists and may hold an annotator's work: give another name, or --force to replace it"
         )
 
 
 def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = False) -> None:
-    """Write the sheet, whole or not at all, the label of each utterance blank.
+    """Write the sheet completely or not at all; the label of each utterance is blank.
 
-    Raises OptionError as `check_place`, StorageError where it cannot be written.
+    Args:
+        file: Path of the sheet.
+        utterances: The utterances.
+        replace: Whether an existing file may be replaced.
+
+    Raises:
+        OptionError: As `check_path`.
+        StorageError: The sheet cannot be written.
     """
-    check_place(file, replace)
+    check_path(file, replace)
     columns = [*SHEET_COLUMNS]
     columns += [CONVERSATION] if any(one.conversation is not None for one in utterances) else []
     columns += [TIME] if any(one.time is not None for one in utterances) else []
     beside = atomic.temporary_path(file)
     try:
         with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
-            writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")  # CR LF, as a spreadsheet's own
+            writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")  # CR LF, like a spreadsheet
             writer.writeheader()
             writer.writerows(_cells(one) for one in utterances)
         atomic.commit(beside, file)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(
-            f"cannot write {file}: {error.strerror or error}; make room or give the right to write, then try again"
+            f"cannot write {file}: {error.strerror or error}; free space or give the right to write, then try again"
         ) from error
 
 

@@ -1,4 +1,4 @@
--- The least certain texts first; but before all, one for each spelling, so that numbered copies of a line wait behind.
+-- The texts with the lowest margins. One text of each spelling comes first; numbered copies of a line follow.
 SELECT entry, times
 FROM texts
 WHERE letters IS NOT NULL

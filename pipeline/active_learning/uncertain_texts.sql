@@ -1,7 +1,7 @@
--- The distinct texts of the archive, Hangul composed and white space folded, a row for each: how often it stands
--- there, and the entry of its least certain row. Hashes stand for texts, so that memory does not grow with their
--- length. `letters`: what texts share that differ in figures, marks and spaces only; null where a text has too little
--- or too much to teach anything. It is no WHERE, which would have the expressions computed twice.
+-- One row: a distinct text of the archive (composed Hangul, single spaces), how often it occurs, and the entry of its row with
+-- the lowest margin. Texts are stored as hashes, so memory does not grow with their length. `letters` is equal for texts that
+-- only differ in digits, punctuation and spaces; it is null for a text that is too short or too long. A WHERE instead of the
+-- null would compute the expressions twice.
 CREATE TEMP TABLE texts AS
 WITH folded AS (
     SELECT
@@ -23,7 +23,7 @@ WITH folded AS (
 SELECT
     any_value(
         CASE WHEN characters <= $most_characters
-            AND regexp_matches(letters, '[^ㄱ-ㆎ].*[^ㄱ-ㆎ]')  -- two letters, and not ㅋㅋ or ㅠㅠ, which are single jamo
+            AND regexp_matches(letters, '[^ㄱ-ㆎ].*[^ㄱ-ㆎ]')  -- two letters; ㅋㅋ and ㅠㅠ do not count, they are single jamo
             THEN hash(letters)
         END
     ) AS letters,

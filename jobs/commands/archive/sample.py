@@ -13,7 +13,7 @@ from emojob.jobs.terminal.text import plain
 from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
-    from emojob.pipeline.active_learning.selection import Uncertain
+    from emojob.pipeline.active_learning.selection import Selection
 
 
 @click.command(context_settings=SETTINGS, short_help="Choose utterances to label by hand, as a sheet for annotators.")
@@ -33,11 +33,11 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     once, and a text of fewer than two letters or more than 1,000 characters not at all.
     """
     from emojob.pipeline.active_learning.selection import choose
-    from emojob.pipeline.active_learning.sheet import check_place, write_sheet
+    from emojob.pipeline.active_learning.sheet import check_path, write_sheet
     from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.storage.permissions import limit_permissions
 
-    check_place(file, force)
+    check_path(file, force)
     archive = open_labelled(out)
     chosen = choose(archive, uncertain, mask_pii)
     with limit_permissions(part_file.file for part_file in archive.part_files):
@@ -47,7 +47,7 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     click.echo(f"  emojob train --data FIRST.csv --data {plain(shlex.quote(str(file)))} -o DIR")
 
 
-def _came_to(chosen: Uncertain, wanted: int, file: Path) -> str:
+def _came_to(chosen: Selection, wanted: int, file: Path) -> str:
     count = len(chosen.utterances)
     fewer = f" ({wanted:,} were wanted, there are no more)" if count < wanted else ""
     left_out = f", {chosen.left_out:,} of them too short or too long" if chosen.left_out else ""

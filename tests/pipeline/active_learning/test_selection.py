@@ -1,4 +1,4 @@
-"""Choosing from a labelled archive what is worth labelling by hand."""
+"""Utterances worth annotating are selected from a labelled archive."""
 
 import json
 import random
@@ -44,14 +44,14 @@ SYLLABLES = [chr(code) for code in range(ord("가"), ord("힣"), 31)]
 
 
 def varied(count: int) -> list[str]:
-    """Texts that share little: words of chance syllables, always the same."""
+    """Return texts of random syllables, always the same; they share few characters."""
     chance = random.Random(4)
     return [" ".join("".join(chance.choices(SYLLABLES, k=3)) for _ in range(4)) for _ in range(count)]
 
 
 @pytest.fixture
 def archive(tmp_path):
-    """Make a labelled archive of one part: archive(rows, **options)."""
+    """archive(rows, **options): the path of a labelled archive with one part."""
 
     def make(rows: list[dict], **options: object) -> Path:
         write_part(tmp_path / "out", table_of(rows))
@@ -64,16 +64,16 @@ def chosen(out: Path, wanted: int) -> list[str]:
     return [one.text for one in choose(open_labelled(out), wanted).utterances]
 
 
-# -- what is chosen ----------------------------------------------------------------------------------------------------
+# -- selection --------------------------------------------------------------------------------------------------------
 
 
-def test_what_the_model_is_least_sure_of_is_chosen(archive):
+def test_utterances_with_the_lowest_margins_are_selected(archive):
     texts = varied(120)
     rows = [row(text, margin=0.02 if i % 6 == 0 else 0.85) for i, text in enumerate(texts)]
     assert set(chosen(archive(rows), 20)) == set(texts[::6])
 
 
-def test_an_utterance_says_what_the_model_thought(archive):
+def test_an_utterance_has_the_labels_and_probabilities_of_the_model(archive):
     found = choose(open_labelled(archive([row("뭐라고요?", margin=0.1, guess=1), row("네네")])), 2)
     one = next(one for one in found.utterances if one.text == "뭐라고요?")
     assert (one.guess, one.second, one.times, one.previous) == ("분노", "일상", 1, None)
@@ -82,7 +82,7 @@ def test_an_utterance_says_what_the_model_thought(archive):
     assert (found.rows, found.texts, found.left_out) == (2, 2, 0)
 
 
-def test_a_repeated_text_comes_once_and_says_how_often_it_stood_there(archive):
+def test_a_repeated_text_is_selected_once_with_its_count(archive):
     decomposed = unicodedata.normalize("NFD", "잘 모르겠어요")
     rows = [row(text) for text in ["잘 모르겠어요", "  잘\u3000\n모르겠어요 ", decomposed, "잘 모르겠어요"]]
     found = choose(open_labelled(archive([*rows, row("전혀 다른 말")])), 5)
@@ -90,7 +90,7 @@ def test_a_repeated_text_comes_once_and_says_how_often_it_stood_there(archive):
     assert found.texts == 2
 
 
-def test_the_least_certain_of_a_texts_rows_speaks_for_it(archive):
+def test_a_repeated_text_has_the_values_of_its_row_with_the_lowest_margin(archive):
     rows = [
         row("그러게요", margin=0.8, turn=0),
         row("그러게요", margin=0.1, guess=2, turn=1),
@@ -103,7 +103,7 @@ def test_the_least_certain_of_a_texts_rows_speaks_for_it(archive):
 @pytest.mark.parametrize(
     "copy", ["주문 {0}번 언제 도착하는지 알려 주세요", "{1} 고객님 주문하신 상품이 언제 도착하는지 알려 주세요"]
 )
-def test_near_copies_do_not_fill_the_sheet_however_uncertain(archive, copy):
+def test_near_copies_do_not_fill_the_sheet(archive, copy):
     copies = [copy.format(i, WORDS[i % 20] + WORDS[i // 20 % 20]) for i in range(4000)]
     others = varied(60)
     out = archive([row(text) for text in copies] + [row(text, margin=0.3) for text in others])
@@ -112,12 +112,12 @@ def test_near_copies_do_not_fill_the_sheet_however_uncertain(archive, copy):
     assert sum(text in copies for text in found) <= 2
 
 
-def test_near_copies_are_taken_where_there_is_nothing_else(archive):
+def test_near_copies_are_selected_if_there_are_no_other_texts(archive):
     out = archive([row(f"오늘은 {i}번째로 힘든 날이에요") for i in range(100)])
     assert len(set(chosen(out, 40))) == 40
 
 
-def test_the_guessed_classes_share_the_sheet(archive):
+def test_all_guessed_labels_are_in_the_sheet(archive):
     guesses = [0] * 240 + [1] * 30 + [2] * 30
     out = archive([row(text, 0.05, guess) for text, guess in zip(varied(300), guesses, strict=True)])
     found = choose(open_labelled(out), 30).utterances
@@ -133,7 +133,7 @@ def test_empty_short_and_long_texts_are_left_out(archive):
     assert (found.rows, found.left_out, found.texts) == (8, 7, 1)
 
 
-def test_the_choice_depends_on_the_archive_alone(archive, monkeypatch):
+def test_the_selection_only_depends_on_the_archive(archive, monkeypatch):
     rng = np.random.default_rng(4)
     out = archive(
         [row(text, float(m), i % 3) for i, (text, m) in enumerate(zip(varied(400) * 2, rng.random(800), strict=True))]
@@ -151,10 +151,10 @@ def test_a_model_of_one_label_has_no_margin(tmp_path):
     assert [(one.second, one.margin) for one in found] == [(None, 1.0)] * 3
 
 
-# -- what came before --------------------------------------------------------------------------------------------------
+# -- previous utterance ------------------------------------------------------------------------------------------------
 
 
-def test_the_text_before_is_that_of_the_conversation_across_parts(tmp_path):
+def test_the_previous_text_is_from_the_same_conversation_across_parts(tmp_path):
     def said(conversation, text, margin=0.9):
         status = "scored" if text else "empty"
         return row(text, margin, status=status, room=conversation, at="2026-11-21 10:00")
@@ -178,7 +178,7 @@ def test_the_text_before_is_that_of_the_conversation_across_parts(tmp_path):
     assert (found["빨리 좀 해줘요"].conversation, found["빨리 좀 해줘요"].time) == ("7", "2026-11-21 10:00")
 
 
-def test_a_part_without_the_conversation_column_is_read_all_the_same(tmp_path):
+def test_a_part_without_the_conversation_column_is_read(tmp_path):
     write_part(tmp_path, table_of([row("방 번호가 없던 때")]))
     write_part(tmp_path, table_of([row("이제는 있어요", room="r1"), row("그렇군요", room="r1")]), number=1)
     found = choose(open_labelled(write_run(tmp_path, conversation_column="room")), 3).utterances
@@ -186,7 +186,7 @@ def test_a_part_without_the_conversation_column_is_read_all_the_same(tmp_path):
     assert {one.previous for one in found} == {None, "이제는 있어요"}
 
 
-def test_conversations_and_times_of_other_kinds_than_strings(archive):
+def test_conversations_and_times_of_other_types_than_string(archive):
     at = datetime(2026, 11, 21, 10, 30, 5, 999)
     rows = [row("하나도 안 맞아요", room=[1, 2], at=at), row("그건 왜죠", room=[1, 2], at=None)]
     found = choose(open_labelled(archive(rows, conversation_column="room", time_column="at")), 2).utterances
@@ -196,7 +196,7 @@ def test_conversations_and_times_of_other_kinds_than_strings(archive):
     }
 
 
-# -- which archives ----------------------------------------------------------------------------------------------------
+# -- archives ----------------------------------------------------------------------------------------------------------
 
 
 def test_only_complete_parts_are_read(archive, tmp_path):
@@ -208,7 +208,7 @@ def test_only_complete_parts_are_read(archive, tmp_path):
     assert chosen(out, 9) == ["다 된 부분"]
 
 
-def test_columns_under_a_prefix_beside_an_inputs_own(tmp_path):
+def test_label_columns_with_a_prefix_beside_columns_of_the_input(tmp_path):
     rows = [row("어느 쪽일까", 0.2, guess=1, prob_남의것=0.5, confidence="높음", emotion_status="?")]
     write_part(tmp_path, table_of(rows, prefix="new_"))
     (one,) = choose(open_labelled(write_run(tmp_path, prefix="new_")), 1).utterances
@@ -228,7 +228,7 @@ def test_a_folder_whose_name_is_a_pattern(tmp_path):
     assert chosen(write_run(out), 1) == ["이름이 이상한 곳"]
 
 
-def test_texts_that_are_no_utf_8_are_read_all_the_same(tmp_path):
+def test_texts_with_invalid_utf_8_are_read(tmp_path):
     table = table_of([row("깨진 글자가 있어요"), row("깨진 곳이 없네요")])
     spoilt = pa.array(["깨진 글자가 있어요".encode()[:-1], "깨진 곳이 없네요".encode()], pa.binary())
     texts = pa.Array.from_buffers(pa.string(), 2, spoilt.buffers())
@@ -236,20 +236,20 @@ def test_texts_that_are_no_utf_8_are_read_all_the_same(tmp_path):
     assert set(chosen(write_run(tmp_path), 2)) == {"깨진 글자가 있어\ufffd", "깨진 곳이 없네요"}
 
 
-def test_what_is_no_labelled_archive_is_refused(tmp_path, archive):
+def test_other_files_and_folders_are_refused(tmp_path, archive):
     pq.write_table(pa.table({"text": ["라벨이 없어요"]}), tmp_path / "raw.parquet")
     (tmp_path / "note.csv").write_text("text\n")
     (tmp_path / "folder").mkdir()
-    for place in ("raw.parquet", "note.csv", "folder", "nowhere"):
+    for name in ("raw.parquet", "note.csv", "folder", "nowhere"):
         with pytest.raises(OutputError, match="emojob score"):
-            open_labelled(tmp_path / place)
+            open_labelled(tmp_path / name)
     out = archive([row("괜찮아요")])
     (out / "_emojob" / "run.json").unlink()
     with pytest.raises(OutputError, match=r"run\.json"):
         open_labelled(out)
 
 
-def test_columns_that_are_no_names_in_run_json_are_not_looked_for(archive):
+def test_invalid_column_names_in_run_json_are_ignored(archive):
     out = archive([row("괜찮아요")])
     write_run(out, conversation_column=["a"], time_column=5)
     assert [one.text for one in choose(open_labelled(out), 1).utterances] == ["괜찮아요"]
@@ -261,7 +261,7 @@ def test_an_archive_without_a_complete_part_is_refused(tmp_path):
         open_labelled(tmp_path)
 
 
-def test_an_archive_without_a_telling_text_is_refused(archive):
+def test_an_archive_without_a_suitable_text_is_refused(archive):
     with pytest.raises(DataError, match="2 of 2 labelled rows are too short"):
         chosen(archive([row("네"), row("ㅋㅋ")]), 5)
 
@@ -271,7 +271,7 @@ def test_an_archive_of_empty_rows_is_refused(archive):
         chosen(archive([row(None, status="empty")]), 5)
 
 
-def test_a_damaged_part_is_named(archive):
+def test_the_error_names_a_damaged_part(archive):
     out = archive([row(text) for text in varied(200)])
     (part,) = out.glob("part-*.parquet")
     whole = part.read_bytes()

@@ -1,4 +1,4 @@
-"""Writing the annotators' sheet."""
+"""The annotators' sheet opens in a spreadsheet and is written completely or not at all."""
 
 import csv
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emojob.pipeline.active_learning.selection import Utterance
-from emojob.pipeline.active_learning.sheet import check_place, write_sheet
+from emojob.pipeline.active_learning.sheet import check_path, write_sheet
 from emojob.schemas.errors import OptionError, StorageError
 from emojob.schemas.sheet import SHEET_COLUMNS, unescape_cell
 
@@ -34,7 +34,7 @@ def test_a_sheet_opens_in_a_spreadsheet(tmp_path):
     assert (row["emojob_margin"], row["times"]) == ("0.0200", "3")
 
 
-def test_no_cell_is_a_formula_and_all_come_back(tmp_path):
+def test_no_cell_is_a_formula_and_every_text_is_restored(tmp_path):
     bad = '=HYPERLINK("http://example.invalid";"여기")'
     write_sheet(
         tmp_path / "todo.csv",
@@ -46,14 +46,14 @@ def test_no_cell_is_a_formula_and_all_come_back(tmp_path):
     assert [unescape_cell(row[name]) for name in names] == [bad, "@나", "-분노", "+기쁨", "007", "=1+1"]
 
 
-def test_conversation_and_time_stand_behind_where_they_are_known(tmp_path):
+def test_conversation_and_time_are_the_last_columns_if_known(tmp_path):
     write_sheet(tmp_path / "todo.csv", [utterance("하나"), utterance("둘", time="2026-11-21 10:00:00")])
     rows = read(tmp_path / "todo.csv")
     assert list(rows[0]) == [*SHEET_COLUMNS, "time"]
     assert [row["time"] for row in rows] == ["", "2026-11-21 10:00:00"]
 
 
-def test_a_filled_in_sheet_is_not_replaced_unless_told_to(tmp_path):
+def test_an_existing_sheet_is_only_replaced_with_force(tmp_path):
     file = tmp_path / "todo.csv"
     file.write_text("annotated")
     with pytest.raises(OptionError, match="--force"):
@@ -64,13 +64,13 @@ def test_a_filled_in_sheet_is_not_replaced_unless_told_to(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["todo.xlsx", "todo", "todo.tsv", "no/such/folder.csv", "folder.csv"])
-def test_a_place_that_cannot_be_is_refused(tmp_path, name):
+def test_an_impossible_path_is_refused(tmp_path, name):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OptionError, match=r"\.csv|no folder"):
-        check_place(tmp_path / name, replace=True)
+        check_path(tmp_path / name, replace=True)
 
 
-def test_a_disk_fault_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_a_disk_error_leaves_no_file(tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
