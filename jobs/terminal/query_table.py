@@ -16,14 +16,14 @@ from emojob.jobs.terminal.text import plain
 from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
-    from emojob.pipeline.warehouse.query import Answer
+    from emojob.pipeline.warehouse.query import QueryResult
 
 _MOST_ROWS = 1000
 _LONGEST_CELL = 200  # characters
 _PIPE_WIDTH = 100_000  # nothing is cut or folded in a pipe
 
 
-def print_table(answer: Answer) -> None:
+def print_table(answer: QueryResult) -> None:
     """Print up to 1,000 rows, and say how many more there are."""
     import pyarrow as pa
 

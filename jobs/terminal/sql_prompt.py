@@ -70,7 +70,7 @@ def _reply(session: Session, said: str, tables: dict[str, list[tuple[str, str]]]
         click.echo(_command(said, tables))
         return
     try:
-        print_table(session.ask(said))
+        print_table(session.query(said))
     except OptionError as error:
         click.echo(plain(str(error)), err=True)
     except KeyboardInterrupt:

@@ -69,7 +69,7 @@ def rank(archive: LabelledArchive, most: int) -> Ranking:
     stream = _Stream(archive)
     with (
         interruptible(),
-        spill_folder(archive.place) as spill,
+        spill_folder(archive.path) as spill,
         duckdb.connect(config=_settings(spill)) as connection,
     ):
         try:
@@ -81,7 +81,7 @@ def rank(archive: LabelledArchive, most: int) -> Ranking:
             if stream.error is not None:
                 raise stream.error from error
             raise StorageError(
-                f"cannot sort the texts of {archive.place} ({type(error).__name__}): "
+                f"cannot sort the texts of {archive.path} ({type(error).__name__}): "
                 f"free memory, or space in the folder for temporary files, {Path(spill).parent}"
             ) from error
     numbers = (found["entry"].astype(np.uint64) & np.uint64((1 << _NUMBER_BITS) - 1)).astype(np.int64)

@@ -118,7 +118,7 @@ def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Select
     if not ranking.texts:
         why = "label a dataset with dialogue" if ranking.rows else "no row has the status scored or truncated"
         raise DataError(
-            f"{archive.place} has no text to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
+            f"{archive.path} has no text to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
             f"too short or too long; {why}"
         )
     pool = _pool(archive, ranking, wanted)

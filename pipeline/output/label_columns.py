@@ -1,4 +1,4 @@
-"""The labelled columns: what was scored, as the columns that stand behind an input's own."""
+"""The label columns: emotion, confidence, probabilities and status, which follow the columns of the input."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from emojob.schemas.messages import plural
 
 
 def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
-    """An input's schema with the labelled columns behind it.
+    """Return an input's schema with the label columns appended.
 
-    Raises ColumnError where the input has a column of one of their names, or of one that DuckDB gives to columns of
-    its own; for SQL, Emotion and emotion are one name.
+    Args:
+        schema: Schema of the input's columns as they are written.
+        labels: Labels of the model, in id order.
+        prefix: Prefix of the label columns.
+
+    Raises:
+        ColumnError: An input column has the name of a label column, or one that DuckDB reserves. Names are compared
+            without case, as in SQL.
     """
     reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
     if reserved:
         raise ColumnError(
-            f"the input has a column {', '.join(reserved)}, a name that DuckDB needs itself, with which reports and "
-            "queries are made; rename it"
+            f"the input has a column {', '.join(reserved)}, a name that DuckDB needs itself for reports and queries; "
+            "rename it"
         )
     added = label_fields(labels, prefix)
     ours = {field.name.casefold() for field in added}
@@ -34,52 +40,37 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     if taken:
         raise ColumnError(
             f"the input already has the {plural(len(taken), 'column')} {', '.join(taken)}: "
-            f"give our columns another beginning, such as --prefix new_"
+            f"give the label columns a prefix, such as --prefix new_"
         )
     return pa.schema([*schema, *added], metadata=schema.metadata)
 
 
 def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.RecordBatch:
-    """Put the labelled columns behind a batch's own. schema: that of `labelled_schema`."""
-    nothing = scored.emotions < 0
-    emotion = pa.DictionaryArray.from_arrays(
-        pa.array(scored.emotions, mask=nothing), pa.array(scored.names, pa.string())
-    )
+    """Return a batch with the label columns appended.
+
+    Args:
+        batch: The input's columns as they are written.
+        scored: Labels of these rows.
+        schema: Result of `labelled_schema`.
+    """
+    empty = scored.emotions < 0
+    emotion = pa.DictionaryArray.from_arrays(pa.array(scored.emotions, mask=empty), pa.array(scored.names, pa.string()))
     status = pa.DictionaryArray.from_arrays(pa.array(scored.statuses), pa.array(STATUSES, pa.string()))
     probabilities = [
-        pa.array(np.ascontiguousarray(column), pa.float32(), mask=nothing) for column in scored.probabilities.T
+        pa.array(np.ascontiguousarray(column), pa.float32(), mask=empty) for column in scored.probabilities.T
     ]
-    confidence = pa.array(scored.confidences, pa.float32(), mask=nothing)
+    confidence = pa.array(scored.confidences, pa.float32(), mask=empty)
     return pa.RecordBatch.from_arrays([*batch.columns, emotion, confidence, *probabilities, status], schema=schema)
 
 
-def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str, ...]) -> Counts:
-    """Count labelled rows by what became of them. columns: the names of emotion, confidence and status."""
-    emotion, confidence, status = columns
+def count_scored(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Counts:
+    """Count the rows of a row batch by status and emotion.
 
-    def by_name(column: str, names: Sequence[str]) -> NDArray[np.int64]:
-        place = pc.index_in(table.column(column).cast(pa.string()), pa.array(names, pa.string())).drop_null()
-        return np.bincount(place.to_numpy(), minlength=len(names))
-
-    states = dict(zip(STATUSES, by_name(status, STATUSES).tolist(), strict=True))
-    return Counts(
-        scored=states[SCORED],
-        truncated=states[TRUNCATED],
-        empty=states[EMPTY],
-        emotions=dict(zip(labels, by_name(emotion, labels).tolist(), strict=True)),
-        confidences=_histogram(table.column(confidence).drop_null().to_numpy()),
-    )
-
-
-def _histogram(confidences: NDArray[np.float32]) -> list[int]:
-    """Rows in each of CONFIDENCE_BINS bins over 0..1."""
-    bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
-    rows: list[int] = np.bincount(bins, minlength=CONFIDENCE_BINS).tolist()
-    return rows
-
-
-def count(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Counts:
-    """Count the rows of a row batch by what became of them. tokens: of its rows, and how many of them are [UNK]."""
+    Args:
+        scored: Labels of the rows.
+        rejected: Rows of the batch that could not be read.
+        tokens: All tokens of the rows, and how many of them are [UNK].
+    """
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
     return Counts(
@@ -92,3 +83,34 @@ def count(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Co
         emotions=dict(zip(scored.names, by_emotion, strict=True)),
         confidences=_histogram(scored.confidences[scored.emotions >= 0]),
     )
+
+
+def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str, ...]) -> Counts:
+    """Count the rows of a labelled table by status and emotion.
+
+    Args:
+        table: Labelled rows.
+        columns: Names of the columns with emotion, confidence and status.
+        labels: Labels of the model, in id order.
+    """
+    emotion, confidence, status = columns
+
+    def by_name(column: str, names: Sequence[str]) -> NDArray[np.int64]:
+        index = pc.index_in(table.column(column).cast(pa.string()), pa.array(names, pa.string())).drop_null()
+        return np.bincount(index.to_numpy(), minlength=len(names))
+
+    states = dict(zip(STATUSES, by_name(status, STATUSES).tolist(), strict=True))
+    return Counts(
+        scored=states[SCORED],
+        truncated=states[TRUNCATED],
+        empty=states[EMPTY],
+        emotions=dict(zip(labels, by_name(emotion, labels).tolist(), strict=True)),
+        confidences=_histogram(table.column(confidence).drop_null().to_numpy()),
+    )
+
+
+def _histogram(confidences: NDArray[np.float32]) -> list[int]:
+    """Number of rows in each of CONFIDENCE_BINS equal bins over 0..1."""
+    bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
+    rows: list[int] = np.bincount(bins, minlength=CONFIDENCE_BINS).tolist()
+    return rows

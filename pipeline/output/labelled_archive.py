@@ -1,4 +1,4 @@
-"""A labelled archive to be read: which of its files are complete, and what their columns mean."""
+"""Read a labelled archive: its complete part files, and the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from emojob.pipeline.output.layout import RUN_FILE
 from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
-from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_SPEAKER_COLUMNS, USUAL_TIME_COLUMNS, of_usual_name
+from emojob.schemas.columns import (
+    USUAL_CONVERSATION_COLUMNS,
+    USUAL_SPEAKER_COLUMNS,
+    USUAL_TIME_COLUMNS,
+    label_fields,
+    of_usual_name,
+)
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT
 
 _BATCH_ROWS = 65_536
-_TABLES = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}  # of run.json
-_USUAL = {
+_OBJECTS = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}  # keys of run.json
+_USUAL_COLUMNS = {
     "conversation": USUAL_CONVERSATION_COLUMNS,
     "time": USUAL_TIME_COLUMNS,
     "speaker": USUAL_SPEAKER_COLUMNS,
@@ -33,41 +39,66 @@ _USUAL = {
 
 @dataclass(frozen=True)
 class PartFile:
-    """One complete file of the archive."""
+    """One complete file of the archive.
+
+    Attributes:
+        file: Path of the Parquet file.
+        input: Name of the input of its rows; None for a single labelled file, which may hold several inputs.
+    """
 
     file: AnyPath
-    input: str | None  # that its rows came from; None where it may hold those of several
+    input: str | None
 
 
 @dataclass(frozen=True)
 class LabelledArchive:
-    """The rows of a labelled archive, numbered from 0 through all its pieces, and the names of its columns."""
+    """The rows of a labelled archive and the names of its columns. Rows are numbered from 0 across all part files.
 
-    place: AnyPath
+    Attributes:
+        path: OUT, a folder or a single file.
+        part_files: The complete part files, in row order.
+        labels: Labels of the model, in id order.
+        prefix: Prefix of the label columns.
+        text_column: Column with the text; None after --drop-text.
+        columns: The input's columns, in its order. A part file may lack some of them.
+        conversation_column: Column given to the run, or one with a usual name; None if there is none.
+        time_column: As conversation_column.
+        speaker_column: As conversation_column.
+        run: Contents of run.json, or {}.
+    """
+
+    path: AnyPath
     part_files: tuple[PartFile, ...]
-    labels: tuple[str, ...]  # in id order
+    labels: tuple[str, ...]
     prefix: str
-    text_column: str | None  # None: it was left out (--drop-text)
-    columns: tuple[str, ...]  # of the input, in its order; a piece may lack some of them
-    conversation_column: str | None = None  # these as the run was told, or of a usual name; None where there is none
+    text_column: str | None
+    columns: tuple[str, ...]
+    conversation_column: str | None = None
     time_column: str | None = None
     speaker_column: str | None = None
-    run: dict[str, Any] = field(default_factory=dict)  # run.json, as far as it is there
+    run: dict[str, Any] = field(default_factory=dict)
 
     @property
     def status_column(self) -> str:
-        """The column that says what became of a row."""
+        """Name of the column with the status of a row."""
         return f"{self.prefix}emotion_status"
 
     @property
     def probability_columns(self) -> list[str]:
-        """One column for each label."""
+        """Names of the columns with the probabilities, one for each label."""
         return [f"{self.prefix}prob_{label}" for label in self.labels]
 
     def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, PartFile, pa.RecordBatch]]:
-        """All rows in order, a batch at a time: (number of its first row, its piece, these columns).
+        """Yield all rows in order, one batch at a time.
 
-        A column that a piece lacks is all null. Raises DataError where a file cannot be read.
+        Args:
+            columns: Columns to read. A column that a part file lacks is null.
+
+        Yields:
+            Number of the batch's first row, its part file, the columns.
+
+        Raises:
+            DataError: A file cannot be read.
         """
         first = 0
         for part_file in self.part_files:
@@ -80,9 +111,17 @@ class LabelledArchive:
     def rows(
         self, numbers: NDArray[np.int64], columns: Sequence[str]
     ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
-        """The rows of these numbers, in the archive's order: (numbers, these columns) for each row group that has any.
+        """Yield selected rows in the order of the archive, one batch for each row group that has any.
 
-        Raises DataError where a file cannot be read.
+        Args:
+            numbers: Numbers of the rows, in any order.
+            columns: Columns to read. A column that a part file lacks is null.
+
+        Yields:
+            Numbers of the batch's rows, the columns.
+
+        Raises:
+            DataError: A file cannot be read.
         """
         wanted, first = np.unique(numbers), 0
         for part_file in self.part_files:
@@ -98,25 +137,21 @@ class LabelledArchive:
 
 
 def open_labelled(out: AnyPath) -> LabelledArchive:
-    """The labelled archive in the folder `out`, or in that one file: what is complete of it.
+    """Open a labelled archive for reading.
 
-    Raises OutputError where it is no labelled archive, or nothing of it is complete.
+    Args:
+        out: The folder or the single file that `emojob score` wrote.
+
+    Raises:
+        OutputError: `out` is no labelled archive, has no complete part, or its run.json is damaged.
+        DataError: The first part file cannot be read.
     """
-    try:
-        if out.is_dir():
-            part_files, run = _folder(out)
-        elif out.exists():
-            part_files, run = (PartFile(out, None),), _run_in(out)
-        else:
-            raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
-    except OSError as error:
-        raise OutputError(f"{out} cannot be read: {error.strerror or error}") from error
-    run = {name: value for name, value in run.items() if name not in _TABLES or isinstance(value, dict)}
-    options = run.get("options", {})
+    part_files, run = _part_files(out)
+    run = {name: value for name, value in run.items() if name not in _OBJECTS or isinstance(value, dict)}
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
-            f"{out}: {RUN_FILE}, which tells the columns, is missing or damaged: "
+            f"{out}: {RUN_FILE}, which names the columns, is missing or damaged: "
             f"run the same `emojob score` command again, it only writes that file"
         )
     with open_parquet(part_files[0].file) as parquet:
@@ -126,31 +161,49 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     if not labels or (text_column not in names and not dropped):
         raise OutputError(
             f"{part_files[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
-            f"label the archive anew with `emojob score --fresh`"
+            f"label the archive again with `emojob score --fresh`"
         )
-    block = {f"{prefix}{name}" for name in ("emotion", "confidence", "emotion_status", *(f"prob_{x}" for x in labels))}
-    columns = tuple(name for name in names if name not in block)
-    told = {role: _name(run.get(f"{role}_column")) or _name(options.get(f"{role}_column")) for role in _USUAL}
-    found = {f"{role}_column": told[role] or _usual(columns, role, text_column) for role in _USUAL}
-    return LabelledArchive(out, part_files, labels, prefix, None if dropped else text_column, columns, run=run, **found)
+    added = {field.name for field in label_fields(labels, prefix)}
+    columns = tuple(name for name in names if name not in added)
+    roles = _role_columns(run, columns, text_column)
+    return LabelledArchive(out, part_files, labels, prefix, None if dropped else text_column, columns, run=run, **roles)
 
 
 def text_column_of(archive: LabelledArchive) -> str:
-    """The column with the text. Raises OutputError where it was left out."""
+    """Return the name of the text column. Raises OutputError after --drop-text."""
     if archive.text_column is None:
-        raise OutputError(f"{archive.place} was labelled with --drop-text and has no text to choose from")
+        raise OutputError(f"{archive.path} was labelled with --drop-text and has no text to choose from")
     return archive.text_column
+
+
+def _role_columns(run: dict[str, Any], columns: Sequence[str], text_column: str) -> dict[str, str | None]:
+    """The columns of conversation, time and speaker: as run.json says, or of a usual name."""
+    options, found = run.get("options", {}), dict[str, str | None]()
+    candidates = [name for name in columns if name != text_column]
+    for role, usual in _USUAL_COLUMNS.items():
+        key = f"{role}_column"
+        given = _name(run.get(key)) or _name(options.get(key))
+        found[key] = given or next(iter(of_usual_name(candidates, usual)), None)
+    return found
 
 
 def _name(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _usual(columns: Sequence[str], role: str, text_column: str) -> str | None:
-    return next(iter(of_usual_name([name for name in columns if name != text_column], _USUAL[role])), None)
+def _part_files(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
+    """The complete files of an archive, and its run.json."""
+    try:
+        if out.is_dir():
+            return _in_folder(out)
+        if out.exists():
+            return (PartFile(out, None),), _run_in(out)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be read: {error.strerror or error}") from error
+    raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
 
 
-def _folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
+def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     if not is_archive(out):
         raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
     output = ArchiveFolder(out)
@@ -162,7 +215,7 @@ def _folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
 
 
 def _run_in(file: AnyPath) -> dict[str, Any]:
-    """The run.json that a labelled file carries."""
+    """The run.json in the metadata of a single labelled file."""
     try:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
@@ -176,12 +229,12 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
 
 
 def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
-    """The labels by the block of columns behind an input's own, which may have columns named like them."""
-    confidence, status, beginning = f"{prefix}confidence", f"{prefix}emotion_status", f"{prefix}prob_"
+    """The labels by the columns between confidence and status. The input may have columns with similar names."""
+    confidence, status, start = f"{prefix}confidence", f"{prefix}emotion_status", f"{prefix}prob_"
     if confidence not in names or status not in names:
         return ()
     block = names[names.index(confidence) + 1 : names.index(status)]
-    return tuple(name.removeprefix(beginning) for name in block) if all(n.startswith(beginning) for n in block) else ()
+    return tuple(name.removeprefix(start) for name in block) if all(n.startswith(start) for n in block) else ()
 
 
 def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
@@ -190,7 +243,7 @@ def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
 
 
 def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:
-    """A batch of these columns, in this order; all null where one was not found."""
+    """A batch of these columns in this order. A missing column is null."""
     values = [found.get(name, pa.nulls(rows)) for name in columns]
     whole = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in values]
     return pa.RecordBatch.from_arrays(whole, names=list(columns))

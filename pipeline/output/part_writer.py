@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emojob.pipeline.inference.streaming import Labelled
-from emojob.pipeline.output.label_columns import count, with_labels
+from emojob.pipeline.output.label_columns import count_scored, with_labels
 from emojob.pipeline.output.layout import PartPaths, part_paths
 from emojob.pipeline.output.parts import ROW_GROUP, part_metadata
 from emojob.pipeline.privacy.policy import Privacy
@@ -87,7 +87,7 @@ def write_parts(
 def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
     """Add a labelled chunk to the part, with personal data masked, dropped or hashed."""
     chunk, row_batch = labelled.key, labelled.key.row_batch
-    counts = count(labelled.scored, len(row_batch.rejects), labelled.tokens)
+    counts = count_scored(labelled.scored, len(row_batch.rejects), labelled.tokens)
     rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
     writer.add(rows, counts, chunk.stop_row, privacy.rejects(row_batch.rejects))
 

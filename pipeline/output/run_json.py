@@ -1,4 +1,4 @@
-"""run.json: what a run was asked for, and what came of it."""
+"""The contents of run.json: the options of a run, its counts, its timings and the versions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,20 @@ def run_json(
     new_rows: int,
     timings: tuple[float, dict[str, float]],
 ) -> dict[str, Any]:
-    """The contents of run.json.
+    """Return the contents of run.json.
 
-    state: running, complete, interrupted or failed; counts: of all inputs; new_rows: of them, read by this run;
-    timings: when the run began (time.monotonic), and the seconds that each stage was busy.
+    Args:
+        state: running, complete, interrupted or failed.
+        started: Time of the start, in UTC.
+        dataset: The inputs.
+        scorer: Model and engine.
+        privacy: What is masked, dropped or hashed.
+        options: Options of the run.
+        counts: Counts of all inputs.
+        new_rows: Rows read by this run.
+        timings: Time of the start (`time.monotonic()`), and the seconds that each stage was busy.
     """
-    begun, stage_seconds = timings
+    start, stage_seconds = timings
     return {
         "state": state,
         "started": started.isoformat(timespec="seconds"),
@@ -48,16 +56,20 @@ def run_json(
         "counts": counts.summary(),
         "this_run": {
             "rows": new_rows,
-            "seconds": round(time.monotonic() - begun, 3),
+            "seconds": round(time.monotonic() - start, 3),
             "stage_seconds": {stage: round(seconds, 3) for stage, seconds in stage_seconds.items()},
-            **_work(scorer),
+            **_tally(scorer),
         },
         "versions": versions.installed_versions(),
     }
 
 
 def how_run(engine: dict[str, Any]) -> str:
-    """What a run was done on, in words, from its run.json's `engine`."""
+    """Return the engine of a run in words, such as "torch on 2 x cuda in bf16".
+
+    Args:
+        engine: The object `engine` of run.json.
+    """
     number = engine.get("processes", 1)
     device = f"{number} x {engine['device']}" if number > 1 else engine["device"]
     within = " on Ray" if engine.get("within") == "ray" else ""
@@ -86,7 +98,7 @@ def _engine(scorer: Scorer) -> dict[str, Any]:
     }
 
 
-def _work(scorer: Scorer) -> dict[str, Any]:
+def _tally(scorer: Scorer) -> dict[str, Any]:
     tally = scorer.tally
     return {
         "rows_with_text": tally.rows,

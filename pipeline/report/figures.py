@@ -205,7 +205,7 @@ def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, 
 
 def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str, Any]:
     (totals,) = run(db, "totals")
-    return {"name": archive.place.name, "inputs": len({part_file.input for part_file in archive.part_files}), **totals}
+    return {"name": archive.path.name, "inputs": len({part_file.input for part_file in archive.part_files}), **totals}
 
 
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:

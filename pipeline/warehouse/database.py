@@ -42,7 +42,7 @@ def open_database(
         StorageError: Memory or disk space does not suffice.
     """
     with (
-        spill_folder(archive.place) as spill,
+        spill_folder(archive.path) as spill,
         database_errors(archive, spill),
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
@@ -112,7 +112,7 @@ def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
         if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
             raise _unreadable(archive, error) from error
         raise StorageError(
-            f"cannot work on {archive.place} ({type(error).__name__}): make room in memory or in the folder for "
+            f"cannot work on {archive.path} ({type(error).__name__}): make room in memory or in the folder for "
             f"temporary files, {Path(spill).parent}"
         ) from error
     except duckdb.InterruptException:
@@ -139,6 +139,6 @@ def _unreadable(archive: LabelledArchive, error: Exception) -> DataError:
     if named:
         return DataError(damaged(named[0], error))
     return DataError(
-        f"a part of {archive.place} cannot be read ({type(error).__name__}): the same `emojob score` command writes "
+        f"a part of {archive.path} cannot be read ({type(error).__name__}): the same `emojob score` command writes "
         "missing parts again; add --fresh if a part is damaged"
     )

@@ -1,4 +1,4 @@
-"""A DuckDB database of a labelled archive, for tools that know DuckDB: the view `labelled` and the aggregates."""
+"""Export a labelled archive as a DuckDB database for other tools: `labelled` and the aggregates."""
 
 from __future__ import annotations
 
@@ -18,37 +18,47 @@ from emojob.schemas.errors import OptionError, OutputError, StorageError
 
 
 def export_database(archive: LabelledArchive, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
-    """Write the database `file`: `labelled` (with `copy`, the rows themselves) and the aggregates, each with a comment.
+    """Write a database file with `labelled` and the aggregates.
 
-    A view reads the archive's parts where they lie now. Raises OutputError where `file` is something else than such a
-    database, StorageError where it cannot be written, and what `open_database` raises.
+    Args:
+        archive: The labelled archive.
+        file: The database. An existing one is replaced.
+        copy: Copy the rows into the database. Otherwise `labelled` is a view that reads the part files at their
+            current paths.
+        time_zone: Time zone of days and hours; None for the archive's own, or Korea's.
+
+    Raises:
+        OptionError: The archive is in an object store and `copy` is not set, or the time zone is unknown.
+        OutputError: `file` exists and is no DuckDB database.
+        StorageError: `file` cannot be written.
+        DataError: A part cannot be read.
     """
     if not copy and any(isinstance(part_file.file, ObjectPath) for part_file in archive.part_files):
         raise OptionError(
-            f"--export {file}: a view of {archive.place} would need emojob's way to the store; add --copy, which "
-            "puts the rows into the database"
+            f"--export {file}: other tools cannot read {archive.path}, which is in an object store; add --copy, "
+            "which copies the rows into the database"
         )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is no DuckDB database; give another name")
-    beside = temporary_path(file)
-    beside.unlink(missing_ok=True)
+    draft = temporary_path(file)
+    draft.unlink(missing_ok=True)
     spill = str(file.parent)
     try:
         with (
             database_errors(archive, spill),
-            _written(file),
-            duckdb.connect(str(beside), config=settings(spill)) as db,
+            _write_errors(file),
+            duckdb.connect(str(draft), config=settings(spill)) as db,
         ):
             create_views(db, archive, time_zone, copy)
             create_aggregates(db)
-        commit(beside, file)
+        commit(draft, file)
     finally:
-        beside.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _written(file: Path) -> Iterator[None]:
-    """Turn what DuckDB makes of a disk that fails into StorageError."""
+def _write_errors(file: Path) -> Iterator[None]:
+    """Turn DuckDB's errors of a full or failing disk into StorageError."""
     try:
         yield
     except (duckdb.TransactionException, duckdb.FatalException) as error:

@@ -90,11 +90,11 @@ class OpenArchive:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<emojob archive {self._archive.place}{', closed' if self._closed else ''}>"
+        return f"<emojob archive {self._archive.path}{', closed' if self._closed else ''}>"
 
     def _ensure_open(self) -> None:
         if self._closed:
-            raise OutputError(f"{self._archive.place} is closed: call emojob.open() again")
+            raise OutputError(f"{self._archive.path} is closed: call emojob.open() again")
 
 
 def open_archive(out: str | PathLike[str], time_zone: str | None = None) -> OpenArchive:

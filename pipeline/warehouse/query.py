@@ -1,4 +1,4 @@
-"""A user's own query over a labelled archive, which can read that archive and do nothing else."""
+"""Run a user's own SQL over a labelled archive. A query can read that archive and nothing else."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ BATCH_ROWS = 65_536
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # PIVOT is a MULTI
-#: What DuckDB finds before it looks at any row, so that its words hold none of theirs.
-_OF_THE_QUERY = (
+
+#: Errors that DuckDB raises before it reads any row. Their messages cannot quote a value of the archive.
+_QUERY_ERRORS = (
     duckdb.BinderException,
     duckdb.CatalogException,
     duckdb.ParserException,
@@ -32,88 +33,7 @@ _CHANGING = {b"COPY", b"CREATE", b"DELETE", b"EXPORT", b"INSERT", b"MERGE", b"TR
 _WORD = re.compile(rb"\w+")
 _SEVERAL_ROWS = "More than one row returned by a subquery"
 _TYPE = re.compile(r" to ([A-Z][A-Z0-9_]*) when casting ")
-_WHERE = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a query gives: its columns, and its rows as record batches, read once."""
-
-    schema: pa.Schema
-    batches: Iterator[pa.RecordBatch]
-
-
-class Session:
-    """A database with the views `labelled` and `utterances` whose files, settings and extensions are locked away."""
-
-    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
-        self._db = db
-
-    def ask(self, query: str) -> Answer:
-        """Run one query. Raises OptionError where it is not one that only reads, or DuckDB refuses it."""
-        relation = self.relation(query)
-        with _worded():
-            reader = relation.to_arrow_reader(BATCH_ROWS)
-        return Answer(reader.schema, _worded_batches(reader))
-
-    def relation(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return one query as a relation; `open_session` closes it.
-
-        Raises:
-            OptionError: The query is not one that only reads, or DuckDB refuses it.
-        """
-        with _worded():
-            statement = self._only_reading(query)
-        # a SELECT is only looked at here; of a PIVOT a part is run
-        with _worded(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
-            # a connection of its own, for an answer that is not read to its end would hold this one
-            relation = self._db.cursor().sql(statement.query)
-        if relation is None:
-            raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
-        return relation
-
-    def interrupt(self) -> None:
-        """Stop the query that runs, from another thread or a signal handler."""
-        self._db.interrupt()
-
-    def tables(self) -> dict[str, list[tuple[str, str]]]:
-        """(name, type) of the columns of each view."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for view, column, kind in self._db.execute(_COLUMNS).fetchall():
-            found.setdefault(view, []).append((column, kind))
-        return found
-
-    def _only_reading(self, query: str) -> duckdb.Statement:
-        statements = self._db.extract_statements(query)
-        if len(statements) != 1:
-            count = "no query" if not statements else f"{len(statements)} queries"
-            raise OptionError(f"{count} in {_short(query)}; give one, such as: FROM labelled LIMIT 10")
-        (statement,) = statements
-        inner, kind = statement, _changing(query)
-        if statement.type == duckdb.StatementType.EXPLAIN:
-            rest = self._db.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
-            inner = rest[0] if len(rest) == 1 else statement
-        if inner.type not in _ALLOWED or kind:
-            aside = f'; where it is a name, write "{kind.lower()}"' if kind and inner.type in _ALLOWED else ""
-            kind = kind or inner.type.name.replace("_", " ")
-            raise OptionError(
-                f"{kind} is not allowed here: a query reads the labelled archive and changes nothing; "
-                f"give a SELECT, DESCRIBE, SUMMARIZE or EXPLAIN (-o FILE writes what it gives){aside}"
-            )
-        return statement
-
-
-def _changing(query: str) -> str | None:
-    """The first word of a query that would change something; such a one may also stand in a WITH or around a PIVOT."""
-    written = query.encode()
-    for at, kind in duckdb.tokenize(query):
-        if kind == duckdb.token_type.keyword:
-            word = _WORD.match(written, at)
-            if word and word[0].upper() in _CHANGING:
-                return word[0].decode().upper()
-    return None
-
-
+_POSITION = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
 _COLUMNS = """
     SELECT view_name, column_name, data_type
     FROM duckdb_columns() AS c JOIN duckdb_views() AS v ON c.table_oid = v.view_oid
@@ -121,9 +41,33 @@ _COLUMNS = """
 """
 
 
+@dataclass(frozen=True)
+class QueryResult:
+    """Result of a query.
+
+    Attributes:
+        schema: Its columns.
+        batches: Its rows. They can be iterated once.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
 @contextlib.contextmanager
 def open_session(archive: LabelledArchive, time_zone: str | None = None, numbered: bool = False) -> Iterator[Session]:
-    """Open a labelled archive for queries. numbered: with the view `numbered`. Raises what `open_database` raises."""
+    """Open a labelled archive for the user's queries.
+
+    Args:
+        archive: The labelled archive.
+        time_zone: Time zone of days and hours; None for the archive's own, or Korea's.
+        numbered: Create the view `numbered` too (see `create_views`).
+
+    Raises:
+        OptionError: The time zone is unknown.
+        DataError: A part cannot be read, at opening or within the block.
+        StorageError: Memory or disk space does not suffice.
+    """
     with open_database(archive, time_zone, numbered=numbered) as db:
         create_aggregates(db)
         paths = ", ".join(literal(str(part_file.file)) for part_file in archive.part_files)
@@ -133,28 +77,85 @@ def open_session(archive: LabelledArchive, time_zone: str | None = None, numbere
         yield Session(db)
 
 
-@contextlib.contextmanager
-def _worded(told: type[duckdb.Error] | None = None) -> Iterator[None]:
-    """DuckDB's refusal in one line, its suggestions kept. told: what else is said as DuckDB does."""
-    try:
-        yield
-    except duckdb.InterruptException:
-        raise KeyboardInterrupt from None
-    except (duckdb.OutOfMemoryException, duckdb.IOException):
-        raise
-    except duckdb.Error as error:
-        if type(error) is duckdb.Error:  # of a file's bytes; DuckDB gives those of a query a kind
-            raise
-        if isinstance(error, _OF_THE_QUERY) or (told and isinstance(error, told)):
-            raise OptionError(f"the query was refused: {_said(error)}") from None
-        raise _failed(error) from None
-    except UnicodeDecodeError as error:  # DuckDB's words hold bytes of a row that are no text
-        raise _failed(error) from None
+class Session:
+    """A database with the views over an archive. It reads no other file, and its settings cannot be changed."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._db = db
+
+    def query(self, query: str) -> QueryResult:
+        """Run one query.
+
+        Raises:
+            OptionError: It is not a query that only reads, or it fails.
+        """
+        relation = self.relation(query)
+        with _query_errors():
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+        return QueryResult(reader.schema, _batches(reader))
+
+    def relation(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Return one query as a relation. It is valid until `open_session` closes the database.
+
+        Raises:
+            OptionError: It is not a query that only reads, or it fails.
+        """
+        with _query_errors():
+            statement = self._reading_statement(query)
+        # DuckDB only parses a SELECT here, but runs a part of a PIVOT.
+        with _query_errors(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
+            # A cursor, because a result that is not read to its end blocks its connection.
+            relation = self._db.cursor().sql(statement.query)
+        if relation is None:
+            raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
+        return relation
+
+    def interrupt(self) -> None:
+        """Stop the running query. Callable from another thread or a signal handler."""
+        self._db.interrupt()
+
+    def tables(self) -> dict[str, list[tuple[str, str]]]:
+        """Return {view: [(column, type)]}."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for view, column, kind in self._db.execute(_COLUMNS).fetchall():
+            found.setdefault(view, []).append((column, kind))
+        return found
+
+    def _reading_statement(self, query: str) -> duckdb.Statement:
+        """Parse a query. Raises OptionError if it is not one statement that only reads."""
+        statements = self._db.extract_statements(query)
+        if len(statements) != 1:
+            count = "no query" if not statements else f"{len(statements)} queries"
+            raise OptionError(f"{count} in {_short(query)}; give one, such as: FROM labelled LIMIT 10")
+        (statement,) = statements
+        inner, keyword = statement, _changing_keyword(query)
+        if statement.type == duckdb.StatementType.EXPLAIN:
+            explained = self._db.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
+            inner = explained[0] if len(explained) == 1 else statement
+        if inner.type not in _ALLOWED or keyword:
+            hint = f'; where it is a name, write "{keyword.lower()}"' if keyword and inner.type in _ALLOWED else ""
+            keyword = keyword or inner.type.name.replace("_", " ")
+            raise OptionError(
+                f"{keyword} is not allowed here: a query reads the labelled archive and changes nothing; "
+                f"give a SELECT, DESCRIBE, SUMMARIZE or EXPLAIN (-o FILE writes its result){hint}"
+            )
+        return statement
 
 
-def _worded_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _changing_keyword(query: str) -> str | None:
+    """The first keyword that changes data, in upper case. It may also stand in a WITH or around a PIVOT."""
+    encoded = query.encode()
+    for position, kind in duckdb.tokenize(query):
+        if kind == duckdb.token_type.keyword:
+            word = _WORD.match(encoded, position)
+            if word and word[0].upper() in _CHANGING:
+                return word[0].decode().upper()
+    return None
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     while True:
-        with _worded():
+        with _query_errors():
             try:
                 batch = reader.read_next_batch()
             except StopIteration:
@@ -164,20 +165,46 @@ def _worded_batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
+    """Turn DuckDB's errors about a query into OptionError, in one line and with its suggestions.
+
+    Args:
+        also: Another error whose message can be shown, because no row was read yet.
+    """
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
+    except (duckdb.OutOfMemoryException, duckdb.IOException):
+        raise
+    except duckdb.Error as error:
+        if type(error) is duckdb.Error:  # about a damaged file: errors about a query have a class of their own
+            raise
+        if isinstance(error, _QUERY_ERRORS) or (also and isinstance(error, also)):
+            raise OptionError(f"the query was refused: {_one_line(error)}") from None
+        raise _failed(error) from None
+    except UnicodeDecodeError as error:  # DuckDB's message quotes bytes of a row that are not UTF-8
+        raise _failed(error) from None
+
+
 def _failed(error: Exception) -> OptionError:
-    """What is said of a query that failed over its rows; DuckDB's own words may quote them, and are kept back."""
+    """The error for a query that failed while reading rows. DuckDB's message is left out: it may quote a value."""
     kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
     if _SEVERAL_ROWS in str(error):
         return OptionError(f"the query failed ({kind}): {_SEVERAL_ROWS}; give it LIMIT 1, or an aggregate such as max")
-    to = _TYPE.search(str(error))
+    wanted = _TYPE.search(str(error))
     return OptionError(
-        f"the query failed ({kind}): a value of the archive is not what the query takes it for"
-        f"{f', {to[1]}' if to else ''}; TRY_CAST(... AS ...) and TRY(...) give null for such a value"
+        f"the query failed ({kind}): a value of the archive does not have the type that the query needs"
+        f"{f', {wanted[1]}' if wanted else ''}; TRY_CAST(... AS ...) and TRY(...) give null for such a value"
     )
 
 
-def _said(error: Exception) -> str:
-    return " ".join(_WHERE.sub("", str(error)).split())
+def _one_line(error: Exception) -> str:
+    return " ".join(_POSITION.sub("", str(error)).split())
 
 
 def _short(query: str) -> str:

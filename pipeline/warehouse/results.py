@@ -1,4 +1,4 @@
-"""Writing what a query gives: CSV that is safe to open in a spreadsheet, JSON, Parquet."""
+"""Write the result of a query as CSV that is safe to open in a spreadsheet, as JSON or as Parquet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.pipeline.warehouse.query import Answer
+from emojob.pipeline.warehouse.query import QueryResult
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import OptionError
 from emojob.schemas.messages import first_line
@@ -29,12 +29,20 @@ Stream = BinaryIO | io.RawIOBase | Upload
 
 FORMATS = ("table", "csv", "json", "parquet")
 
-#: Formats by the ending of a file's name.
+#: Formats by the suffix of a file.
 ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
 def format_of(file: AnyPath | None, given: str | None) -> str:
-    """The format asked for, or the one that the file's name tells, or a table. Raises OptionError where none fits."""
+    """Return the format of a result.
+
+    Args:
+        file: File to write; None for the screen.
+        given: Value of --format; None to choose by the suffix of the file, or a table for the screen.
+
+    Raises:
+        OptionError: The file has another suffix than ENDINGS.
+    """
     if given is not None:
         return given
     if file is None:
@@ -44,26 +52,45 @@ def format_of(file: AnyPath | None, given: str | None) -> str:
     return ENDINGS[file.suffix.lower()]
 
 
-def write_file(answer: Answer, file: AnyPath, form: str) -> int:
-    """Write an answer to a file, whole or not at all; returns the number of rows.
+def write_file(result: QueryResult, file: AnyPath, form: str) -> int:
+    """Write a result to a file. The file is complete or unchanged.
 
-    Raises OSError where it cannot be written.
+    Args:
+        result: Result of a query.
+        file: File to write.
+        form: csv, json or parquet.
+
+    Returns:
+        Number of rows.
+
+    Raises:
+        OSError: The file cannot be written.
+        OptionError: The query fails, or Parquet has no such column type.
     """
     with draft(file) as made, made.opened() as stream:
-        return write(answer, stream, form)
+        return write(result, stream, form)
 
 
-def write(answer: Answer, stream: Stream, form: str) -> int:
-    """Write an answer as `csv`, `json` (a list, one row a line) or `parquet`; returns the number of rows."""
-    return {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[form](answer, stream)
+def write(result: QueryResult, stream: Stream, form: str) -> int:
+    """Write a result to a stream.
+
+    Args:
+        result: Result of a query.
+        stream: Binary stream.
+        form: csv, json (a list with one row a line) or parquet.
+
+    Returns:
+        Number of rows.
+    """
+    return {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[form](result, stream)
 
 
-def _write_csv(answer: Answer, stream: Stream) -> int:
+def _write_csv(result: QueryResult, stream: Stream) -> int:
     rows = 0
-    names = [escape_cell(name, keep_values=True) for name in answer.schema.names]
-    schema = pa.schema(list(zip(names, map(_csv_type, answer.schema.types), strict=True)))
+    names = [escape_cell(name, keep_values=True) for name in result.schema.names]
+    schema = pa.schema(list(zip(names, map(_csv_type, result.schema.types), strict=True)))
     with pa.csv.CSVWriter(stream, schema) as writer:
-        for batch in answer.batches:
+        for batch in result.batches:
             writer.write_batch(pa.RecordBatch.from_arrays(list(map(_csv_cells, batch.columns)), schema=schema))
             rows += batch.num_rows
     return rows
@@ -75,36 +102,36 @@ def _csv_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _csv_cells(column: pa.Array) -> pa.Array:
-    """A column as CSV takes it; texts that a spreadsheet would calculate get an apostrophe before them."""
+    """A column for CSV. A text that a spreadsheet would read as a formula gets an apostrophe in front."""
     if _csv_type(column.type) == column.type and not pa.types.is_large_string(column.type):
         return column
     if pa.types.is_nested(column.type) or pa.types.is_interval(column.type) or pa.types.is_binary(column.type):
         column = pa.array([None if one is None else _json(one) for one in values_of(column)], pa.large_string())
     texts = strings(column)
     risky = pc.match_substring_regex(texts, FORMULA_PATTERN)
-    mark, nothing = pa.scalar("'", pa.large_string()), pa.scalar("", pa.large_string())
-    return pc.if_else(risky, pc.binary_join_element_wise(mark, texts, nothing), texts)
+    apostrophe, separator = pa.scalar("'", pa.large_string()), pa.scalar("", pa.large_string())
+    return pc.if_else(risky, pc.binary_join_element_wise(apostrophe, texts, separator), texts)
 
 
-def _write_json(answer: Answer, stream: Stream) -> int:
-    rows, between = 0, "["
-    for row in json_rows(answer):
-        stream.write(f"{between}\n{_json(row)}".encode())
-        rows, between = rows + 1, ","
+def _write_json(result: QueryResult, stream: Stream) -> int:
+    rows, separator = 0, "["
+    for row in json_rows(result):
+        stream.write(f"{separator}\n{_json(row)}".encode())
+        rows, separator = rows + 1, ","
     stream.write(b"[]\n" if not rows else b"\n]\n")
     return rows
 
 
-def json_rows(answer: Answer) -> Iterator[dict[str, Any]]:
-    """Each row as plain values that JSON knows."""
-    for batch in answer.batches:
+def json_rows(result: QueryResult) -> Iterator[dict[str, Any]]:
+    """Yield each row as {column: value that JSON can represent}."""
+    for batch in result.batches:
         names = batch.schema.names
         for row in zip(*map(values_of, batch.columns), strict=True):
             yield dict(zip(names, map(plain_value, row), strict=True))
 
 
 def values_of(column: pa.Array) -> list[Any]:
-    """A column's values as Python has them; as texts where it has not: times finer or further away than its own."""
+    """Return a column's values in Python. Times outside Python's range or precision become strings."""
     try:
         values: list[Any] = column.to_pylist()
     except (OverflowError, ValueError):
@@ -128,7 +155,7 @@ def _value_of(value: pa.Scalar) -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """A value of DuckDB's as JSON knows it: times in ISO 8601, numbers that are none as null, bytes in base64."""
+    """Return a value of DuckDB as JSON represents it: times in ISO 8601, NaN and infinity as null, bytes in base64."""
     if isinstance(value, dict):
         return {str(key): plain_value(one) for key, one in value.items()}
     if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
@@ -146,7 +173,7 @@ def plain_value(value: Any) -> Any:
     return value if isinstance(value, (str, int, bool)) or value is None else str(value)
 
 
-def _said(value: Any) -> str | None:
+def _text_of(value: Any) -> str | None:
     return None if value is None else str(plain_value(value))
 
 
@@ -155,10 +182,10 @@ def _json(value: Any) -> str:
     return text if text.isprintable() else json.dumps(plain_value(value))
 
 
-def _write_parquet(answer: Answer, stream: Stream) -> int:
+def _write_parquet(result: QueryResult, stream: Stream) -> int:
     rows = 0
-    known = [pa.string() if pa.types.is_interval(kind) else kind for kind in answer.schema.types]  # Parquet has none
-    schema = pa.schema(list(zip(answer.schema.names, known, strict=True)))
+    known = [pa.string() if pa.types.is_interval(kind) else kind for kind in result.schema.types]  # Parquet has none
+    schema = pa.schema(list(zip(result.schema.names, known, strict=True)))
     try:
         writer = pq.ParquetWriter(stream, schema, compression="zstd")
     except pa.ArrowNotImplementedError as error:
@@ -166,9 +193,9 @@ def _write_parquet(answer: Answer, stream: Stream) -> int:
             f"Parquet has no such column ({first_line(error)}); CAST it to VARCHAR in the query"
         ) from None
     with writer:
-        for batch in answer.batches:
+        for batch in result.batches:
             columns = [
-                column if column.type == kind else pa.array([_said(one) for one in values_of(column)], kind)
+                column if column.type == kind else pa.array([_text_of(one) for one in values_of(column)], kind)
                 for column, kind in zip(batch.columns, known, strict=True)
             ]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))

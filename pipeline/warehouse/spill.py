@@ -1,4 +1,4 @@
-"""Where DuckDB puts what does not fit into memory: beside the archive that it reads, for it is dialogue."""
+"""The folder in which DuckDB stores temporary data. It lies beside the archive, because the data is dialogue."""
 
 from __future__ import annotations
 
@@ -19,47 +19,51 @@ try:
 except ImportError:  # pragma: no cover - Windows
     fcntl = None  # type: ignore[assignment]
 
-_BEGINNING = ".spill-"
+_PREFIX = ".spill-"
 
 
 @contextlib.contextmanager
 def spill_folder(archive: AnyPath) -> Iterator[str]:
-    """An empty folder that only its owner can read, removed at the end.
+    """Create an empty folder that only its owner can read, and remove it at the end.
 
-    It lies in a labelled archive's _emojob, or beside a labelled file; where nothing can be written there, or the
-    archive is in a store, in the folder for temporary files (TMPDIR). One that a killed process left is removed.
+    It lies in the state folder of a labelled archive, or beside a single labelled file. If that is not writable, or the
+    archive is in an object store, it lies in the system's folder for temporary files (TMPDIR). Folders that killed
+    processes left behind are removed.
+
+    Args:
+        archive: OUT, a folder or a single file.
     """
-    made = _made(archive)
-    held = os.open(made, os.O_RDONLY)
+    folder = _make(archive)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         if fcntl is not None:
-            fcntl.flock(held, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         with contextlib.suppress(OSError):
-            remove_left_behind(made.parent)
-        yield str(made)
+            _remove_abandoned(folder.parent)
+        yield str(folder)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-        os.close(held)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
 
 
-def _made(archive: AnyPath) -> Path:
+def _make(archive: AnyPath) -> Path:
     if not isinstance(archive, ObjectPath):
-        beside = archive / STATE_FOLDER if is_archive(archive) else archive.parent
-        with contextlib.suppress(OSError):  # an archive that may only be read
-            return Path(tempfile.mkdtemp(prefix=_BEGINNING, dir=beside))
-    return Path(tempfile.mkdtemp(prefix=_BEGINNING))
+        parent = archive / STATE_FOLDER if is_archive(archive) else archive.parent
+        with contextlib.suppress(OSError):  # the archive is read-only
+            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    return Path(tempfile.mkdtemp(prefix=_PREFIX))
 
 
-def remove_left_behind(folder: Path) -> None:
-    """Remove the folders that no living process holds. Raises OSError."""
-    for one in folder.glob(f"{_BEGINNING}*"):
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the spill folders in `folder` that no living process has locked. Raises OSError."""
+    for one in folder.glob(f"{_PREFIX}*"):
         if fcntl is None or one.is_symlink():
             continue
-        held = os.open(one, os.O_RDONLY)
+        descriptor = os.open(one, os.O_RDONLY)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(one, ignore_errors=True)
         except BlockingIOError:
             pass
         finally:
-            os.close(held)
+            os.close(descriptor)

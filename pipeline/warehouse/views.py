@@ -122,7 +122,7 @@ def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckd
     clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
-            f"{archive.place} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
+            f"{archive.path} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
             "label the archive anew"
         )
     return rows

@@ -81,7 +81,7 @@ def _answer(session: Session, query: str, form: str | None, file: AnyPath | None
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 
     form = format_of(file, form)
-    answer = session.ask(query)
+    answer = session.query(query)
     if file is not None:
         form = "csv" if form == "table" else form
         rows = write_file(answer, file, form)

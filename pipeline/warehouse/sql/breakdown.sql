@@ -1,5 +1,5 @@
--- One row: a value of a column (`others`: all values but those with most rows, together) and an emotion, with the rows that
--- have both and their share of the labelled rows with that value.
+-- One row: a value of a column and an emotion, with the number of rows and their share of the labelled rows with that
+-- value. The values with the fewest rows are joined in one (`others`: true, value null).
 WITH counted AS (
     SELECT coalesce(value, '') AS value, emotion, count(*) AS rows
     FROM broken_down

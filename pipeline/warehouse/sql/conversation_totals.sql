@@ -1,5 +1,5 @@
--- The one row: how many conversations there are, how many turned negative and stayed so to their end, and in how many of them
--- a speaker ended badly after a better start.
+-- One row: the number of conversations, of those that stayed negative until their end after a better start (`turned`),
+-- and of those in which a speaker ended so (`soured`).
 SELECT
     count(*) AS conversations,
     count(turned_at_turn) AS turned,

@@ -1,5 +1,5 @@
--- One row: a conversation to look at, the latest days first and on a day those that ended worst; each once, for the speaker
--- of whose end the model is surest.
+-- One row: a conversation to look at, with the speaker whose last emotion has the highest confidence. The latest days
+-- come first; within a day, the highest confidence.
 CREATE OR REPLACE TEMP TABLE to_look_at AS
 SELECT *
 FROM (

@@ -1,4 +1,4 @@
--- The one row: what there is in the archive.
+-- One row: the totals of the archive.
 SELECT
     sum(rows)::BIGINT AS rows,
     coalesce(sum(rows) FILTER (emotion IS NOT NULL), 0)::BIGINT AS labelled,

@@ -529,5 +529,5 @@ def test_a_column_of_file_names_is_like_any_other(tmp_path, model):
     pq.write_table(pa.table({"text": ["네"], "filename": ["x"]}), tmp_path / "in.parquet")
     score_archive([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
     with open_session(open_labelled(tmp_path / "out")) as session:
-        (batch,) = session.ask("SELECT filename FROM labelled").batches
+        (batch,) = session.query("SELECT filename FROM labelled").batches
     assert batch.to_pylist() == [{"filename": "x"}]

@@ -352,7 +352,7 @@ def test_what_a_dead_run_left_is_never_read(bucket, rows, model, local):
     put(bucket / "out/part-00001-000000000000.parquet", rows)
     assert read(bucket / "out").equals(local)
     with open_session(open_labelled(bucket / "out")) as session:
-        assert session.ask("SELECT count(*) FROM labelled").batches.__next__().to_pylist() == [{"count_star()": ROWS}]
+        assert session.query("SELECT count(*) FROM labelled").batches.__next__().to_pylist() == [{"count_star()": ROWS}]
     score_archive([str(log)], bucket / "out", model_options=model)
     assert not (bucket / "out/part-00001-000000000000.parquet").exists()
 
@@ -542,7 +542,7 @@ def test_a_query_reads_nothing_of_the_store_but_its_archive(bucket, rows, model,
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
     with open_session(open_labelled(bucket / "out")) as session, pytest.raises(OptionError, match="disabled"):
-        list(session.ask(query.format(bucket=bucket)).batches)
+        list(session.query(query.format(bucket=bucket)).batches)
 
 
 def test_a_report_of_a_store_goes_to_a_store(bucket, rows, model, capsys, tmp_path):

@@ -40,7 +40,7 @@ def session(out):
 @pytest.fixture
 def ask(session):
     def rows(query: str) -> list[tuple]:
-        answer = session.ask(query)
+        answer = session.query(query)
         table = pa.Table.from_batches(list(answer.batches), answer.schema)
         return [tuple(row.values()) for row in table.to_pylist()]
 
@@ -186,7 +186,7 @@ def test_a_text_in_a_message_about_what_cannot_be_done_is_kept_back(ask):
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
 def test_any_value_is_shown_or_refused_in_one_line(session, form, value, tmp_path):
-    answer = session.ask(f"SELECT {value} AS value FROM labelled")
+    answer = session.query(f"SELECT {value} AS value FROM labelled")
     if form == "table":
         print_table(answer)
     elif form == "parquet" and ("union" in value or "{}" in value):
@@ -219,7 +219,7 @@ _EVERYTHING = """
 
 def written(session, query: str, form: str) -> bytes:
     stream = io.BytesIO()
-    write(session.ask(query), stream, form)
+    write(session.query(query), stream, form)
     return stream.getvalue()
 
 
@@ -262,7 +262,7 @@ def test_the_pattern_for_columns_marks_what_inert_marks(text):
 
 
 def test_parquet_keeps_the_types(session, tmp_path):
-    assert write_file(session.ask("SELECT text, confidence FROM labelled"), tmp_path / "a.parquet", "parquet") == 3
+    assert write_file(session.query("SELECT text, confidence FROM labelled"), tmp_path / "a.parquet", "parquet") == 3
     assert pq.read_schema(tmp_path / "a.parquet").field("confidence").type == pa.float32()
 
 
@@ -270,7 +270,7 @@ def test_a_file_is_there_whole_or_not_at_all(session, tmp_path):
     file = tmp_path / "a.csv"
     file.write_text("before")
     with pytest.raises(OptionError):
-        write_file(session.ask("SELECT error('late') FROM range(300000) WHERE range = 299999"), file, "csv")
+        write_file(session.query("SELECT error('late') FROM range(300000) WHERE range = 299999"), file, "csv")
     assert file.read_text() == "before"
     assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
 

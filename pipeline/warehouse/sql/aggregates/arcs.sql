@@ -1,5 +1,5 @@
--- One row: a tenth of the way through a conversation (0 to 9) and an emotion, with the rows that have it and their share of
--- all at that point. Conversations of fewer than three labelled utterances have no course and are left out.
+-- One row: a tenth of the course of a conversation (0 to 9) and an emotion, with the number of rows and their share of
+-- all rows in that tenth. Conversations with fewer than three labelled utterances are left out.
 SELECT
     tenth,
     emotion,

@@ -1,4 +1,4 @@
--- One row: an emotion and a twentieth of the range of confidence (from `confidence` on), with the rows labelled so.
+-- One row: an emotion and a confidence interval of width 0.05 (`confidence`: its lower bound), with the number of rows.
 SELECT
     emotion,
     least(floor(confidence * 20), 19)::INTEGER / 20 AS confidence,

@@ -1,4 +1,4 @@
--- One row: a day and an emotion, with the rows that have it and their share of the labelled rows of that day.
+-- One row: a day and an emotion, with the number of rows and their share of the labelled rows of that day.
 SELECT
     starts::DATE AS day,
     emotion,

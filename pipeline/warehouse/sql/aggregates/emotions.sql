@@ -1,4 +1,4 @@
--- One row: an emotion, with the rows that have it, their share of all labelled rows, and their mean confidence.
+-- One row: an emotion, with the number of rows, their share of all labelled rows, and their mean confidence.
 SELECT
     emotion,
     sum(rows)::BIGINT AS rows,

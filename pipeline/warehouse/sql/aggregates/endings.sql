@@ -1,5 +1,5 @@
--- One row: two emotions, how many conversations of two labelled utterances or more began with the first and ended with the
--- second, and their share of those that began so.
+-- One row: a first and a last emotion, with the number of conversations that began and ended so, and their share of the
+-- conversations with that first emotion. Conversations with one labelled utterance are left out.
 SELECT
     first_emotion,
     last_emotion,

@@ -1,5 +1,5 @@
--- One row: an emotion and a thousandth of the range of confidence, with the 20 utterances in it (2 to 200 characters) that
--- the model is surest of, and the 20 it is least sure of.
+-- One row: an emotion and a confidence interval of width 0.001 (`step`: its number), with its 20 utterances of the
+-- highest and its 20 of the lowest confidence. Only texts of 2 to 200 characters.
 SELECT
     emotion,
     floor(confidence * 1000)::INTEGER AS step,

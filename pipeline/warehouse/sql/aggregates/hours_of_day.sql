@@ -1,4 +1,4 @@
--- One row: an hour of the day (0 to 23) and an emotion, with the rows that have it and their share of the labelled rows of
+-- One row: an hour of the day (0 to 23) and an emotion, with the number of rows and their share of the labelled rows of
 -- that hour.
 SELECT
     hour_of_day,

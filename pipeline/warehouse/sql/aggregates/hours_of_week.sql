@@ -1,4 +1,4 @@
--- One row: a weekday (1: Monday), an hour of the day and an emotion, with the rows that have it and their share of the
+-- One row: a weekday (1: Monday), an hour of the day and an emotion, with the number of rows and their share of the
 -- labelled rows of that hour of the week.
 SELECT
     weekday,

@@ -1,5 +1,5 @@
--- One row: an emotion and a length of text in steps of ten characters (from `characters` on; the last step, from 200 on,
--- has no end), with the rows labelled so.
+-- One row: an emotion and a text length interval of ten characters (`characters`: its lower bound; the last interval,
+-- from 200, is open), with the number of rows.
 SELECT
     emotion,
     least(length(text) // 10 * 10, 200)::INTEGER AS characters,

@@ -1,5 +1,5 @@
--- One row: a day (null: rows without a time), with what there is to know of its rows beside their emotions: how many were
--- read into the archive, labelled, longer than the model reads, without text, and labelled with less confidence than 0.5.
+-- One row: a day (null: rows without a time), with the number of all rows, of labelled, truncated and empty rows, of
+-- rows with a confidence below 0.5, and the mean confidence.
 SELECT
     starts::DATE AS day,
     sum(rows)::BIGINT AS rows,

@@ -1,5 +1,5 @@
--- One row: two emotions, how often a speaker's utterance with the second followed one with the first in the same
--- conversation (nothing of that speaker in between that is labelled), and the share of all that followed the first.
+-- One row: two emotions, with the number of times that a speaker's labelled utterance with the second directly followed
+-- one with the first in the same conversation, and the share of all transitions from the first.
 SELECT
     before AS emotion_before,
     emotion,

@@ -1,6 +1,6 @@
--- One row: a labelled utterance of a conversation (`talk` is the hash of its name), with its number there (`turn`, from 1;
--- in order of time, then of the archive) and how many utterances so far were not negative (`calm`: the same within a run of
--- negative ones).
+-- One row: a labelled utterance of a conversation (`talk`: hash of its name), with its number in the conversation
+-- (`turn`, from 1; sorted by time, then by position in the archive) and the number of utterances up to it that were not
+-- negative (`calm`: constant within a run of negative ones).
 SELECT
     hash(conversation) AS talk,
     row_number() OVER spoken AS turn,

@@ -1,5 +1,5 @@
--- One row: one of the five utterances of an emotion that the model is least sure of, each text once (two letters or more,
--- 200 characters at most).
+-- One row: one of the five utterances of an emotion with the lowest confidence. Each text appears once. Only texts of 2
+-- to 200 characters with at least two Hangul syllables.
 SELECT emotion, text, min(confidence) AS confidence
 FROM (SELECT emotion, unnest(unsurest, recursive := true) FROM extremes)
 WHERE regexp_matches(text, '[가-힣].*[가-힣]')

@@ -469,4 +469,4 @@ def test_a_file_that_does_not_tell_its_counts_is_refused_by_name(emojob, chat, c
     about["run"]["all_counts"] = counts
     pq.write_table(whole.replace_schema_metadata({b"emojob": json.dumps(about)}), "out.parquet")
     code, _, err = emojob("forget", "out.parquet", "--where", "speaker = '홍길동'")
-    assert (code, err.count("\n"), "does not tell what its rows came to" in err) == (2, 1, True), err
+    assert (code, err.count("\n"), "holds no valid counts of its rows" in err) == (2, 1, True), err
