@@ -1,7 +1,7 @@
-"""Pages for a browser: one HTML file each that needs no network, and lets nothing run but its own script.
+"""HTML pages, one self-contained file each: no network access, and no script but their own (Content-Security-Policy).
 
-Charts are Vega-Lite, drawn by the libraries that vl-convert brings along; their expressions are interpreted, never
-evaluated as code. Pages and pictures need the extra `report`.
+Charts are Vega-Lite, drawn by the libraries that vl-convert bundles. Chart expressions are interpreted, never evaluated
+as code. Pages and pictures need the extra `report`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from emojob.pipeline.system.hardware import is_installed
 from emojob.schemas.errors import OptionError
 
-#: What draws the charts, by the name it is imported and the name it is installed by.
+#: {imported module: package to install} of what pages and pictures need.
 _NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 
 FONTS = "system-ui, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
@@ -28,7 +28,16 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours, and the size of one chart. width: pixels, or None for that of the page."""
+    """Colours, width and font of a chart.
+
+    Attributes:
+        ink: Text.
+        faint: Grid and axes.
+        first: First series.
+        second: Second series.
+        on_first: Text on the colour `first`.
+        width: Pixels; None for the width of the page.
+    """
 
     ink: str
     faint: str
@@ -39,13 +48,13 @@ class Palette:
     font: str
 
 
-#: In a page the colours come from its style sheet, which knows light, dark and paper.
+#: In a page, the colours come from its style sheet, which has variants for light, dark and print.
 PAGE = Palette("var(--ink)", "var(--faint)", "var(--first)", "var(--second)", "var(--on-first)", None, FONTS)
 PICTURE = Palette("#1d2433", "#d5dae3", "#2563a8", "#c2571a", "#ffffff", 420, "sans-serif")
 
 
 def check_drawable() -> None:
-    """Raise OptionError where a package that draws pages and pictures is not installed."""
+    """Raise OptionError if a package that pages and pictures need is not installed."""
     missing = [package for module, package in _NEEDED.items() if not is_installed(module)]
     if missing:
         raise OptionError(
@@ -54,15 +63,19 @@ def check_drawable() -> None:
 
 
 def render(template: str, script: str, style: str, charts: dict[str, Any], **values: Any) -> bytes:
-    """A whole page. template: Jinja2, in which everything is escaped; script: of this page, behind
-    what page.js gives to all; charts: what it draws, as JSON (`given` in the script).
+    """Return a complete page, UTF-8.
 
-    The template gets `policy`, `style`, `charts` and `script` for their places, and the `values`.
+    Args:
+        template: Jinja2 with autoescape. It gets `policy`, `style`, `charts` and `script`, and the `values`.
+        script: JavaScript of this page, appended to the common page.js.
+        style: CSS.
+        charts: Vega-Lite specifications by name, available to the script as `given`.
+        values: Further variables of the template.
     """
     import jinja2
     from markupsafe import Markup
 
-    # `</script>` must not stand in a script, whatever the labels are
+    # a label may contain `</script>`, which must not end the script
     specs = json.dumps(charts, ensure_ascii=False).replace("<", "\\u003c")
     script = "\n".join([_libraries(), _file("page.js"), script]).replace("</script", "<\\/script")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -80,13 +93,20 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
 
 
 def visible(text: str) -> str:
-    """`text` with characters that only steer (control, bidi overrides, lone surrogates) shown as �."""
-    steering = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-    return "".join("�" if unicodedata.category(c) in steering else c for c in text)
+    """Return a text with its control characters, bidi overrides and lone surrogates replaced by �."""
+    invisible = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+    return "".join("�" if unicodedata.category(c) in invisible else c for c in text)
 
 
 def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -> Spec:
-    """An Altair chart's size, colours and words for those who do not see it; as Vega-Lite. height: pixels."""
+    """Return an Altair chart as a Vega-Lite specification with size, colours and a text alternative.
+
+    Args:
+        chart: Altair chart.
+        description: Text alternative for screen readers; a picture shows its part before ":" as the title.
+        palette: `PAGE` or `PICTURE`.
+        height: Pixels.
+    """
     import altair as alt
 
     title = {} if palette.width is None else {"title": description.split(":")[0]}
@@ -109,7 +129,7 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
 
 
 def style_sheet(*more: str) -> str:
-    """What every page looks like, and the style of one page behind it."""
+    """Return the CSS that all pages share, followed by the CSS of one page."""
     return "\n".join([_file("page.css"), *more])
 
 
@@ -119,11 +139,12 @@ def _file(name: str) -> str:
 
 @functools.cache
 def _libraries() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script. Putting it together takes a second or two."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script. Bundling takes one or two seconds."""
     import vl_convert
 
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _hash(text: str) -> str:
+    """Return the hash source of a Content-Security-Policy for an inline script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,1 +1,16 @@
-"""Model folders and tokenizers: found, checked, loaded and saved."""
+"""Model folders and tokenizers. `model` loads and checks a folder, `saving` writes one.
+
+`bert` is the encoder; `kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
+"""
+
+__all__ = [
+    "bert",
+    "hf_tokenizer",
+    "kobert_tokenizer",
+    "local_copy",
+    "model",
+    "model_folder",
+    "saving",
+    "tokenizer",
+    "wordpiece_tokenizer",
+]

@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all.
+"""Atomic writes: a file appears complete or not at all.
 
-On a file system they are written beside their place, fsynced, renamed; in a store they come with their last request.
+On a disk, the content goes to a temporary file, which is fsynced and renamed. In an object store, an object appears
+with its last request.
 """
 
 from __future__ import annotations
@@ -18,19 +19,25 @@ from emojob.pipeline.storage.paths import AnyPath
 
 
 class Draft:
-    """A file in the making: nothing of it is at its place before `commit`.
+    """A file that is being written. It appears at its path with `commit`, and not before.
 
-    sink: what is written to, a path, or an open file where the place is in a store. token: tells those apart who may
-    write the same file at the same time.
+    Attributes:
+        sink: Where the content goes: a temporary path, or an open stream for an object.
     """
 
-    def __init__(self, place: AnyPath, token: str = "") -> None:
-        self._place = place
-        self.sink: Path | Upload = place.upload() if isinstance(place, ObjectPath) else temporary_path(place, token)
+    def __init__(self, path: AnyPath, token: str = "") -> None:
+        """Create a draft.
+
+        Args:
+            path: The file to write.
+            token: Part of the temporary name, which separates writers that may write the same file at the same time.
+        """
+        self._path = path
+        self.sink: Path | Upload = path.upload() if isinstance(path, ObjectPath) else temporary_path(path, token)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO | Upload]:
-        """A stream to write to."""
+        """Yield a stream to write to."""
         if isinstance(self.sink, Upload):
             yield self.sink
         else:
@@ -38,15 +45,15 @@ class Draft:
                 yield stream
 
     def commit(self) -> int:
-        """Bring it to its place; returns its size in bytes. Raises OSError."""
+        """Make the file appear at its path; return its size in bytes. Raises OSError."""
         if isinstance(self.sink, Upload):
             return self.sink.commit()
         size = self.sink.stat().st_size
-        commit(self.sink, Path(str(self._place)))
+        commit(self.sink, Path(str(self._path)))
         return size
 
     def discard(self) -> None:
-        """Drop it; what was committed stays."""
+        """Drop the content; after `commit` this does nothing."""
         if isinstance(self.sink, Upload):
             self.sink.discard()
         else:
@@ -54,9 +61,14 @@ class Draft:
 
 
 @contextlib.contextmanager
-def draft(place: AnyPath, token: str = "") -> Iterator[Draft]:
-    """A draft that is committed at the end, and dropped where something is raised. token: as that of `Draft`."""
-    made = Draft(place, token)
+def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
+    """Yield a draft that is committed at the end, or discarded after an exception.
+
+    Args:
+        path: The file to write.
+        token: As in `Draft`.
+    """
+    made = Draft(path, token)
     try:
         yield made
         made.commit()
@@ -65,19 +77,24 @@ def draft(place: AnyPath, token: str = "") -> Iterator[Draft]:
         raise
 
 
-def commit(beside: Path, place: Path) -> None:
-    """Bring a finished file to its place: fsync it, rename it, fsync the folder."""
-    descriptor = os.open(beside, os.O_RDONLY)
+def commit(written: Path, path: Path) -> None:
+    """Move a complete file to its path: fsync it, rename it, fsync the folder.
+
+    Args:
+        written: The complete file, in the same folder as `path`.
+        path: Replaced if it exists.
+    """
+    descriptor = os.open(written, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    beside.replace(place)
-    sync_folder(place.parent)
+    written.replace(path)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder last."""
+    """Make renames and removals in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -85,36 +102,36 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(place: AnyPath, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    if isinstance(place, ObjectPath):
-        place.write_bytes(content)
+def write_bytes(path: AnyPath, content: bytes) -> None:
+    """Write a file atomically."""
+    if isinstance(path, ObjectPath):
+        path.write_bytes(content)
         return
-    with draft(place) as made, made.opened() as stream:
+    with draft(path) as made, made.opened() as stream:
         stream.write(content)
 
 
-def write_json(place: AnyPath, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    write_bytes(place, json_bytes(value))
+def write_json(path: AnyPath, value: Any) -> None:
+    """Write a JSON file atomically."""
+    write_bytes(path, json_bytes(value))
 
 
 def json_bytes(value: Any) -> bytes:
-    """What `write_json` writes."""
+    """Return the bytes that `write_json` writes for a value."""
     text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-    return text.encode("utf-8", "backslashreplace")  # a file's name may be in another encoding
+    return text.encode("utf-8", "backslashreplace")  # a file name may be in another encoding
 
 
-def read_json(file: AnyPath) -> dict[str, Any]:
-    """A JSON file's object; {} where there is no such file or no object in it."""
+def read_json(path: AnyPath) -> dict[str, Any]:
+    """Return the object in a JSON file; {} if the file is missing or holds no JSON object."""
     try:
-        return parse_json(file.read_bytes())
+        return parse_json(path.read_bytes())
     except FileNotFoundError:
         return {}
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """A JSON object from its bytes; {} where they are none."""
+    """Return a JSON object from its bytes; {} if they are no JSON object."""
     try:
         plain = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -122,9 +139,11 @@ def parse_json(content: bytes) -> dict[str, Any]:
     return plain if isinstance(plain, dict) else {}
 
 
-def temporary_path(place: Path, token: str = "") -> Path:
-    """Where a file is written before it is brought to its place: hidden, in the same folder.
+def temporary_path(path: Path, token: str = "") -> Path:
+    """Return the hidden path in the same folder where a file is written before it is renamed.
 
-    token: as that of `Draft`.
+    Args:
+        path: The file to write.
+        token: As in `Draft`.
     """
-    return place.with_name(f".{place.name}.{token}.tmp" if token else f".{place.name}.tmp")
+    return path.with_name(f".{path.name}.{token}.tmp" if token else f".{path.name}.tmp")

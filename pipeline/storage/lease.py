@@ -1,7 +1,7 @@
-"""One run at a time where nothing can be locked: an object in the store that its holder renews while it lives.
+"""A lease: the lock of an object store, which has no locks. Its holder renews an object while it lives.
 
-It is made only where there is none (a conditional put). The lease of a process that is dead on this machine, or that
-nobody renewed for LEASE seconds, is taken over.
+The object is created by a conditional put. A lease is taken over if its process died on this machine, or if nobody
+renewed it for LEASE seconds.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import BusyError, StorageError
 
-LEASE = 600.0  # seconds without a sign of life after which a holder is taken for dead
-RENEWAL = 60.0  # seconds between signs of life
-_DOUBT = 1.0  # seconds in which another that takes the same lease over at the same time is seen, where S3 is not asked
+LEASE = 600.0  # seconds without a renewal after which the holder counts as dead
+RENEWAL = 60.0  # seconds between renewals
+_DOUBT = 1.0  # seconds until a concurrent takeover becomes visible in an object store without conditional writes
 _TRIES = 5
-_PATIENCE = 10.0  # seconds for a sign of life that is under way
+_PATIENCE = 10.0  # seconds to wait for a renewal in progress
 
 
 class Lease:
-    """A lease that this process holds."""
+    """A lease of this process on a folder."""
 
     def __init__(self, file: ObjectPath, folder: AnyPath) -> None:
+        """Prepare a lease.
+
+        Args:
+            file: The object that represents the lease.
+            folder: What it locks, for messages.
+        """
         self._file, self._folder = file, folder
         self._token = uuid.uuid4().hex
         self._renewed = time.time()
@@ -40,54 +46,54 @@ class Lease:
         self._renewal = threading.Thread(target=self._renew, daemon=True)
 
     def check(self) -> None:
-        """Raise StorageError where the lease may be another's by now, as after this machine was asleep."""
+        """Raise StorageError if another run may hold the lease by now, as after this machine was suspended."""
         if self._is_lost or time.time() - self._renewed > LEASE - RENEWAL:
             raise StorageError(
-                f"this run no longer holds {self._folder}, as it gave the store no sign of life for too long: "
-                f"the same command goes on, once no other run holds it"
+                f"this run no longer holds {self._folder}, because it did not renew its lease for too long: "
+                f"run the same command again once no other run holds it"
             )
 
     def take(self) -> None:
-        """Make the lease, or take over one whose holder is dead. Raises BusyError."""
+        """Create the lease, or take it over from a dead holder. Raises BusyError."""
         holder: dict[str, Any] = {}
         for _ in range(_TRIES):
             with contextlib.suppress(FileExistsError):
                 self._file.write_bytes(self._content(), create_only=True)
                 return
             try:
-                there = self._file.stat()  # first, so that what is read now is not replaced by another's unseen
+                found = self._file.stat()  # before the read, so that a replacement in between is detected
                 holder = parse_json(self._file.read_bytes())
-            except FileNotFoundError:  # let go of in the meantime
+            except FileNotFoundError:  # released in the meantime
                 continue
-            if holder.get("token") == self._token:  # it was made, but the answer was lost and the request sent again
+            if holder.get("token") == self._token:  # created, but the response was lost and the request was retried
                 return
             if holder and not _is_dead(holder):
                 break
-            with contextlib.suppress(OSError):  # another took it over
-                self._file.write_bytes(self._content(), replacing=there)
+            with contextlib.suppress(OSError):  # another run took it over
+                self._file.write_bytes(self._content(), replacing=found)
                 time.sleep(_DOUBT)
                 if self._is_mine():
                     return
         self._refuse(holder)
 
-    def begin(self) -> None:
-        """Give signs of life until `release`."""
+    def start_renewal(self) -> None:
+        """Renew the lease in a thread until `release`."""
         self._renewal.start()
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
-            with contextlib.suppress(OSError):  # the store may be back the next time
-                there = self._file.stat()  # first, so that another's lease is not written over
+            with contextlib.suppress(OSError):  # the object store may be available next time
+                found = self._file.stat()  # before the check, so that the lease of another run is not overwritten
                 if not self._is_mine():
                     self._is_lost = True
                     return
-                self._file.write_bytes(self._content(), replacing=there)
+                self._file.write_bytes(self._content(), replacing=found)
                 self._renewed = time.time()
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lease."""
         self._ended.set()
-        self._renewal.join(_PATIENCE)  # else it might make the lease anew
+        self._renewal.join(_PATIENCE)  # otherwise a renewal could create the lease again
         with contextlib.suppress(OSError):
             if self._is_mine():
                 self._file.unlink(missing_ok=True)
@@ -100,7 +106,7 @@ class Lease:
             {
                 "token": self._token,
                 "host": socket.gethostname(),
-                "processes_of": _processes_of(),
+                "processes_of": _process_namespace(),
                 "process": os.getpid(),
                 "started": _started(os.getpid()),
                 "alive": time.time(),
@@ -110,35 +116,44 @@ class Lease:
     def _refuse(self, holder: dict[str, Any]) -> None:
         seconds = time.time() - _number(holder.get("alive"))
         raise BusyError(
-            f"another run holds {self._folder}: process {holder.get('process')} on {holder.get('host')}, whose last "
-            f"sign of life was {max(0.0, seconds):,.0f} s ago: wait until it has ended (a dead one is let go "
-            f"{LEASE:,.0f} s after its last), or give another -o"
+            f"another run holds {self._folder}: process {holder.get('process')} on {holder.get('host')}, last renewed "
+            f"{max(0.0, seconds):,.0f} s ago: wait until it has ended (the lease of a dead process ends "
+            f"{LEASE:,.0f} s after its last renewal), or give another -o"
         )
 
 
 @contextlib.contextmanager
 def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
-    """Hold `folder` by the object `file`. Raises BusyError where another does."""
-    held = Lease(file, folder)
-    held.take()
-    held.begin()
+    """Hold a lease while the context lasts.
+
+    Args:
+        file: The object that represents the lease.
+        folder: What it locks, for messages.
+
+    Raises:
+        BusyError: Another run holds the lease.
+    """
+    taken = Lease(file, folder)
+    taken.take()
+    taken.start_renewal()
     try:
-        yield held
+        yield taken
     finally:
-        held.release()
+        taken.release()
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
+    """Return whether the lease expired or its process no longer runs on this machine."""
     if time.time() - _number(holder.get("alive")) > LEASE:
         return True
-    if holder.get("host") != socket.gethostname() or holder.get("processes_of") != _processes_of():
+    if holder.get("host") != socket.gethostname() or holder.get("processes_of") != _process_namespace():
         return False
     process = int(_number(holder.get("process")))
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return True
-    except PermissionError:  # another user's
+    except PermissionError:  # a process of another user
         pass
     return _started(process) not in (None, holder.get("started"))
 
@@ -147,8 +162,8 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _processes_of() -> str:
-    """What numbers processes here: this start of the machine, and this container."""
+def _process_namespace() -> str:
+    """Return an id of the process numbers here: the boot of this machine and the PID namespace; "" if unknown."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -156,7 +171,7 @@ def _processes_of() -> str:
 
 
 def _started(process: int) -> str | None:
-    """When a process began, in some unit; None where there is none."""
+    """Return the start time of a process in clock ticks since boot; None if there is no such process."""
     try:
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except (OSError, IndexError):

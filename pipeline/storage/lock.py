@@ -1,5 +1,7 @@
-"""One run at a time: what the kernel locks, and lets go however the process that holds it ends; in a store,
-a lease."""
+"""Locks that give a folder to one run at a time: a file lock of the kernel, or a lease in an object store.
+
+The kernel releases its lock however the process ends.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +17,33 @@ from emojob.schemas.errors import BusyError
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows has no such lock; two runs are then the user's to prevent
+except ImportError:  # pragma: no cover - Windows has no such lock; the user must prevent concurrent runs
     fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
 def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
-    """Hold `folder` by `file`, which is made where it does not exist. Raises BusyError where another does.
+    """Lock a folder while the context lasts.
 
-    What it gives raises StorageError once the folder is not held any more, which happens in a store only.
+    Args:
+        file: The lock file; created if missing.
+        folder: What it locks, for messages.
+
+    Yields:
+        A function that raises StorageError if the lock was lost, which only happens in an object store.
+
+    Raises:
+        BusyError: Another run holds the lock.
     """
     if isinstance(file, ObjectPath):
         with lease(file, folder) as taken:
             yield taken.check
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as held:
+    with file.open("a") as locked:
         if fcntl is not None:
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise BusyError(f"another run holds {folder}: wait until it has ended, or give another -o") from None
         yield lambda: None
@@ -41,7 +51,7 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in here with this folder. Raises OSError."""
+    """Wait until no other process is in this context with the same folder, then lock it. Raises OSError."""
     if fcntl is None:
         yield
         return

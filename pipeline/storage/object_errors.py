@@ -1,4 +1,4 @@
-"""What goes wrong in a store, in words: the errors of its clients, turned into one OSError each."""
+"""Errors of object store clients, translated into OSErrors with a readable message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 NO_OBJECT = "no such object"
 
-#: Packages whose exceptions are a store's, also where they are no OSError.
+#: Packages whose exceptions count as errors of an object store, even if they are no OSErrors.
 _CLIENTS = {"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs"}
 
 _CREDENTIALS = {
@@ -16,6 +16,7 @@ _CREDENTIALS = {
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING",
 }
+_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ProfileNotFound"}
 _REFUSED = {
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
@@ -27,54 +28,71 @@ _REFUSED = {
 
 @contextlib.contextmanager
 def as_os_errors(url: str) -> Iterator[None]:
-    """Raise what a store's client raises as an OSError whose `strerror` says it in words. url: of the object."""
+    """Translate the errors of an object store client into OSErrors.
+
+    Args:
+        url: The object, which becomes the `filename` of the error.
+    """
     try:
         yield
     except Exception as error:
-        if not is_store_error(error):
+        if not is_client_error(error):
             raise
         raise to_os_error(url, url.partition("://")[0], error) from error
 
 
-def is_store_error(error: Exception) -> bool:
-    """Whether an exception is a store's, or one of its clients'."""
+def is_client_error(error: Exception) -> bool:
+    """Return whether an exception is an OSError or an exception of an object store client."""
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _CLIENTS
 
 
-def to_os_error(place: str, scheme: str, error: Exception) -> OSError:
-    """An error of a store's client as an OSError in words. Its own message is not shown, as it may hold anything."""
-    if isinstance(error, OSError) and error.strerror and error.filename == place:
+def is_object_error(error: BaseException) -> bool:
+    """Return whether an exception is an OSError about an object in an object store, as `as_os_errors` raises it."""
+    return isinstance(error, OSError) and "://" in str(error.filename)
+
+
+def to_os_error(url: str, scheme: str, error: Exception) -> OSError:
+    """Return an error of an object store client as an OSError with a readable `strerror`.
+
+    The client's own message is not included, as it may contain anything.
+
+    Args:
+        url: The object.
+        scheme: s3, gs or az.
+        error: An OSError or an exception of the client.
+    """
+    if isinstance(error, OSError) and error.strerror and error.filename == url:
         return error
+    number, message = _explain(url, scheme, error)
+    return OSError(number, message, url)
+
+
+def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
+    """Return the errno and the message for an error of a client."""
     code, kind = _code(error), type(error).__name__
-    bucket = place.partition("://")[2].partition("/")[0]
+    bucket = url.partition("://")[2].partition("/")[0]
     check = _CREDENTIALS[scheme]
-
-    def fault(number: int, words: str) -> OSError:
-        return OSError(number, words, place)
-
-    if kind in ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ProfileNotFound"):
-        return fault(errno.EACCES, f"there are no credentials for the store ({kind}); set {check}")
+    if kind in _NO_CREDENTIALS:
+        return errno.EACCES, f"there are no credentials for the object store ({kind}); set {check}"
     if code in _REFUSED:
-        return fault(errno.EACCES, f"the store does not accept the credentials ({code}); check {check}")
+        return errno.EACCES, f"the object store does not accept the credentials ({code}); check {check}"
     if isinstance(error, PermissionError):
-        return fault(
-            errno.EACCES, f"no permission, or wrong credentials ({code or kind}); check {check} and their rights"
-        )
-    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's words, behind a bare 404
-        return fault(errno.ENOENT, f"there is no bucket {bucket!r}; check the name, and the endpoint")
+        return errno.EACCES, f"no permission, or wrong credentials ({code or kind}); check {check} and their rights"
+    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's message for a plain 404
+        return errno.ENOENT, f"there is no bucket {bucket!r}; check the name, and the endpoint"
     if isinstance(error, FileNotFoundError):
-        return fault(errno.ENOENT, NO_OBJECT)
+        return errno.ENOENT, NO_OBJECT
     if isinstance(error, FileExistsError) or code == "ConditionalRequestConflict":
-        return fault(errno.EEXIST, "there is one already")
+        return errno.EEXIST, "the object exists already"
     if code == "PreconditionFailed" or kind == "FileExpired":
-        return fault(errno.ESTALE, "it was replaced while it was read; start again when it is complete")
+        return errno.ESTALE, "it was replaced while it was read; start again when it is complete"
     if "Endpoint" in kind or "Connect" in kind or "Timeout" in kind:
-        return fault(errno.EHOSTUNREACH, f"the store cannot be reached ({kind}); check the network, and the endpoint")
-    return fault(errno.EIO, f"the store failed ({code or kind}); the same command then goes on")
+        return errno.EHOSTUNREACH, f"the object store cannot be reached ({kind}); check the network, and the endpoint"
+    return errno.EIO, f"the object store failed ({code or kind}); run the same command again to continue"
 
 
 def _code(error: BaseException | None) -> str:
-    """What the store itself calls an error."""
+    """Return the error code that the object store sent; "" without one."""
     while error is not None:
         response = getattr(error, "response", None)
         if isinstance(response, dict):
@@ -84,6 +102,6 @@ def _code(error: BaseException | None) -> str:
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether an error is the store's own, which may be over soon."""
+    """Return whether an error is a server error (HTTP 5xx), which a retry may solve."""
     response = getattr(error, "response", None)
     return isinstance(response, dict) and response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500

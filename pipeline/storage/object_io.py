@@ -1,4 +1,4 @@
-"""The bytes of an object in a store: read from anywhere in it, or written to make it."""
+"""Byte streams of objects in an object store: random-access reads, and uploads that become visible on commit."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from typing import Any
 
 from emojob.pipeline.storage.object_errors import as_os_errors
 
-AT_ONCE = 32  # requests
+AT_ONCE = 32  # concurrent requests
 _PIECE = 8 << 20  # bytes of one request
-_GAP = 64 << 10  # bytes that nobody wants, read along rather than asked around
+_GAP = 64 << 10  # bytes; a smaller gap between two ranges is read too, which saves a request
 
 
 class Reader(io.RawIOBase):
-    """An object, read from anywhere in it. Raises OSError once another object is in its place."""
+    """An object, readable from any position. Raises OSError if the object was replaced in the meantime."""
 
-    def __init__(self, url: str, opened: Callable[[], Any], size: int | None) -> None:
-        """opened: makes the client's file; size: where it is known, so that this can wait for the first byte."""
-        self._url, self._opened, self._at = url, opened, 0
-        self._kept: list[tuple[int, bytes]] = []
+    def __init__(self, url: str, opener: Callable[[], Any], size: int | None) -> None:
+        """Create a reader.
+
+        Args:
+            url: The object, for error messages.
+            opener: Opens the client's file.
+            size: Bytes, if known; then the file is opened only when the first byte is read.
+        """
+        self._url, self._opener, self._at = url, opener, 0
+        self._fetched: list[tuple[int, bytes]] = []
         self._opened_file: Any = None
         self.size = int(self._file.size) if size is None else size
 
@@ -31,50 +37,55 @@ class Reader(io.RawIOBase):
     def _file(self) -> Any:
         if self._opened_file is None:
             with as_os_errors(self._url):
-                self._opened_file = self._opened()
+                self._opened_file = self._opener()
         return self._opened_file
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Get these bytes, (first, behind the last) each, in requests at the same time; kept until the next call."""
-        self._kept = []
-        whole = _joined(ranges)
-        pieces = [(at, min(at + _PIECE, stop)) for start, stop in whole for at in range(start, stop, _PIECE)]
+        """Fetch byte ranges in concurrent requests and keep them until the next call.
+
+        Args:
+            ranges: (start, stop) of each range; `stop` is exclusive.
+        """
+        self._fetched = []
+        merged = _merge(ranges)
+        pieces = [(at, min(at + _PIECE, stop)) for start, stop in merged for at in range(start, stop, _PIECE)]
         with as_os_errors(self._url), ThreadPoolExecutor(AT_ONCE) as pool:
             fetch = self._file._fetch_range
             found = pool.map(lambda one: fetch(*one), pieces)
-            for start, stop in whole:
+            for start, stop in merged:
                 data = b"".join(itertools.islice(found, -(-(stop - start) // _PIECE)))
                 if len(data) != stop - start:
-                    raise OSError(errno.EIO, "the store gave fewer bytes than there are", self._url)
-                self._kept.append((start, data))
+                    raise OSError(errno.EIO, "the object store returned fewer bytes than requested", self._url)
+                self._fetched.append((start, data))
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a byte."""
+        """Set the position and return it, as in `io.IOBase.seek`."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         return self._at
 
     def tell(self) -> int:
-        """The byte that is read next."""
+        """Return the position of the next byte."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """The next bytes, as many as there is room for."""
+        """Read the next bytes into a buffer and return their number."""
         wanted = min(len(buffer), max(0, self.size - self._at))
-        data = self._found(wanted) if wanted else b""
+        data = self._read_at(wanted) if wanted else b""
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
 
-    def _found(self, wanted: int) -> bytes | memoryview:
-        for start, data in self._kept:
+    def _read_at(self, wanted: int) -> bytes | memoryview:
+        """Return bytes from the position on, from a fetched range if it holds all of them."""
+        for start, data in self._fetched:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]
         with as_os_errors(self._url):
@@ -83,28 +94,28 @@ class Reader(io.RawIOBase):
         return read
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the client's file."""
         if not self.closed and self._opened_file is not None:
             self._opened_file.close()
         super().close()
 
 
 class Upload(io.RawIOBase):
-    """An object in the making: it is there after `commit`, and not before."""
+    """An object that is being written. It exists after `commit`, and not before."""
 
     def __init__(self, url: str, file: Any) -> None:
         self._url, self._file, self._size = url, file, 0
 
     def writable(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """Bytes so far."""
+        """Return the number of bytes written so far."""
         return self._size
 
     def write(self, data: Any) -> int:
-        """Add bytes."""
+        """Append bytes and return their number."""
         with as_os_errors(self._url):
             self._file.write(data)
         size = memoryview(data).nbytes
@@ -112,7 +123,7 @@ class Upload(io.RawIOBase):
         return size
 
     def commit(self) -> int:
-        """Make it the object; returns its size in bytes."""
+        """Create the object and return its size in bytes."""
         with as_os_errors(self._url):
             try:
                 self._file.close()
@@ -123,19 +134,19 @@ class Upload(io.RawIOBase):
         return self._size
 
     def discard(self) -> None:
-        """Drop it, where it was not committed."""
+        """Cancel the upload; after `commit` this does nothing."""
         if not self._file.closed:
-            with contextlib.suppress(Exception):  # what stays unfinished in the store is never seen
+            with contextlib.suppress(Exception):  # an unfinished upload stays invisible in the object store
                 self._file.discard()
             self._file.closed = True
 
 
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges of bytes in order, those that all but touch as one."""
-    joined: list[tuple[int, int]] = []
+def _merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return byte ranges in order, ranges with a small gap between them merged."""
+    merged: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
-        if joined and start - joined[-1][1] <= _GAP:
-            joined[-1] = joined[-1][0], max(joined[-1][1], stop)
+        if merged and start - merged[-1][1] <= _GAP:
+            merged[-1] = merged[-1][0], max(merged[-1][1], stop)
         else:
-            joined.append((start, stop))
-    return joined
+            merged.append((start, stop))
+    return merged

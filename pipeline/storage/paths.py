@@ -1,4 +1,4 @@
-"""Places on this machine and in stores, as one kind of thing: named by the user, listed, read, removed."""
+"""`AnyPath`: a path on this machine or in an object store, and the functions that treat both alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeGuard, TypeVar
 from urllib.parse import unquote
 
 from emojob.pipeline.storage.object_io import AT_ONCE, Reader
@@ -20,7 +20,7 @@ AnyPath = Path | ObjectPath
 
 T = TypeVar("T")
 
-#: The package that knows a scheme, and what installs it.
+#: {scheme: (package that handles it, argument of pip install)}
 _PACKAGES = {
     "s3": ("s3fs", "'emojob[s3]'"),
     "gs": ("gcsfs", "gcsfs"),
@@ -29,10 +29,14 @@ _PACKAGES = {
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
-def parse_path(given: str) -> AnyPath:
-    """A path, of a file:// URL as well, or the place in a store that a URL names.
+# -- kinds of paths ----------------------------------------------------------------------------------------------------
 
-    Raises OptionError for a URL of another kind, or where the package that knows it is missing.
+
+def parse_path(given: str) -> AnyPath:
+    """Return the path that a user gave: a local path, a file:// URL, or a URL of an object store.
+
+    Raises:
+        OptionError: The URL has another scheme or no bucket, or the package for the scheme is not installed.
     """
     url = _URL.match(given)
     if not url:
@@ -58,56 +62,39 @@ def parse_path(given: str) -> AnyPath:
 
 
 def path_from(folder: Path, given: str) -> AnyPath:
-    """A place that is given from a folder: a URL as it is, a path from there on."""
-    place = parse_path(given)
-    return folder / place if isinstance(place, Path) else place
+    """Return a path that is relative to a folder, unless it is absolute or a URL. Raises as `parse_path`."""
+    path = parse_path(given)
+    return folder / path if isinstance(path, Path) else path
 
 
-def read_all(places: Sequence[AnyPath]) -> Iterator[bytes]:
-    """Each file's bytes, in order; none where it is missing."""
-    return _each(_read, places)
+def as_local(path: AnyPath) -> Path | None:
+    """Return the path if it is on this machine, else None."""
+    return path if isinstance(path, Path) else None
 
 
-def remove_all(places: Sequence[AnyPath]) -> None:
-    """Remove files that may be missing.
-
-    Each is removed in a request of its own: one request for many would not tell which of them were refused.
-    """
-    for _ in _each(_remove, places):
-        pass
+def is_object(path: AnyPath) -> TypeGuard[ObjectPath]:
+    """Return whether a path is in an object store."""
+    return isinstance(path, ObjectPath)
 
 
-def _each(work: Callable[[AnyPath], T], places: Sequence[AnyPath]) -> Iterator[T]:
-    """What some work comes to with each place, in order; it is done with several of a store at the same time."""
-    if not any(isinstance(place, ObjectPath) for place in places):
-        yield from map(work, places)
-        return
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(work, places)
+# -- folders -----------------------------------------------------------------------------------------------------------
 
 
-def _read(place: AnyPath) -> bytes:
-    with contextlib.suppress(FileNotFoundError):
-        return place.read_bytes()
-    return b""
+def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
+    """Return {path relative to `folder`: bytes} of the files in a folder.
 
-
-def _remove(place: AnyPath) -> None:
-    place.unlink(missing_ok=True)
-
-
-def list_files(folder: AnyPath, within: Sequence[str]) -> dict[str, int]:
-    """{name from `folder` on: bytes} of the files in it and in these folders within.
-
-    Of a store, those in all folders within, in one request for each thousand.
+    Args:
+        folder: May be missing.
+        subfolders: Relative paths that are listed as well. In an object store, all subfolders are listed, in one
+            request per thousand objects.
     """
     if isinstance(folder, ObjectPath):
-        return {str(place)[len(str(folder)) + 1 :]: found.st_size for place, found in folder.list_objects().items()}
-    there: dict[str, int] = {}
-    for name in ("", *within):
+        return {str(path)[len(str(folder)) + 1 :]: info.st_size for path, info in folder.list_objects().items()}
+    found: dict[str, int] = {}
+    for name in ("", *subfolders):
         with contextlib.suppress(FileNotFoundError), os.scandir(folder / name) as entries:
-            there |= {os.path.join(name, entry.name): entry.stat().st_size for entry in entries if entry.is_file()}  # noqa: PTH118
-    return there
+            found |= {os.path.join(name, entry.name): entry.stat().st_size for entry in entries if entry.is_file()}  # noqa: PTH118
+    return found
 
 
 def is_empty(folder: AnyPath) -> bool:
@@ -121,24 +108,79 @@ def make_folder(folder: AnyPath) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def seekable(place: AnyPath) -> Path | Reader:
-    """What pyarrow reads a Parquet file from: a path, or an object from anywhere in it."""
-    return place if isinstance(place, Path) else place.open(prefetch=False)
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def open_stream(path: AnyPath) -> BinaryIO | Reader:
+    """Open a file for reading from its beginning to its end. Raises OSError."""
+    return path.open("rb") if isinstance(path, Path) else path.open()
+
+
+def seekable(path: AnyPath) -> Path | Reader:
+    """Return what pyarrow reads a Parquet file from: the path, or a random-access reader of the object."""
+    return path if isinstance(path, Path) else path.open(prefetch=False)
+
+
+def modified_ns(path: AnyPath) -> int:
+    """Return the modification time in nanoseconds since 1970; 0 for an object. Raises OSError."""
+    return path.stat().st_mtime_ns if isinstance(path, Path) else 0
+
+
+def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
+    """Yield the content of each file, in order; b"" for a missing one."""
+    return _map(_read, paths)
+
+
+def remove_all(paths: Sequence[AnyPath]) -> None:
+    """Remove files that may be missing.
+
+    Each object is removed by its own request, because a request for many objects does not report which of them failed.
+    """
+    for _ in _map(_remove, paths):
+        pass
+
+
+def _map(work: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> Iterator[T]:
+    """Yield the result for each path, in order; objects are processed concurrently."""
+    if not any(isinstance(path, ObjectPath) for path in paths):
+        yield from map(work, paths)
+        return
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from pool.map(work, paths)
+
+
+def _read(path: AnyPath) -> bytes:
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""
+
+
+def _remove(path: AnyPath) -> None:
+    path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def output_errors(place: AnyPath) -> Iterator[None]:
-    """Turn what goes wrong with an output into one line: StorageError, or OutputError for a mistake with a store."""
+def output_errors(path: AnyPath) -> Iterator[None]:
+    """Translate an OSError while an output is written into a one-line error.
+
+    Args:
+        path: The output, for the message.
+
+    Raises:
+        OptionError: A name is too long.
+        OutputError: The bucket does not exist, or the credentials do not allow the access.
+        StorageError: Any other OSError.
+    """
     try:
         yield
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise name_too_long(error) from error
         where = f", {error.filename}" if isinstance(error, IsADirectoryError) and error.filename else ""
-        why = f"cannot write to {place}{where}: {error.strerror or error}"
-        if not isinstance(place, ObjectPath):
+        why = f"cannot write to {path}{where}: {error.strerror or error}"
+        if not isinstance(path, ObjectPath):
             raise StorageError(
-                f"{why}; make room or give the right to write, then the same command goes on, or give another place"
+                f"{why}; free space or grant write permission, then run the same command again, or give another path"
             ) from error
         kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
         raise kind(why) from error

@@ -1,4 +1,4 @@
-"""What is written from a file can be read by nobody who could not read that file."""
+"""Permissions of outputs: what is written from a file is readable only by those who can read that file."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath
+from emojob.pipeline.storage.paths import AnyPath, as_local
 
 _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IRWXO, stat.S_IWOTH))
 
 
 @contextlib.contextmanager
 def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
-    """Within it, all that this process makes has the user's umask, and bars group and others from what they may not do
-    with one of these files. Those in a store have no such rights and count for nothing.
+    """Within the context, limit the permissions of new files to those of every one of `files`.
 
-    The umask is the process's own, so threads beside this one are kept to it as well.
+    The user's umask still applies. Group and others get no right that they lack for one of the files. Objects in an
+    object store have no such permissions and are ignored. The umask belongs to the process, so other threads are
+    limited as well.
     """
     before = umask()
-    os.umask(before | _barred_by(files))
+    os.umask(before | _missing_rights(files))
     try:
         yield
     finally:
@@ -29,25 +29,23 @@ def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
 
 
 def umask() -> int:
-    """This process's umask."""
-    found = os.umask(0o077)  # there is no other way to ask for it
+    """Return the umask of this process."""
+    found = os.umask(0o077)  # it can only be read by setting it
     os.umask(found)
     return found
 
 
-def _barred_by(files: Iterable[AnyPath]) -> int:
-    """The bits of a umask that keeps to the rights of these files."""
-    barred = 0
-    for file in files:
-        if isinstance(file, ObjectPath):
-            continue
+def _missing_rights(files: Iterable[AnyPath]) -> int:
+    """Return the umask that removes the rights which group and others lack for one of the files."""
+    missing = 0
+    for file in filter(None, map(as_local, files)):
         try:
             mode = file.stat().st_mode
-        except OSError:  # told where it is read
+        except OSError:  # reported by the step that reads the file
             continue
-        for read, whole, write in _CLASSES:
+        for read, everything, write in _CLASSES:
             if not mode & read:
-                barred |= whole
+                missing |= everything
             elif not mode & write:
-                barred |= write
-    return barred
+                missing |= write
+    return missing

@@ -1,4 +1,4 @@
-"""What the machine offers: cores, memory, the processor's matrix instructions, GPUs."""
+"""The hardware that a process may use: cores, memory, matrix instructions of the processor, GPUs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from pathlib import Path
 
 from emojob.pipeline.system import cgroup
 
-_M_MMAP_THRESHOLD = -3  # glibc's name for it, from malloc.h
+_M_MMAP_THRESHOLD = -3  # glibc's constant, from malloc.h
 _LARGE_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine as a run sees it, limits of its container included."""
+    """The machine with the limits of its container.
+
+    Attributes:
+        memory: Bytes.
+        instructions: Matrix and vector instruction sets that inference uses, fastest first.
+        native_bf16_gpu: Whether the first GPU computes in bf16 natively.
+    """
 
     processor: str
     cores: int
-    memory: int  # bytes
-    instructions: tuple[str, ...]  # those that matter here, fastest first
+    memory: int
+    instructions: tuple[str, ...]
     gpus: tuple[str, ...]
     native_bf16_gpu: bool
 
@@ -34,12 +40,12 @@ class Machine:
 
     @property
     def has_amx(self) -> bool:
-        """Whether the processor has matrix units of its own."""
+        """Whether the processor has AMX matrix units."""
         return "amx_bf16" in self.instructions
 
 
 def detect(with_gpus: bool = True) -> Machine:
-    """Look at this machine. GPUs are looked for through torch, which takes a second to import."""
+    """Return this machine. GPUs are detected through torch, whose import takes a second."""
     processor, flags = _processor()
     known = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
     gpus, native = _gpus() if with_gpus else ((), False)
@@ -47,28 +53,39 @@ def detect(with_gpus: bool = True) -> Machine:
 
 
 def cores() -> int:
-    """Cores that this process may use: its affinity, and its container's quota where there is one."""
+    """Return the number of cores that this process may use, by its affinity and the quota of its container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = cgroup.cpu_limit()
     return allowed if limit is None else min(allowed, max(1, round(limit)))
 
 
-def return_freed_memory() -> None:
-    """Let glibc give large blocks back to the system as they are freed, rather than keep them in pieces.
+def memory() -> int:
+    """Return the bytes of memory that this process may use; 0 if unknown."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0
+    limit = cgroup.memory_limit()
+    return total if limit is None else min(total, limit)
 
-    It begins so, but takes ever larger blocks from its heaps as such are freed; with stages in several threads a run
-    of some million rows then comes to hold 100 MB more than it needs. For a process of emojob's own.
+
+def return_freed_memory() -> None:
+    """Make glibc return large blocks to the system when they are freed. Only for a process that emojob owns.
+
+    glibc starts that way, but then raises the threshold as large blocks are freed and keeps ever larger blocks in its
+    heaps. With stages in several threads, a run of some million rows then holds 100 MB more than it needs.
     """
     with suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def is_installed(package: str) -> bool:
-    """Whether an optional package is there, without importing it."""
+    """Return whether an optional package is installed, without importing it."""
     return find_spec(package) is not None
 
 
 def _processor() -> tuple[str, set[str]]:
+    """Return the name of the processor and its flags."""
     name, flags = platform.processor() or platform.machine(), set[str]()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -83,16 +100,8 @@ def _processor() -> tuple[str, set[str]]:
     return name, flags
 
 
-def memory() -> int:
-    try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        return 0
-    limit = cgroup.memory_limit()
-    return total if limit is None else min(total, limit)
-
-
 def _gpus() -> tuple[tuple[str, ...], bool]:
+    """Return the names of the GPUs, and whether the first one computes in bf16 natively."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Stages that overlap: each runs in a thread of its own, some items ahead of the one that takes from it."""
+"""Pipeline stages that overlap: each stage runs in its own thread, some items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -11,87 +11,71 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_TICK = 0.1  # seconds between looks at whether to stop
+_TICK = 0.1  # seconds between checks of the stop flag
 
 
 class StopRequested(Exception):
-    """The run was told to stop."""
+    """The run was asked to stop."""
 
 
 class Stages:
-    """The threads of one run, stopped and joined together.
+    """The threads of one run, which stop and join together.
 
-    An exception in a stage is raised, as it is, in the one that takes from it, and so reaches the main thread.
+    An exception in a stage is raised unchanged in its consumer, and so reaches the main thread.
     """
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._is_told = False  # to stop; join alone ends what runs, and other stages may follow
+        self._stop_requested = False  # by `stop`; `join` alone ends the running stages, and others may follow
         self._threads: list[threading.Thread] = []
-        self._is_begun = False
+        self._is_marked = False
 
     @property
     def started(self) -> bool:
-        """Whether a stage has begun to work."""
-        return self._is_begun or bool(self._threads)
+        """Whether a stage has started to work."""
+        return self._is_marked or bool(self._threads)
 
-    def begin(self) -> None:
-        """Say that work has begun which has no thread of its own here, and looks at `stopping`."""
-        self._is_begun = True
+    def mark_started(self) -> None:
+        """Count the run as started although its work has no thread here; that work must check `stopping`."""
+        self._is_marked = True
 
     @property
     def stopping(self) -> bool:
-        """Whether the stages were told to stop; a long step looks at it in between."""
+        """Whether the stages must stop. A long step checks it regularly."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Tell every stage to stop, and those that follow; may be called from a signal handler."""
-        self._is_told = True
+        """Stop every stage, also those that start later. Safe to call from a signal handler."""
+        self._stop_requested = True
         self._stop.set()
 
     def join(self) -> None:
-        """End the stages, and wait until every thread has ended."""
+        """End the stages and wait for their threads."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
         self._threads.clear()
-        if not self._is_told:
+        if not self._stop_requested:
             self._stop.clear()
 
     def prefetch(self, items: Iterator[T], depth: int = 2, tick: Callable[[], None] | None = None) -> Iterator[T]:
-        """Iterate over `items` in a thread, at most `depth` items ahead.
+        """Yield `items`, which a new thread iterates over.
 
-        tick: called about ten times a second while waiting. Raises Stopped after `stop`.
+        Args:
+            items: Closed at the end if it is a generator.
+            depth: Number of items that the thread may be ahead.
+            tick: Called about ten times a second while waiting for an item.
+
+        Raises:
+            StopRequested: `stop` was called.
         """
         ready: queue.Queue[tuple[bool, T | BaseException | None]] = queue.Queue(depth)
-
-        def put(entry: tuple[bool, T | BaseException | None]) -> bool:
-            while not self.stopping:
-                try:
-                    ready.put(entry, timeout=_TICK)
-                    return True
-                except queue.Full:
-                    continue
-            return False
-
-        def work() -> None:
-            try:
-                for item in items:
-                    if not put((True, item)):
-                        return
-                put((False, None))
-            except BaseException as error:
-                put((False, error))
-            finally:
-                if isinstance(items, Generator):
-                    items.close()  # what it holds open is to end with the run
-
-        thread = threading.Thread(target=work, name="emojob-stage", daemon=True)
+        thread = threading.Thread(target=self._produce, args=(items, ready), name="emojob-stage", daemon=True)
         self._threads.append(thread)
         thread.start()
         while True:
             try:
-                good, item = ready.get(timeout=_TICK)
+                is_item, item = ready.get(timeout=_TICK)
             except queue.Empty:
                 if self.stopping:
                     raise StopRequested from None
@@ -100,32 +84,57 @@ class Stages:
                 continue
             if isinstance(item, BaseException):
                 raise item
-            if not good:
+            if not is_item:
                 return
             yield item  # type: ignore[misc]
 
+    def _produce(self, items: Iterator[T], ready: queue.Queue[tuple[bool, T | BaseException | None]]) -> None:
+        """Put (True, item) for each item, then (False, None), or (False, exception) if an item fails."""
+        try:
+            for item in items:
+                if not self._put(ready, (True, item)):
+                    return
+            self._put(ready, (False, None))
+        except BaseException as error:
+            self._put(ready, (False, error))
+        finally:
+            if isinstance(items, Generator):
+                items.close()  # it may hold files open, which must not outlive the run
+
+    def _put(
+        self, ready: queue.Queue[tuple[bool, T | BaseException | None]], entry: tuple[bool, T | BaseException | None]
+    ) -> bool:
+        """Put an entry into a queue that may be full; return False if the stages stop first."""
+        while not self.stopping:
+            try:
+                ready.put(entry, timeout=_TICK)
+                return True
+            except queue.Full:
+                continue
+        return False
+
 
 class StageTimer:
-    """Seconds that a stage was busy, added up over a run."""
+    """Adds up the seconds that each stage of a run is busy."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
     def busy(self, stage: str) -> Iterator[None]:
-        """Count the time within as the stage's."""
-        begun = time.perf_counter()
+        """Add the time within the context to the stage."""
+        started = time.perf_counter()
         try:
             yield
         finally:
-            self.add(stage, time.perf_counter() - begun)
+            self.add(stage, time.perf_counter() - started)
 
     def add(self, stage: str, seconds: float) -> None:
-        """Count seconds as the stage's."""
+        """Add seconds to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def timed(self, stage: str, items: Iterator[T]) -> Iterator[T]:
-        """Iterate over `items`, and count the time that each took to come as the stage's."""
+        """Yield `items`, and add the time that each of them takes to arrive to the stage."""
         while True:
             with self.busy(stage):
                 item = next(items, None)

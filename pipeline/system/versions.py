@@ -1,4 +1,4 @@
-"""Which versions of what a run depends on are installed."""
+"""Installed versions of the packages that a result depends on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """{package: version}, Python among them; a package that is not installed is left out."""
+    """Return {package: version}, including Python; packages that are not installed are left out."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

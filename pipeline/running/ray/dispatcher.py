@@ -107,7 +107,7 @@ class Dispatcher:
         for line in undivided_inputs(job.dataset):
             self.cluster.note(line)
         todo = make_shards(job.dataset, job.inputs_progress, job.options.limit, rows, workers)
-        self.stages.begin()
+        self.stages.mark_started()
         written: dict[str, int] = {}
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Archives in an object store: as on a disk, whatever the store and the network do."""
+"""Inputs and archives in an object store give the same results as on a disk, also when requests fail."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def rows() -> pa.Table:
     return pa.table({"id": range(ROWS), "text": texts, "other": [str(i) * 40 for i in range(ROWS)]})
 
 
-def put(place: ObjectPath, table: pa.Table, **more: object) -> ObjectPath:
+def put(path: ObjectPath, table: pa.Table, **more: object) -> ObjectPath:
     """Write a table as a Parquet object."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **{"row_group_size": 1_000, **more})
-    place.write_bytes(sink.getvalue().to_pybytes())
-    return place
+    path.write_bytes(sink.getvalue().to_pybytes())
+    return path
 
 
 def read(out: AnyPath) -> pa.Table:
-    """The labelled rows, in the order of the input."""
+    """Return the labelled rows in the order of the input."""
     tables = [pq.read_table(seekable(part_file.file)) for part_file in open_labelled(out).part_files]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
 def assert_same(found: pa.Table, expected: pa.Table) -> None:
-    """The same rows in the same order; probabilities are rounded otherwise where rows came in other batches."""
+    """Compare rows in order; probabilities may differ by rounding, as the batches differ."""
     assert found.select(["id", "text", "emotion_status"]).equals(expected.select(["id", "text", "emotion_status"]))
     apart = abs(found["confidence"].fill_null(-1).to_numpy() - expected["confidence"].fill_null(-1).to_numpy())
     assert apart.max() < 1e-4
@@ -81,7 +81,7 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
 
 @pytest.fixture
 def local(rows, tmp_path, model) -> pa.Table:
-    """What comes of the same rows on a disk."""
+    """Return the same rows, labelled on a disk."""
     pq.write_table(rows, tmp_path / "log.parquet", row_group_size=1_000)
     score_archive([str(tmp_path / "log.parquet")], tmp_path / "out", model_options=model)
     return read(tmp_path / "out")
@@ -90,7 +90,7 @@ def local(rows, tmp_path, model) -> pa.Table:
 # -- the same job --------------------------------------------------------------------------------------------------
 
 
-def test_a_store_gives_what_a_disk_gives(bucket, rows, model, local):
+def test_an_object_store_gives_the_same_rows_as_a_disk(bucket, rows, model, local):
     log = put(bucket / "logs/log.parquet", rows)
     result = score_archive([str(log)], model_options=model)
     assert result.out == bucket / "logs/log.emotions"
@@ -99,7 +99,7 @@ def test_a_store_gives_what_a_disk_gives(bucket, rows, model, local):
 
 
 @pytest.mark.parametrize("name", ["out", "out.parquet"])
-def test_rows_in_a_store_are_forgotten(bucket, rows, model, local, name):
+def test_rows_in_an_object_store_are_forgotten(bucket, rows, model, local, name):
     out = bucket / name
     log = put(bucket / "log.parquet", rows)
     score_to([str(log)], out, ScoreOptions(), model)
@@ -107,11 +107,11 @@ def test_rows_in_a_store_are_forgotten(bucket, rows, model, local, name):
     removed = pc.or_(pc.is_null(local["text"]), ids)
     assert forget(out, "id BETWEEN 10 AND 19 OR text IS NULL").rows == pc.sum(removed).as_py() > 10
     assert read(out).to_pylist() == local.filter(pc.invert(removed)).to_pylist()
-    assert not [place for place in bucket.list_objects() if place.name.endswith("exchange.json")]
+    assert not [path for path in bucket.list_objects() if path.name.endswith("exchange.json")]
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "tsv", "jsonl"])
-def test_text_files_are_read_from_a_store(bucket, rows, model, tmp_path, ending):
+def test_text_files_are_read_from_an_object_store(bucket, rows, model, tmp_path, ending):
     import gzip
 
     table = rows.select(["id", "text"])
@@ -129,7 +129,7 @@ def test_text_files_are_read_from_a_store(bucket, rows, model, tmp_path, ending)
     assert read(bucket / "out").equals(read(tmp_path / "out"))
 
 
-def test_a_folder_of_a_store_is_one_archive_with_its_partitions(bucket, rows, model):
+def test_a_folder_of_an_object_store_is_one_dataset_with_its_partitions(bucket, rows, model):
     for day in (1, 2):
         put(bucket / f"logs/day={day}/a.parquet", rows.slice(0, 100))
     put(bucket / "logs/_hidden/a.parquet", rows)
@@ -166,7 +166,7 @@ def test_the_same_command_again_does_nothing(bucket, store, rows, model):
     assert sum(asked.values()) < 40
 
 
-def test_a_changed_object_is_labelled_anew(bucket, rows, model):
+def test_a_changed_object_is_labelled_again(bucket, rows, model):
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
     put(log, rows.slice(0, 500))
@@ -178,18 +178,18 @@ def to_file(log: ObjectPath, out: ObjectPath, model: ModelOptions) -> list[str]:
     return ["score", str(log), "-o", str(out), "--model", str(model.model), "--precision", "fp32", "--quiet"]
 
 
-def test_one_file_can_be_written_to_a_store(bucket, rows, model, local, store):
+def test_a_single_file_can_be_written_to_an_object_store(bucket, rows, model, local, store):
     log = put(bucket / "log.parquet", rows)
     command = to_file(log, bucket / "labelled.parquet", model)
     assert run(command) == 0
     assert read(bucket / "labelled.parquet").equals(local)
-    assert sorted(place.name for place in bucket.list_objects()) == ["labelled.parquet", "log.parquet"]
+    assert sorted(path.name for path in bucket.list_objects()) == ["labelled.parquet", "log.parquet"]
     with store.counted() as asked:
         assert run(command) == 0
     assert asked["PUT"] == 0
 
 
-def test_a_kill_behind_the_one_file_leaves_nothing_to_do(bucket, rows, model, monkeypatch):
+def test_a_kill_after_the_single_file_was_written_leaves_nothing_to_do(bucket, rows, model, monkeypatch):
     from emojob.pipeline.running import single_file
 
     log = put(bucket / "log.parquet", rows)
@@ -199,10 +199,10 @@ def test_a_kill_behind_the_one_file_leaves_nothing_to_do(bucket, rows, model, mo
         assert run(command) == 130
     assert len(bucket.list_objects()) > 4
     assert run(command) == 0
-    assert sorted(place.name for place in bucket.list_objects()) == ["labelled.parquet", "log.parquet"]
+    assert sorted(path.name for path in bucket.list_objects()) == ["labelled.parquet", "log.parquet"]
 
 
-def test_rejects_are_kept_in_a_store(bucket, model):
+def test_rejects_are_kept_in_an_object_store(bucket, model):
     (bucket / "log.csv").write_bytes(b"id,text\n1,a\n2,b,c\n3,d\n")
     result = score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model)
     assert (result.counts.rejected, len(read(bucket / "out"))) == (1, 2)
@@ -211,7 +211,7 @@ def test_rejects_are_kept_in_a_store(bucket, model):
     assert score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model).rows_done == 0
 
 
-def test_a_model_is_fetched_once_and_anew_when_it_changed(bucket, rows, tiny_model, make_model, store, local):
+def test_a_model_is_downloaded_once_and_again_after_a_change(bucket, rows, tiny_model, make_model, store, local):
     for file in tiny_model.iterdir():
         if file.is_file():
             (bucket / "model" / file.name).write_bytes(file.read_bytes())
@@ -228,10 +228,10 @@ def test_a_model_is_fetched_once_and_anew_when_it_changed(bucket, rows, tiny_mod
         score_archive([str(log)], bucket / "out", model_options=options)
 
 
-# -- what is asked of the store ------------------------------------------------------------------------------------
+# -- requests to the object store ------------------------------------------------------------------------------------
 
 
-def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store):
+def test_only_the_needed_bytes_of_a_parquet_object_are_fetched(bucket, rows, store):
     table = rows.append_column("ballast", pa.array([os.urandom(500) for _ in range(ROWS)]))
     log = put(bucket / "log.parquet", table)
     whole = log.stat().st_size
@@ -246,7 +246,7 @@ def test_only_what_is_needed_of_a_parquet_object_is_fetched(bucket, rows, store)
     assert all(seen.range for seen in asked)
 
 
-def test_the_columns_of_a_row_group_are_fetched_at_the_same_time(bucket, store, monkeypatch):
+def test_the_columns_of_a_row_group_are_fetched_concurrently(bucket, store, monkeypatch):
     monkeypatch.setattr(object_io, "_GAP", 0)
     table = pa.table({"text": ["그래요"] * 1000, **{f"c{i}": os.urandom(9).hex() * 50 for i in range(0)}})
     for i in range(8):
@@ -261,7 +261,7 @@ def test_the_columns_of_a_row_group_are_fetched_at_the_same_time(bucket, store, 
     assert time.perf_counter() - begun < 12 * 0.3 / 2
 
 
-def test_bytes_are_read_from_anywhere(bucket):
+def test_bytes_are_read_from_any_position(bucket):
     content = os.urandom(100_000)
     (bucket / "x").write_bytes(content)
     for prefetch in (False, True):
@@ -293,14 +293,14 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, m
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    """Parts of a thousand rows."""
+    """Write part files of a thousand rows."""
     monkeypatch.setattr("emojob.pipeline.output.part_writer.PART_ROWS", 1_000)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(f"emojob.pipeline.reading.chunks.{name}", 500)
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_store_that_fails_now_and_then_costs_nothing_but_time(bucket, store, rows, model, local, seed, small_parts):
+def test_transient_errors_of_an_object_store_change_no_result(bucket, store, rows, model, local, seed, small_parts):
     log = put(bucket / "log.parquet", rows)
     begun = len(store.seen)
     with store.failing(at_random(seed, 0.4)):
@@ -311,7 +311,7 @@ def test_a_store_that_fails_now_and_then_costs_nothing_but_time(bucket, store, r
     assert_same(read(bucket / "out"), local)
 
 
-def test_text_goes_on_where_a_connection_was_cut(bucket, store, model, monkeypatch):
+def test_reading_text_continues_after_a_connection_was_cut(bucket, store, model, monkeypatch):
     monkeypatch.setattr(stores, "BLOCK", 20_000)
     lines = "".join(f"{i},말 {i}\n" for i in range(ROWS))
     (bucket / "log.csv").write_bytes(f"id,text\n{lines}".encode())
@@ -320,7 +320,7 @@ def test_text_goes_on_where_a_connection_was_cut(bucket, store, model, monkeypat
     assert read(bucket / "out")["id"].to_pylist() == [str(i) for i in range(ROWS)]
 
 
-def test_a_store_that_is_gone_is_one_error_and_the_run_goes_on_later(
+def test_an_unavailable_object_store_is_one_error_and_the_run_resumes_later(
     bucket, store, rows, model, local, monkeypatch, small_parts
 ):
     monkeypatch.setattr(stores, "_RETRIES", {"mode": "standard", "max_attempts": 1})
@@ -330,7 +330,7 @@ def test_a_store_that_is_gone_is_one_error_and_the_run_goes_on_later(
     for key in ("part-00000-000000002000.parquet", "part-00000-000000002000.json"):
         with (
             store.failing(lambda seen, key=key: "503" if seen.key.endswith(key) else ""),
-            pytest.raises(StorageError, match=r"^cannot write to s3://bucket-\d+/out: the store failed"),
+            pytest.raises(StorageError, match=r"^cannot write to s3://bucket-\d+/out: the object store failed"),
         ):
             score_archive([str(log)], bucket / "out", model_options=model)
         assert len(read(bucket / "out")) == 2_000
@@ -346,7 +346,7 @@ def markers(out: AnyPath) -> list[str]:
     return [marker.part for marker in output.markers]
 
 
-def test_what_a_dead_run_left_is_never_read(bucket, rows, model, local):
+def test_leftovers_of_a_dead_run_are_never_read(bucket, rows, model, local):
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
     put(bucket / "out/part-00001-000000000000.parquet", rows)
@@ -374,7 +374,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
         "        return function(*given, **named)\n"
         "    return counted\n"
         "object_io.Upload.commit = dying(object_io.Upload.commit)\n"
-        "object_store.StorePath.write_bytes = dying(object_store.StorePath.write_bytes)\n"
+        "object_store.ObjectPath.write_bytes = dying(object_store.ObjectPath.write_bytes)\n"
         "main(sys.argv[1:])\n"
     )
     options = ["score", str(log), "-o", f"{bucket}/out", "--model", str(model.model), "--precision", "fp32", "--quiet"]
@@ -385,12 +385,12 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
     assert codes[0] == -signal.SIGKILL
     score_archive([str(log)], bucket / "out", model_options=model)
     assert_same(read(bucket / "out"), local)
-    names = {place.name.split(".")[0] for place in (bucket / "out").list_objects()}
+    names = {path.name.split(".")[0] for path in (bucket / "out").list_objects()}
     assert names == {"run", *(Path(part).stem for part in markers(bucket / "out"))}
 
 
 @pytest.mark.parametrize("fault", ["cut", "lost", "503"])
-def test_a_lease_whose_answer_was_lost_is_held(bucket, store, fault):
+def test_a_lease_is_taken_although_the_response_was_lost(bucket, store, fault):
     faults = iter([fault])
     with store.failing(lambda seen: next(faults, "") if seen.method == "PUT" else ""), open_output(bucket / "out"):
         assert not next(faults, "")
@@ -400,8 +400,8 @@ def test_a_lease_whose_answer_was_lost_is_held(bucket, store, fault):
 
 
 def test_two_runs_do_not_share_an_output(bucket):
-    told = rf"process {os.getpid()} on .* last sign of life"
-    with open_output(bucket / "out"), pytest.raises(BusyError, match=told), open_output(bucket / "out"):
+    message = rf"process {os.getpid()} on .* last renewed"
+    with open_output(bucket / "out"), pytest.raises(BusyError, match=message), open_output(bucket / "out"):
         pass
     assert not bucket.list_objects()
     with open_output(bucket / "out"):
@@ -409,8 +409,8 @@ def test_two_runs_do_not_share_an_output(bucket):
 
 
 @pytest.mark.parametrize(("change", "is_free"), [
-    ({"process": 2**22 + 1}, True),  # of this machine, and gone
-    ({"started": "1"}, True),  # its number is another's now
+    ({"process": 2**22 + 1}, True),  # of this machine, ended
+    ({"started": "1"}, True),  # another process has its number
     ({"host": "other", "process": 2**22 + 1}, False),
     ({"host": "other", "alive": 0}, True),
     ({"host": "other", "alive": "?"}, True),
@@ -429,7 +429,9 @@ def test_the_lease_of_a_dead_run_is_taken_over(bucket, monkeypatch, change, is_f
             pass
 
 
-def test_a_run_that_lost_its_lease_ends_before_another_part_counts(bucket, rows, model, monkeypatch, small_parts):
+def test_a_run_that_lost_its_lease_stops_before_it_completes_another_part(
+    bucket, rows, model, monkeypatch, small_parts
+):
     monkeypatch.setattr(lease, "RENEWAL", 0.05)
     log = put(bucket / "log.parquet", rows)
 
@@ -449,7 +451,7 @@ def test_a_run_that_lost_its_lease_ends_before_another_part_counts(bucket, rows,
     assert json.loads((bucket / "out/_emojob/run.json").read_bytes()) == {"of": "another"}
 
 
-def test_a_lease_that_another_takes_over_first_is_the_others(bucket, monkeypatch):
+def test_a_lease_belongs_to_the_run_that_takes_it_over_first(bucket, monkeypatch):
     file = bucket / "out/_emojob/lock"
     with open_output(bucket / "out"):
         live = json.loads(file.read_bytes())
@@ -467,24 +469,24 @@ def test_a_lease_that_another_takes_over_first_is_the_others(bucket, monkeypatch
     assert json.loads(file.read_bytes())["token"] == live["token"]
 
 
-def test_a_lease_that_was_let_go_does_not_come_back(bucket, store, monkeypatch):
+def test_a_released_lease_does_not_come_back(bucket, store, monkeypatch):
     monkeypatch.setattr(lease, "RENEWAL", 0.01)
     with store.failing(lambda seen: "slow" if seen.method == "PUT" else ""), open_output(bucket / "out"):
-        time.sleep(0.2)  # a sign of life is on its way
+        time.sleep(0.2)  # a renewal is in progress
     time.sleep(0.5)
     assert not bucket.list_objects()
 
 
-# -- what lies in an output ----------------------------------------------------------------------------------------
+# -- contents of an output ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", [OSError(errno.EIO, "I/O error"), PermissionError(errno.EACCES, "no right")])
-def test_rejects_that_cannot_be_read_for_now_cost_no_part(tmp_path, model, monkeypatch, fault):
+def test_rejects_that_are_temporarily_unreadable_cost_no_part(tmp_path, model, monkeypatch, fault):
     (tmp_path / "log.csv").write_text("id,text\n1,a\n2,b,c\n3,d\n")
     score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model)
     before = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
 
-    def failing(place):
+    def failing(path):
         raise fault
 
     with monkeypatch.context() as patched:
@@ -495,9 +497,9 @@ def test_rejects_that_cannot_be_read_for_now_cost_no_part(tmp_path, model, monke
     assert score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model).rows_done == 0
 
 
-def test_what_a_user_put_there_stays(bucket, rows, model):
+def test_files_of_the_user_stay(bucket, rows, model):
     log = put(bucket / "log.parquet", rows.slice(0, 50))
-    (bucket / "out/").write_bytes(b"")  # as a store's console makes a folder
+    (bucket / "out/").write_bytes(b"")  # as the console of an object store creates a folder
     score_archive([str(log)], bucket / "out", model_options=model)
     (bucket / "out/notes/.mine.tmp").write_bytes(b"x")
     put(bucket / "out/notes/part-00001-000000000000.parquet", rows)
@@ -515,10 +517,10 @@ def test_names_of_every_kind(bucket, rows, model, name, capsys):
     assert json.loads(capsys.readouterr().out) == [{"n": 50}]
 
 
-# -- reports and questions -----------------------------------------------------------------------------------------
+# -- reports and queries -----------------------------------------------------------------------------------------
 
 
-def test_questions_to_an_archive_in_a_store(bucket, rows, model, capsys, tmp_path):
+def test_queries_on_an_archive_in_an_object_store(bucket, rows, model, capsys, tmp_path):
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
     assert run(["sql", f"{bucket}/out", "SELECT count(*) AS n, max(id) AS m FROM labelled", "--format", "json"]) == 0
@@ -538,14 +540,14 @@ def test_questions_to_an_archive_in_a_store(bucket, rows, model, capsys, tmp_pat
     "SELECT * FROM read_text('{bucket}/out/_emojob/run.json')",
     "SELECT * FROM glob('{bucket}/*')",
 ])  # fmt: skip
-def test_a_query_reads_nothing_of_the_store_but_its_archive(bucket, rows, model, query):
+def test_a_query_reads_no_object_outside_its_archive(bucket, rows, model, query):
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
     with open_session(open_labelled(bucket / "out")) as session, pytest.raises(OptionError, match="disabled"):
         list(session.query(query.format(bucket=bucket)).batches)
 
 
-def test_a_report_of_a_store_goes_to_a_store(bucket, rows, model, capsys, tmp_path):
+def test_a_report_can_be_written_to_an_object_store(bucket, rows, model, capsys, tmp_path):
     log = put(bucket / "log.parquet", rows)
     score_archive([str(log)], bucket / "out", model_options=model)
     score_archive([str(log)], tmp_path / "out", model_options=model)
@@ -558,12 +560,12 @@ def test_a_report_of_a_store_goes_to_a_store(bucket, rows, model, capsys, tmp_pa
         json.loads((tmp_path / "figures.json").read_bytes()),
     )
     assert there["emotions"] == here["emotions"]
-    part = next(place for place in (bucket / "out").list_objects() if place.suffix == ".parquet")
+    part = next(path for path in (bucket / "out").list_objects() if path.suffix == ".parquet")
     assert run(["report", f"{bucket}/out", "--json", str(part)]) == 2
     assert "would replace the data" in capsys.readouterr().err
 
 
-def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
+def test_a_night_in_an_object_store(bucket, model, tmp_path, capsys, rows, store):
     put(bucket / "logs/2026-10-01.parquet", rows.slice(0, 600))
     put(bucket / "logs/2026-10-02.parquet", rows.slice(600, 500))
     config = tmp_path / "nightly.toml"
@@ -587,7 +589,7 @@ def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
         assert run(["nightly", str(config), "--date", "2026-10-02"]) == 0
     assert "0 of 2 inputs scored" in capsys.readouterr().out
     assert bucket.list_objects() == there
-    assert asked["PUT"] == 2  # leases: the night's, the run's
+    assert asked["PUT"] == 2  # the leases of the night and of the run
     for line in ('log = "s3://b/x"', 'prometheus = "s3://b/x"'):
         other = tmp_path / "other.toml"
         other.write_text(f"{config.read_text()}\n[monitoring]\n{line}\n")
@@ -597,15 +599,15 @@ def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
         other.write_text(re.sub(rf'{line} = "s3://[^/]+', f'{line} = "s3://no-such-bucket', config.read_text()))
         for more in ([], ["--check"]):
             assert run(["nightly", str(other), "--date", "2026-10-02", *more]) == 2
-            told = capsys.readouterr().err
-            assert "there is no bucket 'no-such-bucket'" in told
-            assert told.count("\n") == 1
+            message = capsys.readouterr().err
+            assert "there is no bucket 'no-such-bucket'" in message
+            assert message.count("\n") == 1
 
 
-# -- one line for each mistake -------------------------------------------------------------------------------------
+# -- one-line errors -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("command", "told"), [
+@pytest.mark.parametrize(("command", "message"), [
     (["score", "s3://no-such-bucket/log.csv"], "there is no bucket 'no-such-bucket'"),
     (["score", "{bucket}/gone.csv"], "gone.csv: no such object"),
     (["score", "{bucket}/log.csv", "-o", "s3://no-such-bucket/out"], "there is no bucket 'no-such-bucket'"),
@@ -623,32 +625,34 @@ def test_a_night_in_a_store(bucket, model, tmp_path, capsys, rows, store):
     (["sql", "{bucket}/full", "FROM labelled"], "no labelled archive"),
     (["report", "s3://no-such-bucket/out"], "there is no bucket"),
 ])  # fmt: skip
-def test_what_is_not_there_is_told_in_one_line(bucket, capsys, command, told, tiny_model):
+def test_a_missing_object_is_reported_in_one_line(bucket, capsys, command, message, tiny_model):
     (bucket / "log.csv").write_bytes(b"text\na\n")
     (bucket / "full/something.bin").write_bytes(b"x")
     model = ["--model", str(tiny_model)] if command[0] == "score" and "--model" not in command else []
     assert run([*(one.format(bucket=bucket) for one in command), *model]) == 2
     line = capsys.readouterr().err
-    assert told in line
+    assert message in line
     assert line.startswith("emojob: ")
     assert line.count("\n") == 1
 
 
 @pytest.fixture
 def strict(store, monkeypatch):
-    """The server asks who is there from here on; a client without rights is among those who may ask."""
+    """Make the server check credentials from here on."""
     store.ask("POST", "/moto-api/reset-auth", b"0")
     yield store
     store.ask("POST", "/moto-api/reset-auth", b"inf")
     stores._filesystem.cache_clear()
 
 
-@pytest.mark.parametrize(("environment", "told"), [
-    ({"AWS_ACCESS_KEY_ID": "nobody"}, "the store does not accept the credentials (InvalidAccessKeyId)"),
-    ({"AWS_ACCESS_KEY_ID": None}, "there are no credentials for the store"),
-    ({"AWS_PROFILE": "nobody"}, "there are no credentials for the store (ProfileNotFound)"),
+@pytest.mark.parametrize(("environment", "message"), [
+    ({"AWS_ACCESS_KEY_ID": "nobody"}, "the object store does not accept the credentials (InvalidAccessKeyId)"),
+    ({"AWS_ACCESS_KEY_ID": None}, "there are no credentials for the object store"),
+    ({"AWS_PROFILE": "nobody"}, "there are no credentials for the object store (ProfileNotFound)"),
 ])  # fmt: skip
-def test_wrong_credentials_are_told_in_one_line(bucket, strict, monkeypatch, capsys, environment, told, tmp_path):
+def test_wrong_credentials_are_reported_in_one_line(
+    bucket, strict, monkeypatch, capsys, environment, message, tmp_path
+):
     for name, value in environment.items():
         monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
     stores._filesystem.cache_clear()
@@ -656,12 +660,12 @@ def test_wrong_credentials_are_told_in_one_line(bucket, strict, monkeypatch, cap
     for command in (["score", f"{bucket}/logs/*.csv"], ["score", f"{tmp_path}/log.csv", "-o", f"{bucket}/out"]):
         assert run(command) == 2
         line = capsys.readouterr().err
-        assert told in line or ("(403)" in line and environment.get("AWS_ACCESS_KEY_ID") == "nobody")
+        assert message in line or ("(403)" in line and environment.get("AWS_ACCESS_KEY_ID") == "nobody")
         assert "AWS_" in line
         assert line.count("\n") == 1
 
 
-def test_a_right_that_is_missing_is_told_in_one_line(bucket, store, capsys, rows, tiny_model):
+def test_a_missing_permission_is_reported_in_one_line(bucket, store, capsys, rows, tiny_model):
     log = put(bucket / "log.parquet", rows)
     command = ["score", str(log), "-o", f"{bucket}/out", "--model", str(tiny_model), "--quiet"]
     with store.failing(lambda seen: "403" if seen.method == "PUT" and "part-" in seen.key else ""):
@@ -674,13 +678,13 @@ def test_a_right_that_is_missing_is_told_in_one_line(bucket, store, capsys, rows
     assert run(command) == 0
 
 
-def test_without_the_package_a_store_is_told_how_to_be_had(monkeypatch):
+def test_a_missing_package_is_reported_with_its_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(OptionError, match=r"s3://bucket/x: s3:// needs s3fs: pip install 'emojob\[s3\]'"):
         parse_path("s3://bucket/x")
 
 
-def test_nothing_secret_is_told(bucket, store, capsys, monkeypatch):
+def test_an_error_reveals_no_secret(bucket, store, capsys, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
     stores._filesystem.cache_clear()
     with store.failing(lambda seen: "403"):
@@ -688,11 +692,11 @@ def test_nothing_secret_is_told(bucket, store, capsys, monkeypatch):
     stores._filesystem.cache_clear()
     said = capsys.readouterr().err
     assert "very-secret" not in said
-    assert "not now" not in said  # what a server says may hold anything
+    assert "not now" not in said  # the server's message may contain anything
 
 
 def run(command: list[str]) -> int:
-    """The exit code of a command."""
+    """Return the exit code of a command."""
     with pytest.raises(SystemExit) as ended:
         main(command)
     return int(ended.value.code or 0)
