@@ -132,8 +132,9 @@ def trained() -> dict[str, tuple[Path, str]]:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """A folder with the files and models that the pages speak of."""
+def folder(tmp_path, tiny_model, monkeypatch) -> Path:
+    """A folder with the files and models that the pages speak of. Training starts from a tiny model."""
+    monkeypatch.setenv("EMOJOB_BASE", str(tiny_model))
     (tmp_path / "logs").mkdir()
     pq.write_table(pa.table({"text": ["좋아요", None, "너무 늦네요"]}), tmp_path / "logs" / "2026-11-21.parquet")
     (tmp_path / "calls.csv").write_bytes("번호,상담내용\n1,고맙습니다\n2,화가 나요\n".encode("cp949"))
