@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.jobs.main import cli, main
+from emojob.pipeline.models import model_folder
 from emojob.pipeline.nightly.config import read_config
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.label_map import label_names
@@ -134,7 +135,12 @@ def trained() -> dict[str, tuple[Path, str]]:
 @pytest.fixture
 def folder(tmp_path, tiny_model, monkeypatch) -> Path:
     """A folder with the files and models that the pages speak of. Training starts from a tiny model."""
-    monkeypatch.setenv("EMOJOB_BASE", str(tiny_model))
+    packaged = model_folder.find_folder
+    monkeypatch.setattr(
+        model_folder,
+        "find_folder",
+        lambda name, option="--model": tiny_model if (name, option) == (None, "--base") else packaged(name, option),
+    )
     (tmp_path / "logs").mkdir()
     pq.write_table(pa.table({"text": ["좋아요", None, "너무 늦네요"]}), tmp_path / "logs" / "2026-11-21.parquet")
     (tmp_path / "calls.csv").write_bytes("번호,상담내용\n1,고맙습니다\n2,화가 나요\n".encode("cp949"))
