@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,14 +69,13 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
         BusyError: Another run trains into the same folder.
     """
     from emojob.training.data.corpus import CorpusOptions
+    from emojob.training.finetune.options import TrainOptions
     from emojob.training.finetune.recipe import read_train_recipe
-    from emojob.training.finetune.run import TrainOptions, train_model
+    from emojob.training.finetune.run import train_model
 
     kinds = (TrainOptions, CorpusOptions)
     given = _checked("train", options, *kinds, others=("recipe", "epochs"), without=("data", "out", "corpus"))
-    recipe, epochs = read_train_recipe(str(given.pop("recipe", "default"))), given.pop("epochs", None)
-    if epochs is not None:
-        recipe = replace(recipe, training=replace(recipe.training, epochs=epochs))
+    recipe = read_train_recipe(str(given.pop("recipe", "default")), given.pop("epochs", None))
     given["corpus"] = _taken(CorpusOptions, given)
     given["test"] = tuple(map(Path, _listed(given.get("test", ()))))
     return train_model(TrainOptions(tuple(map(Path, _listed(data))), Path(out), **given), recipe)

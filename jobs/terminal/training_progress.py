@@ -26,7 +26,7 @@ class TrainingLog:
     """A bar in a terminal, a plain line every half minute elsewhere; Ctrl-C and SIGTERM end training in good order."""
 
     def __init__(self, quiet: bool) -> None:
-        from emojob.training.finetune.folder import is_first
+        from emojob.training.finetune.distributed import is_first
         from emojob.training.finetune.watch import Callbacks
 
         self._is_first = is_first()
@@ -106,7 +106,7 @@ def _bar() -> Any:
 
 def print_outcome(outcome: Outcome) -> None:
     """Print the figures of a model that is finished, where it is, and what to try next."""
-    from emojob.training.finetune.folder import is_first
+    from emojob.training.finetune.distributed import is_first
 
     if not is_first():
         return

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import click
 
+from emojob.training.finetune.options import TrainOptions
 from emojob.training.finetune.recipe import TrainRecipe, read_train_recipe
-from emojob.training.finetune.run import TrainOptions, train_model
+from emojob.training.finetune.run import train_model
 
 CHANGES: dict[str, dict[str, object]] = {
     "default": {},

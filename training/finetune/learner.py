@@ -1,4 +1,4 @@
-"""A classifier while it learns: dropout, the parameter groups, the loss."""
+"""The model while it learns: dropout, batches, parameter groups, learning-rate schedule, loss."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.training.finetune.recipe import TrainingRecipe
 
-#: No limit on what a batch is filled up to: a step of a size that was there before finds its kernels ready.
+#: No limit on the padding of a batch: kernels that were set up for an earlier batch size are used again.
 ANY_SIZE = 1 << 30
 
-BODY_DROPOUT = 0.1  # within the encoder, as BERT was trained with
+#: Dropout within the encoder, as in BERT's pre-training.
+BODY_DROPOUT = 0.1
 
 
-class Trainee(nn.Module):
-    """A classifier with dropout: within the encoder, and before the linear layer."""
+class Learner(nn.Module):
+    """A classifier with dropout in the encoder and before the linear layer, both only in training mode.
+
+    Args:
+        classifier: The model that learns.
+        dropout: Probability of dropping a component of the pooled output.
+    """
 
     def __init__(self, classifier: Classifier, dropout: float) -> None:
         super().__init__()
@@ -34,85 +40,96 @@ class Trainee(nn.Module):
     def forward(
         self, ids: Tensor, positions: Tensor, groups: list[tuple[int, int]], firsts: Tensor, segments: Tensor | None
     ) -> Tensor:
-        """A packed batch (see pipeline.inference.batching.Packed) -> logits [rows, labels]."""
-        within = BODY_DROPOUT if self.training else 0.0
-        hidden = self.classifier.encoder.packed(ids, positions, groups, segments, within)
+        """Return the logits [rows, labels] of a packed batch (see pipeline.inference.batching.Packed)."""
+        body_dropout = BODY_DROPOUT if self.training else 0.0
+        hidden = self.classifier.encoder.packed(ids, positions, groups, segments, body_dropout)
         pooled = torch.tanh(self.classifier.pooler(hidden[firsts]))
         logits: Tensor = self.classifier.head(F.dropout(pooled, self.dropout, self.training))
         return logits
 
 
-class Rows(torch.utils.data.Dataset[int]):
-    """The numbers of the texts: what they hold is looked up when a batch is put together."""
+class RowNumbers(torch.utils.data.Dataset[int]):
+    """Row numbers 0..count-1; `packed_batch` looks up the texts."""
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self, count: int) -> None:
+        self._count = count
 
     def __len__(self) -> int:
-        return self._number
+        return self._count
 
     def __getitem__(self, row: int) -> int:
         return row
 
 
-class Shuffled(torch.utils.data.Sampler[int]):
-    """Every row once an epoch, in an order that depends on the seed and the epoch alone."""
+class ShuffledRows(torch.utils.data.Sampler[int]):
+    """Each row once per epoch, in an order that depends only on the seed and the epoch."""
 
-    def __init__(self, number: int, seed: int) -> None:
-        self._number, self._seed, self._epoch = number, seed, 0
+    def __init__(self, count: int, seed: int) -> None:
+        self._count, self._seed, self._epoch = count, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
+        """Select the epoch; the Trainer calls it before each epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return self._number
+        return self._count
 
     def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng((self._seed, self._epoch)).permutation(self._number).tolist())
+        return iter(np.random.default_rng((self._seed, self._epoch)).permutation(self._count).tolist())
 
 
 def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -> dict[str, object]:
-    """What `Trainee.forward` takes, and the labels: int64 [rows], in the same order."""
-    numbers = np.asarray(rows)
-    numbers = numbers[np.argsort(-encoded.lengths[numbers], kind="stable")]
-    packed = pack(encoded, numbers, batch_tokens=ANY_SIZE)
-    segments = None if packed.segments is None else torch.from_numpy(packed.segments)
+    """Return the arguments of `Learner.forward` and the labels of some rows, longest text first.
+
+    Args:
+        encoded: Token ids of all texts.
+        labels: int64 [texts], label ids of all texts.
+        rows: Row numbers of the batch.
+    """
+    sorted_rows = np.asarray(rows)
+    sorted_rows = sorted_rows[np.argsort(-encoded.lengths[sorted_rows], kind="stable")]
+    packed = pack(encoded, sorted_rows, batch_tokens=ANY_SIZE)
     return {
         "ids": torch.from_numpy(packed.ids),
         "positions": torch.from_numpy(packed.positions),
         "groups": packed.groups,
         "firsts": torch.from_numpy(packed.firsts),
-        "segments": segments,
-        "labels": torch.from_numpy(labels[numbers]),
+        "segments": None if packed.segments is None else torch.from_numpy(packed.segments),
+        "labels": torch.from_numpy(labels[sorted_rows]),
     }
 
 
-def parameter_groups(trainee: Trainee, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """AdamW's groups: biases and LayerNorm are not decayed, and each layer learns slower than the one above it.
+def parameter_groups(learner: Learner, recipe: TrainingRecipe) -> list[dict[str, object]]:
+    """Return AdamW's parameter groups: no decay for biases and LayerNorm, a lower learning rate for lower layers.
 
-    The head and the pooler learn at the full rate, the topmost layer at `layer_decay` of it, and so on down to the
-    embeddings.
+    The head and the pooler learn at the full rate, the topmost layer at `layer_decay` times the rate, the layer below
+    at `layer_decay`² times the rate, and so on down to the embeddings.
     """
-    layers = len(trainee.classifier.encoder.layers)
+    layers = len(learner.classifier.encoder.layers)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in trainee.named_parameters():
-        rate = recipe.learning_rate * recipe.layer_decay ** _below_the_head(name, layers)
-        is_plain = name.endswith("bias") or "norm" in name
-        groups.setdefault((rate, 0.0 if is_plain else recipe.weight_decay), []).append(parameter)
-    return [{"params": some, "lr": rate, "weight_decay": decay} for (rate, decay), some in groups.items()]
+    for name, parameter in learner.named_parameters():
+        rate = recipe.learning_rate * recipe.layer_decay ** _depth_below_head(name, layers)
+        is_decayed = not (name.endswith("bias") or "norm" in name)
+        groups.setdefault((rate, recipe.weight_decay if is_decayed else 0.0), []).append(parameter)
+    return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
 
 
-def _below_the_head(name: str, layers: int) -> int:
-    """How many blocks lie between a parameter and the head: 0 for the head, layers + 1 for the embeddings."""
-    block = re.search(r"encoder\.layers\.(\d+)\.", name)
-    if block:
-        return layers - int(block[1])
+def _depth_below_head(name: str, layers: int) -> int:
+    """Return the depth of a parameter's layer: 0 for the head and the pooler, layers + 1 for the embeddings."""
+    layer = re.search(r"encoder\.layers\.(\d+)\.", name)
+    if layer:
+        return layers - int(layer[1])
     return layers + 1 if "encoder." in name else 0
 
 
-def rate_share(step: int, steps: int, recipe: TrainingRecipe) -> float:
-    """The share of the learning rate at a step: linear up over the warm-up's steps, then as the schedule says."""
+def learning_rate_factor(step: int, steps: int, recipe: TrainingRecipe) -> float:
+    """Return the fraction of the full learning rate at a step: linear warm-up, then the recipe's schedule.
+
+    Args:
+        step: Step number, from 0.
+        steps: Steps of the whole training.
+        recipe: Gives `warmup` and `schedule`.
+    """
     warmup = int(recipe.warmup * steps)
     if step < warmup:
         return step / max(1, warmup)
@@ -122,14 +139,30 @@ def rate_share(step: int, steps: int, recipe: TrainingRecipe) -> float:
     return max(0.0, 1 - done) if recipe.schedule == "linear" else max(0.0, 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def class_weights(labels: NDArray[np.int64], number: int, power: float) -> Tensor:
-    """The weight of each class, (1 / its share) ** power, such that the texts weigh 1 on average: float32 [classes]."""
-    share = np.bincount(labels, minlength=number) / max(1, len(labels))
-    weights = np.where(share > 0, np.maximum(share, 1e-9) ** -power, 0.0)
-    return torch.from_numpy((weights / max(1e-9, float((weights * share).sum()))).astype(np.float32))
+def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor:
+    """Return the loss weight of each class: (1 / its frequency) ** power, scaled so that texts weigh 1 on average.
+
+    Args:
+        labels: int64 [texts], label ids of the train part.
+        classes: Number of classes.
+        power: 0 for equal weights.
+
+    Returns:
+        float32 [classes]; 0 for a class without texts.
+    """
+    frequency = np.bincount(labels, minlength=classes) / max(1, len(labels))
+    weights = np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -power, 0.0)
+    return torch.from_numpy((weights / max(1e-9, float((weights * frequency).sum()))).astype(np.float32))
 
 
-def loss_of(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy of the texts, each class with its weight, added up: a scalar."""
-    each = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
-    return (each * weights.to(logits.device)[labels]).sum()
+def summed_loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Return the sum of the texts' weighted cross-entropy losses, a scalar.
+
+    Args:
+        logits: [texts, classes].
+        labels: int64 [texts].
+        weights: float32 [classes], as `class_weights` returns them.
+        smoothing: Label smoothing, 0 for none.
+    """
+    losses = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
+    return (losses * weights.to(logits.device)[labels]).sum()

@@ -1,16 +1,16 @@
-"""How `emojob train` fine-tunes: a frozen dataclass that checks itself, and the TOML files that fill it."""
+"""The recipe of `emojob train`: frozen dataclasses that validate themselves, filled from a TOML file."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from emojob.schemas import settings
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import MAX_LENGTHS
 from emojob.schemas.settings import read_toml
-from emojob.training.default_model.recipe import between, check_keys, fill
 
 RECIPES = Path(__file__).parent / "recipes"
 NAMES = ("default", "seed")
@@ -20,10 +20,14 @@ KEEPS = ("best", "last")
 SPLITS = ("stratified", "plain")
 PRECISIONS = ("auto", "fp32", "bf16")
 
+_T = TypeVar("_T")
+
+_COMPARE = "take them from training/finetune/recipes/default.toml"
+
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """[training]: the recipe files say what each one means."""
+    """[training]: settings of the fine-tuning; recipes/default.toml explains each one."""
 
     epochs: int
     batch: int
@@ -67,7 +71,7 @@ class TrainingRecipe:
 
 @dataclass(frozen=True)
 class SplitRecipe:
-    """[split]: what is kept apart. Shares of the texts."""
+    """[split]: the fractions of the texts that are held out for measuring and for selecting the best epoch."""
 
     test: float
     validation: float
@@ -92,8 +96,8 @@ class TrainRecipe:
     def __post_init__(self) -> None:
         if self.training.keep == "best" and not self.split.validation:
             raise OptionError(
-                'recipe: training.keep is "best", but split.validation is 0: nothing tells which epoch is best; '
-                'give split.validation a share such as 0.1, or keep the "last" epoch'
+                'recipe: training.keep is "best", but split.validation is 0: no texts select the best epoch; '
+                'give split.validation a fraction such as 0.1, or keep the "last" epoch'
             )
         if self.training.patience and self.training.keep != "best":
             raise OptionError(
@@ -102,14 +106,19 @@ class TrainRecipe:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """The recipe as it stands in a model folder's recipe.json."""
+        """Return the recipe as recorded in recipe.json."""
         return dataclasses.asdict(self)
 
 
-def read_train_recipe(name: str = "default") -> TrainRecipe:
+def read_train_recipe(name: str = "default", epochs: int | None = None) -> TrainRecipe:
     """Read a recipe by name (default, seed) or from a TOML file.
 
-    Raises OptionError where it is missing, is not TOML, or says what cannot be.
+    Args:
+        name: Name or path of the recipe.
+        epochs: Replaces the recipe's epochs; None keeps them.
+
+    Raises:
+        OptionError: The recipe is missing, is not TOML, or has a wrong value.
     """
     path = RECIPES / f"{name}.toml" if name in NAMES else Path(name)
     try:
@@ -122,15 +131,45 @@ def read_train_recipe(name: str = "default") -> TrainRecipe:
         raise OptionError(
             f"--recipe {name} cannot be read: {error.strerror}; give {', '.join(NAMES)}, or a .toml file"
         ) from None
-    except ValueError as error:  # not TOML, not UTF-8, nested too deeply, or a name that cannot be
+    except ValueError as error:  # not TOML, not UTF-8, nested too deeply, or an impossible file name
         raise OptionError(f"--recipe {name} is not TOML: {error}; compare it with {RECIPES / 'default.toml'}") from None
-    check_keys("the recipe", table, {"training": dict, "split": dict})
+    check_keys("the recipe", table, {"training": dict, "split": dict}, _COMPARE)
+    training = fill(TrainingRecipe, table["training"], "training", _COMPARE)
     return TrainRecipe(
-        training=fill(TrainingRecipe, table["training"], "training"), split=fill(SplitRecipe, table["split"], "split")
+        training=training if epochs is None else dataclasses.replace(training, epochs=epochs),
+        split=fill(SplitRecipe, table["split"], "split", _COMPARE),
     )
 
 
-def one_of(where: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise OptionError unless a recipe's value is one of a few words."""
+# -- checks, with messages that begin with `recipe:` and name the key -----------------------------------------------
+
+
+def fill(kind: type[_T], table: dict[str, Any], section: str, compare: str) -> _T:
+    """Return a dataclass filled from a table of a recipe.
+
+    Args:
+        kind: The dataclass.
+        table: The table's keys and values.
+        section: Name of the table, for messages.
+        compare: Advice for a missing key.
+
+    Raises:
+        OptionError: A key is missing, is unknown or has a wrong type.
+    """
+    return settings.fill(kind, table, f"recipe: {section}", compare)
+
+
+def check_keys(section: str, table: dict[str, Any], expected: dict[str, Any], compare: str) -> None:
+    """Raise OptionError unless a table has exactly the expected keys, with values of the expected types."""
+    settings.check_keys(f"recipe: {section}", table, expected, compare)
+
+
+def between(key: str, value: float, low: float, high: float) -> None:
+    """Raise OptionError unless low <= value <= high."""
+    settings.between(f"recipe: {key}", value, low, high)
+
+
+def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise OptionError unless a value is allowed."""
     if value not in allowed:
-        raise OptionError(f"recipe: {where} is {value!r}, which should be one of {', '.join(allowed)}; correct it")
+        raise OptionError(f"recipe: {key} is {value!r}, which should be one of {', '.join(allowed)}; correct it")

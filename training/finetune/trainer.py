@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import gc
 import math
-import os
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import transformers
@@ -16,122 +15,114 @@ from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
 from emojob.pipeline.models.bert import Classifier
-from emojob.pipeline.system import hardware
 from emojob.schemas.errors import Interrupted, OptionError
-from emojob.training.default_model.multitask import predict
-from emojob.training.evaluation.calibration import softmax
-from emojob.training.evaluation.metrics import evaluate
+from emojob.training.evaluation.metrics import Evaluation
+from emojob.training.evaluation.predict import evaluate_classifier
 from emojob.training.finetune import checkpoints
-from emojob.training.finetune.checkpoints import State, Weights
-from emojob.training.finetune.learner import (
-    Rows,
-    Shuffled,
-    Trainee,
-    class_weights,
-    loss_of,
-    packed_batch,
-    parameter_groups,
-    rate_share,
-)
-from emojob.training.finetune.recipe import TrainingRecipe
+from emojob.training.finetune.checkpoints import TrainingState, Weights
+from emojob.training.finetune.distributed import process_count, sum_over_processes, wait_for_all
+from emojob.training.finetune.hf_trainer import HfTrainer, training_arguments
+from emojob.training.finetune.learner import Learner, RowNumbers, class_weights, packed_batch, summed_loss
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0
-_CHECKPOINT_STEPS = 500  # where several processes train together, whose clocks may differ
+_CHECKPOINT_STEPS = 500  # with several processes, because their clocks may differ
 
 
-def train(classifier: Classifier, run: TrainingInputs, callbacks: Callbacks) -> State:
-    """Fine-tune `classifier` in place, going on from the work folder's checkpoint; it ends as the epoch to be kept.
+def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) -> TrainingState:
+    """Fine-tune a classifier in place, from the work folder's checkpoint if there is one.
 
-    Where memory does not suffice for a batch, it is given in halves whose gradients are added up. Raises Interrupted
-    after `callbacks.stop.stop`, OptionError where not even one text at a time fits into memory.
+    If a batch does not fit into memory, training starts again with half as many texts at a time and accumulates their
+    gradients.
+
+    Args:
+        classifier: The model; afterwards it has the weights of the epoch that the recipe keeps.
+        inputs: Data, recipe and device.
+        callbacks: Receives progress and notes, and may stop training.
+
+    Returns:
+        The final state, with the curves.
+
+    Raises:
+        Interrupted: `callbacks.stop` was used.
+        OptionError: Not even one text at a time fits into memory, or the loss is not finite.
     """
-    begun_with = {name: weight.clone() for name, weight in classifier.state_dict().items()}
-    texts = None
+    initial_weights = {name: weight.clone() for name, weight in classifier.state_dict().items()}
+    micro_batch = None
     while True:
-        training = _Training(classifier, run, callbacks, texts)
+        attempt = _Attempt(classifier, inputs, callbacks, micro_batch)
         try:
-            return training.go()
+            return attempt.run()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
-            texts = _fewer_texts(training.texts)
-            callbacks.note(f"out of memory: going on with {texts} texts at a time, their gradients added up")
-        del training
-        gc.collect()  # the Trainer and its callbacks hold each other, and with them the optimizer's memory
+            micro_batch = _halved(attempt.micro_batch)
+            callbacks.note(f"out of memory: going on with {micro_batch} texts at a time, their gradients added up")
+        del attempt
+        gc.collect()  # the Trainer and its callbacks reference each other, and so keep the optimizer's memory
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        classifier.load_state_dict(begun_with)
+        classifier.load_state_dict(initial_weights)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)
 
 
-def _fewer_texts(texts: int) -> int:
-    if _processes() > 1:
+def _halved(micro_batch: int) -> int:
+    if process_count() > 1:
         raise OptionError(
-            f"out of memory with {texts} texts at a time in each of {_processes()} processes: give the recipe a "
-            "greater training.accumulation"
+            f"out of memory with {micro_batch} texts at a time in each of {process_count()} processes: give the recipe "
+            "a greater training.accumulation"
         )
-    if texts == 1:
+    if micro_batch == 1:
         raise OptionError("out of memory with one text at a time: shorten training.max_length, or take a smaller base")
-    return texts // 2
+    return micro_batch // 2
 
 
-def _processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def _micro_batch(run: TrainingInputs) -> int:
-    """Texts that one process takes at a time where memory suffices. Raises OptionError where they do not divide."""
-    pieces = run.recipe.accumulation * _processes()
-    if run.recipe.batch % pieces:
+def _largest_micro_batch(inputs: TrainingInputs) -> int:
+    """Return the texts of one forward pass in one process if memory suffices."""
+    recipe = inputs.recipe
+    parts = recipe.accumulation * process_count()
+    if recipe.batch % parts:
         raise OptionError(
-            f"recipe: training.batch is {run.recipe.batch}, which training.accumulation {run.recipe.accumulation} "
-            f"times {_processes()} processes do not divide; give a multiple of {pieces}"
+            f"recipe: training.batch is {recipe.batch}, which is not a multiple of training.accumulation "
+            f"{recipe.accumulation} times {process_count()} processes; give a multiple of {parts}"
         )
-    return run.recipe.batch // pieces
+    return recipe.batch // parts
 
 
-def _summed(numbers: list[float]) -> list[float]:
-    """The sums of some numbers over all processes that train together."""
-    if not torch.distributed.is_initialized():
-        return numbers
-    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
-    sums = torch.tensor(numbers, dtype=torch.float64, device=device)
-    torch.distributed.all_reduce(sums)
-    return list(sums.tolist())
+class _Attempt:
+    """One attempt at a run with a fixed number of texts per forward pass."""
 
-
-class _Training:
-    """One attempt at a run, with batches of so many texts at a time."""
-
-    def __init__(self, classifier: Classifier, run: TrainingInputs, callbacks: Callbacks, texts: int | None) -> None:
-        self.run, self.callbacks, self.classifier = run, callbacks, classifier
-        self.checkpoint = checkpoints.complete(run.work)
-        self.state = State()
+    def __init__(
+        self, classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks, micro_batch: int | None
+    ) -> None:
+        self.inputs, self.callbacks, self.classifier = inputs, callbacks, classifier
+        self.checkpoint = checkpoints.newest_complete(inputs.work)
+        self.state = TrainingState()
         self.best: Weights | None = None
         if self.checkpoint:
-            self.state, self.best = checkpoints.read(self.checkpoint)
-        self.texts = texts or self.state.batch or _micro_batch(run)
-        self.state.batch = self.texts
-        self._step = [0.0, 0.0, 0.0, 0.0]  # since the last step: objective, cross-entropy, texts, those that were right
-        weights = class_weights(run.train.labels, len(run.names), run.recipe.class_weights)
+            self.state, self.best = checkpoints.read_checkpoint(self.checkpoint)
+        self.micro_batch = micro_batch or self.state.batch or _largest_micro_batch(inputs)
+        self.state.batch = self.micro_batch
+        # sums since the last step: objective, cross-entropy, texts, correct predictions
+        self._step_sums = [0.0, 0.0, 0.0, 0.0]
+        weights = class_weights(inputs.train.labels, len(inputs.names), inputs.recipe.class_weights)
         self.watcher = _Watcher(self)
-        self.trainer = _Trainer(
-            run.recipe,
-            model=Trainee(classifier, run.recipe.dropout),
-            args=_arguments(run, self.texts),
-            train_dataset=Rows(len(run.train.labels)),
-            data_collator=functools.partial(packed_batch, run.train.encoded, run.train.labels),
+        self.trainer = HfTrainer(
+            inputs.recipe,
+            model=Learner(classifier, inputs.recipe.dropout),
+            args=training_arguments(inputs, self.micro_batch),
+            train_dataset=RowNumbers(len(inputs.train.labels)),
+            data_collator=functools.partial(packed_batch, inputs.train.encoded, inputs.train.labels),
             compute_loss_func=functools.partial(self._loss, weights),
             callbacks=[self.watcher],
         )
         self.trainer.remove_callback(PrinterCallback)
 
-    def go(self) -> State:
-        """Train until the end, or the first epoch after which patience ends."""
+    def run(self) -> TrainingState:
+        """Train to the end, or until patience ends."""
         if not self.state.finished:
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
             if self.watcher.stopping and not self.state.finished:
@@ -140,7 +131,7 @@ class _Training:
                 )
         elif self.checkpoint:
             self.trainer._load_from_checkpoint(str(self.checkpoint))
-        if self.run.recipe.keep == "best" and self.best is not None:
+        if self.inputs.recipe.keep == "best" and self.best is not None:
             self.classifier.load_state_dict(self.best)
         self.classifier.eval()
         return self.state
@@ -148,174 +139,114 @@ class _Training:
     def _loss(
         self, weights: Tensor, logits: Tensor, labels: Tensor, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        loss = loss_of(logits, labels, weights, self.run.recipe.label_smoothing)
-        added = float(loss.detach())
-        if not math.isfinite(added):
+        loss = summed_loss(logits, labels, weights, self.inputs.recipe.label_smoothing)
+        objective = float(loss.detach())
+        if not math.isfinite(objective):
             raise OptionError(
-                f"training diverged: the loss is {added} after {self.trainer.state.global_step:,} steps; lower "
-                f"training.learning_rate, which is {self.run.recipe.learning_rate:g}, or check the base's weights"
+                f"training diverged: the loss is {objective} after {self.trainer.state.global_step:,} steps; lower "
+                f"training.learning_rate, which is {self.inputs.recipe.learning_rate:g}, or check the base's weights"
             )
         with torch.no_grad():
-            plain = float(torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
-            right = int((logits.argmax(1) == labels).sum())
-        seen = (added, plain, len(labels), right)
-        self._step = [before + one for before, one in zip(self._step, seen, strict=True)]
+            cross_entropy = float(torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
+            correct = int((logits.argmax(1) == labels).sum())
+        batch_sums = (objective, cross_entropy, len(labels), correct)
+        self._step_sums = [before + added for before, added in zip(self._step_sums, batch_sums, strict=True)]
         return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
     def end_step(self, stopping: bool) -> bool:
-        """Add a step's sums, those of all processes, to the state; returns whether any of them is to stop."""
-        objective, plain, texts, right, stops = _summed([*self._step, float(stopping)])
-        self._step = [0.0, 0.0, 0.0, 0.0]
+        """Add the sums of a step, over all processes, to the state; return whether any process wants to stop."""
+        objective, cross_entropy, texts, correct, stops = sum_over_processes([*self._step_sums, float(stopping)])
+        self._step_sums = [0.0, 0.0, 0.0, 0.0]
         state = self.state
         state.loss_sum += objective
         state.loss_texts += int(texts)
-        state.epoch_loss += plain
+        state.epoch_loss += cross_entropy
         state.epoch_texts += int(texts)
-        state.epoch_right += int(right)
+        state.epoch_right += int(correct)
         return stops > 0
 
     def end_epoch(self, epoch: float) -> None:
-        """Measure the epoch's model, and keep it if it is the best so far."""
+        """Evaluate the model after an epoch, and keep its weights if it is the best so far."""
         state, curves = self.state, self.state.curves
         curves.epoch.append(round(epoch, 4))
         curves.train_loss.append(state.epoch_loss / max(1, state.epoch_texts))
         curves.train_accuracy.append(state.epoch_right / max(1, state.epoch_texts))
         state.epoch_loss, state.epoch_right, state.epoch_texts = 0.0, 0, 0
-        words = f"epoch {len(curves.epoch)}: train accuracy {curves.train_accuracy[-1]:.3f}"
-        if len(self.run.test.labels):
-            test = _measured(self.classifier, self.run.test, self.run.names)
+        note = f"epoch {len(curves.epoch)}: train accuracy {curves.train_accuracy[-1]:.3f}"
+        if len(self.inputs.test.labels):
+            test = self._evaluate(self.inputs.test)
             curves.test_loss.append(test.log_loss)
             curves.test_accuracy.append(test.accuracy)
-            words += f", test accuracy {test.accuracy:.3f}"
-        if self.run.recipe.keep == "best":
-            score = _measured(self.classifier, self.run.validation, self.run.names).macro_f1
-            words += f", validation macro-F1 {score:.3f}"
-            self._judge(score, len(curves.epoch))
+            note += f", test accuracy {test.accuracy:.3f}"
+        if self.inputs.recipe.keep == "best":
+            macro_f1 = self._evaluate(self.inputs.validation).macro_f1
+            note += f", validation macro-F1 {macro_f1:.3f}"
+            self._keep_if_best(macro_f1, len(curves.epoch))
         self.trainer.log({name: values[-1] for name, values in vars(curves).items() if "_" in name and values})
-        self.callbacks.note(words)
+        self.callbacks.note(note)
 
-    def _judge(self, score: float, epoch: int) -> None:
-        state = self.state
+    def _evaluate(self, part: EncodedSplit) -> Evaluation:
+        return evaluate_classifier(self.classifier, part.encoded, part.labels, self.inputs.names)
+
+    def _keep_if_best(self, macro_f1: float, epoch: int) -> None:
+        state, patience = self.state, self.inputs.recipe.patience
         state.worse_epochs += 1
-        if score > state.best_score:
-            state.best_score, state.best_epoch, state.worse_epochs = score, epoch, 0
-            self.best = {k: w.cpu().clone() for k, w in self.classifier.state_dict().items()}
-        if self.run.recipe.patience and state.worse_epochs >= self.run.recipe.patience:
+        if macro_f1 > state.best_score:
+            state.best_score, state.best_epoch, state.worse_epochs = macro_f1, epoch, 0
+            self.best = {name: weight.cpu().clone() for name, weight in self.classifier.state_dict().items()}
+        if patience and state.worse_epochs >= patience:
             state.finished = True
 
 
-class _Trainer(transformers.Trainer):
-    """The Trainer with our order of rows, parameter groups and schedule."""
-
-    def __init__(self, recipe: TrainingRecipe, **given: Any) -> None:
-        self._recipe = recipe
-        super().__init__(**given)
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Shuffled:
-        return Shuffled(len(cast(Rows, train_dataset or self.train_dataset)), self._recipe.seed)
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(parameter_groups(cast(Trainee, self.model), self._recipe))
-        return self.optimizer
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> torch.optim.lr_scheduler.LRScheduler:
-        if self.lr_scheduler is None:
-            share = functools.partial(rate_share, steps=num_training_steps, recipe=self._recipe)
-            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.create_optimizer(), share)
-            self._created_lr_scheduler = True
-        return self.lr_scheduler
-
-
 class _Watcher(transformers.TrainerCallback):
-    """Tells how far training is, ends epochs, asks for checkpoints."""
+    """Reports progress, ends epochs and requests checkpoints."""
 
-    def __init__(self, training: _Training) -> None:
-        self.training = training
-        self.progress = Progress(epochs=training.run.recipe.epochs)
-        self.saved = time.monotonic()
-        self.stopping = False  # any of the processes that train together
+    def __init__(self, attempt: _Attempt) -> None:
+        self.attempt = attempt
+        self.progress = Progress(epochs=attempt.inputs.recipe.epochs)
+        self.saved_at = time.monotonic()
+        self.stopping = False  # whether any of the processes wants to stop
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        self.training.callbacks.stop.started = True
+        self.attempt.callbacks.stop.started = True
         self.progress.steps = state.max_steps
         self.progress.step = self.progress.first_step = state.global_step
         self.steps_of_epoch = max(1, state.max_steps // self.progress.epochs)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        ours, progress = self.training.state, self.progress
-        self.stopping = self.training.end_step(self.training.callbacks.stop.stopping)
+        ours, progress = self.attempt.state, self.progress
+        self.stopping = self.attempt.end_step(self.attempt.callbacks.stop.stopping)
         progress.step, progress.epoch = state.global_step, state.epoch
         progress.learning_rate = others["lr_scheduler"].get_last_lr()[-1]
         progress.loss = ours.epoch_loss / max(1, ours.epoch_texts)
-        if state.global_step % self.training.run.recipe.log_every == 0:
+        if state.global_step % self.attempt.inputs.recipe.log_every == 0:
             ours.curves.step.append(state.global_step)
             ours.curves.loss.append(ours.loss_sum / max(1, ours.loss_texts))
             ours.curves.learning_rate.append(progress.learning_rate)
             ours.loss_sum, ours.loss_texts = 0.0, 0
-        at_end = state.global_step % self.steps_of_epoch == 0  # the epoch's end is saved with what it came to
-        if not at_end and (self.stopping or self._is_time(state.global_step)):
+        epoch_ends = state.global_step % self.steps_of_epoch == 0  # `on_epoch_end` saves it, with its figures
+        if not epoch_ends and (self.stopping or self._is_checkpoint_due(state.global_step)):
             control.should_save = True
         control.should_training_stop |= self.stopping
-        self.training.callbacks.report(progress)
+        self.attempt.callbacks.report(progress)
 
-    def _is_time(self, step: int) -> bool:
-        if _processes() > 1:
+    def _is_checkpoint_due(self, step: int) -> bool:
+        if process_count() > 1:
             return step % _CHECKPOINT_STEPS == 0
-        return time.monotonic() - self.saved >= CHECKPOINT_SECONDS
+        return time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         if state.global_step % self.steps_of_epoch:
-            return  # stopped in the middle
-        self.training.end_epoch(state.epoch)
-        ours = self.training.state
+            return  # training stopped within the epoch
+        self.attempt.end_epoch(state.epoch)
+        ours = self.attempt.state
         ours.finished |= state.global_step >= state.max_steps
         control.should_save = True
         control.should_training_stop |= ours.finished or self.stopping
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        self.saved = time.monotonic()
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()  # each process writes its own random numbers
+        self.saved_at = time.monotonic()
+        wait_for_all()  # each process writes its own random state
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            checkpoints.finish(checkpoint, self.training.state, self.training.best)
-
-
-def _measured(classifier: Classifier, part: EncodedSplit, names: tuple[str, ...]):  # type: ignore[no-untyped-def]
-    was_training = classifier.training
-    classifier.eval()
-    figures = evaluate(softmax(predict(classifier, part.encoded)), part.labels, names)
-    classifier.train(was_training)
-    return figures
-
-
-def _arguments(run: TrainingInputs, texts: int) -> transformers.TrainingArguments:
-    recipe = run.recipe
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    arguments = transformers.TrainingArguments(
-        output_dir=str(run.work),
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=texts,
-        gradient_accumulation_steps=max(1, recipe.batch // (texts * _processes())),
-        max_grad_norm=recipe.clip,
-        bf16=run.bf16,
-        use_cpu=run.device == "cpu",
-        ddp_backend="gloo" if run.device == "cpu" and _processes() > 1 else None,
-        ddp_find_unused_parameters=False,
-        seed=recipe.seed,
-        save_strategy="no",
-        logging_strategy="steps",
-        logging_steps=recipe.log_every,
-        report_to=_trackers(),
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        label_names=["labels"],
-    )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs are for torchrun: packed batches cannot be scattered
-    return arguments
-
-
-def _trackers() -> list[str]:
-    return ["tensorboard"] if hardware.is_installed("tensorboard") else []
+            checkpoints.complete_checkpoint(checkpoint, self.attempt.state, self.attempt.best)

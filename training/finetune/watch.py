@@ -1,4 +1,4 @@
-"""What a training run works with, whom it tells how far it is, and who may stop it."""
+"""The inputs of a training run, its progress, and the callbacks that report and stop it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from emojob.training.finetune.recipe import TrainingRecipe
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """Tokens and labels of the train, validation or test part. labels: int64 [texts]."""
+    """Token ids and labels of the train, validation or test part.
+
+    Attributes:
+        encoded: Token ids of the texts.
+        labels: int64 [texts], label ids.
+    """
 
     encoded: Encoded
     labels: NDArray[np.int64]
@@ -24,39 +29,61 @@ class EncodedSplit:
 
 @dataclass
 class Progress:
-    """How far training is; the same object all the time."""
+    """Progress of training; one object, updated after each step.
+
+    Attributes:
+        step: Steps done.
+        steps: Steps of the whole training.
+        epoch: Epochs done, with a fraction.
+        epochs: Epochs of the whole training.
+        loss: Mean cross-entropy since the epoch began.
+        learning_rate: Current rate of the last parameter group.
+        started_at: time.monotonic() at the start of this process's training.
+        first_step: Step at which this process began or resumed.
+    """
 
     step: int = 0
     steps: int = 0
     epoch: float = 0.0
     epochs: int = 0
-    loss: float = float("nan")  # running mean
+    loss: float = float("nan")
     learning_rate: float = 0.0
-    begun: float = field(default_factory=time.monotonic)
-    first_step: int = 0  # of this process
+    started_at: float = field(default_factory=time.monotonic)
+    first_step: int = 0
 
     @property
     def seconds_left(self) -> float | None:
-        """None where nothing has been done yet."""
+        """Estimated seconds to the end; None before the first step."""
         done = self.step - self.first_step
-        return (time.monotonic() - self.begun) / done * (self.steps - self.step) if done > 0 else None
+        return (time.monotonic() - self.started_at) / done * (self.steps - self.step) if done > 0 else None
 
 
 class Stop:
-    """Tells training to stop; may be told by a signal handler."""
+    """A request to stop training; a signal handler may make it.
+
+    Attributes:
+        started: Whether training has begun, so that a checkpoint can be saved.
+        stopping: Whether a stop was requested.
+    """
 
     def __init__(self) -> None:
-        self.started = False  # whether there is something to be saved before the end
+        self.started = False
         self.stopping = False
 
     def stop(self) -> None:
-        """Save a checkpoint after the current step, and stop."""
+        """Request a checkpoint after the current step, and then the end."""
         self.stopping = True
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Whom training tells what it does, and who may stop it."""
+    """What training calls while it runs.
+
+    Attributes:
+        report: callback(progress), called after each step.
+        note: callback(text), called with lines for the user.
+        stop: Checked after each step.
+    """
 
     report: Callable[[Progress], None] = lambda progress: None
     note: Callable[[str], None] = lambda text: None
@@ -65,13 +92,24 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """What one training run works with. A part of which the split leaves nothing is empty."""
+    """The inputs of one training run. A part without texts is empty.
+
+    Attributes:
+        train: Texts to learn from.
+        validation: Texts that select the best epoch.
+        test: Texts to measure on.
+        names: The labels' names, in id order.
+        recipe: Settings of the training.
+        work: Folder for checkpoints and logs.
+        device: cpu or cuda.
+        bf16: Whether to train in bfloat16 mixed precision.
+    """
 
     train: EncodedSplit
     validation: EncodedSplit
     test: EncodedSplit
     names: tuple[str, ...]
     recipe: TrainingRecipe
-    work: Path  # for checkpoints and logs
-    device: str  # cpu or cuda
+    work: Path
+    device: str
     bf16: bool

@@ -19,6 +19,7 @@ _DEFAULT = ModelOptions()
 @corpus_options
 @click.option("-o", "--out", metavar="DIR", required=True, help="Folder for the model.")
 @click.option("--recipe", default="default", show_default=True, metavar="NAME", help="default, seed, or a .toml file.")
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Epochs to train.  [default: the recipe's]")
 @click.option(
     "--base",
     metavar="M",
@@ -33,7 +34,9 @@ _DEFAULT = ModelOptions()
 @click.option("--fresh", is_flag=True, help="Begin anew, without what an earlier run left in DIR.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @debug_option
-def train(out: str, recipe: str, quiet: bool, context: str, test: tuple[Path, ...], **given: Any) -> int:
+def train(
+    out: str, recipe: str, epochs: int | None, quiet: bool, context: str, test: tuple[Path, ...], **given: Any
+) -> int:
     """Fine-tune a model on annotated utterances.
 
     FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx with a text and a label column, or a corpus in its publisher's
@@ -41,12 +44,13 @@ def train(out: str, recipe: str, quiet: bool, context: str, test: tuple[Path, ..
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
     from emojob.jobs.terminal.training_progress import TrainingLog, print_outcome
+    from emojob.training.finetune.options import TrainOptions
     from emojob.training.finetune.recipe import read_train_recipe
-    from emojob.training.finetune.run import TrainOptions, train_model
+    from emojob.training.finetune.run import train_model
 
     options = TrainOptions(tuple(files), Path(out), test=test, corpus=corpus, **given)
     with TrainingLog(quiet) as log:
-        outcome = train_model(options, read_train_recipe(recipe), log.callbacks)
+        outcome = train_model(options, read_train_recipe(recipe, epochs), log.callbacks)
     if not quiet:
         print_outcome(outcome)
     return 0

@@ -16,7 +16,7 @@ from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.default_model.make import stored
-from emojob.training.default_model.multitask import predict
+from emojob.training.evaluation.predict import predict_logits
 
 TEXTS = [
     "오늘은 정말 기뻤어",
@@ -54,7 +54,7 @@ def test_stock_transformers_gives_the_same_probabilities(written):
     batch = tokenizer(TEXTS, padding=True, truncation=True, max_length=64, return_tensors="pt")
     with torch.inference_mode():
         theirs = model(**batch).logits.softmax(1)
-    ours = predict(trained.classifier, KoBertTokenizer(folder / "spiece.model").encode(TEXTS))
+    ours = predict_logits(trained.classifier, KoBertTokenizer(folder / "spiece.model").encode(TEXTS))
     torch.testing.assert_close(torch.from_numpy(ours).softmax(1), theirs, atol=2e-5, rtol=0)
     assert [model.config.id2label[i] for i in range(6)] == list(DEFAULT_LABELS)
 

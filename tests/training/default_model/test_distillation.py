@@ -13,8 +13,9 @@ from emojob.pipeline.models.bert import Classifier
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.default_model.distillation import load_teacher, teachers_opinion, with_opinion
-from emojob.training.default_model.multitask import Examples, predict
+from emojob.training.default_model.multitask import Examples
 from emojob.training.evaluation.calibration import softmax
+from emojob.training.evaluation.predict import predict_logits
 
 SIX = len(DEFAULT_LABELS)
 
@@ -45,7 +46,7 @@ def test_a_teacher_sees_its_bases_mean_hidden_state_whatever_the_vocabulary_is_c
         with torch.no_grad():
             expected = stock(**ids).last_hidden_state.mean(1)
             logits = teacher.head(torch.tanh(expected))
-        np.testing.assert_allclose(predict(teacher, encoded)[row], logits[0], atol=1e-5)
+        np.testing.assert_allclose(predict_logits(teacher, encoded)[row], logits[0], atol=1e-5)
 
 
 def test_a_teacher_learns_the_labels_and_is_asked_about_the_rest(examples, utterances, recipe, tmp_path):
@@ -75,7 +76,7 @@ def test_labels_keep_their_share_beside_an_opinion_and_reviews_without_one_are_l
     opinion[:30] = np.random.default_rng(0).normal(0, 2, (30, SIX))
     opinion[examples.corpora["dialogue"]] = np.nan
     taught = with_opinion(own, examples, opinion, dataclasses.replace(recipe.distillation, trust=0.75, share=0.4))
-    logits = predict(own, examples.encoded)
+    logits = predict_logits(own, examples.encoded)
     mixed = softmax(0.75 * opinion + 0.25 * logits)
     np.testing.assert_allclose(taught.classes[3], 0.6 * examples.classes[3] + 0.4 * mixed[3], atol=2e-3)  # of KOTE
     np.testing.assert_array_equal(taught.classes[4], examples.classes[4])  # dialogue

@@ -15,8 +15,8 @@ from emojob.training.default_model.multitask import (
     balanced,
     fine_tune,
     learning_rate_share,
-    predict,
 )
+from emojob.training.evaluation.predict import predict_logits
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_small_world_is_learnt_also_where_it_was_not_labelled(examples, uttera
     truth = np.array([DEFAULT_LABELS.index(label) for _, label in utterances])
 
     def judge(model: Classifier) -> float:
-        return float((predict(model, examples.encoded).argmax(1) == truth)[1::2].mean())
+        return float((predict_logits(model, examples.encoded).argmax(1) == truth)[1::2].mean())
 
     model = fine_tune(fresh(shape), examples, recipe.fine_tuning, judge, lambda line: None)
     assert judge(model) > 0.75  # a guess is right in a sixth of them
@@ -82,8 +82,8 @@ def test_the_judge_sees_the_average_of_the_steps(examples, shape, recipe, averag
 def test_logits_come_back_in_the_order_of_the_texts(tokenizer, shape):
     model = fresh(shape).eval()
     texts = ["오늘", "오늘 회의 점심", "왜", "정말 행복해 고마워"]
-    alone = [predict(model, tokenizer.encode([text]))[0] for text in texts]
-    np.testing.assert_allclose(predict(model, tokenizer.encode(texts)), alone, atol=1e-5)
+    alone = [predict_logits(model, tokenizer.encode([text]))[0] for text in texts]
+    np.testing.assert_allclose(predict_logits(model, tokenizer.encode(texts)), alone, atol=1e-5)
 
 
 def test_an_epoch_reads_each_corpus_as_often_as_its_share_says(examples, recipe):

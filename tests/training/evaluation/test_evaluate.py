@@ -136,10 +136,10 @@ def test_a_model_that_reads_the_previous_utterance_is_given_it(tmp_path, tiny_mo
 
 def test_texts_scored_in_pieces_are_those_scored_at_once(data, tiny_model, monkeypatch):
     whole = measure([data], CorpusOptions(), None, on(tiny_model)).model.evaluation
-    monkeypatch.setattr("emojob.training.evaluation.evaluate._AT_A_TIME", 3)
+    monkeypatch.setattr("emojob.training.evaluation.predict._TEXTS_AT_A_TIME", 3)
     reports = []
     pieces = measure(
-        [data], CorpusOptions(), None, on(tiny_model), report=lambda done, texts: reports.append((done, texts))
+        [data], CorpusOptions(), None, on(tiny_model), on_scored=lambda done, texts: reports.append((done, texts))
     )
     assert pieces.model.evaluation == whole
     assert reports[-1] == (len(TEXTS), len(TEXTS))

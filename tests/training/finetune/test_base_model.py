@@ -21,7 +21,8 @@ from emojob.pipeline.models import model
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import ModelOptions
 from emojob.training.finetune.base_model import load_base
-from emojob.training.finetune.run import TrainOptions, train_model
+from emojob.training.finetune.options import TrainOptions
+from emojob.training.finetune.run import train_model
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 KINDS = {
@@ -64,7 +65,7 @@ def test_hidden_states_are_those_of_stock_transformers(make_base, kind):
 
 def test_an_electra_with_narrow_embeddings_is_refused(make_base):
     folder, _ = make_base("electra", embedding_size=16)
-    with pytest.raises(ModelError, match="embeddings are 16 wide and its layers 32"):
+    with pytest.raises(ModelError, match="embeddings of size 16 and layers of size 32"):
         load_base(str(folder), LABELS, seed=1)
 
 

@@ -9,15 +9,15 @@ from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.schemas.errors import OptionError
 from emojob.training.data.annotated import Annotated, AnnotatedCounts
 from emojob.training.data.splits import split
-from emojob.training.finetune.learner import Trainee, packed_batch, parameter_groups, rate_share
+from emojob.training.finetune.learner import Learner, learning_rate_factor, packed_batch, parameter_groups
 from emojob.training.finetune.recipe import RECIPES, read_train_recipe
 
 SEED = read_train_recipe("seed")
 SHAPE = BertShape(vocab_size=50, hidden_size=16, layers=2, heads=2, intermediate_size=32)
 
 
-def trainee(dropout: float = 0.5) -> Trainee:
-    return Trainee(Classifier(SHAPE, labels=3), dropout)
+def learner(dropout: float = 0.5) -> Learner:
+    return Learner(Classifier(SHAPE, labels=3), dropout)
 
 
 class TestTheSeedRecipe:
@@ -31,7 +31,7 @@ class TestTheSeedRecipe:
         assert dataclasses.asdict(SEED.split) == {"test": 0.2, "validation": 0.0, "how": "plain", "seed": 4}
 
     def test_decays_all_weights_but_biases_and_layer_norm(self):
-        model = trainee()
+        model = learner()
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         decay_of = {
             names[id(parameter)]: group["weight_decay"]
@@ -50,12 +50,14 @@ class TestTheSeedRecipe:
         theirs = transformers.get_cosine_schedule_with_warmup(optimizer, int(0.1 * steps), steps)
         for step in range(steps):
             if step in (0, 1, 61, 122, 123, 124, 500, 1000, 1233):
-                assert rate_share(step, steps, SEED.training) == pytest.approx(theirs.get_last_lr()[0], abs=1e-9)
+                assert learning_rate_factor(step, steps, SEED.training) == pytest.approx(
+                    theirs.get_last_lr()[0], abs=1e-9
+                )
             optimizer.step()
             theirs.step()
 
     def test_drops_half_of_the_pooled_output_before_the_linear_layer_and_only_while_learning(self):
-        model = trainee(SEED.training.dropout)
+        model = learner(SEED.training.dropout)
         seen = []
         model.classifier.head.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0].detach()))
         ids = torch.full((2000, 3), 7)
@@ -85,7 +87,7 @@ class TestTheSeedRecipe:
 
 def test_each_layer_learns_slower_than_the_one_above_it():
     recipe = dataclasses.replace(SEED.training, layer_decay=0.5, learning_rate=1.0)
-    model = trainee()
+    model = learner()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     rate_of = {names[id(p)]: group["lr"] for group in parameter_groups(model, recipe) for p in group["params"]}
     assert rate_of["classifier.head.weight"] == rate_of["classifier.pooler.bias"] == 1.0
@@ -96,9 +98,24 @@ def test_each_layer_learns_slower_than_the_one_above_it():
 
 def test_linear_schedule_falls_to_nothing_and_constant_stays():
     linear = dataclasses.replace(SEED.training, schedule="linear", warmup=0.0)
-    assert [rate_share(step, 4, linear) for step in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
+    assert [learning_rate_factor(step, 4, linear) for step in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
     constant = dataclasses.replace(SEED.training, schedule="constant", warmup=0.5)
-    assert [rate_share(step, 4, constant) for step in range(4)] == [0.0, 0.5, 1.0, 1.0]
+    assert [learning_rate_factor(step, 4, constant) for step in range(4)] == [0.0, 0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("name", ["default", "seed"])
+def test_epochs_replace_those_of_the_recipe_and_nothing_else(name):
+    recipe = read_train_recipe(name, epochs=3)
+    assert recipe.training.epochs == 3
+    assert dataclasses.replace(recipe.training, epochs=read_train_recipe(name).training.epochs) == (
+        read_train_recipe(name).training
+    )
+    assert recipe.split == read_train_recipe(name).split
+
+
+def test_epochs_beyond_all_reason_are_refused():
+    with pytest.raises(OptionError, match=r"training\.epochs is 1000000, which should lie between 1 and 100000"):
+        read_train_recipe("seed", epochs=1_000_000)
 
 
 def test_every_recipe_of_the_package_is_whole():
@@ -114,7 +131,7 @@ def test_every_recipe_of_the_package_is_whole():
         ("epochs = true", "training.epochs is True, which should be a whole number"),
         ("ecopohs = 3", "training has the unknown key 'ecopohs'"),
         ("patience = 2", 'training.patience is 2, but training.keep is "last"'),
-        ('keep = "best"', "nothing tells which epoch is best"),
+        ('keep = "best"', "no texts select the best epoch"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_one_line(tmp_path, change, message):

@@ -32,8 +32,9 @@ from emojob.schemas.options import ModelOptions
 from emojob.training.data.corpus import CorpusOptions
 from emojob.training.finetune import trainer
 from emojob.training.finetune.finish import calibrate
+from emojob.training.finetune.options import TrainOptions
 from emojob.training.finetune.recipe import TrainRecipe
-from emojob.training.finetune.run import TrainOptions, train_model
+from emojob.training.finetune.run import train_model
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, Stop
 
 
@@ -240,7 +241,7 @@ class TestTheSameAgain:
 
     def test_a_name_below_a_file_cannot_be_the_folder(self, options, train_recipe, tmp_path):
         (tmp_path / "file").write_text("")
-        with pytest.raises(OutputError, match="Not a directory; give another place"):
+        with pytest.raises(OutputError, match="Not a directory; give another path"):
             train_model(dataclasses.replace(options, out=tmp_path / "file" / "model"), train_recipe)
 
     def test_no_right_to_write_names_the_folder_and_the_same_command_goes_on(
@@ -269,8 +270,8 @@ class TestTheSameAgain:
         def full(*given):
             raise error
 
-        monkeypatch.setattr("emojob.training.finetune.checkpoints.finish", full)
-        with pytest.raises(StorageError, match="make room or give the right to write, then the same command goes on"):
+        monkeypatch.setattr("emojob.training.finetune.checkpoints.complete_checkpoint", full)
+        with pytest.raises(StorageError, match="free some space or grant write permission, then run the same command"):
             train_model(options, train_recipe)
 
 
@@ -307,22 +308,22 @@ class TestADamagedCheckpoint:
 class TestTheRecipeIsFollowed:
     def test_training_ends_when_patience_does_and_the_best_epoch_is_kept(self, options, train_recipe, monkeypatch):
         scores = iter([0.5, 0.9, 0.8, 0.7, 0.95])
-        real, weights = trainer._measured, []
+        real, weights = trainer.evaluate_classifier, []
 
-        def measured(classifier, part, names):
-            found = real(classifier, part, names)
-            if part.labels is run_parts[0]:
+        def measured(classifier, encoded, labels, names):
+            found = real(classifier, encoded, labels, names)
+            if labels is run_parts[0]:
                 weights.append({k: w.clone() for k, w in classifier.state_dict().items()})
                 return dataclasses.replace(found, macro_f1=next(scores))
             return found
 
         run_parts = []
-        monkeypatch.setattr(trainer, "_measured", measured)
+        monkeypatch.setattr(trainer, "evaluate_classifier", measured)
         real_train = trainer.train
 
-        def train(classifier, run, callbacks):
-            run_parts.append(run.validation.labels)
-            return real_train(classifier, run, callbacks)
+        def train(classifier, inputs, callbacks):
+            run_parts.append(inputs.validation.labels)
+            return real_train(classifier, inputs, callbacks)
 
         monkeypatch.setattr("emojob.training.finetune.run.train", train)
         train_model(options, change(train_recipe, epochs=5, patience=2))
@@ -356,7 +357,7 @@ class TestTheRecipeIsFollowed:
 
 def test_out_of_memory_halves_the_texts_at_a_time_and_goes_on(options, train_recipe, monkeypatch):
     seen, notes = [], []
-    real = trainer.loss_of
+    real = trainer.summed_loss
 
     def hungry(logits, labels, weights, smoothing):
         seen.append(len(labels))
@@ -364,7 +365,7 @@ def test_out_of_memory_halves_the_texts_at_a_time_and_goes_on(options, train_rec
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(logits, labels, weights, smoothing)
 
-    monkeypatch.setattr(trainer, "loss_of", hungry)
+    monkeypatch.setattr(trainer, "summed_loss", hungry)
     train_model(options, change(train_recipe, epochs=1), Callbacks(note=notes.append))
     assert seen[:2] == [8, 4]
     assert max(seen[1:]) == 4
@@ -377,7 +378,7 @@ def test_out_of_memory_halves_the_texts_at_a_time_and_goes_on(options, train_rec
 
 def test_after_a_stop_it_goes_on_with_the_texts_that_memory_sufficed_for(options, train_recipe, monkeypatch):
     seen: list[int] = []
-    real = trainer.loss_of
+    real = trainer.summed_loss
 
     def hungry(logits, labels, weights, smoothing):
         seen.append(len(labels))
@@ -385,7 +386,7 @@ def test_after_a_stop_it_goes_on_with_the_texts_that_memory_sufficed_for(options
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(logits, labels, weights, smoothing)
 
-    monkeypatch.setattr(trainer, "loss_of", hungry)
+    monkeypatch.setattr(trainer, "summed_loss", hungry)
     stop = Stop()
     with pytest.raises(Interrupted):
         train_model(options, train_recipe, Callbacks(report=lambda p: p.step == 30 and stop.stop(), stop=stop))
@@ -412,13 +413,13 @@ def test_out_of_memory_with_one_text_is_one_line(options, train_recipe, monkeypa
     def never(*given):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(trainer, "loss_of", never)
+    monkeypatch.setattr(trainer, "summed_loss", never)
     with pytest.raises(OptionError, match="out of memory with one text at a time"):
         train_model(options, change(train_recipe, epochs=1))
 
 
 def test_a_loss_that_is_no_number_ends_training_with_the_rate_to_lower(options, train_recipe, monkeypatch):
-    monkeypatch.setattr(trainer, "loss_of", lambda logits, *others: logits.sum() * float("nan"))
+    monkeypatch.setattr(trainer, "summed_loss", lambda logits, *others: logits.sum() * float("nan"))
     with pytest.raises(OptionError, match=r"training diverged: the loss is nan after 0 steps; lower .*0\.005"):
         train_model(options, change(train_recipe, epochs=1))
 
@@ -475,7 +476,7 @@ class TestTheData:
     def test_one_label_alone_teaches_nothing(self, options, train_recipe, tmp_path):
         one = tmp_path / "one.csv"
         one.write_text("label,text\n기쁨,좋아\n기쁨,신나\n", encoding="utf-8")
-        with pytest.raises(DataError, match="only the label '기쁨': give texts of two labels"):
+        with pytest.raises(DataError, match="only the label '기쁨': give texts of at least two labels"):
             train_model(dataclasses.replace(options, data=(one,)), train_recipe)
 
     def test_a_test_without_labelled_text_is_an_error_and_not_left_out(self, options, train_recipe, tmp_path):
@@ -485,7 +486,7 @@ class TestTheData:
             train_model(dataclasses.replace(options, test=(other,)), train_recipe)
 
     def test_a_test_that_holds_all_texts_is_said_to(self, options, train_recipe):
-        with pytest.raises(DataError, match="all of the 300 texts to learn from stand in --test as well"):
+        with pytest.raises(DataError, match="all of the 300 texts to learn from are in --test as well"):
             train_model(dataclasses.replace(options, test=options.data), train_recipe)
 
     def test_rows_that_cannot_be_read_and_labels_without_texts_are_told(self, options, train_recipe, tmp_path):
@@ -498,7 +499,7 @@ class TestTheData:
         recipe = dataclasses.replace(change(train_recipe, epochs=1), split=test_only)
         train_model(asked, recipe, Callbacks(note=notes.append))
         assert notes[0] == "41 rows = 41 kept; 1 more could not be read"
-        assert notes[1] == "no text to learn from has the label 다: the model will not give it"
+        assert notes[1] == "no text in the train part has the label 다: the model will not predict it"
 
     def test_pairs_are_learned_with_the_utterance_before_them(self, options, train_recipe, tmp_path, varied):
         # the answer is the same: only what was said before tells how it is meant

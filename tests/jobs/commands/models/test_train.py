@@ -71,6 +71,29 @@ def test_from_the_notebooks_csv_to_a_labelled_archive(emojob, notebooks, recipe,
     assert "finished already" in out
 
 
+def test_epochs_replace_the_recipes_are_recorded_and_count_as_another_recipe(emojob, notebooks, tmp_path):
+    command = ("train", "--data", notebooks, "-o", "model", "--recipe", "seed", "--quiet")
+    code, _, err = emojob(*command, "--epochs", 2)
+    assert code == 0, err
+    made_with = json.loads((tmp_path / "model" / "recipe.json").read_text(encoding="utf-8"))
+    assert made_with["recipe"]["training"]["epochs"] == 2
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["epochs"] == 2
+    assert emojob(*command, "--epochs", 2)[0] == 0
+    for other in (("--epochs", 3), ()):
+        code, _, err = emojob(*command, *other)
+        assert code == 2
+        assert "begun with other recipe: give another -o, or --fresh to begin anew" in err
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1", "2.5", "many"])
+def test_epochs_that_cannot_be_are_one_line(emojob, notebooks, epochs):
+    code, _, err = emojob("train", "--data", notebooks, "-o", "model", "--epochs", epochs)
+    assert code == 2
+    assert "--epochs" in err
+    assert epochs in err
+
+
 def test_what_was_sampled_and_filled_in_is_learned_from_beside_the_first_data(emojob, notebooks, recipe, tmp_path):
     lines = [f"{opening} 음식이 늦게 왔네요 {i}" for i, opening in enumerate(OPENINGS)]
     (tmp_path / "log.csv").write_text("\n".join(["text", *lines]), encoding="utf-8")

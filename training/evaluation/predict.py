@@ -1,0 +1,110 @@
+"""Predictions of a classifier: logits of encoded texts, figures on them, and probabilities by scorers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from emojob.pipeline.inference.batching import pack, token_batches
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.models.bert import Classifier
+from emojob.pipeline.models.tokenizer import Encoded
+from emojob.training.data.annotated import Annotated
+from emojob.training.evaluation.calibration import softmax
+from emojob.training.evaluation.metrics import Evaluation, evaluate
+
+#: callback(done, total): texts scored so far, and texts to score in all, over all models.
+OnScored = Callable[[int, int], None]
+
+#: Texts scored between two calls of `on_scored`.
+_TEXTS_AT_A_TIME = 4096
+
+
+def predict_logits(
+    classifier: Classifier,
+    encoded: Encoded,
+    rows: NDArray[np.int64] | None = None,
+    batch_tokens: int = 8192,
+    bf16: bool = False,
+) -> NDArray[np.float32]:
+    """Return the logits of encoded texts, on the classifier's device and without dropout.
+
+    Args:
+        classifier: The model; its weights do not change.
+        encoded: Token ids of the texts.
+        rows: int64 row numbers of the texts to predict, in this order; None for all texts.
+        batch_tokens: Tokens of one forward pass.
+        bf16: Multiply in bfloat16: faster, and precise enough for a teacher's logits, not for reported figures.
+
+    Returns:
+        float32 [rows, labels].
+    """
+    device = classifier.head.weight.device
+    rows = np.arange(len(encoded)) if rows is None else rows
+    logits = np.zeros((len(rows), classifier.head.out_features), np.float32)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        for members in token_batches(encoded.lengths[rows], batch_tokens):
+            batch = pack(encoded, rows[members], batch_tokens)
+            ids, positions = (torch.from_numpy(array).to(device) for array in (batch.ids, batch.positions))
+            segments = None if batch.segments is None else torch.from_numpy(batch.segments).to(device)
+            hidden = classifier.encoder.packed(ids, positions, batch.groups, segments)
+            starts = itertools.accumulate((count * length for count, length in batch.groups), initial=0)
+            summaries = [
+                classifier.summary(hidden[start : start + count * length].view(count, length, -1))
+                for start, (count, length) in zip(starts, batch.groups, strict=False)
+            ]
+            pooled = torch.tanh(classifier.pooler(torch.cat(summaries)))
+            logits[members] = classifier.head(pooled).float().cpu().numpy()
+    return logits
+
+
+def evaluate_classifier(
+    classifier: Classifier,
+    encoded: Encoded,
+    labels: NDArray[np.int64],
+    names: Sequence[str],
+    rows: NDArray[np.int64] | None = None,
+    temperature: float = 1.0,
+) -> Evaluation:
+    """Return the figures of a classifier on labelled texts.
+
+    Args:
+        classifier: The model.
+        encoded: Token ids of the texts.
+        labels: int64 [rows], label ids; a text with label -1 is left out.
+        names: The labels' names, in id order.
+        rows: int64 row numbers of the texts to predict; None for all texts.
+        temperature: Divides the logits before the softmax.
+
+    Raises:
+        ValueError: No text has a label.
+    """
+    return evaluate(softmax(predict_logits(classifier, encoded, rows), temperature), labels, names)
+
+
+def score_annotated(scorers: Sequence[Scorer], annotated: Annotated, on_scored: OnScored) -> NDArray[np.float32]:
+    """Return the probabilities that each scorer gives to annotated texts.
+
+    Args:
+        scorers: Models with the same labels, in any order of ids.
+        annotated: The texts; a model with context `previous` also reads the previous utterances.
+        on_scored: callback(done, total), called after each chunk of texts.
+
+    Returns:
+        float32 [scorers, texts, labels], labels in the first model's order; NaN for a text without any token.
+    """
+    texts, names = annotated.texts, scorers[0].model.labels
+    probabilities = np.empty((len(scorers), len(texts), len(names)), np.float32)
+    for number, scorer in enumerate(scorers):
+        order = [scorer.model.labels.index(name) for name in names]
+        in_pairs = scorer.model.context == "previous"
+        for start in range(0, len(texts), _TEXTS_AT_A_TIME):
+            rows = slice(start, start + _TEXTS_AT_A_TIME)
+            scored = scorer.score(texts[rows], annotated.previous[rows] if in_pairs else None)
+            probabilities[number, rows] = scored.probabilities[:, order]
+            on_scored(number * len(texts) + min(start + _TEXTS_AT_A_TIME, len(texts)), len(scorers) * len(texts))
+    return probabilities

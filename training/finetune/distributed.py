@@ -1,0 +1,33 @@
+"""The processes that `torchrun` starts to train one model together; without torchrun there is one."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+
+def is_first() -> bool:
+    """Return whether this process is the one that writes files."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def process_count() -> int:
+    """Return the number of processes that train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def sum_over_processes(numbers: list[float]) -> list[float]:
+    """Return the element-wise sums of a list over all processes."""
+    if not torch.distributed.is_initialized():
+        return numbers
+    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    sums = torch.tensor(numbers, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(sums)
+    return list(sums.tolist())
+
+
+def wait_for_all() -> None:
+    """Block until every process has come here."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()

@@ -1,0 +1,122 @@
+"""The texts of a training run: read, annotated, and split into train, validation and test part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emojob.schemas.errors import DataError
+from emojob.schemas.messages import listed
+from emojob.training.data.annotated import Annotated, annotate, same_text
+from emojob.training.data.corpus import Corpus, read_corpus
+from emojob.training.data.label_map import read_label_map
+from emojob.training.data.splits import Split, split
+from emojob.training.finetune.options import TrainOptions
+from emojob.training.finetune.recipe import TrainRecipe
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The texts of a run.
+
+    Attributes:
+        annotated: Texts of the train and validation part.
+        test_texts: Texts of the test part: `annotated`, or the texts of --test.
+        parts: Row numbers of the parts.
+        corpora: The corpora that were read, that of --test last.
+    """
+
+    annotated: Annotated
+    test_texts: Annotated
+    parts: Split
+    corpora: tuple[Corpus, ...]
+
+    def notes(self) -> list[str]:
+        """Return lines for the user about dropped rows and about labels without texts."""
+        annotated = self.annotated
+        rejected = sum(corpus.rejected for corpus in self.corpora)
+        notes = [annotated.counts.summary() + (f"; {rejected:,} more could not be read" if rejected else "")]
+        texts_of_label = np.bincount(annotated.labels[self.parts.train], minlength=len(annotated.names))
+        if self.test_texts is not annotated:
+            notes.append(f"--test: {self.test_texts.counts.summary()}")
+        missing = [name for name, texts in zip(annotated.names, texts_of_label.tolist(), strict=True) if not texts]
+        if missing:
+            notes.append(f"no text in the train part has the label {listed(missing)}: the model will not predict it")
+        return notes
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of all texts of each part, with labels and previous utterances."""
+        digest = hashlib.sha256()
+        parts = {"train": self.annotated, "validation": self.annotated, "test": self.test_texts}
+        for name, texts in parts.items():
+            taken = texts.take(getattr(self.parts, name))
+            rows = zip(taken.texts, taken.previous, taken.labels.tolist(), strict=True)
+            digest.update(json.dumps([name, *rows]).encode())
+        return digest.hexdigest()
+
+
+def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingData:
+    """Read, annotate and split the texts.
+
+    Args:
+        options: Files, label maps and columns.
+        recipe: Gives the fractions of the split.
+
+    Raises:
+        InputError: A file cannot be read, or the texts are too few or have too few labels.
+    """
+    label_map = read_label_map(options.label_map)
+    corpus = read_corpus(options.data, options.corpus)
+    annotated = annotate(corpus, label_map)
+    if len(annotated.names) < 2:
+        found = f"only the label {annotated.names[0]!r}" if annotated.names else "no labelled text"
+        raise DataError(f"the data has {found}: give texts of at least two labels")
+    fractions = recipe.split
+    if not options.test:
+        parts = split(annotated, fractions.test, fractions.validation, fractions.seed, fractions.how)
+        return _checked(TrainingData(annotated, annotated, parts, (corpus,)), recipe)
+    test_corpus = read_corpus(options.test, options.corpus)
+    test_map = read_label_map(options.test_label_map) if options.test_label_map else label_map
+    test_texts = annotate(test_corpus, test_map, annotated.names)
+    if not test_texts.texts:
+        raise DataError(f"--test has no labelled text: {test_texts.counts.summary()}; give other files")
+    parts = split(annotated, 0.0, fractions.validation, fractions.seed, fractions.how)
+    parts = _without_test_texts(parts, annotated, test_texts)
+    if not len(parts.train):
+        raise DataError(
+            f"all of the {len(annotated.texts):,} texts to learn from are in --test as well: give other files as "
+            "--data or as --test"
+        )
+    return _checked(TrainingData(annotated, test_texts, parts, (corpus, test_corpus)), recipe)
+
+
+def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotated) -> Split:
+    """Drop the texts of --test from the train and validation part; the test part is all of --test."""
+    tested = {same_text(text) for text in test_texts.texts}
+
+    def untested(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return rows[[same_text(annotated.texts[row]) not in tested for row in rows]]
+
+    train, validation = untested(parts.train), untested(parts.validation)
+    dropped = len(parts.train) + len(parts.validation) - len(train) - len(validation)
+    return Split(train, validation, np.arange(len(test_texts.texts)), parts.dropped + dropped)
+
+
+def _checked(data: TrainingData, recipe: TrainRecipe) -> TrainingData:
+    """Return the data; raise DataError if a part that the recipe needs is empty."""
+    if not len(data.parts.train):
+        raise DataError("the train part has no text left: give more texts, or smaller fractions under [split]")
+    if recipe.training.keep == "best" and not len(data.parts.validation):
+        conversations = set(data.annotated.conversations)
+        found = f"{len(data.annotated.texts):,} texts in all"
+        if len(conversations) == 1 and None not in conversations:  # a conversation stays in one part
+            found += ", all of one conversation (is it the right --conversation-column?)"
+        raise DataError(
+            f"the validation part is empty, with {found}: give more texts, a greater split.validation, or a recipe "
+            'that keeps the "last" epoch'
+        )
+    return data
