@@ -1,7 +1,7 @@
-"""The other ways to label the same texts with the same model, to measure beside emojob's.
+"""Baselines: other ways to label the same texts with the same model.
 
-Each is what its users would write with stock `transformers` and the same weights, tokenizer (in its stock form) and
-number of threads. They have no archive to read and no labels to write, which is to their advantage.
+Each is a usual program with stock `transformers`, the same weights and threads, and the stock form of the tokenizer.
+A baseline reads no dataset and writes no labels, which is its advantage.
 """
 
 from __future__ import annotations
@@ -26,15 +26,21 @@ from emojob.pipeline.models.hf_tokenizer import write_tokenizer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-Run = Iterator[int]  # how many texts are done, after each batch
+Run = Iterator[int]  # number of finished texts, after each batch
 
 _BATCH = 64
-_GPU_BATCHES = (64, 256, 1024)  # of a pipeline on a GPU; the best counts
+_GPU_BATCHES = (64, 256, 1024)  # tried for a pipeline on a GPU; the fastest is used
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A way to label texts. whole: whether it sorts all texts first, so that a part of them would not stand for all."""
+    """A way to label texts.
+
+    Attributes:
+        name: Name in the results.
+        run: Labels texts and yields the number of finished texts after each batch.
+        whole: Whether it sorts all texts first; then it must finish, since a part of the texts is not representative.
+    """
 
     name: str
     run: Callable[[list[str]], Run]
@@ -44,19 +50,33 @@ class Baseline:
 def rates(
     model: Model, texts: list[str], device: str, precision: str, max_length: int, seconds: float
 ) -> dict[str, dict[str, float]]:
-    """rows and rows/s of each peer on the texts; those that take them in their order end after `seconds`."""
+    """Measure each baseline.
+
+    Args:
+        model: The model.
+        texts: The texts.
+        device: cpu or cuda.
+        precision: fp32, bf16 or fp16.
+        max_length: Maximum tokens of a text.
+        seconds: After this time a baseline that takes the texts in their order ends.
+
+    Returns:
+        {name: rows and rows_per_second}.
+    """
     from transformers.utils import logging
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(hardware.cores())
-    with tempfile.TemporaryDirectory(prefix="emojob-peers-") as folder, torch.inference_mode():
+    with tempfile.TemporaryDirectory(prefix="emojob-baselines-") as folder, torch.inference_mode():
         _write_stock(model, Path(folder), max_length)
-        return {baseline.name: _rate(baseline, texts, seconds) for baseline in _peers(Path(folder), device, precision)}
+        return {
+            baseline.name: _rate(baseline, texts, seconds) for baseline in _baselines(Path(folder), device, precision)
+        }
 
 
 def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, float]:
-    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm
+    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm up
         pass
     begun, rows, spent = time.perf_counter(), 0, 0.0
     for done in baseline.run(texts):
@@ -67,7 +87,7 @@ def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, flo
 
 
 def _write_stock(model: Model, folder: Path, max_length: int) -> None:
-    """The model as a folder that stock transformers opens, in fp32."""
+    """Write the model in fp32 as a folder that stock transformers opens."""
     from transformers import BertConfig
 
     shape = model.shape
@@ -85,12 +105,14 @@ def _write_stock(model: Model, folder: Path, max_length: int) -> None:
         architectures=["BertForSequenceClassification"],
     )
     config.save_pretrained(folder)
-    weights = to_hf({name: one.float() for name, one in model.classifier.state_dict().items()}, shape.layers)
-    save_file({name: one.contiguous() for name, one in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    weights = to_hf({name: weight.float() for name, weight in model.classifier.state_dict().items()}, shape.layers)
+    save_file(
+        {name: weight.contiguous() for name, weight in weights.items()}, folder / "model.safetensors", {"format": "pt"}
+    )
     write_tokenizer(model.tokenizer, folder, max_length)
 
 
-def _peers(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
+def _baselines(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval().to(device)
@@ -110,7 +132,7 @@ def _peers(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
 
 
 def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
-    """The notebook's loop: every text padded to the longest length that there may be."""
+    """Return the loop of the original notebook: every text is padded to the maximum length."""
 
     def run(texts: list[str]) -> Run:
         for start in range(0, len(texts), _BATCH):
@@ -121,7 +143,7 @@ def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
 
 
 def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
-    """As `SentenceTransformer.encode` does it: sorted by the number of characters, each batch padded to its longest."""
+    """Return the loop of `SentenceTransformer.encode`: sort by characters, pad each batch to its longest text."""
 
     def run(texts: list[str]) -> Run:
         ordered = sorted(texts, key=len, reverse=True)
@@ -133,10 +155,10 @@ def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], 
 
 
 def _label(stock: Callable[..., Any], tokenizer: Any, texts: list[str], padding: str | bool) -> list[int]:
-    """The labels' ids of a batch."""
+    """Return the label ids of a batch."""
     batch = tokenizer(texts, padding=padding, truncation=True, return_tensors="pt")
     device = getattr(stock, "device", "cpu")
-    logits: Tensor = stock(**{name: one.to(device) for name, one in batch.items()}).logits
+    logits: Tensor = stock(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
     return [int(i) for i in logits.float().softmax(-1).argmax(-1).tolist()]
 
 
@@ -155,7 +177,7 @@ def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[st
 
 
 def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
-    """On a GPU the batch size with which a pipeline is fastest, tried on a few thousand short texts."""
+    """Return the batch size of a pipeline; on a GPU the fastest, measured on a few thousand short texts."""
     if device == "cpu":
         return _BATCH
     texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
@@ -171,7 +193,7 @@ class _Answer:
 
 
 def _compiled(folder: Path) -> Callable[..., _Answer]:
-    """The model converted and compiled by OpenVINO, as it comes."""
+    """Return the model, converted and compiled by OpenVINO with its defaults."""
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -180,7 +202,7 @@ def _compiled(folder: Path) -> Callable[..., _Answer]:
     stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     example = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask", "token_type_ids")}
     with contextlib.redirect_stderr(io.StringIO()):
-        frontend = FrontEndManager().load_by_framework("pytorch")  # not convert_model, which reports on its use
+        frontend = FrontEndManager().load_by_framework("pytorch")  # convert_model would send usage data
         decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)  # must outlive the conversion
         graph = frontend.convert(frontend.load(decoder))
     compiled = openvino.compile_model(graph, "CPU")

@@ -1,4 +1,4 @@
-"""What a machine can do at best: matrix products and nothing else, measured on the spot."""
+"""The upper limit of a machine: the measured speed of matrix products alone."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ import torch
 from emojob.pipeline.inference.engine import DTYPES
 from emojob.pipeline.models.bert import BertShape
 
-# Rows, inner size, columns. A GPU is at its best with large products, a CPU mostly with those that its caches hold.
+# Rows, inner size, columns. A GPU is fastest with large products, a CPU mostly with products that fit its caches.
 _PRODUCTS = {"cuda": [(8192, 8192, 8192)], "cpu": [(2048, 768, 3072), (1024, 1024, 1024), (2048, 2048, 2048)]}
-_SECONDS = 0.4  # for each
+_SECONDS = 0.4  # for each shape
 
 
 def flops_per_token(shape: BertShape) -> int:
-    """Floating-point operations of the matrix products with weights that a token takes, in all layers.
+    """Return the floating-point operations of a token in the matrix products with weights, in all layers.
 
-    Those within attention, a few percent for short texts, are left out.
+    The products in attention are not counted; for short texts they are a few percent.
     """
-    each = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
-    return 2 * shape.layers * each
+    layer = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
+    return 2 * shape.layers * layer
 
 
 def matrix_rate(device: str, precision: str, threads: int) -> float:
-    """Floating-point operations a second of matrix products in fp32, bf16 or fp16, of the shape that is fastest."""
+    """Return the FLOP/s of matrix products, for the fastest shape.
+
+    Args:
+        device: cpu or cuda.
+        precision: fp32, bf16 or fp16.
+        threads: Threads of torch.
+    """
     torch.set_num_threads(threads)
     return max(_rate(torch.device(device), DTYPES[precision], *sizes) for sizes in _PRODUCTS[device])
 
@@ -40,7 +46,7 @@ def _rate(device: torch.device, dtype: torch.dtype, rows: int, inner: int, colum
 
 
 def _seconds(left: torch.Tensor, right: torch.Tensor) -> float:
-    """Of a few products: one alone is too short to time on a GPU."""
+    """Return the mean seconds of a few products; a single one is too short to time on a GPU."""
     times = 4
     begun = time.perf_counter()
     for _ in range(times):

@@ -1,4 +1,4 @@
-"""Measuring a scoring run: the whole job, Parquet to Parquet, and where its time goes."""
+"""Measure a scoring run: the whole job from Parquet to Parquet, and the time of each stage."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import BATCH_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_path
-from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.run import Result, score_archive
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: The name under which `--model` gets a model of KoBERT's size.
+#: With this name, `--model` uses a model of KoBERT's size with random weights.
 KOBERT_SIZED = "kobert-sized"
 
 _STAGES = ("read", "tokenize", "infer", "label", "write")
-_TURNS = 10  # utterances of a conversation, for a model that reads the previous one
-_JOB_SECONDS = 15.0  # that the engine takes, where the number of rows is not given
-_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # then
-_ENGINE_SECONDS = 5.0  # that the engine runs alone
-_BASELINE_SECONDS = 30.0  # after which a peer that takes the texts in their order ends
+_TURNS = 10  # utterances of a conversation, for a model that reads the previous utterance
+_JOB_SECONDS = 15.0  # of the engine, if the number of rows is not given
+_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # if the number of rows is not given
+_ENGINE_SECONDS = 5.0  # of the engine alone
+_BASELINE_SECONDS = 30.0  # of each baseline that takes the texts in their order
 
 
 def measure(
@@ -56,48 +56,52 @@ def measure(
     compare: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Score `rows` rows of `source` (None: the sample's utterances, each time with another number) and time it.
+    """Score some rows and measure the run.
 
-    rows: None for so many that the engine takes some seconds.
+    Args:
+        model: Options of the model.
+        source: Dataset of the rows; None: the sample's utterances, each with a running number.
+        text_column: Column with the text; None: found by its name.
+        rows: Number of rows; None: as many as the engine labels in some seconds.
+        compare: Whether to measure the baselines too, on the same rows.
+        note: Called with a line before each step that takes long.
 
-    Returns rows/s and tokens/s of the whole job and of the engine alone on the same texts, the rate of matrix
-    products on this machine (floating-point operations/s) and the share of it that the engine reaches, shares of
-    padding and of repeats, seconds and busy share of each stage, seconds to load the model and for its first batch,
-    the job's peak memory in bytes. compare: rows/s of the peers on the same rows as well, each text alone and on one
-    device (`pipeline.benchmark.baselines`). note: gets a line before what takes long. Raises what `score_archive`
-    raises, OptionError where the source has no text.
+    Returns:
+        The figures, as JSON: rows/s and tokens/s of the whole job and of the engine alone, FLOP/s of matrix products,
+        shares of padding and repeats, seconds and busy share of each stage, seconds to load the model, peak memory
+        in bytes.
+
+    Raises:
+        OptionError: The source has no text.
+        EmojobError: As `score_archive`.
     """
     with (
-        tempfile.TemporaryDirectory(prefix=".emojob-bench-", dir=_beside(source)) as folder,
+        tempfile.TemporaryDirectory(prefix=".emojob-bench-", dir=_temporary_parent(source)) as folder,
         _model(model, note) as options,
     ):
         texts = _texts(source, text_column, rows or _MOST_ROWS)
         choice, start, rate = _start(options, texts, note)
         options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         texts = texts[: rows or min(max(int(rate * _JOB_SECONDS), _FEWEST_ROWS), _MOST_ROWS)]
-        dataset = Path(folder) / "rows.parquet"
-        pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
         note("measuring the whole job")
-        _forget_peak()
-        columns = ScoreOptions(text_column="text", conversation_column="conversation")
-        result = score_archive([str(dataset)], Path(folder) / "out", columns, options)
+        result = _score(texts, options, Path(folder))
         figures = _figures(result.run, result.counts.read, result.seconds) | start
         figures["model"] = model.model if model.model == KOBERT_SIZED else figures["model"]
         figures["peak_memory_bytes"] = _peak_memory()
         scorer = Scorer.load(options=options, calibration_texts=calibration_texts(options.calibration))
-        note("measuring the engine alone, and matrix products")
+        note("measuring the engine alone and matrix products")
         processes = result.run["engine"]["processes"]
-        figures |= _beside_the_ceiling(scorer, texts, figures["tokens_per_second"] / processes)
+        figures |= _engine_figures(scorer, texts, figures["tokens_per_second"] / processes)
         if compare:
-            note("measuring the peers on the same rows")
-            figures["peers"] = _beside_the_baselines(scorer, texts, figures["rows_per_second"])
+            note("measuring the baselines on the same rows")
+            figures["peers"] = _baseline_figures(scorer, texts, figures["rows_per_second"])
     return figures
 
 
 def _start(
     options: ModelOptions, texts: pa.Array, note: Callable[[str], None]
 ) -> tuple[EngineChoice, dict[str, Any], float]:
-    """What a model is run on, the seconds that it takes to load it and to label a first text, and about its rows/s."""
+    """Return the engine choice, the seconds to load the model and to label a first text, and the estimated rows/s."""
     begun = time.perf_counter()
     calibration = calibration_texts(options.calibration)
     scorer = Scorer.load(options=options, patient=True, note=note, calibration_texts=calibration)
@@ -106,45 +110,56 @@ def _start(
     first = time.perf_counter() - loaded
     encoded = _prepared(scorer, texts).encoded
     if not (encoded.lengths > 2).any():
-        raise OptionError("--input has no text in its first rows: give another archive, or --text-column")
+        raise OptionError("--input has no text in its first rows: give another dataset, or --text-column")
     rate = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, 1.0) / max(1.0, encoded.lengths.mean())
     return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
 
 
+def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
+    """Write the texts as a dataset and score it, with the peak memory reset before."""
+    dataset = folder / "rows.parquet"
+    pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
+    _reset_peak_memory()
+    columns = ScoreOptions(text_column="text", conversation_column="conversation")
+    return score_archive([str(dataset)], folder / "out", columns, options)
+
+
 def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
-    """The texts as the job reads them, the utterances before them included where the model reads those."""
+    """Return the texts as the job prepares them, with previous utterances if the model reads them."""
     rows = np.arange(len(texts))
     return scorer.prepare(texts, texts.take(pa.array(rows - 1, mask=rows % _TURNS == 0)))
 
 
-def _beside_the_ceiling(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """The engine alone beside the machine's matrix products, and the job, tokens/s of a process, beside the engine."""
-    device, precision = scorer.choice.device, _plain(scorer.choice)
+def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
+    """Return the figures of the engine alone, compared with matrix products; job: tokens/s of the job's process."""
+    device, precision = scorer.choice.device, _float_precision(scorer.choice)
     flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # so that the batches are a job's
+    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # the same batches as in a job
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
-    flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))  # others may have been at work
-    each = matmul.flops_per_token(scorer.model.shape)
+    flops = max(
+        flops, matmul.matrix_rate(device, precision, hardware.cores())
+    )  # another process may have slowed one of them
+    flops_per_token = matmul.flops_per_token(scorer.model.shape)
     return {
         "engine_tokens_per_second": round(engine, 1),
         "job_share_of_engine": round(job / engine, 3),
         "matrix_precision": precision,
         "matrix_flops_per_second": round(flops),
-        "engine_share_of_matrix_products": round(engine * each / flops, 3),
-        "job_share_of_matrix_products": round(job * each / flops, 3),
+        "engine_share_of_matrix_products": round(engine * flops_per_token / flops, 3),
+        "job_share_of_matrix_products": round(job * flops_per_token / flops, 3),
     }
 
 
-def _beside_the_baselines(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
-    """rows/s of each peer, and how many times as fast the job is, rows/s."""
-    plain = [text or "" for text in texts.to_pylist()]
-    device, precision = scorer.choice.device, _plain(scorer.choice)
-    found = baselines.rates(scorer.model, plain, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
+def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
+    """Return rows, rows/s and the speed-up of the job for each baseline; job: rows/s of the job."""
+    filled = [text or "" for text in texts.to_pylist()]
+    device, precision = scorer.choice.device, _float_precision(scorer.choice)
+    found = baselines.rates(scorer.model, filled, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
     return {name: {**one, "times": round(job / one["rows_per_second"], 2)} for name, one in found.items()}
 
 
-def _plain(choice: EngineChoice) -> str:
-    """The precision of a choice; for int8 the one that is fastest beside it."""
+def _float_precision(choice: EngineChoice) -> str:
+    """Return the precision of a choice; for int8 the fastest floating-point precision."""
     if choice.precision != "int8":
         return choice.precision
     return "bf16" if hardware.detect().fast_bf16 else "fp32"
@@ -172,19 +187,19 @@ def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[ModelOptions]:
-    """The options; where they ask for a model of KoBERT's size, with a folder that has one."""
+    """Yield the options; for KOBERT_SIZED, with the folder of such a model."""
     if options.model != KOBERT_SIZED:
         yield options
         return
     with tempfile.TemporaryDirectory(prefix="emojob-kobert-sized-") as folder:
         note("making a model of KoBERT's size with random weights; its labels mean nothing")
-        place = Path(folder) / KOBERT_SIZED
-        write_kobert_sized(place)
-        yield replace(options, model=str(place))
+        model_folder = Path(folder) / KOBERT_SIZED
+        write_kobert_sized(model_folder)
+        yield replace(options, model=str(model_folder))
 
 
 def write_kobert_sized(folder: Path) -> None:
-    """Write a model folder of KoBERT's size with random weights: speed does not depend on what they are."""
+    """Write a model folder of KoBERT's size with random weights; the speed does not depend on their values."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
     from transformers.utils import logging
@@ -202,25 +217,25 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
         return pa.array(itertools.islice(repeated, rows), pa.large_string())
     texts = first_texts(source, text_column, rows)
     if not len(texts):
-        raise OptionError(f"--input {source} has no row: give another archive")
+        raise OptionError(f"--input {source} has no row: give another dataset")
     return texts
 
 
-def _beside(source: str | None) -> Path | None:
-    """Where a copy of an archive's texts may lie: in its own folder; None for the folder for temporary files."""
-    place = None if source is None else input_path(source)
-    folder = place.parent if isinstance(place, Path) and place.exists() else None
+def _temporary_parent(source: str | None) -> Path | None:
+    """Return the folder for a copy of the texts: the dataset's own folder if writable, else None for the system's."""
+    file = None if source is None else input_path(source)
+    folder = file.parent if isinstance(file, Path) and file.exists() else None
     return folder if folder is not None and os.access(folder, os.W_OK) else None
 
 
-def _forget_peak() -> None:
-    """Let the peak of this process's memory begin anew, where the system can do that."""
+def _reset_peak_memory() -> None:
+    """Reset the peak memory of this process, if the system supports it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_memory() -> int:
-    """Bytes of memory that this process had at most."""
+    """Return the peak memory of this process in bytes."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])

@@ -1,4 +1,4 @@
-"""What bench measures is there and fits together; the peers label the same texts with the same model."""
+"""The figures of bench are complete and consistent; the baselines label the same texts with the same model."""
 
 import shutil
 
@@ -23,19 +23,19 @@ def options(tiny_model) -> ModelOptions:
 
 
 @pytest.fixture(autouse=True)
-def _short(monkeypatch):
+def short(monkeypatch):
     monkeypatch.setattr(benchmark, "_ENGINE_SECONDS", 0.2)
-    monkeypatch.setattr(benchmark, "_PEER_SECONDS", 0.2)
+    monkeypatch.setattr(benchmark, "_BASELINE_SECONDS", 0.2)
     monkeypatch.setattr(matmul, "_SECONDS", 0.02)
 
 
-def test_the_figures_fit_together(options):
+def test_the_figures_are_consistent(options):
     figures = measure(options, str(sample_file()), None, 800)
     assert figures["rows"] == 800
     assert figures["rows_per_second"] == pytest.approx(800 / figures["seconds"], rel=0.01)
     assert 3 < figures["mean_tokens"] < 64
     assert 0 < figures["memo_share"] < 1
-    assert 0 < figures["memo_share_of_tokens"] < figures["memo_share"]  # what repeats is short
+    assert 0 < figures["memo_share_of_tokens"] < figures["memo_share"]  # repeated texts are short
     assert set(figures["stage_seconds"]) == {"read", "tokenize", "infer", "label", "write"}
     share = figures["tokens_per_second"] / figures["engine_tokens_per_second"]
     assert figures["job_share_of_engine"] == pytest.approx(share, abs=0.01)
@@ -44,17 +44,17 @@ def test_the_figures_fit_together(options):
     assert 50e6 < figures["peak_memory_bytes"] < 50e9
 
 
-def test_the_peak_of_memory_is_that_since_it_was_forgotten():
+def test_the_peak_memory_starts_again_after_a_reset():
     some = b"1" * 300_000_000
     assert benchmark._peak_memory() > len(some)
     del some
-    benchmark._forget_peak()
+    benchmark._reset_peak_memory()
     before = benchmark._peak_memory()
     some = b"1" * 200_000_000
     assert benchmark._peak_memory() == pytest.approx(before + len(some), rel=0.2)
 
 
-def test_without_a_number_of_rows_there_are_some_seconds_worth(options, monkeypatch):
+def test_without_a_number_of_rows_the_engine_runs_some_seconds(options, monkeypatch):
     monkeypatch.setattr(benchmark, "_FEWEST_ROWS", 100)
     monkeypatch.setattr(benchmark, "_JOB_SECONDS", 1e-6)
     assert measure(options, None, None, None)["rows"] == 100
@@ -63,7 +63,7 @@ def test_without_a_number_of_rows_there_are_some_seconds_worth(options, monkeypa
     assert measure(options, None, None, None)["rows"] == 300
 
 
-def test_peers_are_measured_on_the_same_rows(options):
+def test_baselines_are_measured_on_the_same_rows(options):
     figures = measure(options, str(sample_file()), None, 200, compare=True)
     found = figures["peers"]
     assert {"the notebook's loop: fp32, all padded", "transformers pipeline, fp32"} < set(found)
@@ -73,7 +73,7 @@ def test_peers_are_measured_on_the_same_rows(options):
         assert one["times"] == pytest.approx(figures["rows_per_second"] / one["rows_per_second"], rel=0.02)
 
 
-def test_peers_come_to_the_same_labels(options, tmp_path):
+def test_baselines_give_the_same_labels(options, tmp_path):
     scorer = Scorer.load(options=options)
     baselines._write_stock(scorer.model, tmp_path, 64)
     stock = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
@@ -90,7 +90,7 @@ def test_a_token_of_kobert_takes_170_million_operations():
     assert matmul.flops_per_token(kobert) == 169_869_312
 
 
-def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monkeypatch):
+def test_a_model_of_koberts_size_is_made(tmp_path, tiny_model, monkeypatch):
     write_kobert_sized(tmp_path)
     scorer = Scorer.load(str(tmp_path), ModelOptions(engine="torch"))
     assert (scorer.model.shape.layers, scorer.model.shape.hidden_size, scorer.model.shape.heads) == (12, 768, 12)
@@ -101,13 +101,13 @@ def test_a_model_of_koberts_size_is_made_on_the_spot(tmp_path, tiny_model, monke
     assert "random weights" in notes[0]
 
 
-def test_an_archive_without_a_text_is_refused(options, tmp_path):
+def test_a_dataset_without_a_text_is_refused(options, tmp_path):
     pq.write_table(pa.table({"text": ["", None, "  "]}), tmp_path / "blank.parquet")
     with pytest.raises(OptionError, match="no text"):
         benchmark.measure(options, str(tmp_path / "blank.parquet"), None, 3)
 
 
-def test_an_archive_without_rows_is_refused(options, tmp_path):
+def test_a_dataset_without_rows_is_refused(options, tmp_path):
     (tmp_path / "none.csv").write_text("text\n", encoding="utf-8")
     with pytest.raises(OptionError, match=r"none\.csv has no row"):
         measure(options, str(tmp_path / "none.csv"), None, 10)
