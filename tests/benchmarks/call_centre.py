@@ -1,11 +1,11 @@
-"""What the memo saves on logs that repeat themselves.
+"""Measure the time that the memo saves on logs with many repeated texts.
 
     python tests/benchmarks/call_centre.py [--rows 40000] [--repeats 0.35] [--rounds 2] [--model M]
 
-Makes the log of a call centre: a share of the rows repeats short replies, which are drawn from Zipf's distribution (a
-few said all the time, most now and then); the others are put together from pieces and said once. It is labelled in
-windows twice, with the memo and without, in turns, since other work on the machine slows both; the gain is the share of
-the time that the memo saves, and it is compared with the share of the tokens that repeat.
+Makes the log of a call centre: a share of the rows are short replies drawn from Zipf's distribution (a few are
+frequent, most are rare); the other rows are combined from phrases and unique. The log is labelled in row batches with
+and without the memo, one after the other in each round, so that other load on the machine affects both. Prints the
+share of the time that the memo saves, and compares it with the share of repeated tokens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Prepared
 from emojob.schemas.options import ModelOptions
 
-WINDOW = 10_000
+ROW_BATCH = 10_000
 
 _STARTS = ["네", "네네", "아 네", "아니요", "예", "잠시만요", "죄송하지만", "그런데", "혹시", "그러면"]
 _MIDDLES = [
@@ -47,15 +47,15 @@ _HOW = [
 
 
 def replies(rng: np.random.Generator, rows: int) -> list[str]:
-    """Short replies, each drawn with a weight of 1 / rank."""
+    """Return short replies, each drawn with weight 1 / rank."""
     distinct = [" ".join(filter(None, parts)) for parts in itertools.product(_STARTS, _MIDDLES, _ENDS)]
     rng.shuffle(distinct)
     weights = 1 / np.arange(1, len(distinct) + 1)
     return [distinct[i] for i in rng.choice(len(distinct), rows, p=weights / weights.sum())]
 
 
-def tellings(rng: np.random.Generator, rows: int) -> list[str]:
-    """Utterances that are said once: each has a number of its own."""
+def unique_utterances(rng: np.random.Generator, rows: int) -> list[str]:
+    """Return utterances with a running number, so that none repeats."""
     parts = [[options[i] for i in rng.integers(0, len(options), rows)] for options in (_WHO, _WHAT, _HOW)]
     return [
         f"{who} {what} {how}, 접수번호 {10_000 + n}번" for n, (who, what, how) in enumerate(zip(*parts, strict=True))
@@ -63,25 +63,25 @@ def tellings(rng: np.random.Generator, rows: int) -> list[str]:
 
 
 def call_centre(rows: int, repeats: float, seed: int = 0) -> list[str]:
-    """A log of which a share of the rows are repeats of short replies."""
+    """Return a log; repeats: share of its rows that are short replies."""
     rng = np.random.default_rng(seed)
     short = round(rows * repeats)
-    texts = np.array(replies(rng, short) + tellings(rng, rows - short), object)
+    texts = np.array(replies(rng, short) + unique_utterances(rng, rows - short), object)
     rng.shuffle(texts)
     return list(texts)
 
 
-def seconds(scorer: Scorer, texts: list[str], remembering: bool) -> float:
-    """Seconds that it takes to label the texts; without remembering, each row is inferred."""
+def seconds(scorer: Scorer, texts: list[str], use_memo: bool) -> float:
+    """Return the seconds to label the texts. use_memo: if false, every row is inferred."""
     rng = np.random.default_rng(2)
     begun = time.perf_counter()
-    for start in range(0, len(texts), WINDOW):
-        column = pa.array(texts[start : start + WINDOW], pa.large_string())
-        if remembering:
+    for start in range(0, len(texts), ROW_BATCH):
+        column = pa.array(texts[start : start + ROW_BATCH], pa.large_string())
+        if use_memo:
             prepared = scorer.prepare(column)
         else:
             encoded = scorer.model.tokenizer.encode(column, scorer.options.max_length)
-            keys = rng.integers(0, 2**64, (len(column), 2), dtype=np.uint64)  # one of its own for each row
+            keys = rng.integers(0, 2**64, (len(column), 2), dtype=np.uint64)  # a different key for each row
             prepared = Prepared(encoded, keys, np.arange(len(column)))
         scorer.label(prepared, scorer.infer(prepared))
     return time.perf_counter() - begun
@@ -93,12 +93,12 @@ def seconds(scorer: Scorer, texts: list[str], remembering: bool) -> float:
 @click.option("--rounds", default=2)
 @click.option("--model")
 def main(rows: int, repeats: float, rounds: int, model: str | None) -> None:
-    """Print rows/s with the memo and without, and what it gains."""
+    """Print rows/s with and without the memo, and the share of time saved."""
     texts = call_centre(rows, repeats)
     for _ in range(rounds):
         with_memo, without = (Scorer.load(model, ModelOptions(), patient=True) for _ in range(2))
         for scorer in (with_memo, without):
-            scorer.score(tellings(np.random.default_rng(1), 2_000))  # warm
+            scorer.score(unique_utterances(np.random.default_rng(1), 2_000))  # warm up
             scorer.tally.tokens = scorer.tally.inferred_tokens = 0
         spent, spent_without = seconds(with_memo, texts, True), seconds(without, texts, False)
         repeated = 1 - with_memo.tally.inferred_tokens / with_memo.tally.tokens
@@ -106,7 +106,7 @@ def main(rows: int, repeats: float, rounds: int, model: str | None) -> None:
         click.echo(
             f"{with_memo.choice.engine} in {with_memo.choice.precision}: {rows / spent:,.0f} rows/s with the memo, "
             f"{rows / spent_without:,.0f} without; {1 - len(set(texts)) / rows:.1%} of the rows and {repeated:.1%} "
-            f"of the tokens repeat, {gain:.1%} of the time is saved: {gain / repeated:.2f} of it"
+            f"of the tokens repeat; {gain:.1%} of the time is saved, {gain / repeated:.2f} of that share"
         )
 
 

@@ -1,11 +1,11 @@
-"""What a GPU does, beside what it could do and beside other ways: one command, some minutes, no network.
+"""Measure a GPU and compare it with its upper limit and with other ways; takes some minutes, no network.
 
-    python tests/benchmarks/gpu.py ARCHIVE [--text-column C] [--rows N] [--json FILE]
+    python tests/benchmarks/gpu.py DATASET [--text-column C] [--rows N] [--json FILE]
 
-On a model of KoBERT's size with random weights: the whole job, Parquet to Parquet, over the archive; the engine alone;
-the machine's own matrix products (8192 x 8192 x 8192); a transformers pipeline at its best batch size; batches sorted
-by length in eager torch. On the default model: labels in 16 bits beside fp32, on the GPU and on the CPU. And how many
-texts a second the tokenizer does. The script runs on a CPU too, for a try.
+With a model of KoBERT's size and random weights: the whole job from Parquet to Parquet, the engine alone, matrix
+products (8192 x 8192 x 8192), a transformers pipeline with its fastest batch size, and batches sorted by length in
+eager torch. With the default model: the labels in 16 bits compared with fp32 on the GPU and on the CPU. Also texts/s
+of the tokenizer. The script runs on a CPU too, as a test.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.system import hardware
 from emojob.schemas.options import ModelOptions
 
-_COMPARED = 20_000  # texts whose labels are compared
+_COMPARED = 20_000  # texts with compared labels
 _COMPARED_WITH_CPU = 2_000
 
 
 def agreement(options: ModelOptions, exact: ModelOptions, texts: pa.Array) -> dict[str, float]:
-    """The share of texts with the same label, and the largest difference of a probability."""
-    quick, slow = (Scorer.load(options=one) for one in (options, exact))
-    prepared = quick.prepare(texts)
-    ours, theirs = quick.label(prepared, quick.infer(prepared)), slow.label(prepared, slow.infer(prepared))
+    """Return the share of texts with the same label, and the largest difference of a probability."""
+    fast, slow = (Scorer.load(options=one) for one in (options, exact))
+    prepared = fast.prepare(texts)
+    ours, theirs = fast.label(prepared, fast.infer(prepared)), slow.label(prepared, slow.infer(prepared))
     same = (ours.emotions == theirs.emotions).mean()
     return {
         "texts": len(texts),
@@ -46,7 +46,7 @@ def agreement(options: ModelOptions, exact: ModelOptions, texts: pa.Array) -> di
 
 
 def tokenizer_rate(texts: pa.Array) -> float:
-    """Texts/s of the tokenizer, on all cores."""
+    """Return texts/s of the tokenizer on all cores."""
     tokenizer = model.load(None, hardware.cores()).tokenizer
     tokenizer.encode(texts[:1000])
     begun = time.perf_counter()
@@ -56,16 +56,16 @@ def tokenizer_rate(texts: pa.Array) -> float:
 
 
 @click.command()
-@click.argument("archive")
+@click.argument("dataset")
 @click.option("--text-column")
 @click.option("--rows", default=1_000_000)
 @click.option("--device", default="auto")
 @click.option("--json", "json_file")
-def main(archive: str, text_column: str | None, rows: int, device: str, json_file: str | None) -> None:
-    """Measure, print, and write JSON where it is asked for."""
+def main(dataset: str, text_column: str | None, rows: int, device: str, json_file: str | None) -> None:
+    """Measure, print, and write JSON if --json is given."""
     options = ModelOptions(device=device)
-    figures = measure(replace(options, model=KOBERT_SIZED), archive, text_column, rows, True, click.echo)
-    texts = first_texts(archive, text_column, rows)
+    figures = measure(replace(options, model=KOBERT_SIZED), dataset, text_column, rows, True, click.echo)
+    texts = first_texts(dataset, text_column, rows)
     exact = replace(options, precision="fp32")
     beside: dict[str, Any] = {
         "tokenizer_texts_per_second": round(tokenizer_rate(texts)),

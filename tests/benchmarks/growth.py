@@ -1,10 +1,10 @@
-"""What a row costs as the archive grows: time per row and memory should stay as they are.
+"""Measure time per row and memory for growing datasets: both should stay constant.
 
-    python tests/benchmarks/growth.py ARCHIVE [--text-column C] [--rows 70000 --rows 700000 --rows 7000000]
+    python tests/benchmarks/growth.py DATASET [--text-column C] [--rows 70000 --rows 700000 --rows 7000000]
 
-Makes archives of so many rows from a given one, its texts again and again with a running number behind each, so that
-none repeats another; scores each with `emojob score` in a process of its own, and prints a table. The smallest is
-scored once before, unmeasured, for what is worked out once for a model and a machine.
+Makes datasets of these sizes from the texts of a given one, repeated with a running number, so that no text repeats.
+`emojob score` scores each in its own process. Prints a table. The smallest dataset is scored once before without
+measurement, since some work is done once for each model and machine.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from emojob.pipeline.reading.dataset import first_texts
 
 
-def write_archive(texts: pa.Array, rows: int, file: Path) -> None:
-    """So many rows, made of the texts again and again, each time with another number behind them."""
+def write_dataset(texts: pa.Array, rows: int, file: Path) -> None:
+    """Write a dataset of `rows` rows: the texts, repeated, each with a running number."""
     with pq.ParquetWriter(file, pa.schema({"text": pa.large_string()}), compression="zstd") as writer:
         for start in range(0, rows, len(texts)):
             numbers = pa.array(range(start, min(start + len(texts), rows)), pa.int64()).cast(pa.large_string())
@@ -36,28 +36,28 @@ def write_archive(texts: pa.Array, rows: int, file: Path) -> None:
 
 
 def score(file: Path, out: Path) -> tuple[float, int]:
-    """Seconds, and peak memory in bytes, of scoring an archive."""
+    """Return the seconds and the peak memory in bytes of scoring a dataset."""
     begun = time.perf_counter()
     command = [sys.executable, "-m", "emojob", "score", str(file), "-o", str(out), "--quiet"]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"scoring {file} ended with {os.waitstatus_to_exitcode(status)}")
+        raise SystemExit(f"scoring {file} ended with exit code {os.waitstatus_to_exitcode(status)}")
     return time.perf_counter() - begun, usage.ru_maxrss * 1024
 
 
 @click.command()
-@click.argument("archive")
+@click.argument("dataset")
 @click.option("--text-column")
 @click.option("--rows", multiple=True, type=int, default=(70_000, 700_000, 7_000_000))
-def main(archive: str, text_column: str | None, rows: tuple[int, ...]) -> None:
+def main(dataset: str, text_column: str | None, rows: tuple[int, ...]) -> None:
     """Print a table: rows, seconds, microseconds a row, rows/s, peak memory."""
-    texts = first_texts(archive, text_column, 10_000_000)
+    texts = first_texts(dataset, text_column, 10_000_000)
     click.echo("| rows | time | time a row | rows/s | peak memory |\n| --- | --- | --- | --- | --- |")
     for i, number in enumerate([min(rows), *rows]):
         with tempfile.TemporaryDirectory(prefix="emojob-growth-") as folder:
             file = Path(folder) / "rows.parquet"
-            write_archive(texts, number, file)
+            write_dataset(texts, number, file)
             spent, memory = score(file, Path(folder) / "out")
         each, rate = 1e6 * spent / number, number / spent
         if i:

@@ -1,10 +1,10 @@
-"""How long the reports of a large archive take: a labelled archive is repeated until it is large, then summed up.
+"""Measure the reports of a large archive, which is made by repeating a labelled archive.
 
     python tests/benchmarks/large_report.py OUT [--rows 50000000] [--work FOLDER] [--memory GIB]
 
-OUT is what `emojob score` wrote. Its rows are repeated with other conversations (a number behind each) and other days
-(up to 60 later), so that there are as many conversations and about as many values as in a real archive of that size.
-Prints the seconds of each aggregate, of a whole report, and the peak memory. The large archive stays in FOLDER.
+OUT is an output of `emojob score`. Its rows are repeated with other conversation ids (a number is appended) and other
+days (up to 60 later), so that the number of conversations and values is realistic. Prints the seconds of each
+aggregate and of a whole report, and the peak memory. The large archive stays in FOLDER.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from emojob.schemas.manifest import PartMarker
 
 PART_ROWS = 250_000
 
-#: What an analyst asks for most: each over all rows, in this order, with what it is made from.
+#: The most frequent aggregates, in order of dependency; each reads all rows.
 QUICK = ("hours", "emotions", "days", "hours_of_day", "hours_of_week", "quality")
 
 
 def enlarge(source: LabelledArchive, out: Path, rows: int) -> None:
-    """Write a labelled archive of `rows` rows or a little more; what is there already is kept."""
+    """Write a labelled archive of at least `rows` rows; existing parts are kept."""
     (out / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
     run = {**source.run, "text_column": source.text_column, "prefix": source.prefix}
     (out / "_emojob" / "run.json").write_text(json.dumps(run))
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--rows", type=int, default=50_000_000)
     parser.add_argument("--work", type=Path, default=Path("large.emotions"))
-    parser.add_argument("--memory", type=float, default=3.0, help="GiB that DuckDB may take")
+    parser.add_argument("--memory", type=float, default=3.0, help="memory limit of DuckDB in GiB")
     given = parser.parse_args()
     begun = time.perf_counter()
     enlarge(open_labelled(given.out), given.work, given.rows)
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def compute(db: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Compute an aggregate, into a table where others are made from it."""
+    """Compute an aggregate; store it as a table if other aggregates read it."""
     if name in ("hours", "extremes", "talks", "turns", "conversations", "soured"):
         aggregates.store(db, name)
     else:
@@ -97,7 +97,7 @@ def compute(db: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def seconds(work) -> float:  # type: ignore[no-untyped-def]
-    """How long it takes."""
+    """Return the seconds of a call."""
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun

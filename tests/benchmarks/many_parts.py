@@ -1,11 +1,11 @@
-"""What the driver of a large job does, without the rows: planning, listing markers and summing up 100,000 parts.
+"""Measure the driver of a large job without its rows: read 100,000 markers, plan, add up the counts.
 
     python tests/benchmarks/many_parts.py [--parts 100000] [--inputs 1000]
 
-Makes an OUT in which all parts but every hundredth are complete, each with a marker as a run writes it and a file of
-one byte in place of its rows. Then, in a process of its own, it does what a run does with it: reads the markers, finds
-what is missing, cuts it into shares, and the whole as well, adds up the counts, and writes run.json. Prints the seconds
-of each and the peak memory.
+Makes an OUT with every part complete except each hundredth. A complete part has a real marker and a file of one byte
+instead of its rows. A second process then does the work of a run: it reads the markers, finds the missing rows,
+divides them and the whole dataset into shards, adds up the counts and writes run.json. Prints the seconds of each
+step and the peak memory.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, SplitPoint
-from emojob.pipeline.running.ray.shards import shares
+from emojob.pipeline.running.ray.shards import make_shards
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker
 
 
 def sources(inputs: int, parts: int) -> list[Source]:
-    """Inputs of so many parts each, with borders as a look at them finds them."""
+    """Return inputs of `parts` parts each, with split points as inspecting the files gives them."""
     rows = parts * PART_ROWS
     return [
         Source(
@@ -52,7 +52,7 @@ def sources(inputs: int, parts: int) -> list[Source]:
 
 
 def write(out: Path, inputs: int, parts: int) -> None:
-    """The complete parts of an OUT."""
+    """Write the complete parts of an OUT."""
     rng = np.random.default_rng(0)
     (out / "_emojob" / "parts").mkdir(parents=True)
     for number, source in enumerate(sources(inputs, parts)):
@@ -64,9 +64,9 @@ def write(out: Path, inputs: int, parts: int) -> None:
                 (rng.beta(4, 2, PART_ROWS // 40) * CONFIDENCE_BINS).astype(int), minlength=CONFIDENCE_BINS
             )
             counts = Counts(scored=PART_ROWS, emotions=emotions, confidences=(40 * bins).tolist())
-            place = part_paths(out, number, i * PART_ROWS)
+            paths = part_paths(out, number, i * PART_ROWS)
             marker = PartMarker(
-                part=place.part.name,
+                part=paths.part.name,
                 part_bytes=1,
                 input=source.file.name,
                 input_bytes=source.size,
@@ -78,40 +78,40 @@ def write(out: Path, inputs: int, parts: int) -> None:
                 fingerprint="0123456789abcdef",
                 counts=counts,
             )
-            place.part.write_bytes(b".")
-            place.marker.write_text(json.dumps(marker.as_json(), ensure_ascii=False, indent=1))
+            paths.part.write_bytes(b".")
+            paths.marker.write_text(json.dumps(marker.as_json(), ensure_ascii=False, indent=1))
 
 
 def drive(out: Path, inputs: int, parts: int) -> None:
-    """What a run does with OUT, timed."""
-    archive = Dataset(sources(inputs, parts), pa.schema([("text", pa.string())]), "text")
+    """Do the work of a run with OUT, and print the seconds of each step."""
+    dataset = Dataset(sources(inputs, parts), pa.schema([("text", pa.string())]), "text")
     seconds, begun = {}, time.perf_counter()
 
-    def took(step: str) -> None:
+    def done(step: str) -> None:
         nonlocal begun
         seconds[step], begun = time.perf_counter() - begun, time.perf_counter()
 
     output = ArchiveFolder(out)
     output.read_markers()
-    took("markers read")
-    inputs_progress = output.inputs_progress(archive.sources)
-    took("what is missing")
-    missing = sum(1 for _ in shares(archive, inputs_progress, None, parts * inputs * PART_ROWS // 100, 100))
-    took("its shares")
+    done("read markers")
+    inputs_progress = output.inputs_progress(dataset.sources)
+    done("find missing rows")
+    missing = sum(1 for _ in make_shards(dataset, inputs_progress, None, parts * inputs * PART_ROWS // 100, 100))
+    done("shards of the missing rows")
     begin = [InputProgress(i, [Span()], 0, Counts(), []) for i in range(inputs)]
-    everything = sum(1 for _ in shares(archive, begin, None, parts * inputs * PART_ROWS, 100))
-    took("shares of the whole")
+    everything = sum(1 for _ in make_shards(dataset, begin, None, parts * inputs * PART_ROWS, 100))
+    done("shards of the whole dataset")
     output.sweep()
-    took("leftovers swept")
+    done("remove leftover files")
     counts = Counts()
     for progress in inputs_progress:
         counts.add(progress.counts)
     output.write_rejects()
     output.write_run({"counts": counts.as_json(), "state": "complete"})
-    took("summed up and written")
+    done("add up and write")
     for step, spent in seconds.items():
         click.echo(f"| {step} | {spent:.1f} s |")
-    what = f"{counts.read:,} rows in {len(output.markers):,} parts, {missing:,} and {everything:,} shares"
+    what = f"{counts.read:,} rows in {len(output.markers):,} parts, {missing:,} and {everything:,} shards"
     click.echo(f"| all, for {what} | {sum(seconds.values()):.1f} s |")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     click.echo(f"| peak memory | {peak / 1e6:,.0f} MB |")
@@ -122,7 +122,7 @@ def drive(out: Path, inputs: int, parts: int) -> None:
 @click.option("--inputs", type=int, default=1_000)
 @click.option("--out", hidden=True)
 def main(parts: int, inputs: int, out: str | None) -> None:
-    """Print a table: what is done, the time it takes, the peak memory."""
+    """Print a table of the steps with their seconds, and the peak memory."""
     each = max(1, parts // inputs)
     if out:
         drive(Path(out), inputs, each)

@@ -1,6 +1,6 @@
-"""How fast personal data is masked, on the texts of an archive and where nearly each text holds some.
+"""Measure the masking of personal data, on the texts of a dataset and on texts that often have personal data.
 
-python tests/benchmarks/masking.py ARCHIVE [--text-column C]
+python tests/benchmarks/masking.py DATASET [--text-column C]
 """
 
 import argparse
@@ -21,19 +21,22 @@ ROUNDS = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("archive")
+    parser.add_argument("dataset")
     parser.add_argument("--text-column")
     given = parser.parse_args()
-    mask(pa.array(["010-1234-5678"]))  # what is worked out once
-    archive = first_texts(given.archive, given.text_column, ROWS)
-    own = [
+    mask(pa.array(["010-1234-5678"]))  # warm up
+    texts_of_dataset = first_texts(given.dataset, given.text_column, ROWS)
+    test_set = [
         json.loads(line)["text"]
         for name in ("positive.jsonl", "negative.jsonl")
         for line in (SET / name).read_text(encoding="utf-8").splitlines()
     ]
-    every = pa.array([f"{text} {i}번째" for i, text in enumerate(own * 200)], pa.large_string())
+    from_test_set = pa.array([f"{text} {i}번째" for i, text in enumerate(test_set * 200)], pa.large_string())
     print(f"{'texts':>40} {'number':>10} {'masked':>8} {'texts/s':>10}")  # noqa: T201
-    for name, texts in (("of the archive", archive), ("of the set, half of them personal", every)):
+    for name, texts in (
+        ("of the dataset", texts_of_dataset),
+        ("of the test set, half with personal data", from_test_set),
+    ):
         best = 0.0
         for _ in range(ROUNDS):
             begun = time.perf_counter()

@@ -1,10 +1,10 @@
-"""Which pieces of the default training recipe help: each is left out, or changed, alone.
+"""Measure which settings of the default training recipe help: change one at a time.
 
     python tests/benchmarks/recipe_choices.py BASE DATA... [--test FILE] [--label-map kote] [--seeds 2] [--only NAME]
 
-BASE is what users start from (pipeline/assets/default_model, or another encoder), DATA annotated files whose texts, or
-whose labels, it has not learned. Prints for each change the mean macro-F1 and accuracy on the test part (or on FILE)
-and their differences from the default recipe on the same splits. CONTRIBUTING.md has what came out.
+BASE is the base model of users (pipeline/assets/default_model, or another encoder). DATA are annotated files with
+texts or labels that it has not learned. Prints for each change the mean macro-F1 and accuracy on the test split (or
+on FILE), and the differences from the default recipe on the same splits. CONTRIBUTING.md has the results.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHANGES: dict[str, dict[str, object]] = {
 
 
 def changed(recipe: TrainRecipe, change: dict[str, object], seed: int) -> TrainRecipe:
-    """The recipe with one change; the learning rate's is a factor."""
+    """Return the recipe with one change; a change of the learning rate is a factor."""
     values = dict(change)
     if "learning_rate" in values:
         values["learning_rate"] = recipe.training.learning_rate * float(str(values["learning_rate"]))
@@ -53,10 +53,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base")
     parser.add_argument("data", nargs="+", type=Path)
-    parser.add_argument("--test", type=Path, help="measure on this file; default: a tenth of the data")
+    parser.add_argument("--test", type=Path, help="evaluate on this file; default: a tenth of the data")
     parser.add_argument("--label-map")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--only", action="append", help="changes to be tried; default: all")
+    parser.add_argument("--only", action="append", help="changes to try; default: all")
     given = parser.parse_args()
     recipe = read_train_recipe()
     first: tuple[float, float] | None = None
