@@ -1,6 +1,6 @@
-"""What of an archive's own columns is written otherwise than it was read: text masked or left out, ids hashed.
+"""Privacy options of a run: mask or drop the text, hash ids, before the input's columns are written.
 
-The model reads the original all the same, so labels do not depend on any of this.
+The model always reads the original text, so the labels do not depend on these options.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.messages import listed
 from emojob.schemas.options import ScoreOptions
 
-#: Holds the key of --hash-column where no file is given.
+#: Environment variable with the key of --hash-column, if no file is given.
 KEY_VARIABLE = "EMOJOB_HASH_KEY"
 
 _SHORTEST_KEY, _LONGEST_KEY = 16, 65_536  # bytes
@@ -35,10 +35,15 @@ _HOW = (
 
 @dataclass(frozen=True)
 class Privacy:
-    """How a run treats personal data.
+    """Privacy options of one run.
 
-    masked: whether it is masked in the text column; rejects_masked: in the raw text of rows that could not be read;
-    hashed: columns whose values are replaced by keyed hashes.
+    Attributes:
+        text_column: Name of the text column.
+        masked: Mask personal data in the text column.
+        rejects_masked: Mask personal data in the raw text of rejected rows.
+        text_dropped: Leave out the text column.
+        hashed: Columns whose values are replaced by keyed hashes.
+        key: Key of the hashes.
     """
 
     text_column: str
@@ -49,16 +54,16 @@ class Privacy:
     key: bytes = field(default=b"", repr=False)
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
-        """The schema of what is written of an input's own columns."""
+        """Return the schema of the input's columns as they are written."""
         fields = [pa.field(f.name, pa.string()) if f.name in self.hashed else f for f in schema]
         kept = [f for f in fields if not (self.text_dropped and f.name == self.text_column)]
         metadata = dict(schema.metadata or {})
         if self.hashed or self.text_dropped:
-            metadata.pop(b"pandas", None)  # it describes columns that are others now
+            metadata.pop(b"pandas", None)  # it describes the columns before the change
         return pa.schema(kept, metadata=metadata or None)
 
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """What is written of some rows' own columns."""
+        """Return the input's columns of a batch as they are written."""
         columns = []
         schema = self.schema(batch.schema)
         for name in schema.names:
@@ -71,7 +76,7 @@ class Privacy:
         return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else batch.select([])
 
     def rejects(self, rejects: list[Reject]) -> list[Reject]:
-        """What is written of rows that could not be read; nothing of their text where columns are to be kept back."""
+        """Return rejected rows as they are written. Their raw text is empty if a column is dropped or hashed."""
         if not rejects:
             return rejects
         if self.text_dropped or self.hashed:
@@ -84,7 +89,7 @@ class Privacy:
         return [replace(one, raw=raw or "") for one, raw in zip(rejects, raws, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
-        """What run.json says of it, and what a run that goes on must have in common with the one before."""
+        """Return the options for run.json. A run that continues an OUT must have the same (`ensure_same_privacy`)."""
         return {
             "mask_pii": self.masked,
             "drop_text": self.text_dropped,
@@ -93,24 +98,30 @@ class Privacy:
         }
 
 
-#: What runs of earlier versions were.
+#: `Privacy.as_json()` of runs of versions without these options.
 NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_columns": [], "hash_key": None}
 
 
 def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
-    """How the options ask for an archive to be treated.
+    """Return the privacy options of a run.
 
-    Raises OptionError where there is no key to hash by, ColumnError for a column that is not there or cannot be hashed.
+    Args:
+        options: Options of the run.
+        dataset: The inputs.
+
+    Raises:
+        OptionError: The key is missing or unusable, or the text column is to be hashed.
+        ColumnError: A column to hash does not exist, is part of a folder's name, or is nested.
     """
     folders = {key for source in dataset.sources for key, _ in source.file.partitions}
     for name in options.hash_columns:
         if name in folders:
             raise ColumnError(
-                f"--hash-column {name} stands in the names of the input's folders ({name}=...), which run.json and "
-                "rejects tell: put it into the files, and give the folders other names"
+                f"--hash-column {name} is in the names of the input's folders ({name}=...), and run.json and the "
+                "rejects show these names: move the column into the files, and rename the folders"
             )
         if name not in dataset.schema.names:
-            raise ColumnError(f"--hash-column {name} is no column; the archive has {listed(dataset.schema.names)}")
+            raise ColumnError(f"--hash-column {name} is no column of the input; it has {listed(dataset.schema.names)}")
         if name == dataset.text_column:
             raise OptionError(f"--hash-column {name} is the text; --drop-text leaves it out, --mask-pii masks it")
         if pa.types.is_nested(dataset.schema.field(name).type):
@@ -128,17 +139,24 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
 
 
 def hashed(column: pa.Array, key: bytes) -> pa.Array:
-    """A pseudonym for each value, as string: the first 128 bits of HMAC-SHA256 (RFC 2104) over its text in UTF-8, in
-    hexadecimal. Null stays null.
+    """Return a pseudonym for each value: the first 128 bits of HMAC-SHA256 (RFC 2104) over its text in UTF-8.
 
-    A number and its text have the same one, so that CSV and Parquet agree.
+    A number and its text have the same pseudonym, so CSV and Parquet give the same result.
+
+    Args:
+        column: Values that are not nested. Null stays null.
+        key: Key of the hash.
+
+    Returns:
+        string [rows], hexadecimal.
     """
-    coded = strings(column).dictionary_encode()
-    values = [hmac.digest(key, value.encode(), "sha256").hex()[:_HEX] for value in coded.dictionary.to_pylist()]
-    return pa.DictionaryArray.from_arrays(coded.indices, pa.array(values, pa.string())).dictionary_decode()
+    encoded = strings(column).dictionary_encode()
+    values = [hmac.digest(key, value.encode(), "sha256").hex()[:_HEX] for value in encoded.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(values, pa.string())).dictionary_decode()
 
 
 def _masked(column: pa.Array) -> pa.Array:
+    """Mask a text column. The result has the same type."""
     from emojob.pipeline.privacy.pii.masking import mask
 
     if pa.types.is_null(column.type):
@@ -149,10 +167,11 @@ def _masked(column: pa.Array) -> pa.Array:
 
 
 def _key(file: str | None) -> bytes:
+    """The key from a file or the environment. Raises OptionError if it is missing, too short or too long."""
     if file is None:
         key = os.fsencode(os.environ.get(KEY_VARIABLE, "")).strip()
         if not key:
-            raise OptionError(f"--hash-column needs a key, and there is none: {_HOW}")
+            raise OptionError(f"--hash-column needs a key: {_HOW}")
     else:
         try:
             with Path(file).open("rb") as stream:
@@ -160,7 +179,7 @@ def _key(file: str | None) -> bytes:
         except OSError as error:
             raise OptionError(f"--hash-key-file {file} cannot be read: {error.strerror}; {_HOW}") from None
     if len(key) < _SHORTEST_KEY:
-        raise OptionError(f"the key of --hash-column has {len(key)} bytes, which can be guessed: {_HOW}")
+        raise OptionError(f"the key of --hash-column has {len(key)} bytes, which is too short: {_HOW}")
     if len(key) > _LONGEST_KEY:
-        raise OptionError(f"--hash-key-file {file} has more than {_LONGEST_KEY:,} bytes, as no key has: {_HOW}")
+        raise OptionError(f"--hash-key-file {file} has more than {_LONGEST_KEY:,} bytes, too long for a key: {_HOW}")
     return key

@@ -1,12 +1,12 @@
-"""Bank accounts: their numbers have no check digit, so a bank or an account is named beside them."""
+"""Find bank account numbers. They have no check digit, so a bank or the word for an account must stand beside them."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from emojob.pipeline.privacy.pii.digit_groups import DASH, SPACE, Numbers
-from emojob.pipeline.privacy.pii.normalize import Mask, has
-from emojob.pipeline.privacy.pii.scan import NEAR, THING, Scan
+from emojob.pipeline.privacy.pii.normalize import Mask, matches
+from emojob.pipeline.privacy.pii.scan import NEAR, NOT_PERSONAL, Scan
 from emojob.schemas.pii import ACCOUNT
 
 _FEWEST, _MOST = 10, 14  # digits
@@ -23,43 +23,49 @@ _BANK_BEFORE = (
     rf"|(?:^|[\s(,./:\[])(?:{_DOUBTFUL})(?:은행|뱅크)?\s?(?:계좌|통장)?(?:번호)?[\s은는:)/(\]-]{{0,3}}"
     rf"|(?:계좌|입금|송금|이체|통장)[^0-9]{{0,12}})$"
 )
-_BANK_BEHIND = (
+_BANK_AFTER = (
     rf"(?i)^(?:[\s(,/\[]{{0,3}}(?:(?:{_CLEAR})|(?:{_DOUBTFUL})(?:은행|뱅크|계좌|[),./\]]|이에요|예요|이요|요|입니다|으로|로|$))"
     r"|[^0-9]{0,4}(?:계좌|통장))"
 )
 _NO_BANK_BEFORE = r"(?:카드|소포|등기|택배|우편|보험)[^0-9]{0,12}$"
-_NO_BANK_BEHIND = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
+_NO_BANK_AFTER = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
 
 
 def find_accounts(scan: Scan) -> None:
-    """Numbers beside the name of a bank, or beside words for an account."""
+    """Add numbers that stand beside the name of a bank or a word for an account."""
     begins, counts = scan.groups.chains(DASH)
     digits = scan.groups.sums(begins, counts)
     fits = (digits >= _FEWEST) & (digits <= _MOST)
     for count in (1, 2, 3, 4, 5):
-        _add(scan, scan.groups.of(begins[fits & (counts == count)], count))
-    for count in (2, 3, 4):  # with spaces, only right behind a bank's name
-        _add(scan, scan.groups.numbers(((2, 8),) * count, SPACE), behind=False)
+        _add(scan, scan.groups.numbers_at(begins[fits & (counts == count)], count))
+    for count in (2, 3, 4):  # groups with spaces between them: only directly after the name of a bank
+        _add(scan, scan.groups.numbers(((2, 8),) * count, SPACE), after=False)
 
 
-def _add(scan: Scan, found: Numbers, behind: bool = True) -> None:
-    """behind: whether a bank's name may stand behind the number, too."""
-    found = found.of((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
-    found = found.of(scan.free(found))
+def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
+    """Add the numbers that have a bank or an account beside them.
+
+    Args:
+        scan: The texts.
+        found: Candidates.
+        after: Whether the name may also follow the number.
+    """
+    found = found.select((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
+    found = found.select(scan.free(found))
     if found.groups == 1:
-        found = found.of(~_is_moment(found))
+        found = found.select(~_is_moment(found))
     if not len(found.first):
         return
-    before = scan.folded.before(scan.starts(found), NEAR)
-    told = has(before, _BANK_BEFORE) & ~has(before, _NO_BANK_BEFORE)
-    if behind:
-        texts = scan.folded.behind(scan.stops(found), NEAR)
-        told |= has(texts, _BANK_BEHIND) & ~has(texts, _NO_BANK_BEHIND)
-    scan.add(ACCOUNT, found.of(told & ~has(before, THING)))
+    before = scan.normalized.before(scan.starts(found), NEAR)
+    named = matches(before, _BANK_BEFORE) & ~matches(before, _NO_BANK_BEFORE)
+    if after:
+        texts = scan.normalized.after(scan.stops(found), NEAR)
+        named |= matches(texts, _BANK_AFTER) & ~matches(texts, _NO_BANK_AFTER)
+    scan.add(ACCOUNT, found.select(named & ~matches(before, NOT_PERSONAL)))
 
 
 def _is_moment(found: Numbers) -> Mask:
-    """Whether it is rather a time: 202405011230, 20240501123000."""
-    year, month, day, hour = (found.value(*place) for place in ((0, 4), (4, 6), (6, 8), (8, 10)))
+    """Which numbers look like a time: 202405011230, 20240501123000."""
+    year, month, day, hour = (found.value(*digits) for digits in ((0, 4), (4, 6), (6, 8), (8, 10)))
     in_range = (year >= 1990) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (hour < 24)
     return in_range & np.isin(found.size, (10, 12, 14))

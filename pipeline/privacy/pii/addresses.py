@@ -1,7 +1,8 @@
-"""Addresses down to the number of a house or a lot, told by the names of Korea's districts before them.
+"""Find addresses down to a building or lot number, by the names of Korea's districts before the number.
 
-The form is that of 도로명주소법 (road and number) and of the lot numbers before it: districts, then a road (로, 길) or
-a neighbourhood (동, 리, 가), then a number, then what there is of building, floor and room. Names: districts.txt.
+Two forms: road addresses (도로명주소법) and the older lot addresses (지번주소). Both consist of districts, then a road
+(로, 길) or a neighbourhood (동, 리, 가), then a number, then optionally building, floor and room. The names of the
+districts are in districts.txt.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from importlib.resources import files
 import numpy as np
 import polars as pl
 
-from emojob.pipeline.privacy.pii.digit_groups import Groups
-from emojob.pipeline.privacy.pii.normalize import Mask, among, has, sizes
+from emojob.pipeline.privacy.pii.digit_groups import DigitGroups
+from emojob.pipeline.privacy.pii.normalize import Mask, is_any_of, lengths, matches
 from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
-_BEFORE, _BEHIND = 48, 96  # characters of an address before its number and behind it
-_ENDS = "로길동리가하산"  # what stands before the number: a road, a neighbourhood, 지하, 산
+_BEFORE, _AFTER = 48, 96  # characters of an address before and after its number
+_ENDS = "로길동리가하산"  # last character before the number: of a road, a neighbourhood, 지하 or 산
 
-# a road, with the number of its branch, or a neighbourhood, with that of its part
+# A road, with the number of its branch, or a neighbourhood, with the number of its part.
 _ALLEY_OF = r"(?:\s?\d{1,4}(?:번안|[번가나다라마바사아자])?길)?"
 _STREET = rf"(?:[가-힣A-Za-z0-9.]{{1,12}}(?:로|길){_ALLEY_OF}|[가-힣]{{1,6}}\d{{0,2}}(?:동|리|가))"
 _BELOW = r"\s?(?:지하\s?|산\s?)?$"
@@ -31,7 +32,7 @@ _CALLED = r"(?:주소|배송지|도로명|지번|거주지|사는\s?곳)[^0-9]{0
 _NUMBER = r"^(\d{1,5}(?:\s?-\s?\d{1,4})?(?:\s?번지|\s?(?:번안|[번가나다라마바사아자])?길(?:\s?\d{1,4}(?:-\d{1,4})?)?)?)"
 _LOT = r"^(?:\d{2,5}-\d{1,4}|\d{1,5}(?:-\d{1,4})?\s?번지)"
 _ALLEY = r"^\d{1,4}\s?번(?:안)?길\s?\d"
-# what a number that is none of a house counts
+# Units after a number that counts something else.
 _COUNTED = (
     "개|명|원|시간|시|분|초|일|월|년|살|세|차|건|장|잔|병|대|천|백|억|회|번|호선|호차|위|등|점|배|킬로|미터|센티|그램|리터|퍼|키로|km|kg|cm|m|g|%"
     "|출구|박|끼|킬|마리|마디|곡|편|권|가구|가지|채|평|종|단|급|강|만\\s?(?:원|명|개)|주(?:[^가-힣]|$|간|일|년|차|동안|전|후)"
@@ -55,43 +56,42 @@ _FLOOR = r"^,?\s?(?:[가-힣A-Za-z0-9]{1,15}\s)?(?:\d{1,4}동\s?)?(?:지하\s?)?
 
 
 def find_addresses(scan: Scan) -> None:
-    """Addresses; one that names no district counts where it is written as nothing else is, or is called an address."""
+    """Add addresses. One without a district needs an unambiguous form, or a word such as 주소 before it."""
     groups = scan.groups
-    first = np.flatnonzero(_stands_behind_a_name(groups))
+    first = np.flatnonzero(_follows_a_name(groups))
     first = first[scan.spans.free(groups.starts[first], groups.stops[first])]
     if not len(first):
         return
     at = groups.starts[first]
-    tails = groups.folded.behind(at, _BEHIND)
-    numbers = sizes(tails.str.extract(_NUMBER))
+    tails = groups.normalized.after(at, _AFTER)
+    numbers = lengths(tails.str.extract(_NUMBER))
     rests = tails.str.slice(pl.Series(numbers))
-    good = ~has(rests, _UNIT)
+    good = ~matches(rests, _UNIT)
     at, tails, rests, numbers = at[good], tails.filter(good), rests.filter(good), numbers[good]
-    heads = groups.folded.before(at, _BEFORE)
-    begins = np.maximum(sizes(heads.str.extract(_districted())), sizes(heads.str.extract(_glued())))
-    lots, roads = sizes(heads.str.extract(_BARE_LOT)), sizes(heads.str.extract(_BARE_ROAD))
-    bare = np.where(has(tails, _LOT), lots, -1)
-    bare = np.where(
-        (bare < 0) & (has(tails, _ALLEY) | has(heads, _CALLED) | has(rests, _FLOOR)), np.maximum(lots, roads), bare
-    )
+    heads = groups.normalized.before(at, _BEFORE)
+    begins = np.maximum(lengths(heads.str.extract(_districted())), lengths(heads.str.extract(_glued())))
+    lots, roads = lengths(heads.str.extract(_BARE_LOT)), lengths(heads.str.extract(_BARE_ROAD))
+    bare = np.where(matches(tails, _LOT), lots, -1)
+    clear = matches(tails, _ALLEY) | matches(heads, _CALLED) | matches(rests, _FLOOR)
+    bare = np.where((bare < 0) & clear, np.maximum(lots, roads), bare)
     begins = np.where(begins > 0, begins, bare)
-    ends = numbers + sizes(rests.str.extract(_DETAIL).str.strip_chars_end())
+    ends = numbers + lengths(rests.str.extract(_DETAIL).str.strip_chars_end())
     good = begins > 0
     scan.spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
-    scan.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])  # where what is behind it is something else
+    scan.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])  # if the longer span overlaps another one
 
 
-def _stands_behind_a_name(groups: Groups) -> Mask:
-    """Which groups of digits have 로, 길, 동, ... before them, with a space between or none."""
+def _follows_a_name(groups: DigitGroups) -> Mask:
+    """Which groups of digits follow 로, 길, 동, ..., directly or after one space."""
     near = groups.char_before(np.arange(len(groups)))
-    far = np.append(np.zeros(2, np.uint16), groups.folded.chars)[groups.starts]
-    found: Mask = (among(near, _ENDS) | ((near == ord(" ")) & among(far, _ENDS))) & (groups.sizes <= 5)
+    far = np.append(np.zeros(2, np.uint16), groups.normalized.chars)[groups.starts]
+    found: Mask = (is_any_of(near, _ENDS) | ((near == ord(" ")) & is_any_of(far, _ENDS))) & (groups.lengths <= 5)
     return found
 
 
 @functools.cache
 def _districted() -> str:
-    """Districts, then a road or a neighbourhood, up to a number."""
+    """Pattern of the text before a number: districts, then a road or a neighbourhood."""
     provinces, names = _names()
     short = {name[:-1] for name in names if len(name) > 2}
     district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
@@ -100,7 +100,7 @@ def _districted() -> str:
 
 @functools.cache
 def _glued() -> str:
-    """The same behind a word without a space, 집은서울강남구..., where a province tells where it begins."""
+    """As `_districted`, directly after another word (집은서울강남구...). It must begin with a province."""
     provinces, names = _names()
     return rf"({_province(provinces)}\s?(?:(?:{_one_of(names)})\s?){{1,3}}{_TOWN}{_STREET}{_BELOW})"
 
@@ -114,7 +114,7 @@ def _province(names: list[str]) -> str:
 
 @functools.cache
 def _names() -> tuple[list[str], set[str]]:
-    """(provinces, the names of what they are divided into)."""
+    """The names of the provinces, and of their cities, counties and districts."""
     provinces: list[str] = []
     names: set[str] = set()
     for line in (files("emojob.pipeline.privacy.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():

@@ -1,8 +1,11 @@
-"""What tells that digits are a number of a certain kind: dates, check digits, prefixes.
+"""Check whether digits are a number of a certain kind, by dates, check digits and prefixes.
 
-Sources: the resident registration number's check digit and its end in October 2020 (주민등록법 시행규칙), the business
-registration number's (국세청), ISO/IEC 7812 for cards (Luhn), and the numbering plan of Korea's telephones
-(ITU-T E.164, national annex).
+Sources:
+
+- resident registration number: check digit, and its abolition in October 2020 (주민등록법 시행규칙)
+- business registration number: check digit (국세청)
+- cards: ISO/IEC 7812 (Luhn)
+- phone numbers: Korea's numbering plan (ITU-T E.164, national annex)
 """
 
 from __future__ import annotations
@@ -11,19 +14,19 @@ import datetime
 
 import numpy as np
 
-from emojob.pipeline.privacy.pii.digit_groups import Numbers, Rows
+from emojob.pipeline.privacy.pii.digit_groups import Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask
 
-_FIRST_UNCHECKED = 201005  # born from here on, a resident has a number without a check digit
+_FIRST_UNCHECKED = 201005  # date of birth (YYMMDD) from which numbers have no check digit
 
 
 def is_native(found: Numbers) -> Mask:
-    """Whether the seventh digit is a Korean's; a foreigner's is 5 to 8."""
+    """Return which registration numbers are of Koreans, by the seventh digit. Foreigners have 5 to 8."""
     return np.isin(found.digits[:, 6], (1, 2, 3, 4))
 
 
 def is_registration(found: Numbers) -> Mask:
-    """Whether 13 digits are a resident's or a foreigner's number by their date, seventh digit and check digit."""
+    """Return which 13 digits are a resident's or a foreigner's number, by date, seventh digit and check digit."""
     sex = found.digits[:, 6]
     weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
     checked = found.digits[:, 12] == np.where(is_native(found), 11 - weighed, 13 - weighed) % 10
@@ -34,36 +37,36 @@ def is_registration(found: Numbers) -> Mask:
 
 
 def may_be_registration(found: Numbers) -> Mask:
-    """Whether it is one by its date and its seventh digit alone."""
+    """Return which 13 digits may be a registration number, by date and seventh digit only."""
     return is_birthday(found) & np.isin(found.digits[:, 6], range(1, 9))
 
 
 def is_young(found: Numbers) -> Mask:
-    """Whether the date is of somebody who got a number without a check digit."""
+    """Return which dates of birth are of people whose number has no check digit."""
     return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= _year())
 
 
 def is_business(found: Numbers) -> Mask:
-    """Whether the tenth digit is the check digit of a business registration number."""
+    """Return which ten digits are a business registration number, by the check digit."""
     weighed = _weighed(found, (1, 3, 7, 1, 3, 7, 1, 3, 5)) + found.digits[:, 8].astype(np.int64) * 5 // 10
     good: Mask = found.digits[:, 9] == (10 - weighed % 10) % 10
     return good
 
 
 def is_card(found: Numbers, length: int) -> Mask:
-    """Whether so many digits are a card's number."""
+    """Return which numbers are card numbers, by the first `length` digits."""
     return _is_luhn(found, length) & _is_issued(found, length)
 
 
 def is_birthday(found: Numbers) -> Mask:
-    """Whether the first six digits are a date."""
+    """Return which numbers begin with a date (YYMMDD)."""
     month, day = found.value(2, 4), found.value(4, 6)
     days = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
     return (month >= 1) & (month <= 12) & (day >= 1) & (day <= days[np.clip(month, 0, 12)])
 
 
-def code_size(found: Numbers) -> Rows:
-    """Digits of the area code or service that a number begins with; 0 where it begins with none."""
+def code_size(found: Numbers) -> Ints:
+    """Return the number of digits of the area code or service code that a number begins with; 0 if there is none."""
     two, three, four = found.value(0, 2), found.value(0, 3), found.value(0, 4)
     area = ((three >= 31) & (three <= 33)) | ((three >= 41) & (three <= 44)) | ((three >= 51) & (three <= 55))
     area |= ((three >= 61) & (three <= 64)) | (three == 70)
@@ -73,7 +76,7 @@ def code_size(found: Numbers) -> Rows:
 
 
 def _year() -> int:
-    """This year in its century."""
+    """The last two digits of this year."""
     return datetime.date.today().year % 100
 
 
@@ -86,14 +89,14 @@ def _is_luhn(found: Numbers, length: int) -> Mask:
 
 
 def _is_issued(found: Numbers, length: int) -> Mask:
-    """Whether a card's number may begin so."""
+    """Which numbers begin with digits that card issuers use."""
     first, two = found.digits[:, 0], found.value(0, 2)
     if length == 16:
         return np.isin(first, (2, 3, 4, 5, 6, 9))
     return np.isin(two, (34, 37)) if length == 15 else np.isin(two, (30, 36, 38, 39))
 
 
-def _weighed(found: Numbers, weights: tuple[int, ...]) -> Rows:
-    """int64 [numbers]: the sum of the first digits, each times its weight."""
-    weighed: Rows = found.digits[:, : len(weights)].astype(np.int64) @ np.array(weights)
+def _weighed(found: Numbers, weights: tuple[int, ...]) -> Ints:
+    """Weighted sums of the first digits. int64 [numbers]."""
+    weighed: Ints = found.digits[:, : len(weights)].astype(np.int64) @ np.array(weights)
     return weighed

@@ -1,19 +1,19 @@
-"""Personal data that is written in words and signs: URLs with credentials, and e-mail."""
+"""Find e-mail addresses, and URLs with credentials."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from emojob.pipeline.privacy.pii.normalize import Folded, Places, points, sizes
+from emojob.pipeline.privacy.pii.normalize import NormalizedTexts, Positions, lengths, points
 from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.schemas.pii import EMAIL, URL
 
 _LONGEST_URL = 2_048
-_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # RFC 5321, with a space at the sign
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # RFC 5321, plus a space beside the sign
 
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.:-]{0,30})$"
 _URL = r"^(://[!-~가-힣]+)"
-_URL_TAIL = r"[가-힣.,;:?)\]}>'\"]+$"  # of the sentence around it
+_URL_TAIL = r"[가-힣.,;:?)\]}>'\"]+$"  # particles and punctuation after the URL
 _CREDENTIAL = (
     r"^://[^/?#]*@|(?i)[?&#;](?:[\w-]*(?:token|secret|passw(?:or)?d|pwd|signature|credential|key|auth(?:code)?"
     r"|session(?:[_-]?id)?)|sid|sig|pw|jwt)=[^&\s]"
@@ -31,35 +31,35 @@ _SIGNS = {
 }  # fmt: skip
 
 
-def find_urls(folded: Folded, spans: Spans) -> None:
-    """URLs with a user, a password, a token or a key in them."""
-    at = _written(folded, "://")
+def find_urls(normalized: NormalizedTexts, spans: Spans) -> None:
+    """Add URLs that contain a user, a password, a token or a key."""
+    at = _find_word(normalized, "://")
     if not len(at):
         return
-    urls = folded.behind(at, _LONGEST_URL).str.extract(_URL)
-    schemes = folded.before(at, 31).str.extract(_SCHEME)
+    urls = normalized.after(at, _LONGEST_URL).str.extract(_URL)
+    schemes = normalized.before(at, 31).str.extract(_SCHEME)
     secret = (urls.is_not_null() & schemes.is_not_null() & urls.str.contains(_CREDENTIAL)).fill_null(False).to_numpy()
-    starts, stops = at - sizes(schemes), at + sizes(urls.str.replace(_URL_TAIL, ""))
+    starts, stops = at - lengths(schemes), at + lengths(urls.str.replace(_URL_TAIL, ""))
     spans.add(URL, starts[secret], stops[secret])
 
 
-def find_emails(folded: Folded, spans: Spans) -> None:
-    """E-mail addresses, as they are written and as they are spelled out; at the sign there may be spaces."""
+def find_emails(normalized: NormalizedTexts, spans: Spans) -> None:
+    """Add e-mail addresses, also with the sign spelled out (골뱅이, (at)) or with spaces beside it."""
     for sign, domain in _SIGNS.items():
-        at = _written(folded, sign)
+        at = _find_word(normalized, sign)
         if not len(at):
             continue
-        locals_ = sizes(folded.before(at, _LONGEST_LOCAL).str.extract(_LOCAL))
-        domains = sizes(folded.behind(at, _LONGEST_DOMAIN).str.extract(domain))
+        locals_ = lengths(normalized.before(at, _LONGEST_LOCAL).str.extract(_LOCAL))
+        domains = lengths(normalized.after(at, _LONGEST_DOMAIN).str.extract(domain))
         good = (locals_ > 0) & (domains > 0)
         spans.add(EMAIL, (at - locals_)[good], (at + domains)[good])
 
 
-def _written(folded: Folded, word: str) -> Places:
-    """Where a word stands."""
+def _find_word(normalized: NormalizedTexts, word: str) -> Positions:
+    """Positions of a word."""
     first, *others = points(word)
-    at = np.flatnonzero(folded.chars == first)
-    for place, char in enumerate(others, 1):
-        at = at[at + place < len(folded.chars)]
-        at = at[folded.chars[at + place] == char]
+    at = np.flatnonzero(normalized.chars == first)
+    for i, char in enumerate(others, 1):
+        at = at[at + i < len(normalized.chars)]
+        at = at[normalized.chars[at + i] == char]
     return at

@@ -1,4 +1,4 @@
-"""Numbers of persons, companies and cards, by the sizes of their groups, their prefixes and check digits."""
+"""Find registration numbers, licences, passports and cards by group lengths, prefixes and check digits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from emojob.pipeline.privacy.pii.check_digits import (
     is_registration,
     may_be_registration,
 )
-from emojob.pipeline.privacy.pii.digit_groups import BRACKET, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Numbers, Rows
-from emojob.pipeline.privacy.pii.normalize import among, has, sizes
-from emojob.pipeline.privacy.pii.scan import NEAR, THING, Scan, is_letter
+from emojob.pipeline.privacy.pii.digit_groups import BRACKET, DASH, DOT, LINE, SLASH, SPACE, SPOKEN, Ints, Numbers
+from emojob.pipeline.privacy.pii.normalize import is_any_of, lengths, matches
+from emojob.pipeline.privacy.pii.scan import NEAR, NOT_PERSONAL, Scan, is_letter
 from emojob.schemas.pii import BUSINESS, CARD, FOREIGNER, LICENCE, PASSPORT, RESIDENT
 
 _RESIDENT = r"(?i)주민|등록\s*번호|외국인|민증|신분증|rrn"
@@ -28,80 +28,85 @@ _LICENSING = (
 
 
 def find_residents(scan: Scan) -> None:
-    """Registration numbers of residents and foreigners."""
+    """Add registration numbers of residents and foreigners."""
     usual, unusual = DASH | SPACE | DOT, LINE | SLASH | BRACKET | SPOKEN
-    for written, gaps in ((((6, 6), (7, 7)), usual), (((6, 6), (7, 7)), unusual), (((13, 13),), 0)):
-        found = scan.groups.numbers(written, gaps)
-        found = found.of(may_be_registration(found) & ~is_letter(scan.behind(found)))
+    for shape, gaps in ((((6, 6), (7, 7)), usual), (((6, 6), (7, 7)), unusual), (((13, 13),), 0)):
+        found = scan.groups.numbers(shape, gaps)
+        found = found.select(may_be_registration(found) & ~is_letter(scan.after(found)))
         good = is_registration(found)
         good |= scan.named(found, _RESIDENT, ~good)
-        good &= ~scan.near(found, THING, good & (found.groups == 1))
-        _add_residents(scan, found.of(good))
+        good &= ~scan.near(found, NOT_PERSONAL, good & (found.groups == 1))
+        _add_residents(scan, found.select(good))
     hidden = scan.groups.numbers(((6, 6), (1, 1)), DASH | SPACE)  # 900101-1******
-    _add_residents(scan, hidden.of(is_birthday(hidden) & among(scan.behind(hidden), "*xX●○")))
+    _add_residents(scan, hidden.select(is_birthday(hidden) & is_any_of(scan.after(hidden), "*xX●○")))
 
 
 def _add_residents(scan: Scan, found: Numbers) -> None:
     native = is_native(found)
-    scan.add(RESIDENT, found.of(native))
-    scan.add(FOREIGNER, found.of(~native))
+    scan.add(RESIDENT, found.select(native))
+    scan.add(FOREIGNER, found.select(~native))
 
 
 def find_licences(scan: Scan) -> None:
-    found = scan.groups.numbers(((2, 2), (2, 2), (6, 6), (2, 2)), DASH | SPACE | DOT, even=True)
-    found = found.of((found.value(0, 2) >= 11) & (found.value(0, 2) <= 28) & ~scan.is_lettered(found))
-    thing = scan.near(found, THING)
-    scan.add(LICENCE, found.of(~thing | scan.named(found, _LICENCE, thing)))
+    """Add driving licence numbers."""
+    found = scan.groups.numbers(((2, 2), (2, 2), (6, 6), (2, 2)), DASH | SPACE | DOT, same_gaps=True)
+    found = found.select((found.value(0, 2) >= 11) & (found.value(0, 2) <= 28) & ~scan.is_lettered(found))
+    doubtful = scan.near(found, NOT_PERSONAL)
+    scan.add(LICENCE, found.select(~doubtful | scan.named(found, _LICENCE, doubtful)))
     old = scan.groups.numbers(((2, 2), (6, 6), (2, 2)), DASH | SPACE)
-    back = sizes(scan.folded.before(scan.groups.starts[old.first], 8).str.extract(_LICENSING))
-    scan.add(LICENCE, old.of(back > 0), back[back > 0])
-    for written in (((12, 12),), ((2, 2), (10, 10)), ((2, 2), (6, 6), (2, 2)), ((2, 2), (8, 8)), ((10, 10),)):
-        glued = scan.groups.numbers(written, DASH | SPACE)
-        scan.add(LICENCE, glued.of(scan.named(glued, _LICENCE)))
+    back = lengths(scan.normalized.before(scan.groups.starts[old.first], 8).str.extract(_LICENSING))
+    scan.add(LICENCE, old.select(back > 0), back[back > 0])
+    for shape in (((12, 12),), ((2, 2), (10, 10)), ((2, 2), (6, 6), (2, 2)), ((2, 2), (8, 8)), ((10, 10),)):
+        glued = scan.groups.numbers(shape, DASH | SPACE)
+        scan.add(LICENCE, glued.select(scan.named(glued, _LICENCE)))
 
 
 def find_businesses(scan: Scan) -> None:
-    apart = scan.groups.numbers(((3, 3), (2, 2), (5, 5)), DASH | SPACE | DOT, even=True)
+    """Add business registration numbers."""
+    apart = scan.groups.numbers(((3, 3), (2, 2), (5, 5)), DASH | SPACE | DOT, same_gaps=True)
     glued = scan.groups.numbers(((10, 10),))
     for found, is_glued in ((apart, False), (glued, True)):
-        found = found.of(~scan.is_lettered(found))
+        found = found.select(~scan.is_lettered(found))
         good = is_business(found) & (not is_glued)
-        scan.add(BUSINESS, found.of(good | scan.named(found, _BUSINESS, ~good)))
+        scan.add(BUSINESS, found.select(good | scan.named(found, _BUSINESS, ~good)))
 
 
 def find_passports(scan: Scan) -> None:
-    for found in (scan.groups.numbers(((8, 8),), alone=False), _split_by_letter(scan)):
+    """Add passport numbers: a letter and eight digits, or a letter, three digits, a letter and four digits."""
+    for found in (scan.groups.numbers(((8, 8),), isolated=False), _split_by_letter(scan)):
         for spaces in (0, 1):
             letters = scan.groups.starts[found.first] - 1 - spaces
             letter, before = (_chars_at(scan, letters - back) for back in (0, 1))
             good = np.isin(letter | 0x20, list(map(ord, "msrdgo"))) & ~is_letter(before) & (before != ord("-"))
             good &= ~((before >= ord("0")) & (before <= ord("9")))
             good &= (scan.before(found) == ord(" ")) if spaces else True
-            behind = scan.behind(found)
-            some = found.of(good & ~is_letter(behind) & (behind != ord("-")))
-            told = ~has(scan.folded.before(scan.groups.starts[some.first] - 1, NEAR), THING) & (spaces == 0)
-            scan.add(PASSPORT, some.of(told | scan.near(some, _PASSPORT, ~told)), back=1 + spaces)
+            after = scan.after(found)
+            some = found.select(good & ~is_letter(after) & (after != ord("-")))
+            before_letter = scan.normalized.before(scan.groups.starts[some.first] - 1, NEAR)
+            certain = ~matches(before_letter, NOT_PERSONAL) & (spaces == 0)
+            scan.add(PASSPORT, some.select(certain | scan.near(some, _PASSPORT, ~certain)), back=1 + spaces)
 
 
-def _chars_at(scan: Scan, places: Rows) -> NDArray[np.uint16]:
-    """The characters at some places; 0 before the first one."""
-    return np.where(places >= 0, scan.folded.chars[np.maximum(places, 0)], 0).astype(np.uint16)
+def _chars_at(scan: Scan, positions: Ints) -> NDArray[np.uint16]:
+    """The characters at these positions; 0 before the beginning."""
+    return np.where(positions >= 0, scan.normalized.chars[np.maximum(positions, 0)], 0).astype(np.uint16)
 
 
 def _split_by_letter(scan: Scan) -> Numbers:
-    """M123A4567 without its first letter."""
-    first = np.flatnonzero((scan.groups.sizes[:-1] == 3) & (scan.groups.sizes[1:] == 4) & scan.groups.tight[:-1])
-    return scan.groups.of(first[is_letter(scan.groups.char_behind(first))], 2)
+    """The digits of passport numbers such as M123A4567."""
+    first = np.flatnonzero((scan.groups.lengths[:-1] == 3) & (scan.groups.lengths[1:] == 4) & scan.groups.tight[:-1])
+    return scan.groups.numbers_at(first[is_letter(scan.groups.char_after(first))], 2)
 
 
 def find_cards(scan: Scan) -> None:
+    """Add card numbers of 14 to 16 digits."""
     marks = DASH | SPACE | DOT | SLASH | LINE
     sixteen = (scan.groups.numbers(((4, 4),) * 4, marks), scan.groups.numbers(((16, 16),)))
     fifteen = (scan.groups.numbers(((4, 4), (6, 6), (5, 5)), marks), scan.groups.numbers(((15, 15),)))
     fourteen = (scan.groups.numbers(((4, 4), (6, 6), (4, 4)), marks), scan.groups.numbers(((14, 14),)))
     for length, all_found in ((16, sixteen), (15, fifteen), (14, fourteen)):
         for found in all_found:
-            found = found.of(~scan.is_lettered(found) & is_card(found, length))
+            found = found.select(~scan.is_lettered(found) & is_card(found, length))
             if found.groups == 1:
-                found = found.of(~scan.near(found, THING))
+                found = found.select(~scan.near(found, NOT_PERSONAL))
             scan.add(CARD, found)

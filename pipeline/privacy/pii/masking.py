@@ -1,4 +1,4 @@
-"""Texts without the personal data in them: what `--mask-pii` does."""
+"""Mask the personal data in texts (`--mask-pii`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.privacy.pii.accounts import find_accounts
 from emojob.pipeline.privacy.pii.addresses import find_addresses
-from emojob.pipeline.privacy.pii.digit_groups import Groups
+from emojob.pipeline.privacy.pii.digit_groups import DigitGroups
 from emojob.pipeline.privacy.pii.emails_urls import find_emails, find_urls
 from emojob.pipeline.privacy.pii.id_numbers import (
     find_businesses,
@@ -21,7 +21,7 @@ from emojob.pipeline.privacy.pii.id_numbers import (
     find_passports,
     find_residents,
 )
-from emojob.pipeline.privacy.pii.normalize import BETWEEN, Folded
+from emojob.pipeline.privacy.pii.normalize import BETWEEN, NormalizedTexts
 from emojob.pipeline.privacy.pii.phones import find_phones
 from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.pipeline.privacy.pii.spans import Spans
@@ -29,7 +29,7 @@ from emojob.pipeline.privacy.pii.spoken_numbers import find_spoken
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.pii import KINDS, placeholder
 
-# the more certain ones first, as what was found is not looked at again
+# The more certain kinds first: a span that was found is not searched again.
 _BY_NUMBERS = (
     find_residents,
     find_licences,
@@ -41,17 +41,20 @@ _BY_NUMBERS = (
     find_addresses,
 )
 
-# RE2; a text without any of this has nothing to be masked
+# RE2. A text without a match contains no personal data that can be found.
 _SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[(\[](?i:at)[)\]]|[공영빵][\s.,-]*일"
 _DECOMPOSED = r"[\x{1100}-\x{11FF}]"
-_AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # texts of one thread
+_AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # texts and bytes of one task
 
 
 def mask(texts: pa.Array) -> pa.Array:
-    """Texts with a placeholder for each piece of personal data, such as [전화번호]; null stays null.
+    """Replace each piece of personal data by a placeholder, such as [전화번호].
 
-    texts: strings of any of Arrow's kinds, in valid UTF-8; the result is of the same type. A text in which something
-    was masked has its Hangul composed.
+    Args:
+        texts: Array of any string type, in valid UTF-8. Null stays null.
+
+    Returns:
+        Array of the same type. Masked texts have composed Hangul (NFC).
     """
     plain = texts.cast(pa.large_string())
     suspect = pc.match_substring_regex(plain, _SUSPECT).fill_null(False)
@@ -69,18 +72,18 @@ def mask(texts: pa.Array) -> pa.Array:
 
 
 def mask_texts(texts: Sequence[str | None]) -> list[str | None]:
-    """As `mask`, of a list."""
+    """Apply `mask` to a list."""
     masked: list[str | None] = mask(pa.array(texts, pa.large_string())).to_pylist()
     return masked
 
 
 def find(text: str) -> list[tuple[str, str]]:
-    """The personal data of one text, in order: (kind, as it stands there)."""
+    """Return the personal data in one text, in order: (kind, characters)."""
     return [(KINDS[kind], text[start:stop]) for start, stop, kind in zip(*_found([text]), strict=True)]
 
 
 def _slices(texts: pa.Array) -> list[pa.Array]:
-    """Cut into blocks that take little memory while they are worked on, but for single texts that are very long."""
+    """Cut an array into slices that take little memory. A single text is never cut."""
     ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False)) // _BYTES_AT_ONCE
     ends = ends * len(texts) + np.arange(len(texts)) // _AT_ONCE
     begins = np.flatnonzero(np.diff(ends, prepend=-1)).tolist()
@@ -88,6 +91,7 @@ def _slices(texts: pa.Array) -> list[pa.Array]:
 
 
 def _masked(texts: list[str]) -> list[str]:
+    """Mask a slice. The texts are joined, masked as one, and cut again."""
     starts, stops, kinds = _found(texts)
     if not starts:
         return texts
@@ -106,15 +110,15 @@ def _masked(texts: list[str]) -> list[str]:
 
 
 def _found(texts: list[str]) -> tuple[list[int], list[int], list[int]]:
-    """(starts, stops, kinds) in the texts joined; kinds: into KINDS."""
-    folded, spans = Folded(texts), Spans()
-    find_urls(folded, spans)
-    find_emails(folded, spans)
-    groups = Groups(folded)
+    """The spans in the joined texts: starts, stops, kinds (indexes into KINDS)."""
+    normalized, spans = NormalizedTexts(texts), Spans()
+    find_urls(normalized, spans)
+    find_emails(normalized, spans)
+    groups = DigitGroups(normalized)
     if len(groups):
         scan = Scan(groups, spans)
         for find_some in _BY_NUMBERS:
             find_some(scan)
-    find_spoken(folded, spans)
-    places = folded.places
-    return places[spans.starts].tolist(), (places[spans.stops - 1] + 1).tolist(), spans.kinds.tolist()
+    find_spoken(normalized, spans)
+    positions = normalized.positions
+    return positions[spans.starts].tolist(), (positions[spans.stops - 1] + 1).tolist(), spans.kinds.tolist()

@@ -1,4 +1,4 @@
-"""Many texts as one run of characters, each folded to the one that it is read as: ４ and ４ are 4, – and － are -."""
+"""Join many texts into one array of characters, with variants of a character made equal: ４ becomes 4, – becomes -."""
 
 from __future__ import annotations
 
@@ -11,61 +11,72 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-#: Stands between two texts; no character of a text is read as it.
+#: Separates two texts. It is no valid character, so no text contains it.
 BETWEEN = "\ufffe"
 
 _DASHES = "‐‑‒–—―−﹘﹣－⁃➖ㅡー"
 _TILDES = "～〜∼˜"
 _SPACES = "\t\n\v\f\r\x85\u2028\u2029"
 _DOTS = "·・ㆍ․．｡。•"
-_UNSEEN = (0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF)
-_OTHER = 0xFFFF  # beyond the first plane, and nothing that is looked for
+_INVISIBLE = (
+    0xAD,
+    0x34F,
+    0x61C,
+    0x180E,
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    0xFEFF,
+)
+_OTHER = 0xFFFF  # replaces characters outside the Basic Multilingual Plane, which no pattern contains
 
 
-class Folded:
-    """Texts one behind the other, without lone surrogates.
+class NormalizedTexts:
+    """Normalized texts, joined by BETWEEN. The texts must not contain lone surrogates.
 
-    chars: uint16 [characters], folded, those that nobody sees left out; places: int64 [characters + 1], where each
-    stands in the texts as they are, with BETWEEN between them.
+    Attributes:
+        chars: Normalized characters, without invisible ones. uint16 [characters].
+        positions: Position of each character in the joined original texts. int64 [characters + 1].
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         points = np.frombuffer(BETWEEN.join(texts).encode("utf-32-le"), np.uint32)
         self.chars = _table()[np.minimum(points, _OTHER)]
-        self.places: Places = np.arange(len(points) + 1)
+        self.positions: Positions = np.arange(len(points) + 1)
         _read_letters_as_digits(self.chars)
         if not self.chars.all():
             seen = np.flatnonzero(self.chars)
-            self.chars, self.places = self.chars[seen], np.append(seen, len(points))
+            self.chars, self.positions = self.chars[seen], np.append(seen, len(points))
 
-    def at(self, characters: str) -> Places:
-        """Where one of these characters stands."""
-        return np.flatnonzero(among(self.chars, characters))
+    def at(self, characters: str) -> Positions:
+        """Return the positions of any of these characters."""
+        return np.flatnonzero(is_any_of(self.chars, characters))
 
-    def before(self, places: Places, most: int) -> pl.Series:
-        """What stands before some places in the same text, at most so many characters."""
-        text = np.searchsorted(self._begins, places, "right") - 1
+    def before(self, positions: Positions, most: int) -> pl.Series:
+        """Return up to `most` characters before each position, within the same text."""
+        text = np.searchsorted(self._begins, positions, "right") - 1
         begin = self._begins[text]
-        return self._cut(text, np.maximum(places - most, begin) - begin, np.minimum(places - begin, most))
+        return self._cut(text, np.maximum(positions - most, begin) - begin, np.minimum(positions - begin, most))
 
-    def behind(self, places: Places, most: int) -> pl.Series:
-        """What stands from some places on in the same text, at most so many characters."""
-        text = np.searchsorted(self._begins, places, "right") - 1
-        return self._cut(text, places - self._begins[text], np.full(len(places), most))
+    def after(self, positions: Positions, most: int) -> pl.Series:
+        """Return up to `most` characters from each position on, within the same text."""
+        text = np.searchsorted(self._begins, positions, "right") - 1
+        return self._cut(text, positions - self._begins[text], np.full(len(positions), most))
 
     @cached_property
-    def _begins(self) -> Places:
-        """Where each text begins."""
+    def _begins(self) -> Positions:
+        """Position of each text's first character."""
         return np.append(0, self.at(BETWEEN) + 1)
 
     @cached_property
     def _texts(self) -> pl.Series:
         return pl.Series(self.chars.astype("<u2").tobytes().decode("utf-16-le").split(BETWEEN))
 
-    def _cut(self, text: Places, begin: Places, size: Places) -> pl.Series:
+    def _cut(self, text: Positions, begin: Positions, size: Positions) -> pl.Series:
+        """Substrings by index of the text, first character within it, and length."""
         if not len(text):
             return pl.Series(dtype=pl.String)
         frame = pl.DataFrame({"text": self._texts.gather(text), "begin": begin, "size": size})
@@ -73,43 +84,50 @@ class Folded:
 
 
 def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
-    """O1O-, as some write to get by a filter, is 010-."""
-    first, second, third, behind = chars[:-3], chars[1:-2], chars[2:-1], chars[3:]
-    at = np.flatnonzero(second == ord("1"))  # after at most 3 characters there is nothing to be read
-    at = at[among(first[at], "0Oo") & among(third[at], "0Oo") & among(behind[at], "- .0123456789")] if len(at) else at
+    """Read O1O- as 010-, which people write to evade filters. Changes `chars`."""
+    first, second, third, fourth = chars[:-3], chars[1:-2], chars[2:-1], chars[3:]
+    at = np.flatnonzero(second == ord("1"))
+    if not len(at):
+        return
+    at = at[is_any_of(first[at], "0Oo") & is_any_of(third[at], "0Oo") & is_any_of(fourth[at], "- .0123456789")]
     chars[at], chars[at + 2] = ord("0"), ord("0")
 
 
 def points(characters: str) -> NDArray[np.uint16]:
-    """The code points of characters of the first plane."""
+    """Return the code points of characters in the Basic Multilingual Plane. uint16 [characters]."""
     return np.frombuffer(characters.encode("utf-16-le"), np.uint16)
 
 
-def among(chars: NDArray[np.uint16], characters: str) -> Mask:
-    """Which of these characters are among some."""
-    return _are(characters)[chars]
+def is_any_of(chars: NDArray[np.uint16], characters: str) -> Mask:
+    """Return which of `chars` are in the string `characters`. bool [characters]."""
+    return _table_of(characters)[chars]
 
 
 @functools.cache
-def _are(characters: str) -> Mask:
+def _table_of(characters: str) -> Mask:
     table = np.zeros(0x10000, np.bool_)
     table[points(characters)] = True
     return table
 
 
-def sizes(found: pl.Series) -> Places:
-    """Characters of each text; -1 for null."""
+def lengths(found: pl.Series) -> Positions:
+    """Return the number of characters of each text; -1 for null. int64 [texts]."""
     return found.str.len_chars().cast(pl.Int64).fill_null(-1).to_numpy() if len(found) else np.zeros(0, np.int64)
 
 
-def has(texts: pl.Series, pattern: str) -> Mask:
-    """In which texts there is such a thing. pattern: as Rust's regex has it, without a look behind or ahead."""
+def matches(texts: pl.Series, pattern: str) -> Mask:
+    """Return which texts match a pattern. bool [texts].
+
+    Args:
+        texts: Strings without null.
+        pattern: Regular expression of Rust's regex crate: no lookaround.
+    """
     return texts.str.contains(pattern).to_numpy() if len(texts) else np.zeros(0, np.bool_)
 
 
 @functools.cache
 def _table() -> NDArray[np.uint16]:
-    """The character that each one of the first plane is read as; 0 for those that nobody sees."""
+    """The normalized form of each character in the Basic Multilingual Plane; 0 for invisible ones."""
     table = np.arange(0x10000, dtype=np.uint16)
     table[0xD800:0xE000] = _OTHER
     for point in range(0x80, 0xD800):
@@ -123,6 +141,6 @@ def _table() -> NDArray[np.uint16]:
     table[points(_TILDES)] = ord("~")
     table[points(_DASHES)] = ord("-")
     table[points(_DOTS)] = ord(".")
-    table[list(_UNSEEN)] = 0
+    table[list(_INVISIBLE)] = 0
     table[0] = _OTHER
     return table

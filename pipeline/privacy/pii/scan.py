@@ -1,19 +1,19 @@
-"""Numbers in folded texts as they are looked for: what is found so far, and what stands around them."""
+"""The state of a search: the texts with their groups of digits, the spans found so far, and tests of the context."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.privacy.pii.digit_groups import Groups, Numbers, Rows
-from emojob.pipeline.privacy.pii.normalize import Mask, has
+from emojob.pipeline.privacy.pii.digit_groups import DigitGroups, Ints, Numbers
+from emojob.pipeline.privacy.pii.normalize import Mask, matches
 from emojob.pipeline.privacy.pii.spans import Spans
 
-#: Characters in which a word tells what a number is.
+#: Characters before a number in which a word may name it.
 NEAR = 24
 
-# What a number is of that is of no person, right before it.
-THING = (
+#: Words directly before a number that is not personal data, such as an order number.
+NOT_PERSONAL = (
     r"(?i)(?:(?:주문|배송|승인|예약|접수|상품|제품|품목|관리|일련|시리얼|모델|쿠폰|증권|참조|거래|결제|영수증|등기|사건|문서|회차"
     r"|당첨|추적|조회|발행|발주|재고|자재|부품|티켓|바우처|포인트|사번|학번|고객|회원|문의|order|tracking|item)"
     r"\s*(?:번호|코드|넘버|no\.?|id|number)"
@@ -22,59 +22,84 @@ THING = (
 
 
 class Scan:
-    """Folded texts whose numbers are looked at, and what was found in them."""
+    """Normalized texts, and the personal data found in them so far.
 
-    def __init__(self, groups: Groups, spans: Spans) -> None:
-        self.groups, self.folded, self.spans = groups, groups.folded, spans
+    Attributes:
+        groups: Groups of digits of the texts.
+        normalized: The texts.
+        spans: Personal data found so far.
+    """
 
-    def add(self, kind: str, found: Numbers, back: int | Rows = 0) -> None:
-        """Take numbers for what they are. back: characters before the first group that belong to it as well."""
+    def __init__(self, groups: DigitGroups, spans: Spans) -> None:
+        self.groups, self.normalized, self.spans = groups, groups.normalized, spans
+
+    def add(self, kind: str, found: Numbers, back: int | Ints = 0) -> None:
+        """Add numbers to the spans.
+
+        Args:
+            kind: One of `schemas.pii.KINDS`.
+            found: The numbers.
+            back: Characters before the first group that belong to the span too.
+        """
         self.spans.add(kind, self.starts(found) - back, self.stops(found))
 
-    def starts(self, found: Numbers) -> Rows:
-        """Where numbers begin."""
+    def starts(self, found: Numbers) -> Ints:
+        """Return the position of each number's first character."""
         return self.groups.starts[found.first]
 
-    def stops(self, found: Numbers) -> Rows:
-        """Where they end."""
+    def stops(self, found: Numbers) -> Ints:
+        """Return the position after each number's last character."""
         return self.groups.stops[found.first + found.groups - 1]
 
     def free(self, found: Numbers) -> Mask:
-        """Which are nothing that was found already."""
+        """Return which numbers overlap no span found so far."""
         return self.spans.free(self.starts(found), self.stops(found))
 
-    def near(self, found: Numbers, words: str, of: Mask | None = None, characters: int = NEAR) -> Mask:
-        """Which have such words close before them. of: the only ones that are looked at; the others have none."""
+    def near(self, found: Numbers, words: str, only: Mask | None = None, characters: int = NEAR) -> Mask:
+        """Return which numbers have one of some words closely before them.
+
+        Args:
+            found: The numbers.
+            words: Pattern of the words.
+            only: Numbers to test; None for all. The result is False for the others. bool [numbers].
+            characters: Characters before the number to search.
+        """
         near = np.zeros(len(found.first), np.bool_)
-        asked = np.arange(len(near)) if of is None else np.flatnonzero(of)
+        asked = np.arange(len(near)) if only is None else np.flatnonzero(only)
         if len(asked):
-            near[asked] = has(self.folded.before(self.groups.starts[found.first[asked]], characters), words)
+            near[asked] = matches(self.normalized.before(self.groups.starts[found.first[asked]], characters), words)
         return near
 
-    def named(self, found: Numbers, words: str, of: Mask | None = None) -> Mask:
-        """As `near`, or which are called so right behind: 880101-1234567이 제 주민번호예요."""
-        named = self.near(found, words, of)
-        rest = ~named if of is None else of & ~named
-        asked = np.flatnonzero(rest & ~self.near(found, THING, rest))
+    def named(self, found: Numbers, words: str, only: Mask | None = None) -> Mask:
+        """Return which numbers have one of some words before or directly after them (880101-1234567이 제 주민번호예요).
+
+        Args:
+            found: The numbers.
+            words: Pattern of the words.
+            only: As in `near`.
+        """
+        named = self.near(found, words, only)
+        rest = ~named if only is None else only & ~named
+        asked = np.flatnonzero(rest & ~self.near(found, NOT_PERSONAL, rest))
         if len(asked):
-            behind = self.folded.behind(self.stops(found)[asked], NEAR)
-            named[asked] = has(behind, rf"^(?:[이가은는]|번)?\s{{0,2}}(?:(?:제|내|저희)\s?)?(?:{words})")
+            after = self.normalized.after(self.stops(found)[asked], NEAR)
+            named[asked] = matches(after, rf"^(?:[이가은는]|번)?\s{{0,2}}(?:(?:제|내|저희)\s?)?(?:{words})")
         return named
 
     def before(self, found: Numbers) -> NDArray[np.uint16]:
-        """The character before each."""
+        """Return the character before each number."""
         return self.groups.char_before(found.first)
 
-    def behind(self, found: Numbers) -> NDArray[np.uint16]:
-        """The character behind each."""
-        return self.groups.char_behind(found.first + found.groups - 1)
+    def after(self, found: Numbers) -> NDArray[np.uint16]:
+        """Return the character after each number."""
+        return self.groups.char_after(found.first + found.groups - 1)
 
     def is_lettered(self, found: Numbers) -> Mask:
-        """Which touch a Latin letter, as codes do."""
-        return is_letter(self.before(found)) | is_letter(self.behind(found))
+        """Return which numbers touch a Latin letter, as product codes do."""
+        return is_letter(self.before(found)) | is_letter(self.after(found))
 
 
 def is_letter(chars: NDArray[np.uint16]) -> Mask:
-    """Which characters are Latin letters."""
-    folded = chars | 0x20
-    return (folded >= ord("a")) & (folded <= ord("z"))
+    """Return which characters are Latin letters."""
+    normalized = chars | 0x20
+    return (normalized >= ord("a")) & (normalized <= ord("z"))

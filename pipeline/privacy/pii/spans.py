@@ -1,4 +1,4 @@
-"""Stretches of characters that were found to be personal data, none over another."""
+"""Spans of characters that are personal data. Spans never overlap."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ from numpy.typing import NDArray
 
 from emojob.schemas.pii import KINDS
 
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
 class Spans:
-    """What was found so far, in order. starts, stops: int64 [spans], characters; kinds: int64 [spans], into KINDS."""
+    """The spans found so far, in order.
+
+    Attributes:
+        starts, stops: Position of the first character, and of the one after the last. int64 [spans].
+        kinds: Index into KINDS. int64 [spans].
+    """
 
     def __init__(self) -> None:
         self.starts, self.stops, self.kinds = (np.empty(0, np.int64) for _ in range(3))
 
-    def add(self, kind: str, starts: Places, stops: Places) -> None:
-        """Add those that reach over nothing that is here already; of two that reach over each other the first."""
+    def add(self, kind: str, starts: Positions, stops: Positions) -> None:
+        """Add spans that overlap no existing one. Of new spans that overlap each other, the first is added.
+
+        Args:
+            kind: One of KINDS.
+            starts, stops: As the attributes.
+        """
         free = self.free(starts, stops)
         starts, stops = starts[free], stops[free]
         order = np.lexsort((-stops, starts))
@@ -35,8 +45,8 @@ class Spans:
         order = np.argsort(starts, kind="stable")
         self.starts, self.stops, self.kinds = starts[order], stops[order], kinds[order]
 
-    def free(self, starts: Places, stops: Places) -> NDArray[np.bool_]:
-        """Which blocks reach over nothing that is here."""
+    def free(self, starts: Positions, stops: Positions) -> NDArray[np.bool_]:
+        """Return which of these spans overlap no existing one."""
         if not len(self.starts):
             return np.ones(len(starts), np.bool_)
         after = np.searchsorted(self.stops, starts, "right")

@@ -1,7 +1,7 @@
-"""Numbers in words, as in what was dictated or transcribed: 공일공 일이삼사 오육칠팔.
+"""Find numbers spoken in words, as in dictated or transcribed text: 공일공 일이삼사 오육칠팔.
 
-A word may end in what sounds like a digit and begin with it (사이, 이쪽), so digits count from the beginning of a run,
-and a lone one at its end that begins a word does not.
+A digit word is also a syllable of other words (사이, 이쪽). So digits are counted from the beginning of a run, and a
+single digit at its end that begins a word is left out.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 
 from emojob.pipeline.privacy.pii.check_digits import code_size, is_card, is_native, is_registration, may_be_registration
 from emojob.pipeline.privacy.pii.digit_groups import LONGEST, NO_DIGIT, Numbers
-from emojob.pipeline.privacy.pii.normalize import Folded, Mask, Places, among, has
+from emojob.pipeline.privacy.pii.normalize import Mask, NormalizedTexts, Positions, is_any_of, matches
 from emojob.pipeline.privacy.pii.phones import MOBILE
-from emojob.pipeline.privacy.pii.scan import NEAR, THING
+from emojob.pipeline.privacy.pii.scan import NEAR, NOT_PERSONAL
 from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.schemas.pii import CARD, FOREIGNER, PHONE, RESIDENT
 
@@ -26,7 +26,8 @@ _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _ANY = _SAID + "0123456789"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})"
 _RUN = re.compile(rf"[{_ANY}](?:{_PAUSE}?[{_ANY}]){{8,}}")
-_FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3  # characters from the first digit on; digits among them, and those in words
+# A run has at least _FEWEST digits, and _FEWEST_SAID of them in words, within _FAR characters from its first digit.
+_FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3
 _WIDTH = 96  # characters of the longest run
 
 _REGISTERED = r"주민|등록|외국인|민증"
@@ -35,65 +36,72 @@ _NO_TELEPHONE = r"(?:비밀|인증|승인|주문|접수|예약)\s?번호"
 
 @dataclass(frozen=True)
 class _Run:
-    """Digits in words. at: where it begins; places: where each digit stands; begins: whether a pause is before it."""
+    """A run of digits in words.
+
+    Attributes:
+        at: Position of its first character.
+        digits: The digits, such as "01012345678".
+        positions: Position of each digit.
+    """
 
     at: int
     digits: str
-    places: list[int]
+    positions: list[int]
 
 
-def find_spoken(folded: Folded, spans: Spans) -> None:
-    """Registration numbers, cards and telephones in words."""
-    runs = [run for at, text in zip(*_candidates(folded), strict=True) if (run := _run(at, text)) is not None]
+def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
+    """Add registration numbers, card numbers and phone numbers in words."""
+    runs = [run for at, text in zip(*_candidates(normalized), strict=True) if (run := _run(at, text)) is not None]
     if not runs:
         return
     at = np.array([run.at for run in runs])
-    before = folded.before(at, NEAR)
+    before = normalized.before(at, NEAR)
     found = _numbers(runs)
-    registered = is_registration(found) | (may_be_registration(found) & has(before, _REGISTERED))
+    registered = is_registration(found) | (may_be_registration(found) & matches(before, _REGISTERED))
     registered &= (found.size >= 13) & (found.size <= 14)
     cards = (found.size >= 16) & (found.size <= 17) & is_card(found, 16)
-    sizes = np.where(registered, 13, np.where(cards, 16, _phone_sizes(runs, found)))
-    sizes = np.where(~registered & ~cards & (has(before, THING) | has(before, _NO_TELEPHONE)), 0, sizes)
-    ends = np.array([run.places[size - 1] + 1 if size else 0 for run, size in zip(runs, sizes.tolist(), strict=True)])
+    lengths = np.where(registered, 13, np.where(cards, 16, _phone_sizes(runs, found)))
+    not_phones = ~registered & ~cards & (matches(before, NOT_PERSONAL) | matches(before, _NO_TELEPHONE))
+    lengths = np.where(not_phones, 0, lengths)
+    ends = np.array([run.positions[n - 1] + 1 if n else 0 for run, n in zip(runs, lengths.tolist(), strict=True)])
     native = is_native(found)
     for kind, chosen in (
         (RESIDENT, registered & native),
         (FOREIGNER, registered & ~native),
         (CARD, cards & ~registered),
-        (PHONE, ~registered & ~cards & (sizes > 0)),
+        (PHONE, ~registered & ~cards & (ends > 0)),
     ):
         spans.add(kind, at[chosen], ends[chosen])
 
 
-def _candidates(folded: Folded) -> tuple[list[int], list[str]]:
-    """Where a run of digits in words may begin, and the text from there on."""
-    said, digits = (np.flatnonzero(among(folded.chars, some)) for some in (_SAID, _ANY))
-    at = digits[np.diff(digits, prepend=-2) > 1]  # not in the middle of a group
+def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
+    """Positions where a run may begin, and the text from there on."""
+    said, digits = (np.flatnonzero(is_any_of(normalized.chars, some)) for some in (_SAID, _ANY))
+    at = digits[np.diff(digits, prepend=-2) > 1]  # not within a group
     at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
-    texts = folded.behind(at, _WIDTH)
-    before = folded.before(at, 8)
-    lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"  # at most one digit that may be a word's is before it
-    good = has(before, lone)
+    texts = normalized.after(at, _WIDTH)
+    before = normalized.before(at, 8)
+    lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"  # before it, at most one digit that may belong to a word
+    good = matches(before, lone)
     return at[good].tolist(), texts.filter(good).to_list()
 
 
-def _in_reach(at: Places, places: Places) -> Places:
-    """How many of some places are near behind each one that is asked for."""
-    return np.searchsorted(places, at + _FAR) - np.searchsorted(places, at)
+def _in_reach(at: Positions, positions: Positions) -> Positions:
+    """Count of `positions` within _FAR characters after each of `at`."""
+    return np.searchsorted(positions, at + _FAR) - np.searchsorted(positions, at)
 
 
 def _run(at: int, text: str) -> _Run | None:
     match = _RUN.match(text)
     if match is None:
         return None
-    places = [place for place, char in enumerate(match[0]) if char in _VALUES]
+    positions = [i for i, char in enumerate(match[0]) if char in _VALUES]
     end = match.end()
-    lone = places[-1] - places[-2] > 1
-    if lone and text[end : end + 1] >= "가" and text[places[-1]] in _SAID:  # 공일공 ... 이쪽으로
-        places.pop()
-    digits = "".join(_VALUES[text[place]] for place in places)
-    return _Run(at, digits, [at + place for place in places])
+    lone = positions[-1] - positions[-2] > 1
+    if lone and text[end : end + 1] >= "가" and text[positions[-1]] in _SAID:  # 공일공 ... 이쪽으로
+        positions.pop()
+    digits = "".join(_VALUES[text[i]] for i in positions)
+    return _Run(at, digits, [at + i for i in positions])
 
 
 def _numbers(runs: list[_Run]) -> Numbers:
@@ -105,8 +113,8 @@ def _numbers(runs: list[_Run]) -> Numbers:
     return Numbers(np.arange(len(runs)), 1, digits, size)
 
 
-def _phone_sizes(runs: list[_Run], found: Numbers) -> Places:
-    """Digits of the telephone number that each run begins with; 0 where it is none. One digit more may be a word's."""
+def _phone_sizes(runs: list[_Run], found: Numbers) -> Positions:
+    """Digits of the phone number that each run begins with; 0 if there is none. One more digit may belong to a word."""
     mobile = np.array([run.digits.startswith(MOBILE) for run in runs], np.bool_)
     code = np.where(mobile, 3, code_size(found))
     rest = found.size - code
