@@ -1,4 +1,4 @@
-"""The command line: `emojob COMMAND`. Commands import what is heavy when they run, so that --help is quick."""
+"""The program `emojob`. Commands import heavy libraries when they run, so that --help is quick."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from emojob.schemas.errors import EmojobError, OptionError, name_too_long
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="emojob", message="emojob %(version)s")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback where an error occurs.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 def cli() -> None:
     """Emotion labels for millions of lines of Korean dialogue.
 
-    Begin with: emojob score --sample
+    First try: emojob score --sample
     """
 
 
@@ -41,9 +41,13 @@ for command in (score, predict, report, sql, nightly, forget, train, sample, eva
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line; every error ends in one line and the exit code of its kind."""
+    """Run a command and exit. An error is one line on standard error; the exit code is that of its kind.
+
+    Args:
+        arguments: Words after `emojob`; None for those of this process.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):  # a terminal or a cron job may know no Korean
+    for stream in (sys.stdout, sys.stderr):  # a terminal or cron may not support Korean
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     return_freed_memory()
@@ -65,7 +69,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the interpreter's last flush is quiet
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the interpreter's last flush silent
         code = 0
     except OSError as error:
         if debug:
@@ -73,11 +77,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if error.errno == errno.ENAMETOOLONG:
             code = _fail(str(name_too_long(error)), OptionError.exit_code)
         else:
-            code = _fail(f"cannot write what was found: {error.strerror or error}", 1)
+            code = _fail(f"cannot write the result: {error.strerror or error}", 1)
     except Exception as error:
         if debug:
             raise
-        # the message of a foreign exception may hold dialogue, so only its kind is shown
+        # only the type is shown: the message of a library's exception may quote dialogue
         code = _fail(f"an internal error ({type(error).__name__}): run the same command with --debug to see it", 1)
     sys.exit(code if isinstance(code, int) else 0)
 

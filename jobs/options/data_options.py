@@ -1,4 +1,4 @@
-"""Options that say where annotated data is and how it is read, for the commands that take such data."""
+"""The options that name annotated data and say how to read it, for train and evaluate."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ _FILE = click.Path(path_type=Path)
 _OPTIONS = (
     click.argument("more_data", metavar="[FILE...]", nargs=-1, type=_FILE),
     click.option("--data", metavar="FILE...", multiple=True, type=_FILE, help="Annotated data."),
-    click.option("--text-column", metavar="C", help="Column with the text.  [default: found among the usual names]"),
-    click.option("--label-column", metavar="C", help="Column with the label.  [default: found among the usual names]"),
+    click.option("--text-column", metavar="C", help="Column with the text.  [default: a column with a usual name]"),
+    click.option("--label-column", metavar="C", help="Column with the label.  [default: a column with a usual name]"),
     click.option(
         "--label-map", metavar="NAME|FILE",
-        help="What the data's labels are among the model's: kote, goemotions or a TOML file.",
+        help="Maps the data's labels to the model's labels: kote, goemotions, or a TOML file.",
     ),
-    click.option("--conversation-column", metavar="C", help="Column that tells conversations apart."),
-    click.option("--time-column", metavar="C", help="Column that orders the utterances of a conversation."),
+    click.option("--conversation-column", metavar="C", help="Column with the conversation."),
+    click.option("--time-column", metavar="C", help="Column with the time; sorts each conversation by it."),
     click.option("--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True),
 )  # fmt: skip
 
 
 def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --data FILE... and what says how the files are read."""
+    """Add --data FILE... and the options for reading the files to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def take_data(given: dict[str, Any]) -> list[Path]:
-    """Take the files out of a command's options: --data, which may stand several times, and what follows it.
+    """Remove the data files from a command's options and return them: each --data and the files after it.
 
-    Raises OptionError where there is none.
+    Raises:
+        OptionError: There are none.
     """
     files = [*given.pop("data"), *given.pop("more_data")]
     if not files:
@@ -47,7 +48,7 @@ def take_data(given: dict[str, Any]) -> list[Path]:
 
 
 def take_corpus_options(given: dict[str, Any]) -> Any:
-    """Take what makes a `training.data.corpus.CorpusOptions` out of a command's options."""
+    """Remove the options of a `training.data.corpus.CorpusOptions` from a command's options and return the object."""
     from emojob.training.data.corpus import CorpusOptions
 
     names = ("text_column", "label_column", "conversation_column", "time_column", "encoding")

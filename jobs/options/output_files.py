@@ -1,4 +1,4 @@
-"""Files that a command is asked to write: looked at before the work, and an error of theirs in one line."""
+"""Checks of the files that a command is to write. They run before the work, so that a wrong name costs no time."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
 
-
-def refuse_data(option: str, place: AnyPath, data: Sequence[AnyPath]) -> None:
-    """Raises OptionError where a file to be written is one of the data's."""
-    if place.resolve() in {one.resolve() for one in data if isinstance(one, ObjectPath) or one.is_file()}:
-        raise OptionError(f"{option} {place} would replace the data: give a file of its own")
+#: Stands for standard output, as in `--json -`.
+STDOUT = Path("-")
 
 
-def check_place(option: str, place: AnyPath, usual: str, data: Sequence[AnyPath] = ()) -> None:
-    """Raises OptionError where a file cannot be written, or is the data; before the work rather than behind it.
+def check_output_file(option: str, file: AnyPath, example: str, data: Sequence[AnyPath] = ()) -> None:
+    """Raise OptionError if a file cannot be written, or if it is one of the data files.
 
-    usual: a name as such files have them.
+    Args:
+        option: The option that named the file, such as "--html".
+        file: The file to write.
+        example: A valid name, for the error message.
+        data: Files that must not be replaced.
     """
-    refuse_data(option, place, data)
-    if isinstance(place, ObjectPath):
+    if file.resolve() in {one.resolve() for one in data if isinstance(one, ObjectPath) or one.is_file()}:
+        raise OptionError(f"{option} {file} would replace the data: give another file")
+    if isinstance(file, ObjectPath):
         return
-    if place.is_dir() or place == Path("-") or (place.exists() and not place.is_file()):
-        raise OptionError(f"{option} {place} is no file: give a file's name, such as {usual}")
-    if not place.parent.is_dir():
-        raise OptionError(f"{option} {place}: there is no folder {place.parent}; make it, or name another one")
-    if not os.access(place.parent, os.W_OK):
-        raise OptionError(f"{option} {place}: no right to write into {place.parent}; name another folder")
+    if file.is_dir() or file == STDOUT or (file.exists() and not file.is_file()):
+        raise OptionError(f"{option} {file} is not a file: give a file name, such as {example}")
+    if not file.parent.is_dir():
+        raise OptionError(f"{option} {file}: the folder {file.parent} does not exist; make it, or give another one")
+    if not os.access(file.parent, os.W_OK):
+        raise OptionError(f"{option} {file}: no permission to write into {file.parent}; give another folder")
 
 
-def check_places(json_file: AnyPath | None, html_file: AnyPath | None, data: Sequence[AnyPath]) -> None:
-    """As `check_place`, for --json and --html; `--json -` is standard output."""
-    if json_file and json_file != Path("-"):
-        check_place("--json", json_file, "figures.json", data)
+def check_figure_files(json_file: AnyPath | None, html_file: AnyPath | None, data: Sequence[AnyPath] = ()) -> None:
+    """Check the files of --json and --html as `check_output_file` does; `--json -` is standard output."""
+    if json_file and json_file != STDOUT:
+        check_output_file("--json", json_file, "figures.json", data)
     if html_file:
-        check_place("--html", html_file, "figures.html", data)
+        check_output_file("--html", html_file, "figures.html", data)
     if json_file and html_file and json_file.resolve() == html_file.resolve():
-        raise OptionError(f"--json and --html both name {json_file}: give each a file of its own")
+        raise OptionError(f"--json and --html both name {json_file}: give two different files")

@@ -1,17 +1,23 @@
-"""The figures of a model, as `emojob evaluate` and `emojob train` print them."""
+"""The figures of a model, as `emojob evaluate` and `emojob train` print them, and the progress of `emojob evaluate`."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from emojob.jobs.terminal.piped_console import PipedConsole
 from emojob.jobs.terminal.text import plain
 
 if TYPE_CHECKING:
     from emojob.training.evaluation.comparison import Comparison
+    from emojob.training.evaluation.evaluate import Measurement
     from emojob.training.evaluation.metrics import Evaluation
 
 _FIGURES = {
@@ -23,24 +29,48 @@ _FIGURES = {
 }
 
 
-class PipedConsole(Console):
-    """A console whose reader may leave early, as `head` does: that ends a command as it does without rich, with 0."""
+@contextlib.contextmanager
+def evaluation_bar() -> Iterator[Callable[[int, int], None]]:
+    """Yield a callback(texts scored, all texts) that moves a bar, if standard error is a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("scoring", total=None)
+        yield lambda done, texts: bar.update(task, completed=done, total=texts)
 
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
+
+def print_measurement(found: Measurement, written: list[Path]) -> None:
+    """Print the result of `emojob evaluate`.
+
+    Args:
+        found: The figures.
+        written: Files that hold them as well.
+    """
+    console = PipedConsole()
+    console.print_line(f"\n  {plain(found.model.name)} on {found.model.evaluation.texts:,} texts", "bold")
+    console.print_line(f"  {plain(found.data_line)}\n")
+    print_evaluation(found.model.evaluation, found.against.evaluation if found.against else None, found.comparison)
+    if found.in_words:
+        console.print(Text(f"{plain(found.in_words)}\n", "bold"))
+    for file in written:
+        console.print_line(f"  wrote  {plain(str(file))}")
 
 
 def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparison: Comparison | None = None) -> None:
-    """Print the figures of the whole and of each class; beside another model's where there is one."""
-    console = PipedConsole(highlight=False)
-    console.print(_figures(ours, other, comparison))
+    """Print the overall figures and those of each class.
+
+    Args:
+        ours: Figures of the model.
+        other: Figures of a second model, printed beside the first.
+        comparison: The differences between the two, with intervals.
+    """
+    console = PipedConsole()
+    console.print(_overall(ours, other, comparison))
     console.print()
     console.print(_classes(ours, other))
     console.print()
 
 
-def _figures(ours: Evaluation, other: Evaluation | None, comparison: Comparison | None) -> Table:
-    """The figures of the whole; beside another model's, with the interval of the difference."""
+def _overall(ours: Evaluation, other: Evaluation | None, comparison: Comparison | None) -> Table:
     table = Table(box=None, padding=(0, 1), show_header=other is not None)
     table.add_column()
     for name in ("model", *(("against", "difference", "95% interval") if other else ())):
@@ -62,8 +92,8 @@ def _classes(ours: Evaluation, other: Evaluation | None) -> Table:
     for name in ("texts", "precision", "recall", "F1", *(("F1 against",) if other else ())):
         table.add_column(name, justify="right")
     for name, one in ours.classes.items():
-        shares = [f"{share:.3f}" for share in (one.precision, one.recall, one.f1)]
+        figures = [f"{figure:.3f}" for figure in (one.precision, one.recall, one.f1)]
         if other:
-            shares.append(f"{other.classes[name].f1:.3f}")
-        table.add_row(Text(plain(name, 24)), f"{one.support:,}", *shares)
+            figures.append(f"{other.classes[name].f1:.3f}")
+        table.add_row(Text(plain(name, 24)), f"{one.support:,}", *figures)
     return table

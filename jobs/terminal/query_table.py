@@ -1,4 +1,4 @@
-"""What a query gives, as a table in a terminal or in a pipe."""
+"""The result of a query as a table, for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from emojob.schemas.messages import counted
 if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import QueryResult
 
-_MOST_ROWS = 1000
+_MOST_ROWS = 1000  # printed
 _LONGEST_CELL = 200  # characters
-_PIPE_WIDTH = 100_000  # nothing is cut or folded in a pipe
+_PIPE_WIDTH = 100_000  # columns; in a pipe nothing is cut or folded
 
 
-def print_table(answer: QueryResult) -> None:
-    """Print up to 1,000 rows, and say how many more there are."""
+def print_table(result: QueryResult) -> None:
+    """Print up to 1,000 rows, and the number of all rows."""
     import pyarrow as pa
 
     numbers = [pa.types.is_integer(one) or pa.types.is_floating(one) or pa.types.is_decimal(one)
-               for one in answer.schema.types]  # fmt: skip
+               for one in result.schema.types]  # fmt: skip
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name, number in zip(answer.schema.names, numbers, strict=True):
+    for name, number in zip(result.schema.names, numbers, strict=True):
         table.add_column(Text(plain(name)), justify="right" if number else "left", overflow="fold")
-    rows = itertools.chain.from_iterable(_rows(batch) for batch in answer.batches)
+    rows = itertools.chain.from_iterable(_rows(batch) for batch in result.batches)
     shown = 0
     for row in itertools.islice(rows, _MOST_ROWS):
         table.add_row(*(Text(cell) for cell in row))

@@ -1,4 +1,4 @@
-"""A report in a terminal or a pipe: 80 columns are enough, and there are no colours where nobody sees them."""
+"""A report as tables, for a terminal or a pipe; 80 columns wide in a pipe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.evaluation_tables import PipedConsole
+from emojob.jobs.terminal.piped_console import PipedConsole
 from emojob.jobs.terminal.text import plain
 from emojob.schemas.labels import EMOJI
 
@@ -15,36 +15,39 @@ if TYPE_CHECKING:
     from emojob.pipeline.report.figures import Figures
 
 _BAR = 18  # characters
-_MOST_LINES = 31  # of a breakdown: a month
-_LONGEST_VALUE = 18
-_LONGEST_TEXT = 36
-_WIDTH = 80  # where there is no terminal that has one
+_MOST_LINES = 31  # of a breakdown by day: a month
+_LONGEST_VALUE = 18  # characters
+_LONGEST_TEXT = 36  # characters
+_WIDTH = 80  # columns in a pipe
 
 
 def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:
-    """Print the emotions with their change, the breakdown asked for, and the conversations to look at."""
-    console = PipedConsole(highlight=False)
+    """Print the emotions and their change, a breakdown, and the conversations to look at.
+
+    Args:
+        figures: The figures of the report.
+        by: day, hour or a column; None for day if days are known.
+        words: The words of the report's language.
+    """
+    console = PipedConsole()
     if not console.is_terminal:
         console.width = _WIDTH
 
-    def line(text: str, style: str = "") -> None:
-        console.print(Text(text, style), soft_wrap=True)
-
     archive = figures.archive
-    line(f"\n  {words['report'].format(name=plain(archive['name']))}", "bold")
-    line(f"  {_period(archive, words)}\n")
+    console.print_line(f"\n  {words['report'].format(name=plain(archive['name']))}", "bold")
+    console.print_line(f"  {_period(archive, words)}\n")
     if not figures.emotions:
         return
     console.print(_emotions(figures, words))
     found = _breakdown(figures, by, words)
     if found:
         heading, table = found
-        line(f"\n  {heading}", "bold")
+        console.print_line(f"\n  {heading}", "bold")
         console.print(table)
     if figures.to_look_at:
-        line(f"\n  {words['to_look_at']}: {archive['soured']:,}", "bold")
+        console.print_line(f"\n  {words['to_look_at']}: {archive['soured']:,}", "bold")
         console.print(_to_look_at(figures, words))
-    line("")
+    console.print_line("")
 
 
 def _period(archive: dict[str, Any], words: dict[str, Any]) -> str:
@@ -61,7 +64,7 @@ def _shown(label: str, words: dict[str, Any]) -> str:
 
 
 def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
-    """Each emotion over all, and on the last day beside the days before it."""
+    """Return each emotion's rows and share, and its share and change on the last day."""
     latest = {row["emotion"]: row for row in figures.latest.get("emotions", ())}
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column("")
@@ -88,7 +91,7 @@ def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
 
 
 def _change(row: dict[str, Any] | None) -> Text:
-    """In points; bold where it is more than five."""
+    """Return the change in percentage points; bold from 5 points on."""
     if row is None or row["change"] is None:
         return Text("–")
     points = 100 * row["change"]
@@ -96,7 +99,7 @@ def _change(row: dict[str, Any] | None) -> Text:
 
 
 def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple[str, Table] | None:
-    """Shares of the emotions by day, by hour or by a column: what was asked for, or by day where days are known."""
+    """Return heading and table of the emotions' shares by day, hour or column; None if there is nothing to show."""
     by = by or ("day" if figures.days else None)
     if by is None:
         return None

@@ -1,4 +1,4 @@
-"""The prompt of `emojob sql`: completion of columns, history, queries of several lines."""
+"""The prompt of `emojob sql`, with completion of names, a history, and queries of several lines."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _KEYWORDS = (
 _WORD = re.compile(r"\w+$")
 
 
-def converse(session: Session) -> None:
-    """Ask and answer until the user leaves."""
+def run_prompt(session: Session) -> None:
+    """Read queries and print their results until the user leaves."""
     tables = session.tables()
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
@@ -54,23 +54,23 @@ def converse(session: Session) -> None:
     click.echo("The archive is the view labelled; \\? helps, \\q leaves.")
     while True:
         try:
-            said = prompt.prompt("emojob> ").strip()
+            typed = prompt.prompt("emojob> ").strip()
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
-        if said in ("\\q", "quit", "exit"):
+        if typed in ("\\q", "quit", "exit"):
             return
-        if said:
-            _reply(session, said, tables)
+        if typed:
+            _answer(session, typed, tables)
 
 
-def _reply(session: Session, said: str, tables: dict[str, list[tuple[str, str]]]) -> None:
-    if said.startswith("\\"):
-        click.echo(_command(said, tables))
+def _answer(session: Session, typed: str, tables: dict[str, list[tuple[str, str]]]) -> None:
+    if typed.startswith("\\"):
+        click.echo(_command(typed, tables))
         return
     try:
-        print_table(session.query(said))
+        print_table(session.query(typed))
     except OptionError as error:
         click.echo(plain(str(error)), err=True)
     except KeyboardInterrupt:
@@ -78,8 +78,9 @@ def _reply(session: Session, said: str, tables: dict[str, list[tuple[str, str]]]
         click.echo("interrupted", err=True)
 
 
-def _command(said: str, tables: dict[str, list[tuple[str, str]]]) -> str:
-    name, _, argument = said.partition(" ")
+def _command(typed: str, tables: dict[str, list[tuple[str, str]]]) -> str:
+    """Return the answer to \\d, \\d NAME or \\?."""
+    name, _, argument = typed.partition(" ")
     argument = argument.strip().rstrip(";")
     if name != "\\d":
         return _HELP
@@ -91,10 +92,10 @@ def _command(said: str, tables: dict[str, list[tuple[str, str]]]) -> str:
     return "\n".join(f"  {plain(column):{width}}  {plain(kind)}" for column, kind in tables[argument])
 
 
-def complete(said: str) -> bool:
-    """Whether what was typed is to be run: a query that ends with ;, a command, nothing at all."""
-    said = said.strip()
-    return not said or said.endswith(";") or said.startswith("\\") or said in ("quit", "exit")
+def is_complete(typed: str) -> bool:
+    """Return whether Enter runs the text: a query that ends with ;, a command, or nothing."""
+    typed = typed.strip()
+    return not typed or typed.endswith(";") or typed.startswith("\\") or typed in ("quit", "exit")
 
 
 def _keys() -> KeyBindings:
@@ -103,7 +104,7 @@ def _keys() -> KeyBindings:
     @keys.add("enter")
     def _(event: Any) -> None:
         buffer = event.current_buffer
-        if complete(buffer.text):
+        if is_complete(buffer.text):
             buffer.validate_and_handle()
         else:
             buffer.insert_text("\n")
@@ -112,14 +113,14 @@ def _keys() -> KeyBindings:
 
 
 class Names(Completer):
-    """Completes columns, views and SQL's words."""
+    """Completes names of columns and views, and SQL keywords."""
 
     def __init__(self, tables: dict[str, list[tuple[str, str]]]) -> None:
         columns = {column: kind for view in tables.values() for column, kind in view}
         self._names = {**dict.fromkeys(tables, "view"), **columns}
 
     def get_completions(self, document: Any, complete_event: Any) -> Iterator[Completion]:
-        """What may follow the letters before the cursor: names of the archive first."""
+        """Yield what may follow the letters before the cursor: names first, then keywords."""
         found = _WORD.search(document.text_before_cursor)
         begun = found[0] if found else ""
         for name, kind in self._names.items():
@@ -132,7 +133,7 @@ class Names(Completer):
 
 
 def _history() -> History:
-    """Of this user and no other; none where it cannot be kept."""
+    """Return a history in a file that only its user can read; in memory if there can be no file."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     file = Path(home) / "emojob" / "sql_history"
     try:

@@ -10,8 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.outcome import Night
 from emojob.pipeline.storage.atomic import write_bytes
+from emojob.pipeline.storage.paths import output_errors
+
+
+def record_night(config: NightlyConfig, night: Night) -> None:
+    """Write a night into the log and the metrics file that the configuration names.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    for name, write in ((config.monitoring.log, log_night), (config.monitoring.prometheus, write_metrics)):
+        file = config.local_path(name)
+        if file:
+            with output_errors(file):
+                write(file, night)
 
 
 def log_night(file: Path, night: Night) -> None:

@@ -20,7 +20,7 @@ import click
 import numpy as np
 import pyarrow as pa
 
-from emojob.jobs.commands.scoring.bench import print_figures
+from emojob.jobs.terminal.machine_tables import print_speed
 from emojob.pipeline.benchmark.measure import KOBERT_SIZED, measure
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
@@ -74,7 +74,7 @@ def main(dataset: str, text_column: str | None, rows: int, device: str, json_fil
             options, replace(exact, device="cpu", engine="torch"), texts[:_COMPARED_WITH_CPU]
         ),
     }
-    print_figures(figures)
+    print_speed(figures)
     click.echo(json.dumps(beside, indent=1))
     if json_file:
         Path(json_file).write_text(json.dumps(figures | beside, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -1,35 +1,42 @@
-"""`emojob report`: what a labelled archive says, in the terminal, as a page and as figures for machines."""
+"""`emojob report`: sum up a labelled archive as tables, as a page and as JSON."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import click
 
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
-from emojob.jobs.options.output_files import check_places
+from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.text import json_line, plain
 from emojob.pipeline.storage.paths import AnyPath, output_errors
 
 
-@click.command(context_settings=SETTINGS, short_help="What a labelled archive says: tables, a page, JSON.")
+@click.command(context_settings=SETTINGS, short_help="Sum up a labelled archive: tables, a page, JSON.")
 @click.argument("out", metavar="OUT", type=ANY_PATH)
-@click.option("--by", metavar="day|hour|COLUMN", help="What to break down by.  [default: day, where known]")
-@click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write a page to open in a browser.")
+@click.option("--by", metavar="day|hour|COLUMN", help="Break down by this.  [default: day, if times are known]")
+@click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write a page for the browser.")
 @click.option(
-    "--json", "json_file", metavar="FILE", type=ANY_PATH, help="Write all figures; - for standard output, alone."
+    "--json", "json_file", metavar="FILE", type=ANY_PATH, help="Write all figures as JSON; - prints JSON only."
 )
 @click.option(
-    "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True, help="Of the page and the tables."
+    "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True,
+    help="Language of the page and the tables.",
+)  # fmt: skip
+@click.option(
+    "--time-zone", metavar="ZONE", help="Time zone of days and hours.  [default: the archive's, or Asia/Seoul]"
 )
-@click.option("--time-zone", metavar="ZONE", help="Whose days and hours.  [default: as the archive, or Asia/Seoul]")
-@click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in what is shown.")
+@click.option(
+    "--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the texts that are shown."
+)
 @debug_option
 def report(
     out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,
     time_zone: str | None, mask_pii: bool,
 ) -> None:  # fmt: skip
-    """Sum up OUT, what `emojob score` wrote: emotions, their change, days and hours, conversations to look at."""
+    """Sum up a labelled archive: emotions, their change, days and hours, conversations to look at.
+
+    OUT is the output of `emojob score`.
+    """
+    from emojob.jobs.terminal.report_tables import print_report
     from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.report.figures import ReportOptions, make_figures
@@ -42,21 +49,19 @@ def report(
     if html_file:
         check_drawable()
     archive = open_labelled(out)
-    check_places(json_file, html_file, [part_file.file for part_file in archive.part_files])
-    figures = make_figures(archive, options)
     part_files = [part_file.file for part_file in archive.part_files]
+    check_figure_files(json_file, html_file, part_files)
+    figures = make_figures(archive, options)
     if html_file:
         with output_errors(html_file), limit_permissions(part_files):
             write_report(html_file, figures, language)
-    if json_file == Path("-"):
+    if json_file == STDOUT:
         click.echo(json_line(figures.as_json()))
         return
     if json_file:
         with output_errors(json_file), limit_permissions(part_files):
             write_json(json_file, figures.as_json())
-    from emojob.jobs.terminal.report_tables import print_report
-
     print_report(figures, by, words_of(language))
-    for place in (json_file, html_file):
-        if place:
-            click.echo(f"  wrote    {plain(str(place))}")
+    for file in (json_file, html_file):
+        if file:
+            click.echo(f"  wrote    {plain(str(file))}")

@@ -1,4 +1,4 @@
-"""`emojob sample`: the utterances of a labelled archive that are worth labelling by hand."""
+"""`emojob sample`: choose the utterances of a labelled archive that annotators should label."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from emojob.pipeline.active_learning.selection import Selection
 
 
-@click.command(context_settings=SETTINGS, short_help="Choose utterances to label by hand, as a sheet for annotators.")
+@click.command(context_settings=SETTINGS, short_help="Write a sheet of utterances for annotators to label.")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.option("--uncertain", type=int, metavar="N", required=True, help="How many of those the model is least sure of.")
 @click.option(
-    "-o", "--sheet", "file", metavar="FILE.csv", type=click.Path(path_type=Path), required=True, help="Where to."
+    "--uncertain", type=int, metavar="N", required=True, help="Number of utterances, those with uncertain labels first."
 )
-@click.option("--force", is_flag=True, help="Replace FILE.csv where it is there already.")
+@click.option(
+    "-o", "--sheet", "file", metavar="FILE.csv", type=click.Path(path_type=Path), required=True, help="The sheet."
+)
+@click.option("--force", is_flag=True, help="Replace FILE.csv if it exists.")
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the sheet.")
 @debug_option
 def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -> None:
-    """Write the N utterances of OUT whose labelling would teach the model most as a sheet for annotators.
+    """Write the N utterances that would teach the model most into a sheet for annotators.
 
-    OUT is what `emojob score` wrote. The sheet opens in Excel; fill in its column `label` and give it to `emojob
-    train`. Chosen is where the best two labels are nearly equal, and of texts that are alike only one; repeats count
-    once, and a text of fewer than two letters or more than 1,000 characters not at all.
+    OUT is the output of `emojob score`. The sheet opens in Excel; fill in its column `label`, then give it to `emojob
+    train`. An utterance is chosen if its best two probabilities are nearly equal. Repeats count once, and of similar
+    texts only one is chosen. Texts of fewer than 2 letters or more than 1,000 characters are left out.
     """
     from emojob.pipeline.active_learning.selection import choose
     from emojob.pipeline.active_learning.sheet import check_path, write_sheet
@@ -42,12 +44,12 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     chosen = choose(archive, uncertain, mask_pii)
     with limit_permissions(part_file.file for part_file in archive.part_files):
         write_sheet(file, chosen.utterances, force)
-    click.echo(_came_to(chosen, uncertain, file))
+    click.echo(_result_line(chosen, uncertain, file))
     click.echo(f"Fill in its column label ({plain(', '.join(archive.labels))}), then:")
     click.echo(f"  emojob train --data FIRST.csv --data {plain(shlex.quote(str(file)))} -o DIR")
 
 
-def _came_to(chosen: Selection, wanted: int, file: Path) -> str:
+def _result_line(chosen: Selection, wanted: int, file: Path) -> str:
     count = len(chosen.utterances)
     fewer = f" ({wanted:,} were wanted, there are no more)" if count < wanted else ""
     left_out = f", {chosen.left_out:,} of them too short or too long" if chosen.left_out else ""

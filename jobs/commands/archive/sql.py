@@ -1,4 +1,4 @@
-"""`emojob sql`: questions to a labelled archive, in SQL."""
+"""`emojob sql`: query a labelled archive in SQL."""
 
 from __future__ import annotations
 
@@ -9,86 +9,90 @@ from typing import TYPE_CHECKING
 import click
 
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
-from emojob.jobs.options.output_files import check_place
+from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.text import PlainStream, plain
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
 from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
+    from emojob.pipeline.output.labelled_archive import LabelledArchive
     from emojob.pipeline.warehouse.query import Session
 
 _FORMATS = ("table", "csv", "json", "parquet")
 
 
-@click.command(context_settings=SETTINGS, short_help="Ask a labelled archive in SQL.")
+@click.command(context_settings=SETTINGS, short_help="Query a labelled archive in SQL.")
 @click.argument("out", metavar="OUT", type=ANY_PATH)
 @click.argument("query", metavar="[QUERY]", required=False)
-@click.option("--format", "form", type=click.Choice(_FORMATS), help="How to show what is found.  [default: table]")
-@click.option("-o", "--output", "file", metavar="FILE", type=ANY_PATH, help="Write to a file.")
-@click.option(
-    "--time-zone", metavar="ZONE", help="Whose wall clock said_at is of.  [default: as the archive, or Korea's]"
-)
+@click.option("--format", "form", type=click.Choice(_FORMATS), help="Format of the result.  [default: table]")
+@click.option("-o", "--output", "file", metavar="FILE", type=ANY_PATH, help="Write the result to a file.")
+@click.option("--time-zone", metavar="ZONE", help="Time zone of said_at.  [default: the archive's, or Asia/Seoul]")
 @click.option("--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Make a database for BI tools.")
-@click.option("--copy", is_flag=True, help="With --export: put the rows into it, not only the way to them.")
+@click.option("--copy", is_flag=True, help="With --export: copy the rows into it; without, it reads the parts.")
 @debug_option
 def sql(
     out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None, export: Path | None,
     copy: bool,
 ) -> None:  # fmt: skip
-    """Ask OUT, what `emojob score` wrote, in SQL (DuckDB's). The archive is the view `labelled`.
+    """Query a labelled archive, the output of `emojob score`, in DuckDB's SQL. The archive is the view `labelled`.
 
     \b
     emojob sql OUT "SELECT emotion, count(*) FROM labelled GROUP BY ALL"
     echo "FROM labelled LIMIT 5" | emojob sql OUT --format json
     emojob sql OUT                       (a prompt)
 
-    It has the archive's own columns, the labels' (emotion, confidence, prob_..., emotion_status) and, as far as they
-    are known, conversation_id, said_at and speaker. Ready-made: emotions, days, hours_of_day, hours_of_week, quality,
-    transitions, conversations, soured (turned bad). A query can read OUT, and do nothing else.
+    The view has the input's columns, those of the labels (emotion, confidence, prob_..., emotion_status) and, if they
+    are known, conversation_id, said_at and speaker. More views: emotions, days, hours_of_day, hours_of_week, quality,
+    transitions, conversations, soured (turned bad). A query can read OUT and do nothing else.
     """
     from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.storage.permissions import limit_permissions
+    from emojob.pipeline.warehouse.query import open_session
 
     archive = open_labelled(out)
     if copy and not export:
         raise OptionError("--copy goes with --export FILE.duckdb; give that too, or leave --copy out")
-    part_files = [part_file.file for part_file in archive.part_files]
     if export:
-        from emojob.pipeline.warehouse.export import export_database
-
-        check_place("--export", export, "archive.duckdb", part_files)
-        with limit_permissions(part_files):
-            export_database(archive, export, copy, time_zone)
-        click.echo(f"{plain(str(export))}: the view labelled and the aggregates; open it with any DuckDB tool")
+        _export(archive, export, copy, time_zone)
         return
-    from emojob.pipeline.warehouse.query import open_session
-
     with open_session(archive, time_zone) as session:
         if query is None and sys.stdin.isatty():
-            from emojob.jobs.terminal.sql_prompt import converse
+            from emojob.jobs.terminal.sql_prompt import run_prompt
 
-            converse(session)
+            run_prompt(session)
             return
+        part_files = [part_file.file for part_file in archive.part_files]
         if file is not None:
-            check_place("-o", file, "found.csv", part_files)
+            check_output_file("-o", file, "result.csv", part_files)
         with limit_permissions(part_files):
             _answer(session, sys.stdin.read() if query is None else query, form, file)
 
 
+def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | None) -> None:
+    from emojob.pipeline.storage.permissions import limit_permissions
+    from emojob.pipeline.warehouse.export import export_database
+
+    part_files = [part_file.file for part_file in archive.part_files]
+    check_output_file("--export", file, "archive.duckdb", part_files)
+    with limit_permissions(part_files):
+        export_database(archive, file, copy, time_zone)
+    click.echo(f"{plain(str(file))}: the view labelled and the aggregates; open it with any DuckDB tool")
+
+
 def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:
+    """Run one query; write its result to a file, or print it."""
     from emojob.jobs.terminal.query_table import print_table
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 
     form = format_of(file, form)
-    answer = session.query(query)
+    result = session.query(query)
     if file is not None:
-        form = "csv" if form == "table" else form
-        rows = write_file(answer, file, form)
+        rows = write_file(result, file, "csv" if form == "table" else form)
         click.echo(f"{counted(rows, 'row')} in {plain(str(file))}", err=True)
     elif form == "table":
-        print_table(answer)
+        print_table(result)
     elif form == "parquet" and sys.stdout.isatty():
         raise OptionError("--format parquet is not for a terminal; give -o FILE.parquet")
     else:
-        write(answer, PlainStream(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)
+        write(result, PlainStream(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)

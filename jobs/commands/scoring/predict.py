@@ -1,4 +1,4 @@
-"""`emojob predict`: label texts given on the command line or on standard input."""
+"""`emojob predict`: label texts from the command line or standard input."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ import click
 from emojob.jobs.options.every_command import SETTINGS
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.terminal.console import note
-from emojob.jobs.terminal.text import json_line, plain
-from emojob.schemas.labels import EMOJI
+from emojob.jobs.terminal.label_lines import label_json, label_line
 
-_LINES = 2048  # of standard input, labelled together
+_BLOCK_LINES = 2048  # lines of standard input that are scored together
 
 
-@click.command(context_settings=SETTINGS, short_help="Label texts given here, or on standard input.")
+@click.command(context_settings=SETTINGS, short_help="Label texts given here or on standard input.")
 @click.argument("texts", metavar="TEXT...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with all probabilities.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, with all probabilities.")
 @click.option(
-    "--dialogue", is_flag=True, help="The texts are one conversation, in order: for a model with the context previous."
+    "--dialogue", is_flag=True, help="The texts are one conversation, in order; for a model with the context previous."
 )
 @model_options
 def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any) -> None:
-    """Label texts, one line of output a text; without TEXT, the lines of standard input.
+    """Label texts and print one line for each; without TEXT, read lines from standard input.
 
-    Each text stands alone: a model that reads the previous utterance as well gets none, unless --dialogue is given.
-    With --precision auto it is fp32, as in stock transformers; `score`, which is for many texts, takes what is fastest.
+    Each text is scored alone, unless --dialogue is given. `--precision auto` means fp32 here, as in stock
+    transformers; `emojob score`, which is for many texts, selects the fastest precision.
     """
     options = take_model_options(given)
     if options.precision == "auto":
@@ -46,29 +45,13 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
         scored = scorer.score(block, previous if dialogue else None)
         rows = zip(block, scored.labels, scored.confidences.tolist(), scored.probabilities.tolist(), strict=True)
         for text, label, confidence, probabilities in rows:
-            click.echo(
-                _json_line(text, label, dict(zip(scored.names, probabilities, strict=True)))
-                if as_json
-                else _line(text, label, confidence)
-            )
+            by_label = dict(zip(scored.names, probabilities, strict=True))
+            click.echo(label_json(text, label, by_label) if as_json else label_line(text, label, confidence))
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Lines without their ends, a block at a time; at a terminal each by itself."""
-    size = 1 if sys.stdin.isatty() else _LINES
+    """Yield lines without line ends in blocks; from a terminal, each line alone."""
+    size = 1 if sys.stdin.isatty() else _BLOCK_LINES
     lines = iter(lines)
     while block := [line.rstrip("\r\n") for line in itertools.islice(lines, size)]:
         yield block
-
-
-def _line(text: str, label: str, confidence: float) -> str:
-    if not label:
-        return "-  (no text)"
-    return f"{EMOJI.get(label, '·')} {plain(label)}  {confidence:.3f}  {plain(text)}"
-
-
-def _json_line(text: str, label: str, probabilities: dict[str, float]) -> str:
-    shown = {name: round(value, 6) for name, value in probabilities.items()} if label else None
-    confidence = max(shown.values()) if shown else None
-    value = {"text": text, "emotion": label or None, "confidence": confidence, "probabilities": shown}
-    return json_line(value)

@@ -14,7 +14,7 @@ from prompt_toolkit.output import DummyOutput
 from rich.cells import cell_len
 
 from emojob.jobs.main import main
-from emojob.jobs.terminal.sql_prompt import Names, _command, complete, converse
+from emojob.jobs.terminal.sql_prompt import Names, _command, is_complete, run_prompt
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.query import open_session
 from tests.archives import said, write_archive
@@ -138,10 +138,10 @@ class TestPrompt:
         assert "\x1b" not in found.display_meta_text
 
     def test_a_query_is_run_when_it_ends(self):
-        assert complete("SELECT 1;")
-        assert complete("\\d")
-        assert complete("")
-        assert not complete("SELECT\n1")
+        assert is_complete("SELECT 1;")
+        assert is_complete("\\d")
+        assert is_complete("")
+        assert not is_complete("SELECT\n1")
 
     def test_it_answers_until_the_user_leaves(self, out, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -152,7 +152,7 @@ class TestPrompt:
         with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
             keys.send_text("".join(f"{line}\r" for line in typed))
             with open_session(open_labelled(out)) as session:
-                converse(session)
+                run_prompt(session)
         said_ = capsys.readouterr()
         lines = [line.split() for line in said_.out.splitlines()]
         assert ["number"] in lines

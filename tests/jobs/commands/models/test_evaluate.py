@@ -109,7 +109,7 @@ def test_html_is_a_page_with_the_figures(emojob, data, tmp_path):
         (["--data", "val.csv", "--html", "one", "--json", "one"], "both name one"),
         (["--data", "val.csv", "--json", "./val.csv"], "--json val.csv would replace the data"),
         (["--data", "val.csv", "--html", "val.csv"], "--html val.csv would replace the data"),
-        (["--data", "val.csv", "--json", os.devnull], f"--json {os.devnull} is no file"),
+        (["--data", "val.csv", "--json", os.devnull], f"--json {os.devnull} is not a file"),
         (["--data", "val.csv", "--label-column", "none"], "none"),
         (["--data", "val.csv", "--label-map", "none.toml"], "none.toml"),
         (["--data", "val.csv", "--against", "none/model"], "none/model"),

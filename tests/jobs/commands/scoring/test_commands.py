@@ -271,7 +271,7 @@ def test_predict_takes_each_text_alone_and_a_dialogue_where_it_is_said(emojob, p
         assert [pytest.approx(one, abs=1e-5) for one in got] == [
             one if text else [] for one, text in zip(expected, texts, strict=True)
         ]
-    monkeypatch.setattr("emojob.jobs.commands.scoring.predict._LINES", 3)
+    monkeypatch.setattr("emojob.jobs.commands.scoring.predict._BLOCK_LINES", 3)
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(texts)))
     assert shown("--dialogue")[3] == pytest.approx(behind[3], abs=1e-5)
 

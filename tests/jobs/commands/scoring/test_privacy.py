@@ -247,7 +247,7 @@ def test_a_persons_rows_go_and_the_counts_with_them(emojob, chat, place, tmp_pat
     assert "7 read = 4 labelled + 0 empty + 1 rejected + 2 forgotten" in out
     assert emojob("sql", place, "SELECT sum(rows)::INT FROM emotions", "--format", "csv")[1].splitlines()[1] == "4"
     code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'")
-    assert (code, "no row is so; all 4 rows are there" in out) == (0, True)
+    assert (code, "no rows match; all 4 rows are still there" in out) == (0, True)
 
 
 @pytest.mark.parametrize("place", ["out", "out.parquet"])

@@ -1,0 +1,20 @@
+"""The console that tables are printed on."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+
+class PipedConsole(Console):
+    """A console on standard output. If the reader of a pipe leaves early, as `head` does, the command ends with 0."""
+
+    def __init__(self) -> None:
+        super().__init__(highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # `main` handles it for all commands
+
+    def print_line(self, text: str, style: str = "") -> None:
+        """Print text that is not wrapped, so that paths and commands can be copied."""
+        self.print(Text(text, style), soft_wrap=True)
