@@ -21,7 +21,7 @@ test: $(VENV)/.installed-dev  ## lint, types and all tests, beside each other
 all-tests: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
-torture: $(VENV)/.installed-dev  ## README's promises, each test in its whole length; one to three hours on two cores
+torture: $(VENV)/.installed-dev  ## the promises of docs/promises.md, each test in full; one to three hours on two cores
 	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/commands/scoring/test_privacy.py tests/formats
 
 check: $(VENV)/.installed-dev  ## lint and types
