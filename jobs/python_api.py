@@ -45,11 +45,11 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
     if "hash_columns" in given:
         given["hash_columns"] = tuple(given["hash_columns"])
     model, scoring = _taken(ModelOptions, given), ScoreOptions(**given)
-    from emojob.pipeline.running.single_file import score_to
+    from emojob.pipeline.running.run import score_dataset
     from emojob.pipeline.storage.paths import parse_path
 
     place = None if out is None else parse_path(str(out))
-    return score_to(list(map(str, _listed(inputs))), place, scoring, model)
+    return score_dataset(list(map(str, _listed(inputs))), place, scoring, model)
 
 
 def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Outcome:

@@ -31,7 +31,7 @@ from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import BATCH_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_path
-from emojob.pipeline.running.run import Result, score_archive
+from emojob.pipeline.running.run import Result, score_dataset
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
@@ -73,7 +73,7 @@ def measure(
 
     Raises:
         OptionError: The source has no text.
-        EmojobError: As `score_archive`.
+        EmojobError: As `score_dataset`.
     """
     with (
         tempfile.TemporaryDirectory(prefix=".emojob-bench-", dir=_temporary_parent(source)) as folder,
@@ -121,7 +121,7 @@ def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
     pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
     _reset_peak_memory()
     columns = ScoreOptions(text_column="text", conversation_column="conversation")
-    return score_archive([str(dataset)], folder / "out", columns, options)
+    return score_dataset([str(dataset)], folder / "out", columns, options)
 
 
 def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:

@@ -52,9 +52,34 @@ class Scorer(ScoringModel):
         options = replace(options, model=name or options.model)
         if options.calibration is not None and calibration_texts is None:
             raise OptionError(f"--calibration {options.calibration}: give its texts as calibration_texts")
-        choices(options, hardware.detect())  # what is not to be had is told at once
+        choices(options, hardware.detect())  # fail early if unavailable
         loaded = model.load(options.model, threads or hardware.cores())
-        options = resolve_options(options, loaded)
+        return cls.start(loaded, resolve_options(options, loaded), patient, note, threads, calibration_texts)
+
+    @classmethod
+    def start(
+        cls,
+        loaded: model.Model,
+        options: ModelOptions,
+        patient: bool = False,
+        note: Callable[[str], None] = lambda text: None,
+        threads: int | None = None,
+        calibration_texts: Callable[[], list[str]] | None = None,
+    ) -> Scorer:
+        """Choose the engine of a loaded model and start it.
+
+        Args:
+            loaded: The model.
+            options: Options whose `context` is that of the model.
+            patient: Whether to measure which engine is fastest if that is unknown, as a large job should.
+            note: callback(line), called before anything that takes long.
+            threads: Threads of the engine; None for one per core.
+            calibration_texts: Returns the texts to calibrate int8 on; called only if int8 is a candidate. None for
+                the sample's texts.
+
+        Raises:
+            OptionError: The options ask for what is unavailable here.
+        """
         texts = calibration_texts or sample_texts
         return cls(loaded, engine_choice.select_engine(options, loaded, threads, patient, note, texts), options)
 

@@ -16,7 +16,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.running.run import Progress, score_archive
+from emojob.pipeline.running.run import Progress, score_dataset
 from emojob.pipeline.storage.paths import output_errors
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
@@ -35,16 +35,16 @@ def run_night(
     Args:
         config: The configuration.
         day: The night's day.
-        report: As of `score_archive`.
-        note: As of `score_archive`.
-        stages: As of `score_archive`.
+        report: As of `score_dataset`.
+        note: As of `score_dataset`.
+        stages: As of `score_dataset`.
 
     Returns:
         The result; inputs that cannot be read are in `failed`.
 
     Raises:
         BusyError: Another night holds the archive; the archive stays as it is.
-        EmojobError: As `score_archive`, except for unreadable inputs.
+        EmojobError: As `score_dataset`, except for unreadable inputs.
     """
     _check(config)
     found = files_of(config, day)
@@ -149,7 +149,7 @@ class _Scoring:
         self._score([file])
 
     def _score(self, files: list[InputFile]) -> None:
-        score_archive(
+        score_dataset(
             [str(file.path) for file in files],
             self._archive,
             self._options,

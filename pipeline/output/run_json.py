@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.system import versions
@@ -18,7 +18,7 @@ def run_json(
     state: str,
     started: datetime,
     dataset: Dataset,
-    scorer: Scorer,
+    scorer: ScoringModel,
     privacy: Privacy,
     options: ScoreOptions,
     counts: Counts,
@@ -76,7 +76,7 @@ def how_run(engine: dict[str, Any]) -> str:
     return f"{engine['engine']} on {device} in {engine['precision']}{within}"
 
 
-def _model(scorer: Scorer) -> dict[str, Any]:
+def _model(scorer: ScoringModel) -> dict[str, Any]:
     return {
         "name": scorer.model.name,
         "fingerprint": scorer.fingerprint,
@@ -87,7 +87,7 @@ def _model(scorer: Scorer) -> dict[str, Any]:
     }
 
 
-def _engine(scorer: Scorer) -> dict[str, Any]:
+def _engine(scorer: ScoringModel) -> dict[str, Any]:
     choice = scorer.choice
     return {
         "engine": choice.engine,
@@ -98,7 +98,7 @@ def _engine(scorer: Scorer) -> dict[str, Any]:
     }
 
 
-def _tally(scorer: Scorer) -> dict[str, Any]:
+def _tally(scorer: ScoringModel) -> dict[str, Any]:
     tally = scorer.tally
     return {
         "rows_with_text": tally.rows,

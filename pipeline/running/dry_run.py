@@ -1,4 +1,4 @@
-"""What a run would do, and about how long it would take, without doing it."""
+"""A dry run: what a run would do and about how long it would take. Nothing is labelled or written."""
 
 from __future__ import annotations
 
@@ -12,70 +12,51 @@ import pyarrow as pa
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
-from emojob.pipeline.output.archive_folder import ArchiveFolder
-from emojob.pipeline.output.compatibility import ensure_archive_or_empty
-from emojob.pipeline.output.layout import rejects_beside, work_folder
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
-from emojob.pipeline.running.executor import Executor, open_executor
-from emojob.pipeline.running.job import Job, check_default_out, default_out, input_files, open_job
-from emojob.pipeline.running.run import Result
-from emojob.pipeline.running.single_file import check_one_file, still_complete
-from emojob.pipeline.storage.paths import AnyPath, output_errors
+from emojob.pipeline.running.executor import Executor
+from emojob.pipeline.running.job import Job
+from emojob.pipeline.running.prepare import PreparedRun, prepare
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-_PLACES = 4  # of the archive that a sample is taken from
-_ROWS = 16_384  # of each
-_SECONDS = 5.0  # that the engine runs
+_POSITIONS = 4  # in the dataset from which texts are sampled
+_ROWS = 16_384  # sampled at each
+_SECONDS = 5.0  # for which the engine is measured
 
 
-def plan_archive(
+def plan_run(
     inputs: Sequence[str],
     out: AnyPath | None,
     options: ScoreOptions,
     model_options: ModelOptions,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """What a run would do, and an estimate of its seconds from some seconds of real batches; no output is written.
+    """Return what a run would do, with its duration estimated from some seconds of real batches.
 
-    note: gets a line before what takes long. Raises what `score_archive` raises before it begins.
+    Args:
+        inputs: Files, folders, globs or URLs.
+        out: A folder, a file X.parquet, or None for INPUT-STEM.emotions beside the input.
+        options: What to read and to write.
+        model_options: The model and how it runs.
+        note: callback(line), called before anything that takes long.
+
+    Raises:
+        InputError: Whatever a run would refuse.
     """
-    place = (out or default_out(inputs)).resolve()
-    with output_errors(place):
-        return _planned(inputs, place, out is None, options, model_options, note)
-
-
-def _planned(
-    inputs: Sequence[str],
-    place: AnyPath,
-    by_default: bool,
-    options: ScoreOptions,
-    model_options: ModelOptions,
-    note: Callable[[str], None],
-) -> dict[str, Any]:
-    work, before = work_folder(place), None
-    if work != place:  # it is one file
-        before = still_complete(place, check_one_file(place, inputs), inputs, options, model_options)
-    ensure_archive_or_empty(work)
-    output = ArchiveFolder(work)
-    output.read_markers()
     begun = time.perf_counter()
-    with open_executor(options, model_options) as where:
-        files = input_files(inputs, work, options, [place, rejects_beside(place)])
-        job = open_job(files, output, options, model_options, where, note)
-        if by_default:
-            check_default_out(output, inputs[0], job.dataset)
-        opened = time.perf_counter() - begun
-        return _plan(job, where, place, before, opened)
+    with prepare(inputs, out, options, model_options, writes=False) as prepared:
+        job = prepared.start(note)
+        return _plan(job, prepared, time.perf_counter() - begun)
 
 
-def _plan(job: Job, where: Executor, place: AnyPath, before: Result | None, opened: float) -> dict[str, Any]:
-    """before: what a labelled file holds already; opened: seconds that the job took to open."""
+def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
+    """Describe the run. opening: seconds until the first row."""
+    before, executor = prepared.complete, prepared.executor
     done = before.counts.read if before else job.counts_before.read
-    ends = before or all(progress.complete for progress in job.inputs_progress)
-    left = 0 if ends else max(0, job.rows - done)
-    choice = job.scorer.choice
+    left = 0 if before or job.is_complete else max(0, job.rows - done)
+    choice = job.model.choice
     plan = {
         "inputs": len(job.dataset.sources),
         "bytes": sum(source.size for source in job.dataset.sources),
@@ -83,38 +64,38 @@ def _plan(job: Job, where: Executor, place: AnyPath, before: Result | None, open
         **({"conversation_column": job.dataset.conversation_column} if job.dataset.conversation_column else {}),
         "rows_about" if job.is_estimate else "rows": job.rows,
         "rows_complete": done,
-        "output": str(place),
-        "engine": how_run({**asdict(choice), "processes": job.processes, "within": where.name}),
+        "output": str(prepared.out),
+        "engine": how_run({**asdict(choice), "processes": job.processes, "within": executor.name}),
     }
     if left:
-        plan |= _estimate(job, where, left, opened)
+        plan |= _estimate(job, executor, left, opening)
     return plan
 
 
-def _estimate(job: Job, where: Executor, rows: int, opening: float) -> dict[str, Any]:
-    """Tokens of so many rows, and seconds that a run of them takes. opening: seconds that it takes before its first."""
-    scorer, memo = job.scorer, _memo(job)
+def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[str, Any]:
+    """Estimate the tokens of `rows` rows and the seconds of a run over them. opening: seconds until the first row."""
+    model, memo = job.model, _memo(job)
     sampled = tokens = inferred = 0
     begun = time.perf_counter()
-    pieces = []
+    samples = []
     for texts, previous in _sample(job):
-        prepared = scorer.prepare(texts, previous)
+        prepared = model.prepare(texts, previous)
         known, _ = memo.find(memo.keys_of(prepared.encoded))
         sampled += len(texts)
         tokens += int(prepared.encoded.lengths[prepared.place[prepared.place >= 0]].sum())
         inferred += int(prepared.encoded.lengths[~known].sum())
-        pieces.append(prepared.encoded)
+        samples.append(prepared.encoded)
     if not sampled:
         return {}
     reading = (time.perf_counter() - begun) / sampled
-    rate = where.rate(scorer, max(pieces, key=lambda encoded: len(encoded.ids)), _SECONDS)
+    rate = executor.rate(model, max(samples, key=lambda encoded: len(encoded.ids)), _SECONDS)
     if not rate:
         return {}
     engine = inferred / sampled / rate / job.processes
-    if where.name:  # each labeller reads for itself
+    if executor.name:  # each worker of a cluster reads for itself
         reading /= job.processes
     # a GPU works while the processor reads on; on a processor the two share the cores
-    each = max(engine, reading) if scorer.choice.device == "cuda" else engine + reading
+    each = max(engine, reading) if model.choice.device == "cuda" else engine + reading
     return {
         "tokens_about": round(rows * tokens / sampled),
         "rows_per_second_about": round(1 / each),
@@ -125,23 +106,22 @@ def _estimate(job: Job, where: Executor, rows: int, opening: float) -> dict[str,
 def _memo(job: Job) -> Memo:
     """The memo that the run would begin with."""
     if job.memo is None:
-        return job.scorer.memo
-    return memo_file.load(job.memo, job.scorer.depends_on, len(job.scorer.model.labels))[0]
+        return job.model.memo
+    return memo_file.load(job.memo, job.model.depends_on, len(job.model.model.labels))[0]
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Texts from a few places of what is to be read, and those before them where the model reads them."""
-    dataset = job.dataset
-    left = [source for source, one in zip(dataset.sources, job.inputs_progress, strict=True) if not one.complete]
-    some = left[:: max(1, len(left) // _PLACES)][:_PLACES]
+    """Yield texts from a few positions of what a run would read, with the previous texts if the model reads them."""
+    left = [source for source, progress in job.pending if not progress.complete]
+    some = left[:: max(1, len(left) // _POSITIONS)][:_POSITIONS]
     for source in some:
-        each = max(1, _PLACES // len(some)) if source.file.format == "parquet" else 1  # others are read from the start
-        for place in range(each):
-            yield from _texts(dataset, source, (source.rows or 0) * place // each)
+        each = max(1, _POSITIONS // len(some)) if source.file.format == "parquet" else 1  # text is read from the start
+        for position in range(each):
+            yield from _texts(job.dataset, source, (source.rows or 0) * position // each)
 
 
 def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """The texts of a row batch that begins at a row; of conversations that began before it nothing is known."""
+    """Yield the texts of the row batch that begins at a row. Conversations that began before it are unknown."""
     column = dataset.conversation_column
     wanted = [dataset.text_column, *([column] if column else [])]
     for row_batch in itertools.islice(read_batches(dataset, source, start, _ROWS, wanted), 1):

@@ -1,26 +1,25 @@
-"""A scoring run: archive -> row batches -> tokens -> probabilities -> labelled parts, the stages overlapping."""
+"""One scoring run: dataset -> row batches -> tokens -> probabilities -> labelled parts, the stages overlapping."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from emojob.pipeline.inference import memo_file
-from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
+from emojob.pipeline.inference.scoring_model import ScoringModel
+from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.run_json import run_json
 from emojob.pipeline.reading.chunks import PendingChunks
-from emojob.pipeline.running.executor import Executor, open_executor
-from emojob.pipeline.running.job import Job, check_default_out, default_out, encodings, input_files, open_job, others
-from emojob.pipeline.storage.paths import AnyPath, output_errors
-from emojob.pipeline.storage.permissions import limit_permissions
+from emojob.pipeline.running.executor import Executor
+from emojob.pipeline.running.job import Job
+from emojob.pipeline.running.prepare import prepare
+from emojob.pipeline.running.single_file import join_parts
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import Interrupted, StorageError
 from emojob.schemas.manifest import Counts
@@ -29,7 +28,7 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 
 @dataclass
 class Progress:
-    """How far a run is; the same object all the time, its numbers growing."""
+    """The progress of a run. One object for the whole run; its numbers grow."""
 
     rows_total: int = 0  # of all inputs
     is_estimate: bool = False  # whether rows_total is the number of lines of text files
@@ -55,13 +54,21 @@ class Progress:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to. counts: of all inputs, parts that were complete before among them."""
+    """The result of a run.
+
+    Attributes:
+        out: What was written: a folder or a file.
+        counts: The counts of all inputs, parts of earlier runs included.
+        rows_before: Rows that were complete before this run.
+        seconds: The run's duration.
+        run: The contents of run.json.
+    """
 
     out: AnyPath
     counts: Counts
     rows_before: int
     seconds: float
-    run: dict[str, Any]  # what run.json holds
+    run: dict[str, Any]
 
     @property
     def rows_done(self) -> int:
@@ -69,7 +76,7 @@ class Result:
         return self.counts.read - self.rows_before
 
 
-def score_archive(
+def score_dataset(
     inputs: Sequence[str],
     out: AnyPath | None = None,
     options: ScoreOptions | None = None,
@@ -77,56 +84,61 @@ def score_archive(
     report: Callable[[Progress], None] = lambda progress: None,
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
-    leave_out: Sequence[AnyPath] = (),
-    then: Callable[[Result, pa.Schema, ArchiveFolder], Result] = lambda result, schema, output: result,
     grows: bool = False,
 ) -> Result:
-    """Label an archive into the folder `out`, going on where an earlier run of the same stopped.
+    """Label a dataset into OUT. An interrupted run of the same command goes on where it stopped.
 
-    report: called some ten times a second; note: called with a line that the user should see; stages: its `stop`
-    ends the run; leave_out: files that are no input, wherever they lie; then: what is done with the result while
-    `out` is still held; grows: whether `out` is to hold other inputs as well. Raises InputError for what the user can
-    mend, StorageError where OUT cannot be written, BusyError where another run holds it, WorkerError where a process
-    that labels is gone, Interrupted after `stop`.
+    Args:
+        inputs: Files, folders, globs or URLs.
+        out: A folder, a file X.parquet, or None for INPUT-STEM.emotions beside the input.
+        options: What to read and to write.
+        model_options: The model and how it runs.
+        report: callback(progress), called about ten times a second.
+        note: callback(line), called with a line that the user should see.
+        stages: The run's threads; its `stop` ends the run.
+        grows: Whether OUT is meant to hold other inputs as well.
+
+    Raises:
+        InputError: Something that the user can mend.
+        StorageError: OUT cannot be written.
+        BusyError: Another run has locked OUT.
+        WorkerError: A process that labels is gone.
+        Interrupted: After `stages.stop`.
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
-    place = (out or default_out(inputs)).resolve()
-    files = input_files(inputs, place, options, leave_out)
-    with (
-        output_errors(place),
-        limit_permissions(file.path for file in files),
-        open_output(place) as output,
-        open_executor(options, model_options) as where,
-    ):
-        job = open_job(files, output, options, model_options, where, note)
-        if out is None:
-            check_default_out(output, inputs[0], job.dataset)
-        for line in [*encodings(job.dataset), *([] if grows else others(output, job.dataset))]:
+    with prepare(inputs, out, options, model_options) as prepared:
+        if prepared.complete:
+            counts, seconds = prepared.complete.counts, time.monotonic() - prepared.begun
+            return Result(prepared.out, counts, counts.read, seconds, prepared.complete.run)
+        for line in prepared.notes(grows):
             note(line)
+        job = prepared.start(note)
         with _remembering(job, note):
-            result = _Run(job, output, where, stages or Stages(), report).go()
-        return then(result, job.schema, output)
+            result = _Run(job, prepared.output, prepared.executor, stages or Stages(), report).go()
+        if prepared.out != prepared.output.folder:
+            join_parts(prepared.output, prepared.out, result.run, result.counts, job.schema)
+        return replace(result, out=prepared.out)
 
 
 class _Run:
-    """The state of one run, from what is complete already to the last part."""
+    """The state of one run, from the parts that are complete already to the last part."""
 
     def __init__(
-        self, job: Job, output: ArchiveFolder, where: Executor, stages: Stages, report: Callable[[Progress], None]
+        self, job: Job, output: ArchiveFolder, executor: Executor, stages: Stages, report: Callable[[Progress], None]
     ) -> None:
-        self.job, self.output, self.where, self.stages, self.report = job, output, where, stages, report
-        self.scorer, self.options = job.scorer, job.options
+        self.job, self.output, self.executor, self.stages, self.report = job, output, executor, stages, report
+        self.model, self.options = job.model, job.options
         self.timer, self.progress = StageTimer(), Progress(inputs=len(job.dataset.sources))
         self.started = datetime.now(UTC)
 
     def go(self) -> Result:
-        """Plan, score, and write down what came of it."""
+        """Plan, score, and write run.json."""
         self._plan()
         if self._complete_before():
             return self._finish("complete")
         self.output.write_run(self._run_json("running"))
         try:
-            for marker in self.where.parts(self.job, self.output.folder, self.stages, self.timer, self._added):
+            for marker in self.executor.parts(self.job, self.output.folder, self.stages, self.timer, self._added):
                 self.output.add_marker(marker)
                 self.counts.add(marker.counts)
                 self.progress.parts += 1
@@ -138,13 +150,13 @@ class _Run:
             ) from None
         except BaseException:
             self.stages.join()
-            with contextlib.suppress(OSError, StorageError):  # such as OUT being another's by now
+            with contextlib.suppress(OSError, StorageError):  # for example, another run has taken OUT
                 self._write_failed()
             raise
         finally:
             self.stages.join()
 
-    # -- what is to be done ------------------------------------------------------------------------------------
+    # -- before labelling --------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
         if self.options.fresh:
@@ -156,20 +168,19 @@ class _Run:
         self.progress.rows_total, self.progress.is_estimate = self.job.rows, self.job.is_estimate
 
     def _complete_before(self) -> bool:
-        if all(progress.complete for progress in self.job.inputs_progress):
+        if self.job.is_complete:
             return True
         if self.options.limit is None:
             return False
-        sources = list(zip(self.job.dataset.sources, self.job.inputs_progress, strict=True))
-        pending = PendingChunks(self.job.dataset, sources, self.options.limit, lambda: self.stages.stopping)
+        pending = PendingChunks(self.job.dataset, self.job.pending, self.options.limit, lambda: self.stages.stopping)
         return next(iter(pending), None) is None
 
-    # -- what comes out ----------------------------------------------------------------------------------------
+    # -- while labelling, and after ----------------------------------------------------------------------------
 
     def _added(self, rows: int) -> None:
         self.output.ensure_lock_held()
         self.progress.rows_done += rows
-        self.progress.memo_share = self.scorer.tally.memo_share
+        self.progress.memo_share = self.model.tally.memo_share
         self.report(self.progress)
 
     def _finish(self, state: str) -> Result:
@@ -191,42 +202,42 @@ class _Run:
         timings = self.progress.begun, self.timer.seconds
         job = self.job
         run = run_json(
-            state, self.started, job.dataset, self.scorer, job.privacy, self.options, self.counts, new_rows, timings
+            state, self.started, job.dataset, self.model, job.privacy, self.options, self.counts, new_rows, timings
         )
-        run["engine"] |= {"processes": self.job.processes, "within": self.where.name}
+        run["engine"] |= {"processes": self.job.processes, "within": self.executor.name}
         return run
 
 
 @contextlib.contextmanager
 def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
-    """Begin with the memo that a file keeps, and keep it there at the end, also of a run that is interrupted.
+    """Begin with the memo that a file keeps, and write it back at the end, also after an interruption.
 
-    A memo that cannot be written costs the next run time and nothing else, so it is told and no error.
+    A memo that cannot be written only costs the next run time, so that is a note and no error.
     """
     if job.memo is None:
         yield
         return
-    scorer, place = job.scorer, job.memo
-    memo_file.remove_leftovers(place)
-    was_there = place.exists()
-    scorer.memo, why = memo_file.load(place, scorer.depends_on, len(scorer.model.labels))
+    model, file = job.model, job.memo
+    memo_file.remove_leftovers(file)
+    was_there = file.exists()
+    model.memo, why = memo_file.load(file, model.depends_on, len(model.model.labels))
     if why:
         note(why)
     try:
         yield
     except Interrupted:
-        _keep(scorer, place, was_there, note)
+        _keep(model, file, was_there, note)
         raise
-    _keep(scorer, place, was_there, note)
+    _keep(model, file, was_there, note)
 
 
-def _keep(scorer: Scorer, place: Path, was_there: bool, note: Callable[[str], None]) -> None:
-    if not scorer.tally.rows:  # nothing new
+def _keep(model: ScoringModel, file: Path, was_there: bool, note: Callable[[str], None]) -> None:
+    if not model.tally.rows:  # nothing new
         return
-    if was_there and not place.exists():  # what it held is to be forgotten
-        note(f"the memo {place} was removed meanwhile, and the next run begins a new one")
+    if was_there and not file.exists():  # what it held is to be forgotten
+        note(f"the memo {file} was removed meanwhile, and the next run begins a new one")
         return
     try:
-        memo_file.save(place, scorer.memo, scorer.depends_on)
+        memo_file.save(file, model.memo, model.depends_on)
     except OSError as error:
-        note(f"the memo could not be kept in {place}: {error.strerror or error}")
+        note(f"the memo could not be kept in {file}: {error.strerror or error}")

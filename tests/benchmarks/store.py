@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading.dataset import first_texts
-from emojob.pipeline.running.executor import set_ray_environment
-from emojob.pipeline.running.run import Progress, Result, score_archive
+from emojob.pipeline.running.ray.environment import set_ray_environment
+from emojob.pipeline.running.run import Progress, Result, score_dataset
 from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, Seen, Store
@@ -77,13 +77,13 @@ def main(dataset: str, text_column: str | None, rows: int) -> None:
         options, model = ScoreOptions(ray_address=cluster.address), ModelOptions(engine="ray")
         for what in ("two nodes, one killed", "again"):
             begun, first = time.perf_counter(), len(store.seen)
-            result = score_archive([f"{bucket}/log.parquet"], bucket / "out", options, model, report)
+            result = score_dataset([f"{bucket}/log.parquet"], bucket / "out", options, model, report)
             print_run(what, result, store.seen[first:], time.perf_counter() - begun)
         cluster.shutdown()
         engine = result.run["engine"]
         same = ModelOptions(engine=engine["engine"], precision=engine["precision"])
         begun = time.perf_counter()
-        local = score_archive([str(log)], Path(folder) / "out", model_options=same)
+        local = score_dataset([str(log)], Path(folder) / "out", model_options=same)
         print_run("this machine, local disk", local, [], time.perf_counter() - begun)
         there, here = read(bucket / "out"), read(Path(folder) / "out")
     store.end()

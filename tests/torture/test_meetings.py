@@ -12,7 +12,7 @@ import pytest
 from emojob.jobs.main import main
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.run import score_dataset
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.torture.conftest import SEED, WHOLE
@@ -97,7 +97,7 @@ def test_an_input_that_changes_while_it_is_read_is_told_and_its_rows_count_once(
             changed.append(True)
 
     try:
-        score_archive([str(file)], tmp_path / "out", model_options=model, report=meddle)
+        score_dataset([str(file)], tmp_path / "out", model_options=model, report=meddle)
     except DataError as error:
         assert str(file) in str(error)  # noqa: PT017
     else:  # it had been read by then
@@ -105,7 +105,7 @@ def test_an_input_that_changes_while_it_is_read_is_told_and_its_rows_count_once(
         assert [row["id"] for row in rows(tmp_path / "out")] == [str(i) for i in range(ROWS)]
     assert changed
     write(file, 100, ROWS)
-    score_archive([str(file)], tmp_path / "out", model_options=model)
+    score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert [row["id"] for row in rows(tmp_path / "out")] == [str(i) for i in range(100, 100 + ROWS)]
 
 
@@ -134,7 +134,7 @@ def test_reports_queries_and_others_meet_a_run(tmp_path, model, capsys):
                 assert (code, err.count("\n")) == (75, 1), (args, err)
                 assert "another run holds" in err
 
-    score_archive([str(file)], out, model_options=model, report=come_along)
+    score_dataset([str(file)], out, model_options=model, report=come_along)
     assert seen == [f"{500 * (i + 1)},{500 * (i + 1)}" for i in range(len(seen))]
     assert len(seen) >= 3
     assert len(rows(out)) == ROWS
@@ -192,5 +192,5 @@ def test_a_limit_and_a_smaller_archive_in_between_lose_nothing(tmp_path, model):
     file, out = tmp_path / "log.csv", tmp_path / "out"
     write(file, 0, ROWS)
     for limit in (300, 1_200, None):
-        score_archive([str(file)], out, ScoreOptions(limit=limit), model)
+        score_dataset([str(file)], out, ScoreOptions(limit=limit), model)
     assert [row["id"] for row in rows(out)] == [str(i) for i in range(ROWS)]

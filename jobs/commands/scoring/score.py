@@ -78,8 +78,8 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     if sample == bool(inputs):
         raise OptionError("give an INPUT (a file, folder or glob), or --sample for the archive that comes along")
     from emojob.pipeline.assets.sample import sample_file
-    from emojob.pipeline.running.dry_run import plan_archive
-    from emojob.pipeline.running.single_file import score_to
+    from emojob.pipeline.running.dry_run import plan_run
+    from emojob.pipeline.running.run import score_dataset
     from emojob.pipeline.storage.paths import parse_path
     from emojob.pipeline.system.prefetch import Stages
 
@@ -87,11 +87,11 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     if sample:
         inputs, place = [str(sample_file())], place or Path("shop_chat.emotions")
     if dry_run:
-        log.plan(plan_archive(inputs, place, options, model, log.note))
+        log.plan(plan_run(inputs, place, options, model, log.note))
         return 0
     stages = Stages()
     with log.running(stages):
-        result = score_to(inputs, place, options, model, log.progress, log.note, stages)
+        result = score_dataset(inputs, place, options, model, log.progress, log.note, stages)
     log.summary(result)
     rejected = result.counts.rejected > options.rejects_allowed(result.counts.read)
     return TOO_MANY_REJECTS if rejected else 0

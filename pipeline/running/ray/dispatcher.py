@@ -1,6 +1,6 @@
-"""The labellers of a job on a Ray cluster, as the process that was started sees them: who has which share, and how far.
+"""Hands out the shards of a job to the workers of a Ray cluster: which worker has which shard, and its progress.
 
-The share of one that dies is given to another: the node that Ray would wait for may never come back.
+The shard of a worker that dies is given to another one: the node that Ray would wait for may never come back.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -19,8 +18,9 @@ from ray.exceptions import RayError, RayTaskError
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.pipeline.running.job import Job
+from emojob.pipeline.running.ray.nodes import PATIENCE, Nodes, SharedObject, error_kind, node_failure
 from emojob.pipeline.running.ray.shards import Shard, make_shards, undivided_inputs
-from emojob.pipeline.running.ray.worker import JobContext, MemoSnapshot
+from emojob.pipeline.running.ray.worker import JobContext, MemoSnapshot, WorkerSetup
 from emojob.pipeline.storage.paths import AnyPath, list_files
 from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
@@ -28,31 +28,20 @@ from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.messages import first_of
 
-if TYPE_CHECKING:
-    from emojob.pipeline.running.ray.ray_executor import RayExecutor
-
-T = TypeVar("T")
-
-PATIENCE = 60.0  # seconds that labellers have to write what they did when they are told to stop
-_TICK = 0.5  # seconds between looks at how far the labellers are
-_GROWTH = 10.0  # seconds between looks at whether the cluster has room for more of them
-_LONGEST_WAIT = 1800.0  # seconds in which no labeller is ready before the job is given up
-_DEATHS = 4  # labellers that one share may cost before the job is given up
-
-
-class SharedObject(Generic[T]):
-    """Something in the cluster's store, as long as this is kept here; called on a node it comes there."""
-
-    def __init__(self, value: T) -> None:
-        self._reference = ray.put(value)
-
-    def __call__(self) -> T:
-        value: T = ray.get(self._reference)
-        return value
+_TICK = 0.5  # seconds between two polls of the workers
+_GROWTH = 10.0  # seconds between two looks at whether the cluster has room for more workers
+_LONGEST_WAIT = 1800.0  # seconds without a ready worker after which the job fails
+_DEATHS = 4  # workers that one shard may end before the job fails
 
 
 class WorkerHandle:
-    """A labeller as this process sees it. share: that it has; rows: of it that it has labelled."""
+    """A worker as this process sees it.
+
+    Attributes:
+        shard: The shard that it has, if any.
+        rows: Rows of the shard that it has labelled.
+        awaited: Calls that it has not answered yet, by their references.
+    """
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
@@ -60,52 +49,62 @@ class WorkerHandle:
         self.shard: Shard | None = None
         self.rows = 0
         self.next_poll = 0.0
-        self.awaited: dict[Any, str] = {}  # what was asked of it, and not answered yet
+        self.awaited: dict[Any, str] = {}
 
     def ask(self, what: str, *given: Any) -> None:
-        """Call a method; the answer comes with `ray.wait`."""
+        """Call a method of the worker; `ray.wait` finds the answer."""
         options = {"ready": {"max_task_retries": -1}, "label": {}}.get(what, {"concurrency_group": "aside"})
         self.awaited[getattr(self.actor, what).options(**options).remote(*given)] = what
 
 
 class Dispatcher:
-    """The labellers of one job, from the first share to the last."""
+    """The workers of one job, from the first shard to the last."""
 
     def __init__(
         self,
-        cluster: RayExecutor,
+        nodes: Nodes,
+        setup: WorkerSetup,
+        spare: list[Any],
+        note: Callable[[str], None],
         job: Job,
         folder: AnyPath,
-        stages: Stages,
-        timer: StageTimer,
-        added: Callable[[int], None],
     ) -> None:
-        self.cluster, self.job, self.folder = cluster, job, folder
-        self.stages, self.timer, self.added = stages, timer, added
-        self.device = job.scorer.choice.device
-        dataset, rate = job.dataset, job.scorer.choice.tokens_per_second
+        """Share what all workers need.
+
+        Args:
+            nodes: The cluster's nodes.
+            setup: What a worker loads first.
+            spare: Workers that were started and have no shard yet; taken from first.
+            note: callback(line), called with a line that the user should see.
+            job: The job.
+            folder: OUT.
+        """
+        self.nodes, self.setup, self.spare, self.note = nodes, setup, spare, note
+        self.job, self.folder = job, folder
+        self.device = job.model.choice.device
+        dataset, rate = job.dataset, job.model.choice.tokens_per_second
         bare = Dataset([], dataset.schema, dataset.text_column, dataset.conversation_column)
         self.work = ray.put(JobContext(bare, folder, job.schema, job.privacy, rate, umask()))
-        memo = job.scorer.memo
+        memo = job.model.memo
         self.memo_snapshot = SharedObject(MemoSnapshot(memo.multipliers, memo.contents()))
         self.handles: list[WorkerHandle] = []
-        self.waiting: deque[Shard] = deque()  # shares that one could not finish, or that comes next
+        self.waiting: deque[Shard] = deque()  # shards of dead workers, and the next one
         self.deaths: dict[tuple[int, int], int] = {}
-        self.shown = 0  # rows that `added` was told of
+        self.reported = 0  # rows
         self.in_parts = 0
         self.most = 1
         self.next_growth = 0.0
-        self.idle_since: float | None = None  # when it was first seen that no labeller is ready
+        self.idle_since: float | None = None  # since when no worker is ready
         self.has_waited = False
 
-    def parts(self) -> Iterator[PartMarker]:
-        """The markers of parts as they are complete, in no order."""
-        job = self.job
+    def parts(self, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]) -> Iterator[PartMarker]:
+        """Yield the markers of complete parts, in no order. See `Executor.parts`."""
+        job, self.stages, self.timer, self.on_rows = self.job, stages, timer, on_rows
         rows = max(0, job.rows - job.counts_before.read)
-        workers = max(1, self.cluster.room(self.device))
-        self.most = rows // SPLIT_ROWS + len(job.dataset.sources)  # labellers that there is work for
+        workers = max(1, self.nodes.capacity(self.device))
+        self.most = rows // SPLIT_ROWS + len(job.dataset.sources)  # workers that can have a shard
         for line in undivided_inputs(job.dataset):
-            self.cluster.note(line)
+            self.note(line)
         todo = make_shards(job.dataset, job.inputs_progress, job.options.limit, rows, workers)
         self.stages.mark_started()
         written: dict[str, int] = {}
@@ -128,7 +127,7 @@ class Dispatcher:
                 ray.kill(handle.actor)
 
     def _grow(self) -> None:
-        """Start as many labellers as there is room and work for; a cluster may have grown."""
+        """Start as many workers as there are room and shards for; a cluster may have grown."""
         if time.monotonic() < self.next_growth:
             return
         self.next_growth = time.monotonic() + _GROWTH
@@ -137,25 +136,24 @@ class Dispatcher:
         elif self.idle_since is None:
             self.idle_since = time.monotonic()
         self._wait_for(time.monotonic() - self.idle_since if self.idle_since else 0.0)
-        while len(self.handles) < min(max(1, self.cluster.room(self.device)), self.most):
-            spare = self.cluster.actors
-            handle = WorkerHandle(spare.pop(0) if spare else self.cluster.worker(self.device))
-            handle.ask("ready", self.cluster.setup, self.memo_snapshot)
+        while len(self.handles) < min(max(1, self.nodes.capacity(self.device)), self.most):
+            handle = WorkerHandle(self.spare.pop(0) if self.spare else self.nodes.start_worker(self.device))
+            handle.ask("ready", self.setup, self.memo_snapshot)
             self.handles.append(handle)
 
     def _wait_for(self, seconds: float) -> None:
-        """Say once that no labeller is ready, which may be right on a busy cluster, and give up at last."""
+        """Say once that no worker is ready, which is normal on a busy cluster; fail in the end."""
         if seconds > _LONGEST_WAIT:
             raise WorkerError(
-                f"no labeller was ready for {_LONGEST_WAIT:,.0f} seconds: see `ray status` for room, and Ray's logs "
-                "for labellers that die as they start; the same command then goes on"
+                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: see `ray status` for room, and Ray's logs "
+                "for workers that die as they start; the same command then goes on"
             )
         if seconds > PATIENCE and not self.has_waited:
             self.has_waited = True
-            self.cluster.note("no labeller is ready yet: the cluster has no room, or they die as they start; waiting")
+            self.note("no worker is ready yet: the cluster has no room, or they die as they start; waiting")
 
     def _hand_out(self, todo: Iterator[Shard]) -> None:
-        """Give a share to each labeller that has none, as soon as it is ready."""
+        """Give a shard to each ready worker that has none."""
         now = time.monotonic()
         for handle in [handle for handle in self.handles if handle.is_ready]:
             if handle.shard and now >= handle.next_poll and "rows" not in handle.awaited.values():
@@ -166,29 +164,29 @@ class Dispatcher:
                 handle.ask("label", self.work, handle.shard)
 
     def _has_more(self, todo: Iterator[Shard]) -> bool:
-        """Whether a share waits for a labeller."""
+        """Return whether a shard waits for a worker."""
         if not self.waiting:
             self.waiting.extend(itertools.islice(todo, 1))
         return bool(self.waiting)
 
     def _heard(self) -> Iterator[PartMarker]:
-        """What labellers say within a moment. Raises their errors."""
+        """Wait for answers for a moment; yield the markers among them. Raises the workers' errors."""
         by_answer = {answer: handle for handle in self.handles for answer in handle.awaited}
         answers, _ = ray.wait(list(by_answer), num_returns=1, timeout=_TICK)
         for answer in answers:
             handle = by_answer[answer]
-            what = handle.awaited.pop(answer, None)  # None: asked of one that has died since
+            what = handle.awaited.pop(answer, None)  # None: the worker died after the call
             if what is not None:
                 yield from self._take(handle, what, answer)
         rows = self.in_parts + sum(handle.rows for handle in self.handles)
-        self.added(rows - self.shown)
-        self.shown = rows
+        self.on_rows(rows - self.reported)
+        self.reported = rows
 
     def _take(self, handle: WorkerHandle, what: str, answer: Any) -> list[PartMarker]:
         try:
             said = ray.get(answer)
         except RayTaskError as error:
-            raise unfit(error) from error
+            raise node_failure(error) from error
         except RayError as error:
             self._died(handle, what, error)
             return []
@@ -197,37 +195,37 @@ class Dispatcher:
         if what == "ready":
             handle.is_ready = True
         elif what == "rows":
-            of, rows = said  # it may have been asked about the share before
+            of, rows = said  # the answer may be about the shard before
             handle.rows = rows if handle.shard and of == handle.shard.place else 0
         elif what == "label":
             handle.shard, handle.rows = None, 0
             self.in_parts += sum(marker.counts.read for marker in said.markers)
-            self.job.scorer.tally.add(said.tally)
+            self.job.model.tally.add(said.tally)
             for stage, seconds in said.seconds.items():
                 self.timer.add(stage, seconds / len(self.handles))
             return list(said.markers)
         return []
 
     def _died(self, handle: WorkerHandle, what: str, error: RayError) -> None:
-        """Take a dead labeller's share from it. Ray starts it anew, here or elsewhere; till then it gets none."""
+        """Reassign the shard of a dead worker. Ray restarts the worker; until it is ready it gets no shard."""
         if what == "ready":  # it cannot be started at all
-            raise unfit(error) from error
+            raise node_failure(error) from error
         if handle.shard:
             shard, handle.shard = handle.shard, None
             self.deaths[shard.place] = self.deaths.get(shard.place, 0) + 1
             if self.deaths[shard.place] == _DEATHS:
                 raise WorkerError(
-                    f"{_DEATHS} labellers ended, one after the other, at the rows of {shard.source.file.name} from "
-                    f"{shard.span.first_row:,} on ({_kind(error)}): see to the nodes' memory; the same command "
-                    f"then goes on"
+                    f"{_DEATHS} workers ended, one after the other, at the rows of {shard.source.file.name} from "
+                    f"{shard.span.first_row:,} on ({error_kind(error)}): give the nodes more memory; the same "
+                    f"command then goes on"
                 ) from error
             self.waiting.append(shard)
         handle.is_ready, handle.rows = False, 0
         handle.awaited.clear()
-        handle.ask("ready", self.cluster.setup, self.memo_snapshot)
+        handle.ask("ready", self.setup, self.memo_snapshot)
 
     def _stopped(self) -> Iterator[PartMarker]:
-        """Tell the labellers to stop, and wait till what they did is in parts."""
+        """Stop the workers, and wait until the rows that they have labelled are in parts."""
         for handle in self.handles:
             if handle.shard:
                 handle.ask("stop")
@@ -236,10 +234,10 @@ class Dispatcher:
             yield from self._heard()
 
     def _check(self, written: dict[str, int]) -> None:
-        """Raise WorkerError where a part is not as its labeller left it.
+        """Raise WorkerError if a part is not as its worker left it.
 
-        A node that is cut off is thought dead, but its labellers may write on, and put a part of other rows in the
-        place of one that was complete.
+        A node that is cut off counts as dead, but its workers may go on writing and replace a complete part by one of
+        other rows.
         """
         found = list_files(self.folder, ())
         changed = [name for name, size in written.items() if found.get(name) != size]
@@ -250,27 +248,11 @@ class Dispatcher:
             )
 
     def _collect_memos(self) -> None:
-        """Take what the labellers remember where it is kept; one that does not answer soon is left out."""
+        """Merge the workers' memos if the memo is kept; a worker that does not answer soon is left out."""
         if self.job.memo is None:
             return
         answers = [handle.actor.memo.remote() for handle in self.handles if handle.is_ready]
         there, _ = ray.wait(answers, num_returns=len(answers), timeout=PATIENCE) if answers else ([], [])
         for answer in there:
             with contextlib.suppress(RayError):
-                self.job.scorer.memo.merge(ray.get(answer))
-
-
-def unfit(error: RayError) -> WorkerError:
-    """The error for a node that cannot run what it is given."""
-    returning_errors = WorkerError(
-        f"a node of the cluster cannot run emojob ({_kind(error)}): install emojob {version('emojob')} with its "
-        f"extra `ray` on every node"
-    )
-    returning_errors.add_note(str(error))
-    return returning_errors
-
-
-def _kind(error: RayError) -> str:
-    """The kind of an error; of one in a task, that of its cause. Its message may hold dialogue."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return type(cause).__name__
+                self.job.model.memo.merge(ray.get(answer))

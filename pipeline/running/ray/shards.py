@@ -48,7 +48,7 @@ def undivided_inputs(dataset: Dataset) -> list[str]:
             reasons.setdefault("the model reads each text's previous one", []).append(source.file.path.name)
         elif not source.split_points:
             reasons.setdefault("it is compressed as a whole", []).append(source.file.path.name)
-    return [f"{first_of(names)}: one labeller does all of it, as {why}" for why, names in reasons.items()]
+    return [f"{first_of(names)}: one worker does all of it, as {why}" for why, names in reasons.items()]
 
 
 def make_shards(

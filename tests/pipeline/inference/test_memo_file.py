@@ -18,7 +18,7 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.inference.memo_file import load, parse_memo_path, save
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -158,7 +158,7 @@ def archive(tmp_path):
 def scored(archive, tmp_path, model, out, **options) -> tuple[pa.Table, dict, list[str]]:
     notes: list[str] = []
     given = ScoreOptions(memo=str(tmp_path / "kept.memo"), **options)
-    run = score_archive([str(archive)], tmp_path / out, given, ModelOptions(**model), note=notes.append).run
+    run = score_dataset([str(archive)], tmp_path / out, given, ModelOptions(**model), note=notes.append).run
     labelled = pq.read_table(next((tmp_path / out).glob("part-*"))).replace_schema_metadata(None)
     return labelled, run["this_run"], [note for note in notes if "memo" in note]
 
@@ -187,7 +187,7 @@ def test_an_interrupted_run_keeps_its_memo(archive, tiny_model, tmp_path, monkey
     stages = Stages()
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
     with pytest.raises(Interrupted):
-        score_archive(
+        score_dataset(
             [str(archive)],
             tmp_path / "one",
             options,

@@ -31,9 +31,8 @@ from emojob.pipeline.reading.context import (
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
-from emojob.pipeline.running.dry_run import plan_archive
-from emojob.pipeline.running.run import score_archive
-from emojob.pipeline.running.single_file import score_to
+from emojob.pipeline.running.dry_run import plan_run
+from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ColumnError, Interrupted, ModelError, OptionError, OutputError
@@ -384,7 +383,7 @@ def probabilities(table: pa.Table) -> np.ndarray:
 
 
 def test_a_run_labels_each_row_with_its_previous_one(dialogue, model, scorer, tmp_path):
-    result = score_archive([str(dialogue)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(dialogue)], tmp_path / "out", model_options=model)
     rows = rows_of_dialogue()
     expected = scorer.score([text for _, text in rows], by_hand(rows)).probabilities
     assert np.array_equal(probabilities(read(tmp_path / "out")), expected, equal_nan=True)
@@ -394,9 +393,9 @@ def test_a_run_labels_each_row_with_its_previous_one(dialogue, model, scorer, tm
 
 
 def test_windows_and_parts_do_not_change_a_single_bit(dialogue, model, tmp_path, request):
-    score_archive([str(dialogue)], tmp_path / "whole", model_options=model)
+    score_dataset([str(dialogue)], tmp_path / "whole", model_options=model)
     request.getfixturevalue("small_parts")
-    score_archive([str(dialogue)], tmp_path / "small", model_options=model)
+    score_dataset([str(dialogue)], tmp_path / "small", model_options=model)
     assert len(list((tmp_path / "small").glob("part-*.parquet"))) == 6
     assert read(tmp_path / "small").equals(read(tmp_path / "whole"))
 
@@ -407,12 +406,12 @@ def test_a_run_that_was_stopped_goes_on_with_what_was_said_before(dialogue, mode
     if forgetful:
         monkeypatch.setattr(context, "CONVERSATIONS", 5)
         monkeypatch.setattr(context, "_STEP", 64)
-    score_archive([str(dialogue)], tmp_path / "whole", model_options=model)
+    score_dataset([str(dialogue)], tmp_path / "whole", model_options=model)
     rounds = 0
     while True:
         stages = Stages()
         try:
-            score_archive(
+            score_dataset(
                 [str(dialogue)],
                 tmp_path / "out",
                 model_options=model,
@@ -443,9 +442,9 @@ def test_what_was_said_before_is_read_in_its_two_columns_and_no_further_than_tol
 
 
 def test_a_limit_and_then_the_others_are_the_same_as_all_at_once(dialogue, model, tmp_path):
-    score_archive([str(dialogue)], tmp_path / "whole", model_options=model)
-    assert score_archive([str(dialogue)], tmp_path / "out", ScoreOptions(limit=1234), model).rows_done == 1234
-    assert score_archive([str(dialogue)], tmp_path / "out", model_options=model).rows_done == ROWS - 1234
+    score_dataset([str(dialogue)], tmp_path / "whole", model_options=model)
+    assert score_dataset([str(dialogue)], tmp_path / "out", ScoreOptions(limit=1234), model).rows_done == 1234
+    assert score_dataset([str(dialogue)], tmp_path / "out", model_options=model).rows_done == ROWS - 1234
     assert read(tmp_path / "out").equals(read(tmp_path / "whole"))
 
 
@@ -463,7 +462,7 @@ def test_csv_and_jsonl_get_the_labels_of_parquet_after_an_interruption_too(dialo
     for name in ("a.parquet", "b.csv", "c.jsonl"):
         out = tmp_path / f"{name}.out"
         for limit in (700, None):
-            score_archive([str(tmp_path / name)], out, ScoreOptions(limit=limit), model)
+            score_dataset([str(tmp_path / name)], out, ScoreOptions(limit=limit), model)
         labels.append(probabilities(read(out)))
     assert np.array_equal(labels[0], labels[1], equal_nan=True)
     assert np.array_equal(labels[0], labels[2], equal_nan=True)
@@ -472,7 +471,7 @@ def test_csv_and_jsonl_get_the_labels_of_parquet_after_an_interruption_too(dialo
 def test_rejected_rows_do_not_shift_what_came_before(model, scorer, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("session_id,text\na,하나요\nb,너무,많은,칸\nb,두 번째\na,세 번째\nb,네 번째\n")
-    score_archive([str(file)], tmp_path / "out", model_options=model)
+    score_dataset([str(file)], tmp_path / "out", model_options=model)
     expected = scorer.score(["하나요", "두 번째", "세 번째", "네 번째"], [None, None, "하나요", "두 번째"])
     assert np.array_equal(probabilities(read(tmp_path / "out")), expected.probabilities)
 
@@ -482,7 +481,7 @@ def test_a_conversation_does_not_reach_from_one_input_into_the_next(model, score
         pq.write_table(
             pa.table({"conversation_id": [1, 1], "text": ["안녕하세요", "네"]}), tmp_path / f"{name}.parquet"
         )
-    score_archive([str(tmp_path)], tmp_path / "out", model_options=model)
+    score_dataset([str(tmp_path)], tmp_path / "out", model_options=model)
     expected = scorer.score(["안녕하세요", "네"] * 2, [None, "안녕하세요"] * 2).probabilities
     assert np.array_equal(probabilities(read(tmp_path / "out")), expected)
 
@@ -490,35 +489,35 @@ def test_a_conversation_does_not_reach_from_one_input_into_the_next(model, score
 def test_the_folder_of_a_file_may_be_its_conversation(model, scorer, tmp_path):
     (tmp_path / "in" / "session_id=7").mkdir(parents=True)
     pq.write_table(pa.table({"text": ["안녕하세요", "네"]}), tmp_path / "in" / "session_id=7" / "a.parquet")
-    score_archive([str(tmp_path / "in")], tmp_path / "out", model_options=model)
+    score_dataset([str(tmp_path / "in")], tmp_path / "out", model_options=model)
     expected = scorer.score(["안녕하세요", "네"], [None, "안녕하세요"]).probabilities
     assert np.array_equal(probabilities(read(tmp_path / "out")), expected)
 
 
 def test_one_file_as_output_is_the_same_and_is_not_made_twice(dialogue, model, tmp_path):
-    score_archive([str(dialogue)], tmp_path / "folder", model_options=model)
+    score_dataset([str(dialogue)], tmp_path / "folder", model_options=model)
     file = tmp_path / "labelled.parquet"
-    score_to([str(dialogue)], file, ScoreOptions(), model)
+    score_dataset([str(dialogue)], file, ScoreOptions(), model)
     assert read(file).equals(read(tmp_path / "folder"))
-    assert score_to([str(dialogue)], file, ScoreOptions(), model).rows_done == 0
+    assert score_dataset([str(dialogue)], file, ScoreOptions(), model).rows_done == 0
     with pytest.raises(OutputError, match="another conversation column"):
-        score_to([str(dialogue)], file, ScoreOptions(conversation_column="other"), model)
+        score_dataset([str(dialogue)], file, ScoreOptions(conversation_column="other"), model)
 
 
 def test_another_conversation_column_does_not_go_into_the_same_output(dialogue, model, tmp_path):
-    score_archive([str(dialogue)], tmp_path / "out", ScoreOptions(conversation_column="other", limit=1000), model)
+    score_dataset([str(dialogue)], tmp_path / "out", ScoreOptions(conversation_column="other", limit=1000), model)
     with pytest.raises(OutputError, match="--conversation-column 'other', now it is 'dialog_id'"):
-        score_archive([str(dialogue)], tmp_path / "out", model_options=model)
+        score_dataset([str(dialogue)], tmp_path / "out", model_options=model)
 
 
 def test_a_model_without_context_has_no_use_for_conversations(dialogue, tiny_model, tmp_path):
     plain = ModelOptions(model=str(tiny_model), precision="fp32")
-    whole = score_archive([str(dialogue)], tmp_path / "whole", model_options=plain)
-    named = score_archive([str(dialogue)], tmp_path / "named", ScoreOptions(conversation_column="other"), plain)
+    whole = score_dataset([str(dialogue)], tmp_path / "whole", model_options=plain)
+    named = score_dataset([str(dialogue)], tmp_path / "named", ScoreOptions(conversation_column="other"), plain)
     assert read(tmp_path / "named").equals(read(tmp_path / "whole"))
     assert (whole.run["conversation_column"], named.run["conversation_column"]) == (None, None)
     assert named.run["options"]["conversation_column"] == "other"
-    assert score_archive([str(dialogue)], tmp_path / "named", model_options=plain).rows_done == 0
+    assert score_dataset([str(dialogue)], tmp_path / "named", model_options=plain).rows_done == 0
 
 
 @pytest.mark.parametrize(
@@ -542,7 +541,7 @@ def test_a_model_without_context_has_no_use_for_conversations(dialogue, tiny_mod
 def test_a_missing_conversation_column_is_one_line_and_leaves_nothing(model, tmp_path, columns, given, said):
     pq.write_table(pa.table({"text": ["네"], **columns}), tmp_path / "log.parquet")
     with pytest.raises(ColumnError, match=said) as caught:
-        score_archive([str(tmp_path / "log.parquet")], tmp_path / "out", ScoreOptions(conversation_column=given), model)
+        score_dataset([str(tmp_path / "log.parquet")], tmp_path / "out", ScoreOptions(conversation_column=given), model)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -554,9 +553,9 @@ def test_the_text_is_no_conversation_column(dialogue):
 
 
 def test_a_dry_run_names_the_conversation_column_where_the_model_needs_one(dialogue, model, tiny_model):
-    assert plan_archive([str(dialogue)], None, ScoreOptions(), model)["conversation_column"] == "dialog_id"
+    assert plan_run([str(dialogue)], None, ScoreOptions(), model)["conversation_column"] == "dialog_id"
     alone = ModelOptions(model=str(tiny_model), precision="fp32")
-    assert "conversation_column" not in plan_archive([str(dialogue)], None, ScoreOptions(), alone)
+    assert "conversation_column" not in plan_run([str(dialogue)], None, ScoreOptions(), alone)
 
 
 def test_windows_of_some_columns_have_no_others(dialogue, tmp_path):

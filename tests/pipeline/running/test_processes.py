@@ -18,9 +18,9 @@ from emojob.pipeline.inference.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.running import executor, processes
+from emojob.pipeline.running import local, processes
 from emojob.pipeline.running.processes import processes_for
-from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, ModelError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -42,7 +42,7 @@ def dataset(tmp_path):
 @pytest.fixture
 def two(monkeypatch):
     """Two processes on the CPU, chunks of 100 rows, parts of 500."""
-    monkeypatch.setattr(executor, "processes_for", lambda *given: 2)
+    monkeypatch.setattr(local, "processes_for", lambda *given: 2)
     monkeypatch.setattr(part_writer, "PART_ROWS", 500)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS", "BATCH_ROWS"):
         monkeypatch.setattr(chunks, name, 100)
@@ -63,9 +63,9 @@ def read(out: Path) -> pa.Table:
 
 
 def test_two_processes_come_to_what_one_comes_to(dataset, model, tmp_path, request):
-    one = score_archive([str(dataset)], tmp_path / "one", model_options=model)
+    one = score_dataset([str(dataset)], tmp_path / "one", model_options=model)
     request.getfixturevalue("two")
-    both = score_archive([str(dataset)], tmp_path / "two", model_options=model)
+    both = score_dataset([str(dataset)], tmp_path / "two", model_options=model)
     assert read(tmp_path / "two").equals(read(tmp_path / "one"))
     assert both.counts == one.counts
     assert both.run["engine"]["processes"] == 2
@@ -76,8 +76,8 @@ def test_two_processes_come_to_what_one_comes_to(dataset, model, tmp_path, reque
 @pytest.mark.usefixtures("two")
 def test_what_both_remember_is_kept(dataset, model, tmp_path):
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
-    score_archive([str(dataset)], tmp_path / "one", options, model)
-    again = score_archive([str(dataset)], tmp_path / "two", options, model)
+    score_dataset([str(dataset)], tmp_path / "one", options, model)
+    again = score_dataset([str(dataset)], tmp_path / "two", options, model)
     assert again.run["this_run"]["inferred_rows"] == 0
     assert read(tmp_path / "two").equals(read(tmp_path / "one"))
 
@@ -89,9 +89,9 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(dataset,
             pools[0]._workers[0].process.kill()
 
     with pytest.raises(WorkerError, match=r"ended with -9.*goes on"):
-        score_archive([str(dataset)], tmp_path / "out", model_options=model, report=kill_one)
+        score_dataset([str(dataset)], tmp_path / "out", model_options=model, report=kill_one)
     assert not any(worker.process.is_alive() for worker in pools[0]._workers)
-    rest = score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    rest = score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     assert 0 < rest.rows_before < 2_000
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
 
@@ -106,16 +106,16 @@ def test_an_interruption_ends_all_processes_and_keeps_what_they_know(dataset, mo
             stages.stop()
 
     with pytest.raises(Interrupted):
-        score_archive([str(dataset)], tmp_path / "out", options, model, report=stop, stages=stages)
+        score_dataset([str(dataset)], tmp_path / "out", options, model, report=stop, stages=stages)
     assert not multiprocessing.active_children()
     run = json.loads((tmp_path / "out" / "_emojob" / "run.json").read_text())["this_run"]
     assert run["rows"] >= 600
     assert run["rows_with_text"] >= run["rows"]  # some were under way
     assert 0 < run["inferred_rows"] <= run["rows_with_text"]
     assert {"tokenize", "infer", "label"} <= set(run["stage_seconds"])
-    again = score_archive([str(dataset)], tmp_path / "anew", options, model)
+    again = score_dataset([str(dataset)], tmp_path / "anew", options, model)
     assert again.run["this_run"]["inferred_rows"] <= 2_000 - run["inferred_rows"]
-    score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
 
 
@@ -132,7 +132,7 @@ def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(dataset, own
 
     monkeypatch.setattr(processes.GpuWorkers, "__enter__", change)
     with pytest.raises(WorkerError, match="was changed"):
-        score_archive(
+        score_dataset(
             [str(dataset)], tmp_path / "out", model_options=ModelOptions(model=str(own_model), engine="torch")
         )
     assert not list((tmp_path / "out").glob("*"))
@@ -176,33 +176,33 @@ def test_an_error_of_a_process_is_raised_as_it_is(dataset, own_model, tmp_path, 
     monkeypatch.setattr(processes.GpuWorkers, "__enter__", spoil)
     model = ModelOptions(model=str(own_model), precision="fp32", engine="torch")
     with pytest.raises(ModelError, match=r"config\.json"):
-        score_archive([str(dataset)], tmp_path / "out", model_options=model)
+        score_dataset([str(dataset)], tmp_path / "out", model_options=model)
 
 
 _ALONE = """
 import sys
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.running import executor
-from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running import local
+from emojob.pipeline.running.run import score_dataset
 from emojob.schemas.options import ModelOptions
-executor.processes_for = lambda *given: 2
+local.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.BATCH_ROWS = 20
 if __name__ == "__main__":
     def said(progress):
         print(progress.rows_done, flush=True)
-    score_archive([sys.argv[1]], None, model_options=ModelOptions(model=sys.argv[2], engine="torch"), report=said)
+    score_dataset([sys.argv[1]], None, model_options=ModelOptions(model=sys.argv[2], engine="torch"), report=said)
 """
 
 
 _INTERRUPTED = """
 import signal, sys
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.running import executor
-from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running import local
+from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted
 from emojob.schemas.options import ModelOptions, ScoreOptions
-executor.processes_for = lambda *given: 2
+local.processes_for = lambda *given: 2
 chunks._FIRST_ROWS = chunks._FEWEST_ROWS = chunks.BATCH_ROWS = 1
 if __name__ == "__main__":
     stages = Stages()
@@ -211,7 +211,7 @@ if __name__ == "__main__":
     try:
         while not stages.stopping:
             model = ModelOptions(model=sys.argv[2], engine="torch", precision="fp32")
-            score_archive([sys.argv[1]], None, ScoreOptions(fresh=True), model, stages=stages)
+            score_dataset([sys.argv[1]], None, ScoreOptions(fresh=True), model, stages=stages)
     except Interrupted:
         pass
     sys.stderr.write("emojob: interrupted\\n")

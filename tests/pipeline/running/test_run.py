@@ -19,8 +19,7 @@ from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.running.run import score_archive
-from emojob.pipeline.running.single_file import score_to
+from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import BusyError, ColumnError, DataError, Interrupted, OutputError, StorageError
@@ -79,7 +78,7 @@ def small_parts(monkeypatch):
 
 
 def test_every_row_comes_back_with_its_columns_and_labels(dataset, model, tmp_path):
-    result = score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     before, after = pq.read_table(dataset), read(tmp_path / "out")
     assert after.select(before.schema.names).equals(before)
     assert after.schema.names == [*before.schema.names, *LABELLED]
@@ -96,7 +95,7 @@ def test_every_row_comes_back_with_its_columns_and_labels(dataset, model, tmp_pa
 
 
 def test_the_inputs_metadata_stays_and_the_fingerprint_joins_it(dataset, model, tmp_path):
-    score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     (part,) = (tmp_path / "out").glob("part-*.parquet")
     metadata = pq.read_schema(part).metadata
     fingerprint = json.loads((tmp_path / "out/_emojob/run.json").read_text())["model"]["fingerprint"]
@@ -105,18 +104,18 @@ def test_the_inputs_metadata_stays_and_the_fingerprint_joins_it(dataset, model, 
 
 
 def test_window_size_and_parts_do_not_change_a_single_bit(dataset, model, tmp_path, request):
-    score_archive([str(dataset)], tmp_path / "whole", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "whole", model_options=model)
     request.getfixturevalue("small_parts")
-    score_archive([str(dataset)], tmp_path / "small", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "small", model_options=model)
     assert len(list((tmp_path / "small").glob("part-*.parquet"))) == 6
     assert read(tmp_path / "small").equals(read(tmp_path / "whole"))
 
 
 def test_a_finished_run_is_not_done_again(dataset, model, tmp_path):
-    score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     (part,) = (tmp_path / "out").glob("part-*.parquet")
     written = part.stat().st_mtime_ns
-    result = score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     assert result.rows_done == 0
     assert result.counts.read == 3000
     assert part.stat().st_mtime_ns == written
@@ -124,7 +123,7 @@ def test_a_finished_run_is_not_done_again(dataset, model, tmp_path):
 
 @pytest.mark.usefixtures("small_parts")
 def test_an_interrupted_run_keeps_what_it_did_and_goes_on(dataset, model, tmp_path):
-    score_archive([str(dataset)], tmp_path / "whole", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "whole", model_options=model)
     rounds = 0
     while True:
         stages, rows = Stages(), []
@@ -134,7 +133,7 @@ def test_an_interrupted_run_keeps_what_it_did_and_goes_on(dataset, model, tmp_pa
                 stages.stop()
 
         try:
-            score_archive([str(dataset)], tmp_path / "out", model_options=model, report=stop_after_some, stages=stages)
+            score_dataset([str(dataset)], tmp_path / "out", model_options=model, report=stop_after_some, stages=stages)
             break
         except Interrupted:
             rounds += 1
@@ -148,14 +147,14 @@ def test_an_interrupted_run_keeps_what_it_did_and_goes_on(dataset, model, tmp_pa
 @pytest.mark.usefixtures("small_parts")
 def test_what_a_killed_run_left_behind_is_swept_and_scored_again(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(dataset)], out, model_options=model)
+    score_dataset([str(dataset)], out, model_options=model)
     whole = read(out)
     names = sorted(file.name for file in out.glob("part-*.parquet"))
     (out / "_emojob/parts" / names[2].replace(".parquet", ".json")).unlink()  # died before the marker
     (out / names[4]).write_bytes(b"PAR1 half")  # damaged afterwards
     (out / ".part-00000-000000009999.parquet.tmp").write_bytes(b"half a part")
     (out / "_emojob/parts/part-00000-000000000500.json").write_text("{rubbish")
-    result = score_archive([str(dataset)], out, model_options=model)
+    result = score_dataset([str(dataset)], out, model_options=model)
     assert result.rows_done == 1500  # three parts of the six, and no row of the others
     assert read(out).equals(whole)
     assert sorted(file.name for file in out.iterdir()) == sorted([*names, "_emojob"])
@@ -164,21 +163,21 @@ def test_what_a_killed_run_left_behind_is_swept_and_scored_again(dataset, model,
 @pytest.mark.usefixtures("small_parts")
 def test_a_limit_reaches_over_gaps_and_the_parts_between_them(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(dataset)], out, model_options=model)
+    score_dataset([str(dataset)], out, model_options=model)
     whole = read(out)
     for first in (0, 1000):
         (out / f"_emojob/parts/part-00000-{first:012d}.json").unlink()
-    assert score_archive([str(dataset)], out, ScoreOptions(limit=1200), model).rows_done == 700
-    assert score_archive([str(dataset)], out, model_options=model).rows_done == 300
+    assert score_dataset([str(dataset)], out, ScoreOptions(limit=1200), model).rows_done == 700
+    assert score_dataset([str(dataset)], out, model_options=model).rows_done == 300
     assert read(out).equals(whole)
 
 
 @pytest.mark.usefixtures("small_parts")
 def test_a_changed_input_is_scored_anew_and_its_old_parts_go(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(dataset)], out, model_options=model)
+    score_dataset([str(dataset)], out, model_options=model)
     pq.write_table(pq.read_table(dataset).slice(1000, 700), dataset)
-    result = score_archive([str(dataset)], out, model_options=model)
+    result = score_dataset([str(dataset)], out, model_options=model)
     assert result.rows_done == 700
     assert read(out)["id"].to_pylist() == list(range(1000, 1700))
 
@@ -187,25 +186,25 @@ def test_a_changed_input_is_scored_anew_and_its_old_parts_go(dataset, model, tmp
 def test_a_later_input_joins_the_archive(dataset, model, tmp_path):
     out = tmp_path / "out"
     other = tmp_path / "a_first_by_name.parquet"
-    score_archive([str(dataset)], out, model_options=model)
+    score_dataset([str(dataset)], out, model_options=model)
     pq.write_table(pq.read_table(dataset).slice(0, 5), other)
-    result = score_archive([str(other), str(dataset)], out, model_options=model)
+    result = score_dataset([str(other), str(dataset)], out, model_options=model)
     assert result.rows_done == 5
     assert read(out)["id"].to_pylist() == [*range(3000), *range(5)]
 
 
 def test_fresh_begins_again(dataset, model, tmp_path):
-    score_archive([str(dataset)], tmp_path / "out", model_options=model)
-    result = score_archive([str(dataset)], tmp_path / "out", ScoreOptions(fresh=True), model)
+    score_dataset([str(dataset)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(dataset)], tmp_path / "out", ScoreOptions(fresh=True), model)
     assert result.rows_done == 3000
     assert len(read(tmp_path / "out")) == 3000
 
 
 def test_another_model_is_refused_by_both_fingerprints(dataset, model, make_model, tmp_path):
-    score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     other = ModelOptions(model=str(make_model(labels=("좋음", "나쁨"), seed=1)))
     with pytest.raises(OutputError) as caught:
-        score_archive([str(dataset)], tmp_path / "out", model_options=other)
+        score_dataset([str(dataset)], tmp_path / "out", model_options=other)
     before = json.loads((tmp_path / "out/_emojob/run.json").read_text())["model"]["fingerprint"]
     assert before in str(caught.value)
     assert "좋음 나쁨" in str(caught.value)
@@ -215,10 +214,10 @@ def test_another_model_is_refused_by_both_fingerprints(dataset, model, make_mode
 
 def test_a_limit_labels_the_first_rows_and_no_limit_the_others(dataset, model, tmp_path):
     out = tmp_path / "out"
-    assert score_archive([str(dataset)], out, ScoreOptions(limit=1234), model).rows_done == 1234
+    assert score_dataset([str(dataset)], out, ScoreOptions(limit=1234), model).rows_done == 1234
     assert read(out)["id"].to_pylist() == list(range(1234))
-    assert score_archive([str(dataset)], out, ScoreOptions(limit=1234), model).rows_done == 0
-    assert score_archive([str(dataset)], out, model_options=model).rows_done == 1766
+    assert score_dataset([str(dataset)], out, ScoreOptions(limit=1234), model).rows_done == 0
+    assert score_dataset([str(dataset)], out, model_options=model).rows_done == 1766
     assert read(out)["id"].to_pylist() == list(range(3000))
 
 
@@ -226,14 +225,14 @@ def test_a_limit_may_end_in_a_later_input(dataset, model, tmp_path):
     second = shutil.copy(dataset, tmp_path / "second.parquet")
     out = tmp_path / "out"
     inputs = [str(dataset), str(second)]
-    assert score_archive(inputs, out, ScoreOptions(limit=3100), model).rows_done == 3100
-    assert score_archive(inputs, out, ScoreOptions(limit=3100), model).rows_done == 0
+    assert score_dataset(inputs, out, ScoreOptions(limit=3100), model).rows_done == 3100
+    assert score_dataset(inputs, out, ScoreOptions(limit=3100), model).rows_done == 0
 
 
 def test_an_archive_without_rows_gives_an_empty_output(model, tmp_path):
     file = tmp_path / "none.csv"
     file.write_text("id,text\n")
-    result = score_archive([str(file)], model_options=model)
+    result = score_dataset([str(file)], model_options=model)
     assert result.counts.read == 0
     assert read(tmp_path / "none.emotions").num_rows == 0
     assert read(tmp_path / "none.emotions").schema.names == ["id", "text", *LABELLED]
@@ -242,7 +241,7 @@ def test_an_archive_without_rows_gives_an_empty_output(model, tmp_path):
 def test_rows_that_cannot_be_read_are_rejected_with_their_reason(model, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text('id,text\n1,기뻐요\n2,너무,많은,칸\n3,"열린 따옴표\n4,슬퍼요\n')
-    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out")["id"].to_pylist() == ["1", "4"]
     assert (result.counts.read, result.counts.rejected) == (4, 2)
     rejects = pq.read_table(tmp_path / "out/_emojob/rejects.parquet").to_pylist()
@@ -257,14 +256,14 @@ def test_rejected_rows_stay_counted_over_a_restart(model, tmp_path, small_parts)
     file.write_text("id,text\n" + "\n".join(rows) + "\n")
     stages = Stages()
     with pytest.raises(Interrupted):
-        score_archive(
+        score_dataset(
             [str(file)],
             tmp_path / "out",
             model_options=model,
             report=lambda p: p.rows_done > 300 and stages.stop(),
             stages=stages,
         )
-    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert (result.counts.read, result.counts.rejected) == (1200, 24)
     rejects = pq.read_table(tmp_path / "out/_emojob/rejects.parquet")
     assert rejects["position"].to_pylist() == [i + 1 for i in range(1200) if i % 50 == 3]
@@ -278,7 +277,7 @@ def test_parquet_and_csv_in_both_encodings_get_the_same_labels(model, tmp_path):
     (tmp_path / "c.csv.gz").write_bytes(gzip.compress("\r\n".join(quoted).encode("cp949")))
     outs = []
     for name in ("a.parquet", "b.csv", "c.csv.gz"):
-        score_archive([str(tmp_path / name)], tmp_path / f"{name}.out", model_options=model)
+        score_dataset([str(tmp_path / name)], tmp_path / f"{name}.out", model_options=model)
         outs.append(
             read(tmp_path / f"{name}.out")
             .select(["emotion", "confidence", "emotion_status"])
@@ -292,9 +291,9 @@ def test_a_column_in_the_way_is_an_error_and_a_prefix_the_way_out(model, tmp_pat
     file = tmp_path / "log.parquet"
     pq.write_table(pa.table({"text": ["좋아요"], "emotion": ["?"]}), file)
     with pytest.raises(ColumnError, match="--prefix"):
-        score_archive([str(file)], tmp_path / "out", model_options=model)
+        score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert not (tmp_path / "out").exists()
-    score_archive([str(file)], tmp_path / "out", ScoreOptions(prefix="ai_"), model)
+    score_dataset([str(file)], tmp_path / "out", ScoreOptions(prefix="ai_"), model)
     assert read(tmp_path / "out").schema.names[:3] == ["text", "emotion", "ai_emotion"]
 
 
@@ -303,7 +302,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(dataset, model, tmp_path):
     out.mkdir()
     (out / "precious.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
-        score_archive([str(dataset)], out, ScoreOptions(fresh=True), model)
+        score_dataset([str(dataset)], out, ScoreOptions(fresh=True), model)
     assert [file.name for file in out.iterdir()] == ["precious.txt"]
 
 
@@ -311,7 +310,7 @@ def test_bad_input_leaves_no_output_behind(model, tmp_path):
     file = tmp_path / "log.parquet"
     file.write_bytes(b"PAR1 but no more")
     with pytest.raises(DataError):
-        score_archive([str(file)], tmp_path / "out", model_options=model)
+        score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert not (tmp_path / "out").exists()
 
 
@@ -321,10 +320,10 @@ def test_a_second_run_into_the_same_output_is_turned_away(dataset, model, tmp_pa
     def run_another(progress):
         if not busy:
             with pytest.raises(BusyError):
-                score_archive([str(dataset)], tmp_path / "out", model_options=model)
+                score_dataset([str(dataset)], tmp_path / "out", model_options=model)
             busy.append(True)
 
-    score_archive([str(dataset)], tmp_path / "out", model_options=model, report=run_another)
+    score_dataset([str(dataset)], tmp_path / "out", model_options=model, report=run_another)
     assert busy
 
 
@@ -336,11 +335,11 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(dataset, model, tmp_path,
 
     monkeypatch.setattr(part_writer.PartWriter, "commit", full)
     with pytest.raises(StorageError, match="No space left"):
-        score_archive([str(dataset)], tmp_path / "out", model_options=model)
+        score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     assert not list((tmp_path / "out").glob("*part-*"))
     assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
     monkeypatch.setattr(part_writer.PartWriter, "commit", commit)
-    assert score_archive([str(dataset)], tmp_path / "out", model_options=model).rows_done == 3000
+    assert score_dataset([str(dataset)], tmp_path / "out", model_options=model).rows_done == 3000
 
 
 def test_damage_in_the_middle_of_an_input_is_said(dataset, model, tmp_path):
@@ -349,16 +348,16 @@ def test_damage_in_the_middle_of_an_input_is_said(dataset, model, tmp_path):
     data[middle : middle + 400] = bytes(400)
     dataset.write_bytes(bytes(data))
     with pytest.raises(DataError, match=r"log\.parquet"):
-        score_archive([str(dataset)], tmp_path / "out", model_options=model)
+        score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     assert not [one for one in threading.enumerate() if one.name == "emojob-stage"]
 
 
 def test_one_file_as_output_holds_all_rows_and_is_not_made_twice(dataset, model, tmp_path):
     file = tmp_path / "labelled.parquet"
-    score_to([str(dataset)], tmp_path / "folder", ScoreOptions(), model)
-    score_to([str(dataset)], file, ScoreOptions(), model)
+    score_dataset([str(dataset)], tmp_path / "folder", ScoreOptions(), model)
+    score_dataset([str(dataset)], file, ScoreOptions(), model)
     assert read(file).equals(read(tmp_path / "folder"))
-    again = score_to([str(dataset)], file, ScoreOptions(), model)
+    again = score_dataset([str(dataset)], file, ScoreOptions(), model)
     assert (again.rows_done, again.counts.read) == (0, 3000)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["folder", "labelled.parquet", "log.parquet"]
 
@@ -366,37 +365,37 @@ def test_one_file_as_output_holds_all_rows_and_is_not_made_twice(dataset, model,
 def test_a_file_that_is_not_ours_is_left_alone(dataset, model, tmp_path):
     other = shutil.copy(dataset, tmp_path / "other.parquet")
     with pytest.raises(OutputError, match="not written by emojob"):
-        score_to([str(dataset)], other, ScoreOptions(fresh=True), model)
+        score_dataset([str(dataset)], other, ScoreOptions(fresh=True), model)
     with pytest.raises(OutputError, match="is an input itself"):
-        score_to([str(dataset)], dataset, ScoreOptions(), model)
+        score_dataset([str(dataset)], dataset, ScoreOptions(), model)
 
 
 def test_a_file_made_into_the_folder_of_its_inputs_is_no_input(dataset, model, tmp_path):
     file = tmp_path / "labelled.parquet"
     (tmp_path / "more.csv").write_text("id,text\n1,네\n2,너무,많은\n")
     for _ in range(2):
-        counts = score_to([str(tmp_path / "more.csv")], file, ScoreOptions(), model).counts
+        counts = score_dataset([str(tmp_path / "more.csv")], file, ScoreOptions(), model).counts
         assert (counts.read, counts.rejected) == (2, 1)
     (tmp_path / "log.parquet").unlink()
-    score_to([str(tmp_path)], file, ScoreOptions(), model)
+    score_dataset([str(tmp_path)], file, ScoreOptions(), model)
     assert read(file)["id"].to_pylist() == ["1"]
 
 
 def test_two_archives_of_one_stem_do_not_share_an_output(dataset, model, tmp_path):
-    score_archive([str(dataset)], model_options=model)
+    score_dataset([str(dataset)], model_options=model)
     (tmp_path / "log.csv").write_text("text\n네\n")
     with pytest.raises(OutputError, match=r"log\.parquet"):
-        score_archive([str(tmp_path / "log.csv")], model_options=model)
+        score_dataset([str(tmp_path / "log.csv")], model_options=model)
     assert len(read(tmp_path / "log.emotions")) == 3000
 
 
 def test_an_output_of_a_newer_version_is_refused_and_left_as_it_is(dataset, model, tmp_path):
     out = tmp_path / "out"
-    score_archive([str(dataset)], out, model_options=model)
+    score_dataset([str(dataset)], out, model_options=model)
     (marker,) = (out / "_emojob/parts").glob("*.json")
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "format": 99}))
     with pytest.raises(OutputError, match="newer emojob"):
-        score_archive([str(dataset)], out, ScoreOptions(fresh=True), model)
+        score_dataset([str(dataset)], out, ScoreOptions(fresh=True), model)
     assert len(read(out)) == 3000
 
 
@@ -405,7 +404,7 @@ def test_strings_that_are_not_utf8_are_labelled_and_come_back_as_they_were(model
     raw = pa.Array.from_buffers(pa.string(), 2, texts.buffers())
     file = tmp_path / "log.parquet"
     pq.write_table(pa.table({"text": raw}), file)
-    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert result.counts.labelled == 2
     assert read(tmp_path / "out")["text"].cast(pa.binary()).equals(pa.chunked_array([texts]))
 
@@ -419,7 +418,7 @@ def test_narrow_dictionaries_stay_readable(model, tmp_path):
             codes = pa.array([f"{group}-{i}" for i in range(100)]).dictionary_encode().cast(narrow)
             writer.write_table(pa.table({"text": texts(100), "code": codes}, schema=schema))
     for out in (tmp_path / "out", tmp_path / "out.parquet"):
-        score_to([str(file)], out, ScoreOptions(), model)
+        score_dataset([str(file)], out, ScoreOptions(), model)
         codes = read(out)["code"]
         assert codes.type == narrow
         assert codes.to_pylist() == [f"{group}-{i}" for group in range(4) for i in range(100)]
@@ -428,7 +427,7 @@ def test_narrow_dictionaries_stay_readable(model, tmp_path):
 def test_many_rejected_rows_close_a_part_too(model, tmp_path, small_parts):
     file = tmp_path / "log.csv"
     file.write_text("id,text\n" + "1,2,3\n" * 1700)
-    result = score_archive([str(file)], tmp_path / "out", model_options=model)
+    result = score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert result.counts.rejected == 1700
     assert len(list((tmp_path / "out/_emojob/parts").glob("*.json"))) == 4
 
@@ -437,17 +436,17 @@ def test_many_rejected_rows_close_a_part_too(model, tmp_path, small_parts):
 def test_an_interrupted_file_goes_on(dataset, model, tmp_path):
     file, stages = tmp_path / "labelled.parquet", Stages()
     with pytest.raises(Interrupted):
-        score_to(
+        score_dataset(
             [str(dataset)], file, ScoreOptions(), model, lambda p: p.rows_done > 900 and stages.stop(), stages=stages
         )
     assert not file.exists()
-    assert score_to([str(dataset)], file, ScoreOptions(), model).rows_done < 2200
+    assert score_dataset([str(dataset)], file, ScoreOptions(), model).rows_done < 2200
     assert read(file)["id"].to_pylist() == list(range(3000))
 
 
 def cut_off(dataset, out, model, **changes):
     """A run whose run.json says that it was interrupted."""
-    score_archive([str(dataset)], out, ScoreOptions(limit=100), model)
+    score_dataset([str(dataset)], out, ScoreOptions(limit=100), model)
     run = json.loads((out / "_emojob" / "run.json").read_text())
     (out / "_emojob" / "run.json").write_text(json.dumps({**run, "state": "interrupted", **changes}))
 
@@ -455,9 +454,9 @@ def cut_off(dataset, out, model, **changes):
 def test_a_run_that_goes_on_takes_the_engine_that_it_was_begun_with(dataset, tiny_model, tmp_path):
     auto = ModelOptions(model=str(tiny_model))
     cut_off(dataset, tmp_path / "out", replace(auto, engine="torch", precision="fp32"))
-    engine = score_archive([str(dataset)], tmp_path / "out", ScoreOptions(), auto).run["engine"]
+    engine = score_dataset([str(dataset)], tmp_path / "out", ScoreOptions(), auto).run["engine"]
     assert (engine["engine"], engine["precision"]) == ("torch", "fp32")
-    fresh = score_archive([str(dataset)], tmp_path / "out", ScoreOptions(fresh=True), auto).run["engine"]
+    fresh = score_dataset([str(dataset)], tmp_path / "out", ScoreOptions(fresh=True), auto).run["engine"]
     assert fresh["engine"] == "openvino"
 
 
@@ -465,7 +464,7 @@ def test_a_run_that_goes_on_takes_the_engine_that_it_was_begun_with(dataset, tin
 def test_an_engine_that_is_here_no_more_does_not_keep_a_run_from_going_on(dataset, tiny_model, tmp_path, engine):
     auto = ModelOptions(model=str(tiny_model))
     cut_off(dataset, tmp_path / "out", auto, engine=engine)
-    assert score_archive([str(dataset)], tmp_path / "out", ScoreOptions(), auto).run["state"] == "complete"
+    assert score_dataset([str(dataset)], tmp_path / "out", ScoreOptions(), auto).run["state"] == "complete"
 
 
 CHILD = """
@@ -503,7 +502,7 @@ main(sys.argv[1:])
 def test_a_command_killed_again_and_again_loses_nothing(dataset, tiny_model, model, tmp_path, number):
     """The real command as a process that dies while it adds rows, writes, renames, syncs or marks a part."""
     model = replace(model, engine="torch")
-    score_archive([str(dataset)], tmp_path / "whole", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "whole", model_options=model)
     options = ["--model", str(tiny_model), "--engine", "torch", "--precision", "fp32", "--quiet"]
     options += ["-o", str(tmp_path / "out")]
     codes = []
@@ -512,7 +511,7 @@ def test_a_command_killed_again_and_again_loses_nothing(dataset, tiny_model, mod
         codes.append(subprocess.run(child, capture_output=True, timeout=120).returncode)
     assert set(codes) <= {0, -number if number == signal.SIGKILL else 130}
     assert codes[0] != 0
-    score_archive([str(dataset)], tmp_path / "out", model_options=model)
+    score_dataset([str(dataset)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out").equals(read(tmp_path / "whole"))
     assert not list((tmp_path / "out").glob(".*"))
 
@@ -521,13 +520,13 @@ def test_a_command_killed_again_and_again_loses_nothing(dataset, tiny_model, mod
 def test_a_column_that_sql_could_not_tell_from_ours_is_refused_at_once(tmp_path, model, name):
     pq.write_table(pa.table({"text": ["네"], name: ["x"]}), tmp_path / "in.parquet")
     with pytest.raises(ColumnError, match=name):
-        score_archive([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
+        score_dataset([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_column_of_file_names_is_like_any_other(tmp_path, model):
     pq.write_table(pa.table({"text": ["네"], "filename": ["x"]}), tmp_path / "in.parquet")
-    score_archive([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
+    score_dataset([str(tmp_path / "in.parquet")], tmp_path / "out", model_options=model)
     with open_session(open_labelled(tmp_path / "out")) as session:
         (batch,) = session.query("SELECT filename FROM labelled").batches
     assert batch.to_pylist() == [{"filename": "x"}]

@@ -24,8 +24,7 @@ from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.running.run import score_archive
-from emojob.pipeline.running.single_file import score_to
+from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.storage import lease, object_io
 from emojob.pipeline.storage import object_store as stores
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -83,7 +82,7 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
 def local(rows, tmp_path, model) -> pa.Table:
     """Return the same rows, labelled on a disk."""
     pq.write_table(rows, tmp_path / "log.parquet", row_group_size=1_000)
-    score_archive([str(tmp_path / "log.parquet")], tmp_path / "out", model_options=model)
+    score_dataset([str(tmp_path / "log.parquet")], tmp_path / "out", model_options=model)
     return read(tmp_path / "out")
 
 
@@ -92,7 +91,7 @@ def local(rows, tmp_path, model) -> pa.Table:
 
 def test_an_object_store_gives_the_same_rows_as_a_disk(bucket, rows, model, local):
     log = put(bucket / "logs/log.parquet", rows)
-    result = score_archive([str(log)], model_options=model)
+    result = score_dataset([str(log)], model_options=model)
     assert result.out == bucket / "logs/log.emotions"
     assert read(result.out).equals(local)
     assert result.run["inputs"][0]["name"] == str(log)
@@ -102,7 +101,7 @@ def test_an_object_store_gives_the_same_rows_as_a_disk(bucket, rows, model, loca
 def test_rows_in_an_object_store_are_forgotten(bucket, rows, model, local, name):
     out = bucket / name
     log = put(bucket / "log.parquet", rows)
-    score_to([str(log)], out, ScoreOptions(), model)
+    score_dataset([str(log)], out, ScoreOptions(), model)
     ids = pc.and_(pc.greater_equal(local["id"], 10), pc.less(local["id"], 20))
     removed = pc.or_(pc.is_null(local["text"]), ids)
     assert forget(out, "id BETWEEN 10 AND 19 OR text IS NULL").rows == pc.sum(removed).as_py() > 10
@@ -123,8 +122,8 @@ def test_text_files_are_read_from_an_object_store(bucket, rows, model, tmp_path,
     data = gzip.compress(content.encode()) if ending.endswith("gz") else content.encode()
     (bucket / f"log.{ending}").write_bytes(data)
     (tmp_path / f"log.{ending}").write_bytes(data)
-    here = score_archive([str(tmp_path / f"log.{ending}")], tmp_path / "out", model_options=model)
-    there = score_archive([f"{bucket}/log.{ending}"], bucket / "out", model_options=model)
+    here = score_dataset([str(tmp_path / f"log.{ending}")], tmp_path / "out", model_options=model)
+    there = score_dataset([f"{bucket}/log.{ending}"], bucket / "out", model_options=model)
     assert there.counts == here.counts
     assert read(bucket / "out").equals(read(tmp_path / "out"))
 
@@ -135,10 +134,10 @@ def test_a_folder_of_an_object_store_is_one_dataset_with_its_partitions(bucket, 
     put(bucket / "logs/_hidden/a.parquet", rows)
     put(bucket / "logs/.b.parquet", rows)
     (bucket / "logs/readme.txt").write_bytes(b"no log")
-    score_archive([f"{bucket}/logs"], bucket / "logs/out", model_options=model)
+    score_dataset([f"{bucket}/logs"], bucket / "logs/out", model_options=model)
     found = read(bucket / "logs/out")
     assert found["day"].to_pylist() == ["1"] * 100 + ["2"] * 100
-    again = score_archive([f"{bucket}/logs/"], bucket / "logs/out", model_options=model)
+    again = score_dataset([f"{bucket}/logs/"], bucket / "logs/out", model_options=model)
     assert (again.rows_done, again.counts.read) == (0, 200)
 
 
@@ -156,10 +155,10 @@ def test_patterns_match_objects(bucket, rows):
 
 def test_the_same_command_again_does_nothing(bucket, store, rows, model):
     log = put(bucket / "log.parquet", rows)
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     before = (bucket / "out").list_objects()
     with store.counted() as asked:
-        again = score_archive([str(log)], bucket / "out", model_options=model)
+        again = score_dataset([str(log)], bucket / "out", model_options=model)
     assert again.rows_done == 0
     assert (bucket / "out").list_objects() == before
     assert asked["PUT"] == 1  # the lease
@@ -168,9 +167,9 @@ def test_the_same_command_again_does_nothing(bucket, store, rows, model):
 
 def test_a_changed_object_is_labelled_again(bucket, rows, model):
     log = put(bucket / "log.parquet", rows)
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     put(log, rows.slice(0, 500))
-    again = score_archive([str(log)], bucket / "out", model_options=model)
+    again = score_dataset([str(log)], bucket / "out", model_options=model)
     assert (again.rows_done, len(read(bucket / "out"))) == (500, 500)
 
 
@@ -204,11 +203,11 @@ def test_a_kill_after_the_single_file_was_written_leaves_nothing_to_do(bucket, r
 
 def test_rejects_are_kept_in_an_object_store(bucket, model):
     (bucket / "log.csv").write_bytes(b"id,text\n1,a\n2,b,c\n3,d\n")
-    result = score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model)
+    result = score_dataset([f"{bucket}/log.csv"], bucket / "out", model_options=model)
     assert (result.counts.rejected, len(read(bucket / "out"))) == (1, 2)
     rejects = pq.read_table(seekable(bucket / "out/_emojob/rejects.parquet"))
     assert rejects["raw"].to_pylist() == ["2,b,c"]
-    assert score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model).rows_done == 0
+    assert score_dataset([f"{bucket}/log.csv"], bucket / "out", model_options=model).rows_done == 0
 
 
 def test_a_model_is_downloaded_once_and_again_after_a_change(bucket, rows, tiny_model, make_model, store, local):
@@ -217,15 +216,15 @@ def test_a_model_is_downloaded_once_and_again_after_a_change(bucket, rows, tiny_
             (bucket / "model" / file.name).write_bytes(file.read_bytes())
     log = put(bucket / "log.parquet", rows)
     options = ModelOptions(model=f"{bucket}/model", engine="torch", precision="fp32")
-    score_archive([str(log)], bucket / "out", model_options=options)
+    score_dataset([str(log)], bucket / "out", model_options=options)
     assert read(bucket / "out").equals(local)
     begun = len(store.seen)
-    score_archive([str(log)], bucket / "out", model_options=options)
+    score_dataset([str(log)], bucket / "out", model_options=options)
     assert not [seen for seen in store.seen[begun:] if seen.key.endswith("model.safetensors")]
     other = make_model(seed=1) / "model.safetensors"
     (bucket / "model/model.safetensors").write_bytes(other.read_bytes())
     with pytest.raises(InputError, match="another model"):
-        score_archive([str(log)], bucket / "out", model_options=options)
+        score_dataset([str(log)], bucket / "out", model_options=options)
 
 
 # -- requests to the object store ------------------------------------------------------------------------------------
@@ -304,7 +303,7 @@ def test_transient_errors_of_an_object_store_change_no_result(bucket, store, row
     log = put(bucket / "log.parquet", rows)
     begun = len(store.seen)
     with store.failing(at_random(seed, 0.4)):
-        score_archive([str(log)], bucket / "out", model_options=model)
+        score_dataset([str(log)], bucket / "out", model_options=model)
     faults = Counter(seen.fault for seen in store.seen[begun:])
     assert faults.total() - faults[""] >= 8
     assert len(faults) >= 4
@@ -316,7 +315,7 @@ def test_reading_text_continues_after_a_connection_was_cut(bucket, store, model,
     lines = "".join(f"{i},말 {i}\n" for i in range(ROWS))
     (bucket / "log.csv").write_bytes(f"id,text\n{lines}".encode())
     with store.failing(at_random(7, 0.3, ("cut", "lost"))):
-        score_archive([f"{bucket}/log.csv"], bucket / "out", model_options=model)
+        score_dataset([f"{bucket}/log.csv"], bucket / "out", model_options=model)
     assert read(bucket / "out")["id"].to_pylist() == [str(i) for i in range(ROWS)]
 
 
@@ -332,10 +331,10 @@ def test_an_unavailable_object_store_is_one_error_and_the_run_resumes_later(
             store.failing(lambda seen, key=key: "503" if seen.key.endswith(key) else ""),
             pytest.raises(StorageError, match=r"^cannot write to s3://bucket-\d+/out: the object store failed"),
         ):
-            score_archive([str(log)], bucket / "out", model_options=model)
+            score_dataset([str(log)], bucket / "out", model_options=model)
         assert len(read(bucket / "out")) == 2_000
     stores._filesystem.cache_clear()
-    result = score_archive([str(log)], bucket / "out", model_options=model)
+    result = score_dataset([str(log)], bucket / "out", model_options=model)
     assert result.rows_before == 2_000
     assert_same(read(bucket / "out"), local)
 
@@ -348,12 +347,12 @@ def markers(out: AnyPath) -> list[str]:
 
 def test_leftovers_of_a_dead_run_are_never_read(bucket, rows, model, local):
     log = put(bucket / "log.parquet", rows)
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     put(bucket / "out/part-00001-000000000000.parquet", rows)
     assert read(bucket / "out").equals(local)
     with open_session(open_labelled(bucket / "out")) as session:
         assert session.query("SELECT count(*) FROM labelled").batches.__next__().to_pylist() == [{"count_star()": ROWS}]
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     assert not (bucket / "out/part-00001-000000000000.parquet").exists()
 
 
@@ -383,7 +382,7 @@ def test_a_process_that_is_killed_again_and_again_loses_nothing(bucket, rows, mo
         command = [sys.executable, "-c", child, str(moment), *options]
         codes.append(subprocess.run(command, timeout=120, capture_output=True).returncode)
     assert codes[0] == -signal.SIGKILL
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     assert_same(read(bucket / "out"), local)
     names = {path.name.split(".")[0] for path in (bucket / "out").list_objects()}
     assert names == {"run", *(Path(part).stem for part in markers(bucket / "out"))}
@@ -445,7 +444,7 @@ def test_a_run_that_lost_its_lease_stops_before_it_completes_another_part(
 
     stolen: list[bool] = []
     with pytest.raises(StorageError, match="no longer holds"):
-        score_archive([str(log)], bucket / "out", model_options=model, report=robbed)
+        score_dataset([str(log)], bucket / "out", model_options=model, report=robbed)
     assert json.loads((bucket / "out/_emojob/lock").read_bytes()) == {"token": "of another"}
     assert (bucket / "out/part-of-another.json").exists()
     assert json.loads((bucket / "out/_emojob/run.json").read_bytes()) == {"of": "another"}
@@ -483,7 +482,7 @@ def test_a_released_lease_does_not_come_back(bucket, store, monkeypatch):
 @pytest.mark.parametrize("fault", [OSError(errno.EIO, "I/O error"), PermissionError(errno.EACCES, "no right")])
 def test_rejects_that_are_temporarily_unreadable_cost_no_part(tmp_path, model, monkeypatch, fault):
     (tmp_path / "log.csv").write_text("id,text\n1,a\n2,b,c\n3,d\n")
-    score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model)
+    score_dataset([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model)
     before = {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()}
 
     def failing(path):
@@ -492,18 +491,18 @@ def test_rejects_that_are_temporarily_unreadable_cost_no_part(tmp_path, model, m
     with monkeypatch.context() as patched:
         patched.setattr(pq, "read_metadata", failing)
         with pytest.raises(StorageError, match="cannot write to"):
-            score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model)
+            score_dataset([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model)
     assert {file: file.read_bytes() for file in (tmp_path / "out").rglob("*") if file.is_file()} == before
-    assert score_archive([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model).rows_done == 0
+    assert score_dataset([str(tmp_path / "log.csv")], tmp_path / "out", model_options=model).rows_done == 0
 
 
 def test_files_of_the_user_stay(bucket, rows, model):
     log = put(bucket / "log.parquet", rows.slice(0, 50))
     (bucket / "out/").write_bytes(b"")  # as the console of an object store creates a folder
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     (bucket / "out/notes/.mine.tmp").write_bytes(b"x")
     put(bucket / "out/notes/part-00001-000000000000.parquet", rows)
-    score_archive([str(log)], bucket / "out", ScoreOptions(fresh=True), model)
+    score_dataset([str(log)], bucket / "out", ScoreOptions(fresh=True), model)
     assert len((bucket / "out/notes").list_objects()) == 2
     assert len(read(bucket / "out")) == 50
 
@@ -511,7 +510,7 @@ def test_files_of_the_user_stay(bucket, rows, model):
 @pytest.mark.parametrize("name", ["out[1] ?*", "결과 #%20", "/out"])
 def test_names_of_every_kind(bucket, rows, model, name, capsys):
     log = put(bucket / f"logs [1]/{name}/log.parquet", rows.slice(0, 50))
-    score_archive([f"{bucket}/logs [1]/{name}"], parse_path(f"{bucket}/{name}"), model_options=model)
+    score_dataset([f"{bucket}/logs [1]/{name}"], parse_path(f"{bucket}/{name}"), model_options=model)
     assert log.exists()
     assert run(["sql", f"{bucket}/{name}", "SELECT count(*) AS n FROM labelled", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"n": 50}]
@@ -522,7 +521,7 @@ def test_names_of_every_kind(bucket, rows, model, name, capsys):
 
 def test_queries_on_an_archive_in_an_object_store(bucket, rows, model, capsys, tmp_path):
     log = put(bucket / "log.parquet", rows)
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     assert run(["sql", f"{bucket}/out", "SELECT count(*) AS n, max(id) AS m FROM labelled", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"n": ROWS, "m": ROWS - 1}]
     assert run(["sql", f"{bucket}/out", "SELECT id FROM labelled WHERE id < 3", "-o", f"{bucket}/found.csv"]) == 0
@@ -542,15 +541,15 @@ def test_queries_on_an_archive_in_an_object_store(bucket, rows, model, capsys, t
 ])  # fmt: skip
 def test_a_query_reads_no_object_outside_its_archive(bucket, rows, model, query):
     log = put(bucket / "log.parquet", rows)
-    score_archive([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
     with open_session(open_labelled(bucket / "out")) as session, pytest.raises(OptionError, match="disabled"):
         list(session.query(query.format(bucket=bucket)).batches)
 
 
 def test_a_report_can_be_written_to_an_object_store(bucket, rows, model, capsys, tmp_path):
     log = put(bucket / "log.parquet", rows)
-    score_archive([str(log)], bucket / "out", model_options=model)
-    score_archive([str(log)], tmp_path / "out", model_options=model)
+    score_dataset([str(log)], bucket / "out", model_options=model)
+    score_dataset([str(log)], tmp_path / "out", model_options=model)
     places = ["--html", f"{bucket}/report.html", "--json", f"{bucket}/figures.json"]
     assert run(["report", f"{bucket}/out", *places]) == 0
     assert run(["report", str(tmp_path / "out"), "--json", str(tmp_path / "figures.json")]) == 0

@@ -25,7 +25,7 @@ from emojob.pipeline.nightly.config import InputConfig, NightlyConfig, OutputCon
 from emojob.pipeline.nightly.night import run_night
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.running.ray import dispatcher
-from emojob.pipeline.running.run import Progress, score_archive
+from emojob.pipeline.running.run import Progress, score_dataset
 from emojob.pipeline.storage.paths import AnyPath, parse_path, seekable
 from emojob.schemas.errors import DataError, OptionError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -51,9 +51,9 @@ class Nodes:
 
     def __post_init__(self) -> None:
         os.environ |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-        from ray.cluster_utils import RayExecutor
+        from ray.cluster_utils import Cluster
 
-        self.cluster = RayExecutor(initialize_head=True, head_node_args=self.sizes)
+        self.cluster = Cluster(initialize_head=True, head_node_args=self.sizes)
         self.second = self.cluster.add_node(**self.sizes)
 
     @property
@@ -65,7 +65,7 @@ class Nodes:
         return ScoreOptions(ray_address=self.cluster.address)
 
     def lose_one(self) -> None:
-        """Kill a node, as a power cut does, without a word to its labellers or to the driver."""
+        """Kill a node, as a power cut does, without a word to its workers or to the driver."""
         self.cluster.remove_node(self.second, allow_graceful=False)
 
     def restore(self) -> None:
@@ -98,13 +98,13 @@ def dataset(tmp_path_factory) -> Path:
 def alone(dataset, tiny_model, tmp_path_factory) -> pa.Table:
     """What one machine makes of the archive."""
     out = tmp_path_factory.mktemp("alone") / "out"
-    score_archive([str(dataset)], out, model_options=ModelOptions(model=str(tiny_model), precision="fp32"))
+    score_dataset([str(dataset)], out, model_options=ModelOptions(model=str(tiny_model), precision="fp32"))
     return read(out)
 
 
 def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(seekable(part_file.file)) for part_file in open_labelled(out).part_files]
+    tables = [pq.read_table(seekable(piece.file)) for piece in open_labelled(out).part_files]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
@@ -146,7 +146,7 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
     notes: list[str] = []
     seen: list[int] = []
     out = tmp_path / "out"
-    result = score_archive(
+    result = score_dataset(
         [str(folder)], out, nodes.options, model, lambda progress: seen.append(progress.rows_done), notes.append
     )
     assert (result.run["engine"]["within"], result.run["engine"]["processes"]) == ("ray", 2)
@@ -154,15 +154,15 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
     assert {"read", "tokenize", "infer", "write"} <= set(result.run["this_run"]["stage_seconds"])
     assert seen == sorted(seen)
     assert len(set(seen)) > 3
-    assert score_archive([str(folder)], out, nodes.options, model).rows_done == 0
+    assert score_dataset([str(folder)], out, nodes.options, model).rows_done == 0
     assert not [file for file in out.rglob("*") if file.name.endswith(".tmp")]
     local = tmp_path / "local"
-    score_archive([str(folder)], local, model_options=replace(model, engine="auto"))
+    score_dataset([str(folder)], local, model_options=replace(model, engine="auto"))
     assert_same(read(out), read(local))
     assert result.counts.rejected == 1
     rejects = [pq.read_table(place / "_emojob/rejects.parquet") for place in (out, local)]
     assert rejects[0].equals(rejects[1])
-    assert any("b.csv.gz" in note and "one labeller" in note for note in notes)
+    assert any("b.csv.gz" in note and "one worker" in note for note in notes)
 
 
 def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, dataset, model, alone):
@@ -176,20 +176,20 @@ def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, da
     begun = len(store.seen)
     try:
         with store.failing(at_random(0, 0.05)):
-            result = score_archive([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model, report)
+            result = score_dataset([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model, report)
         assert not nodes.second.any_processes_alive()
     finally:
         nodes.restore()
     assert_same(read(bucket / "out"), alone)
     assert result.counts.read == ROWS
     assert {"503", "cut", "lost"} & {seen.fault for seen in store.seen[begun:]}
-    assert score_archive([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model).rows_done == 0
+    assert score_dataset([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model).rows_done == 0
 
 
-def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, dataset, model, tmp_path, monkeypatch):
+def test_a_shard_that_ends_worker_after_worker_ends_the_job(nodes, dataset, model, tmp_path, monkeypatch):
     def kill() -> None:
         for process in psutil.process_iter(["cmdline"]):
-            if (process.info["cmdline"] or [""])[0].startswith("ray::Labeller"):
+            if (process.info["cmdline"] or [""])[0].startswith("ray::Worker"):
                 process.kill()
 
     def ask(handle, what, *given):
@@ -200,18 +200,18 @@ def test_a_share_that_ends_labeller_after_labeller_ends_the_job(nodes, dataset, 
     asked = dispatcher.WorkerHandle.ask
     monkeypatch.setattr(dispatcher.WorkerHandle, "ask", ask)
     monkeypatch.setattr(dispatcher, "_DEATHS", 2)
-    with pytest.raises(WorkerError, match=r"2 labellers ended, one after the other, at the rows of .*log\.parquet"):
-        score_archive([str(dataset)], tmp_path / "out", nodes.options, model)
+    with pytest.raises(WorkerError, match=r"2 workers ended, one after the other, at the rows of .*log\.parquet"):
+        score_dataset([str(dataset)], tmp_path / "out", nodes.options, model)
 
 
 _ALONE = """
 import sys
 from pathlib import Path
-from emojob.pipeline.running.run import score_archive
+from emojob.pipeline.running.run import score_dataset
 from emojob.schemas.options import ModelOptions, ScoreOptions
 options = ScoreOptions(ray_address=sys.argv[4])
 model = ModelOptions(model=sys.argv[3], precision="fp32", engine="ray")
-score_archive([sys.argv[1]], Path(sys.argv[2]), options, model, lambda progress: print(progress.rows_done, flush=True))
+score_dataset([sys.argv[1]], Path(sys.argv[2]), options, model, lambda progress: print(progress.rows_done, flush=True))
 """
 
 
@@ -226,7 +226,7 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, dataset
     driver.wait()
     driver.stdout.close()
     kept = {file.name: file.stat().st_mtime_ns for file in (out / "_emojob/parts").glob("*.json")}
-    result = score_archive([str(dataset)], out, nodes.options, model)
+    result = score_dataset([str(dataset)], out, nodes.options, model)
     assert_same(read(out), alone)
     assert result.rows_done < ROWS
     assert kept
@@ -241,20 +241,20 @@ def test_an_error_on_a_node_is_the_same_line(nodes, model, tmp_path):
     bad = tmp_path / "bad.parquet"
     bad.write_bytes(content)
     with pytest.raises(DataError, match=r"bad\.parquet is damaged") as remote:
-        score_archive([str(bad)], tmp_path / "out", nodes.options, model)
+        score_dataset([str(bad)], tmp_path / "out", nodes.options, model)
     with pytest.raises(DataError) as local:
-        score_archive([str(bad)], tmp_path / "local", model_options=replace(model, engine="auto"))
+        score_dataset([str(bad)], tmp_path / "local", model_options=replace(model, engine="auto"))
     assert str(remote.value) == str(local.value)
     (tmp_path / "empty.csv").touch()
     with pytest.raises(DataError, match=r"empty\.csv is empty"):
-        score_archive([str(tmp_path / "empty.csv")], tmp_path / "out", nodes.options, model)
+        score_dataset([str(tmp_path / "empty.csv")], tmp_path / "out", nodes.options, model)
 
 
 def test_what_a_cluster_has_not_is_told(nodes, dataset, model, tmp_path):
     with pytest.raises(OptionError, match="the cluster has no GPU"):
-        score_archive([str(dataset)], tmp_path / "out", nodes.options, replace(model, device="cuda"))
+        score_dataset([str(dataset)], tmp_path / "out", nodes.options, replace(model, device="cuda"))
     with pytest.raises(OptionError, match="no node of the cluster has 9 cores"):
-        score_archive([str(dataset)], tmp_path / "out", replace(nodes.options, ray_cores=9), model)
+        score_dataset([str(dataset)], tmp_path / "out", replace(nodes.options, ray_cores=9), model)
     assert not (tmp_path / "out").exists()
 
 
@@ -289,7 +289,7 @@ def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, dataset, model, 
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in kept} == kept
 
 
-def test_a_night_on_a_cluster_keeps_what_labellers_remember(nodes, model, tmp_path):
+def test_a_night_on_a_cluster_keeps_the_workers_memo(nodes, model, tmp_path):
     log, memo = tmp_path / "2026-10-01.csv", tmp_path / "memo"
     log.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(300)))
     config = NightlyConfig(
@@ -306,7 +306,7 @@ def test_a_night_on_a_cluster_keeps_what_labellers_remember(nodes, model, tmp_pa
     assert json.loads((tmp_path / "out/_emojob/run.json").read_text())["engine"]["within"] == "ray"
     assert memo.stat().st_size > 1000
     options = replace(nodes.options, memo=str(memo), limit=200)
-    result = score_archive([str(log)], tmp_path / "other", options, model)
+    result = score_dataset([str(log)], tmp_path / "other", options, model)
     assert (result.counts.read, len(read(tmp_path / "other"))) == (200, 200)
     assert result.run["this_run"]["inferred_rows"] == 0
     assert result.run["this_run"]["memo_share"] == 1

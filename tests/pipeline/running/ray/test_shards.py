@@ -84,7 +84,7 @@ def test_an_input_whose_conversations_matter_is_not_cut():
 def test_large_inputs_that_cannot_be_cut_are_told():
     large = [source(name, 10 * module.SPLIT_ROWS, []) for name in ("a", "b")]
     (line,) = undivided_inputs(Dataset([*large, source("c", 9, [])], pa.schema([]), "text"))
-    assert line == "a and 1 more: one labeller does all of it, as it is compressed as a whole"
+    assert line == "a and 1 more: one worker does all of it, as it is compressed as a whole"
     (line,) = undivided_inputs(Dataset(large, pa.schema([]), "text", "room"))
     assert line.endswith("as the model reads each text's previous one")
     assert undivided_inputs(Dataset([source("a", 10 * module.SPLIT_ROWS, [40_000])], pa.schema([]), "text")) == []

@@ -1,0 +1,304 @@
+"""The head of every run: inputs listed and opened once, the model loaded, each checked against the other and OUT.
+
+A run, a dry run and a single output file all begin here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from emojob.pipeline.inference import memo_file
+from emojob.pipeline.inference.engine import choices
+from emojob.pipeline.inference.scoring_model import resolve_options
+from emojob.pipeline.models import model as models
+from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
+from emojob.pipeline.output.compatibility import LabelSettings, ensure_archive_or_empty
+from emojob.pipeline.output.label_columns import labelled_schema
+from emojob.pipeline.output.layout import rejects_beside, work_folder
+from emojob.pipeline.privacy.policy import Privacy, privacy_of
+from emojob.pipeline.reading.context import with_conversation_column
+from emojob.pipeline.reading.dataset import Dataset, open_dataset
+from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_path
+from emojob.pipeline.running import single_file
+from emojob.pipeline.running.executor import Executor
+from emojob.pipeline.running.job import Job
+from emojob.pipeline.running.local import LocalExecutor
+from emojob.pipeline.storage.paths import AnyPath, output_errors
+from emojob.pipeline.storage.permissions import limit_permissions
+from emojob.pipeline.system import hardware
+from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputError
+from emojob.schemas.messages import first_of, listed
+from emojob.schemas.options import ModelOptions, ScoreOptions
+
+#: Bytes of input from which on measuring engines and starting several processes pays.
+LARGE = 2_000_000
+
+_ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The inputs of a run and its model, checked against each other.
+
+    Attributes:
+        schema: The schema of the parts.
+        options: The options with the columns that were found.
+        model_options: The options with the model's context.
+        is_large: Whether the inputs have more than LARGE bytes.
+    """
+
+    dataset: Dataset
+    model: models.Model
+    schema: pa.Schema
+    privacy: Privacy
+    options: ScoreOptions
+    model_options: ModelOptions
+    is_large: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies weights, tokenizer, labels, maximum length and context."""
+        return self.model.fingerprint_for(self.model_options.max_length)
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that may begin; OUT stays locked as long as the context `prepare` is open.
+
+    Attributes:
+        out: What the user named: a folder, or a file X.parquet.
+        output: The folder of the parts: OUT, or a hidden one beside a single file.
+        memo: The file that keeps the memo, if any.
+        complete: The counts and run.json of a single file that holds all of this already, else None.
+        begun: `time.monotonic` when the preparation began.
+    """
+
+    out: AnyPath
+    output: ArchiveFolder
+    opened: Opened
+    executor: Executor
+    memo: Path | None
+    complete: single_file.Earlier | None
+    begun: float
+
+    def start(self, note: Note = lambda text: None) -> Job:
+        """Choose and start the engine, and find out what OUT lacks. Raises what `Executor.start` raises."""
+        opened, options = self.opened, self.opened.model_options
+        if options.engine == "ray":
+            options = replace(options, engine="auto")  # each node chooses
+        if not opened.options.fresh:
+            options = _as_begun(options, self.output.run())
+        model = self.executor.start(opened.model, options, opened.is_large, note)
+        progress = self.output.inputs_progress(opened.dataset.sources, opened.options.fresh)
+        processes = self.executor.processes(model.choice, opened.is_large)
+        return Job(opened.dataset, model, opened.schema, opened.privacy, opened.options, progress, processes, self.memo)
+
+    def notes(self, grows: bool = False) -> list[str]:
+        """Return lines that the user should see: encodings found, and inputs that OUT holds besides these.
+
+        Args:
+            grows: Whether OUT is meant to hold other inputs as well.
+        """
+        return [*_encodings(self.opened.dataset), *([] if grows else _other_inputs(self.output, self.opened.dataset))]
+
+
+@contextlib.contextmanager
+def prepare(
+    inputs: Sequence[str],
+    out: AnyPath | None,
+    options: ScoreOptions,
+    model_options: ModelOptions,
+    writes: bool = True,
+) -> Iterator[PreparedRun]:
+    """Open everything that a run needs, each file once, and lock OUT.
+
+    Args:
+        inputs: Files, folders, globs or URLs.
+        out: A folder, a file X.parquet, or None for INPUT-STEM.emotions beside the input.
+        options: What to read and to write.
+        model_options: The model and how it runs.
+        writes: Whether something will be written. False (a dry run) leaves OUT as it is and unlocked.
+
+    Raises:
+        InputError: Something that the user can mend.
+        StorageError: OUT cannot be written.
+        BusyError: Another run has locked OUT.
+    """
+    begun = time.monotonic()
+    place = (out or default_out(inputs)).resolve()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(output_errors(place))
+        folder = work_folder(place)
+        memo = None if options.memo is None else memo_file.parse_memo_path(options.memo)
+        outputs = {folder, place, rejects_beside(place)} if folder != place else {place}
+        files = find_inputs(inputs, [*outputs, *([memo] if memo else [])])
+        if writes:
+            stack.enter_context(limit_permissions(file.path for file in files))
+        earlier = _earlier(place, folder, inputs, options, writes)
+        output = None if earlier else stack.enter_context(_open_folder(folder, writes))
+        executor = stack.enter_context(open_executor(options, model_options))
+        opened = _open(files, options, model_options, executor)
+        complete = earlier if earlier and _is_unchanged(place, earlier, opened) else None
+        if output is None:
+            output = stack.enter_context(_open_folder(folder, writes and complete is None))
+        _check_against(output, opened, inputs[0] if out is None else None)
+        yield PreparedRun(place, output, opened, executor, memo, complete, begun)
+
+
+def default_out(inputs: Sequence[str]) -> AnyPath:
+    """Return INPUT-STEM.emotions beside the input. Raises DataError if there is no single file or folder to name it."""
+    if len(inputs) == 1:
+        path = input_path(inputs[0])
+        with contextlib.suppress(OSError):  # reported by find_inputs
+            if path.exists():
+                path = path.resolve()
+                stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
+                return path.parent / f"{stem}.emotions"
+    find_inputs(inputs)  # a missing input is reported first
+    raise DataError("several inputs, and no path for the output: give one with -o FOLDER")
+
+
+@contextlib.contextmanager
+def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Executor]:
+    """Open the executor that the options ask for. Raises OptionError if it cannot be reached."""
+    if model_options.engine != "ray":
+        yield LocalExecutor()
+        return
+    if not hardware.is_installed("ray"):
+        raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
+    from emojob.pipeline.running.ray.environment import set_ray_environment
+
+    set_ray_environment()
+    from emojob.pipeline.running.ray.ray_executor import open_ray_executor
+
+    with open_ray_executor(options.ray_address, options.ray_cores) as executor:
+        yield executor
+
+
+@contextlib.contextmanager
+def _open_folder(folder: AnyPath, writes: bool) -> Iterator[ArchiveFolder]:
+    if writes:
+        with open_output(folder) as output:
+            yield output
+        return
+    ensure_archive_or_empty(folder)
+    output = ArchiveFolder(folder)
+    output.read_markers()
+    yield output
+
+
+def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: ModelOptions, executor: Executor) -> Opened:
+    executor.check(model_options)
+    model = models.load(model_options.model)  # before every file is read once
+    model_options = resolve_options(model_options, model)
+    dataset = open_dataset(files, options.text_column, options.encoding, executor.inspect)
+    dataset = with_conversation_column(dataset, model_options.context, options.conversation_column)
+    options = replace(options, conversation_column=dataset.conversation_column or options.conversation_column)
+    _check_columns(dataset, options)
+    privacy = privacy_of(options, dataset)
+    schema = labelled_schema(privacy.schema(dataset.schema), model.labels, options.prefix)
+    is_large = sum(file.size for file in files) >= LARGE
+    return Opened(dataset, model, schema, privacy, options, model_options, is_large)
+
+
+def _earlier(
+    place: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
+) -> single_file.Earlier | None:
+    """What a single file holds, if these options may leave it as it is."""
+    if folder == place:
+        return None
+    earlier = single_file.read_earlier(place, inputs)
+    if writes:
+        single_file.finish_removal(folder)
+    return None if options.fresh or folder.exists() else earlier
+
+
+def _is_unchanged(place: AnyPath, earlier: single_file.Earlier, opened: Opened) -> bool:
+    dataset, prefix = opened.dataset, opened.options.prefix
+    single_file.ensure_compatible(place, earlier, opened.fingerprint, dataset, prefix, opened.privacy)
+    return single_file.holds_all(earlier, dataset, opened.options.limit)
+
+
+def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> None:
+    """Raise OutputError if OUT holds other labels than these. given: the input that OUT is named after, if it is."""
+    dataset = opened.dataset
+    if not opened.options.fresh:
+        settings = LabelSettings(
+            opened.fingerprint,
+            opened.model.name,
+            opened.model.labels,
+            dataset.text_column,
+            dataset.conversation_column,
+            opened.options.prefix,
+            opened.privacy.as_json(),
+        )
+        output.ensure_compatible(settings)
+    if given is not None:
+        _check_default_out(output, given, dataset)
+
+
+def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
+    """Refuse to add an input's labels to those of another input of the same stem."""
+    folder = f"{input_path(given).resolve()}/"
+    names = {source.file.name for source in dataset.sources}
+    strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
+    if strangers:
+        raise OutputError(
+            f"{output.folder} holds the labels of {first_of(strangers)}, not of {given}: give another path with -o"
+        )
+
+
+def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
+    for role in ("conversation", "time", "speaker"):
+        name = getattr(options, f"{role}_column")
+        if name is not None and name not in dataset.schema.names:
+            raise ColumnError(
+                f"--{role}-column {name} is no column of the input; it has {listed(dataset.schema.names)}"
+            )
+
+
+def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
+    """Replace `auto` by what an interrupted run used, so that its rest is labelled in the same way.
+
+    Args:
+        options: The options of this run.
+        before: The run.json of the interrupted run.
+    """
+    begun = before.get("engine")
+    if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
+        return options
+    known = {name: begun.get(name) for name in ("device", "engine", "precision") if getattr(options, name) == "auto"}
+    try:
+        same = replace(options, **{name: str(value) for name, value in known.items()})  # type: ignore[arg-type]
+        choices(same, hardware.detect())
+    except OptionError:  # the engine or device is gone
+        return options
+    return same
+
+
+def _encodings(dataset: Dataset) -> list[str]:
+    """Lines that say which encodings were found."""
+    files: dict[str, list[str]] = {}
+    for source in dataset.sources:
+        if source.encoding:
+            files.setdefault(source.encoding, []).append(source.file.path.name)
+    return [f"{first_of(names)}: {encoding}" for encoding, names in files.items()]
+
+
+def _other_inputs(output: ArchiveFolder, dataset: Dataset) -> list[str]:
+    """A line that says that OUT holds rows of inputs that are not given now."""
+    names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
+    rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
+    return (
+        [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(names))}"] if names else []
+    )
