@@ -1,4 +1,4 @@
-"""What is shown while a run works and when it ends: a bar in a terminal, plain lines elsewhere, or JSON lines."""
+"""What `emojob score` and `nightly` print while they run: a bar in a terminal, plain lines elsewhere, or JSON lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from emojob.pipeline.running.run import Progress, Result
     from emojob.pipeline.system.prefetch import Stages
 
-_LINE_SECONDS = 30.0
+_LINE_SECONDS = 30.0  # between two lines of progress
 
 
 def make_log(log_format: str, quiet: bool) -> Log:
-    """The log that suits --log-format, --quiet and where the output goes."""
+    """Return the log for the options --log-format and --quiet.
+
+    Args:
+        log_format: text or json.
+        quiet: Print errors only.
+    """
     if quiet:
         return Log()
     if log_format == "json":
@@ -29,17 +34,17 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
 
 class Log:
-    """Shows nothing; the others show more."""
+    """A log that prints nothing but a plan; the base of the other logs."""
 
-    takes_errors = False  # whether errors are shown by the log rather than as emojob's one line
+    takes_errors = False  # whether `error` prints errors, in place of the usual line
 
     @contextlib.contextmanager
     def running(self, stages: Stages) -> Iterator[None]:
-        """While a run works: Ctrl-C and SIGTERM end it in good order; a second one ends it at once."""
+        """While open, Ctrl-C and SIGTERM stop the run after the current batch; a second one ends it at once."""
 
         def stop(number: int, frame: object) -> None:
             if stages.stopping or not stages.started:
-                raise Interrupted("interrupted: the same command goes on with what is not complete")
+                raise Interrupted("interrupted: the same command resumes with what is not complete")
             stages.stop()
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -50,26 +55,26 @@ class Log:
                 signal.signal(number, handler)
 
     def progress(self, progress: Progress) -> None:
-        """Called some ten times a second."""
+        """Print progress; called about ten times a second."""
 
     def note(self, text: str) -> None:
-        """Something that the user should know."""
+        """Print a line that is neither a result nor an error."""
 
     def plan(self, plan: dict[str, Any]) -> None:
-        """What --dry-run found."""
+        """Print the plan of --dry-run."""
         from emojob.jobs.terminal.scoring_summary import print_plan
 
         print_plan(plan)
 
     def summary(self, result: Result) -> None:
-        """What the run came to."""
+        """Print the result of a run."""
 
     def error(self, message: str, code: int) -> None:
-        """An error, where `takes_errors`."""
+        """Print an error; called only if `takes_errors`."""
 
 
-def _say(line: str, file: Any = None) -> None:
-    """Print a line, by default on standard error; a run does not end because nobody reads what it says."""
+def _print_line(line: str, file: Any = None) -> None:
+    """Print a line, by default on standard error. A run continues when nobody reads its output."""
     with contextlib.suppress(OSError):
         print(line, file=file or sys.stderr, flush=True)
 
@@ -80,7 +85,7 @@ def _rows(progress: Progress) -> str:
 
 
 class LineLog(Log):
-    """A plain line every half minute."""
+    """A plain line every 30 seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -100,10 +105,10 @@ class LineLog(Log):
             f"part {progress.parts + 1}",
             *([f"{duration(left)} left"] if left is not None else []),
         ]
-        _say(f"emojob: {', '.join(parts)}")
+        _print_line(f"emojob: {', '.join(parts)}")
 
     def note(self, text: str) -> None:
-        _say(f"emojob: {plain(text)}")
+        _print_line(f"emojob: {plain(text)}")
 
     def summary(self, result: Result) -> None:
         from emojob.jobs.terminal.scoring_summary import print_summary
@@ -112,7 +117,7 @@ class LineLog(Log):
 
 
 class JsonLog(LineLog):
-    """One JSON object a line: progress, notes and errors on standard error, the summary on standard output."""
+    """One JSON object a line: progress, notes and errors on standard error, plan and summary on standard output."""
 
     takes_errors = True
 
@@ -141,11 +146,11 @@ class JsonLog(LineLog):
 
     def _print(self, event: str, file: Any = None, **values: Any) -> None:
         line = {"event": event, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **values}
-        _say(json_line(line), file)
+        _print_line(json_line(line), file)
 
 
 class BarLog(LineLog):
-    """A bar in the terminal: rows, rows/s, share from the memo, time left, part."""
+    """A bar in the terminal: rows, rows/s, share of repeats, part, time left."""
 
     def __init__(self) -> None:
         super().__init__()

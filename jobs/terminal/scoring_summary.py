@@ -1,4 +1,4 @@
-"""What is printed when a run has ended."""
+"""The summary of a scoring run, and the plan of a dry run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BAR = 24  # characters
 
 
 def print_summary(result: Result) -> None:
-    """Print counts, emotions with bars, speed, where the output is and what to try next."""
+    """Print speed, row counts, emotions with bars, the output, and commands to try next."""
     console = Console(highlight=False)
     counts, run = result.counts, result.run
     console.print()
@@ -41,11 +41,11 @@ def print_summary(result: Result) -> None:
         console.print(_emotions(counts.emotions, counts.labelled))
         console.print(f"  median confidence {counts.median_confidence:.2f}")
     console.print()
-    _print_places(console, result)
+    _print_output(console, result)
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    """Print what --dry-run found."""
+    """Print the plan of --dry-run, one fact a line."""
     console = Console(highlight=False)
     for name, value in plan.items():
         shown = f"{value:,}" if isinstance(value, int) else plain(str(value))
@@ -88,8 +88,9 @@ def _emotions(emotions: dict[str, int], labelled: int) -> Table:
     return table
 
 
-def _print_places(console: Console, result: Result) -> None:
-    # one piece a line, never broken or cut, so that it can be copied
+def _print_output(console: Console, result: Result) -> None:
+    """Print paths and commands, each on a line that is not wrapped, so that they can be copied."""
+
     def line(text: str, style: str = "") -> None:
         console.print(Text(text, style), soft_wrap=True)
 
@@ -102,7 +103,7 @@ def _print_places(console: Console, result: Result) -> None:
 
 
 def _count_query(prefix: str) -> str:
-    """A query that counts the emotions, as the shell takes it."""
+    """Return a query that counts the emotions, quoted for the shell."""
     name = f"{prefix}emotion"
     name = name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
     query = f"SELECT {name}, count(*) FROM labelled GROUP BY ALL"  # noqa: S608 - for the user to run
@@ -110,7 +111,7 @@ def _count_query(prefix: str) -> str:
 
 
 def _program(name: str) -> str:
-    """How a program of this environment is called from here."""
+    """Return how to call a program of this environment: its name if it is on the PATH, else its path."""
     here = Path(sys.executable).parent / name
     found = shutil.which(name)
     if found and Path(found).parent == here.parent:

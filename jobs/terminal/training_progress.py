@@ -1,4 +1,4 @@
-"""What `emojob train` shows: a bar while it learns, and the figures when it is done."""
+"""What `emojob train` prints: progress while it trains, and the figures of the finished model."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from emojob.training.finetune.run import Outcome
     from emojob.training.finetune.watch import Progress
 
-_LINE_SECONDS = 30.0
+_LINE_SECONDS = 30.0  # between two lines of progress
 
 
 class TrainingLog:
-    """A bar in a terminal, a plain line every half minute elsewhere; Ctrl-C and SIGTERM end training in good order."""
+    """A bar in a terminal, otherwise a line every 30 seconds. Ctrl-C and SIGTERM save a checkpoint, then stop training.
+
+    Under torchrun only the first process prints.
+    """
 
     def __init__(self, quiet: bool) -> None:
         from emojob.training.finetune.distributed import is_first
@@ -55,14 +58,14 @@ class TrainingLog:
     def _stop(self, number: int, frame: object) -> None:
         stop = self.callbacks.stop
         if stop.stopping or not stop.started:
-            raise Interrupted("interrupted: the same command goes on from the last checkpoint")
+            raise Interrupted("interrupted: the same command resumes from the last checkpoint")
         stop.stop()
 
     def _take_signals(self) -> None:
         self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _report(self, progress: Progress) -> None:
-        if not self._before:  # the other processes of torchrun: while they wait for the first, a signal ends them
+        if not self._before:  # other processes of torchrun: until training begins, a signal ends them at once
             self._take_signals()
         if self.quiet:
             return
@@ -105,14 +108,14 @@ def _bar() -> Any:
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """Print the figures of a model that is finished, where it is, and what to try next."""
+    """Print the figures of a finished model, its folder, and the next command."""
     from emojob.training.finetune.distributed import is_first
 
     if not is_first():
         return
     folder = plain(str(outcome.folder))
     if outcome.was_finished:
-        click.echo(f"{folder} is finished already: nothing to do (--fresh trains it anew)")
+        click.echo(f"{folder} is finished already: nothing to do (--fresh trains it again)")
         return
     if outcome.evaluation:
         from emojob.jobs.terminal.evaluation_tables import print_evaluation
@@ -121,4 +124,4 @@ def print_outcome(outcome: Outcome) -> None:
     for line in outcome.notes:
         click.echo(f"  note     {plain(line)}")
     click.echo(f"  model    {folder}")
-    click.echo(f"  next     emojob score ARCHIVE.parquet --model {plain(shlex.quote(str(outcome.folder)))}")
+    click.echo(f"  next     emojob score FILE.parquet --model {plain(shlex.quote(str(outcome.folder)))}")

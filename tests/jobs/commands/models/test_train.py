@@ -62,7 +62,7 @@ def test_from_the_notebooks_csv_to_a_labelled_archive(emojob, notebooks, recipe,
     assert code == 0, err
     assert "accuracy                        1.000" in out
     assert "emojob: 80 rows = 80 kept" in err
-    assert "next     emojob score ARCHIVE.parquet --model model" in out
+    assert "next     emojob score FILE.parquet --model model" in out
     (tmp_path / "log.csv").write_text("text\n오늘 기뻐요\n어제 슬퍼요\n", encoding="utf-8")
     assert emojob("score", "log.csv", "--model", "model", "-o", "labelled.parquet", "--quiet")[0] == 0
     assert pq.read_table("labelled.parquet")["emotion"].to_pylist() == ["기쁨", "슬픔"]
