@@ -22,7 +22,7 @@ from emojob.jobs.main import cli, main
 from emojob.pipeline.models import model_folder
 from emojob.pipeline.nightly.config import read_config
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.data.label_map import label_names
+from emojob.training.data.label_map import read_label_names
 
 TOP = Path(__file__).parent.parent
 PAGES = ["README.md", "README.ko.md", *sorted(f"docs/{file.name}" for file in (TOP / "docs").glob("*.md"))]
@@ -292,7 +292,7 @@ def test_settings_shown_are_read(page, tmp_path):
         file = tmp_path / f"{number}.toml"
         file.write_text(block.text, encoding="utf-8")
         if "labels" in tomllib.loads(block.text):
-            assert {"당황", "상처"} <= set(label_names(str(file)).class_of())
+            assert {"당황", "상처"} <= set(read_label_names(str(file)).class_of())
         else:
             assert read_config(file).input.has_date
 

@@ -7,59 +7,68 @@ from collections.abc import Sequence
 from typing import Any
 
 from emojob.schemas.errors import DataError
-from emojob.training.data.label_map import counted
+from emojob.training.data.label_map import listed_with_counts
 
-#: 감성대화말뭉치: the class of a dialogue, what the person says, and what the system answers.
+#: Columns of 감성대화말뭉치: the class of a dialogue, the person's sentences, the system's answers.
 CLASS = "감정_대분류"
 PERSON = ("사람문장1", "사람문장2", "사람문장3")
 SYSTEM = ("시스템문장1", "시스템문장2", "시스템문장3")
 
-#: 한국어 단발성 대화.
+#: Columns of 한국어 단발성 대화.
 SENTENCE, EMOTION = "Sentence", "Emotion"
 
-#: The class of each ten of emotion codes: E10 to E19, E20 to E29, ...
+#: The class of each ten emotion codes: E10 to E19, E20 to E29, ...
 CLASSES = {"1": "분노", "2": "슬픔", "3": "불안", "4": "상처", "5": "당황", "6": "기쁨"}
 
-Turn = tuple[str | None, str | None]  # (the utterance before, the utterance)
+Turn = tuple[str | None, str | None]  # (previous utterance, utterance)
 
 
 def is_dialogue_list(objects: Sequence[dict[str, Any]]) -> bool:
-    """Whether a JSON list is one of 감성대화말뭉치."""
-    return any(isinstance(one.get("profile"), dict) and isinstance(one.get("talk"), dict) for one in objects)
+    """Return whether a JSON list is 감성대화말뭉치."""
+    return any(isinstance(item.get("profile"), dict) and isinstance(item.get("talk"), dict) for item in objects)
 
 
-def columns_of(objects: Sequence[dict[str, Any]], place: str) -> dict[str, list[str | None]]:
-    """The columns of the same corpus as a table: the class and the six sentences. place: the file, for messages.
+def dialogue_columns(objects: Sequence[dict[str, Any]], file: str) -> dict[str, list[str | None]]:
+    """Return the columns that the table form of 감성대화말뭉치 has: the class and the six sentences.
 
-    Raises DataError where an emotion code is unknown.
+    Args:
+        objects: The dialogues of the JSON form.
+        file: Name of the file, for messages.
+
+    Raises:
+        DataError: An emotion code is unknown.
     """
-    codes = [_within(one, "profile", "emotion", "type") for one in objects]
+    codes = [_nested_text(item, "profile", "emotion", "type") for item in objects]
     unknown = Counter(code for code in codes if code is not None and _class_of(code) is None)
     if unknown:
         raise DataError(
-            f"{place} has unknown emotion codes: {counted(unknown)}; known are E10 to E69; correct them, or leave "
-            "these dialogues out"
+            f"{file} has unknown emotion codes: {listed_with_counts(unknown)}; known are E10 to E69; correct them, or "
+            "leave these dialogues out"
         )
     columns: dict[str, list[str | None]] = {CLASS: [code and _class_of(code) for code in codes]}
-    for names, side in ((PERSON, "HS"), (SYSTEM, "SS")):
+    for names, speaker in ((PERSON, "HS"), (SYSTEM, "SS")):
         for number, name in enumerate(names, 1):
-            columns[name] = [_within(one, "talk", "content", f"{side}0{number}") for one in objects]
+            columns[name] = [_nested_text(item, "talk", "content", f"{speaker}0{number}") for item in objects]
     return columns
 
 
 def turns(person: Sequence[str | None], system: Sequence[str | None]) -> list[Turn]:
-    """A dialogue's utterances of the person, each with the utterance before it; blank ones left out but for the first.
+    """Return the person's utterances of a dialogue, each with the previous utterance.
 
-    The first is kept, blank or not, so that every dialogue is counted.
+    Blank utterances are left out, except the first: it stays, so every dialogue is counted.
+
+    Args:
+        person: The person's sentences.
+        system: The system's answers, one for each sentence.
     """
     found: list[Turn] = []
-    before: str | None = None
-    for number, (said, answered) in enumerate(zip(person, system, strict=True)):
-        if not number or not _is_blank(said):
-            found.append((before, said))
-        for utterance in (said, answered):
+    previous: str | None = None
+    for number, (sentence, answer) in enumerate(zip(person, system, strict=True)):
+        if not number or not _is_blank(sentence):
+            found.append((previous, sentence))
+        for utterance in (sentence, answer):
             if not _is_blank(utterance):
-                before = utterance
+                previous = utterance
     return found
 
 
@@ -69,8 +78,8 @@ def _class_of(code: str) -> str | None:
     return None
 
 
-def _within(value: Any, *keys: str) -> str | None:
-    """The text that lies at the end of some keys of nested objects, None where there is none."""
+def _nested_text(value: Any, *keys: str) -> str | None:
+    """Return the stripped text below keys of nested objects, None if it is missing or blank."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     if value is None:

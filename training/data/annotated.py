@@ -1,6 +1,6 @@
-"""Texts with one label each, from a corpus as it was read: labels mapped, empties and repeats dealt with.
+"""Texts with one label each, from a corpus: labels are mapped, empty and repeated texts are left out.
 
-Every row is counted: what is read is kept, or there is a reason why not.
+Every row is counted: it is kept, or it has a reason why not.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -18,25 +18,31 @@ from numpy.typing import NDArray
 from emojob.pipeline.reading.context import with_text
 from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.data.corpus import Corpus
-from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, counted
+from emojob.training.data.corpus import Corpus, RawLabels
+from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, listed_with_counts
 
-#: More labels than this are no labels, but the values of a wrong column.
+#: A column with more labels than this is not the label column.
 MOST_LABELS = 1000
 
 _NUMBER = re.compile(r"[0-9.,;|/+\s-]*[0-9][0-9.,;|/+\s-]*")
-_UNCLEAR, _UNLABELLED, _DROPPED, _EMPTY, _REPEATED, _CONTRADICTORY = -1, -2, -3, -4, -5, -6
 
-Given = tuple[str, ...]
+#: Outcomes of rows that are not kept; the outcome of a kept row is its class number.
+_UNCLEAR, _UNLABELLED, _DROPPED, _EMPTY, _REPEATED, _CONTRADICTORY = -1, -2, -3, -4, -5, -6
 
 
 @dataclass(frozen=True)
 class AnnotatedCounts:
-    """What became of the rows that were read; read is the sum of the others.
+    """Counts of a corpus's rows by outcome.
 
-    empty: without text; unlabelled: without label; dropped: by the label map; unclear: several labels, none of which is
-    clearly the heaviest; repeated: an earlier row says the same; contradictory: the same text has another label more
-    often, or first; kept: the rest.
+    Attributes:
+        read: All rows; the sum of the other counts.
+        empty: Rows without text.
+        unlabelled: Rows without a label.
+        dropped: Rows whose labels the label map drops.
+        unclear: Rows with several labels and no class that is clearly the heaviest.
+        repeated: Rows with the text and the label of an earlier row.
+        contradictory: Rows with the text of another row whose label is more frequent for this text, or first.
+        kept: The other rows.
     """
 
     read: int
@@ -49,16 +55,22 @@ class AnnotatedCounts:
     kept: int
 
     def summary(self) -> str:
-        """One line for the terminal; what is zero is left out."""
+        """Return one line for the terminal, without the counts that are 0."""
         others = [f"{count:,} {name}" for name, count in asdict(self).items() if count and name not in ("read", "kept")]
         return f"{self.read:,} rows = {self.kept:,} kept" + "".join(f" + {other}" for other in others)
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """Texts that have one label each, in the order read. labels: int64 [rows], ids into names.
+    """Texts with one label each, in the order of the corpus.
 
-    counts are of the corpus that they come from, also after `take`.
+    Attributes:
+        texts: The utterances.
+        previous: The previous utterance of each text, None without one.
+        conversations: The conversation of each text, None without one.
+        labels: int64 [texts], indices into `names`.
+        names: The labels, in id order.
+        counts: Counts of the whole corpus, also after `take`.
     """
 
     texts: list[str]
@@ -69,7 +81,7 @@ class Annotated:
     counts: AnnotatedCounts
 
     def take(self, rows: NDArray[np.int64]) -> Annotated:
-        """The given rows, in the order given."""
+        """Return the given rows, in the given order."""
         return Annotated(
             [self.texts[row] for row in rows],
             [self.previous[row] for row in rows],
@@ -81,39 +93,50 @@ class Annotated:
 
 
 def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...] | None = None) -> Annotated:
-    """Give each text of a corpus its one label, and leave out what has none or says nothing new.
+    """Return the texts of a corpus that have one label.
 
-    names: the labels that are allowed, such as a model's; None: those that the corpus has after the label map, sorted
-    (the default six in their own order). A row with several labels counts by the label map's weights (LabelMap.hard);
-    without a map it is unclear. Of rows with the same text (white space folded) after the same utterance, one is kept:
-    the first with the label that is given most often. Raises DataError where a label is unmapped or not allowed, or
-    is a bare number: it names each with its count.
+    The label of a row with several labels is the class that is clearly the heaviest by the label map's weights
+    (`LabelMap.hard`); without a map such a row is unclear. Of rows with the same text and the same previous utterance,
+    white space folded, one is kept: the first with the most frequent label.
+
+    Args:
+        corpus: The texts with their labels as in the files.
+        label_map: Renames, merges and drops labels; None keeps them.
+        names: The allowed labels, such as a model's, in id order; None allows all labels. They are then sorted, or in
+            their usual order if they are the default six.
+
+    Raises:
+        DataError: A label is unmapped, not allowed or a bare number. The message lists all of them with counts.
     """
     has_text = np.asarray(with_text(pa.array(corpus.texts, pa.large_string())))
-    fates = np.full(len(corpus.texts), _EMPTY, np.int64)
+    outcomes = np.full(len(corpus.texts), _EMPTY, np.int64)
     rows = np.flatnonzero(has_text)
-    given = Counter(corpus.given[row] for row in rows.tolist())
-    class_of, classes = _classes(corpus, given, label_map, names)
-    outcomes = _outcomes(list(given), class_of, classes, label_map)
-    fates[rows] = [outcomes[corpus.given[row]] for row in rows.tolist()]
-    _settle(corpus, fates)
-    kept = np.flatnonzero(fates >= 0)
-    present = {classes[label] for label in np.unique(fates[kept]).tolist()}
-    final = names if names is not None else in_order(present)
-    place = np.array([final.index(name) if name in final else -1 for name in classes], np.int64)
-    every = Annotated(
-        [text or "" for text in corpus.texts], corpus.previous, corpus.conversations, fates, final, _counts(fates)
-    ).take(kept)
-    return Annotated(every.texts, every.previous, every.conversations, place[fates[kept]], final, every.counts)
+    combinations = Counter(corpus.raw_labels[row] for row in rows.tolist())
+    class_of, classes = _classes(corpus, combinations, label_map, names)
+    outcome_of = _outcome_of(list(combinations), class_of, classes, label_map)
+    outcomes[rows] = [outcome_of[corpus.raw_labels[row]] for row in rows.tolist()]
+    _mark_repeated(corpus, outcomes)
+    kept = np.flatnonzero(outcomes >= 0)
+    present = {classes[label] for label in np.unique(outcomes[kept]).tolist()}
+    final = names if names is not None else ordered_labels(present)
+    id_of_class = np.array([final.index(name) if name in final else -1 for name in classes], np.int64)
+    return Annotated(
+        [corpus.texts[row] or "" for row in kept],
+        [corpus.previous[row] for row in kept],
+        [corpus.conversations[row] for row in kept],
+        id_of_class[outcomes[kept]],
+        final,
+        _counts(outcomes),
+    )
 
 
-def in_order(labels: set[str]) -> tuple[str, ...]:
-    """Labels in the order that their ids have: the default six in theirs, others sorted."""
+def ordered_labels(labels: set[str]) -> tuple[str, ...]:
+    """Return labels in id order: the default six in their usual order, others sorted."""
     return DEFAULT_LABELS if labels == set(DEFAULT_LABELS) else tuple(sorted(labels))
 
 
-def same_text(text: str) -> str:
-    """What two texts have in common that count as the same: white space folded, Hangul composed."""
+def text_key(text: str) -> str:
+    """Return a key that is equal for texts that count as the same: white space folded, Hangul composed."""
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
@@ -121,79 +144,83 @@ def same_text(text: str) -> str:
 
 
 def _classes(
-    corpus: Corpus, given: Counter[Given], label_map: LabelNames | None, names: tuple[str, ...] | None
+    corpus: Corpus, combinations: Counter[RawLabels], label_map: LabelNames | None, names: tuple[str, ...] | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """(the class of each label that has one, all classes). Raises DataError as `annotate`."""
+    """Return the class of each label that has one, and all classes. Raises DataError as `annotate`."""
     labels: Counter[str] = Counter()
-    for several, rows in given.items():
-        labels.update(dict.fromkeys(several, rows))
+    for combination, rows in combinations.items():
+        labels.update(dict.fromkeys(combination, rows))
     files = ", ".join(file.name for file in corpus.files)
     if len(labels) > MOST_LABELS:
         raise DataError(
-            f"{files}: {len(labels):,} different labels, more than {MOST_LABELS:,}, such as {counted(labels, 3)}; "
-            "say which column holds the label: --label-column NAME"
+            f"{files}: {len(labels):,} different labels, more than {MOST_LABELS:,}, such as "
+            f"{listed_with_counts(labels, 3)}; name the column that holds the label: --label-column NAME"
         )
     if label_map is None:
         class_of = {label: label for label in labels if names is None or label in names}
         _refuse_numbers(files, labels, names or ())
-        _refuse_strangers(
-            corpus, files, {label: n for label, n in labels.items() if label not in class_of}, names or ()
-        )
+        unknown: Mapping[str, int] = {label: rows for label, rows in labels.items() if label not in class_of}
     else:
         class_of = label_map.class_of(names or ())
-        unmapped = {one: n for one, n in labels.items() if one not in class_of and one not in label_map.dropped}
-        if unmapped:
-            raise DataError(
-                f"{label_map.where} leaves labels of {files} unmapped: {counted(unmapped)}; put each "
-                "on the right of the label that it is, or under drop"
-            )
-        strange = Counter[str]()
+        _refuse_unmapped(files, labels, class_of, label_map)
+        unknown = Counter[str]()
         for label, rows in labels.items():
             if names is not None and label in class_of and class_of[label] not in names:
-                strange[class_of[label]] += rows
-        _refuse_strangers(corpus, files, strange, names or (), label_map)
+                unknown[class_of[label]] += rows
+    _refuse_unknown(corpus, unknown, names or (), label_map)
     return class_of, tuple(dict.fromkeys([*class_of.values(), *(names or ())]))
 
 
-def _refuse_numbers(files: str, labels: Counter[str], names: Sequence[str]) -> None:
+def _refuse_numbers(files: str, labels: Mapping[str, int], names: Sequence[str]) -> None:
     numbers = {label: rows for label, rows in labels.items() if _NUMBER.fullmatch(label) and label not in names}
     if numbers:
         raise DataError(
-            f"{files}: labels that are numbers: {counted(numbers)}; a number means nothing on its own: name them with "
-            '--label-map FILE.toml, where [labels] has lines such as "기쁨" = ["4"]'
+            f"{files}: labels that are numbers: {listed_with_counts(numbers)}; a number means nothing on its own: name "
+            'them with --label-map FILE.toml, where [labels] has lines such as "기쁨" = ["4"]'
         )
 
 
-def _refuse_strangers(
-    corpus: Corpus, files: str, strange: dict[str, int], names: Sequence[str], label_map: LabelNames | None = None
+def _refuse_unmapped(files: str, labels: Mapping[str, int], class_of: dict[str, str], label_map: LabelNames) -> None:
+    known = {*class_of, *label_map.dropped}
+    unmapped = {label: rows for label, rows in labels.items() if label not in known}
+    if unmapped:
+        raise DataError(
+            f"{label_map.where} leaves labels of {files} unmapped: {listed_with_counts(unmapped)}; put each "
+            "in the list of one of the model's labels, or under drop"
+        )
+
+
+def _refuse_unknown(
+    corpus: Corpus, unknown: Mapping[str, int], names: Sequence[str], label_map: LabelNames | None
 ) -> None:
-    """Raises DataError where there are labels that are not allowed."""
-    if not strange:
+    """Raise DataError if there are labels that are not allowed."""
+    if not unknown:
         return
+    files = ", ".join(file.name for file in corpus.files)
     published = [file.kind for file in corpus.files if file.kind in BUILT_IN]
     step = "name, merge or drop them with --label-map FILE.toml"
     if label_map is not None:
         step = f"correct {label_map.where}: the model's labels stand on the left"
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
-    raise DataError(f"{files}: labels that are not among {', '.join(names)}: {counted(strange)}; {step}")
+    raise DataError(f"{files}: labels that are not among {', '.join(names)}: {listed_with_counts(unknown)}; {step}")
 
 
-def _outcomes(
-    given: list[Given], class_of: dict[str, str], classes: tuple[str, ...], label_map: LabelNames | None
-) -> dict[Given, int]:
-    """Of each combination of labels: the number of its class, or why it has none."""
+def _outcome_of(
+    combinations: list[RawLabels], class_of: dict[str, str], classes: tuple[str, ...], label_map: LabelNames | None
+) -> dict[RawLabels, int]:
+    """Return the outcome of each combination of labels: its class number, or why it has none."""
     if label_map is None:
-        single: dict[Given, int] = {labels: classes.index(labels[0]) for labels in given if len(labels) == 1}
-        return {labels: single.get(labels, _UNCLEAR if labels else _UNLABELLED) for labels in given}
-    known = sorted({label for labels in given for label in labels})
-    place = {label: number for number, label in enumerate(known)}
-    marks = np.zeros((len(given), len(known)), np.float32)
-    for row, labels in enumerate(given):
-        marks[row, [place[label] for label in labels]] = 1
-    weighed = LabelMap.weighed(label_map, class_of, known, classes).hard(marks).tolist()
-    outcomes = dict(zip(given, weighed, strict=True))
-    for labels in given:
+        single: dict[RawLabels, int] = {labels: classes.index(labels[0]) for labels in combinations if len(labels) == 1}
+        return {labels: single.get(labels, _UNCLEAR if labels else _UNLABELLED) for labels in combinations}
+    known = sorted({label for labels in combinations for label in labels})
+    column_of = {label: number for number, label in enumerate(known)}
+    marks = np.zeros((len(combinations), len(known)), np.float32)
+    for row, labels in enumerate(combinations):
+        marks[row, [column_of[label] for label in labels]] = 1
+    heaviest = LabelMap.weighed(label_map, class_of, known, classes).hard(marks).tolist()
+    outcomes = dict(zip(combinations, heaviest, strict=True))
+    for labels in combinations:
         if not any(label in class_of for label in labels):
             outcomes[labels] = _DROPPED if labels else _UNLABELLED
     return outcomes
@@ -202,31 +229,31 @@ def _outcomes(
 # -- the same text -------------------------------------------------------------------------------------------------
 
 
-def _settle(corpus: Corpus, fates: NDArray[np.int64]) -> None:
-    """Leave one row of those that are the same; the others are repeated or contradictory. fates: changed in place."""
-    same: dict[tuple[str | None, str], list[int]] = {}
-    for row in np.flatnonzero(fates >= 0).tolist():
+def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
+    """Keep one row of each text; mark the others as repeated or contradictory, in place."""
+    rows_of: dict[tuple[str | None, str], list[int]] = {}
+    for row in np.flatnonzero(outcomes >= 0).tolist():
         previous = corpus.previous[row]
-        same.setdefault((previous and same_text(previous), same_text(corpus.texts[row] or "")), []).append(row)
-    for rows in same.values():
+        rows_of.setdefault((previous and text_key(previous), text_key(corpus.texts[row] or "")), []).append(row)
+    for rows in rows_of.values():
         if len(rows) > 1:
-            labels = fates[rows]
-            winner, _ = Counter(labels.tolist()).most_common(1)[0]  # of equally frequent ones the first
-            fates[rows] = np.where(labels == winner, _REPEATED, _CONTRADICTORY)
-            fates[rows[int(np.argmax(labels == winner))]] = winner
+            labels = outcomes[rows]
+            winner, _ = Counter(labels.tolist()).most_common(1)[0]  # of equally frequent labels, the first
+            outcomes[rows] = np.where(labels == winner, _REPEATED, _CONTRADICTORY)
+            outcomes[rows[int(np.argmax(labels == winner))]] = winner
 
 
-def _counts(fates: NDArray[np.int64]) -> AnnotatedCounts:
-    def of(fate: int) -> int:
-        return int((fates == fate).sum())
+def _counts(outcomes: NDArray[np.int64]) -> AnnotatedCounts:
+    def count(outcome: int) -> int:
+        return int((outcomes == outcome).sum())
 
     return AnnotatedCounts(
-        read=len(fates),
-        empty=of(_EMPTY),
-        unlabelled=of(_UNLABELLED),
-        dropped=of(_DROPPED),
-        unclear=of(_UNCLEAR),
-        repeated=of(_REPEATED),
-        contradictory=of(_CONTRADICTORY),
-        kept=int((fates >= 0).sum()),
+        read=len(outcomes),
+        empty=count(_EMPTY),
+        unlabelled=count(_UNLABELLED),
+        dropped=count(_DROPPED),
+        unclear=count(_UNCLEAR),
+        repeated=count(_REPEATED),
+        contradictory=count(_CONTRADICTORY),
+        kept=int((outcomes >= 0).sum()),
     )

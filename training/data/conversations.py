@@ -1,4 +1,4 @@
-"""What came before an utterance: the conversations of an annotated table, seen as `emojob score` sees an archive's."""
+"""Conversations of an annotated table, and the previous utterance of each row, found as `emojob score` finds it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,28 @@ from emojob.schemas.errors import ColumnError
 from emojob.schemas.messages import listed
 from emojob.training.data.files import Table
 
-_STEP = 1 << 14  # rows handed to Conversations at a time
+_BATCH_ROWS = 1 << 14
 
 
 def conversation_column(table: Table, text_column: str, given: str | None, context: str) -> str | None:
-    """The column that tells conversations apart; None where there is none and none is needed. Raises ColumnError."""
+    """Return the column that identifies conversations, None if there is none and none is needed.
+
+    Args:
+        table: The annotated table.
+        text_column: Column with the text.
+        given: Column that the user names; None to look for a usual name.
+        context: none or previous.
+
+    Raises:
+        ColumnError: The given column is missing or holds the text, or the context needs a column and there is none.
+    """
     parts, schema = [(table.file, table.data.schema)], table.data.schema
     try:
         column = choose_conversation_column(parts, schema, text_column, given)
         if column == text_column:
             raise ColumnError(
-                f"{table.place}: --conversation-column {column} holds the text; give the one that tells conversations "
-                "apart"
+                f"{table.name}: --conversation-column {column} holds the text; give the column that identifies "
+                "conversations"
             )
         return column
     except ColumnError:
@@ -34,51 +44,61 @@ def conversation_column(table: Table, text_column: str, given: str | None, conte
         raise
 
 
-def no_conversations(table: Table) -> ColumnError:
-    """The error for a table that has none, but must."""
+def no_conversations_error(table: Table) -> ColumnError:
+    """Return the error for a table without conversations when the context needs them."""
     return ColumnError(
-        f"{table.place} has no conversations, which the context `previous` needs: give archives with a conversation "
+        f"{table.name} has no conversations, which the context `previous` needs: give files with a conversation "
         "column, AI Hub's dialogues or a sheet of emojob sample, or train with --context none"
     )
 
 
-def named(cells: Sequence[str | None]) -> list[str | None]:
-    """Conversations by name; a blank cell is none."""
+def conversation_names(cells: Sequence[str | None]) -> list[str | None]:
+    """Return the conversation of each row, None for a blank cell."""
     return [cell if cell and cell.strip() else None for cell in cells]
 
 
-def utterances_before(
+def previous_utterances(
     table: Table, text_column: str, conversation_column: str, time_column: str | None
 ) -> list[str | None]:
-    """The utterance before each row in its conversation, as `emojob score` finds it; in the order of a time column."""
+    """Return the previous utterance of each row in its conversation, None for the first.
+
+    Args:
+        table: The annotated table.
+        text_column: Column with the text.
+        conversation_column: Column that identifies conversations.
+        time_column: Column that gives the order of utterances; None for the order of rows.
+
+    Raises:
+        ColumnError: The time column is missing or holds no times.
+    """
     data = table.data.select([text_column, conversation_column]).combine_chunks()
-    order = None if time_column is None else _in_time(table, time_column)
+    order = None if time_column is None else _time_order(table, time_column)
     if order is not None:
         data = data.take(pa.array(order))
     conversations = Conversations(text_column, conversation_column)
     found: list[str | None] = []
     first = 0
-    for batch in data.to_batches(_STEP):
+    for batch in data.to_batches(_BATCH_ROWS):
         found += conversations.previous(RowBatch(batch, first, batch.num_rows, [])).to_pylist()
         first += batch.num_rows
     if order is None:
         return found
-    placed: list[str | None] = [None] * len(found)
+    in_file_order: list[str | None] = [None] * len(found)
     for row, previous in zip(order, found, strict=True):
-        placed[row] = previous
-    return placed
+        in_file_order[row] = previous
+    return in_file_order
 
 
-def _in_time(table: Table, time_column: str) -> list[int]:
-    """Row numbers in the order of a column of times or numbers, equal ones as in the file, those without one last."""
-    column = table.called(time_column)
+def _time_order(table: Table, time_column: str) -> list[int]:
+    """Return row numbers sorted by a column of times or numbers, ties in the order of rows, missing values last."""
+    column = table.find_column(time_column)
     if column is None:
         raise ColumnError(
-            f"{table.place} has no column {time_column!r}; its columns are {listed(table.columns)}; --time-column NAME"
+            f"{table.name} has no column {time_column!r}; its columns are {listed(table.columns)}; --time-column NAME"
         )
     values = table.values(column)
     if pa.types.is_nested(table.data.schema.field(column).type):
-        raise ColumnError(f"{table.place}: column {column!r} holds no times; say which: --time-column NAME")
+        raise ColumnError(f"{table.name}: column {column!r} holds no times; name another one: --time-column NAME")
     if any(isinstance(value, str) for value in values):
         values = _as_numbers(values)
     missing = [value is None or value != value for value in values]
@@ -86,7 +106,7 @@ def _in_time(table: Table, time_column: str) -> list[int]:
 
 
 def _as_numbers(values: list[str | None]) -> list[Any]:
-    """Texts as numbers where all of them are, blank ones as None; else as they are: 2026-10-05 12:00 sorts as text."""
+    """Return texts as numbers if all are numbers, else as they are: 2026-10-05 12:00 sorts as text. Blank: None."""
     texts = [value.strip() or None if value is not None else None for value in values]
     try:
         return [value and float(value) for value in texts]

@@ -1,4 +1,4 @@
-"""The files that annotated texts come in, each read whole: what `emojob score` reads, JSON lists, workbooks."""
+"""Annotated files as whole tables: the formats of `emojob score`, JSON lists, and Excel workbooks."""
 
 from __future__ import annotations
 
@@ -25,46 +25,53 @@ from emojob.training.data import aihub, published, xlsx
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a file, whole.
+    """One whole table of a file.
 
-    place: the file (and sheet) for messages; data: its rows, those rejected left out; sha256, bytes: of the file;
-    published: kote or goemotions where the file is one of theirs, without a header, its columns then called 0, 1, ...
+    Attributes:
+        file: The file.
+        name: The file (and sheet), for messages.
+        data: The rows, without rejected ones.
+        sha256: Hash of the file.
+        bytes: Size of the file.
+        rejected: Rows that could not be read.
+        publisher: kote or goemotions if the file has that publisher's format without a header; the columns are then
+            named 0, 1, ...
     """
 
     file: InputFile
-    place: str
+    name: str
     data: pa.Table
     sha256: str
     bytes: int
     rejected: int = 0
-    published: str | None = None
+    publisher: str | None = None
 
     @property
     def columns(self) -> list[str]:
         """The columns' names."""
         return list(self.data.column_names)
 
-    def called(self, name: str) -> str | None:
-        """The column of a name, whatever its case, outer spaces or form of Hangul; None where there is none."""
+    def find_column(self, name: str) -> str | None:
+        """Return the column with a name, ignoring case, outer spaces and form of Hangul; None if there is none."""
         if name in self.columns:
             return name
-        return next((column for column in self.columns if folded(column) == folded(name)), None)
+        return next((column for column in self.columns if folded_name(column) == folded_name(name)), None)
 
     def values(self, column: str) -> list[Any]:
-        """A column as Python values."""
+        """Return a column as Python values."""
         return python_values(self.data.column(column))
 
     def texts(self, column: str) -> list[str | None]:
-        """A column as texts, whatever it holds; None where it is null."""
-        return [None if value is None else in_words(value) for value in self.values(column)]
+        """Return a column as texts, None for null."""
+        return [None if value is None else cell_text(value) for value in self.values(column)]
 
     def choose_text(self, given: str | None) -> str:
-        """The column with the text, by the rules of `emojob score`. Raises ColumnError."""
+        """Return the column with the text, by the rules of `emojob score`. Raises ColumnError."""
         return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
 
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
-    """The files that `paths` (files, folders, globs) name, each once: what `emojob score` reads, and .xlsx."""
+    """Return the files that paths (files, folders, globs) name, each once: all formats of `emojob score`, and .xlsx."""
     found: dict[AnyPath, InputFile] = {}
     for path in paths:
         for file in _find(path):
@@ -73,30 +80,35 @@ def find_files(paths: Iterable[Path]) -> list[InputFile]:
 
 
 def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
-    """The tables of a file: one, or the sheets of a workbook that have rows.
+    """Return the tables of a file: one table, or the sheets of a workbook that have rows.
 
-    wanted: the encoding of a text file (auto, utf-8, cp949). Raises DataError where the file cannot be read.
+    Args:
+        file: The file.
+        wanted: Encoding of a text file: auto, utf-8 or cp949.
+
+    Raises:
+        DataError: The file cannot be read.
     """
     if file.format == xlsx.XLSX:
-        return _sheets(file)
+        return _read_workbook(file)
     if file.format == "parquet":
-        return [_archived(file, wanted, parquet.inspect(file)[1])]
+        return [_read_by_pipeline(file, wanted, parquet.inspect(file)[1])]
     info = encoding.inspect(file, wanted)
     if file.format == "jsonl":
         if _is_json_list(file, info.encoding):
-            return [_json_list(file, info)]
+            return [_read_json_list(file, info)]
         kinds = jsonl.survey(file, info.encoding)[0]
         types = {name: column_type(kind) or pa.string() for name, kind in kinds.items()}
-        return [_archived(file, wanted, pa.schema(list(types.items())))]
+        return [_read_by_pipeline(file, wanted, pa.schema(list(types.items())))]
     schema, quoted = csv.inspect(file, info.encoding)
     publisher = published.publisher(schema.names) if file.format == "tsv" else None
     if publisher or Counter(schema.names)[""] > 1:
-        return [_delimited(file, info, schema.names, quoted, publisher)]
-    return [_archived(file, wanted, schema)]
+        return [_read_delimited(file, info, schema.names, quoted, publisher)]
+    return [_read_by_pipeline(file, wanted, schema)]
 
 
-def in_words(value: Any) -> str:
-    """A cell as a text: 3.0 is 3, as spreadsheets and data frames turn whole numbers into fractions."""
+def cell_text(value: Any) -> str:
+    """Return a cell as text; 3.0 gives 3, because spreadsheets and data frames turn whole numbers into floats."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():
@@ -104,8 +116,8 @@ def in_words(value: Any) -> str:
     return str(value)
 
 
-def folded(name: str) -> str:
-    """A name without case and outer spaces, its Hangul composed."""
+def folded_name(name: str) -> str:
+    """Return a name in lower case without outer spaces, Hangul composed."""
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
@@ -137,27 +149,27 @@ def _workbook(path: Path) -> InputFile:
     return InputFile(path.parent.resolve() / path.name, xlsx.XLSX, None)
 
 
-# -- what emojob score reads ---------------------------------------------------------------------------------------
+# -- formats of emojob score ---------------------------------------------------------------------------------------
 
 
-def _archived(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
-    """A file by the pipeline's own readers. schema: as seen at first sight."""
-    # the archive must have a text column; which one is decided later, with all that is known of annotated files
+def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
+    """Read a file with the readers of `emojob score`. schema: the columns found by inspection."""
+    # a dataset must have a text column; the annotated text's column is chosen later, with more rules
     any_text = next((field.name for field in schema if is_text(field.type)), None)
-    archive = open_dataset([file], any_text, wanted)
-    source = archive.sources[0]
+    dataset = open_dataset([file], any_text, wanted)
+    source = dataset.sources[0]
     batches, rejected = [], 0
-    for row_batch in read_batches(archive, source):
+    for row_batch in read_batches(dataset, source):
         batches.append(row_batch.batch)
         rejected += len(row_batch.rejects)
-    data = pa.Table.from_batches(batches, archive.schema)
+    data = pa.Table.from_batches(batches, dataset.schema)
     return Table(source.file, file.name, data, source.sha256, source.size, rejected)
 
 
-def _delimited(
+def _read_delimited(
     file: InputFile, info: encoding.TextInfo, names: Sequence[str], quoted: bool, publisher: str | None
 ) -> Table:
-    """A file without a header, whose first row passes for one, or with a header that has blanks."""
+    """Read a file without a header (its first row is in `names`), or with a header that has blank names."""
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
     for row_batch in csv.read(file, info.encoding, quoted):
@@ -166,15 +178,15 @@ def _delimited(
     schema = pa.schema([pa.field(key, pa.string()) for key in keys])
     data = pa.Table.from_batches(batches, schema)
     if publisher:
-        first = pa.table([pa.array([name]) for name in names], schema)
-        data = pa.concat_tables([first, data])
+        first_row = pa.table([pa.array([name]) for name in names], schema)
+        data = pa.concat_tables([first_row, data])
     else:
-        data = _named(file, data, names)
+        data = _with_names(file, data, names)
     return Table(file, file.name, data, info.sha256, info.size, rejected, publisher)
 
 
-def _named(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
-    """With names for the columns; those without one are left out."""
+def _with_names(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
+    """Return a table with other column names, without the columns that have a blank name."""
     kept = [number for number, name in enumerate(names) if name and name.strip()]
     check_unique_names(file, [str(names[number]) for number in kept])
     return pa.table([data.column(number) for number in kept], [str(names[number]) for number in kept])
@@ -190,8 +202,8 @@ def _is_json_list(file: InputFile, known_encoding: str) -> bool:
     return False
 
 
-def _json_list(file: InputFile, info: encoding.TextInfo) -> Table:
-    """A file that is one JSON list of objects: AI Hub's dialogues, or flat ones. Other items are rejected."""
+def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
+    """Read a file that is one JSON list of objects: AI Hub's dialogues or flat objects. Other items are rejected."""
     try:
         text = b"".join(blocks.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
         items = json.loads(text)
@@ -199,26 +211,26 @@ def _json_list(file: InputFile, info: encoding.TextInfo) -> Table:
         raise DataError(f"{file.name} is not in {info.encoding} throughout; convert it with iconv") from error
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{file.name} is no JSON list ({error.msg} at line {error.lineno}, column {error.colno}); write it anew"
+            f"{file.name} is not a JSON list ({error.msg} at line {error.lineno}, column {error.colno}); correct it"
         ) from error
     except (RecursionError, ValueError) as error:  # ValueError: an integer of more than 4,300 digits
         raise DataError(
             f"{file.name} is nested too deeply or has too long a number; give a list of flat objects"
         ) from error
-    objects = [item for item in items if isinstance(item, dict) and _is_whole_text(item)]
+    objects = [item for item in items if isinstance(item, dict) and _is_valid_unicode(item)]
     if not objects:
         raise DataError(f"{file.name} holds no JSON object in its list; give a list such as [{{...}}, {{...}}]")
     if aihub.is_dialogue_list(objects):
-        columns: dict[str, list[Any]] = dict(aihub.columns_of(objects, file.name))
+        columns: dict[str, list[Any]] = dict(aihub.dialogue_columns(objects, file.name))
     else:
-        names = dict.fromkeys(name for one in objects for name in one)
-        columns = {name: [one.get(name) for one in objects] for name in names}
-    data = pa.table({name: _column(values) for name, values in columns.items()})
+        names = dict.fromkeys(name for item in objects for name in item)
+        columns = {name: [item.get(name) for item in objects] for name in names}
+    data = pa.table({name: _array(values) for name, values in columns.items()})
     return Table(file, file.name, data, info.sha256, info.size, len(items) - len(objects))
 
 
-def _is_whole_text(item: dict[str, Any]) -> bool:
-    """Whether there is no half a character (a lone surrogate) in an object."""
+def _is_valid_unicode(item: dict[str, Any]) -> bool:
+    """Return whether an object has no lone surrogate."""
     try:
         json.dumps(item, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -226,20 +238,18 @@ def _is_whole_text(item: dict[str, Any]) -> bool:
     return True
 
 
-def _column(values: list[Any]) -> pa.Array:
-    """Values as Arrow takes them; where they do not agree, as texts."""
+def _array(values: list[Any]) -> pa.Array:
+    """Return values as an Arrow array; values of different types as texts."""
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
-        return pa.array(
-            [one if one is None or isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in values]
-        )
+        return pa.array([v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values])
 
 
 # -- workbooks -----------------------------------------------------------------------------------------------------
 
 
-def _sheets(file: InputFile) -> list[Table]:
+def _read_workbook(file: InputFile) -> list[Table]:
     digest = blocks.Digest()
     for _ in blocks.read_blocks(file, digest):
         pass
@@ -249,6 +259,6 @@ def _sheets(file: InputFile) -> list[Table]:
         keys = [str(number) for number in range(len(names))]
         columns = zip(*cells, strict=True) if cells else [()] * len(names)
         data = pa.table([pa.array(column, pa.string()) for column in columns], keys)
-        place = f"{file.name}, sheet {sheet!r}"
-        tables.append(Table(file, place, _named(file, data, names), digest.hexdigest(), digest.size))
+        name = f"{file.name}, sheet {sheet!r}"
+        tables.append(Table(file, name, _with_names(file, data, names), digest.hexdigest(), digest.size))
     return tables

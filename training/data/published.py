@@ -1,7 +1,7 @@
-"""The corpora that the default model is made from: texts, ratings and labels, by name.
+"""Published corpora in their publishers' formats: texts, ratings, and labels by name.
 
-The files are those of their publishers (NSMC-style reviews as Parquet, KOTE and GoEmotions-Korean as TSV, a
-question-and-answer CSV); none of them is part of this project.
+They are film reviews (Parquet), KOTE and GoEmotions in Korean (TSV), and questions and answers (CSV). The files are
+not part of this project.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.data.label_map import counted
+from emojob.training.data.label_map import listed_with_counts
 
-#: Each corpus's labels, in the order of their ids.
+# The labels of each corpus, in the order of their ids.
 KOTE_LABELS = [
     "불평/불만", "환영/호의", "감동/감탄", "지긋지긋", "고마움", "슬픔", "화남/분노", "존경", "기대감",
     "우쭐댐/무시함", "안타까움/실망", "비장함", "의심/불신", "뿌듯함", "편안/쾌적", "신기함/관심", "아껴주는",
@@ -37,10 +37,11 @@ GOEMOTIONS_LABELS = [
     "surprise", "neutral",
 ]  # fmt: skip
 
-
-#: Of each publisher: the labels, and the places of the text and of the label ids in a row.
+#: Labels of each publisher's corpus, in the order of their ids.
 LABELS = {"kote": KOTE_LABELS, "goemotions": GOEMOTIONS_LABELS}
-PLACES = {"kote": (1, 2), "goemotions": (0, 1)}
+
+#: Column numbers of the text and of the label ids in each publisher's files.
+TEXT_AND_IDS = {"kote": (1, 2), "goemotions": (0, 1)}
 
 _IDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3})*")
 _NUMBER = re.compile(r"[0-9]+")
@@ -48,32 +49,38 @@ _NUMBER = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts, each with one or several of `labels`: marks is float32 [texts, labels], 1 where a label was given."""
+    """Texts with one or several labels each.
+
+    Attributes:
+        texts: The utterances.
+        marks: float32 [texts, labels], 1 for the labels of a text, else 0.
+        labels: All labels of the corpus, in id order.
+    """
 
     texts: list[str]
     marks: NDArray[np.float32]
     labels: list[str]
 
     def take(self, rows: NDArray[np.int64]) -> Labelled:
-        """The given rows."""
-        return Labelled([self.texts[i] for i in rows], self.marks[rows], self.labels)
+        """Return the given rows, in the given order."""
+        return Labelled([self.texts[row] for row in rows], self.marks[rows], self.labels)
 
 
 def kote(path: Path) -> Labelled:
-    """KOTE: id, text, label ids, tab between, quoted as in CSV."""
+    """Read KOTE: a TSV with id, text and label ids, quoted as in CSV."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return _labelled([row[1] for row in rows], [row[2] for row in rows], KOTE_LABELS)
 
 
 def goemotions(path: Path) -> Labelled:
-    """GoEmotions in Korean: text, label ids, ..., tab between, quotes meaning themselves."""
+    """Read GoEmotions in Korean: a TSV with text, label ids and more; quotes are part of the text."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
 
 
 def dialogue(path: Path) -> Labelled:
-    """The project's own dialogue lines: CSV with the columns text and label, one label a line."""
+    """Read the project's dialogue lines: a CSV with the columns text and label, one label a line."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     marks = np.eye(len(DEFAULT_LABELS), dtype=np.float32)[[DEFAULT_LABELS.index(row["label"]) for row in rows]]
@@ -81,7 +88,7 @@ def dialogue(path: Path) -> Labelled:
 
 
 def publisher(first_row: Sequence[str]) -> str | None:
-    """Whose file it is by its first row: kote (id, text, label ids), goemotions (text, label ids, ...), or None."""
+    """Return kote or goemotions if the first row of a TSV has that publisher's format, else None."""
     if len(first_row) == 3 and _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[2]):
         return "kote"
     if len(first_row) > 1 and not _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[1]):
@@ -89,31 +96,36 @@ def publisher(first_row: Sequence[str]) -> str | None:
     return None
 
 
-def named_labels(cells: Sequence[str | None], whose: str, place: str) -> list[tuple[str, ...] | None]:
-    """The labels of rows by name, from their label ids; None where a cell holds no ids.
+def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list[tuple[str, ...] | None]:
+    """Return the label names of rows from their label ids, None for a cell without ids.
 
-    place: the file, for messages. Raises DataError where an id is unknown, or where the numbers may as well be
-    somebody's own: a row of theirs has several, or somewhere is a number above 9.
+    Args:
+        cells: Label ids of each row, separated by commas.
+        publisher: kote or goemotions.
+        file: Name of the file, for messages.
+
+    Raises:
+        DataError: An id is unknown, or the numbers may be the user's own: every row has one id, and none is above 9.
     """
     ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
-    names = LABELS[whose]
-    unknown = Counter(one for row in ids if row for one in row if one >= len(names))
+    names = LABELS[publisher]
+    unknown = Counter(label_id for row in ids if row for label_id in row if label_id >= len(names))
     if unknown:
         raise DataError(
-            f"{place} looks like {whose}, but has label ids that it does not know: "
-            f"{counted({str(one): count for one, count in unknown.items()})}; known are 0 to {len(names) - 1}; "
-            "correct them, or write a header (text, label) and the labels' names"
+            f"{file} looks like {publisher}, but has label ids that {publisher} does not have: "
+            f"{listed_with_counts({str(label_id): rows for label_id, rows in unknown.items()})}; known are 0 to "
+            f"{len(names) - 1}; correct them, or write a header (text, label) and the labels' names"
         )
     if not any(row and (len(row) > 1 or row[0] > 9) for row in ids):
         raise DataError(
-            f"{place} has no header, and a number means nothing on its own; write a header (text, label) before the "
+            f"{file} has no header, and a number means nothing on its own; write a header (text, label) before the "
             "rows, and name the numbers with --label-map"
         )
-    return [None if row is None else tuple(dict.fromkeys(names[one] for one in row)) for row in ids]
+    return [None if row is None else tuple(dict.fromkeys(names[label_id] for label_id in row)) for row in ids]
 
 
 def reviews(path: Path) -> tuple[list[str], NDArray[np.float32]]:
-    """Reviews and their ratings scaled to 0..1, each text once."""
+    """Return the distinct reviews of a Parquet file, and the first rating of each, float32 in 0..1."""
     table = pq.read_table(path, columns=["review", "rating"])
     ratings = (table["rating"].to_numpy().astype(np.float32) - 1) / 9
     first_rating: dict[str, float] = {}
@@ -123,7 +135,7 @@ def reviews(path: Path) -> tuple[list[str], NDArray[np.float32]]:
 
 
 def questions_and_answers(path: Path) -> list[str]:
-    """The questions and the answers of a CSV with the columns Q and A."""
+    """Return the questions and the answers of a CSV with the columns Q and A."""
     with path.open(encoding="utf-8", newline="") as file:
         return [row[column] for row in csv.DictReader(file) for column in ("Q", "A") if row[column]]
 

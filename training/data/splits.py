@@ -1,4 +1,4 @@
-"""Which texts are learned from, which choose, and which measure. No text stands in two of the parts."""
+"""Splits of annotated texts into train, validation and test part; a text is in one part only."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojob.schemas.errors import OptionError
-from emojob.training.data.annotated import Annotated, same_text
+from emojob.training.data.annotated import Annotated, text_key
 
 Rows = NDArray[np.int64]
 
-_TRAIN, _VALIDATION, _TEST, _DROPPED = 0, 1, 2, 3
+_TRAIN, _VALIDATION, _TEST = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of three parts; dropped: rows left out because their text stands in another part."""
+    """The rows of the three parts.
+
+    Attributes:
+        train: int64, row numbers of the train part.
+        validation: int64, row numbers of the validation part.
+        test: int64, row numbers of the test part.
+        dropped: Number of rows left out because their text is in another part.
+    """
 
     train: Rows
     validation: Rows
@@ -27,41 +34,50 @@ class Split:
 
 
 def split(annotated: Annotated, test: float, validation: float, seed: int, how: str) -> Split:
-    """Part annotated texts. test, validation: shares of the texts, 0 for none; the same seed gives the same parts.
+    """Split annotated texts; the same seed gives the same parts.
 
-    how: "stratified" keeps each label's share in each part, a conversation whole, and something of each label with two
-    texts or more in train; "plain" draws from all texts alike, as scikit-learn's train_test_split does with
-    random_state=seed, in its order, validation being what it would draw next. Where a text stands in several parts, it
-    is dropped from train first, then from validation. Parts of few texts may be empty. Raises OptionError where the
-    shares leave nothing to learn from, or the seed or `how` cannot be.
+    `stratified` keeps each label's fraction in each part and keeps conversations whole. Each label with two or more
+    texts has at least one in the train part. `plain` draws from all texts, like scikit-learn's train_test_split with
+    random_state=seed, in the same order; the validation part is the next draw. A text in several parts is dropped from
+    train first, then from validation. Parts of few texts may be empty.
+
+    Args:
+        annotated: The texts.
+        test: Fraction of the texts, 0 for no test part.
+        validation: Fraction of the texts, 0 for no validation part.
+        seed: Seed of the draw.
+        how: stratified or plain.
+
+    Raises:
+        OptionError: The fractions leave no texts for training, or `seed` or `how` is invalid.
     """
     if not (0 <= test < 1 and 0 <= validation < 1 and test + validation < 1):
         raise OptionError(
             f"split: test {test:g} and validation {validation:g} leave nothing to learn from; "
-            "give shares from 0 on that are below 1 together"
+            "give fractions of at least 0 that sum to less than 1"
         )
     if not 0 <= seed < 1 << 32:
         raise OptionError(f"split: the seed {seed} is out of range: give 0 to {(1 << 32) - 1}")
     if how not in ("stratified", "plain"):
         raise OptionError(f"split: {how!r} is unknown: give stratified or plain")
-    texts = _numbered([same_text(text) for text in annotated.texts])
+    texts = _numbered([text_key(text) for text in annotated.texts])
     if how == "plain":
         parts = _plain(len(texts), test, validation, seed)
-        return _apart(parts, texts, np.empty(0, np.int64))
-    groups = _groups(annotated, texts)
-    part = _stratified(annotated.labels, groups, test, validation, seed)
-    return _apart(tuple(np.flatnonzero(part == one) for one in (_TRAIN, _VALIDATION, _TEST)), texts, annotated.labels)
+        return _without_shared_texts(parts, texts, np.empty(0, np.int64))
+    part = _stratified(annotated.labels, _groups(annotated, texts), test, validation, seed)
+    parts = (np.flatnonzero(part == _TRAIN), np.flatnonzero(part == _VALIDATION), np.flatnonzero(part == _TEST))
+    return _without_shared_texts(parts, texts, annotated.labels)
 
 
 def _plain(rows: int, test: float, validation: float, seed: int) -> tuple[Rows, Rows, Rows]:
     order = np.random.RandomState(seed).permutation(rows).astype(np.int64)
-    tested = math.ceil(rows * test)
-    behind = min(rows, tested + math.ceil(rows * validation))
-    return order[behind:], order[tested:behind], order[:tested]
+    test_end = math.ceil(rows * test)
+    validation_end = min(rows, test_end + math.ceil(rows * validation))
+    return order[validation_end:], order[test_end:validation_end], order[:test_end]
 
 
 def _numbered(keys: list[str]) -> Rows:
-    """A number for each key, the same for the same."""
+    """Return a number for each key, equal for equal keys, in order of first occurrence."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
@@ -70,7 +86,7 @@ def _numbered(keys: list[str]) -> Rows:
 
 
 def _groups(annotated: Annotated, texts: Rows) -> Rows:
-    """What goes to one part together, as numbers: a conversation, and where there is none, a text."""
+    """Return the group of each row: its conversation, or its text if it has none. A group stays in one part."""
     keys = [
         f"text {texts[row]}" if conversation is None else f"conversation {conversation}"
         for row, conversation in enumerate(annotated.conversations)
@@ -79,88 +95,107 @@ def _groups(annotated: Annotated, texts: Rows) -> Rows:
 
 
 def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed: int) -> Rows:
-    """The part of each row: int64 [rows].
+    """Return the part of each row.
 
-    Groups are dealt out label by label, a group's label being that of most of its rows. What the groups of one label
-    miss of their number of rows, or have too many, those of the next make up for.
+    Groups are assigned label by label, by the majority label of their rows. If the groups of one label have too few
+    or too many rows for a part, the next label's groups compensate.
+
+    Args:
+        labels: int64 [rows], label ids.
+        groups: int64 [rows], group numbers.
+        test: Fraction of the rows.
+        validation: Fraction of the rows.
+        seed: Seed of the order of groups.
     """
     if not len(labels):
         return np.empty(0, np.int64)
     sizes = np.bincount(groups)
     majority = _majority(labels, groups)
-    rows_of = np.bincount(majority, sizes).astype(np.int64)  # rows in groups of each label
-    most = np.maximum(rows_of - 1, 0)
-    wanted = {_TEST: _quotas(rows_of, test, most)}
-    wanted[_VALIDATION] = _quotas(rows_of, validation, np.maximum(most - wanted[_TEST], 0))
+    rows_of_label = np.bincount(majority, sizes).astype(np.int64)
+    most = np.maximum(rows_of_label - 1, 0)
+    quotas = {_TEST: _quotas(rows_of_label, test, most)}
+    quotas[_VALIDATION] = _quotas(rows_of_label, validation, np.maximum(most - quotas[_TEST], 0))
     order = np.random.default_rng(seed).permutation(len(sizes))
-    part = np.full(len(sizes), _TRAIN, np.int64)
-    behind = dict.fromkeys(wanted, 0)  # rows that a part has too few so far
-    for label in np.argsort(-rows_of, kind="stable"):
-        mine = order[majority[order] == label]
-        for one, quotas in wanted.items():
-            aim = int(quotas[label]) + behind[one]
-            taken = _nearest(np.cumsum(sizes[mine[:-1]]), aim)  # one group at least stays in train
-            part[mine[:taken]] = one
-            behind[one] = aim - int(sizes[mine[:taken]].sum()) if sizes.max() > 1 else 0
-            mine = mine[taken:]
-    _bring_home(labels, groups, sizes, part)
-    of_rows: Rows = part[groups]
-    return of_rows
+    part_of_group = np.full(len(sizes), _TRAIN, np.int64)
+    deficit = dict.fromkeys(quotas, 0)  # rows that a part lacks so far
+    for label in np.argsort(-rows_of_label, kind="stable"):
+        unassigned = order[majority[order] == label]
+        for part, quota in quotas.items():
+            target = int(quota[label]) + deficit[part]
+            taken = _nearest_count(np.cumsum(sizes[unassigned[:-1]]), target)  # at least one group stays in train
+            part_of_group[unassigned[:taken]] = part
+            deficit[part] = target - int(sizes[unassigned[:taken]].sum()) if sizes.max() > 1 else 0
+            unassigned = unassigned[taken:]
+    _keep_labels_in_train(labels, groups, sizes, part_of_group)
+    part_of_row: Rows = part_of_group[groups]
+    return part_of_row
 
 
 def _majority(labels: Rows, groups: Rows) -> Rows:
-    """The label of most rows of each group, of equal ones the lower id."""
+    """Return the most frequent label of each group; of equally frequent labels, the lowest id."""
     classes = int(labels.max()) + 1
     pairs, times = np.unique(groups * classes + labels, return_counts=True)
-    order = np.lexsort((-pairs, times))  # the winner of each group comes last
-    found = np.empty(int(groups.max()) + 1, np.int64)
-    found[pairs[order] // classes] = pairs[order] % classes
-    return found
+    order = np.lexsort((-pairs, times))  # the winner of each group is last
+    majority = np.empty(int(groups.max()) + 1, np.int64)
+    majority[pairs[order] // classes] = pairs[order] % classes
+    return majority
 
 
-def _quotas(sizes: Rows, share: float, most: Rows) -> Rows:
-    """`share` of all rows as whole numbers for each label, the largest remainders rounded up; at most `most`."""
-    exact = sizes * share
+def _quotas(sizes: Rows, fraction: float, most: Rows) -> Rows:
+    """Return how many rows of each label a part gets: `fraction` of all rows, by largest remainders.
+
+    Args:
+        sizes: int64 [labels], rows of each label.
+        fraction: Fraction of the rows.
+        most: int64 [labels], upper limits.
+    """
+    exact = sizes * fraction
     quotas: Rows = np.minimum(np.floor(exact).astype(np.int64), most)
-    missing = (max(1, round(sizes.sum() * share)) if share else 0) - int(quotas.sum())
+    missing = (max(1, round(sizes.sum() * fraction)) if fraction else 0) - int(quotas.sum())
     by_remainder = np.argsort(-(exact - np.floor(exact)), kind="stable")
-    for label in [one for one in by_remainder if quotas[one] < most[one]][: max(0, missing)]:
+    for label in [label for label in by_remainder if quotas[label] < most[label]][: max(0, missing)]:
         quotas[label] += 1
     return quotas
 
 
-def _nearest(ends: Rows, aim: int) -> int:
-    """How many groups come nearest to `aim` rows. ends: rows up to and with each group."""
-    if aim <= 0:
+def _nearest_count(ends: Rows, target: int) -> int:
+    """Return the number of groups with a total closest to `target` rows. ends: cumulative rows of the groups."""
+    if target <= 0:
         return 0
-    return int(np.argmin(np.abs(np.concatenate([[0], ends]) - aim)))
+    return int(np.argmin(np.abs(np.concatenate([[0], ends]) - target)))
 
 
-def _bring_home(labels: Rows, groups: Rows, sizes: Rows, part: Rows) -> None:
-    """Move to train the smallest group with a label that stands only elsewhere, and not but once. part: of groups."""
+def _keep_labels_in_train(labels: Rows, groups: Rows, sizes: Rows, part_of_group: Rows) -> None:
+    """Move a label's smallest group to train, in place, if the label has several rows but none in train."""
     times = np.bincount(labels)
     for label in np.flatnonzero(times > 1):
-        mine = groups[labels == label]
-        if not (part[mine] == _TRAIN).any():
-            part[mine[np.argmin(sizes[mine])]] = _TRAIN
+        candidates = groups[labels == label]
+        if not (part_of_group[candidates] == _TRAIN).any():
+            part_of_group[candidates[np.argmin(sizes[candidates])]] = _TRAIN
 
 
 # -- one text, one part --------------------------------------------------------------------------------------------
 
 
-def _apart(parts: tuple[Rows, ...], texts: Rows, labels: Rows) -> Split:
-    """Drop rows so that no text stands in two parts. labels: of which each keeps a text in train; may be empty."""
+def _without_shared_texts(parts: tuple[Rows, Rows, Rows], texts: Rows, labels: Rows) -> Split:
+    """Drop rows until no text is in two parts.
+
+    Args:
+        parts: Rows of train, validation and test.
+        texts: int64 [rows], text numbers.
+        labels: int64 [rows], label ids: each label keeps one text in train. Empty to ignore labels.
+    """
     train, validation, test = parts
-    tested = np.isin(texts, texts[test])
-    elsewhere = tested | np.isin(texts, texts[validation])
-    ours = np.zeros(len(texts), bool)  # texts that stay in train, and are dropped from the others instead
+    in_test = np.isin(texts, texts[test])
+    in_others = in_test | np.isin(texts, texts[validation])
+    stays = np.zeros(len(texts), bool)  # texts that stay in train and are dropped from the other parts instead
     for label in np.unique(labels):
-        mine = train[labels[train] == label]
-        if len(mine) and (elsewhere[mine] & ~ours[mine]).all():
-            ours |= texts == texts[mine[0]]
+        candidates = train[labels[train] == label]
+        if len(candidates) and (in_others[candidates] & ~stays[candidates]).all():
+            stays |= texts == texts[candidates[0]]
     kept = (
-        train[~elsewhere[train] | ours[train]],
-        validation[~tested[validation] & ~ours[validation]],
-        test[~ours[test]],
+        train[~in_others[train] | stays[train]],
+        validation[~in_test[validation] & ~stays[validation]],
+        test[~stays[test]],
     )
     return Split(*kept, dropped=len(texts) - sum(map(len, kept)))

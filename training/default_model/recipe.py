@@ -10,7 +10,7 @@ from typing import Any
 from emojob.pipeline.models.bert import BertShape
 from emojob.schemas.errors import OptionError
 from emojob.schemas.settings import read_toml
-from emojob.training.data.label_map import LabelMap, label_names
+from emojob.training.data.label_map import LabelMap, read_label_names
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
 from emojob.training.finetune.recipe import between, check_keys, fill
 
@@ -204,8 +204,8 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
         fine_tuning=fill(FineTuningRecipe, _with_phases(table, "fine_tuning"), "fine_tuning", _COMPARE),
         teacher=fill(TeacherRecipe, _with_phases(table, "teacher"), "teacher", _COMPARE),
         distillation=fill(DistillationRecipe, _with_phases(table, "distillation"), "distillation", _COMPARE),
-        kote=LabelMap.from_names(label_names(table["labels"]["kote"]), KOTE_LABELS),
-        goemotions=LabelMap.from_names(label_names(table["labels"]["goemotions"]), GOEMOTIONS_LABELS),
+        kote=LabelMap.from_names(read_label_names(table["labels"]["kote"]), KOTE_LABELS),
+        goemotions=LabelMap.from_names(read_label_names(table["labels"]["goemotions"]), GOEMOTIONS_LABELS),
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import listed
-from emojob.training.data.annotated import Annotated, annotate, same_text
+from emojob.training.data.annotated import Annotated, annotate, text_key
 from emojob.training.data.corpus import Corpus, read_corpus
 from emojob.training.data.label_map import read_label_map
 from emojob.training.data.splits import Split, split
@@ -96,10 +96,10 @@ def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingDa
 
 def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotated) -> Split:
     """Drop the texts of --test from the train and validation part; the test part is all of --test."""
-    tested = {same_text(text) for text in test_texts.texts}
+    tested = {text_key(text) for text in test_texts.texts}
 
     def untested(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return rows[[same_text(annotated.texts[row]) not in tested for row in rows]]
+        return rows[[text_key(annotated.texts[row]) not in tested for row in rows]]
 
     train, validation = untested(parts.train), untested(parts.validation)
     dropped = len(parts.train) + len(parts.validation) - len(train) - len(validation)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.data.annotated import annotate, in_order, same_text
+from emojob.training.data.annotated import annotate, ordered_labels, text_key
 from emojob.training.data.corpus import Corpus, CorpusFile
 from emojob.training.data.label_map import LabelNames, read_label_map
 
@@ -76,7 +76,7 @@ def test_names_are_sorted_and_the_default_six_keep_their_order():
     assert annotate(corpus(("가", "슬픔"), ("나", "기쁨"), ("다", "분노")), None).names == ("기쁨", "분노", "슬픔")
     six = corpus(*[(label, label) for label in sorted(DEFAULT_LABELS)])
     assert annotate(six, None).names == DEFAULT_LABELS
-    assert in_order({*DEFAULT_LABELS, "놀람"})[0] == "기쁨"
+    assert ordered_labels({*DEFAULT_LABELS, "놀람"})[0] == "기쁨"
 
 
 def test_a_label_map_renames_merges_and_drops():
@@ -183,6 +183,6 @@ def test_counts_add_up_and_no_utterance_stands_twice(rows):
     every = asdict(annotated.counts)
     assert every.pop("read") == len(rows) == sum(every.values())
     assert annotated.counts.kept == len(annotated.texts) == len(annotated.labels)
-    keys = [(p and same_text(p), same_text(t)) for p, t in zip(annotated.previous, annotated.texts, strict=True)]
+    keys = [(p and text_key(p), text_key(t)) for p, t in zip(annotated.previous, annotated.texts, strict=True)]
     assert len(set(keys)) == len(keys)
     assert {annotated.names[label] for label in annotated.labels} == set(annotated.names)

@@ -36,7 +36,7 @@ GIVEN = [("기쁨",), ("분노",), (), ("불안",)]
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949"])
 def test_csv_is_read_in_each_encoding(written, encoding):
     corpus = read_corpus([written("a.csv", TABLE, encoding)])
-    assert (corpus.texts, corpus.given) == (TEXTS, GIVEN)
+    assert (corpus.texts, corpus.raw_labels) == (TEXTS, GIVEN)
     assert corpus.previous == corpus.conversations == [None] * 4
 
 
@@ -58,7 +58,7 @@ def test_every_format_gives_the_same(tmp_path, written):
         files.append(tmp_path / "a.csv.zst")
     for file in files:
         corpus = read_corpus([file])
-        assert (corpus.texts, corpus.given) == (TEXTS, GIVEN), file.name
+        assert (corpus.texts, corpus.raw_labels) == (TEXTS, GIVEN), file.name
         assert corpus.files[0].kind == "table"
     together = read_corpus(files)
     assert together.texts == TEXTS * len(files)
@@ -67,7 +67,7 @@ def test_every_format_gives_the_same(tmp_path, written):
 
 def test_the_notebooks_own_shape_is_read(written):
     corpus = read_corpus([written("train.csv", "sentiment,user\n기쁨,합격했어\n슬픔,헤어졌어\n", "cp949")])
-    assert (corpus.texts, corpus.given) == (["합격했어", "헤어졌어"], [("기쁨",), ("슬픔",)])
+    assert (corpus.texts, corpus.raw_labels) == (["합격했어", "헤어졌어"], [("기쁨",), ("슬픔",)])
 
 
 def test_a_file_is_noted_with_its_hash_size_rows_and_rejected_rows(written):
@@ -83,19 +83,19 @@ def test_a_file_is_noted_with_its_hash_size_rows_and_rejected_rows(written):
 def test_labels_may_be_lists_or_numbers(tmp_path):
     table = pa.table({"text": ["가", "나", "다"], "labels": [["기쁨", " 기쁨 ", "슬픔"], [], None]})
     pq.write_table(table, tmp_path / "a.parquet")
-    assert read_corpus([tmp_path / "a.parquet"]).given == [("기쁨", "슬픔"), (), ()]
+    assert read_corpus([tmp_path / "a.parquet"]).raw_labels == [("기쁨", "슬픔"), (), ()]
     pq.write_table(pa.table({"text": ["가", "나", "다"], "label": [1.0, 2.5, float("nan")]}), tmp_path / "b.parquet")
-    assert read_corpus([tmp_path / "b.parquet"]).given == [("1",), ("2.5",), ()]
+    assert read_corpus([tmp_path / "b.parquet"]).raw_labels == [("1",), ("2.5",), ()]
 
 
 def test_labels_that_look_the_same_are_the_same(written):
     decomposed = unicodedata.normalize("NFD", "기쁨")
     corpus = read_corpus([written("a.csv", f"text,label\n가,{decomposed} \n나,기쁨\n")])
-    assert corpus.given == [("기쁨",), ("기쁨",)]
+    assert corpus.raw_labels == [("기쁨",), ("기쁨",)]
 
 
 def test_a_first_column_without_a_name_does_no_harm(written):
-    assert read_corpus([written("a.csv", ",text,label\n0,좋아,기쁨\n")]).given == [("기쁨",)]
+    assert read_corpus([written("a.csv", ",text,label\n0,좋아,기쁨\n")]).raw_labels == [("기쁨",)]
 
 
 def test_text_that_is_not_utf8_in_parquet_is_read_all_the_same(tmp_path):
@@ -132,8 +132,8 @@ def test_objects_are_no_labels(written):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[", "is no JSON list"),
-        ('[{"text": "가"},]', "is no JSON list"),
+        ("[", "is not a JSON list"),
+        ('[{"text": "가"},]', "is not a JSON list"),
         ("[" * 100_000, "nested too deeply"),
         ("[]", "holds no JSON object"),
         ('["가", 1]', "holds no JSON object"),
@@ -148,7 +148,7 @@ def test_a_json_list_that_cannot_be_read_is_refused_in_one_line(written, text, c
 def test_items_of_a_json_list_that_are_no_objects_are_rejected(written):
     items = '[{"text": "가", "label": "기쁨"}, 3, {"text": "\\ud800", "label": "분노"}, {"text": 7, "label": 1}]'
     corpus = read_corpus([written("a.json", items)])
-    assert (corpus.texts, corpus.given) == (["가", "7"], [("기쁨",), ("1",)])
+    assert (corpus.texts, corpus.raw_labels) == (["가", "7"], [("기쁨",), ("1",)])
     assert (corpus.files[0].rows, corpus.files[0].rejected) == (4, 2)
 
 
@@ -169,16 +169,16 @@ def test_kote_is_seen_without_a_header_and_its_ids_get_their_names(written):
         [written("k.tsv", '5\t기다린 보람이 있네\t38,42\n5\t"그는 ""끝""이라 했다"\t5\n7\t오늘 회의\t24\n')]
     )
     assert corpus.texts == ["기다린 보람이 있네", '그는 "끝"이라 했다', "오늘 회의"]
-    assert corpus.given == [("불쌍함/연민", "기쁨"), ("슬픔",), ("없음",)]
+    assert corpus.raw_labels == [("불쌍함/연민", "기쁨"), ("슬픔",), ("없음",)]
     assert (corpus.files[0].kind, corpus.files[0].rows) == ("kote", 3)
 
 
 def test_goemotions_is_seen_without_a_header_whatever_stands_behind(written):
     corpus = read_corpus([written("g.tsv", '이건 "정말 좋다\t17,20\tabc1\n그냥 그래\t27\tabc2\n')])
     assert corpus.texts == ['이건 "정말 좋다', "그냥 그래"]
-    assert corpus.given == [("joy", "optimism"), ("neutral",)]
+    assert corpus.raw_labels == [("joy", "optimism"), ("neutral",)]
     assert corpus.files[0].kind == "goemotions"
-    assert read_corpus([written("g2.tsv", "그냥 그래\t27\n")]).given == [("neutral",)]
+    assert read_corpus([written("g2.tsv", "그냥 그래\t27\n")]).raw_labels == [("neutral",)]
 
 
 def test_a_row_of_theirs_without_ids_is_rejected(written):
@@ -211,7 +211,7 @@ FIRST = ["일이 또 밀렸어", "무릎이 다 나았어"]
 @pytest.mark.parametrize("encoding", ["utf-8", "cp949"])
 def test_ai_hubs_dialogues_give_what_the_person_says_first(written, encoding):
     corpus = read_corpus([written("감성.csv", DIALOGUES, encoding)])
-    assert (corpus.texts, corpus.given) == (FIRST, [("분노",), ("기쁨",)])
+    assert (corpus.texts, corpus.raw_labels) == (FIRST, [("분노",), ("기쁨",)])
     assert (corpus.previous, corpus.files[0].kind) == ([None, None], "aihub-dialogue")
 
 
@@ -224,21 +224,21 @@ def test_ai_hubs_dialogues_with_context_give_each_sentence_behind_the_systems(wr
         (None, "무릎이 다 나았어"),
         ("다행이에요", "이제 걸을 수 있어"),
     ]
-    assert corpus.given == [("분노",)] * 3 + [("기쁨",)] * 2
+    assert corpus.raw_labels == [("분노",)] * 3 + [("기쁨",)] * 2
     assert [corpus.conversations.index(one) for one in corpus.conversations] == [0, 0, 0, 3, 3]
     assert corpus.files[0].rows == 2
 
 
 def test_another_label_or_text_column_of_the_dialogues_may_be_asked_for(written):
     file = written("감성.csv", DIALOGUES)
-    assert read_corpus([file], CorpusOptions(label_column="감정_소분류")).given == [("짜증",), ("감사",)]
+    assert read_corpus([file], CorpusOptions(label_column="감정_소분류")).raw_labels == [("짜증",), ("감사",)]
     second = read_corpus([file], CorpusOptions(text_column="사람문장2"))
-    assert (second.texts, second.given) == (["내 탓만 해", "이제 걸을 수 있어"], [("분노",), ("기쁨",)])
+    assert (second.texts, second.raw_labels) == (["내 탓만 해", "이제 걸을 수 있어"], [("분노",), ("기쁨",)])
 
 
 def test_two_columns_of_the_dialogues_are_enough(written):
     file = written("검증.csv", "감정_대분류,사람문장1\n당황,갑자기 비가 와\n", "cp949")
-    assert read_corpus([file]).given == [("당황",)]
+    assert read_corpus([file]).raw_labels == [("당황",)]
     with pytest.raises(ColumnError, match="has no conversations"):
         read_corpus([file], PREVIOUS)
 
@@ -259,7 +259,7 @@ def test_ai_hubs_json_gives_the_same_as_its_table(written):
     file = written("감성.json", json.dumps(dialogues, ensure_ascii=False, indent=1))
     for options in (CorpusOptions(), PREVIOUS):
         ours, theirs = read_corpus([file], options), read_corpus([written("감성.csv", DIALOGUES)], options)
-        assert (ours.texts, ours.given, ours.previous) == (theirs.texts, theirs.given, theirs.previous)
+        assert (ours.texts, ours.raw_labels, ours.previous) == (theirs.texts, theirs.raw_labels, theirs.previous)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_ai_hubs_json_gives_the_same_as_its_table(written):
 )
 def test_an_emotion_code_means_its_ten(written, code, label):
     corpus = read_corpus([written("a.json", json.dumps([dialogue(code, "그래")]))])
-    assert corpus.given == [(label,) if label else ()]
+    assert corpus.raw_labels == [(label,) if label else ()]
 
 
 def test_an_unknown_emotion_code_is_refused_with_its_count(written):
@@ -288,12 +288,12 @@ def test_an_unknown_emotion_code_is_refused_with_its_count(written):
 def test_a_dialogue_that_lacks_its_parts_counts_as_empty_or_unlabelled(written):
     dialogues = [dialogue("E18", "그래"), {"profile": {}, "talk": {"content": None}}, {"other": 1}]
     corpus = read_corpus([written("a.json", json.dumps(dialogues))])
-    assert (corpus.texts, corpus.given) == (["그래", None, None], [("분노",), (), ()])
+    assert (corpus.texts, corpus.raw_labels) == (["그래", None, None], [("분노",), (), ()])
 
 
 def test_ai_hubs_single_sentences_are_read_with_blank_columns_behind(written):
     corpus = read_corpus([written("단발성.csv", "Sentence,Emotion,,,공포,3\n언제 왔어,놀람,,,놀람,2\n", "cp949")])
-    assert (corpus.texts, corpus.given) == (["언제 왔어"], [("놀람",)])
+    assert (corpus.texts, corpus.raw_labels) == (["언제 왔어"], [("놀람",)])
     assert corpus.files[0].kind == "aihub-sentences"
 
 
@@ -318,7 +318,7 @@ SHEET = filled_sheet(("=SUM(A1)", "분노", "+82 전화", "007"), ("좋네", "",
 def test_a_sheet_is_seen_and_its_cells_are_restored(written):
     corpus = read_corpus([written("todo.csv", SHEET, "utf-8-sig")], PREVIOUS)
     assert corpus.texts == ["=SUM(A1)", "좋네", "'그래'"]
-    assert corpus.given == [("분노",), (), ("기쁨",)]
+    assert corpus.raw_labels == [("분노",), (), ("기쁨",)]
     assert corpus.previous == ["+82 전화", None, "좋네"]
     assert corpus.conversations == ["007", None, "8"]
     assert corpus.files[0].kind == "sheet"
@@ -338,7 +338,7 @@ def test_a_sheet_stands_beside_data_with_columns_of_its_own(written):
 
 def test_a_sheet_that_lost_its_previous_column_is_refused_where_it_is_needed(written):
     file = written("todo.csv", f"text,label,{sheet.GUESS}\n그래,기쁨,기쁨\n")
-    assert read_corpus([file]).given == [("기쁨",)]
+    assert read_corpus([file]).raw_labels == [("기쁨",)]
     with pytest.raises(ColumnError, match="lacks the column 'previous'"):
         read_corpus([file], PREVIOUS)
 

@@ -5,7 +5,7 @@ import pytest
 
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.data.label_map import LabelMap, LabelNames, counted, label_names, read_label_map
+from emojob.training.data.label_map import LabelMap, LabelNames, listed_with_counts, read_label_map, read_label_names
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
 from emojob.training.default_model.recipe import read_recipe
 
@@ -73,7 +73,7 @@ def test_sharpness_gives_the_heaviest_class_more():
 
 @pytest.mark.parametrize(("name", "labels"), [("kote", KOTE_LABELS), ("goemotions", GOEMOTIONS_LABELS)])
 def test_the_built_in_maps_place_every_label_of_their_corpus(name, labels):
-    names = label_names(name)
+    names = read_label_names(name)
     assert names.classes == DEFAULT_LABELS
     assert sorted([*names.class_of(), *names.dropped]) == sorted({*labels, *DEFAULT_LABELS})
 
@@ -142,5 +142,5 @@ def test_a_map_that_is_not_there_or_not_utf8_is_refused(tmp_path):
 
 
 def test_labels_are_counted_on_one_line_the_most_frequent_first():
-    assert counted({"상처": 45, "당황": 1234, "a\nb": 1}) == "당황 (1,234), 상처 (45), 'a\\nb' (1)"
-    assert counted({"a": 3, "b": 2, "c": 1}, 2) == "a (3), b (2), ... (1 more)"
+    assert listed_with_counts({"상처": 45, "당황": 1234, "a\nb": 1}) == "당황 (1,234), 상처 (45), 'a\\nb' (1)"
+    assert listed_with_counts({"a": 3, "b": 2, "c": 1}, 2) == "a (3), b (2), ... (1 more)"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.schemas.errors import OptionError
-from emojob.training.data.annotated import Annotated, AnnotatedCounts, same_text
+from emojob.training.data.annotated import Annotated, AnnotatedCounts, text_key
 from emojob.training.data.splits import Split, split
 
 
@@ -78,7 +78,7 @@ def test_a_text_in_several_conversations_is_dropped_from_train():
     data = annotated([0, 0] * 30, texts, [f"c{row // 2}" for row in range(60)])
     found = split(data, 0.3, 0.0, 0, "stratified")
     assert found.dropped == 60 - len(found.train) - len(found.test) > 0
-    assert not {same_text(texts[row]) for row in found.train} & {same_text(texts[row]) for row in found.test}
+    assert not {text_key(texts[row]) for row in found.train} & {text_key(texts[row]) for row in found.test}
 
 
 def test_a_label_whose_only_texts_in_train_stand_elsewhere_keeps_one_there():
@@ -125,7 +125,7 @@ def test_no_text_stands_in_two_parts_and_every_row_is_somewhere(rows, shares, se
     found = split(annotated([label for label, _, _ in rows], texts, conversations), *shares, seed, how)
     placed = [row for part in parts(found) for row in part]
     assert len(set(placed)) == len(placed) == len(rows) - found.dropped
-    train, validation, test = ({same_text(texts[row]) for row in part} for part in parts(found))
+    train, validation, test = ({text_key(texts[row]) for row in part} for part in parts(found))
     assert not train & validation | train & test | validation & test
 
 

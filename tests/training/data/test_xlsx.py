@@ -57,7 +57,7 @@ def test_a_sheet_is_read_with_numbers_as_texts_and_without_blank_rows(tmp_path):
     rows = [["문장", "감정"], ["오늘 참 좋다", "기쁨"], [], [119, "불안"], ["줄\n바꿈", None]]
     corpus = read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": rows})])
     assert corpus.texts == ["오늘 참 좋다", "119", "줄\n바꿈"]
-    assert corpus.given == [("기쁨",), ("불안",), ()]
+    assert corpus.raw_labels == [("기쁨",), ("불안",), ()]
     (file,) = corpus.files
     assert (file.name, file.kind, file.rows, file.rejected) == ("a.xlsx", "table", 3, 0)
     assert file.bytes == (tmp_path / "a.xlsx").stat().st_size
@@ -65,7 +65,7 @@ def test_a_sheet_is_read_with_numbers_as_texts_and_without_blank_rows(tmp_path):
 
 def test_whole_numbers_as_labels_have_no_fraction(tmp_path):
     corpus = read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "label"], ["좋다", 3], ["싫다", 4.0]]})])
-    assert corpus.given == [("3",), ("4",)]
+    assert corpus.raw_labels == [("3",), ("4",)]
 
 
 def test_single_sentences_of_ai_hub_with_their_side_table_are_read(tmp_path):
@@ -75,7 +75,7 @@ def test_single_sentences_of_ai_hub_with_their_side_table_are_read(tmp_path):
         ["깜짝이야 언제 왔어", "놀람"],
     ]
     corpus = read_corpus([write_xlsx(tmp_path / "단발성.xlsx", {"Sheet1": rows})])
-    assert corpus.given == [("공포",), ("놀람",)]
+    assert corpus.raw_labels == [("공포",), ("놀람",)]
     assert corpus.files[0].kind == "aihub-sentences"
 
 
@@ -104,7 +104,7 @@ def test_columns_of_one_name_are_refused(tmp_path):
 def test_the_given_columns_count_in_workbooks_too(tmp_path):
     file = write_xlsx(tmp_path / "A.XLSX", {"하나": [["말", "느낌", "감정"], ["좋아", "기쁨", "?"]]})
     corpus = read_corpus([file], CorpusOptions(text_column="말", label_column="느낌"))
-    assert (corpus.texts, corpus.given) == (["좋아"], [("기쁨",)])
+    assert (corpus.texts, corpus.raw_labels) == (["좋아"], [("기쁨",)])
     assert annotate(corpus, None).names == ("기쁨",)
 
 

@@ -1,0 +1,86 @@
+"""The label column of an annotated table, and the labels in its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from emojob.schemas.errors import ColumnError
+from emojob.schemas.messages import listed
+from emojob.training.data.files import Table, cell_text, folded_name
+from emojob.training.data.label_map import canonical
+
+#: Usual names of the label column; compared without case.
+USUAL_LABEL_COLUMNS = (
+    "label", "labels", "emotion", "emotions", "sentiment", "category", "class", "감정", "감정_대분류", "감정대분류",
+    "감정분류", "감정_라벨", "감정라벨", "라벨", "레이블", "분류",
+)  # fmt: skip
+
+
+def choose_label_column(table: Table, text_column: str, given: str | None) -> str:
+    """Return the label column: the given one, or the only one with a usual name.
+
+    Args:
+        table: The annotated table.
+        text_column: Column with the text.
+        given: Column that the user names; None to look for a usual name.
+
+    Raises:
+        ColumnError: The given column is missing or holds the text, or no single column has a usual name.
+    """
+    columns = listed(table.columns)
+    if given is not None:
+        column = given if given in table.columns else table.find_column(given)
+        if column is None:
+            raise ColumnError(f"{table.name} has no column {given!r}; its columns are {columns}; --label-column NAME")
+        if column == text_column:
+            raise ColumnError(f"{table.name}: column {column!r} is both text and label; say --label-column NAME")
+        return column
+    usual = {folded_name(name) for name in USUAL_LABEL_COLUMNS}
+    candidates = [column for column in table.columns if folded_name(column) in usual and column != text_column]
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise ColumnError(
+            f"{table.name}: columns {listed(candidates)} may each be the label; say which: --label-column NAME"
+        )
+    raise ColumnError(
+        f"{table.name}: no column of a usual name holds the label; the columns are {columns}; "
+        "say which: --label-column NAME"
+    )
+
+
+def read_labels(table: Table, column: str) -> list[tuple[str, ...]]:
+    """Return the labels of each row, () without a label.
+
+    Args:
+        table: The annotated table.
+        column: A column of texts, numbers, or lists of them.
+
+    Raises:
+        ColumnError: The column has another type.
+    """
+    known: dict[Any, tuple[str, ...]] = {None: ()}
+
+    def label_tuple(value: Any) -> tuple[str, ...]:
+        cells = value if isinstance(value, list) else [value]
+        labels = [canonical(cell_text(cell)) for cell in cells if cell is not None]
+        return tuple(dict.fromkeys(label for label in labels if label))
+
+    kind = table.data.schema.field(column).type
+    if pa.types.is_nested(kind) and not (_is_list(kind) and not pa.types.is_nested(kind.value_type)):
+        raise ColumnError(f"{table.name}: column {column!r} holds {kind}, no labels; say which: --label-column NAME")
+    hashable: Callable[[Any], Any] = tuple if _is_list(kind) else lambda value: value
+    found = []
+    for value in table.values(column):
+        key = None if value is None or value != value else hashable(value)  # NaN is not a label
+        if key not in known:
+            known[key] = label_tuple(value)
+        found.append(known[key])
+    return found
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
