@@ -16,6 +16,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import is_archive
 from emojob.pipeline.output.layout import RUN_FILE
 from emojob.pipeline.output.parts import open_parquet
+from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.columns import (
@@ -77,6 +78,11 @@ class LabelledArchive:
     time_column: str | None = None
     speaker_column: str | None = None
     run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def object_paths(self) -> list[ObjectPath]:
+        """The part files that are in an object store."""
+        return [part_file.file for part_file in self.part_files if isinstance(part_file.file, ObjectPath)]
 
     @property
     def status_column(self) -> str:
@@ -209,7 +215,7 @@ def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     output = ArchiveFolder(out)
     output.read_markers()
     if not output.markers:
-        raise OutputError(f"{out} holds no complete part yet: run `emojob score` first")
+        raise OutputError(f"{out} has no complete part yet: run `emojob score` first")
     markers = sorted(output.markers, key=lambda marker: marker.part)
     return tuple(PartFile(out / marker.part, marker.input) for marker in markers), output.run()
 
@@ -220,7 +226,7 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError, OSError, pa.ArrowException) as error:
-        if isinstance(file, ObjectPath) and isinstance(error, OSError) and error.filename:
+        if is_object_error(error):
             raise
         raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None
     if its_format > OUT_FORMAT:

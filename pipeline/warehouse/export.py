@@ -10,7 +10,6 @@ import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.storage.atomic import commit, temporary_path
-from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import database_errors, settings
 from emojob.pipeline.warehouse.views import create_views
@@ -33,7 +32,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
         StorageError: `file` cannot be written.
         DataError: A part cannot be read.
     """
-    if not copy and any(isinstance(part_file.file, ObjectPath) for part_file in archive.part_files):
+    if not copy and archive.object_paths:
         raise OptionError(
             f"--export {file}: other tools cannot read {archive.path}, which is in an object store; add --copy, "
             "which copies the rows into the database"

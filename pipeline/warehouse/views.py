@@ -27,7 +27,6 @@ from duckdb import (
 )
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import seekable
 from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.schemas.columns import OF_DUCKDB
@@ -112,18 +111,18 @@ def _check_time_zone(db: duckdb.DuckDBPyConnection, zone: str) -> None:
 
 def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckdb.DuckDBPyRelation:
     """The rows of all part files, read in place."""
-    stored = [part_file.file for part_file in archive.part_files if isinstance(part_file.file, ObjectPath)]
-    if stored:
+    objects = archive.object_paths
+    if objects:
         from emojob.pipeline.warehouse.object_files import ObjectFiles
 
-        db.register_filesystem(ObjectFiles(stored))
+        db.register_filesystem(ObjectFiles(objects))
         db.execute("SET parquet_metadata_cache = true")
     rows = db.read_parquet([str(part_file.file) for part_file in archive.part_files], union_by_name=True)
     clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
             f"{archive.path} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
-            "label the archive anew"
+            "label the archive again"
         )
     return rows
 

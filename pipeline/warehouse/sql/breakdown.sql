@@ -6,19 +6,19 @@ WITH counted AS (
     WHERE emotion IS NOT NULL
     GROUP BY ALL
 ), ranked AS (
-    SELECT value, row_number() OVER (ORDER BY sum(rows) DESC, value) AS place
+    SELECT value, row_number() OVER (ORDER BY sum(rows) DESC, value) AS position
     FROM counted
     GROUP BY value
 ), gathered AS (
     SELECT
-        CASE WHEN place <= $most THEN value END AS value,
-        place > $most AS others,
+        CASE WHEN position <= $most THEN value END AS value,
+        position > $most AS others,
         emotion,
         sum(rows)::BIGINT AS rows,
-        least(min(place), $most + 1) AS place
+        least(min(position), $most + 1) AS position
     FROM counted JOIN ranked USING (value)
     GROUP BY 1, others, emotion
 )
-SELECT value, others, emotion, rows, rows / sum(rows) OVER (PARTITION BY place) AS share
+SELECT value, others, emotion, rows, rows / sum(rows) OVER (PARTITION BY position) AS share
 FROM gathered
-ORDER BY place, emotion
+ORDER BY position, emotion

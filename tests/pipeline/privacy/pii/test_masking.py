@@ -1,4 +1,4 @@
-"""Personal data is found and nothing else is, and a text depends on none of its neighbours."""
+"""Masking finds personal data and nothing else, and each text is masked independently of its neighbours."""
 
 import json
 from collections import Counter
@@ -21,21 +21,21 @@ def lines(name: str) -> list[dict]:
 
 
 def covered(text: str, piece: str, found: list[tuple[str, str]]) -> set[str]:
-    """The kinds of what was found over the whole of a piece; none where a part of it is left."""
+    """Return the kinds found at a piece; none unless they cover all of it."""
     at, kinds, seen = text.index(piece), set(), set()
     begin = 0
     for kind, word in found:
         begin = text.index(word, begin)
-        places = set(range(begin, begin + len(word)))
-        if places & set(range(at, at + len(piece))):
+        positions = set(range(begin, begin + len(word)))
+        if positions & set(range(at, at + len(piece))):
             kinds.add(kind)
-            seen |= places
+            seen |= positions
         begin += len(word)
-    whole = all(place in seen for place in range(at, at + len(piece)) if text[place].strip())
+    whole = all(i in seen for i in range(at, at + len(piece)) if text[i].strip())
     return kinds if whole else set()
 
 
-def test_what_is_personal_is_found_for_what_it_is():
+def test_personal_data_is_found_with_its_kind():
     wanted, found = Counter(), Counter()
     missed = []
     for line in lines("positive.jsonl"):
@@ -53,7 +53,7 @@ def test_what_is_personal_is_found_for_what_it_is():
     assert sum(found.values()) / sum(wanted.values()) >= 0.99, missed
 
 
-def test_nothing_else_is_taken_for_it():
+def test_other_texts_are_left_alone():
     texts = [line["text"] for line in lines("negative.jsonl")]
     assert len(texts) >= 400
     wrong = [(text, find(text)) for text, masked in zip(texts, mask_texts(texts), strict=True) if text != masked]
@@ -66,7 +66,7 @@ def test_a_masked_text_has_nothing_left_to_mask():
     assert mask_texts(masked) == masked
 
 
-def test_a_text_is_masked_the_same_among_others_and_alone():
+def test_a_text_is_masked_the_same_alone_and_among_others():
     texts = [line["text"] for name in ("positive.jsonl", "negative.jsonl") for line in lines(name)]
     together = mask_texts(texts * 3)
     assert together == together[: len(texts)] * 3
@@ -102,7 +102,7 @@ def test_examples(text, masked):
     assert mask_texts([text]) == [masked]
 
 
-def test_hangul_in_pieces_is_read_as_whole_syllables():
+def test_decomposed_hangul_is_composed_first():
     decomposed = "국민은행 123456-01-123456으로"
     import unicodedata
 
@@ -110,7 +110,7 @@ def test_hangul_in_pieces_is_read_as_whole_syllables():
 
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
-def test_nulls_and_the_type_of_a_column_stay(kind):
+def test_nulls_and_the_type_of_a_column_are_kept(kind):
     texts = pa.array(["네", None, "010-1234-5678", ""], pa.string()).cast(kind)
     masked = mask(texts)
     assert masked.type == kind
@@ -128,7 +128,7 @@ CHARS = st.lists(st.sampled_from(WORDS), max_size=40).map("".join)
 @given(st.lists(CHARS | st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=12))
 @example(["010-1234-5678", "", "\n", "1"])
 @example(["0", "10-1234-5678"])
-def test_any_texts_are_masked_one_by_one_and_what_is_not_personal_stays(texts):
+def test_texts_are_masked_independently_and_other_texts_stay(texts):
     masked = mask_texts(texts)
     assert masked == [mask_texts([text])[0] for text in texts]
     for text, result in zip(texts, masked, strict=True):
@@ -136,7 +136,7 @@ def test_any_texts_are_masked_one_by_one_and_what_is_not_personal_stays(texts):
             assert result == text
 
 
-def test_a_long_run_of_digits_is_looked_at_in_time_that_grows_with_it():
+def test_a_long_run_of_digits_takes_linear_time():
     text = "1-" * 200_000 + "0" * 200_000 + " 010-1234-5678"
     assert mask_texts([text])[0].endswith(" [전화번호]")
     assert np.isclose(len(mask_texts([text])[0]), len(text) - 13 + len("[전화번호]"))

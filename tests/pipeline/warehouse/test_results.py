@@ -1,0 +1,112 @@
+"""Results of queries as CSV, JSON and Parquet."""
+
+import contextlib
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emojob.jobs.terminal.query_table import print_table
+from emojob.pipeline.warehouse.results import format_of, write, write_file
+from emojob.schemas.errors import OptionError
+from emojob.schemas.sheet import FORMULA_PATTERN, escape_cell
+
+_EVERYTHING = """
+    SELECT 1::HUGEINT AS h, 1.5::DECIMAL(5, 2) AS d, TIMESTAMP '2026-11-25 10:00:00' AS t, DATE '2026-11-25' AS day,
+    INTERVAL 3 DAY AS i, [1, 2] AS l, {'a': 1, 'b': 'x'} AS s, MAP {'k': 1} AS m, 'x'::BLOB AS b, 'NaN'::DOUBLE AS n,
+    uuid() AS u, TIME '10:00' AS tm, true AS bo, NULL AS z, 'a"b' || chr(10) || '가' AS txt, 'a'::ENUM('a', 'b') AS e
+"""
+
+
+def written(session, query: str, form: str) -> bytes:
+    stream = io.BytesIO()
+    write(session.query(query), stream, form)
+    return stream.getvalue()
+
+
+def test_json_is_a_list_of_objects(session):
+    assert json.loads(written(session, "SELECT emotion, room FROM labelled ORDER BY ALL", "json")) == [
+        {"emotion": "기쁨", "room": "a"}, {"emotion": "분노", "room": "b"}, {"emotion": None, "room": "b"},
+    ]  # fmt: skip
+    assert json.loads(written(session, "FROM labelled WHERE false", "json")) == []
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_every_type_can_be_written(session, form):
+    content = written(session, _EVERYTHING, form)
+    if form == "json":
+        (row,) = json.loads(content)
+        assert (row["t"], row["d"], row["l"], row["m"], row["n"]) == (
+            "2026-11-25T10:00:00",
+            1.5,
+            [1, 2],
+            {"k": 1},
+            None,
+        )
+    if form == "csv":
+        (row,) = csv.DictReader(io.StringIO(content.decode()))
+        assert (row["h"], row["day"], row["l"], row["txt"]) == ("1", "2026-11-25", "[1, 2]", 'a"b\n가')
+
+
+def test_csv_cells_with_formulas_are_escaped(session):
+    query = """SELECT text AS "=cmd", -1 AS n FROM labelled ORDER BY text"""
+    assert written(session, query, "csv").decode().splitlines() == [
+        '"\'=cmd","n"', '"\'=1+1",-1', '"좋아요",-1', ",-1",
+    ]  # fmt: skip
+
+
+@given(st.text(max_size=12) | st.text("=+-@'＝\t\r\n \u200b\u3000\xad가1", max_size=6))
+def test_the_column_pattern_escapes_the_same_cells_as_escape_cell(text):
+    with contextlib.suppress(UnicodeEncodeError):
+        marked = pc.match_substring_regex(pa.array([text], pa.large_string()), FORMULA_PATTERN)[0].as_py()
+        assert marked == (escape_cell(text, keep_values=True) != text)
+
+
+def test_parquet_keeps_the_types(session, tmp_path):
+    assert write_file(session.query("SELECT text, confidence FROM labelled"), tmp_path / "a.parquet", "parquet") == 3
+    assert pq.read_schema(tmp_path / "a.parquet").field("confidence").type == pa.float32()
+
+
+def test_a_failed_query_leaves_the_file_unchanged(session, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("before")
+    with pytest.raises(OptionError):
+        write_file(session.query("SELECT error('late') FROM range(300000) WHERE range = 299999"), file, "csv")
+    assert file.read_text() == "before"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_the_format_is_given_or_follows_the_suffix():
+    assert format_of(None, None) == "table"
+    assert format_of(Path("a.JSON"), None) == "json"
+    assert format_of(Path("a.txt"), "csv") == "csv"
+    with pytest.raises(OptionError, match=re.escape(".txt")):
+        format_of(Path("a.txt"), None)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "DATE 'infinity'", "TIMESTAMP '290000-01-01'", "TIMESTAMPTZ 'infinity'", "TIME_NS '10:00:00.123456789'",
+        "TIMESTAMP_NS '2020-01-01 00:00:00.123456789'", "[TIMESTAMP '-infinity', NULL]",
+        "{'a': [DATE '200000-01-01']}", "MAP {DATE 'infinity': 1}", "union_value(a := 1)", "{'a': {'b': NULL}}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_a_value_of_any_type_is_shown_or_refused_in_one_line(session, form, value, tmp_path):
+    result = session.query(f"SELECT {value} AS value FROM labelled")
+    if form == "table":
+        print_table(result)
+    elif form == "parquet" and ("union" in value or "{}" in value):
+        with pytest.raises(OptionError, match="CAST it to VARCHAR"):
+            write_file(result, tmp_path / "found", form)
+    else:
+        assert write_file(result, tmp_path / "found", form) == 3
