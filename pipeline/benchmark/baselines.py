@@ -105,7 +105,7 @@ def _write_stock(model: Model, folder: Path, max_length: int) -> None:
         architectures=["BertForSequenceClassification"],
     )
     config.save_pretrained(folder)
-    weights = to_hf({name: weight.float() for name, weight in model.classifier.state_dict().items()}, shape.layers)
+    weights = to_hf({name: weight.float() for name, weight in model.classifier.state_dict().items()})
     save_file(
         {name: weight.contiguous() for name, weight in weights.items()}, folder / "model.safetensors", {"format": "pt"}
     )

@@ -35,7 +35,7 @@ class TorchEngine:
         self._dtype = DTYPES[choice.precision]
         classifier = copy.deepcopy(model.classifier).to(self._device).eval()
         for layer in classifier.encoder.layers:
-            cast(Layer, layer).multiply_in(self._dtype)
+            cast(Layer, layer).set_matmul_dtype(self._dtype)
         if choice.device == "cuda":
             # what the layers add up to as well: a GPU's memory is slow beside its products
             classifier.encoder.to(self._dtype)
@@ -105,10 +105,10 @@ class TorchEngine:
 
 def _attends_at_once(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
     """Whether torch has attention over texts of several lengths at once here, and it comes to what it should."""
-    if dtype is torch.float32 or bert.attention_at_once() is None:
+    if dtype is torch.float32 or bert.varlen_attention() is None:
         return False
     layer = Layer(model.shape).to(device=device, dtype=dtype).eval()
-    layer.multiply_in(dtype)
+    layer.set_matmul_dtype(dtype)
     groups = [(2, 9), (3, 4)]
     begins = torch.tensor([0, 9, 18, 22, 26, 30], dtype=torch.int32, device=device)
     try:

@@ -1,9 +1,9 @@
-"""BERT's encoder and classifier, with the layout that is fastest to run.
+"""BERT's encoder and classifier, with a memory layout for fast inference.
 
-The arithmetic is that of `transformers.BertForSequenceClassification` (Devlin et al., 2019); what differs is
-where the weights and the tokens lie: query, key and value are one matrix, and the tokens of a batch stand one behind
-the other, texts of one length together, so that nothing is padded and nothing masked.
-`from_hf` and `to_hf` translate the names of the weights, so a model folder stays an ordinary Hugging Face one.
+The computation is that of `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the layout differs:
+query, key and value are one matrix, and the tokens of a batch are concatenated, with texts of the same length next to
+each other, so nothing is padded or masked. `from_hf` and `to_hf` translate the names of the weights, so a model folder
+stays an ordinary Hugging Face folder.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+#: (texts, tokens of each) of every group of texts of the same length, in the order of the batch.
 Groups = list[tuple[int, int]]
 
-
-# With fewer, the fp32 kernels round one way or another by where in memory a text lies.
+# With fewer queries, the rounding of the fp32 kernels depends on the memory address of a text.
 _FEWEST_QUERIES = 8
 
 
 class Bounds(NamedTuple):
-    """Where the texts lie among a batch's tokens, for attention within all of them at once.
+    """Positions of the texts in a batch, for attention within texts of several lengths in one kernel.
 
-    begins: int32 [texts + 1], where each begins and the last one ends; longest: tokens of the longest one.
+    Attributes:
+        starts: int32 [texts + 1], the first token of each text, then the end of the last text.
+        longest: Tokens of the longest text.
     """
 
-    begins: Tensor
+    starts: Tensor
     longest: int
 
 
@@ -50,14 +52,14 @@ class BertShape:
 
 
 class Layer(nn.Module):
-    """One transformer block: attention and feed-forward, each followed by its residual and LayerNorm."""
+    """One transformer layer: attention and feed-forward, each followed by residual and LayerNorm."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
         hidden = shape.hidden_size
         self.heads = shape.heads
-        self.gelu_within_up = False
-        self.products_in = torch.float32
+        self.up_applies_gelu = False
+        self.matmul_dtype = torch.float32
         self.qkv: nn.Module = nn.Linear(hidden, 3 * hidden)
         self.attended: nn.Module = nn.Linear(hidden, hidden)
         self.attention_norm = nn.LayerNorm(hidden, eps=shape.layer_norm_eps)
@@ -73,68 +75,76 @@ class Layer(nn.Module):
         firsts: Tensor | None = None,
         bounds: Bounds | None = None,
     ) -> Tensor:
-        """x: [tokens, hidden], texts one after the other, those of one length together -> the same shape.
+        """Return the hidden states after this layer: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
 
-        Attention stays within each text; everything else is done for all tokens at once. Where the matrix products
-        are in 16 bits, x need not be: what the layers add up to would be rounded at each of them.
-        firsts: int [rows], where each text begins, then any other tokens; with it, only these tokens' states are
-        worked out, [len(firsts), hidden]. bounds: for attention within all texts at once; with `firsts`, of as many
-        texts as those are, the last ones without a token.
+        Attention is within each text. All other operations process all tokens of the batch together. `x` may have a
+        wider dtype than the matrix products, so that the residual sums are not rounded in every layer.
+
+        Args:
+            x: [tokens, hidden], the texts concatenated, texts of the same length next to each other.
+            groups: The groups of texts of the same length.
+            dropout: Probability; 0 for inference.
+            firsts: int [rows], the first token of each text, then any padding; the layer computes only these states.
+            bounds: For attention in one kernel; with `firsts`, for as many texts as `firsts` has, the last ones empty.
         """
-        qkv = self.qkv(x.to(self.products_in))
+        qkv = self.qkv(x.to(self.matmul_dtype))
         if bounds is None:
             attended = self._attend_by_groups(qkv, groups, dropout, firsts)
         else:
-            attended = self._attend_at_once(qkv, bounds, firsts)
+            attended = self._attend_varlen(qkv, bounds, firsts)
         x = x if firsts is None else x[firsts]
         x = self.attention_norm(x + F.dropout(self.attended(attended), dropout, dropout > 0))
-        raised = self.up(x.to(self.products_in))
-        raised = raised if self.gelu_within_up else F.gelu(raised)
+        raised = self.up(x.to(self.matmul_dtype))
+        raised = raised if self.up_applies_gelu else F.gelu(raised)
         normed: Tensor = self.output_norm(x + F.dropout(self.down(raised), dropout, dropout > 0))
         return normed
 
     def _attend_by_groups(self, qkv: Tensor, groups: Groups, dropout: float, firsts: Tensor | None) -> Tensor:
-        """[tokens, 3 hidden] -> [tokens, hidden], or [len(firsts), hidden]: texts of one length together."""
+        """Return attention outputs, one kernel per group: [tokens, 3 hidden] -> [tokens or len(firsts), hidden]."""
         states = len(qkv) if firsts is None else len(firsts)
         attended, start, row = qkv.new_zeros(states, qkv.shape[1] // 3), 0, 0
         for rows, length in groups:
-            # a view of [rows, length, 3, heads, size] -> three of [rows, heads, length, size]
+            # a view of [rows, length, 3, heads, size] -> three views of [rows, heads, length, size]
             q, k, v = qkv[start : start + rows * length].view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             start, each = start + rows * length, length if firsts is None else 1
-            within = _attention(q[:, :, : max(each, _FEWEST_QUERIES)], k, v, dropout)[:, :, :each]
-            attended[row : row + rows * each] = within.transpose(1, 2).reshape(rows * each, -1)
+            output = _attention(q[:, :, : max(each, _FEWEST_QUERIES)], k, v, dropout)[:, :, :each]
+            attended[row : row + rows * each] = output.transpose(1, 2).reshape(rows * each, -1)
             row += rows * each
         return attended
 
-    def _attend_at_once(self, qkv: Tensor, bounds: Bounds, firsts: Tensor | None) -> Tensor:
-        """The same in one go. What comes out for padding means nothing."""
+    def _attend_varlen(self, qkv: Tensor, bounds: Bounds, firsts: Tensor | None) -> Tensor:
+        """Return the same as `_attend_by_groups`, in one kernel. Outputs of padding are undefined."""
         q, k, v = qkv.view(len(qkv), 3, self.heads, -1).unbind(1)
-        begins, longest = bounds
-        attend = cast(Callable[..., Tensor], attention_at_once())
+        starts, longest = bounds
+        attend = cast(Callable[..., Tensor], varlen_attention())
         if firsts is None:
-            return attend(q, k, v, begins, begins, longest, longest).flatten(1)
-        one_each = torch.arange(len(begins), dtype=torch.int32, device=q.device)
-        return attend(q[firsts], k, v, one_each, begins, 1, longest).flatten(1)
+            return attend(q, k, v, starts, starts, longest, longest).flatten(1)
+        one_each = torch.arange(len(starts), dtype=torch.int32, device=q.device)
+        return attend(q[firsts], k, v, one_each, starts, 1, longest).flatten(1)
 
-    def multiply_in(self, dtype: torch.dtype) -> None:
-        """Do the matrix products in `dtype`; what goes in and comes out stays as it is."""
-        self.products_in = dtype
+    def set_matmul_dtype(self, dtype: torch.dtype) -> None:
+        """Compute the matrix products in `dtype`. The dtype of inputs and outputs does not change."""
+        self.matmul_dtype = dtype
         for linear in (self.qkv, self.attended, self.up, self.down):
             linear.to(dtype)
 
     def pack(self, packed: Callable[[nn.Linear, str], nn.Module]) -> None:
-        """Replace the linear layers, for inference only; packed(layer, activation) makes the replacement."""
+        """Replace the linear layers, for inference only.
+
+        Args:
+            packed: callback(layer, activation) that returns the replacement; activation is "none" or "gelu".
+        """
         for name, activation in (("qkv", "none"), ("attended", "none"), ("up", "gelu"), ("down", "none")):
             linear = getattr(self, name)
             setattr(self, name, packed(linear, activation))
-        self.gelu_within_up = True
+        self.up_applies_gelu = True
 
 
 @cache
-def attention_at_once() -> Callable[..., object] | None:
-    """torch's attention over texts of several lengths, which is for GPUs; None where torch is older than 2.10.
+def varlen_attention() -> Callable[..., object] | None:
+    """Return torch's attention over texts of several lengths, for GPUs; None if torch is older than 2.10.
 
-    Asked for where it is used: importing it takes a second.
+    Importing it takes a second, so it is imported on first use.
     """
     try:
         from torch.nn.attention.varlen import varlen_attn
@@ -144,16 +154,16 @@ def attention_at_once() -> Callable[..., object] | None:
 
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
-    """Scaled dot-product attention; q, k, v and the result: [rows, heads, length, size]."""
+    """Return scaled dot-product attention. q, k, v and the result: [rows, heads, length, size]."""
     if not torch.is_grad_enabled() or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-    # On a CPU, torch's fused kernel takes up to nine times as long forth and back on texts as short as these.
+    # On a CPU, forward and backward of torch's fused kernel take up to nine times as long for texts this short.
     weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1, dtype=torch.float32).to(v.dtype)
     return F.dropout(weights, dropout, dropout > 0) @ v
 
 
 class Encoder(nn.Module):
-    """Token ids -> hidden states."""
+    """BERT's encoder: token ids to hidden states."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
@@ -164,7 +174,13 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
 
     def forward(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
-        """ids: int [rows, tokens] of texts of one length -> [rows, tokens, hidden]."""
+        """Return the hidden states of texts of the same length: [rows, tokens, hidden].
+
+        Args:
+            ids: int [rows, tokens].
+            segments: int [rows, tokens]; None for segment 0 everywhere.
+            dropout: Probability; 0 for inference.
+        """
         rows, length = ids.shape
         positions = torch.arange(length, device=ids.device).repeat(rows)
         flat_segments = None if segments is None else segments.reshape(-1)
@@ -181,12 +197,16 @@ class Encoder(nn.Module):
         firsts: Tensor | None = None,
         bounds: Bounds | None = None,
     ) -> Tensor:
-        """ids, positions: int [tokens], texts one after the other -> [tokens, hidden].
+        """Return the hidden states of concatenated texts: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
 
-        groups: (rows, length) of each run of texts of one length, in order; tokens behind the last are padding.
-        firsts: where each text begins; with it, only these tokens' states come back, [len(firsts), hidden], and the
-        last layer does for no others what a classifier of the first token does not look at. bounds: as `Layer` takes
-        them.
+        Args:
+            ids: int [tokens], the texts concatenated.
+            positions: int [tokens], the position of each token in its text.
+            groups: The groups of texts of the same length; tokens after the last group are padding.
+            segments: int [tokens]; None for segment 0 everywhere.
+            dropout: Probability; 0 for inference.
+            firsts: int [rows], the first token of each text; the last layer computes only these states.
+            bounds: As in `Layer.forward`.
         """
         x = self.words(ids) + self.positions(positions)
         x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
@@ -197,7 +217,7 @@ class Encoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Encoder, pooled [CLS] and a linear layer to the labels."""
+    """Encoder, pooler of [CLS] and a linear layer to the labels."""
 
     def __init__(self, shape: BertShape, labels: int) -> None:
         super().__init__()
@@ -206,15 +226,15 @@ class Classifier(nn.Module):
         self.head = nn.Linear(shape.hidden_size, labels)
 
     def pooled(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
-        """ids: int [rows, tokens] of texts of one length -> [rows, hidden]."""
+        """Return the pooled states of texts of the same length: [rows, hidden]. Arguments as in `Encoder.forward`."""
         return torch.tanh(self.pooler(self.summary(self.encoder(ids, segments, dropout))))
 
     def summary(self, hidden: Tensor) -> Tensor:
-        """[rows, tokens, hidden] of texts of one length -> [rows, hidden]: what stands for a text, here its [CLS]."""
+        """Return the state that represents each text, here its [CLS]: [rows, tokens, hidden] -> [rows, hidden]."""
         return hidden[:, 0]
 
     def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
-        """ids: int [rows, tokens] of texts of one length -> logits [rows, labels]."""
+        """Return the logits of texts of the same length: [rows, labels]. Arguments as in `Encoder.forward`."""
         logits: Tensor = self.head(self.pooled(ids, segments))
         return logits
 
@@ -238,11 +258,16 @@ _ATTENTION = ("query", "key", "value")
 
 
 def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """The state of a `Classifier` from the weights of a Hugging Face BertForSequenceClassification.
+    """Return the state dict of a `Classifier`.
 
-    Raises KeyError with the Hugging Face name of a weight that is missing.
+    Args:
+        weights: Weights of a Hugging Face BertForSequenceClassification, by name.
+        layers: Number of layers.
+
+    Raises:
+        KeyError: A weight is missing; the argument is its Hugging Face name.
     """
-    # weights converted from TensorFlow call LayerNorm's two vectors gamma and beta
+    # weights converted from TensorFlow name the vectors of LayerNorm gamma and beta
     weights = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): w for name, w in weights.items()}
     state = {}
     for kind in ("weight", "bias"):
@@ -258,8 +283,8 @@ def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
     return state
 
 
-def to_hf(state: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """The reverse of `from_hf`."""
+def to_hf(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state dict of a `Classifier` by Hugging Face names, the inverse of `from_hf`."""
     weights = {}
     for name, weight in state.items():
         ours, kind = name.rsplit(".", 1)

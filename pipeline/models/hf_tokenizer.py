@@ -1,6 +1,6 @@
-"""A model's tokenizer in the form that stock `transformers` opens: tokenizer.json and its two companions.
+"""A model's tokenizer as stock `transformers` loads it: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
 
-What KoBERT's leaves out there is rule 3 (a comma behind a digit); all else gives the same ids as `KoBertTokenizer`.
+For KoBERT, this form lacks rule 3 (a comma after a digit). Otherwise it gives the same ids as `KoBertTokenizer`.
 """
 
 from __future__ import annotations
@@ -19,30 +19,34 @@ from tokenizers import Tokenizer as FastTokenizer
 from emojob.pipeline.models.kobert_tokenizer import WORD_MARK, KoBertTokenizer
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
-from emojob.pipeline.storage.atomic import commit, temporary_path, write_json
+from emojob.pipeline.storage.atomic import commit, temporary_path, write_bytes, write_json
 
-# A special token is also an entry of the vocabulary; no text may be cheaper with it than letter by letter.
+# Score of special tokens, which are also entries of the vocabulary: too low for any text to be segmented into one.
 _NEVER = -1000.0
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None:
-    """Write tokenizer.json, tokenizer_config.json, special_tokens_map.json, and KoBERT's spiece.model as it is."""
+    """Write the files of a tokenizer; for KoBERT also spiece.model, unchanged.
+
+    Args:
+        tokenizer: KoBERT's or a WordPiece tokenizer.
+        folder: The model folder.
+        max_length: Largest number of tokens that the model accepts.
+    """
     if isinstance(tokenizer, KoBertTokenizer):
-        beside = temporary_path(folder / "spiece.model")
-        shutil.copyfile(tokenizer.model_file, beside)
-        commit(beside, folder / "spiece.model")
+        copied = temporary_path(folder / "spiece.model")
+        shutil.copyfile(tokenizer.model_file, copied)
+        commit(copied, folder / "spiece.model")
         stock = stock_tokenizer(tokenizer.model_file).to_str(pretty=True)
     else:
         stock = cast(WordPieceTokenizer, tokenizer).as_json()
-    beside = temporary_path(folder / "tokenizer.json")
-    beside.write_text(stock, encoding="utf-8")
-    commit(beside, folder / "tokenizer.json")
+    write_bytes(folder / "tokenizer.json", stock.encode())
     named = {f"{token[1:-1].lower()}_token": token for token in SPECIAL_TOKENS}
     write_json(folder / "special_tokens_map.json", named)
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
-        "split_special_tokens": True,  # a dialogue that says [SEP] does not become one
+        "split_special_tokens": True,  # "[SEP]" in a dialogue does not become the special token
         "clean_up_tokenization_spaces": False,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         **named,
@@ -51,7 +55,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None
 
 
 def stock_tokenizer(spiece: Path) -> FastTokenizer:
-    """A `tokenizers` tokenizer with the pieces, scores and normaliser of a SentencePiece unigram model."""
+    """Return a `tokenizers` tokenizer with the pieces, scores and normalizer of a SentencePiece unigram model."""
     sp = sentencepiece.SentencePieceProcessor(model_file=str(spiece))
     pieces = [(sp.IdToPiece(i), sp.GetScore(i)) for i in range(sp.GetPieceSize())]
     vocabulary = [(piece, _NEVER if piece in SPECIAL_TOKENS else score) for piece, score in pieces]
@@ -68,7 +72,7 @@ def stock_tokenizer(spiece: Path) -> FastTokenizer:
 
 
 def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
-    """Rule 1 of `KoBertTokenizer`, then what SentencePiece does before it looks up pieces."""
+    """Return rule 1 of `KoBertTokenizer`, followed by SentencePiece's own normalization."""
     spaces = Regex(f"[{_character_class(str.isspace)}]+")
     combining = Regex(f"[{_character_class(lambda c: unicodedata.combining(c) > 0)}]")
     steps = [
@@ -78,7 +82,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
         normalizers.Replace("''", '"'),
         normalizers.NFKD(),
         normalizers.Replace(combining, ""),
-        normalizers.NFC(),  # SentencePiece joins Hangul again; `Precompiled` alone would not
+        normalizers.NFC(),  # SentencePiece composes Hangul again; `Precompiled` alone does not
     ]
     if precompiled:
         steps.append(normalizers.Precompiled(precompiled))
@@ -92,7 +96,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
 
 
 def _character_class(belongs: Callable[[str], bool]) -> str:
-    """The inside of a regular expression's [...] for all characters that `belong`."""
+    """Return the inside of a regular expression's [...] for all characters with `belongs(character)`."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]
     runs: list[list[int]] = []
     for n in numbers:
@@ -104,7 +108,7 @@ def _character_class(belongs: Callable[[str], bool]) -> str:
 
 
 def _precompiled_characters(model: bytes) -> bytes:
-    """normalizer_spec.precompiled_charsmap of a SentencePiece ModelProto; empty where it has none."""
+    """Return normalizer_spec.precompiled_charsmap of a SentencePiece ModelProto; empty if it has none."""
     for number, value in _fields(model):
         if number == 3 and isinstance(value, bytes):
             return next((bytes(inner) for n, inner in _fields(value) if n == 2 and isinstance(inner, bytes)), b"")
@@ -112,7 +116,7 @@ def _precompiled_characters(model: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protocol-buffers message: numbers of varints, bytes of all others."""
+    """Yield (field number, value) of a Protocol Buffers message: numbers for varints, bytes for other types."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

@@ -1,4 +1,4 @@
-"""Copies of models that lie elsewhere, in a store or on the machine that a cluster's job was started on."""
+"""Local copies of model folders from an object store, or from the machine that started a job on a cluster."""
 
 from __future__ import annotations
 
@@ -14,16 +14,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.schemas.errors import ModelError
 
-ModelFiles = dict[str, NDArray[np.uint8]]  # name: bytes
+#: {name: content} of the files of a model folder.
+ModelFiles = dict[str, NDArray[np.uint8]]
 
 
 def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, str]:
-    """Those files of a model folder that have one of these names, and their digest."""
-    there = (folder / name for name in names)
-    files = {file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in there if file.exists()}
+    """Read a model folder.
+
+    Args:
+        folder: The model folder.
+        names: Files to read, if present.
+
+    Returns:
+        ({name: bytes}, SHA-256 of names and contents).
+    """
+    paths = (folder / name for name in names)
+    files = {file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in paths if file.exists()}
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name} {len(content)}\n".encode())
@@ -31,69 +41,83 @@ def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, st
     return files, digest.hexdigest()
 
 
-def fetch_model(place: ObjectPath, names: Sequence[str], option: str) -> Path:
-    """The copy on this machine of a model folder in a store; fetched anew once an object there has changed.
+def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
+    """Return a local copy of a model folder in an object store, downloaded again if an object has changed.
 
-    names: of the files that are wanted, as far as they are there. Raises ModelError, naming `option`, where there is
-    none.
+    Args:
+        folder: The model folder.
+        names: Files to download, if present.
+        option: The option that names the folder, for messages.
+
+    Raises:
+        ModelError: There is no model in the folder, or it cannot be downloaded.
     """
+    wanted = {folder / name for name in names}
     try:
-        there = {one: stored for one, stored in place.list_objects().items() if one in [place / name for name in names]}
-        if place / "config.json" not in there:
-            raise ModelError(f"{option} {place} holds no config.json: give the folder of a model, and check the bucket")
-        sizes = {one.name: stored.st_size for one, stored in there.items()}
-        told = "\n".join(f"{one} {stored.st_size} {stored.etag}" for one, stored in there.items())
+        found = {path: info for path, info in folder.list_objects().items() if path in wanted}
+        if folder / "config.json" not in found:
+            raise ModelError(
+                f"{option} {folder} holds no config.json: give the folder of a model, and check the bucket"
+            )
+        sizes = {path.name: info.st_size for path, info in found.items()}
+        versions = "\n".join(f"{path} {info.st_size} {info.etag}" for path, info in found.items())
         return cached_folder(
-            hashlib.sha256(told.encode()).hexdigest(),
-            lambda: {one.name: np.frombuffer(one.read_parallel(), np.uint8) for one in there},
-            lambda folder: all((folder / name).stat().st_size == size for name, size in sizes.items()),
+            hashlib.sha256(versions.encode()).hexdigest(),
+            lambda: {path.name: np.frombuffer(path.read_parallel(), np.uint8) for path in found},
+            lambda copy: all((copy / name).stat().st_size == size for name, size in sizes.items()),
         )
     except OSError as error:
-        raise ModelError(f"{option} {place} cannot be fetched: {error.strerror or error}") from error
+        raise ModelError(f"{option} {folder} cannot be downloaded: {error.strerror or error}") from error
 
 
-def cached_folder(digest: str, files: Callable[[], ModelFiles], is_whole: Callable[[Path], bool]) -> Path:
-    """The folder on this machine that holds a model: kept, so that the next job need not fetch it.
+def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Callable[[Path], bool]) -> Path:
+    """Return a local folder with a model. It is kept in the user's cache for the next job.
 
-    digest: hexadecimal, of what is to be in it; files: fetches that; is_whole: whether a folder is as it should be.
-    Raises OSError where no folder can be written.
+    Args:
+        digest: Hexadecimal; identifies the content.
+        files: Returns the files if the folder must be written.
+        is_complete: Returns whether a folder has the expected content.
+
+    Raises:
+        OSError: No folder can be written, or the files cannot be read.
     """
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / "models"
     try:
         caches.mkdir(parents=True, exist_ok=True)
-        return _unpack(caches, digest, files, is_whole)
-    except OSError as error:  # not ours to write, or full
-        if "://" in str(error.filename):  # it was the store
+        return _unpack(caches, digest, files, is_complete)
+    except OSError as error:  # not writable, or full
+        if is_object_error(error):
             raise
-        return _unpack(Path(tempfile.gettempdir()) / f"emojob-models-{os.getuid()}", digest, files, is_whole)
+        return _unpack(Path(tempfile.gettempdir()) / f"emojob-models-{os.getuid()}", digest, files, is_complete)
 
 
-def _unpack(folder: Path, digest: str, files: Callable[[], ModelFiles], is_whole: Callable[[Path], bool]) -> Path:
+def _unpack(folder: Path, digest: str, files: Callable[[], ModelFiles], is_complete: Callable[[Path], bool]) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
-        raise PermissionError(errno.EACCES, "the folder is another user's", str(folder))
-    place = folder / digest[:16]
-    if _is_whole(place, is_whole):
-        return place
-    beside = folder / f".{place.name}.{uuid.uuid4().hex}"
-    beside.mkdir()
+        raise PermissionError(errno.EACCES, "the folder belongs to another user", str(folder))
+    target = folder / digest[:16]
+    if _exists_complete(target, is_complete):
+        return target
+    written = folder / f".{target.name}.{uuid.uuid4().hex}"
+    written.mkdir()
     try:
         for name, content in files().items():
-            (beside / name).write_bytes(content.data)
-        if place.exists():  # damaged
-            place.rename(beside.with_name(f"{beside.name}.damaged"))
-            shutil.rmtree(beside.with_name(f"{beside.name}.damaged"), ignore_errors=True)
-        beside.rename(place)
-    except OSError:  # another process on this machine was sooner
-        if not _is_whole(place, is_whole):
+            (written / name).write_bytes(content.data)
+        if target.exists():  # damaged
+            damaged = written.with_name(f"{written.name}.damaged")
+            target.rename(damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
+        written.rename(target)
+    except OSError:  # another process on this machine was faster
+        if not _exists_complete(target, is_complete):
             raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return place
+        shutil.rmtree(written, ignore_errors=True)
+    return target
 
 
-def _is_whole(place: Path, is_whole: Callable[[Path], bool]) -> bool:
+def _exists_complete(folder: Path, is_complete: Callable[[Path], bool]) -> bool:
     try:
-        return place.is_dir() and is_whole(place)
+        return folder.is_dir() and is_complete(folder)
     except FileNotFoundError:
         return False

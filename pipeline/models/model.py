@@ -1,4 +1,4 @@
-"""Loading a model: a folder or a hub name, checked before it labels anything."""
+"""A model that is loaded and checked: from a folder, an object store or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -25,17 +25,22 @@ from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import CONTEXTS
 
-#: Version of the keys of config.json that begin with emojob_; a newer one is refused.
+#: Version of the keys of config.json that start with emojob_; a newer one is refused.
 MODEL_FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Model:
-    """A sequence classifier that is ready to be put on a device.
+    """A sequence classifier with its tokenizer, on the CPU in fp32.
 
-    labels: in id order; temperature: divides the logits before the softmax; context: what it was trained to read of a
-    text, `none` (itself) or `previous` (the utterance before it as well); fingerprint: hexadecimal, stands for weights,
-    tokenizer, labels and temperature.
+    Attributes:
+        name: For messages.
+        labels: In id order.
+        temperature: Divides the logits before the softmax.
+        context: Input of the model: `none` (the text) or `previous` (the text and the utterance before it).
+        fingerprint: Hexadecimal; identifies weights, tokenizer, labels and temperature.
+        stored_in: dtype of the weights in the file.
+        is_packaged: Whether it is the default model, which the package contains.
     """
 
     name: str
@@ -48,23 +53,33 @@ class Model:
     fingerprint: str
     stored_in: torch.dtype
     folder: Path
-    is_packaged: bool  # whether it is the one that came with the package
+    is_packaged: bool
 
     def fingerprint_for(self, max_length: int) -> str:
-        """The fingerprint of what a run makes of a text: the model's, max length and context."""
+        """Return a fingerprint of model, maximum length in tokens, and context: all that determines a text's result."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
 
     def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
-        """Texts as the model reads them; where it reads the previous utterance, that is the text before."""
+        """Encode texts of one conversation; with the context `previous`, each after the text before it.
+
+        Args:
+            texts: Utterances in their order.
+            max_length: Tokens, including [CLS] and [SEP].
+        """
         if self.context == "previous":
             return self.tokenizer.encode_with_previous(texts, [None, *texts[:-1]], max_length)
         return self.tokenizer.encode(texts, max_length)
 
 
 def load(name: str | None = None, threads: int | None = None) -> Model:
-    """Load a model from a folder, from the Hugging Face hub, or (None) the one that comes with the package.
+    """Load a model.
 
-    Raises ModelError where anything is missing or does not fit together.
+    Args:
+        name: A folder, a URL, or a name on the Hugging Face hub; None for the default model.
+        threads: Threads of the tokenizer; None for one per core.
+
+    Raises:
+        ModelError: A part is missing, damaged, or does not fit the others.
     """
     folder = find_folder(name)
     is_packaged = folder.resolve() == find_folder(None).resolve()
@@ -102,7 +117,7 @@ def _check_format(config: dict[str, Any], shown: str) -> None:
     if not isinstance(given, int) or given > MODEL_FORMAT:
         raise ModelError(
             f"{shown} was written by a newer emojob (emojob_format {given!r} in its config.json, this one knows "
-            f"{MODEL_FORMAT}): use that version, or train it anew"
+            f"{MODEL_FORMAT}): use that version, or train the model again"
         )
 
 

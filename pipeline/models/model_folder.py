@@ -1,8 +1,8 @@
-"""What a model folder holds, each file read and checked on its own.
+"""The files of a model folder: find the folder, then read and check each file.
 
-A model folder is an ordinary Hugging Face one of the BERT family: config.json, model.safetensors (or
-pytorch_model.bin, read through weights_only), and its tokenizer: KoBERT's spiece.model, or the tokenizer.json or
-vocab.txt of another BERT. No code of the folder is run. `shown` is how messages call the model.
+A model folder is an ordinary Hugging Face folder of a BERT: config.json, model.safetensors (or pytorch_model.bin, read
+with weights_only), and the tokenizer: KoBERT's spiece.model, or the tokenizer.json or vocab.txt of another BERT. No
+code from the folder is run. In all functions, `shown` is the name of the model in messages.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.local_copy import fetch_model
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
-from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import parse_path
+from emojob.pipeline.storage.paths import is_object, parse_path
 from emojob.schemas.errors import EmojobError, ModelError
 from emojob.schemas.messages import last_line
 
-# Everyday sentences written for this check. A Korean model's tokenizer knows all of their pieces; one of another
-# vocabulary, or one whose ids are shifted, does not.
+# Everyday sentences written for this check. The tokenizer of a Korean model knows all of their pieces; a tokenizer with
+# another vocabulary, or with shifted ids, does not.
 KNOWN_SENTENCES = (
     "오늘 하루도 정말 수고 많으셨어요.",
     "주문한 물건이 아직 도착하지 않아서 너무 답답해요.",
@@ -38,32 +37,38 @@ KNOWN_SENTENCES = (
     "왜 이렇게 사람을 화나게 하는 거야?",
     "혼자 있으면 자꾸 눈물이 나고 슬퍼요.",
 )
-MOST_UNKNOWN = 0.05
+MOST_UNKNOWN = 0.05  # share of [UNK] in these sentences
 
 _SENTENCEPIECE = ("spiece.model", "tokenizer.model")
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
-#: All that is read of a model folder; what else lies in it stays where it is.
+#: All files that are read from a model folder.
 FILES = ("config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *_WORDPIECE, "tokenizer_config.json")
 
 
 def find_folder(name: str | None, option: str = "--model") -> Path:
-    """The folder of a model: as named, fetched from a store or the Hugging Face hub, or (None) the one in the package.
+    """Return the local folder of a model.
 
-    Raises ModelError, naming `option`, where there is none.
+    Args:
+        name: A folder, a URL of an object store, or a name on the Hugging Face hub; None for the default model.
+        option: The option that names the model, for messages.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be downloaded.
     """
     if name is None:
         return Path(str(files("emojob.pipeline.assets") / "default_model"))
     path = parse_path(name)
-    if isinstance(path, ObjectPath):
+    if is_object(path):
         return fetch_model(path, FILES, option)
-    if path.is_dir():
+    folder = Path(str(path))
+    if folder.is_dir():
         for file in FILES:
-            if (path / file).exists() and not (path / file).is_file():
-                raise ModelError(f"{option} {name} has a {file} that is no regular file: give a whole model folder")
-        return path
-    if path.exists():
+            if (folder / file).exists() and not (folder / file).is_file():
+                raise ModelError(f"{option} {name} has a {file} that is no regular file: give a complete model folder")
+        return folder
+    if folder.exists():
         raise ModelError(f"{option} {name} is a file: give the folder that holds config.json and the weights")
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name:
         raise ModelError(f"{option} {name} does not exist: give a model folder, or a name on the Hugging Face hub")
@@ -78,13 +83,22 @@ def _from_hub(name: str, option: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=[*FILES]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
-            f"{option} {name} is no folder here, and the Hugging Face hub did not give it ({type(error).__name__}): "
-            f"check the name and the network, or give a folder"
+            f"{option} {name} is no local folder, and the download from the Hugging Face hub failed "
+            f"({type(error).__name__}): check the name and the network, or give a folder"
         ) from None
 
 
 def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) -> dict[str, Any]:
-    """config.json of a BERT, or another of `kinds`, with GELU. Raises ModelError where it is not that, or damaged."""
+    """Return config.json.
+
+    Args:
+        folder: The model folder.
+        shown: Name of the model in messages.
+        kinds: Accepted values of model_type.
+
+    Raises:
+        ModelError: The file is missing or damaged, the model is of another type, or its activation is not GELU.
+    """
     file = folder / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
@@ -97,7 +111,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in kinds:
         known = ", ".join(map(repr, kinds))
-        raise ModelError(f"{shown} is of the type {kind!r}: give a model of the type {known} (KoBERT is a 'bert')")
+        raise ModelError(f"{shown} has the type {kind!r}: give a model of the type {known} (KoBERT is a 'bert')")
     act = config.get("hidden_act", "gelu")
     if act != "gelu":
         raise ModelError(f"{shown} has the activation {act!r}: emojob runs BERT with 'gelu'")
@@ -105,7 +119,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
 
 
 def read_shape(config: dict[str, Any], shown: str) -> BertShape:
-    """The sizes that config.json names. Raises ModelError where one is missing or cannot be."""
+    """Return the sizes in config.json. Raises ModelError if one is missing or invalid."""
     try:
         shape = BertShape(
             vocab_size=int(config["vocab_size"]),
@@ -119,7 +133,7 @@ def read_shape(config: dict[str, Any], shown: str) -> BertShape:
             pad_id=int(config.get("pad_token_id") or 0),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        fault = "lacks" if isinstance(error, KeyError) else "has a size that is none:"
+        fault = "lacks" if isinstance(error, KeyError) else "has an invalid size:"
         raise ModelError(f"{shown} has a config.json that {fault} {last_line(error)}") from None
     if (
         min(shape.vocab_size, shape.hidden_size, shape.layers, shape.heads, shape.max_positions) < 1
@@ -133,7 +147,15 @@ def read_shape(config: dict[str, Any], shown: str) -> BertShape:
 
 
 def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
-    """The weights by their Hugging Face names. Raises ModelError where they are missing, damaged, or more than that."""
+    """Return the weights by their Hugging Face names.
+
+    Args:
+        folder: The model folder.
+        shown: Name of the model in messages.
+
+    Raises:
+        ModelError: The weights are missing or damaged, or the file contains more than tensors.
+    """
     safe, pickled = (folder / file for file in _WEIGHT_FILES)
     try:
         if safe.exists():
@@ -142,9 +164,9 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
             return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{shown} has weights that cannot be read: {last_line(error)}") from None
-    except EmojobError:  # raised by a signal
+    except EmojobError:  # raised by a signal handler
         raise
-    except Exception as error:  # torch.load raises whatever the pickle leads it to
+    except Exception as error:  # torch.load may raise anything, depending on the pickle
         raise ModelError(f"{shown} has a pytorch_model.bin that is not plain weights: {last_line(error)}") from None
     raise ModelError(f"{shown} lacks its weights: {' or '.join(_WEIGHT_FILES)} in one file")
 
@@ -156,7 +178,16 @@ def _only_tensors(weights: Any) -> dict[str, Tensor]:
 
 
 def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Tokenizer:
-    """KoBERT's tokenizer where there is its spiece.model, else BERT's. Raises ModelError where none can be used."""
+    """Return KoBERT's tokenizer if the folder has spiece.model, else a WordPiece tokenizer.
+
+    Args:
+        folder: The model folder.
+        shown: Name of the model in messages.
+        threads: Number of threads; None for one per core.
+
+    Raises:
+        ModelError: The tokenizer is missing or invalid.
+    """
     sentencepiece = [folder / file for file in _SENTENCEPIECE if (folder / file).exists()]
     try:
         if sentencepiece:
@@ -175,10 +206,17 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
 
 
 def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
-    """Raise ModelError unless the tokenizer is the one that the weights were trained with, as far as can be told."""
+    """Raise ModelError if the tokenizer is evidently not the one that the model was trained with.
+
+    Args:
+        tokenizer: The tokenizer of the folder.
+        config: config.json.
+        weights: Weights by their Hugging Face names.
+        shown: Name of the model in messages.
+    """
     rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
     name = tokenizer.files[0].name
-    spare = rows - tokenizer.vocab_size  # WordPiece models are given rows that no piece needs, up to a round number
+    spare = rows - tokenizer.vocab_size  # WordPiece models often have unused rows, up to a round number
     if spare < 0 or (spare and isinstance(tokenizer, KoBertTokenizer)):
         raise ModelError(
             f"{shown} has a tokenizer of {tokenizer.vocab_size} pieces, but weights for {rows}: "
@@ -199,7 +237,17 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
 
 
 def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: str) -> Classifier:
-    """A classifier in fp32 from weights by their Hugging Face names. Raises ModelError where they do not fit."""
+    """Return a classifier in fp32.
+
+    Args:
+        weights: Weights by their Hugging Face names.
+        shape: Sizes of the model.
+        labels: Number of labels.
+        shown: Name of the model in messages.
+
+    Raises:
+        ModelError: The weights do not fit the sizes, or one is missing.
+    """
     if any(name.startswith(f"bert.encoder.layer.{shape.layers}.") for name in weights):
         raise ModelError(f"{shown} has weights for more layers than the {shape.layers} that its config.json names")
     try:
@@ -209,7 +257,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
             "encoder.positions": (shape.max_positions, shape.hidden_size),
             "encoder.layers.0.up": (shape.intermediate_size, shape.hidden_size),
         }
-        for name, size in expected.items():  # before memory is asked for, which config.json may name any amount of
+        for name, size in expected.items():  # before memory is allocated, since config.json may name any size
             if tuple(state[f"{name}.weight"].shape) != size:
                 raise RuntimeError(f"{name} is {tuple(state[f'{name}.weight'].shape)}, not {size}")
         classifier = Classifier(shape, labels)
@@ -222,7 +270,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
 
 
 def hash_weights(weights: dict[str, Tensor]) -> str:
-    """SHA-256 of the weights and their names, hexadecimal."""
+    """Return the SHA-256 of the weights and their names, hexadecimal."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""Writing a model folder: an ordinary Hugging Face one, that stock `transformers` opens without anyone's code."""
+"""Writing a model folder that stock `transformers` loads without remote code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from emojob.pipeline.models.bert import BertShape, Classifier, to_hf
 from emojob.pipeline.models.hf_tokenizer import write_tokenizer
 from emojob.pipeline.models.model import MODEL_FORMAT
 from emojob.pipeline.models.tokenizer import Tokenizer
-from emojob.pipeline.storage.atomic import commit, temporary_path, write_bytes, write_json
+from emojob.pipeline.storage.atomic import write_bytes, write_json
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A classifier that is ready to be written.
+    """A trained classifier with all that its folder records.
 
-    labels: in id order; temperature: divides the logits before the softmax; context: none or previous.
+    Attributes:
+        labels: In id order.
+        temperature: Divides the logits before the softmax.
+        context: none or previous, as in `Model`.
     """
 
     classifier: Classifier
@@ -40,19 +43,25 @@ def write_model_folder(
 ) -> None:
     """Write config.json, model.safetensors, the tokenizer's files, metrics.json and README.md.
 
-    dtype: what the weights are stored in. config.json comes last: a folder that has one is whole.
+    config.json is written last: a folder with config.json is complete.
+
+    Args:
+        folder: Created if missing.
+        trained: The classifier.
+        tokenizer: The tokenizer that it was trained with.
+        metrics: Content of metrics.json.
+        card: Content of README.md, the model card.
+        dtype: dtype of the weights in the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").unlink(missing_ok=True)
     state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
-    weights = {name: w.contiguous() for name, w in to_hf(state, trained.shape.layers).items()}
-    # save_file would write under a name of its own, which a kill leaves behind
+    weights = {name: w.contiguous() for name, w in to_hf(state).items()}
+    # save_file would write a temporary file of its own, which a killed process leaves behind
     write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)
-    beside = temporary_path(folder / "README.md")
-    beside.write_text(card, encoding="utf-8")
-    commit(beside, folder / "README.md")
+    write_bytes(folder / "README.md", card.encode())
     write_json(folder / "config.json", _config(trained, dtype))
 
 

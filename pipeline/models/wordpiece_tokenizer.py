@@ -1,8 +1,8 @@
-"""BERT's WordPiece tokenizer, as Korean BERT models other than KoBERT bring it: tokenizer.json, or vocab.txt alone.
+"""BERT's WordPiece tokenizer, for Korean BERT models other than KoBERT: tokenizer.json, or only vocab.txt.
 
-The work is done by the `tokenizers` library. A vocab.txt alone gets BERT's rules (Devlin et al., 2019) with the
-settings that stand in tokenizer_config.json; where those are silent, Korean's: nothing is put in lower case, and
-accents stay, since stripping them would take Hangul apart.
+The `tokenizers` library does the work. A vocab.txt without tokenizer.json gets BERT's rules (Devlin et al., 2019) with
+the settings of tokenizer_config.json. Missing settings get defaults for Korean: text is not lower-cased, and accents
+stay, because stripping them would decompose Hangul.
 """
 
 from __future__ import annotations
@@ -17,17 +17,23 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
 
-_LONGEST_WORD = 100  # characters; WordPiece makes one [UNK] of a longer one
+_LONGEST_WORD = 100  # characters; WordPiece turns a longer word into one [UNK]
 
 
 class WordPieceTokenizer(Tokenizer):
-    """Texts to token ids by WordPiece, in Rust threads.
-
-    `folder` holds tokenizer.json, or vocab.txt. Raises ValueError where what is there is not a WordPiece tokenizer with
-    BERT's special tokens, OSError where it cannot be read.
-    """
+    """Texts to token ids by WordPiece, in Rust threads."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
+        """Read a tokenizer.
+
+        Args:
+            folder: Contains tokenizer.json or vocab.txt.
+            threads: Number of threads; None for one per core.
+
+        Raises:
+            ValueError: The file is no WordPiece tokenizer with BERT's special tokens.
+            OSError: A file cannot be read.
+        """
         whole = folder / "tokenizer.json"
         self.files = (whole,) if whole.exists() else (folder / "vocab.txt",)
         self._fast = _from_json(whole) if whole.exists() else _from_vocabulary(folder)
@@ -39,10 +45,10 @@ class WordPieceTokenizer(Tokenizer):
         self.vocab_size = max(vocabulary.values()) + 1
         self._fast.no_truncation()
         self._fast.no_padding()
-        self._fast.encode_special_tokens = True  # a dialogue that says [SEP] does not become one
+        self._fast.encode_special_tokens = True  # "[SEP]" in a dialogue does not become the special token
 
     def as_json(self) -> str:
-        """What tokenizer.json holds; stock `transformers` opens it."""
+        """Return the content of tokenizer.json, which stock `transformers` can load."""
         return str(self._fast.to_str(pretty=True))
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
@@ -58,10 +64,10 @@ class WordPieceTokenizer(Tokenizer):
 
 
 def _from_json(file: Path) -> FastTokenizer:
-    model = _table(file).get("model")
+    model = _json_object(file).get("model")
     kind = model.get("type") if isinstance(model, dict) else None
     if kind != "WordPiece":
-        raise ValueError(f"{file.name} is of the type {kind!r}, not 'WordPiece'")
+        raise ValueError(f"{file.name} has the type {kind!r}, not 'WordPiece'")
     try:
         return FastTokenizer.from_file(str(file))
     except Exception as error:  # `tokenizers` raises nothing narrower
@@ -69,12 +75,12 @@ def _from_json(file: Path) -> FastTokenizer:
 
 
 def _from_vocabulary(folder: Path) -> FastTokenizer:
-    """BERT's tokenizer around the pieces of vocab.txt, one a line."""
+    """Return BERT's tokenizer with the pieces of vocab.txt, one per line."""
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     vocabulary = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece.strip()}
     if not {"[UNK]", "[CLS]", "[SEP]"} <= vocabulary.keys():
         raise ValueError("vocab.txt lacks the special tokens [UNK] [CLS] [SEP]")
-    settings = _table(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
+    settings = _json_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
     lower_case = bool(settings.get("do_lower_case", False))
     strip_accents = settings.get("strip_accents")
     unknown = SPECIAL_TOKENS[0]
@@ -95,8 +101,8 @@ def _from_vocabulary(folder: Path) -> FastTokenizer:
     return fast
 
 
-def _table(file: Path) -> dict[str, Any]:
-    table = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(table, dict):
-        raise ValueError(f"{file.name} is not a table")
-    return table
+def _json_object(file: Path) -> dict[str, Any]:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{file.name} is not a JSON object")
+    return found

@@ -42,32 +42,32 @@ def batches(loaded, texts, budget):
 
 
 @pytest.mark.parametrize("budget", [40, 300, 10_000])
-def test_attention_at_once_comes_to_what_groups_come_to(loaded, monkeypatch, budget):
+def test_varlen_attention_comes_to_what_groups_come_to(loaded, monkeypatch, budget):
     some = batches(loaded, TEXTS, budget)
     expected = list(TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", "")).run(some))
-    monkeypatch.setattr(bert, "attention_at_once", lambda: attention_text_by_text)
+    monkeypatch.setattr(bert, "varlen_attention", lambda: attention_text_by_text)
     engine = TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", ""))
     engine._at_once = True
     for logits, by_groups in zip(engine.run(some), expected, strict=True):
         np.testing.assert_allclose(logits, by_groups, atol=1e-5)
 
 
-def test_attention_at_once_is_tried_before_it_is_used(loaded, monkeypatch):
+def test_varlen_attention_is_tried_before_it_is_used(loaded, monkeypatch):
     device = torch.device("cpu")
     for attend, works in (
         (attention_text_by_text, True),
         (lambda q, *given: q, False),
         (None, False),
     ):
-        monkeypatch.setattr(bert, "attention_at_once", lambda attend=attend: attend)
+        monkeypatch.setattr(bert, "varlen_attention", lambda attend=attend: attend)
         assert _attends_at_once(loaded, device, torch.bfloat16) == works
 
     def not_here(*given):
         raise RuntimeError("no kernel image is available for execution on the device")
 
-    monkeypatch.setattr(bert, "attention_at_once", lambda: not_here)
+    monkeypatch.setattr(bert, "varlen_attention", lambda: not_here)
     assert not _attends_at_once(loaded, device, torch.bfloat16)
-    monkeypatch.setattr(bert, "attention_at_once", lambda: attention_text_by_text)
+    monkeypatch.setattr(bert, "varlen_attention", lambda: attention_text_by_text)
     assert not _attends_at_once(loaded, device, torch.float32)  # the kernels are for 16 bits
 
 

@@ -107,7 +107,7 @@ def test_a_model_without_koberts_special_tokens_is_refused(tmp_path):
 def test_every_syllable_survives_the_skipped_normalisation(tokenizer, monkeypatch):
     syllables = [chr(code) for code in range(0xAC00, 0xD7A4)]
     quick = tokenizer.encode(syllables, None).ids
-    monkeypatch.setattr(module, "_NEEDS_CARE", module.re.compile(""))
+    monkeypatch.setattr(module, "_NEEDS_CLEANING", module.re.compile(""))
     assert np.array_equal(quick, tokenizer.encode(syllables, None).ids)
 
 
@@ -148,5 +148,5 @@ _ODD = st.text(st.sampled_from("가힣ㄱㄳㅎㅏㅣa~ \t\n'`\"\u00a0\u200b\ud8
 
 @given(st.lists(st.one_of(_ODD, st.text(max_size=8)), max_size=20))
 def test_what_needs_care_is_found_for_many_texts_as_for_one(texts):
-    expected = [row for row, text in enumerate(texts) if module._NEEDS_CARE.search(text)]
-    assert module.rows_in_need_of_care(texts) == expected
+    expected = [row for row, text in enumerate(texts) if module._NEEDS_CLEANING.search(text)]
+    assert module.rows_to_clean(texts) == expected

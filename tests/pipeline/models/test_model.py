@@ -41,7 +41,7 @@ def test_the_default_model_has_the_six_labels():
 
 def test_weights_survive_the_translation_of_names(tiny_model):
     weights = load_file(tiny_model / "model.safetensors")
-    back = to_hf(from_hf(weights, layers=2), layers=2)
+    back = to_hf(from_hf(weights, layers=2))
     assert back.keys() == {name for name in weights if "position_ids" not in name}
     assert all(torch.equal(back[name], weights[name]) for name in back)
 

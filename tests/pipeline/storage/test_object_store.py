@@ -428,9 +428,7 @@ def test_the_lease_of_a_dead_run_is_taken_over(bucket, monkeypatch, change, is_f
             pass
 
 
-def test_a_run_that_lost_its_lease_stops_before_it_completes_another_part(
-    bucket, rows, model, monkeypatch, small_parts
-):
+def test_a_run_that_lost_its_lease_completes_no_other_part(bucket, rows, model, monkeypatch, small_parts):
     monkeypatch.setattr(lease, "RENEWAL", 0.05)
     log = put(bucket / "log.parquet", rows)
 
@@ -593,7 +591,7 @@ def test_a_night_in_an_object_store(bucket, model, tmp_path, capsys, rows, store
         other = tmp_path / "other.toml"
         other.write_text(f"{config.read_text()}\n[monitoring]\n{line}\n")
         assert run(["nightly", str(other), "--date", "2026-10-02"]) == 2
-        assert "give a file of this machine" in capsys.readouterr().err
+        assert "give a local file" in capsys.readouterr().err
     for line in ("archive", "files"):
         other.write_text(re.sub(rf'{line} = "s3://[^/]+', f'{line} = "s3://no-such-bucket', config.read_text()))
         for more in ([], ["--check"]):
