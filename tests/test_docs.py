@@ -90,10 +90,6 @@ def steps(block: Block) -> Iterator[Step]:
         yield step
 
 
-def every_step(page: str) -> list[Step]:
-    return [step for block in blocks(page, "console", "bash", "sh") for step in steps(block)]
-
-
 # -- what is shown -----------------------------------------------------------------------------------------------------
 
 
@@ -314,6 +310,12 @@ def test_errors_that_the_korean_page_explains_are_those_of_the_code():
     words = [word for row in table.splitlines()[3:] for word in re.findall(r"`([^`]+)`", row.split("|")[1])]
     assert len(words) >= 5
     assert not [word for word in words if not all(part.strip() in sources for part in word.split("..."))]
+
+
+def test_commands_for_contributors_exist():
+    commands = [step.command for block in blocks("CONTRIBUTING.md", "console") for step in steps(block)]
+    assert len(commands) >= 4
+    assert all(is_no_command_of_emojob(command) for command in commands)
 
 
 def test_the_table_of_rooms_lists_every_file():
