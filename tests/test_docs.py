@@ -26,6 +26,7 @@ from emojob.training.data.label_map import read_label_names
 
 TOP = Path(__file__).parent.parent
 PAGES = ["README.md", "README.ko.md", *sorted(f"docs/{file.name}" for file in (TOP / "docs").glob("*.md"))]
+PARTS = ("jobs", "training", "pipeline", "schemas")
 SAMPLE = TOP / "pipeline" / "assets" / "sample"
 
 #: Commands that are not run here, and why. Those of emojob are still parsed, so that each option exists.
@@ -304,8 +305,7 @@ def test_readme_is_short_and_names_every_command_and_every_page():
 
 
 def test_errors_that_the_korean_page_explains_are_those_of_the_code():
-    sources = "\n".join(file.read_text(encoding="utf-8") for file in (TOP / "pipeline").rglob("*.py"))
-    sources += "\n".join(file.read_text(encoding="utf-8") for file in (TOP / "training").rglob("*.py"))
+    sources = "\n".join(file.read_text(encoding="utf-8") for part in PARTS for file in (TOP / part).rglob("*.py"))
     table = text_of("README.ko.md").partition("| 오류에 나오는 말 |")[2].partition("\n\n")[0]
     words = [word for row in table.splitlines()[3:] for word in re.findall(r"`([^`]+)`", row.split("|")[1])]
     assert len(words) >= 5
@@ -331,6 +331,13 @@ def test_files_that_are_named_exist(page):
     named = re.findall(r"`((?:jobs|training|pipeline|schemas|tests|emojob)/[\w./-]+)`", text_of(page))
     assert named
     assert not [name for name in named if not (TOP / name).exists()]
+
+
+def test_names_of_code_in_contributing_exist():
+    text = "\n".join(line for line in text_of("CONTRIBUTING.md").splitlines() if not line.startswith("|"))
+    named = set(re.findall(r"`(\w+)(?:\(\w+\))?`", _BLOCK.sub("", text)))
+    sources = "\n".join(file.read_text(encoding="utf-8") for part in PARTS for file in (TOP / part).rglob("*.py"))
+    assert not {name for name in named if not re.search(rf"\b{name}\b", sources)}
 
 
 def test_the_annotated_samples_hold_what_their_card_says():
