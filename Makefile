@@ -24,10 +24,13 @@ all-tests: $(VENV)/.installed-dev
 torture: $(VENV)/.installed-dev  ## the promises of docs/promises.md, each test in full; one to three hours on two cores
 	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/commands/scoring/test_privacy.py tests/formats
 
-check: $(VENV)/.installed-dev  ## lint and types
+check: $(VENV)/.installed-dev  ## lint, types, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	rm -rf $(VENV)/copy && mkdir -p $(VENV)/copy && cp -r emojob $(VENV)/copy/
+	cp -r jobs pipeline schemas training $(VENV)/copy/emojob/
+	cd $(VENV)/copy && PYTHONPATH=. ../bin/lint-imports --no-cache --no-logo ../../pyproject.toml
 
 model: $(VENV)/.installed-model  ## make the default model again from the corpora in DATA; hours on a CPU, goes on where it stopped
 	$(BIN)/python -m emojob.jobs.commands.models.make_model $(DATA) build/default_model --work build

@@ -1,45 +1,88 @@
-"""The house rules that no tool checks: which way imports go, who prints, how light the command line is."""
+"""The rules of the house that no tool checks: sizes of rooms and functions, what rooms offer, who prints."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 TOP = Path(__file__).parent.parent
-RANK = {"schemas": 0, "pipeline": 1, "training": 2, "jobs": 3}
-MODULES = sorted(file for folder in RANK for file in (TOP / folder).rglob("*.py"))
+FOLDERS = ("jobs", "pipeline", "schemas", "training")
+MODULES = sorted(file.relative_to(TOP) for folder in FOLDERS for file in (TOP / folder).rglob("*.py"))
+TREES = {file: ast.parse((TOP / file).read_text(encoding="utf-8")) for file in MODULES}
+ROOMS = sorted({file.parent for file in MODULES})
+MOST_FILES, MOST_LINES = 15, 50
 
 
-def name_of(file: Path) -> str:
-    return str(file.relative_to(TOP))
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def imported(tree: ast.AST) -> set[str]:
-    found = set()
+def imported_modules(tree: ast.AST) -> Iterator[tuple[str, ...]]:
+    """The path of each module of emojob that is imported, such as ("pipeline", "storage", "atomic")."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").removeprefix("emojob.").split(".")[0])
-    return found
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("emojob."):
+            continue
+        parts = tuple(str(node.module).split(".")[1:])
+        if TOP.joinpath(*parts, "__init__.py").is_file():
+            yield from (parts + (alias.name,) for alias in node.names)
+        else:
+            yield parts
 
 
-@pytest.mark.parametrize("file", MODULES, ids=name_of)
-def test_imports_go_from_jobs_to_training_to_pipeline_to_schemas(file):
-    own = RANK[file.relative_to(TOP).parts[0]]
-    wrong = {name for name in imported(ast.parse(file.read_text())) if RANK.get(name, 0) > own}
-    assert not wrong
+def public_names(room: Path) -> set[str]:
+    for node in TREES[room / "__init__.py"].body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
 
 
-@pytest.mark.parametrize("file", MODULES, ids=name_of)
-def test_nothing_prints_outside_jobs(file):
-    if file.relative_to(TOP).parts[0] == "jobs":
-        return
-    calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
-    names = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
-    assert not names & {"print", "echo", "secho"}
+def test_no_room_has_too_many_files():
+    sizes = {str(room): sum(file.parent == room for file in MODULES) for room in ROOMS}
+    assert {room: size for room, size in sizes.items() if size > MOST_FILES} == {}
+
+
+def test_no_function_is_too_long():
+    sizes = {f"{file}:{one.name}": one.end_lineno - one.lineno + 1 for file in MODULES for one in functions(TREES[file])}
+    assert {name: size for name, size in sizes.items() if size > MOST_LINES} == {}
+
+
+def test_each_room_says_what_is_in_it_and_imports_nothing():
+    for room in ROOMS:
+        tree = TREES[room / "__init__.py"]
+        assert len((ast.get_docstring(tree) or "").split()) >= 8, room
+        unknown = {one for one in public_names(room) if not {room / f"{one}.py", room / one / "__init__.py"} & {*TREES}}
+        assert not unknown, room
+        if room != Path("pipeline"):  # which keeps other packages from reporting home
+            assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)], room
+
+
+def test_a_room_uses_only_what_another_room_offers():
+    wrong = set()
+    for file in MODULES:
+        for parts in imported_modules(TREES[file]):
+            common = len([one for one, two in zip(file.parent.parts, parts, strict=False) if one == two])
+            for depth in range(common + 1, len(parts)):
+                room = Path(*parts[:depth])
+                if parts[depth] not in public_names(room) and file.parts[:depth] != parts[:depth]:
+                    wrong.add(f"{file} uses {'/'.join(parts)}, which {room}/__init__.py does not list")
+    assert sorted(wrong) == []
+
+
+def test_tests_lie_in_the_rooms_of_what_they_test():
+    folders = {file.parent.relative_to(TOP / "tests") for file in (TOP / "tests").rglob("test_*.py")}
+    mirrored = {folder for folder in folders if folder.parts and folder.parts[0] in FOLDERS}
+    assert mirrored <= set(ROOMS)
+
+
+def test_nothing_prints_outside_jobs():
+    for file, tree in TREES.items():
+        if file.parts[0] != "jobs":
+            calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+            names = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
+            assert not names & {"print", "echo", "secho"}, file
 
 
 def test_help_loads_nothing_heavy():
@@ -56,7 +99,7 @@ def test_the_package_names_all_its_folders():
     import tomllib
 
     settings = tomllib.loads((TOP / "pyproject.toml").read_text())
-    folders = {".".join(["emojob", *file.relative_to(TOP).parent.parts]) for file in MODULES}
+    folders = {".".join(["emojob", *room.parts]) for room in ROOMS}
     assert set(settings["tool"]["setuptools"]["packages"]) == folders | {"emojob"}
 
 
