@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 TOP = Path(__file__).parent.parent
 FOLDERS = ("jobs", "pipeline", "schemas", "training")
 MODULES = sorted(file.relative_to(TOP) for folder in FOLDERS for file in (TOP / folder).rglob("*.py"))
@@ -45,7 +43,9 @@ def test_no_room_has_too_many_files():
 
 
 def test_no_function_is_too_long():
-    sizes = {f"{file}:{one.name}": one.end_lineno - one.lineno + 1 for file in MODULES for one in functions(TREES[file])}
+    sizes = {
+        f"{file}:{one.name}": one.end_lineno - one.lineno + 1 for file in MODULES for one in functions(TREES[file])
+    }
     assert {name: size for name, size in sizes.items() if size > MOST_LINES} == {}
 
 

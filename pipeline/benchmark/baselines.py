@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emojob.pipeline.inference.engine import DTYPES
+from emojob.pipeline.inference.engines.engine import DTYPES
 from emojob.pipeline.models.bert import to_hf
 from emojob.pipeline.models.hf_tokenizer import write_tokenizer
 from emojob.pipeline.models.model import Model

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from emojob.pipeline.inference.engine import DTYPES
+from emojob.pipeline.inference.engines.engine import DTYPES
 from emojob.pipeline.models.bert import BertShape
 
 # Rows, inner size, columns. A GPU is fastest with large products, a CPU mostly with products that fit its caches.

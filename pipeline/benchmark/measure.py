@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import baselines, matmul
-from emojob.pipeline.inference.engine import EngineChoice
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Prepared
 from emojob.pipeline.inference.throughput import tokens_per_second

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from emojob.pipeline.inference import engine_choice
-from emojob.pipeline.inference.engine import BATCH_TOKENS, EngineChoice, choices
+from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, EngineChoice, choices
 from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import ModelError

@@ -12,7 +12,7 @@ from typing import Any
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import artifact_cache
-from emojob.pipeline.inference.engine import BATCH_TOKENS, Engine, EngineChoice, choices
+from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, Engine, EngineChoice, choices
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware, versions
@@ -137,14 +137,14 @@ def start(
 ) -> Engine:
     """The engine of a choice. Raises OptionError where int8 changes too many labels."""
     if choice.engine == "torch":
-        from emojob.pipeline.inference.torch_engine import TorchEngine
+        from emojob.pipeline.inference.engines.torch_engine import TorchEngine
 
         return TorchEngine(model, choice, threads)
-    from emojob.pipeline.inference.openvino_engine import OpenVinoEngine
+    from emojob.pipeline.inference.engines.openvino_engine import OpenVinoEngine
 
     if choice.precision != "int8":
         return OpenVinoEngine(model, choice, threads)
-    from emojob.pipeline.inference.quantization import hash_texts, quantised
+    from emojob.pipeline.inference.engines.quantization import hash_texts, quantised
 
     texts = list(dict.fromkeys(calibration_texts()))
     choice = replace(choice, calibrated_on=hash_texts(texts))

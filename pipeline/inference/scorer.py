@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import engine_choice
 from emojob.pipeline.inference.batching import Packed, pack, token_batches
-from emojob.pipeline.inference.engine import Engine, OutOfMemory, choices, softmax
+from emojob.pipeline.inference.engines.engine import Engine, OutOfMemory, choices, softmax
 from emojob.pipeline.inference.memo import LONGEST
 from emojob.pipeline.inference.scoring_model import Prepared, Scored, ScoringModel, resolve_options
 from emojob.pipeline.models import model

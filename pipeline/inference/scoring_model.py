@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from emojob.pipeline.inference.engine import BATCH_TOKENS, EngineChoice
+from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, EngineChoice
 from emojob.pipeline.inference.memo import Keys, Memo
 from emojob.pipeline.models import model
 from emojob.pipeline.models.tokenizer import Encoded

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from emojob.pipeline.inference.batching import pack, token_batches
-from emojob.pipeline.inference.engine import Engine
+from emojob.pipeline.inference.engines.engine import Engine
 from emojob.pipeline.models.tokenizer import Encoded
 
 _WARM = 0.2  # of the seconds are left out at first, where there is more: kernels are made, caches filled

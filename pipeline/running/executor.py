@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from emojob.pipeline.inference.engine import EngineChoice
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded

@@ -16,7 +16,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from emojob.pipeline.inference.engine import EngineChoice
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.models.local_copy import read_model_files
 from emojob.pipeline.models.model import Model

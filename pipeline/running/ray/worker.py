@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from emojob.pipeline.inference.engine import EngineChoice
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Tally

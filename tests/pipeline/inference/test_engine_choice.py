@@ -3,7 +3,7 @@
 import pytest
 
 from emojob.pipeline.inference import engine_choice
-from emojob.pipeline.inference.engine import EngineChoice
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.hardware import Machine
@@ -125,7 +125,7 @@ def test_a_model_of_few_positions_is_measured_within_them(make_model, monkeypatc
 
 @pytest.mark.measured
 def test_int8_that_changes_too_many_labels_has_no_rate(tiny_model, monkeypatch):
-    from emojob.pipeline.inference import quantization
+    from emojob.pipeline.inference.engines import quantization
 
     monkeypatch.setattr(quantization, "_changed", lambda *given: 0.5)
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)

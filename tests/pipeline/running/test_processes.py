@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.inference.engine import EngineChoice
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks

@@ -13,9 +13,9 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from emojob.pipeline.inference import openvino_graph
 from emojob.pipeline.inference.batching import Layout, Packed
-from emojob.pipeline.inference.engine import EngineChoice
+from emojob.pipeline.inference.engines import openvino_graph
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.inference import artifact_cache, quantization
+from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.batching import Layout, pack, token_batches
-from emojob.pipeline.inference.engine import EngineChoice
-from emojob.pipeline.inference.openvino_engine import OpenVinoEngine
+from emojob.pipeline.inference.engines import quantization
+from emojob.pipeline.inference.engines.engine import EngineChoice
+from emojob.pipeline.inference.engines.openvino_engine import OpenVinoEngine
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
 from emojob.schemas.errors import OptionError

@@ -17,10 +17,11 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from emojob.pipeline.inference import artifact_cache, openvino_graph
+from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.batching import Layout, Packed, pack, token_batches
-from emojob.pipeline.inference.engine import EngineChoice
-from emojob.pipeline.inference.openvino_engine import OpenVinoEngine, inputs_of
+from emojob.pipeline.inference.engines import openvino_graph
+from emojob.pipeline.inference.engines.engine import EngineChoice
+from emojob.pipeline.inference.engines.openvino_engine import OpenVinoEngine, inputs_of
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.errors import OptionError

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference.batching import pack, token_batches
-from emojob.pipeline.inference.engine import EngineChoice
-from emojob.pipeline.inference.torch_engine import TorchEngine, _attends_at_once
+from emojob.pipeline.inference.engines.engine import EngineChoice
+from emojob.pipeline.inference.engines.torch_engine import TorchEngine, _attends_at_once
 from emojob.pipeline.models import bert, model
 
 TEXTS = list(dict.fromkeys(sample_texts()))[:150]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emojob.pipeline.inference.batching import Layout, Packed, filled
-from emojob.pipeline.inference.engine import BATCH_TOKENS, DTYPES, EngineChoice, OutOfMemory
+from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, DTYPES, EngineChoice, OutOfMemory
 from emojob.pipeline.models import bert
 from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model
