@@ -25,7 +25,7 @@ def imported_modules(tree: ast.AST) -> Iterator[tuple[str, ...]]:
             continue
         parts = tuple(str(node.module).split(".")[1:])
         if TOP.joinpath(*parts, "__init__.py").is_file():
-            yield from (parts + (alias.name,) for alias in node.names)
+            yield from ((*parts, alias.name) for alias in node.names)
         else:
             yield parts
 
