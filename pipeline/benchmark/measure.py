@@ -32,6 +32,7 @@ from emojob.pipeline.reading.chunks import BATCH_ROWS
 from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import input_path
 from emojob.pipeline.running.run import Result, score_dataset
+from emojob.pipeline.storage.paths import as_local
 from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
@@ -223,8 +224,8 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
 
 def _temporary_parent(source: str | None) -> Path | None:
     """Return the folder for a copy of the texts: the dataset's own folder if writable, else None for the system's."""
-    file = None if source is None else input_path(source)
-    folder = file.parent if isinstance(file, Path) and file.exists() else None
+    file = None if source is None else as_local(input_path(source))
+    folder = file.parent if file and file.exists() else None
     return folder if folder is not None and os.access(folder, os.W_OK) else None
 
 

@@ -9,8 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, path_from
+from emojob.pipeline.storage.paths import AnyPath, as_local, is_object, path_from
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml
@@ -96,16 +95,14 @@ class ScoreConfig:
     def from_table(cls, table: dict[str, Any]) -> ScoreConfig:
         """Return the section [score]. Raises OptionError for an unknown key or a wrong value."""
         kinds = (ScoreOptions, ModelOptions)
-        expected = {name: type_ for kind in kinds for name, type_ in field_types(kind).items()}
-        expected |= {"hash_columns": list, "time_zone": str}
-        expected = {name: type_ for name, type_ in expected.items() if name not in _NOT_NIGHTLY}
+        types = {name: type_ for kind in kinds for name, type_ in field_types(kind).items() if name not in _NOT_NIGHTLY}
+        expected = {name: list if type_ is tuple else type_ for name, type_ in types.items()} | {"time_zone": str}
         check_keys("score", table, expected, _COMPARE, set(expected))
-        values = dict(table)
-        time_zone = values.pop("time_zone", None)
-        if "hash_columns" in values:
-            values["hash_columns"] = tuple(map(str, values["hash_columns"]))
-        given = [{name: values[name] for name in field_types(kind) if name in values} for kind in kinds]
-        return cls(ScoreOptions(**given[0]), ModelOptions(**given[1]), time_zone)
+        values: dict[str, Any] = {
+            name: tuple(map(str, value)) if types.get(name) is tuple else value for name, value in table.items()
+        }
+        score, model = ({name: values[name] for name in field_types(kind) if name in values} for kind in kinds)
+        return cls(ScoreOptions(**score), ModelOptions(**model), values.get("time_zone"))
 
 
 @dataclass(frozen=True)
@@ -165,9 +162,9 @@ class NightlyConfig:
     def local_path(self, given: str | None) -> Path | None:
         """Return an absolute local path, None for None. Raises OptionError for a URL of an object store."""
         path = None if given is None else self.resolve(given)
-        if isinstance(path, ObjectPath):
+        if path is not None and is_object(path):
             raise OptionError(f"{given} is in an object store; give a local file")
-        return path
+        return None if path is None else as_local(path)
 
     def resolve(self, given: str) -> AnyPath:
         """Return the absolute path of a path or URL in the configuration. Raises OptionError for an unknown URL."""
@@ -186,8 +183,8 @@ class NightlyConfig:
     def model_options(self) -> ModelOptions:
         """Return the options of the model, with the absolute path of a local folder; a name on the hub stays."""
         options = self.score.model
-        folder = self.resolve(options.model) if options.model else None
-        return replace(options, model=str(folder)) if isinstance(folder, Path) and folder.is_dir() else options
+        folder = as_local(self.resolve(options.model)) if options.model else None
+        return replace(options, model=str(folder)) if folder and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
         """Return the pattern of one day's files, or of all days' files for None."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.inference import memo_file
@@ -17,7 +16,7 @@ from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.run import Progress, score_dataset
-from emojob.pipeline.storage.paths import output_errors
+from emojob.pipeline.storage.paths import as_local, output_errors
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import DataError, OptionError
@@ -196,8 +195,8 @@ def _check(config: NightlyConfig) -> None:
             f"keep_days more than {back}, or 0 to keep all"
         )
     for key, path in (("output.report", config.output.report), ("output.figures", config.output.figures)):
-        file = config.resolve(path or ".")
-        if isinstance(file, Path) and not file.parent.is_dir():
+        file = as_local(config.resolve(path or "."))
+        if file and not file.parent.is_dir():
             raise OptionError(
                 f"{key} is {path!r}, but the folder {file.parent} does not exist; make it, or name another"
             )
