@@ -1,4 +1,4 @@
-"""What of an archive is still to be scored, in order, cut into chunks for the engine."""
+"""Chunks for the engine: the rows of a dataset that are not labelled yet, in order."""
 
 from __future__ import annotations
 
@@ -14,43 +14,48 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import DataError
 
 BATCH_ROWS = 30_720  # read at a time: a quarter of a row group of the output
-_FIRST_ROWS = 2_048  # given to an engine of unknown speed at first; then what takes it about _CHUNK_SECONDS
-_LONG = 32  # tokens of an utterance that is longer than most
+_FIRST_ROWS = 2_048  # of the first chunks, while the engine's speed is unknown
+_LONG = 32  # tokens; most utterances are shorter
 _FEWEST_ROWS = 1_024
-_CHUNK_SECONDS = 15.0
+_CHUNK_SECONDS = 15.0  # that the engine should need for a chunk
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of one input on their way to the engine."""
+    """Rows of one input that the engine labels together.
+
+    Attributes:
+        source: The input.
+        number: Number of the input in OUT.
+        row_batch: The rows.
+        previous: Utterance before each row of the batch, if the model reads it: large_string [rows].
+        closes: Whether the next chunk does not continue this one, so that a part ends here.
+        last: Whether the input ends here.
+    """
 
     source: Source
-    number: int  # of the input in OUT
+    number: int
     row_batch: RowBatch
-    previous: pa.Array | None = None  # the utterance before each row of the batch, where the model reads it
-    closes: bool = False  # whether what follows is not the next row, so that a part ends here
-    last: bool = False  # whether the input ends here
+    previous: pa.Array | None = None
+    closes: bool = False
+    last: bool = False
 
     @property
     def stop_row(self) -> int:
-        """The row of the input behind the chunk's last."""
+        """The row of the input after the last row of the chunk."""
         return self.row_batch.first_row + self.row_batch.rows_read
 
     def split(self, rows: int) -> tuple[Chunk, Chunk]:
-        """The first `rows` rows, rejected ones counted, and the others; nothing is copied."""
+        """Return the first `rows` rows, rejected rows included, and the other rows. Nothing is copied."""
         head, rest = self.row_batch.split(rows)
         at = head.batch.num_rows
-        before, behind = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
+        before, after = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
         first = replace(self, row_batch=head, previous=before, closes=False, last=False)
-        return first, replace(self, row_batch=rest, previous=behind)
+        return first, replace(self, row_batch=rest, previous=after)
 
 
 class PendingChunks:
-    """The chunks that a run still has to score; iterating reads them, once.
-
-    limit: rows of the archive before which the run ends; None for all of them. rate: of the engine, tokens/s; None
-    where it is not known yet.
-    """
+    """The chunks that a run still has to label. Iterate over it once to read them."""
 
     def __init__(
         self,
@@ -60,12 +65,22 @@ class PendingChunks:
         stopping: Callable[[], bool],
         rate: float | None = None,
     ) -> None:
+        """Prepare to read; nothing is read yet.
+
+        Args:
+            dataset: The dataset.
+            sources: Its inputs with their progress.
+            limit: Number of rows of the dataset after which the run ends; None for all rows.
+            stopping: Returns True when the run stops.
+            rate: Speed of the engine in tokens/s, None if unknown.
+        """
         self._dataset, self._sources, self._limit, self._stopping = dataset, sources, limit, stopping
         known = 0 if rate is None else int(rate * _CHUNK_SECONDS / _LONG)
         self._rows = min(max(_FIRST_ROWS, known), BATCH_ROWS)
 
     def __iter__(self) -> Iterator[Chunk]:
-        left = self._limit  # rows of this input and those behind it
+        """Yield the chunks. Raises DataError where an input is damaged or has changed."""
+        left = self._limit  # rows of this input and of the following ones
         for source, progress in self._sources:
             next_row = progress.next_row
             for span in progress.missing:
@@ -80,25 +95,30 @@ class PendingChunks:
                     return
 
     def on_timing(self, chunk: Chunk, seconds: float) -> None:
-        """Say how long the engine took for a chunk; the next ones have so many rows that they take it some seconds."""
+        """Adapt the size of the next chunks, so that the engine needs about 15 seconds for each.
+
+        Args:
+            chunk: A chunk that is labelled.
+            seconds: Time that the engine needed for it.
+        """
         given = chunk.row_batch.batch.num_rows
         if given >= min(self._rows, _FEWEST_ROWS):
             rows = int(given * _CHUNK_SECONDS / max(seconds, 1e-3))
             self._rows = min(max(rows, _FEWEST_ROWS), 4 * self._rows, BATCH_ROWS)
 
     def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
-        """The chunks of a span, its end marked; where it has no row, one chunk without rows."""
+        """Yield the chunks of a span and mark the last one; a span without rows gives one empty chunk."""
         nothing = RowBatch(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
         chunks = self._chunks(source, number, span)
         current = next(chunks, Chunk(source, number, nothing))
         for following in chunks:
             yield current
             current = following
-        if span.stop_row is not None:  # else the file was read to its end, and looked at there
+        if span.stop_row is not None:  # otherwise read_batches checked it at the end of the file
             check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
             raise DataError(
-                f"{source.file.name} has changed while it was read: row {span.stop_row:,} is there no more; "
+                f"{source.file.name} has changed while it was read: row {span.stop_row:,} no longer exists; "
                 f"start again when it is complete"
             )
         yield replace(current, closes=True, last=span.stop_row is None)
@@ -112,14 +132,14 @@ class PendingChunks:
             previous = None if conversations is None else conversations.previous(row_batch)
             rest = Chunk(source, number, row_batch, previous)
             while left := rest.row_batch.rows_read:
-                head, rest = rest.split(-(-left // max(1, round(left / self._rows))))  # a small rest is a slow one
+                head, rest = rest.split(-(-left // max(1, round(left / self._rows))))  # equal: a small chunk is slow
                 yield head
             if stop is not None and rest.stop_row >= stop:
                 return
 
 
 def _up_to(limit: int | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """The chunks before a row of their input; the last of them closes its part."""
+    """Yield the chunks before a row of their input. The last one closes its part."""
     for chunk in chunks:
         if limit is None or chunk.stop_row < limit:
             yield chunk

@@ -1,8 +1,8 @@
-"""The context of an utterance: the one before it in its conversation, for models that were trained to read both.
+"""The previous utterance of each utterance, for models that were trained to read both.
 
-The previous utterance is the nearest earlier row of the same input with the same conversation and with text, in the
-order of the file; conversations may be interleaved. A row without a conversation (null or blank) has none.
-What it is does not depend on row batches, parts or interruptions: only on the rows before it.
+The previous utterance is the nearest earlier row with text that has the same conversation, in the same input and in
+file order. Conversations may be interleaved. A row without a conversation (null or blank) has no previous utterance.
+The result depends only on the earlier rows, not on row batches, parts or interruptions.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings, unwrapped
 from emojob.schemas.errors import ColumnError
 
-#: Conversations remembered, and characters of their last utterances together. Beyond either, those seen least recently
-#: are forgotten, at every _STEP-th row of an input, so that it depends on nothing but the rows.
+#: Limits on the conversations that are remembered, and on the characters of their last utterances. Beyond either, the
+#: least recently seen ones are forgotten, after every _STEP rows of an input, so that the result depends on the rows
+#: alone.
 CONVERSATIONS = 1_000_000
 CHARACTERS = 100_000_000
 _STEP = 16_384  # rows
 
-#: Characters of a previous utterance that count: far more than a model has positions.
+#: Characters of a previous utterance that are kept: far more than a model has positions.
 LONGEST = 4096
 
 # A text without any other character has no token: white space, and what KoBERT's SentencePiece model drops.
@@ -36,15 +37,21 @@ _WITH_TEXT = r"[^\s\p{Z}\x01-\x1f\x7f\x85\x8f\x9f\x{61c}\x{200b}\x{200c}\x{200e}
 
 
 class Conversations:
-    """The last utterance of each conversation among the rows of one input that were seen so far."""
+    """The last utterance of each conversation in the rows of one input that were read so far."""
 
     def __init__(self, text_column: str, conversation_column: str) -> None:
+        """Start without conversations.
+
+        Args:
+            text_column: Name of the text column.
+            conversation_column: Name of the column that identifies conversations.
+        """
         self.text_column, self.conversation_column = text_column, conversation_column
-        self._last: dict[object, str] = {}  # the conversation that was seen least recently comes first
+        self._last: dict[object, str] = {}  # least recently seen conversation first
         self._characters = 0
 
     def previous(self, row_batch: RowBatch) -> pa.Array:
-        """The utterance before each row of the next row batch: large_string [rows of its batch], null where none is."""
+        """Return the utterance before each row of the next row batch: large_string [rows], null if there is none."""
         found, rest = [pa.array([], pa.large_string())], row_batch
         while rest.rows_read:
             head, rest = rest.split(_STEP - rest.first_row % _STEP)
@@ -54,11 +61,11 @@ class Conversations:
         return pa.concat_arrays(found)
 
     def _previous(self, batch: pa.RecordBatch) -> pa.Array:
-        texts = _texts(batch.column(self.text_column))
-        coded = _conversations(batch.column(self.conversation_column)).dictionary_encode()
+        texts = _utterances(batch.column(self.text_column))
+        coded = _conversation_keys(batch.column(self.conversation_column)).dictionary_encode()
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         rows = np.flatnonzero(np.asarray(with_text(texts)) & (codes >= 0))
-        rows = rows[np.argsort(codes[rows], kind="stable")]  # one conversation behind the other, each in its order
+        rows = rows[np.argsort(codes[rows], kind="stable")]  # conversation by conversation, each in its order
         codes = codes[rows]
         begins, ends = np.diff(codes, prepend=-1) != 0, np.diff(codes, append=-1) != 0
         conversations = coded.dictionary.take(pa.array(codes[begins])).to_pylist()
@@ -66,13 +73,13 @@ class Conversations:
         before = np.empty_like(rows)
         before[1:] = rows[:-1]
         before[begins] = len(texts) + np.arange(len(carried))
-        place = np.full(len(texts), -1)
-        place[rows] = before
+        index = np.full(len(texts), -1)
+        index[rows] = before
         self._remember(conversations, texts, rows[ends])
-        return pa.concat_arrays([texts, carried]).take(pa.array(place, mask=place < 0))
+        return pa.concat_arrays([texts, carried]).take(pa.array(index, mask=index < 0))
 
     def _remember(self, conversations: list[object], texts: pa.Array, lasts: NDArray[np.int64]) -> None:
-        """Note the last utterances of some conversations, those that ended last behind the others."""
+        """Keep the last utterance of each conversation. The conversation that ended last comes last."""
         order = np.argsort(lasts)
         for i, text in zip(order.tolist(), texts.take(pa.array(lasts[order])).to_pylist(), strict=True):
             conversation = conversations[i]
@@ -92,10 +99,20 @@ class Conversations:
 def conversations_before(
     dataset: Dataset, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
 ) -> Conversations | None:
-    """What is known of an input's conversations before `stop_row`, found by reading its earlier rows again.
+    """Return the conversations of an input before `stop_row`. The earlier rows are read again for this.
 
-    None for an archive whose conversations do not matter. rows: read at a time. Ends early as soon as `stopping` says
-    so; the run goes no further then either. Raises what `dataset.read_batches` raises.
+    Args:
+        dataset: The dataset; its `conversation_column` is None if the model reads no previous utterance.
+        source: One input of the dataset.
+        stop_row: Row after the last one that is read.
+        rows: Rows that are read at a time.
+        stopping: Returns True when the run stops; then the rest is not read, because the run does not need it.
+
+    Returns:
+        The conversations; None if the dataset has no conversation column.
+
+    Raises:
+        DataError: As in `read_batches`.
     """
     if dataset.conversation_column is None:
         return None
@@ -111,9 +128,15 @@ def conversations_before(
 
 
 def with_conversation_column(dataset: Dataset, context: str | None, given: str | None) -> Dataset:
-    """The archive with the column that tells conversations apart, where the context is `previous`.
+    """Return the dataset with its conversation column, if the model reads previous utterances.
 
-    given: its name, None for the only column of a usual name. Raises ColumnError where there is no such column.
+    Args:
+        dataset: The dataset.
+        context: Context of the model; the dataset is returned as it is unless this is `previous`.
+        given: Name of the column; None means the only column of a usual name.
+
+    Raises:
+        ColumnError: There is no such column, or it is the text column.
     """
     if context != "previous":
         return dataset
@@ -121,13 +144,18 @@ def with_conversation_column(dataset: Dataset, context: str | None, given: str |
     column = choose_conversation_column(parts, dataset.schema, dataset.text_column, given)
     if column == dataset.text_column:
         raise ColumnError(
-            f"--conversation-column {column}: that column holds the text; give the one that tells conversations apart"
+            f"--conversation-column {column}: that column holds the text; give the one that identifies conversations"
         )
     return replace(dataset, conversation_column=column)
 
 
 def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | None]:
-    """The utterance with text before each of the texts of one conversation; last: the one before the first."""
+    """Return the previous utterance with text of each text of one conversation.
+
+    Args:
+        texts: Texts in their order.
+        last: The utterance before the first text, None if there is none.
+    """
     texts = list(texts)
     found: list[str | None] = []
     encoded = pa.array([text.encode("utf-8", "replace") for text in texts], pa.large_string())
@@ -138,24 +166,24 @@ def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | 
 
 
 def with_text(texts: pa.Array) -> pa.Array:
-    """Which texts have a character that counts: bool [rows], false for null."""
+    """Return which texts have a character that becomes a token: bool [rows], false for null."""
     return pc.match_substring_regex(texts, _WITH_TEXT).fill_null(False)
 
 
-def _texts(column: pa.Array) -> pa.Array:
-    """A column's strings as large_string in UTF-8, no longer than what counts of a previous utterance."""
+def _utterances(column: pa.Array) -> pa.Array:
+    """Return the strings of a column, cut to LONGEST characters: large_string [rows], valid UTF-8."""
     texts = strings(column)
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > LONGEST:
         return pc.utf8_slice_codeunits(texts, 0, LONGEST)
     return texts
 
 
-def _conversations(column: pa.Array) -> pa.Array:
-    """A column's conversations as values that a dictionary can be made of, null where there is none."""
+def _conversation_keys(column: pa.Array) -> pa.Array:
+    """Return a column's conversations as values that Arrow can dictionary-encode, null where there is none."""
     values = unwrapped(column)
     if pa.types.is_floating(values.type):
         return pc.if_else(pc.is_nan(values), None, values)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        blank = pc.invert(with_text(_texts(values)))
-        return pc.if_else(blank, None, values.cast(pa.large_binary()))  # bytes, in case they are not UTF-8
+        blank = pc.invert(with_text(_utterances(values)))
+        return pc.if_else(blank, None, values.cast(pa.large_binary()))  # as bytes, which need not be valid UTF-8
     return values

@@ -1,10 +1,9 @@
-"""Archives: files of several formats, opened as one table and read row batch by row batch."""
+"""Datasets: files of several formats, inspected once, opened as one table and read in row batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,21 +11,29 @@ from emojob.pipeline.reading.columns import check_column_count, check_unique_nam
 from emojob.pipeline.reading.formats import blocks, csv, encoding, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.reading.row_batches import BEGINNING, RowBatch, SplitPoint, cut
+from emojob.pipeline.reading.row_batches import BEGINNING, RowBatch, SplitPoint, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
-from emojob.pipeline.storage.object_store import ObjectInfo
+from emojob.pipeline.storage.paths import modified_ns
+from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import DataError
 
 
 @dataclass(frozen=True)
 class Source:
-    """One input file, looked at.
+    """One inspected input file.
 
-    size: bytes; sha256: of those bytes, or "etag:" and what a store calls this content; schema: as the file's rows come
-    out, with the key=value folders behind as strings; encoding: utf-8, utf-8-sig or cp949 for text formats; rows: where
-    known without reading, rejected ones counted; lines: of a text file, about its rows where those are not known;
-    quoted: whether quotes hold fields together (CSV, TSV); json_columns: strings that hold JSON text; split_points:
-    rows at which reading may begin, in order; written: when the file was, nanoseconds since 1970, 0 where unknown.
+    Attributes:
+        file: The file.
+        size: Size in bytes.
+        sha256: SHA-256 of the bytes; in an object store "etag:" and the etag.
+        schema: Columns as they are read, then the key=value folders as strings.
+        encoding: utf-8, utf-8-sig or cp949 for text formats.
+        rows: Number of rows, rejected rows included; None if it is unknown before reading.
+        lines: Line feeds of a text file, an estimate of its rows.
+        quoted: Whether quotes enclose fields (CSV, TSV).
+        json_columns: String columns that hold JSON text.
+        split_points: Rows at which reading may begin, in order.
+        written: Time of the last change in nanoseconds since 1970, 0 if unknown.
     """
 
     file: InputFile
@@ -44,7 +51,12 @@ class Source:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What one file shows on its own. kinds: of a JSON file's columns, whose types come when all files are known."""
+    """The result of inspecting one file on its own.
+
+    Attributes:
+        source: The inspected file.
+        kinds: Kinds of the columns of a JSON file. The types follow once all files are inspected.
+    """
 
     source: Source
     kinds: Kinds | None = None
@@ -52,10 +64,13 @@ class FileInfo:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Files that are one table.
+    """Files that are read as one table.
 
-    schema: of each row batch; text_column: the name of the column to be labelled; conversation_column: of the one that
-    tells conversations apart, where they matter.
+    Attributes:
+        sources: The inspected files.
+        schema: Schema of each row batch.
+        text_column: Name of the column that is labelled.
+        conversation_column: Name of the column that identifies conversations, None if the model does not need it.
     """
 
     sources: list[Source]
@@ -65,7 +80,7 @@ class Dataset:
 
 
 def inspect_files(files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-    """What each file shows, one after the other. Raises as `inspect_file` does."""
+    """Inspect files one after the other. Arguments and errors are those of `inspect_file`."""
     return (inspect_file(file, encoding) for file in files)
 
 
@@ -75,20 +90,27 @@ def open_dataset(
     encoding: str = "auto",
     inspect: Callable[[Sequence[InputFile], str], Iterable[FileInfo]] = inspect_files,
 ) -> Dataset:
-    """Look at every file once before anything is scored: its hash, its encoding, its columns.
+    """Inspect every file once, before anything is labelled: its hash, its encoding, its columns.
 
-    text_column: where None, the only column of a usual name (schemas.columns.USUAL_TEXT_COLUMNS) that holds text and
-    stands in every file. encoding: auto, utf-8 or cp949, of the text formats. look: how the files are looked at, in
-    their order. Raises DataError for a file that
-    cannot be read, ColumnError for columns that do not fit together or to the text, OptionError for `encoding`.
+    Args:
+        files: Input files.
+        text_column: Name of the text column; None means the only column of a usual name
+            (schemas.columns.USUAL_TEXT_COLUMNS) that holds strings in every file.
+        encoding: auto, utf-8 or cp949, for the text formats.
+        inspect: Inspects the files, in their order.
+
+    Raises:
+        DataError: There is no file, or one cannot be read.
+        ColumnError: The columns do not fit together, or no column fits the text.
+        OptionError: The encoding is unknown.
     """
     if not files:
         raise DataError("no input file: name a file, a folder or a glob")
-    json_kinds: Kinds = {}  # of all JSON files together, as the same column may be 1 in one and 1.5 in the next
+    json_kinds: Kinds = {}  # of all JSON files together, as a column may hold 1 in one file and 1.5 in the next
     sources = []
-    for one in inspect(files, encoding):
-        sources.append(one.source)
-        for name, kind in (one.kinds or {}).items():
+    for info in inspect(files, encoding):
+        sources.append(info.source)
+        for name, kind in (info.kinds or {}).items():
             add(json_kinds, name, kind)
     sources = [_with_json_columns(s, json_kinds) if s.file.format == "jsonl" else s for s in sources]
     for source in sources:
@@ -97,36 +119,46 @@ def open_dataset(
     sources = [_with_partitions(source) for source in sources]
     parts = [(source.file, source.schema) for source in sources]
     schema = common_schema(parts)
-    check_column_count("the archive", len(schema.names))
+    check_column_count("the dataset", len(schema.names))
     return Dataset(sources, schema, choose_text_column(parts, schema, text_column))
 
 
 def read_batches(
     dataset: Dataset, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
 ) -> Iterator[RowBatch]:
-    """The rows of one source of an archive from `start_row` (from 0, rejected ones counted) on, in order.
+    """Read the rows of one source in order. About one row batch is in memory at a time.
 
-    Each row batch has the archive's schema (or only `columns` of it) and at most `rows` rows, fewer where they are very
-    long. No more than about a row batch is in memory. Raises DataError where the file is damaged or has changed since
-    it was looked at.
+    Args:
+        dataset: The dataset, whose schema each row batch has.
+        source: One of its sources.
+        start_row: First row, from 0; rejected rows count.
+        rows: Most rows of a batch. A batch of very long rows has fewer.
+        columns: Names of the columns to read, None for all.
+
+    Raises:
+        DataError: The file is damaged, or has changed since it was inspected.
     """
     check_unchanged(source)
     schema = dataset.schema
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
-    for row_batch in cut(_blocks(source, start_row, rows, columns), start_row, rows):
+    for row_batch in rebatch(_blocks(source, start_row, rows, columns), start_row, rows):
         yield replace(row_batch, batch=align(row_batch.batch, source.file, schema))
     check_unchanged(source)
 
 
 def check_unchanged(source: Source) -> None:
-    """Raise DataError where a file is not as it was looked at; one that was written to since is hashed again."""
-    with blocks.readable(source.file):
-        now = source.file.path.stat()
+    """Check that a file is still the one that was inspected. A local file with a newer time is hashed again.
+
+    Raises:
+        DataError: The file has changed or cannot be read.
+    """
+    with blocks.reading_errors(source.file):
+        now, written = source.file.path.stat(), modified_ns(source.file.path)
     same = now.st_size == source.size
-    if isinstance(now, ObjectInfo):
+    if source.file.stored:
         same = same and now == source.file.stored
-    elif same and source.written and now.st_mtime_ns != source.written:
+    elif same and source.written and written != source.written:
         same = blocks.digest_of(source.file) == source.sha256
     if not same:
         raise DataError(
@@ -135,27 +167,40 @@ def check_unchanged(source: Source) -> None:
         )
 
 
-def first_texts(place: str, text_column: str | None, rows: int) -> pa.Array:
-    """The text column's first rows of an archive, large strings. Raises as `find_inputs` and `open_dataset` do."""
-    dataset = open_dataset(find_inputs([place]), text_column)
+def first_texts(given: str, text_column: str | None, rows: int) -> pa.Array:
+    """Return the first texts of a dataset as large_string.
+
+    Args:
+        given: File, folder, glob or URL.
+        text_column: Name of the text column; None as in `open_dataset`.
+        rows: Most rows to return.
+
+    Raises:
+        InputError: As in `find_inputs` and `open_dataset`.
+    """
+    dataset = open_dataset(find_inputs([given]), text_column)
     columns: list[pa.Array] = []
-    read = (
-        row_batch for one in dataset.sources for row_batch in read_batches(dataset, one, columns=[dataset.text_column])
-    )
+    read = (batch for one in dataset.sources for batch in read_batches(dataset, one, columns=[dataset.text_column]))
     while sum(map(len, columns)) < rows and (row_batch := next(read, None)) is not None:
-        columns.append(row_batch.batch.column(dataset.text_column).cast(pa.large_string()))
+        columns.append(strings(row_batch.batch.column(dataset.text_column)))
     return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 
-def inspect_file(file: InputFile, wanted: str, count_rows: bool = False) -> FileInfo:
-    """One file, looked at on its own. wanted: its encoding; count_rows: whether its rows must be counted, to be
-    read from several places.
+def inspect_file(file: InputFile, encoding: str, count_rows: bool = False) -> FileInfo:
+    """Inspect one file on its own.
 
-    Raises DataError, OptionError for `wanted`.
+    Args:
+        file: The file.
+        encoding: auto, utf-8 or cp949, for the text formats.
+        count_rows: Whether to count the rows of CSV and TSV, because the file may be read from several split points.
+
+    Raises:
+        DataError: The file cannot be read.
+        OptionError: The encoding is unknown.
     """
-    with blocks.readable(file):
-        written = file.path.stat().st_mtime_ns if isinstance(file.path, Path) else 0
-    info = _inspect_file(file, wanted, count_rows)
+    with blocks.reading_errors(file):
+        written = modified_ns(file.path)
+    info = _inspect_file(file, encoding, count_rows)
     return replace(info, source=replace(info.source, written=written))
 
 
@@ -184,7 +229,7 @@ def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
 
 
 def _with_partitions(source: Source) -> Source:
-    """With the file's key=value folders as columns; where the file has such a column itself, that one stays."""
+    """Return the source with its key=value folders as columns. A column of the file itself has priority."""
     own = source.schema.names
     folders = tuple((key, value) for key, value in source.file.partitions if key not in own)
     schema = source.schema
@@ -194,7 +239,7 @@ def _with_partitions(source: Source) -> Source:
 
 
 def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[RowBatch]:
-    """The rows of a source as its reader gives them; only Parquet has columns that can be left unread."""
+    """Return the rows as the reader of the format gives them. Only Parquet can leave columns unread."""
     file = source.file
     if file.format == "parquet":
         return parquet.read(file, start_row, rows, columns)

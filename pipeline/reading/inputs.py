@@ -1,4 +1,4 @@
-"""What the user names as INPUT: files, folders, globs and URLs of these, found and told apart by their names."""
+"""Find the input files that the user names: files, folders, globs and URLs. The file name gives the format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, parse_path
+from emojob.pipeline.storage.paths import AnyPath, parse_path, path_name
 from emojob.schemas.errors import DataError, NothingFound
 from emojob.schemas.manifest import STATE_FOLDER
 
@@ -25,7 +25,7 @@ FORMATS = {
     ".json": "jsonl",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-KNOWN = "known are .parquet, and .csv, .tsv, .jsonl, .ndjson and .json, these also with .gz or .zst behind"
+KNOWN = "known are .parquet, .csv, .tsv, .jsonl, .ndjson and .json; all but .parquet may also end in .gz or .zst"
 
 _WILDCARD = re.compile(r"[*?[]")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -33,11 +33,15 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file of an archive.
+    """One input file.
 
-    path: absolute; format: parquet, csv, tsv or jsonl; compression: gzip, zstd or None (Parquet compresses inside);
-    partitions: the key=value folders between the INPUT folder and the file, None for Hive's null; stored: what a store
-    told of it, None for a file of this machine.
+    Attributes:
+        path: Absolute path or URL.
+        format: parquet, csv, tsv or jsonl.
+        compression: gzip, zstd or None. Parquet files are compressed inside.
+        partitions: Keys and values of the key=value folders between the INPUT folder and the file; the value of
+            Hive's null is None.
+        stored: Size and etag of an object in an object store; None for a local file.
     """
 
     path: AnyPath
@@ -48,29 +52,36 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """What the file is known by from run to run: its absolute path, or its URL."""
-        if isinstance(self.path, ObjectPath):
-            return str(self.path)
-        # a name in another encoding than the system's is still a name
-        return os.fsencode(self.path.as_posix()).decode("utf-8", "backslashreplace")
+        """The name by which the file is recorded from run to run: its absolute path or its URL."""
+        return path_name(self.path)
 
     @property
     def size(self) -> int:
-        """Bytes, as stored. Raises OSError."""
+        """Size in bytes, as stored. Raises OSError."""
         return self.stored.st_size if self.stored else self.path.stat().st_size
 
 
 def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> list[InputFile]:
-    """The files that `inputs` name, in the order named, those of a folder or glob sorted; each file once.
+    """Return the files that `inputs` name, each file once.
 
-    A folder is searched with its subfolders. Passed over in folders and globs: names that begin with . or _, labelled
-    archives, `leave_out` (such as the run's own output), links that lead out of the folder, and files of other kinds.
-    Raises DataError where an input cannot be read, is of no known kind or not a regular file, NothingFound where
-    there is none, OptionError for a URL of a kind that is not known.
+    A folder is searched with its subfolders. Folders and globs skip names that begin with . or _, labelled archives,
+    `leave_out`, links that lead out of the folder, and files of an unknown format.
+
+    Args:
+        inputs: Files, folders, globs and URLs.
+        leave_out: Files and folders to skip, such as the run's own output.
+
+    Returns:
+        Files in the order of `inputs`; the files of a folder or glob are sorted.
+
+    Raises:
+        DataError: An input cannot be read, is not a regular file or has an unknown format.
+        NothingFound: An input names no file.
+        OptionError: The scheme of a URL is unknown.
     """
     if not inputs:
         raise NothingFound("no input: name a file, a folder or a glob, such as logs/2026-10-05.parquet")
-    left_out = {one.resolve() for one in leave_out}
+    left_out = {path.resolve() for path in leave_out}
     found: dict[AnyPath, InputFile] = {}
     for given in inputs:
         for file in _find(given, left_out):
@@ -82,12 +93,12 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
     path = input_path(given)
     try:
         if isinstance(path, ObjectPath):
-            return _find_stored(path, left_out, given)
+            return _find_objects(path, left_out, given)
         if path.is_dir():
             root = path.resolve()
-            return _of_known_kind(_walk(root, root, left_out), root, given)
+            return _known_files(_walk(root, left_out), root, given)
         if path.exists() or path.is_symlink():
-            return [_explicit(path.parent.resolve() / path.name, given)]
+            return [_named_file(path.parent.resolve() / path.name, given)]
         if _WILDCARD.search(str(path)):
             return _expand(path, left_out, given)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
@@ -97,110 +108,113 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
 
 
 def input_path(given: str) -> AnyPath:
-    """The place that an input names. Raises as `parse_path`."""
+    """Return the path that an input names. Raises the errors of `parse_path`."""
     if not given:
         raise DataError("an input is the empty text: name a file, a folder or a glob")
     return parse_path(given)
 
 
-def _explicit(path: Path, given: str) -> InputFile:
-    """A file that was named itself."""
+def _named_file(path: Path, given: str) -> InputFile:
+    """Return a file that the user names itself."""
     if not path.exists():
         raise DataError(f"{given} is a link to a file that does not exist: {path.resolve()}")
     kind = _kind(path)
     if kind is None:
-        raise DataError(f"{given} is of no known kind; {KNOWN}")
-    return _regular(path, kind, path.parent)
+        raise DataError(f"{given} has an unknown format; {KNOWN}")
+    return _local_file(path, kind, path.parent)
 
 
 def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """The files that a glob matches, and those in the folders that it matches."""
-    root = Path(*_fixed(pattern.parts)).resolve()
+    """Return the files that a glob matches, and those in the folders that it matches."""
+    root = Path(*_before_wildcard(pattern.parts)).resolve()
     matched = []
     for text in glob.glob(str(pattern), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
         match = Path(text)
         path = match.parent.resolve() / match.name
-        if any(_is_passed_over(one, left_out) for one in _between(root, path)):
+        if any(_is_skipped(one, left_out) for one in _up_to(root, path)):
             continue
-        matched += list(_walk(path, root, left_out)) if path.is_dir() and not path.is_symlink() else [path]
+        matched += list(_walk(path, left_out)) if path.is_dir() and not path.is_symlink() else [path]
     if not matched:
         raise NothingFound(f"no file matches {given}; quote the pattern, and check it with ls")
-    return _of_known_kind(matched, root, given)
+    return _known_files(matched, root, given)
 
 
-def _fixed(parts: Sequence[str]) -> Iterator[str]:
-    """The parts of a pattern before the first with a wildcard."""
+def _before_wildcard(parts: Sequence[str]) -> Iterator[str]:
     return itertools.takewhile(lambda part: not _WILDCARD.search(part), parts)
 
 
-def _between(root: Path, path: Path) -> Iterator[Path]:
-    """`path` and the folders that lead to it from `root`."""
+def _up_to(root: Path, path: Path) -> Iterator[Path]:
+    """Yield `path` and its parent folders below `root`."""
     while path not in (root, path.parent):
         yield path
         path = path.parent
 
 
-def _walk(folder: Path, root: Path, left_out: set[AnyPath]) -> Iterator[Path]:
-    """Every file below `folder` that is not passed over; links to folders are not followed."""
+def _walk(folder: Path, left_out: set[AnyPath]) -> Iterator[Path]:
+    """Yield every file below `folder` that is not skipped. Links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
         raise error
 
     for here, subfolders, names in os.walk(folder, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not _is_passed_over(Path(here, name), left_out)]
-        yield from (path for name in names if not _is_passed_over(path := Path(here, name), left_out))
+        subfolders[:] = [name for name in subfolders if not _is_skipped(Path(here, name), left_out)]
+        yield from (path for name in names if not _is_skipped(path := Path(here, name), left_out))
 
 
-def _is_passed_over(path: Path, left_out: set[AnyPath]) -> bool:
+def _is_skipped(path: Path, left_out: set[AnyPath]) -> bool:
     return path.name.startswith((".", "_")) or path in left_out or (path / STATE_FOLDER).is_dir()
 
 
-def _of_known_kind(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:
-    """Those of `paths`, all at or below the folder `root`, that can be read, sorted."""
+def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:
+    """Return the readable files of a known format, sorted. `paths` are at or below the folder `root`."""
     files = []
     for path in sorted(set(paths)):
         kind = _kind(path)
         leads_out = path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root))
         if kind and not leads_out:
-            files.append(_regular(path, kind, root))
+            files.append(_local_file(path, kind, root))
     if not files:
-        raise NothingFound(f"{given} holds no file of a known kind; {KNOWN}")
+        raise NothingFound(f"{given} holds no file of a known format; {KNOWN}")
     return files
 
 
-def _find_stored(place: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """The objects that a store's URL names: one, those below it, or those that it matches as a pattern.
+def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
+    """Return the object that a URL names, the objects below it, or those that it matches as a pattern.
 
-    Raises OSError in words, NothingFound.
+    Raises OSError with a message in `strerror`, NothingFound.
     """
-    if place.is_file():
-        kind = _kind(place)
+    if path.is_file():
+        kind = _kind(path)
         if kind is None:
-            raise DataError(f"{given} is of no known kind; {KNOWN}")
-        return [_object(place, kind, place.parent, place.stat())]
-    root, found = place, place.list_objects()
-    if not found and _WILDCARD.search(place.key):
-        root = ObjectPath(place.scheme, "/".join(_fixed(place.key.split("/"))))
-        found = place.glob()
+            raise DataError(f"{given} has an unknown format; {KNOWN}")
+        return [_object(path, kind, path.parent, path.stat())]
+    root, found = path, path.list_objects()
+    if not found and _WILDCARD.search(path.key):
+        root = ObjectPath(path.scheme, "/".join(_before_wildcard(path.key.split("/"))))
+        found = path.glob()
     if not found:
         raise NothingFound(f"{given}: no such object, and none below or that it matches; check the bucket and the key")
-    marked = f"/{STATE_FOLDER}/"
-    outputs = {ObjectPath(one.scheme, one.key.partition(marked)[0]) for one in found if marked in one.key} - {root}
-    aside = [one for one in {*left_out, *outputs} if isinstance(one, ObjectPath)]
+    skipped = {*left_out, *_labelled_archives(found, root)}
     files = []
-    for path, stored in sorted(found.items()):
-        kind = _kind(path)
-        is_hidden = any(name.startswith((".", "_")) for name in [*path.folders_from(root), path.name])
-        if kind and not is_hidden and not any(path.is_relative_to(one) for one in aside):
-            files.append(_object(path, kind, root, stored))
+    for one, stored in sorted(found.items()):
+        kind = _kind(one)
+        is_hidden = any(name.startswith((".", "_")) for name in [*one.folders_from(root), one.name])
+        if kind and not is_hidden and not any(one.is_relative_to(folder) for folder in skipped):
+            files.append(_object(one, kind, root, stored))
     if not files:
-        raise NothingFound(f"{given} holds no file of a known kind; {KNOWN}")
+        raise NothingFound(f"{given} holds no file of a known format; {KNOWN}")
     return files
+
+
+def _labelled_archives(found: Iterable[ObjectPath], root: ObjectPath) -> set[ObjectPath]:
+    """Return the folders below `root` that are labelled archives."""
+    state = f"/{STATE_FOLDER}/"
+    return {ObjectPath(one.scheme, one.key.partition(state)[0]) for one in found if state in one.key} - {root}
 
 
 def _kind(path: AnyPath) -> tuple[str, str | None] | None:
-    """(format, compression) by the name's end, None where it is of no known kind."""
-    stem, last = os.path.splitext(path.name.lower())  # noqa: PTH122  (.csv alone is no suffix to Path)
+    """Return (format, compression) by the end of the name, None for an unknown format."""
+    stem, last = os.path.splitext(path.name.lower())  # noqa: PTH122  (to Path, the name .csv has no suffix)
     compression = COMPRESSIONS.get(last)
     if compression:
         last = os.path.splitext(stem)[1]  # noqa: PTH122
@@ -210,18 +224,18 @@ def _kind(path: AnyPath) -> tuple[str, str | None] | None:
     return kind, compression
 
 
-def _regular(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
+def _local_file(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
     if not path.is_file():
         raise DataError(f"{path} is not a regular file (a pipe or device?); write it to a file first")
     return InputFile(path, *kind, _partitions(path.parent.relative_to(root).parts))
 
 
-def _object(place: ObjectPath, kind: tuple[str, str | None], root: ObjectPath, stored: ObjectInfo) -> InputFile:
-    return InputFile(place, *kind, _partitions(place.folders_from(root)), stored)
+def _object(path: ObjectPath, kind: tuple[str, str | None], root: ObjectPath, stored: ObjectInfo) -> InputFile:
+    return InputFile(path, *kind, _partitions(path.folders_from(root)), stored)
 
 
 def _partitions(folders: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """The keys and values of Hive's folders."""
+    """Return the keys and values of Hive's key=value folders."""
     named = (folder.partition("=") for folder in folders)
     found = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, sign, value in named if sign}
     return tuple(found.items())

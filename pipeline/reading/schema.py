@@ -1,4 +1,4 @@
-"""One schema for several files that loses nothing of any of them, and rows aligned to it."""
+"""One schema for several files that loses no value of any file, and batches aligned to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from emojob.schemas.errors import ColumnError, DataError
 
 
 def common_schema(parts: Sequence[Part]) -> pa.Schema:
-    """The columns of all files in the order first seen; a single file's schema as it is.
+    """Return the columns of all files in the order first seen. A single file keeps its schema.
 
-    A column's type is the narrowest that holds each file's values unchanged; one that a file lacks is nullable.
-    Raises ColumnError where there is no such type.
+    A column's type is the narrowest that holds the values of every file unchanged. A column that a file lacks is
+    nullable.
+
+    Raises:
+        ColumnError: There is no such type for a column.
     """
     if all(own.equals(parts[0][1], check_metadata=True) for _, own in parts):
         return parts[0][1]
@@ -30,7 +33,7 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
             if kind is None:
                 raise ColumnError(
                     f"column {field.name!r} is {known.type} in {first[field.name].name}, but {field.type} in "
-                    f"{file.name}; score the two separately, or write one of them anew"
+                    f"{file.name}; score the two separately, or rewrite one of them"
                 )
             first.setdefault(field.name, file)
             fields[field.name] = known.with_type(kind).with_nullable(known.nullable or field.nullable)
@@ -38,14 +41,19 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
     for name, field in fields.items():
         if name not in everywhere:
             fields[name] = field.with_nullable(True)
+    return pa.schema(list(fields.values()), _common_metadata(parts))
+
+
+def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
+    """Return the metadata that all files share, None if there is none."""
     metadata = dict(parts[0][1].metadata or {})
     for _, own in parts:
         metadata = {key: value for key, value in metadata.items() if (own.metadata or {}).get(key) == value}
-    return pa.schema(list(fields.values()), metadata or None)
+    return metadata or None
 
 
 def common_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """The narrowest type that holds the values of both unchanged, None where there is none."""
+    """Return the narrowest type that holds the values of both types unchanged, or None."""
     if a.equals(b) or pa.types.is_null(b):
         return a
     if pa.types.is_null(a):
@@ -77,7 +85,7 @@ def _text_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Integers and floats: the first type, from narrow to wide, into which both fit whole."""
+    """Return the narrowest integer or float type that holds both exactly."""
     order = (
         pa.uint8(), pa.int8(), pa.uint16(), pa.int16(), pa.uint32(), pa.int32(), pa.uint64(), pa.int64(),
         pa.float16(), pa.float32(), pa.float64(),
@@ -88,9 +96,9 @@ def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
-    """Whether a number type's values are all values of another."""
+    """Return whether every value of a number type is also a value of another."""
     if pa.types.is_floating(into):
-        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]  # bits of an integer
+        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]  # bits of an integer that the float holds exactly
         return bool(kind.bit_width <= into.bit_width if pa.types.is_floating(kind) else kind.bit_width <= exact)
     if pa.types.is_floating(kind):
         return False
@@ -100,7 +108,7 @@ def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
 
 
 def _time_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Timestamps of one zone to the finer unit, but not to nanoseconds, which end in the year 2262."""
+    """Return the finer unit for timestamps of one zone. Nanoseconds are excluded: they end in the year 2262."""
     if not (pa.types.is_timestamp(a) and pa.types.is_timestamp(b) and a.tz == b.tz) or "ns" in (a.unit, b.unit):
         return None
     return max(a, b, key=lambda kind: ("s", "ms", "us").index(kind.unit))
@@ -113,9 +121,15 @@ def _decimal_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.RecordBatch:
-    """A file's rows with the archive's columns: put in order, widened, those that it lacks filled in.
+    """Return a file's rows with the columns of the dataset: ordered, widened, missing ones filled with nulls.
 
-    Raises DataError where a value does not fit, which common_schema is there to exclude.
+    Args:
+        batch: Rows of the file.
+        file: The file; its partitions become constant columns.
+        schema: Schema of the dataset.
+
+    Raises:
+        DataError: A value does not fit, which `common_schema` excludes.
     """
     if batch.schema.equals(schema, check_metadata=True):
         return batch

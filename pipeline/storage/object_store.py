@@ -90,8 +90,10 @@ class ObjectPath:
         """Return the path itself: an object store has no links."""
         return self
 
-    def is_relative_to(self, folder: ObjectPath) -> bool:
+    def is_relative_to(self, folder: Path | ObjectPath) -> bool:
         """Return whether this path is the folder or lies in it."""
+        if isinstance(folder, Path):
+            return False
         return self.scheme == folder.scheme and f"{self.key}/".startswith(f"{folder.key}/")
 
     def folders_from(self, folder: ObjectPath) -> list[str]:

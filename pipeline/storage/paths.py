@@ -67,6 +67,14 @@ def path_from(folder: Path, given: str) -> AnyPath:
     return folder / path if isinstance(path, Path) else path
 
 
+def path_name(path: AnyPath) -> str:
+    """Return the name by which a file is recorded from run to run: its path or its URL, in valid Unicode."""
+    if isinstance(path, ObjectPath):
+        return str(path)
+    # a file name may be in another encoding than the system's
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
 def as_local(path: AnyPath) -> Path | None:
     """Return the path if it is on this machine, else None."""
     return path if isinstance(path, Path) else None

@@ -8,48 +8,57 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.storage.object_io import Reader
+from emojob.pipeline.storage.paths import open_stream
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 
 BLOCK = 1 << 20  # bytes read at a time
 LONGEST_ROW = 16 << 20  # bytes; a longer row is rejected, so that memory stays bounded
-BOMB_BYTES, BOMB_RATIO = 1 << 30, 250  # unpacked bytes, and times the stored bytes; beyond both it is an attack
+BOMB_BYTES, BOMB_RATIO = 1 << 30, 250  # decompressed bytes, and their ratio to the stored bytes; beyond both: an attack
 
 
 class Digest:
-    """SHA-256 and size, in bytes, of what was read."""
+    """SHA-256 and size of the bytes that were read so far.
+
+    Attributes:
+        size: Number of bytes.
+    """
 
     def __init__(self) -> None:
         self.size = 0
         self._sha256 = hashlib.sha256()
 
     def update(self, data: bytes | memoryview) -> None:
-        """The next bytes."""
+        """Add the next bytes."""
         self.size += len(data)
         self._sha256.update(data)
 
     def hexdigest(self) -> str:
-        """Of all bytes so far."""
+        """Return the SHA-256 of all bytes so far, hexadecimal."""
         return self._sha256.hexdigest()
 
 
 @dataclass(frozen=True)
 class Content:
-    """What tells a file's content from another. size: bytes; sha256: of them, or what a store calls this content."""
+    """Size and identity of a file's content.
+
+    Attributes:
+        size: Size in bytes.
+        sha256: SHA-256 of the bytes; in an object store "etag:" and the etag.
+    """
 
     size: int
     sha256: str
 
 
 def digest_of(file: InputFile) -> str:
-    """SHA-256 of a file's bytes as stored, hexadecimal. Raises DataError."""
+    """Return the SHA-256 of a file's bytes as stored, hexadecimal. Raises DataError."""
     digest = Digest()
     for _ in read_blocks(replace(file, compression=None), digest):
         pass
@@ -57,14 +66,19 @@ def digest_of(file: InputFile) -> str:
 
 
 def content_of(file: InputFile, digest: Digest) -> Content:
-    """digest: of all bytes; what a store tells is taken instead, for it is the same whether they are read or not."""
+    """Return the content of a file.
+
+    Args:
+        file: The file. In an object store the etag is used, because it is known without reading.
+        digest: Digest of all bytes, used for a local file.
+    """
     if file.stored:
         return Content(file.stored.st_size, f"etag:{file.stored.etag}")
     return Content(digest.size, digest.hexdigest())
 
 
-class _Overheard(io.RawIOBase):
-    """A file whose bytes, as they are read, also go to a digest."""
+class _HashingReader(io.RawIOBase):
+    """A file whose bytes also go to a digest as they are read."""
 
     def __init__(self, raw: BinaryIO | Reader, digest: Digest) -> None:
         self._raw, self._digest = raw, digest
@@ -80,54 +94,60 @@ class _Overheard(io.RawIOBase):
 
 
 def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) -> Iterator[bytes]:
-    """The bytes of a file, decompressed, some BLOCK at a time; `digest` gets them as stored.
+    """Yield the bytes of a file, decompressed, about BLOCK bytes at a time.
 
-    offset: of the first byte, only where the file is not compressed.
+    Args:
+        file: The file.
+        digest: Gets the bytes as stored.
+        offset: Offset of the first byte; only for a file that is not compressed.
 
-    Raises DataError where the file cannot be read or its compression is damaged or cut off.
+    Raises:
+        DataError: The file cannot be read, or its compression is damaged or cut off.
     """
     digest, unpacked = digest or Digest(), 0
-    with readable(file), _stream(file) as raw:
+    with reading_errors(file), open_stream(file.path) as raw:
         raw.seek(offset)
-        stored = _Overheard(raw, digest)
+        stored = _HashingReader(raw, digest)
         read = stored.read if file.compression is None else _decompressed(stored, file.compression)
         while block := read(BLOCK):
             unpacked += len(block)
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
                 raise DataError(
                     f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB), "
-                    f"which no dialogue does: look at it, and unpack it yourself where it is what it should be"
+                    f"which no dialogue does: look at it, and unpack it yourself if it is what it should be"
                 )
             yield block
-        while stored.read(BLOCK):  # what a decompressor left behind the end still belongs to the hash
+        while stored.read(BLOCK):  # bytes that the decompressor leaves unread also belong to the hash
             pass
-
-
-def _stream(file: InputFile) -> BinaryIO | Reader:
-    return file.path.open("rb") if isinstance(file.path, Path) else file.path.open()
 
 
 def _decompressed(stored: io.RawIOBase, compression: str) -> Callable[[int], bytes]:
     stream = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), compression)
-    # its read() never frees the block that it could not fill, because the content is damaged
+    # stream.read() leaks the block if the content is damaged
     return lambda size: stream.read_buffer(size).to_pybytes()
 
 
 @contextmanager
-def readable(file: InputFile) -> Iterator[None]:
-    """Turn what the system and the decompressor raise while reading into DataError."""
+def reading_errors(file: InputFile) -> Iterator[None]:
+    """Turn the errors of the system and of the decompressor into DataError."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno:
             raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
         raise DataError(
-            f"{file.name} is not a whole {file.compression} file ({first_line(error)}); copy or compress it anew"
+            f"{file.name} is not a whole {file.compression} file ({first_line(error)}); copy or compress it again"
         ) from error
 
 
 def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[bytes]:
-    """The bytes of a text file behind its byte order mark. offset: as in `read_blocks`, counted behind the mark."""
+    """Yield the bytes of a text file without its byte order mark.
+
+    Args:
+        file: The file.
+        encoding: utf-8, utf-8-sig (with a byte order mark) or cp949.
+        offset: As in `read_blocks`, counted after the mark.
+    """
     mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
     if offset:
         yield from read_blocks(file, offset=mark + offset)
@@ -139,29 +159,31 @@ def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[byt
 
 
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Cut blocks behind line feeds: (some lines, True).
+    """Cut blocks after line feeds.
 
-    A line of more than LONGEST_ROW bytes comes alone, as (its beginning, False), however the blocks are cut.
+    Yields:
+        (some whole lines, True), or (the beginning of one line, False) for a line of more than LONGEST_ROW bytes. The
+        cuts between the blocks do not change which lines are too long.
     """
     pieces: list[bytes] = []
-    held, dropping = 0, False
+    pending, dropping = 0, False
     for block in blocks:
         rest = block
         if dropping:
             _, found, rest = block.partition(b"\n")
             dropping = not found
         first = rest.find(b"\n") + 1
-        if held + first > LONGEST_ROW:
+        if pending + first > LONGEST_ROW:
             yield b"".join(pieces), False
-            pieces, held, rest = [], 0, rest[first:]
+            pieces, pending, rest = [], 0, rest[first:]
         end = rest.rfind(b"\n") + 1
         if end:
             yield b"".join([*pieces, rest[:end]]), True
-            pieces, held = [], 0
+            pieces, pending = [], 0
         pieces.append(rest[end:])
-        held += len(rest) - end
-        if held > LONGEST_ROW:
+        pending += len(rest) - end
+        if pending > LONGEST_ROW:
             yield b"".join(pieces), False
-            pieces, held, dropping = [], 0, True
-    if held:
+            pieces, pending, dropping = [], 0, True
+    if pending:
         yield b"".join(pieces), True

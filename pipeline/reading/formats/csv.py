@@ -1,4 +1,4 @@
-"""CSV and TSV: every column a string, every value untouched, and rows that are none rejected one by one."""
+"""Read CSV and TSV. Every column is a string, values stay unchanged, malformed rows are rejected individually."""
 
 from __future__ import annotations
 
@@ -18,17 +18,24 @@ from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 
-SAMPLE = 8 << 20  # bytes of a TSV file on which is decided whether it is quoted
-_DOUBTFUL = 64 << 10  # bytes; a quote open for less, where the sample is cut, may still be closed
+SAMPLE = 8 << 20  # bytes of a TSV file that show whether it is quoted
+_DOUBTFUL = 64 << 10  # bytes; a quote that opens this close to the end of the sample may still be closed after it
 
 _DELIMITERS = {"csv": b",", "tsv": b"\t"}
 _RAW_BYTES = 4 * RAW_CHARACTERS
 
 
 def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
-    """A file's columns, all strings, and whether it is quoted (CSV always, TSV as its beginning shows).
+    """Return (the columns, all strings; whether quotes enclose fields).
 
-    Raises DataError where there is no header.
+    CSV is always quoted. For TSV, the beginning of the file decides.
+
+    Args:
+        file: CSV or TSV file.
+        encoding: utf-8, utf-8-sig or cp949.
+
+    Raises:
+        DataError: There is no header.
     """
     quoted = file.format == "csv" or _is_quoted(file, encoding)
     pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
@@ -37,15 +44,27 @@ def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
 
 
 def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint = BEGINNING) -> Iterator[RowBatch]:
-    """Read the rows behind the header. split_point: where reading begins; row 0 means the header."""
+    """Yield the rows of a file.
+
+    Args:
+        file: CSV or TSV file.
+        encoding: utf-8, utf-8-sig or cp949.
+        quoted: Whether quotes enclose fields.
+        split_point: Where reading begins; row 0 means the header.
+    """
     for _, block in _blocks(file, encoding, quoted, split_point):
         yield block
 
 
 def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[SplitPoint]]:
-    """Look through a whole file: (its rows, some of them, SPLIT_ROWS apart, at which reading may begin).
+    """Read a whole file and return (number of rows, split points at least SPLIT_ROWS rows apart).
 
-    Quotes are heeded: a line end within a field is none between rows. A compressed file has no split points.
+    A line end inside a quoted field does not end a row. A compressed file has no split points.
+
+    Args:
+        file: CSV or TSV file.
+        encoding: utf-8, utf-8-sig or cp949.
+        quoted: Whether quotes enclose fields.
     """
     found: list[SplitPoint] = []
     rows = 0
@@ -57,7 +76,7 @@ def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[Spli
 
 
 def _blocks(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint) -> Iterator[tuple[int, RowBatch]]:
-    """Rows, and the offset in bytes of what they were read from."""
+    """Yield (byte offset, the rows that begin there)."""
     dialect = Dialect(_DELIMITERS[file.format], quoted)
     pieces = split_records(text_blocks(file, encoding), dialect)
     names, rest, offset = _header(pieces, file, encoding, quoted)
@@ -75,17 +94,28 @@ def _blocks(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoin
 
 
 class Parser:
-    """Turns runs of whole records into rows. names: of the columns."""
+    """Turns runs of whole records into rows.
+
+    Attributes:
+        columns: Number of columns.
+    """
 
     def __init__(self, names: list[str], dialect: Dialect, encoding: str) -> None:
+        """Prepare to parse.
+
+        Args:
+            names: Names of the columns.
+            dialect: Dialect of the file.
+            encoding: utf-8, utf-8-sig or cp949.
+        """
         self._names, self._dialect, self._codec = names, dialect, codec(encoding)
-        # By number, as two columns of one name are refused elsewhere, with a message.
+        # numbers as names, because duplicate names are refused elsewhere, with a message
         self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
         self.columns = len(names)
         self._blank_is_a_row = self.columns == 1
 
     def parse(self, run: bytes, first_row: int) -> RowBatch:
-        """The rows of some whole records, the first of which is row `first_row` of the file."""
+        """Return the rows of some whole records. `first_row` is the number of the first one in the file."""
         try:
             text = run.decode(self._codec)
         except UnicodeDecodeError:
@@ -93,7 +123,7 @@ class Parser:
         return self._parse_utf8(run if self._codec == "utf-8" else text.encode(), first_row)
 
     def reject(self, line: bytes, row: int, reason: str) -> RowBatch:
-        """A block of one row that is no record."""
+        """Return a block of one rejected line. `row` is its number in the file, from 0."""
         raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
         return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
 
@@ -124,7 +154,7 @@ class Parser:
         return RowBatch(batch, first_row, batch.num_rows + len(rejects), rejects)
 
     def _parse_around(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse a run that does not decode: only the records at fault are rejected."""
+        """Parse a run that does not decode as a whole: reject only the records that do not decode."""
         records = [match[0] for match in self._dialect.record.finditer(run)]
         if not self._blank_is_a_row:
             records = [record for record in records if record.strip(b"\r\n")]
@@ -133,8 +163,8 @@ class Parser:
         rejects = [self.reject(records[i], first_row + int(i), reason).rejects[0] for i in np.flatnonzero(~good)]
         decoded = b"".join(record for record, is_good in zip(records, good, strict=True) if is_good)
         parsed = self.parse(decoded, 0) if decoded else RowBatch(self._empty(), 0, 0, [])
-        place = first_row + 1 + np.flatnonzero(good)  # of each decoded record
-        rejects += [Reject(int(place[one.position - 1]), one.reason, one.raw) for one in parsed.rejects]
+        positions = first_row + 1 + np.flatnonzero(good)  # of the decoded records
+        rejects += [Reject(int(positions[one.position - 1]), one.reason, one.raw) for one in parsed.rejects]
         return RowBatch(parsed.batch, first_row, len(records), sorted(rejects, key=lambda one: one.position))
 
     def _named(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -147,7 +177,7 @@ class Parser:
 def _header(
     pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
 ) -> tuple[list[str], bytes, int]:
-    """(the names of the columns, the records behind them in the same run, the offset of these in bytes)."""
+    """Return (the column names, the records after the header in the same run, the byte offset of these)."""
     dialect, offset = Dialect(_DELIMITERS[file.format], quoted), 0
     for piece, trouble in pieces:
         offset += len(piece)
@@ -162,13 +192,13 @@ def _header(
             return names, rest, offset - len(rest)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"the header of {file.name} is not valid {codec(encoding)}; write it anew, or try another --encoding"
+                f"the header of {file.name} is not valid {codec(encoding)}; rewrite it, or try another --encoding"
             ) from error
     raise DataError(f"{file.name} is empty: it has neither a header nor rows; leave it out, or write a header to it")
 
 
 def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
-    """The values of one well-formed record."""
+    """Yield the values of one well-formed record."""
     at = 0
     while match := dialect.field.match(record, at):
         value = match[0]
@@ -179,24 +209,24 @@ def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
 
 
 def _is_quoted(file: InputFile, encoding: str) -> bool:
-    """Whether quotes hold a TSV file's fields together.
+    """Return whether quotes enclose the fields of a TSV file, by its first SAMPLE bytes.
 
-    They do not where each line of the file's beginning, read on its own, has as many fields as the header, but read
-    with quotes a record breaks or reaches over several lines. (A single column tells nothing about the latter.)
+    They do not if every line has as many fields as the header when quotes are ordinary characters, but with quotes a
+    record is malformed or spans several lines. (A file of one column cannot show the latter.)
     """
-    sample, whole = _beginning(text_blocks(file, encoding))
+    sample, whole = _sample_of(text_blocks(file, encoding))
     if b'"' not in sample:
         return True
     if not whole:
         sample = sample[: sample.rfind(b"\n") + 1]
     sample = sample.decode(codec(encoding), "replace").encode()
-    columns, records, size = _tried(sample, True, whole, file)
-    _, lines, _ = _tried(sample[:size], False, True, file)
+    columns, records, size = _parse_sample(sample, True, whole, file)
+    _, lines, _ = _parse_sample(sample[:size], False, True, file)
     return lines is None or (records is not None and (columns == 1 or records == lines))
 
 
-def _tried(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[int, int | None, int]:
-    """Read a sample in utf-8 as one dialect: (columns, records or None where one breaks, bytes that tell)."""
+def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[int, int | None, int]:
+    """Parse a sample in utf-8 and return (columns, records or None if one is malformed, bytes that were parsed)."""
     dialect, at, records = Dialect(_DELIMITERS[file.format], quoted), 0, 0
     parser: Parser | None = None
     for piece, trouble in split_records([sample], dialect):
@@ -216,8 +246,8 @@ def _tried(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[i
     return parser.columns if parser else 0, records, at
 
 
-def _beginning(blocks: Iterable[bytes]) -> tuple[bytes, bool]:
-    """(a file's first SAMPLE bytes, whether they are all)."""
+def _sample_of(blocks: Iterable[bytes]) -> tuple[bytes, bool]:
+    """Return (a file's first SAMPLE bytes, whether these are the whole file)."""
     pieces: list[bytes] = []
     size = 0
     for block in blocks:

@@ -1,8 +1,8 @@
-"""Where the records of CSV and TSV begin and end, found on raw bytes and before anything else is done with them.
+"""Find where the records of CSV and TSV begin and end, in raw bytes before anything is decoded.
 
-The rules are RFC 4180's: a field that begins with a quote ends with one, quotes inside it are doubled, line ends
-inside it belong to it; a quote further on in a field is an ordinary character. A record ends in CRLF, LF or CR. In
-cp949 and utf-8 no part of a longer character looks like one of these bytes, so decoding can wait.
+The rules are those of RFC 4180. A field that begins with a quote ends with one; quotes inside it are doubled, and line
+ends inside it belong to it. A quote later in a field is an ordinary character. A record ends in CRLF, LF or CR. In
+cp949 and utf-8 no part of a longer character looks like one of these bytes, so raw bytes are safe to search.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cached_property
 from emojob.pipeline.reading.formats import blocks
 
 UNCLOSED = "quote never closed"
-BEHIND_QUOTE = "text behind a closing quote"
+AFTER_QUOTE = "text after a closing quote"
 TOO_LONG = "row too long"
 
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)")
@@ -24,30 +24,37 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 @dataclass(frozen=True)
 class Dialect:
-    """The byte between fields, and whether quotes hold fields together or are ordinary characters."""
+    """The dialect of a CSV or TSV file.
+
+    Attributes:
+        delimiter: Byte between two fields.
+        quoted: Whether quotes enclose fields; otherwise they are ordinary characters.
+    """
 
     delimiter: bytes
     quoted: bool = True
 
     @cached_property
     def field(self) -> re.Pattern[bytes]:
-        """One field; it matches the empty field where a quoted one does not end."""
+        """Match one field. A quoted field without its end matches as the empty field."""
         return re.compile(self._field)
 
     @cached_property
     def fields(self) -> re.Pattern[bytes]:
-        """A record as far as it is well-formed, without its line end."""
+        """Match the well-formed part of a record, without its line end."""
         return re.compile(self._fields)
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
-        """One record with its line end."""
+        """Match one record with its line end."""
         return re.compile(self._record)
 
     @cached_property
     def run(self) -> re.Pattern[bytes]:
-        """Some thousand records. Neither unbounded, which takes memory for each record, nor possessive: up to
-        Python 3.11.4 a possessive group that fails half-way ends in the wrong place.
+        """Match some thousand records.
+
+        An unbounded repeat takes memory for each record. A possessive group that fails half-way ends at the wrong byte
+        up to Python 3.11.4.
         """
         return re.compile(rb"(?:" + self._record + rb"){0,4096}")
 
@@ -67,21 +74,28 @@ class Dialect:
 
 
 def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
-    """Cut a file into runs of whole records, (bytes, None), and lines that are none, (bytes, why).
+    """Cut a file into runs of whole records and malformed lines.
 
-    Where a record does not end as it should, only its first line is given up, and reading goes on behind it. The
-    last record may lack its line end. What is a record depends on nothing but the blocks.LONGEST_ROW bytes from its
-    beginning on, so that reading may begin at any. Time is bound by a few passes over the bytes.
+    If a record does not end as it should, only its first line is rejected, and reading continues after this line. A
+    record depends only on the blocks.LONGEST_ROW bytes from its beginning, so reading may begin at any record. The
+    time is that of a few passes over the bytes.
+
+    Args:
+        data: Bytes of the file, in blocks. The last record may lack its line end.
+        dialect: Dialect of the file.
+
+    Yields:
+        (some whole records, None) or (a malformed line, the reason).
     """
     data = iter(data)
     buffer, ended = b"", False
     while not ended:
-        buffer, ended = _more(buffer, data)
+        buffer, ended = _read_more(buffer, data)
         at = 0
         while at < len(buffer):
-            # A CR at the end may be half of a CRLF.
+            # a CR at the end may be half of a CRLF
             limit = len(buffer) - (not ended and buffer.endswith(b"\r"))
-            within = _within(buffer, at, limit)
+            within = _longest_end(buffer, at, limit)
             end = _end_of_run(buffer, at, within, dialect)
             if end > at:
                 yield buffer[at:end], None
@@ -96,15 +110,15 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
                 at = line.end()
                 continue
             yield buffer[at:], TOO_LONG
-            buffer, ended = _behind_line(data)
+            buffer, ended = _skip_line(data)
             at = 0
         buffer = buffer[at:]
 
 
-def _more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """(a buffer of at least twice the size, whether the file ends with it).
+def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return (a buffer of at least twice the size, whether the file ends with it).
 
-    Doubling keeps the time that an open quote takes, looked at again each time, in proportion to its length.
+    Doubling keeps the time for an open quote, which is searched again each time, in proportion to its length.
     """
     pieces, size = [buffer], 0
     for block in data:
@@ -116,8 +130,8 @@ def _more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
     return (whole if whole.endswith((b"\n", b"\r")) or not whole else whole + b"\n"), True
 
 
-def _within(buffer: bytes, at: int, limit: int) -> int:
-    """Where the bytes end that a record which begins at `at` may have; never between a CR and its LF."""
+def _longest_end(buffer: bytes, at: int, limit: int) -> int:
+    """Return the last possible end of a record that begins at `at`; never between a CR and its LF."""
     end = at + blocks.LONGEST_ROW
     if end >= limit:
         return limit
@@ -125,7 +139,7 @@ def _within(buffer: bytes, at: int, limit: int) -> int:
 
 
 def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
-    """Where the well-formed records that begin at `at` end."""
+    """Return the end of the well-formed records that begin at `at`."""
     if not dialect.quoted or buffer.find(b'"', at, limit) < 0:
         return max(at, buffer.rfind(b"\n", at, limit) + 1, buffer.rfind(b"\r", at, limit) + 1)
     match = dialect.run.match(buffer, at, limit)
@@ -136,19 +150,19 @@ def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
 
 
 def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) -> str | None:
-    """Why no record begins at `at`; None where more of the file may complete one."""
+    """Return why no record begins at `at`, or None if more bytes of the file may complete one."""
     match = dialect.fields.match(buffer, at, limit)
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'
-    if end < limit and not is_open:  # the next quote closed it; on a later line, that was hardly meant
-        return UNCLOSED if _LINE_END.search(buffer, at, end) else BEHIND_QUOTE
+    if end < limit and not is_open:  # the next quote closed it; on a later line, this was hardly intended
+        return UNCLOSED if _LINE_END.search(buffer, at, end) else AFTER_QUOTE
     if ended or len(buffer) - at > blocks.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG
     return None
 
 
-def _behind_line(data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Read past the end of a line: (what was read behind it, whether the file ended)."""
+def _skip_line(data: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Read past the end of a line and return (the bytes after it, whether the file ended)."""
     for block in data:
         end = _LINE_END.search(block)
         if end:

@@ -1,4 +1,4 @@
-"""The encoding of text files (CSV, TSV, JSON lines): found or verified by reading the whole file once."""
+"""The encoding of text files (CSV, TSV, JSON lines): detected or verified by reading the whole file once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emojob.pipeline.reading.formats.blocks import Digest, content_of, read_bloc
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
-TOLERATED = 0.01  # share of lines that may not decode; such rows are rejected one by one
+TOLERATED = 0.01  # share of lines that may fail to decode; these rows are rejected individually
 
 _NAMES = {
     "auto": "auto",
@@ -20,7 +20,7 @@ _NAMES = {
     "euc-kr": "cp949",  # cp949 contains it
     "euckr": "cp949",
 }
-_FOREIGN_MARKS = {
+_OTHER_MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32LE",  # before UTF-16LE, whose mark it begins with
     codecs.BOM_UTF32_BE: "UTF-32BE",
     codecs.BOM_UTF16_LE: "UTF-16LE",
@@ -30,9 +30,13 @@ _FOREIGN_MARKS = {
 
 @dataclass(frozen=True)
 class TextInfo:
-    """What one reading of a whole text file tells.
+    """The result of reading a whole text file once.
 
-    size: bytes as stored; sha256: as that of `Content`; encoding: utf-8, utf-8-sig or cp949; lines: line feeds.
+    Attributes:
+        size: Size in bytes, as stored.
+        sha256: As in `Content`.
+        encoding: utf-8, utf-8-sig or cp949.
+        lines: Number of line feeds.
     """
 
     size: int
@@ -42,20 +46,27 @@ class TextInfo:
 
 
 def codec(encoding: str) -> str:
-    """The codec for text without its byte order mark."""
+    """Return the codec for text without its byte order mark."""
     return "utf-8" if encoding == "utf-8-sig" else encoding
 
 
 def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
-    """Read a text file to its end: its size, its hash, and its encoding where `encoding` is auto.
+    """Read a text file to its end to find its size, its hash and its encoding.
 
-    A given encoding is verified. Up to 1% of the lines may be undecodable. Raises DataError where the file is
-    empty, damaged or in another encoding, OptionError where `encoding` is not one that emojob reads.
+    Up to 1% of the lines may fail to decode.
+
+    Args:
+        file: The file.
+        encoding: auto, utf-8 or cp949 under one of their names. A given encoding is verified.
+
+    Raises:
+        DataError: The file is empty, damaged or in another encoding.
+        OptionError: emojob does not read this encoding.
     """
     wanted = _NAMES.get(encoding.lower().replace("_", "-"))
     if wanted is None:
         raise OptionError(f"--encoding {encoding} is not known; give auto, utf-8 or cp949 (which covers euc-kr)")
-    digest, check, head, total, lines = Digest(), _Strict("cp949" if wanted == "cp949" else "utf-8"), b"", 0, 0
+    digest, check, head, total, lines = Digest(), _DecodeCheck("cp949" if wanted == "cp949" else "utf-8"), b"", 0, 0
     for block in read_blocks(file, digest):
         head = head if len(head) >= 4 else head + block[:4]
         total += len(block)
@@ -64,17 +75,17 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
     check.finish()
     if not total:
         raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write at least a header to it")
-    marked = _marked(file, head, wanted)
+    marked = _has_utf8_mark(file, head, wanted)
     chosen = check.encoding
     if check.fault is not None:
-        chosen = _among(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
+        chosen = _best_encoding(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
     content = content_of(file, digest)
     return TextInfo(content.size, content.sha256, "utf-8-sig" if marked else chosen, lines)
 
 
-def _marked(file: InputFile, head: bytes, wanted: str) -> bool:
-    """Whether the file begins with UTF-8's byte order mark."""
-    for mark, name in _FOREIGN_MARKS.items():
+def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
+    """Return whether the file begins with UTF-8's byte order mark. Raises DataError for any other mark."""
+    for mark, name in _OTHER_MARKS.items():
         if head.startswith(mark):
             raise DataError(
                 f"{file.name} is in {name} by its byte order mark; convert it: iconv -f {name} -t UTF-8 IN > OUT"
@@ -85,9 +96,9 @@ def _marked(file: InputFile, head: bytes, wanted: str) -> bool:
     return marked
 
 
-def _among(file: InputFile, candidates: list[str]) -> str:
-    """The encoding of a file that is not utf-8 (or not what the user gave) throughout."""
-    if len(candidates) > 1 and _fault(file, "cp949") is None:
+def _best_encoding(file: InputFile, candidates: list[str]) -> str:
+    """Return the encoding in which the fewest lines fail to decode. Raises DataError if these are too many."""
+    if len(candidates) > 1 and _first_fault(file, "cp949") is None:
         return "cp949"
     shares = {}
     for encoding in candidates:
@@ -98,7 +109,7 @@ def _among(file: InputFile, candidates: list[str]) -> str:
         return best
     faults = []
     for encoding in candidates:
-        offset, byte = _fault(file, encoding) or (0, 0)
+        offset, byte = _first_fault(file, encoding) or (0, 0)
         faults.append(f"{encoding} (byte 0x{byte:02x} at offset {offset:,} is not)")
     where = f"{file.name}, decompressed," if file.compression else file.name
     if len(candidates) > 1:
@@ -107,8 +118,13 @@ def _among(file: InputFile, candidates: list[str]) -> str:
     raise DataError(f"{where} is not in {faults[0]}; try --encoding {other} or --encoding auto")
 
 
-class _Strict:
-    """Finds the first byte that does not decode. fault: (offset in bytes, the byte), or None."""
+class _DecodeCheck:
+    """Finds the first byte that does not decode.
+
+    Attributes:
+        encoding: The encoding to check.
+        fault: (byte offset, the byte), or None.
+    """
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
@@ -117,22 +133,23 @@ class _Strict:
         self._end = 0
 
     def feed(self, block: bytes, final: bool = False) -> None:
-        """Look at the next bytes of the file."""
+        """Check the next bytes of the file."""
         if self.fault is not None:
             return
         self._end += len(block)
         try:
             self._decoder.decode(block, final)
-        except UnicodeDecodeError as error:  # its object begins with bytes held over from before
+        except UnicodeDecodeError as error:  # error.object begins with bytes of earlier blocks
             self.fault = self._end - len(error.object) + error.start, error.object[error.start]
 
     def finish(self) -> None:
-        """The file ends here."""
+        """Check that the file does not end in the middle of a character."""
         self.feed(b"", final=True)
 
 
-def _fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
-    check = _Strict(encoding)
+def _first_fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
+    """Return the first byte that does not decode, as (byte offset, the byte), or None."""
+    check = _DecodeCheck(encoding)
     for block in read_blocks(file):
         check.feed(block)
         if check.fault is not None:
@@ -142,7 +159,7 @@ def _fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
 
 
 def _undecodable_lines(file: InputFile, encoding: str) -> tuple[int, int]:
-    """(lines that do not decode, all lines)."""
+    """Return (number of lines that do not decode, number of all lines)."""
     undecodable = total = 0
     for block, _ in whole_lines(read_blocks(file)):
         lines = block.removesuffix(b"\n").count(b"\n") + 1
@@ -153,7 +170,7 @@ def _undecodable_lines(file: InputFile, encoding: str) -> tuple[int, int]:
 
 
 def decodes(data: bytes, encoding: str) -> bool:
-    """Whether all of `data` is text in `encoding`."""
+    """Return whether all of `data` is text in `encoding`."""
     try:
         data.decode(encoding)
     except UnicodeDecodeError:

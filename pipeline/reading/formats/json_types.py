@@ -1,7 +1,8 @@
-"""What the values of JSON are as columns: a lattice of Arrow types, so that whole files agree on one schema.
+"""Arrow types for JSON values, merged until all values of a column, over whole files, have one type.
 
-null < integer < number, lists by their values, objects by their fields. None stands for a column whose values do
-not agree, which is kept as JSON text: a string here and a number there, or an integer that a double would blur.
+The order is null < integer < number. Lists are merged by their values, objects by their fields. None stands for a
+column without a common type, such as strings and numbers, or integers that a double cannot hold exactly. Such a column
+is kept as JSON text.
 """
 
 from __future__ import annotations
@@ -12,20 +13,28 @@ import pyarrow as pa
 
 Kinds = dict[str, pa.DataType | None]
 
-# Two kinds of integers while files are looked through: those that a double holds exactly, and the other int64s.
+# Two kinds of integers while files are surveyed: those that a double holds exactly, and all other int64s.
 NARROW, WIDE = pa.int32(), pa.int64()
 _NARROW_LIMIT, _WIDE_LIMIT = 1 << 53, 1 << 63
 
 DEEPEST = 64  # levels of lists and objects; deeper values are kept as JSON text
-_MOST_FIELDS = 1000  # of an object; one with more is rather a dictionary than a record
+_MOST_FIELDS = 1000  # of an object; one with more is a dictionary, not a record
 
 
 class Disagreement(Exception):
-    """Values that no Arrow type holds unchanged."""
+    """No Arrow type holds the values unchanged."""
 
 
 def kind_of(value: Any, depth: int = 0) -> pa.DataType:
-    """The kind of one value. Raises Disagreement."""
+    """Return the kind of one value.
+
+    Args:
+        value: Value from `json.loads`.
+        depth: Number of lists and objects around it.
+
+    Raises:
+        Disagreement: The value has no Arrow type, or is nested deeper than DEEPEST.
+    """
     if value is None:
         return pa.null()
     if isinstance(value, bool):
@@ -49,8 +58,8 @@ def kind_of(value: Any, depth: int = 0) -> pa.DataType:
 
 
 def from_inferred(kind: pa.DataType) -> pa.DataType:
-    """The kind of a type that pyarrow.json found in values without wide integers. Raises Disagreement."""
-    if pa.types.is_temporal(kind):  # pyarrow's guess from strings
+    """Return the kind for a type that pyarrow.json inferred from values without wide integers. Raises Disagreement."""
+    if pa.types.is_temporal(kind):  # pyarrow infers this from strings
         return pa.string()
     if pa.types.is_integer(kind):
         return NARROW
@@ -62,7 +71,7 @@ def from_inferred(kind: pa.DataType) -> pa.DataType:
 
 
 def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
-    """The kind that holds the values of both. Raises Disagreement."""
+    """Return the kind that holds the values of both kinds. Raises Disagreement."""
     if pa.types.is_null(b) or a.equals(b):
         return a
     if pa.types.is_null(a):
@@ -82,7 +91,13 @@ def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
 
 
 def add(kinds: Kinds, name: str, kind: pa.DataType | None) -> None:
-    """Let a column of `kinds` hold values of `kind` too."""
+    """Merge the kind of more values into the kind of a column.
+
+    Args:
+        kinds: Kinds of all columns so far; changed in place.
+        name: Name of the column.
+        kind: Kind of the values, None for JSON text.
+    """
     known = kinds.get(name, pa.null())
     try:
         kinds[name] = None if kind is None or known is None else merge(known, kind)
@@ -91,10 +106,10 @@ def add(kinds: Kinds, name: str, kind: pa.DataType | None) -> None:
 
 
 def column_type(kind: pa.DataType | None) -> pa.DataType | None:
-    """The Arrow type of a column, None for JSON text."""
-    if kind is None or _has_empty_struct(kind):  # Parquet has no objects without fields
+    """Return the Arrow type of a column, None for JSON text."""
+    if kind is None or _has_empty_struct(kind):  # Parquet cannot store objects without fields
         return None
-    return _settled(kind)
+    return _final_type(kind)
 
 
 def _struct(fields: list[tuple[str, pa.DataType]]) -> pa.DataType:
@@ -109,12 +124,15 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) and _has_empty_struct(kind.value_type))
 
 
-def _settled(kind: pa.DataType) -> pa.DataType:
-    """With one type of integers, and lists of nulls as lists of strings: pyarrow.json miscounts the former."""
+def _final_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type with int64 for all integers, and strings for the values of lists of nulls.
+
+    pyarrow.json miscounts the rows of lists of nulls.
+    """
     if kind == NARROW:
         return WIDE
     if pa.types.is_list(kind):
-        return pa.list_(pa.string() if pa.types.is_null(kind.value_type) else _settled(kind.value_type))
+        return pa.list_(pa.string() if pa.types.is_null(kind.value_type) else _final_type(kind.value_type))
     if pa.types.is_struct(kind):
-        return pa.struct([(field.name, _settled(field.type)) for field in kind])
+        return pa.struct([(field.name, _final_type(field.type)) for field in kind])
     return kind

@@ -1,4 +1,4 @@
-"""JSON lines: one object a line, the columns found by looking through the whole file first."""
+"""Read JSON lines: one object a line. The columns are found by reading the whole file first."""
 
 from __future__ import annotations
 
@@ -22,26 +22,33 @@ from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, R
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 
-_MOST_CELLS = 1 << 25  # of a table that some lines are read into at once, 8 bytes each or so
+_MOST_CELLS = 1 << 25  # of one table, about 8 bytes each
 _BLANK = b" \t\r\n"
 _RAW_BYTES = 4 * RAW_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
 _OBJECT = re.compile(rb"^[ \t\r]*+\{[^\n]*\}[ \t\r]*+$", re.MULTILINE)
-_BEHIND_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
+_AFTER_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
 _LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # may be beyond 2^53
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]]:
-    """Read a whole file: the kind of each column, in the order first seen, the number of rows, and split points.
+    """Read a whole file to find its columns.
 
-    A split point is a row at which reading may begin, some SPLIT_ROWS behind the last; a compressed file has none.
+    Args:
+        file: JSON lines file.
+        encoding: utf-8, utf-8-sig or cp949.
 
-    Rows that are no objects are counted, too. Raises DataError where there is no object at all.
+    Returns:
+        (kind of each column in the order first seen, number of rows, split points at least SPLIT_ROWS rows apart).
+        Lines that are not JSON objects count as rows. A compressed file has no split points.
+
+    Raises:
+        DataError: The file has no JSON object.
     """
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
-    split_points, offset = list[SplitPoint](), None if file.compression else 0  # None: not known any more
+    split_points, offset = list[SplitPoint](), None if file.compression else 0  # None: unknown from here on
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
         check_column_count(file.name, len(kinds))
         if offset is not None and rows - (split_points[-1].row if split_points else 0) >= SPLIT_ROWS:
@@ -60,20 +67,30 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
                 add(kinds, name, _kind(value))
         rows, objects = rows + read, objects + len(parsed)
         first_reject = first_reject or next(iter(rejects), None)
-    if first_reject and not objects:
-        hint = "; it is a JSON array, so write it as lines: jq -c '.[]' IN > OUT" if first_reject.raw[:1] == "[" else ""
-        raise DataError(f"{file.name} holds no JSON object a line (row 1: {first_reject.reason}){hint}")
-    if not rows:
-        raise DataError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
+    if not objects:
+        raise _no_object(file, first_reject)
     return kinds, rows, split_points
+
+
+def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
+    """Return the error for a file without objects. `first_reject` is its first line that is not blank, if any."""
+    if first_reject is None:
+        return DataError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
+    hint = "; it is a JSON array, so write it as lines: jq -c '.[]' IN > OUT" if first_reject.raw[:1] == "[" else ""
+    return DataError(f"{file.name} has no JSON object on any line (row 1: {first_reject.reason}){hint}")
 
 
 def read(
     file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str], split_point: SplitPoint = BEGINNING
 ) -> Iterator[RowBatch]:
-    """The rows from a split point on, in blocks of about a block.
+    """Yield the rows of a file from a split point on.
 
-    json_columns: those of the schema's strings that hold JSON text.
+    Args:
+        file: JSON lines file.
+        encoding: utf-8, utf-8-sig or cp949.
+        schema: Columns of the file.
+        json_columns: String columns that hold JSON text.
+        split_point: Where reading begins.
     """
     row = split_point.row
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):
@@ -90,13 +107,15 @@ def read(
 
 
 def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) -> Iterator[tuple[bytes, bool]]:
-    """Cut blocks of lines further, so that a table of one has no more than _MOST_CELLS, most of them empty perhaps.
+    """Cut blocks of lines further, so that the table of a block has at most _MOST_CELLS cells, empty ones included.
 
-    columns: of the table; None where each name in a block may be one of its own.
+    Args:
+        blocks: As from `whole_lines`.
+        columns: Number of columns; None if it is unknown and each name in a block may be a column.
     """
     for block, whole in blocks:
         lines = block.count(b"\n") + 1
-        names = columns or math.ceil(block.count(b":") / lines)  # None: a line's, and so many more for each more line
+        names = columns or math.ceil(block.count(b":") / lines)  # None: of one line; each line may add as many
         most = max(1, _MOST_CELLS // names if columns else math.isqrt(_MOST_CELLS // (names or 1)))
         if not whole or lines <= most:
             yield block, whole
@@ -108,15 +127,15 @@ def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) ->
 
 
 def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
-    """All rows of some lines by pyarrow, in one call; None where only a look at each line will tell.
+    """Read some lines with pyarrow in one call. Return None if the lines must be read one by one instead.
 
-    pyarrow crashes on a null in place of an object and on very deep values, and takes two objects on a line for two
-    rows, so it is given only lines that look right.
+    pyarrow crashes on a null in place of an object and on very deep values, and reads two objects on a line as two
+    rows. So it gets only lines that look right.
     """
     lines = len(_NOT_BLANK.findall(data))
     if not lines or lines != len(_OBJECT.findall(data)) or _is_deep(data, lines):
         return None
-    if _BEHIND_OBJECT.search(data) or b"Inf" in data:  # pyarrow, but not Python, takes Inf for Infinity
+    if _AFTER_OBJECT.search(data) or b"Inf" in data:  # pyarrow, unlike Python, reads Inf as Infinity
         return None
     try:
         table = pj.read_json(
@@ -130,7 +149,7 @@ def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
 
 
 def _is_deep(data: bytes, lines: int) -> bool:
-    """Whether lists and objects in a line may be nested deeper than DEEPEST; brackets in strings count."""
+    """Return whether a line may be nested deeper than DEEPEST. Brackets in strings count, too."""
     if data.count(b"[") + data.count(b"{") <= lines + DEEPEST:
         return False
     characters = np.frombuffer(data, np.uint8)
@@ -144,7 +163,10 @@ def _is_deep(data: bytes, lines: int) -> bool:
 
 
 def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dict[str, Any]], list[Reject], int]:
-    """Look at each line: (objects, rejected lines, lines that are not blank). row: number of the first in the file."""
+    """Parse each line and return (objects, rejected lines, number of lines that are not blank).
+
+    `row` is the number of the first line in the file.
+    """
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     first = row
@@ -162,7 +184,7 @@ def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dic
 
 
 def _object(line: bytes, encoding: str) -> dict[str, Any] | str:
-    """The object on one line, or why there is none."""
+    """Return the object on one line, or why there is none."""
     try:
         value = json.loads(line.decode(codec(encoding)))
     except UnicodeDecodeError:
@@ -201,7 +223,7 @@ def _json_text(value: Any) -> str | None:
 
 
 def _utf8(block: bytes, encoding: str) -> bytes | None:
-    """`block` in utf-8, None where it does not decode."""
+    """Return `block` in utf-8, None if it does not decode."""
     try:
         text = block.decode(codec(encoding))
     except UnicodeDecodeError:

@@ -534,7 +534,7 @@ def test_a_model_without_context_has_no_use_for_conversations(dialogue, tiny_mod
             None,
             "columns dialog_id, Session_ID may each .*--conversation-column",
         ),
-        ({"a": [[1]]}, "a", "holds list<.*>, which tells no conversations apart"),
+        ({"a": [[1]]}, "a", "holds list<.*>, which cannot identify conversations"),
         ({"session_id": [[1]]}, None, "no column of a usual name"),
     ],
 )
@@ -548,7 +548,7 @@ def test_a_missing_conversation_column_is_one_line_and_leaves_nothing(model, tmp
 
 def test_the_text_is_no_conversation_column(dialogue):
     dataset = open_dataset(find_inputs([str(dialogue)]))
-    with pytest.raises(ColumnError, match="holds the text; give the one that tells conversations apart"):
+    with pytest.raises(ColumnError, match="holds the text; give the one that identifies conversations"):
         with_conversation_column(dataset, "previous", dataset.text_column)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.reading.row_batches import Reject, RowBatch, cut
+from emojob.pipeline.reading.row_batches import Reject, RowBatch, rebatch
 from emojob.pipeline.reading.schema import common_type
 from emojob.schemas.errors import ColumnError, DataError
 
@@ -297,7 +297,7 @@ def test_cutting_keeps_every_row_in_its_place(blocks: list[list[bool]], start: i
         parts.append(RowBatch(pa.record_batch({"row": pa.array(good, pa.int64())}), row, len(block), bad))
         row += len(block)
     flags = [is_good for block in blocks for is_good in block]
-    found = list(cut(parts, start, size))
+    found = list(rebatch(parts, start, size))
     assert [row_batch.first_row for row_batch in found] == list(range(start, row, size))
     for row_batch in found:
         numbers = range(row_batch.first_row, row_batch.first_row + row_batch.rows_read)

@@ -122,9 +122,9 @@ def test_links_that_lead_out_of_a_folder_are_passed_over(tmp_path: Path) -> None
     [
         ("nothing.csv", "no such file or folder"),
         ("nothing-*.csv", "no file matches"),
-        ("empty", "no file of a known kind"),
-        ("notes.txt", r"no known kind; known are \.parquet"),
-        ("a.parquet.gz", "no known kind"),
+        ("empty", "no file of a known format"),
+        ("notes.txt", r"an unknown format; known are \.parquet"),
+        ("a.parquet.gz", "an unknown format"),
         ("broken.csv", "does not exist"),
         ("pipe.csv", "not a regular file"),
         ("", "empty text"),

@@ -285,7 +285,7 @@ def test_a_dialogue_is_nothing_for_a_model_without_context(emojob):
 def test_score_finds_the_conversations_or_asks_for_them(emojob, log, pair_model, tmp_path):
     code, out, err = emojob("score", log, "--model", pair_model)
     assert (code, out) == (2, "")
-    assert "the columns are id, text; say which column tells conversations apart: --conversation-column NAME" in err
+    assert "the columns are id, text; say which column identifies conversations: --conversation-column NAME" in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "log.emotions").exists()
     assert emojob("score", log, "--model", pair_model, "--conversation-column", "id")[0] == 0

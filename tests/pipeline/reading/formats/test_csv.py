@@ -167,7 +167,7 @@ def test_a_quote_that_closes_at_the_next_quote_costs_one_line(tmp_path: Path) ->
         with blocks_of(size):
             found = read(file)
             assert values(found) == [["나", "둘"], ["다", "셋"], ["바", "6"]]
-            assert rejects(found) == [(1, "quote never closed"), (4, "text behind a closing quote")]
+            assert rejects(found) == [(1, "quote never closed"), (4, "text after a closing quote")]
 
 
 def test_rows_that_do_not_decode_are_rejected_alone(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_whatever_csv_writer_wrote_in_cp949_comes_back(rows: Rows, line_end: str
 
 BAD = {
     "a,b,c,d,e\n": "5 fields where the header has 3",
-    '"a" b,c,d\n': "text behind a closing quote",
+    '"a" b,c,d\n': "text after a closing quote",
     "가\n": "1 field where the header has 3",
 }
 
