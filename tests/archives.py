@@ -1,4 +1,4 @@
-"""Labelled archives made by hand for tests: rows with the labels and the confidences that a test needs."""
+"""Small labelled archives for tests, made of rows with given labels and confidences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ LABELS = ("일상", "분노", "기쁨")
 
 
 def row(text: str | None, margin: float = 0.0, guess: int = 0, status: str = "scored", **more: object) -> dict:
-    """A labelled row whose best two probabilities differ by `margin`; guess: its label's number."""
+    """Return a labelled row.
+
+    Args:
+        text: Its text.
+        margin: Difference between its two highest probabilities.
+        guess: Index of its label in LABELS.
+        status: Its status.
+        more: Its other columns.
+    """
     if status == "empty":
         return {"text": text, "emotion": None, "status": status, "probabilities": [None] * 3, **more}
     best, second = (0.9 + margin) / 2, (0.9 - margin) / 2
@@ -26,6 +34,7 @@ def row(text: str | None, margin: float = 0.0, guess: int = 0, status: str = "sc
 
 
 def table_of(rows: list[dict], prefix: str = "", labels: tuple[str, ...] = LABELS) -> pa.Table:
+    """Return rows of `row` or `said` as a labelled table."""
     more = {name: [one[name] for one in rows] for name in rows[0] if name not in ("emotion", "status", "probabilities")}
     added = [
         [one["emotion"] for one in rows],
@@ -39,7 +48,7 @@ def table_of(rows: list[dict], prefix: str = "", labels: tuple[str, ...] = LABEL
 
 
 def write_part(out: Path, table: pa.Table, number: int = 0, first_row: int = 0) -> Path:
-    """A complete part of input `number`, with its marker."""
+    """Write a complete part of input `number` with its marker, and return the path of the part."""
     (out / "_emojob" / "parts").mkdir(parents=True, exist_ok=True)
     part = out / f"part-{number:05d}-{first_row:012d}.parquet"
     pq.write_table(table, part, row_group_size=50)
@@ -61,13 +70,14 @@ def write_part(out: Path, table: pa.Table, number: int = 0, first_row: int = 0) 
 
 
 def write_run(out: Path, prefix: str = "", **options: object) -> Path:
+    """Write run.json with these options of the run, and return OUT."""
     run = {"format": 1, "text_column": "text", "prefix": prefix, "options": options}
     (out / "_emojob" / "run.json").write_text(json.dumps(run))
     return out
 
 
 def said(emotion: str | None, confidence: float = 0.7, text: str | None = "그랬어요", **more: object) -> dict:
-    """A row labelled with one of the default model's emotions; None: a row without text."""
+    """Return a row labelled with one of the default model's emotions; None for a row without text."""
     if emotion is None:
         nothing = [None] * len(DEFAULT_LABELS)
         return {"text": None, "emotion": None, "status": "empty", "probabilities": nothing, **more}
@@ -77,6 +87,6 @@ def said(emotion: str | None, confidence: float = 0.7, text: str | None = "그�
 
 
 def write_archive(out: Path, rows: list[dict], prefix: str = "", **options: object) -> Path:
-    """A labelled archive of one part with the default model's labels."""
+    """Write a labelled archive of one part with the default model's labels, and return OUT."""
     write_part(out, table_of(rows, prefix, DEFAULT_LABELS))
     return write_run(out, prefix, **options)

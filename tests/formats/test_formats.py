@@ -1,4 +1,4 @@
-"""What earlier versions wrote is read and gone on with; what a later one wrote is refused by name."""
+"""Files of earlier versions are read and continued; files of a newer version are refused with its format."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def model(tmp_path) -> Path:
 
 @pytest.fixture
 def kept(tmp_path, model, monkeypatch):
-    """What is kept of a format, as if it had been made here."""
+    """kept(number): copy the example of a format into the current folder, with its paths changed to that folder."""
     monkeypatch.chdir(tmp_path)
 
     def of(number: int) -> Path:
@@ -57,7 +57,7 @@ def rows(out: str) -> list[dict]:
     return pa.concat_tables([pq.read_table(file) for file in files]).to_pylist()
 
 
-def test_todays_format_is_kept_for_tomorrow():
+def test_the_current_format_has_an_example():
     assert list(range(1, OUT_FORMAT + 1)) == FORMATS
     marker = next((HERE / str(OUT_FORMAT) / "out/_emojob/parts").glob("*.json"))
     assert json.loads(marker.read_text())["format"] == OUT_FORMAT
@@ -65,7 +65,7 @@ def test_todays_format_is_kept_for_tomorrow():
 
 @pytest.mark.parametrize("number", FORMATS)
 @pytest.mark.parametrize("out", ["out", "out.parquet"])
-def test_an_archive_of_an_earlier_version_is_complete_and_is_gone_on_with(emojob, kept, number, out):
+def test_an_archive_of_an_earlier_version_is_complete_and_can_be_continued(emojob, kept, number, out):
     kept(number)
     before = rows(out)
     code, said, _ = score(emojob, out)
@@ -92,7 +92,7 @@ def test_a_memo_of_an_earlier_version_is_used(emojob, kept, number):
     assert json.loads(said.splitlines()[-1])["this_run"]["inferred_rows"] == 0
 
 
-def test_a_forgetting_that_was_cut_off_counts_at_once_and_is_tidied_up_behind(emojob, kept):
+def test_an_interrupted_forget_counts_at_once_and_is_cleaned_up_later(emojob, kept):
     kept(3)
     count = ("sql", "cut_off", "SELECT count(*) FROM labelled WHERE conversation_id IN ('c1', 'd2')", "--format", "csv")
     assert emojob(*count)[1].splitlines()[1] == "0"
@@ -106,10 +106,10 @@ def test_a_forgetting_that_was_cut_off_counts_at_once_and_is_tidied_up_behind(em
     assert not Path("cut_off/_emojob/exchange.json").exists()
 
 
-@pytest.mark.parametrize("place", ["run.json", "parts/part-00000-000000000000.json"])
-def test_an_archive_of_a_newer_version_is_refused_by_name(emojob, kept, place):
+@pytest.mark.parametrize("name", ["run.json", "parts/part-00000-000000000000.json"])
+def test_an_archive_of_a_newer_version_is_refused(emojob, kept, name):
     kept(OUT_FORMAT)
-    file = Path("out/_emojob") / place
+    file = Path("out/_emojob") / name
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": OUT_FORMAT + 1}))
     for args in (("report", "out"), ("sql", "out", "FROM labelled"), ("forget", "out", "--where", "true")):
         code, _, err = emojob(*args)
@@ -117,7 +117,7 @@ def test_an_archive_of_a_newer_version_is_refused_by_name(emojob, kept, place):
     assert score(emojob, "out")[0] == 2
 
 
-def test_a_model_of_a_newer_version_is_refused_by_name(emojob, model, tmp_path):
+def test_a_model_of_a_newer_version_is_refused(emojob, model, tmp_path):
     assert emojob("predict", "정말 기뻐요")[0] == 0
     file = model / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "emojob_format": MODEL_FORMAT + 1}))
