@@ -135,24 +135,24 @@ def prepare(
         BusyError: Another run has locked OUT.
     """
     begun = time.monotonic()
-    place = (out or default_out(inputs)).resolve()
+    path = (out or default_out(inputs)).resolve()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(output_errors(place))
-        folder = work_folder(place)
+        stack.enter_context(output_errors(path))
+        folder = work_folder(path)
         memo = None if options.memo is None else memo_file.parse_memo_path(options.memo)
-        outputs = {folder, place, rejects_beside(place)} if folder != place else {place}
+        outputs = {folder, path, rejects_beside(path)} if folder != path else {path}
         files = find_inputs(inputs, [*outputs, *([memo] if memo else [])])
         if writes:
             stack.enter_context(limit_permissions(file.path for file in files))
-        earlier = _earlier(place, folder, inputs, options, writes)
+        earlier = _earlier(path, folder, inputs, options, writes)
         output = None if earlier else stack.enter_context(_open_folder(folder, writes))
         executor = stack.enter_context(open_executor(options, model_options))
         opened = _open(files, options, model_options, executor)
-        complete = earlier if earlier and _is_unchanged(place, earlier, opened) else None
+        complete = earlier if earlier and _is_unchanged(path, earlier, opened) else None
         if output is None:
             output = stack.enter_context(_open_folder(folder, writes and complete is None))
         _check_against(output, opened, inputs[0] if out is None else None)
-        yield PreparedRun(place, output, opened, executor, memo, complete, begun)
+        yield PreparedRun(path, output, opened, executor, memo, complete, begun)
 
 
 def default_out(inputs: Sequence[str]) -> AnyPath:
@@ -212,20 +212,20 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
 
 
 def _earlier(
-    place: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
+    path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
 ) -> single_file.Earlier | None:
     """What a single file holds, if these options may leave it as it is."""
-    if folder == place:
+    if folder == path:
         return None
-    earlier = single_file.read_earlier(place, inputs)
+    earlier = single_file.read_earlier(path, inputs)
     if writes:
         single_file.finish_removal(folder)
     return None if options.fresh or folder.exists() else earlier
 
 
-def _is_unchanged(place: AnyPath, earlier: single_file.Earlier, opened: Opened) -> bool:
+def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -> bool:
     dataset, prefix = opened.dataset, opened.options.prefix
-    single_file.ensure_compatible(place, earlier, opened.fingerprint, dataset, prefix, opened.privacy)
+    single_file.ensure_compatible(path, earlier, opened.fingerprint, dataset, prefix, opened.privacy)
     return single_file.holds_all(earlier, dataset, opened.options.limit)
 
 

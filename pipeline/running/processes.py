@@ -1,86 +1,57 @@
-"""Several GPUs on one machine: a process for each, all fed from one queue of chunks.
+"""Several GPUs on one machine: one worker process for each, all fed from one queue of chunks.
 
-Each process has the model, the tokenizer and a memo of its own, and its stages overlap as those of a run in one process
-do. This one reads, hands out texts, takes labels back in order and writes. A pipe leads to each process, so that one
-that is killed leaves no lock behind that others wait for.
+Each worker has its own model, tokenizer and memo, and overlaps its stages like a run in one process. The main process
+reads, hands out texts, takes the labels back in order and writes. Each worker has its own pipe, so a killed worker
+leaves no lock that the others would wait for.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import queue
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-import pyarrow as pa
-
 from emojob.pipeline.inference.engines.engine import EngineChoice
-from emojob.pipeline.inference.memo import Contents, Keys, Memo
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Tally
-from emojob.pipeline.inference.streaming import Labelled, OnTiming, Texts, chunk_texts, label
-from emojob.pipeline.reading.calibration import calibration_texts
+from emojob.pipeline.inference.streaming import Labelled, OnTiming, Texts, chunk_texts
 from emojob.pipeline.reading.chunks import Chunk
+from emojob.pipeline.running.gpu_worker import (
+    END,
+    STOP,
+    GpuWorkerResult,
+    GpuWorkerSetup,
+    Message,
+    pack_texts,
+    run_worker,
+)
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
-from emojob.schemas.errors import EmojobError, WorkerError, internal_error
-from emojob.schemas.options import ModelOptions
+from emojob.schemas.errors import EmojobError, WorkerError
 
-_TICK = 0.1  # seconds between looks at whether to stop
-_PATIENCE = 5.0  # seconds that processes have to end when they are told to
-_AHEAD = 4  # chunks that a process has at most: one on the engine, the others on their way to it and from it
-
-_END, _STOP = "there is nothing more", "stop at once"
+_TICK = 0.1  # seconds between two checks whether to stop
+_PATIENCE = 5.0  # seconds that workers have to end after they are told to
+_AHEAD = 4  # chunks that a worker has at most: one on the engine, the others on their way to it and back
 
 
 def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
-    """How many processes suit a job: one for each GPU where it is large enough for them to start."""
+    """Return the number of processes for a job: one for each GPU if the job is large enough to start them."""
     return gpus if choice.device == "cuda" and is_large else 1
 
 
-@dataclass(frozen=True)
-class GpuWorkerSetup:
-    """What a process begins with. multipliers, memo: of the memo that it goes on with."""
-
-    number: int
-    options: ModelOptions
-    threads: int
-    fingerprint: str
-    multipliers: Keys
-    memo: Contents
-
-
-@dataclass(frozen=True)
-class _ChunkResult:
-    """A chunk's labels, what the process did so far, and the seconds that its stages were busy."""
-
-    labelled: Labelled[int]
-    tally: Tally
-    seconds: dict[str, float]
-
-
-@dataclass(frozen=True)
-class GpuWorkerResult:
-    """What a process leaves behind: what it did, and its memo."""
-
-    tally: Tally
-    seconds: dict[str, float]
-    memo: Contents
-
-
-Message = _ChunkResult | GpuWorkerResult | EmojobError
-
-
 class _GpuWorker:
-    """A process as this one sees it, with the chunks that it has."""
+    """A worker as the main process sees it.
+
+    Attributes:
+        has: The number of chunks that it has not labelled yet.
+        has_ended: Whether its last message has come, or it is gone.
+    """
 
     def __init__(self, process: BaseProcess, pipe: Connection) -> None:
         self.process, self.pipe = process, pipe
@@ -89,25 +60,29 @@ class _GpuWorker:
         self.has_ended = False
 
     def send(self, message: object) -> None:
-        """Send it something; where it is gone, that shows when its answer is waited for."""
+        """Send a message. If the worker is gone, that shows when its answer is awaited."""
         with contextlib.suppress(OSError):
             self.pipe.send(message)
 
 
 class GpuWorkers:
-    """Processes that label, one for each device; a context, within which they live.
-
-    scorer: says what is run, and gets what the processes did and remember; its own engine is not used. On a GPU each
-    process takes the one of its number.
-    """
+    """Workers that label, one for each GPU. Use it as a context manager: the workers live within it."""
 
     def __init__(self, scorer: Scorer, processes: int, stages: Stages, timer: StageTimer) -> None:
-        self._scorer, self._stages, self._clock = scorer, stages, timer
+        """Describe the workers; entering the context starts them.
+
+        Args:
+            scorer: The model, and the memo and tally that the workers' results are added to. Its engine is not used.
+            processes: The number of workers.
+            stages: The run's threads; after its `stop` the workers stop too.
+            timer: Counts how long the workers' stages are busy.
+        """
+        self._scorer, self._stages, self._timer = scorer, stages, timer
         choice = scorer.choice
-        settled = replace(scorer.options, device=choice.device, engine=choice.engine, precision=choice.precision)
+        options = replace(scorer.options, device=choice.device, engine=choice.engine, precision=choice.precision)
         threads = max(1, hardware.cores() // processes)
-        self._given = [
-            GpuWorkerSetup(i, settled, threads, scorer.fingerprint, scorer.memo.multipliers, scorer.memo.contents())
+        self._setups = [
+            GpuWorkerSetup(i, options, threads, scorer.fingerprint, scorer.memo.multipliers, scorer.memo.contents())
             for i in range(processes)
         ]
         self._workers: list[_GpuWorker] = []
@@ -116,9 +91,9 @@ class GpuWorkers:
         context = multiprocessing.get_context("spawn")  # a fork would share the GPU's state
         try:
             with _interruptions_held_back():
-                for given in self._given:
+                for setup in self._setups:
                     ours, theirs = context.Pipe()
-                    process = context.Process(target=_work, args=(given, theirs), daemon=True)
+                    process = context.Process(target=run_worker, args=(setup, theirs), daemon=True)
                     process.start()
                     theirs.close()
                     self._workers.append(_GpuWorker(process, ours))
@@ -129,9 +104,9 @@ class GpuWorkers:
 
     def __exit__(self, *exception: object) -> None:
         for worker in self._workers:
-            worker.send(_STOP)
+            worker.send(STOP)
         deadline = time.monotonic() + _PATIENCE
-        with contextlib.suppress(EmojobError):  # all that can be lost here is what one of them remembers
+        with contextlib.suppress(EmojobError):  # only a worker's memo can be lost here
             while self._at_work() and time.monotonic() < deadline:
                 for worker, message in self._heard():
                     self._take(worker, message)
@@ -140,8 +115,18 @@ class GpuWorkers:
             worker.process.join()
             worker.pipe.close()
 
-    def label(self, chunks: Iterator[Chunk], text_column: str, took: OnTiming) -> Iterator[Labelled[Chunk]]:
-        """The chunks labelled, in their order, some taken ahead. Raises WorkerError where a process is gone."""
+    def label(self, chunks: Iterator[Chunk], text_column: str, on_timing: OnTiming) -> Iterator[Labelled[Chunk]]:
+        """Yield the labelled chunks in their order; some chunks are taken ahead.
+
+        Args:
+            chunks: The chunks to label.
+            text_column: The name of the text column.
+            on_timing: callback(chunk, seconds), called with the engine's time for each chunk.
+
+        Raises:
+            WorkerError: A worker is gone.
+            StopRequested: After `stages.stop`.
+        """
         waiting: dict[int, Chunk] = {}
         done: dict[int, Labelled[int]] = {}
         given = due = 0
@@ -162,20 +147,25 @@ class GpuWorkers:
             elif waiting:
                 for labelled in self._next():
                     done[labelled.key] = labelled
-                    took(waiting[labelled.key], labelled.seconds)
+                    on_timing(waiting[labelled.key], labelled.seconds)
         for worker in self._workers:
-            worker.send(_END)
+            worker.send(END)
         while self._at_work():
             self._next()
 
     def _give(self, number: int, texts: Texts[Chunk]) -> None:
-        """Give texts to the process that has least to do."""
+        """Give texts to the worker that has the fewest chunks."""
         worker = min(self._workers, key=lambda one: one.has)
         worker.has += 1
-        worker.send((number, _packed(texts.texts), None if texts.previous is None else _packed(texts.previous)))
+        worker.send((number, pack_texts(texts.texts), None if texts.previous is None else pack_texts(texts.previous)))
 
     def _next(self) -> list[Labelled[int]]:
-        """What was labelled in the next tenth of a second. Raises a process's error, Stopped or WorkerError."""
+        """Return what was labelled in the next tenth of a second.
+
+        Raises:
+            StopRequested: After `stages.stop`.
+            WorkerError: A worker is gone; or any error that a worker reports.
+        """
         found = [self._take(worker, message) for worker, message in self._heard()]
         if self._stages.stopping:
             raise StopRequested
@@ -185,7 +175,7 @@ class GpuWorkers:
         return [worker for worker in self._workers if not worker.has_ended]
 
     def _heard(self) -> Iterator[tuple[_GpuWorker, Message]]:
-        """What processes say within a tenth of a second. Raises WorkerError where one is gone."""
+        """Yield the messages of the next tenth of a second. Raises WorkerError if a worker is gone."""
         by_pipe = {worker.pipe: worker for worker in self._at_work()}
         for pipe in wait(list(by_pipe), _TICK):
             worker = by_pipe[pipe]  # type: ignore[index]
@@ -195,16 +185,16 @@ class GpuWorkers:
                 worker.has_ended = True
                 worker.process.join(_TICK)
                 time.sleep(_TICK)
-                if not self._stages.stopping:  # a service manager tells all of them to end, and this one too
+                if not self._stages.stopping:  # a service manager ends the workers and this process alike
                     raise _gone(worker.process, self._workers.index(worker)) from None
 
     def _take(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
-        """Take what a process said; raise it where it is an error."""
+        """Handle a message; raise it if it is an error."""
         if isinstance(message, EmojobError):
             worker.has_ended = True
             raise message
         for stage, seconds in message.seconds.items():
-            self._clock.add(stage, (seconds - worker.seconds.get(stage, 0.0)) / len(self._workers))
+            self._timer.add(stage, (seconds - worker.seconds.get(stage, 0.0)) / len(self._workers))
         worker.tally, worker.seconds = message.tally, message.seconds
         total = Tally()
         for each in self._workers:
@@ -219,7 +209,7 @@ class GpuWorkers:
 
 
 def _gone(process: BaseProcess, number: int) -> WorkerError:
-    killed = ": it was killed, as a system does that has no memory left" if process.exitcode == -signal.SIGKILL else ""
+    killed = ": it was killed, perhaps because memory ran out" if process.exitcode == -signal.SIGKILL else ""
     return WorkerError(
         f"the process of device {number} ended with {process.exitcode}{killed}; the same command goes on from there"
     )
@@ -227,80 +217,10 @@ def _gone(process: BaseProcess, number: int) -> WorkerError:
 
 @contextlib.contextmanager
 def _interruptions_held_back() -> Iterator[None]:
-    """Processes that are started here never see Ctrl-C: a terminal sends it to all, and the parent decides."""
-    resource_tracker.ensure_running()  # which undoes the next line where it has to start something
+    """Hide Ctrl-C from processes that are started within: a terminal sends it to all of them, but this one decides."""
+    resource_tracker.ensure_running()  # if it started later, it would undo the next line
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _packed(texts: pa.Array) -> bytes:
-    """Texts as Arrow's bytes: those of a slice alone, which pickling it would not give."""
-    if pa.types.is_dictionary(texts.type):
-        texts = texts.dictionary_decode()
-    sink = pa.BufferOutputStream()
-    batch = pa.record_batch([texts], ["text"])
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
-
-
-def _unpacked(content: bytes) -> pa.Array:
-    with pa.ipc.open_stream(content) as reader:
-        return reader.read_next_batch().column(0)
-
-
-# -- what a process does ----------------------------------------------------------------------------------------------
-
-
-def _work(given: GpuWorkerSetup, pipe: Connection) -> None:
-    """Label what comes, until there is nothing more, or nobody who asks."""
-    hardware.return_freed_memory()
-    stages, timer = Stages(), StageTimer()
-    texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(pipe, texts, stages), daemon=True).start()
-    try:
-        scorer = _scorer(given)
-        with contextlib.suppress(StopRequested):
-            for labelled in label(scorer, iter(texts.get, None), stages, timer):
-                pipe.send(_ChunkResult(labelled, replace(scorer.tally), dict(timer.seconds)))
-        stages.join()
-        pipe.send(GpuWorkerResult(scorer.tally, timer.seconds, scorer.memo.contents()))
-    except EmojobError as error:
-        pipe.send(error)
-    except Exception as error:  # this is all that the process does; the parent tells of it
-        pipe.send(internal_error(error, f"in the process of device {given.number}"))
-
-
-def _scorer(given: GpuWorkerSetup) -> Scorer:
-    """The model on this process's device. Raises WorkerError where its files have changed since the run began."""
-    if given.options.device == "cuda":
-        import torch
-
-        torch.cuda.set_device(given.number)
-    texts = calibration_texts(given.options.calibration)
-    scorer = Scorer.load(options=given.options, threads=given.threads, calibration_texts=texts)
-    if scorer.fingerprint != given.fingerprint:
-        raise WorkerError(f"the model {scorer.model.name} was changed while the run began: run the same command again")
-    scorer.memo = Memo(len(scorer.model.labels), multipliers=given.multipliers)
-    scorer.memo.merge(given.memo)
-    return scorer
-
-
-def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stages: Stages) -> None:
-    """Take from the pipe at all times, so that the parent never waits to give; end with the parent."""
-    try:
-        while (message := pipe.recv()) != _END:
-            if message == _STOP:
-                stages.stop()
-                break
-            number, own, previous = message
-            texts.put(Texts(number, _unpacked(own), None if previous is None else _unpacked(previous)))
-        texts.put(None)
-        while pipe.recv():
-            stages.stop()
-    except (EOFError, OSError):
-        os._exit(1)

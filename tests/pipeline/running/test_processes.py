@@ -18,7 +18,7 @@ from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.reading import chunks
-from emojob.pipeline.running import local, processes
+from emojob.pipeline.running import gpu_worker, local, processes
 from emojob.pipeline.running.processes import processes_for
 from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.system.prefetch import Stages
@@ -141,9 +141,9 @@ def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(dataset, own
 def test_only_the_rows_of_a_slice_travel():
     texts = pa.array([f"{i}번째" for i in range(10_000)])
     for kind in (texts, texts.cast(pa.large_string()), texts.dictionary_encode()):
-        content = processes._packed(kind[500:600])
+        content = gpu_worker.pack_texts(kind[500:600])
         assert len(content) < 10_000
-        assert processes._unpacked(content).to_pylist() == texts[500:600].to_pylist()
+        assert gpu_worker.unpack_texts(content).to_pylist() == texts[500:600].to_pylist()
 
 
 def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
@@ -156,8 +156,8 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
     ours, theirs = multiprocessing.Pipe()
     model = Scorer.load(str(tiny_model), ModelOptions(engine="torch"))
     memo = model.memo
-    given = processes.GpuWorkerSetup(3, model.options, 1, model.fingerprint, memo.multipliers, memo.contents())
-    processes._work(given, theirs)
+    given = gpu_worker.GpuWorkerSetup(3, model.options, 1, model.fingerprint, memo.multipliers, memo.contents())
+    gpu_worker.run_worker(given, theirs)
     returning_errors = ours.recv()
     assert isinstance(returning_errors, WorkerError)
     assert "device 3 (ValueError)" in str(returning_errors)
