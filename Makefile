@@ -22,7 +22,7 @@ all-tests: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: $(VENV)/.installed-dev  ## the promises of docs/promises.md, each test in full; one to three hours on two cores
-	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/commands/scoring/test_privacy.py tests/formats
+	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/commands/scoring/test_privacy.py tests/jobs/commands/archive/test_forget.py tests/formats
 
 check: $(VENV)/.installed-dev  ## lint, types, and which room imports which
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import pytest
 
 from emojob.jobs.main import main
 from emojob.pipeline.html import page
+from tests.command_line import one_line
 
 
 @pytest.fixture
@@ -33,12 +34,6 @@ def data(tmp_path):
     rows = ["기뻐요,기쁨", "정말 화나요,분노", "너무 슬퍼요,슬픔", "걱정이에요,불안", ",일상", "밥 먹었어요,일상"]
     file.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
     return file
-
-
-def one_line(err: str) -> str:
-    assert err.count("\n") == 1, err
-    assert err.startswith("emojob: ")
-    return err
 
 
 def width(line: str) -> int:

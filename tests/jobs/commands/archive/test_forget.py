@@ -1,0 +1,154 @@
+"""`emojob forget`: a person who asks to be forgotten is forgotten."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.personal_data import PHONE, table
+
+
+@pytest.mark.parametrize("place", ["out", "out.parquet"])
+def test_forget_removes_the_rows_of_a_person_and_updates_the_counts(emojob, chat, place, tmp_path):
+    memo = ("--memo", "out.memo")
+    assert emojob("score", chat, "-o", place, "--quiet", *memo)[0] == 0
+    before = table(place)
+    code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'", "--memo", "out.memo", "--dry-run")
+    assert (code, "2 rows in 1 part would be removed, 4 would be left" in out) == (0, True)
+    assert table(place).equals(before)
+    assert (tmp_path / "out.memo").exists()
+    code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'", "--memo", "out.memo")
+    assert (code, "2 rows in 1 part removed for good, 4 are left" in out) == (0, True)
+    assert not (tmp_path / "out.memo").exists()
+    left = table(place)
+    kept = pa.array([name != "홍길동" for name in before["speaker"].to_pylist()])
+    assert left.to_pylist() == before.filter(kept).to_pylist()
+    assert left.schema.equals(before.schema)
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file != chat]
+    assert not [file for file in files if "홍길동".encode() in file.read_bytes()]
+    code, out, _ = emojob("score", chat, "-o", place, *memo)
+    assert (code, "Already complete" in out) == (0, True)
+    assert "7 read = 4 labelled + 0 empty + 1 rejected + 2 forgotten" in out
+    assert emojob("sql", place, "SELECT sum(rows)::INT FROM emotions", "--format", "csv")[1].splitlines()[1] == "4"
+    code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'")
+    assert (code, "no rows match; all 4 rows are still there" in out) == (0, True)
+
+
+@pytest.mark.parametrize("place", ["out", "out.parquet"])
+def test_forget_follows_a_symbolic_link(emojob, chat, place, tmp_path):
+    assert emojob("score", chat, "-o", place, "--quiet")[0] == 0
+    link = tmp_path / f"link to {place}"
+    link.symlink_to(place)
+    assert emojob("forget", link, "--where", "speaker = '홍길동'")[0] == 0
+    assert link.is_symlink()
+    assert "홍길동" not in table(place)["speaker"].to_pylist()
+
+
+@pytest.mark.parametrize("name", ["../victim/precious", "part-00000-000000000000"])
+@pytest.mark.parametrize("part", ["../../../victim/settings.parquet", "a/../b", "part-00000-000000000000.parquet/.."])
+def test_a_forged_journal_touches_no_other_file(emojob, chat, tmp_path, name, part):
+    assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
+    (tmp_path / "victim").mkdir()
+    for file in ("precious.parquet", "settings.json"):
+        (tmp_path / "victim" / file).write_text("mine")
+    (marker,) = Path("out/_emojob/parts").glob("*.json")
+    plain = json.loads(marker.read_text()) | {"part": part}
+    Path("out/_emojob/exchange.json").write_text(json.dumps({"format": 3, "markers": {name: plain}}))
+    before = table("out").to_pylist()
+    for command in (("forget", "out", "--where", "speaker = '없음'"), ("score", chat, "-o", "out", "--quiet")):
+        assert emojob(*command)[0] == 0
+        assert table("out").to_pylist() == before
+    assert {file.name: file.read_text() for file in (tmp_path / "victim").iterdir()} == {
+        "precious.parquet": "mine", "settings.json": "mine",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["out", "out.parquet"])
+def test_a_value_of_a_dictionary_column_is_removed_with_its_rows(emojob, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    names = pa.array(["홍길동", "김철수"] * 20).dictionary_encode()
+    pq.write_table(pa.table({"text": ["네"] * 40, "person": names}), "log.parquet")
+    assert emojob("score", "log.parquet", "-o", place, "--quiet")[0] == 0
+    assert emojob("forget", place, "--where", "person = '홍길동'")[0] == 0
+    found = table(place)
+    assert found["person"].type == names.type
+    assert found["person"].to_pylist() == ["김철수"] * 20
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "log.parquet"]
+    assert not [file for file in files if "홍길동".encode() in file.read_bytes()]
+
+
+def test_forget_removes_rows_of_several_parts_or_of_none(emojob, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for day in range(3):
+        pq.write_table(
+            pa.table({"text": [f"말 {i}" for i in range(50)], "person": [f"p{(i + day) % 5}" for i in range(50)]}),
+            f"{day}.parquet",
+        )
+    assert emojob("score", "0.parquet", "1.parquet", "2.parquet", "-o", "out", "--quiet")[0] == 0
+    assert "30 rows in 3 parts removed" in emojob("forget", "out", "--where", "person = 'p3'")[1]
+    some = ", ".join(f"'말 {i}'" for i in range(1, 50, 5))
+    assert "10 rows in 1 part removed" in emojob("forget", "out", "--where", f"person = 'p1' AND text IN ({some})")[1]
+    assert "all 110 rows" in emojob("forget", "out", "--where", "person IS NULL")[1]
+    assert "110 rows in 3 parts removed for good, 0 are left" in emojob("forget", "out", "--where", "true")[1]
+    assert "Already complete" in emojob("score", "0.parquet", "1.parquet", "2.parquet", "-o", "out")[1]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "",
+        "speaker",
+        "nobody = 1",
+        "speaker = 'a' OR",
+        "true); DELETE FROM labelled; --",
+        "1",
+        "confidence",
+        "NULL, NULL",
+        'true) UNION ALL SELECT "emojob part", "emojob row" FROM numbered WHERE (true',
+        "false) UNION ALL SELECT 99, 0 WHERE (true",
+        "true LIMIT 1",
+        "1) UNION SELECT 1, 2; SELECT (1",
+        "text IN (SELECT content FROM read_text('/etc/passwd'))",
+    ],
+)
+def test_an_invalid_condition_removes_nothing(emojob, chat, where):
+    assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
+    before = table("out")
+    code, _, err = emojob("forget", "out", "--where", where)
+    assert (code, err.count("\n")) == (2, 1), err
+    assert table("out").equals(before)
+
+
+def test_the_report_of_a_night_is_remade_after_forget(emojob, chat, tmp_path, tiny_model):
+    chat.rename(tmp_path / "2026-11-21.csv")
+    (tmp_path / "night.toml").write_text(
+        f'[input]\nfiles = "{{date}}.csv"\n[output]\narchive = "out"\nreport = "report.html"\nfigures = "report.json"\n'
+        f'[score]\nmodel = "{tiny_model}"\nmemo = "night.memo"\n[monitoring]\nlog = "night.jsonl"\n'
+    )
+    night = ("nightly", "night.toml", "--date", "2026-11-21", "--quiet")
+    assert emojob(*night)[0] == 0
+    for place in ("report.html", "report.json"):
+        assert "배송이 늦어서" in (tmp_path / place).read_text()
+        assert PHONE not in (tmp_path / place).read_text()
+    code, out, err = emojob("forget", "out", "--where", "conversation_id = 'c2'")
+    assert (code, "2 rows" in out) == (0, True)
+    assert "report.html" in err
+    for place in ("report.html", "report.json", "night.jsonl"):
+        assert "배송이 늦어서" not in (tmp_path / place).read_text()
+    assert json.loads((tmp_path / "report.json").read_text())["archive"]["rows"] == 4
+    assert not (tmp_path / "night.memo").exists()
+    assert emojob(*night)[0] == 0
+    assert len(table("out")) == 4
+
+
+@pytest.mark.parametrize("counts", [5, None, {"scored": "x"}])
+def test_forget_refuses_a_file_without_valid_counts(emojob, chat, counts):
+    assert emojob("score", chat, "-o", "out.parquet", "--quiet")[0] == 0
+    whole = pq.read_table("out.parquet")
+    about = json.loads(whole.schema.metadata[b"emojob"])
+    about["run"]["all_counts"] = counts
+    pq.write_table(whole.replace_schema_metadata({b"emojob": json.dumps(about)}), "out.parquet")
+    code, _, err = emojob("forget", "out.parquet", "--where", "speaker = '홍길동'")
+    assert (code, err.count("\n"), "holds no valid counts of its rows" in err) == (2, 1, True), err
