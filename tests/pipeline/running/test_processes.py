@@ -151,8 +151,8 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
         raise ValueError("비밀")
         yield
 
-    monkeypatch.setattr(processes, "label", fail)
-    monkeypatch.setattr(processes, "_listen", lambda *given: None)
+    monkeypatch.setattr(gpu_worker, "label", fail)
+    monkeypatch.setattr(gpu_worker, "_listen", lambda *given: None)
     ours, theirs = multiprocessing.Pipe()
     model = Scorer.load(str(tiny_model), ModelOptions(engine="torch"))
     memo = model.memo
