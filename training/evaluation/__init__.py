@@ -1,6 +1,6 @@
-"""How good a model is: predictions on labelled texts, metrics, calibration, comparison, pages.
+"""The quality of a model: predictions on labelled texts, figures, calibration, comparison of two models, pages.
 
-`evaluate.py` does the whole of `emojob evaluate`.
+`evaluate` is `emojob evaluate`; `metrics` computes the figures; `page` writes the HTML page with charts.
 """
 
 __all__ = [

@@ -1,29 +1,35 @@
-"""Temperature scaling: one number that makes probabilities mean what they say (Guo et al., 2017)."""
+"""Temperature scaling (Guo et al., 2017): one number that calibrates a model's probabilities."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-COLDEST, HOTTEST = 0.05, 20.0
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """The temperature by which to divide logits [texts, classes] so that the labels' log-loss is least.
+    """Return the temperature that minimizes the log-loss of the labels.
 
-    labels: int64 [texts]; a label of -1 leaves its text out. Without any label the temperature is 1. As in Platt's
-    scaling (1999), a label of n texts counts as (n + 1) / (n + 2) sure, or a few texts that are all right would make
-    the model boundlessly sure of itself.
+    The targets are smoothed as in Platt scaling (1999): with n texts, a label counts as (n + 1) / (n + 2) certain.
+    Otherwise a few texts that are all predicted correctly would give the lowest temperature.
+
+    Args:
+        logits: float32 [texts, classes].
+        labels: int64 [texts], label ids; a text with label -1 is left out.
+
+    Returns:
+        Divisor of the logits; 1 if no text has a label.
     """
-    counts = labels >= 0
-    if not counts.any():
+    has_label = labels >= 0
+    if not has_label.any():
         return 1.0
-    logits, labels = logits[counts], labels[counts]
-    low, high = np.log(COLDEST), np.log(HOTTEST)
-    # the loss is convex in 1 / temperature and so has one valley: halve the interval by its slope
+    logits, labels = logits[has_label], labels[has_label]
+    low, high = np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE)
+    # the loss is convex in 1 / temperature, so bisection by its slope finds the only minimum
     while high - low > 1e-4:
         middle = (low + high) / 2
-        if _slope(logits, labels, 1 / np.exp(middle)) > 0:  # hotter does better
+        if _slope(logits, labels, 1 / np.exp(middle)) > 0:  # a higher temperature has less loss
             low = middle
         else:
             high = middle
@@ -31,9 +37,17 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
 
 
 def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Probabilities float32 [texts, classes] with the temperature of the other half of the texts.
+    """Return probabilities with a temperature that is fitted on the other half of the texts.
 
-    So that a temperature can be judged where there is no second part to judge it on. Every other text is of one half.
+    They estimate the effect of a temperature if there is no other part of the data. The halves are the texts with even
+    and with odd row numbers.
+
+    Args:
+        logits: float32 [texts, classes].
+        labels: int64 [texts], label ids; a text with label -1 is not used for fitting.
+
+    Returns:
+        float32 [texts, classes], rows sum to 1.
     """
     probabilities = np.empty_like(logits)
     for half in (0, 1):
@@ -43,15 +57,20 @@ def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDAr
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Probabilities float32 [texts, classes]."""
+    """Return probabilities float32 [texts, classes], rows sum to 1.
+
+    Args:
+        logits: float32 [texts, classes].
+        temperature: Divides the logits.
+    """
     scaled = logits / temperature
-    grown = np.exp(scaled - scaled.max(1, keepdims=True))
-    probabilities: NDArray[np.float32] = (grown / grown.sum(1, keepdims=True)).astype(np.float32)
+    exponentials = np.exp(scaled - scaled.max(1, keepdims=True))
+    probabilities: NDArray[np.float32] = (exponentials / exponentials.sum(1, keepdims=True)).astype(np.float32)
     return probabilities
 
 
 def _slope(logits: NDArray[np.float32], labels: NDArray[np.int64], inverse: float) -> float:
-    """The derivative of the mean log-loss by the inverse temperature."""
-    doubt = 1 / (len(labels) + 2)
-    target = (1 - doubt) * logits[np.arange(len(labels)), labels] + doubt * logits.mean(1)
+    """Return the derivative of the mean log-loss by the inverse temperature."""
+    smoothing = 1 / (len(labels) + 2)
+    target = (1 - smoothing) * logits[np.arange(len(labels)), labels] + smoothing * logits.mean(1)
     return float(((softmax(logits, 1 / inverse) * logits).sum(1) - target).mean())

@@ -1,6 +1,6 @@
-"""The charts of a model's page and its picture, as Vega-Lite: curves, confusion matrix, reliability diagram.
+"""The charts of a model's page and picture as Vega-Lite: curves, confusion matrix, reliability diagram.
 
-This module needs Altair (the extra `report`); only `training.evaluation.page` imports it, when it draws.
+This module needs Altair (the extra `report`). Only `training.evaluation.page` imports it, when it draws.
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ import altair as alt
 from emojob.pipeline.html.page import Palette, Spec, to_spec
 from emojob.training.evaluation.metrics import Bin
 
-Rows = list[dict[str, Any]]
-
-#: Points that a line is drawn with at most.
+#: Points of a line, at most.
 MOST_POINTS = 1000
-#: Above so many classes the numbers would not fit into the cells of the confusion matrix.
+
+#: Classes up to which the cells of the confusion matrix have room for numbers.
 MOST_NUMBERED = 12
 
 
 def by_epoch(
-    what: str, epoch: Sequence[float], train: Sequence[float], test: Sequence[float], palette: Palette
+    figure: str, epoch: Sequence[float], train: Sequence[float], test: Sequence[float], palette: Palette
 ) -> Spec:
-    """Lines of a figure after each epoch, on the training and the test texts. what: loss or accuracy."""
+    """Return two lines: a figure on the train and the test part after each epoch.
+
+    Args:
+        figure: loss or accuracy.
+        epoch: The epochs.
+        train: Values on the train part.
+        test: Values on the test part; empty without one.
+        palette: Colours and size.
+    """
     rows = [
         {"epoch": at, "part": part, "value": value}
         for part, values in (("train", train), ("test", test))
@@ -40,53 +47,66 @@ def by_epoch(
         .mark_line(point={"size": 30, "filled": True}, strokeWidth=2)
         .encode(
             x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("value:Q", title=what, scale=alt.Scale(zero=False)),
+            y=alt.Y("value:Q", title=figure, scale=alt.Scale(zero=False)),
             color=alt.Color("part:N", title=None, scale=colour, legend=legend),
             strokeDash=alt.StrokeDash("part:N", title=None, scale=dash, legend=legend),
             tooltip=[
-                alt.Tooltip("epoch:Q"), alt.Tooltip("part:N"), alt.Tooltip("value:Q", title=what, format=".4f"),
+                alt.Tooltip("epoch:Q"), alt.Tooltip("part:N"), alt.Tooltip("value:Q", title=figure, format=".4f"),
             ],
         )
     )  # fmt: skip
-    return to_spec(chart, f"{what} after each epoch, on training and test texts", palette)
+    return to_spec(chart, f"{figure} after each epoch, on training and test texts", palette)
 
 
-def by_step(what: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:
-    """A line of what training logged step by step: its loss or its learning rate."""
+def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:
+    """Return a line: a figure at each logging step.
+
+    Args:
+        figure: training loss or learning rate.
+        step: The logging steps.
+        values: Values at these steps.
+        palette: Colours and size.
+    """
     points = _thinned(list(zip(step, values, strict=False)))
     rows = [{"step": at, "value": value} for at, value in points]
-    tiny = max((value for _, value in points), default=0) < 0.01
-    axis = alt.Axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '~e')") if tiny else alt.Axis()
+    is_tiny = max((value for _, value in points), default=0) < 0.01
+    axis = alt.Axis(labelExpr="datum.value == 0 ? '0' : format(datum.value, '~e')") if is_tiny else alt.Axis()
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(color=palette.first, strokeWidth=1.5)
         .encode(
             x=alt.X("step:Q", title="step", axis=alt.Axis(tickCount=5, labelOverlap=True)),
-            y=alt.Y("value:Q", title=what, axis=axis, scale=alt.Scale(zero=False)),
-            tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=what, format=".2e" if tiny else ".4f")],
+            y=alt.Y("value:Q", title=figure, axis=axis, scale=alt.Scale(zero=False)),
+            tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=figure, format=".2e" if is_tiny else ".4f")],
         )
     )
-    return to_spec(chart, f"{what} by step", palette)
+    return to_spec(chart, f"{figure} by step", palette)
 
 
 def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette) -> Spec:
-    """A heat map: the true class down, the guessed one across, each cell's shade its share of the true class."""
+    """Return a heat map: true classes down, predicted classes across, shade by the fraction of the true class.
+
+    Args:
+        names: The classes.
+        matrix: Texts by [true class][predicted class].
+        palette: Colours and size.
+    """
     rows = [
-        {"true": true, "guessed": guessed, "texts": texts, "share": texts / max(1, sum(line))}
-        for true, line in zip(names, matrix, strict=True)
-        for guessed, texts in zip(names, line, strict=True)
+        {"true": true, "predicted": predicted, "texts": texts, "share": texts / max(1, sum(row))}
+        for true, row in zip(names, matrix, strict=True)
+        for predicted, texts in zip(names, row, strict=True)
     ]
     across = alt.Axis(
         orient="top", labelAngle=0 if _fits_across(names) else -90, labelLimit=110, grid=False, labelOverlap=True
     )
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("guessed:N", title="guessed", sort=None, scale=alt.Scale(domain=list(names)), axis=across),
+        x=alt.X("predicted:N", title="predicted", sort=None, scale=alt.Scale(domain=list(names)), axis=across),
         y=alt.Y(
             "true:N", title="true", sort=None, scale=alt.Scale(domain=list(names)),
             axis=alt.Axis(labelLimit=110, grid=False),
         ),
         tooltip=[
-            "true:N", "guessed:N", "texts:Q", alt.Tooltip("share:Q", title="share of the true class", format=".1%"),
+            "true:N", "predicted:N", "texts:Q", alt.Tooltip("share:Q", title="share of the true class", format=".1%"),
         ],
     )  # fmt: skip
     shade = alt.Scale(domain=[0, 1], range=[0.03, 1])
@@ -97,26 +117,32 @@ def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Pa
         dark = alt.condition("datum.share > 0.5", alt.value(palette.on_first), alt.value(palette.ink))
         chart += base.mark_text(fontSize=12).encode(text=alt.Text("texts:Q", format=","), color=dark)
     height = max(220, (36 if len(names) <= MOST_NUMBERED else 18) * len(names))
-    return to_spec(chart, "confusion matrix: how many texts of each class were taken for each class", palette, height)
+    return to_spec(chart, "confusion matrix: number of texts by true and predicted class", palette, height)
 
 
 def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
-    """Bars of the share that is right against confidence; on the diagonal a probability means what it says."""
+    """Return a reliability diagram: accuracy by confidence, with a diagonal for perfect calibration.
+
+    Args:
+        bins: The bins of confidence that have texts.
+        palette: Colours and size.
+    """
     rows = [
-        {"low": one.low, "high": one.high, "confidence": one.confidence, "accuracy": one.accuracy, "texts": one.texts}
-        for one in bins
+        {"low": b.low, "high": b.high, "confidence": b.confidence, "accuracy": b.accuracy, "texts": b.texts}
+        for b in bins
     ]
-    share = alt.Scale(domain=[0, 1])
+    unit = alt.Scale(domain=[0, 1])
+    percent = alt.Axis(format="%", tickCount=6)
     tooltip = [
         alt.Tooltip("low:Q", title="confidence from", format=".2f"), alt.Tooltip("high:Q", title="to", format=".2f"),
         alt.Tooltip("confidence:Q", title="mean confidence", format=".3f"),
-        alt.Tooltip("accuracy:Q", title="share right", format=".3f"), alt.Tooltip("texts:Q"),
+        alt.Tooltip("accuracy:Q", title="accuracy", format=".3f"), alt.Tooltip("texts:Q"),
     ]  # fmt: skip
     data = alt.Chart(alt.InlineData(values=rows)).encode(tooltip=tooltip)
     bars = data.mark_rect(fill=palette.first, fillOpacity=0.5, stroke=palette.first).encode(
-        x=alt.X("low:Q", title="confidence", scale=share, axis=alt.Axis(format="%", tickCount=6)),
+        x=alt.X("low:Q", title="confidence", scale=unit, axis=percent),
         x2="high:Q",
-        y=alt.Y("accuracy:Q", title="share right", scale=share, axis=alt.Axis(format="%", tickCount=6)),
+        y=alt.Y("accuracy:Q", title="accuracy", scale=unit, axis=percent),
         y2=alt.datum(0),
     )
     points = data.mark_point(color=palette.second, filled=True, size=45, opacity=1).encode(
@@ -124,32 +150,32 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
     )
     ends = alt.InlineData(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])
     diagonal = alt.Chart(ends).mark_line(color=palette.ink, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
-    return to_spec(bars + diagonal + points, "reliability: the share right against confidence", palette, 280)
+    return to_spec(bars + diagonal + points, "reliability: accuracy by confidence", palette, 280)
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
-    """One picture of several charts, given row by row. Their settings are the first one's."""
+    """Return one picture of several charts in rows, with the settings of the first chart."""
     shared = ("$schema", "config", "datasets")
     inner = [[{key: value for key, value in spec.items() if key not in shared} for spec in row] for row in rows]
     first = rows[0][0]
-    apart = {"scale": {"color": "independent", "strokeDash": "independent"}}
+    independent = {"scale": {"color": "independent", "strokeDash": "independent"}}
     return {
         "datasets": {name: data for row in rows for spec in row for name, data in spec["datasets"].items()},
         "$schema": first["$schema"],
         "config": first["config"],
         "background": "white",
         "padding": 16,
-        "vconcat": [{"hconcat": row, "spacing": 40, "resolve": apart} for row in inner],
+        "vconcat": [{"hconcat": row, "spacing": 40, "resolve": independent} for row in inner],
         "spacing": 30,
-        "resolve": apart,
+        "resolve": independent,
     }
 
 
 def _thinned(points: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Points with a number, evenly fewer where there are very many; the last one always."""
+    """Return the points with a finite value, every n-th if there are too many, and always the last."""
     points = [(at, value) for at, value in points if math.isfinite(value)]
-    every = math.ceil(len(points) / MOST_POINTS) or 1
-    kept = points[::every]
+    step = math.ceil(len(points) / MOST_POINTS) or 1
+    kept = points[::step]
     return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
 
 

@@ -1,7 +1,7 @@
-"""Whether one model is better than another on the same texts, or whether chance may have made the difference.
+"""Comparison of two models on the same texts, with confidence intervals and a significance test.
 
-Intervals: paired bootstrap over the texts, percentiles (Efron and Tibshirani, 1993). McNemar's test looks at the
-texts that one model alone gets right (McNemar, 1947).
+The intervals are percentiles of a paired bootstrap over the texts (Efron and Tibshirani, 1993). The test of the
+difference in accuracy is McNemar's (1947): it counts the texts that only one of the models predicts correctly.
 """
 
 from __future__ import annotations
@@ -17,17 +17,28 @@ from numpy.typing import NDArray
 from emojob.training.evaluation.metrics import losses, rounded
 
 RESAMPLES = 2000
-#: Below this p a difference in accuracy counts as told.
+
+#: A difference in accuracy is significant below this p-value.
 SIGNIFICANT = 0.05
-#: Below so many texts that one model alone gets right, McNemar's test is worked out exactly.
-FEW = 25
-#: Texts drawn at a time, over all resamples of a round: bounds the memory.
-_DRAWN = 4_000_000
+
+#: McNemar's test is exact below this number of texts that only one model predicts correctly.
+EXACT_BELOW = 25
+
+#: Texts drawn at a time over several resamples; limits the memory.
+_DRAWN_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of two models: ours - other, with the interval low..high that holds 95% of the resamples."""
+    """One figure of two models.
+
+    Attributes:
+        ours: The figure of our model.
+        other: The figure of the other model.
+        difference: ours - other.
+        low: Lower end of the 95% interval of the difference.
+        high: Upper end of the 95% interval of the difference.
+    """
 
     ours: float
     other: float
@@ -37,7 +48,7 @@ class Difference:
 
     @property
     def sign(self) -> int:
-        """1 where the interval lies above nothing, -1 below it, 0 where it holds it: no difference can be told."""
+        """1 if the interval is above 0, -1 if it is below 0, 0 if it contains 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
     def __str__(self) -> str:
@@ -46,23 +57,39 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same texts. only_ours, only_other: texts that one of them alone gets right."""
+    """Two models on the same texts.
+
+    Attributes:
+        texts: Number of texts.
+        resamples: Resamples of the bootstrap.
+        accuracy: Difference in accuracy.
+        macro_f1: Difference in macro-F1.
+        log_loss: Difference in log-loss; less is better.
+        only_ours: Texts that only our model predicts correctly.
+        only_other: Texts that only the other model predicts correctly.
+        mcnemar_p: Two-sided p-value of McNemar's test.
+    """
 
     texts: int
     resamples: int
     accuracy: Difference
     macro_f1: Difference
-    log_loss: Difference  # less is better
+    log_loss: Difference
     only_ours: int
     only_other: int
     mcnemar_p: float
 
     def as_json(self) -> dict[str, Any]:
-        """Plain dicts and numbers, rounded to four digits; p in full."""
+        """Return dicts and numbers, rounded to four digits, except the p-value."""
         return {**{key: rounded(value) for key, value in asdict(self).items()}, "mcnemar_p": self.mcnemar_p}
 
     def sentence(self, ours: str, other: str) -> str:
-        """What the comparison says, in plain words. ours, other: how the models are called."""
+        """Return the result in words.
+
+        Args:
+            ours: Name of our model.
+            other: Name of the other model.
+        """
         accuracy = self.accuracy.sign if self.mcnemar_p < SIGNIFICANT else 0
         macro_f1 = self.macro_f1.sign
         figures = f"accuracy {self.accuracy}, McNemar p {_p(self.mcnemar_p)}, macro-F1 {self.macro_f1}"
@@ -72,8 +99,8 @@ class Comparison:
         if accuracy:
             return f"{better} is better than {worse}: {figures}"
         if macro_f1:
-            return f"{better} has the better macro-F1, in accuracy no difference can be told: {figures}"
-        return f"No difference between {ours} and {other} can be told on {self.texts:,} texts: {figures}"
+            return f"{better} has the better macro-F1, the accuracy is not significantly different: {figures}"
+        return f"No significant difference between {ours} and {other} on {self.texts:,} texts: {figures}"
 
 
 def compare(
@@ -84,27 +111,36 @@ def compare(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Compare two models' probabilities [texts, classes], of the same texts and the same classes in the same order.
+    """Compare the probabilities of two models on the same texts.
 
-    labels: int64 [texts]; a label of -1 leaves its text out. Raises ValueError where no text is left.
+    Args:
+        ours: float32 [texts, classes], of our model.
+        other: float32 [texts, classes], of the other model, classes in the same order.
+        labels: int64 [texts], label ids; a text with label -1 is left out.
+        names: The classes' names, in id order.
+        seed: Seed of the bootstrap.
+        resamples: Resamples of the bootstrap.
+
+    Raises:
+        ValueError: No text has a label.
     """
-    counts = labels >= 0
-    ours, other, labels = ours[counts], other[counts], labels[counts]
+    has_label = labels >= 0
+    ours, other, labels = ours[has_label], other[has_label], labels[has_label]
     if not len(labels):
         raise ValueError("no text has a label")
-    guesses = ours.argmax(1), other.argmax(1)
-    only_ours = int(((guesses[0] == labels) & (guesses[1] != labels)).sum())
-    only_other = int(((guesses[0] != labels) & (guesses[1] == labels)).sum())
-    cells = _Cells(labels, *guesses, classes=len(names))
+    predicted = ours.argmax(1), other.argmax(1)
+    only_ours = int(((predicted[0] == labels) & (predicted[1] != labels)).sum())
+    only_other = int(((predicted[0] != labels) & (predicted[1] == labels)).sum())
+    cells = _Cells(labels, *predicted, classes=len(names))
     loss = np.stack([losses(ours, labels), losses(other, labels)], 1)
     (accuracy,), (macro_f1,) = cells.figures(cells.counts[None])
-    drawn = _resample(cells, loss, resamples, np.random.default_rng(seed))
+    resampled = _resample(cells, loss, resamples, np.random.default_rng(seed))
     return Comparison(
         texts=len(labels),
         resamples=resamples,
-        accuracy=_difference(accuracy, drawn[0]),
-        macro_f1=_difference(macro_f1, drawn[1]),
-        log_loss=_difference(loss.mean(0), drawn[2]),
+        accuracy=_difference(accuracy, resampled[0]),
+        macro_f1=_difference(macro_f1, resampled[1]),
+        log_loss=_difference(loss.mean(0), resampled[2]),
         only_ours=only_ours,
         only_other=only_other,
         mcnemar_p=mcnemar(only_ours, only_other),
@@ -112,20 +148,29 @@ def compare(
 
 
 def mcnemar(only_ours: int, only_other: int) -> float:
-    """The two-sided p of McNemar's test: exact below 25 texts, else chi-square with continuity correction."""
-    texts, least = only_ours + only_other, min(only_ours, only_other)
-    if texts < FEW:
-        as_extreme = sum(math.comb(texts, i) for i in range(least + 1))
+    """Return the two-sided p-value of McNemar's test: exact below 25 texts, else chi-square with correction.
+
+    Args:
+        only_ours: Texts that only our model predicts correctly.
+        only_other: Texts that only the other model predicts correctly.
+    """
+    texts, fewer = only_ours + only_other, min(only_ours, only_other)
+    if texts < EXACT_BELOW:
+        as_extreme = sum(math.comb(texts, i) for i in range(fewer + 1))
         return min(1.0, as_extreme / 2 ** (texts - 1)) if texts else 1.0
     # chi-square with one degree of freedom is the square of a normal variable
-    apart = max(0, abs(only_ours - only_other) - 1)
-    return math.erfc(apart / math.sqrt(2 * texts))
+    corrected = max(0, abs(only_ours - only_other) - 1)
+    return math.erfc(corrected / math.sqrt(2 * texts))
 
 
 class _Cells:
-    """The distinct triples (label, our guess, other's guess), and which of them each text is.
+    """The distinct triples (label, our prediction, other prediction), and the triple of each text.
 
-    Accuracy and F1 depend on nothing but how many texts a cell holds, so a resample is a row of such numbers.
+    Accuracy and F1 depend only on the number of texts in each cell, so a resample is a row of such numbers.
+
+    Attributes:
+        of_text: int64 [texts], cell of each text.
+        counts: int64 [cells], texts in each cell.
     """
 
     def __init__(self, labels: NDArray[Any], ours: NDArray[Any], other: NDArray[Any], classes: int) -> None:
@@ -133,19 +178,23 @@ class _Cells:
         cells, self.of_text, self.counts = np.unique(codes, return_inverse=True, return_counts=True)
         rest, of_other = np.divmod(cells, classes)
         of_label, of_ours = np.divmod(rest, classes)
-        one = np.eye(classes)
-        # float64 [cells, classes]: 1 where a cell's texts bear the class, are taken for it, and both
-        self._true = one[of_label]
-        self._guessed = one[of_ours], one[of_other]
-        self._hit = tuple(self._true * guessed for guessed in self._guessed)
+        one_hot = np.eye(classes)
+        # float64 [cells, classes]: 1 for the class that is the cell's label, its prediction, or both
+        self._true = one_hot[of_label]
+        self._predicted = one_hot[of_ours], one_hot[of_other]
+        self._hit = tuple(self._true * predicted for predicted in self._predicted)
 
     def figures(self, counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Accuracy and macro-F1 of both models, each float64 [rows, 2]. counts: texts in each cell [rows, cells]."""
+        """Return accuracy and macro-F1 of both models, each float64 [rows, 2].
+
+        Args:
+            counts: [rows, cells], texts in each cell.
+        """
         true = counts @ self._true
         accuracy, macro_f1 = [], []
-        for guessed, hit in zip(self._guessed, self._hit, strict=True):
+        for predicted, hit in zip(self._predicted, self._hit, strict=True):
             hits = counts @ hit
-            f1 = 2 * hits / np.maximum(1, true + counts @ guessed)
+            f1 = 2 * hits / np.maximum(1, true + counts @ predicted)
             accuracy.append(hits.sum(1) / counts.sum(1))
             macro_f1.append((f1 * (true > 0)).sum(1) / (true > 0).sum(1))
         return np.stack(accuracy, 1), np.stack(macro_f1, 1)
@@ -154,26 +203,30 @@ class _Cells:
 def _resample(
     cells: _Cells, loss: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], ...]:
-    """Draw as many texts as there are, again and again; accuracy, macro-F1 and log-loss of each draw, [resamples, 2].
+    """Return accuracy, macro-F1 and log-loss of each resample of the texts, each float64 [resamples, 2].
 
-    loss: float64 [texts, 2], of both models.
+    Args:
+        cells: The cells of the texts.
+        loss: float64 [texts, 2], log-loss of both models.
+        resamples: Number of resamples.
+        rng: Source of random numbers.
     """
     texts, width = len(loss), len(cells.counts)
     found = []
-    rows_at_once = max(1, _DRAWN // texts)
+    rows_at_once = max(1, _DRAWN_AT_A_TIME // texts)
     for start in range(0, resamples, rows_at_once):
         rows = min(rows_at_once, resamples - start)
         drawn = rng.integers(0, texts, (rows, texts))
-        places = cells.of_text[drawn] + width * np.arange(rows)[:, None]
-        counts = np.bincount(places.reshape(-1), minlength=rows * width).reshape(rows, width)
-        found.append((*cells.figures(counts), np.stack([one[drawn].mean(1) for one in loss.T], 1)))
-    return tuple(np.concatenate(one) for one in zip(*found, strict=True))
+        flat_cells = cells.of_text[drawn] + width * np.arange(rows)[:, None]
+        counts = np.bincount(flat_cells.reshape(-1), minlength=rows * width).reshape(rows, width)
+        found.append((*cells.figures(counts), np.stack([of_model[drawn].mean(1) for of_model in loss.T], 1)))
+    return tuple(np.concatenate(figure) for figure in zip(*found, strict=True))
 
 
-def _difference(measured: NDArray[np.float64], drawn: NDArray[np.float64]) -> Difference:
-    """measured: [2], our figure and the other's; drawn: the same of each resample, [resamples, 2]."""
+def _difference(measured: NDArray[np.float64], resampled: NDArray[np.float64]) -> Difference:
+    """Return a difference with its interval. measured: [2], ours and other; resampled: [resamples, 2]."""
     ours, other = measured.tolist()
-    low, high = np.percentile(drawn[:, 0] - drawn[:, 1], [2.5, 97.5]).tolist()
+    low, high = np.percentile(resampled[:, 0] - resampled[:, 1], [2.5, 97.5]).tolist()
     return Difference(ours, other, ours - other, low, high)
 
 

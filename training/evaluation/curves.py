@@ -1,4 +1,4 @@
-"""What training logs on its way."""
+"""The figures that training logs over time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Curves:
-    """What training logged; empty lists where there was no training.
+    """Logged figures; the lists are empty without training.
 
-    step, loss, learning_rate: at each logging step, of equal length. epoch, train_loss, test_loss, train_accuracy,
-    test_accuracy: after each epoch, of equal length.
+    Attributes:
+        step: Steps at which training logs.
+        loss: Training loss at each logging step.
+        learning_rate: Learning rate at each logging step.
+        epoch: Epochs.
+        train_loss: Loss on the train part after each epoch.
+        test_loss: Loss on the test part after each epoch; empty without a test part.
+        train_accuracy: Accuracy on the train part after each epoch.
+        test_accuracy: Accuracy on the test part after each epoch; empty without a test part.
     """
 
     step: list[int] = field(default_factory=list)

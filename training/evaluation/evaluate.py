@@ -1,4 +1,4 @@
-"""Measuring a model on annotated data, alone or beside another model: what `emojob evaluate` does."""
+"""Measuring a model on annotated data, alone or against another model: `emojob evaluate`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.reading.calibration import calibration_texts
-from emojob.pipeline.system import versions
+from emojob.pipeline.system.versions import installed_versions
 from emojob.schemas.errors import DataError, ModelError
 from emojob.schemas.options import ModelOptions
 from emojob.training.data.annotated import AnnotatedCounts, annotate
@@ -23,8 +23,18 @@ from emojob.training.evaluation.predict import OnScored, score_annotated
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A model and how well it did. engine: device and precision that it ran with."""
+class MeasuredModel:
+    """A model and its figures.
+
+    Attributes:
+        name: Folder or hub name.
+        fingerprint: Fingerprint of the model.
+        context: none or previous.
+        temperature: Divides the logits before the softmax.
+        max_length: Tokens of a text, at most.
+        engine: Engine, device and precision.
+        evaluation: The figures.
+    """
 
     name: str
     fingerprint: str
@@ -34,68 +44,80 @@ class Candidate:
     engine: str
     evaluation: Evaluation
 
+    def as_json(self) -> dict[str, Any]:
+        """Return dicts, lists and numbers."""
+        return asdict(self) | {"evaluation": self.evaluation.as_json()}
+
+    def summary(self) -> str:
+        """Return the model and its settings in one line."""
+        return (
+            f"{self.name}; fingerprint {self.fingerprint}, {self.engine}, at most {self.max_length} tokens, context "
+            f"{self.context}, temperature {self.temperature:.4g}"
+        )
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """One model, or two, measured on the same texts.
+    """One model, or two models, measured on the same texts.
 
-    counts: what became of the data's rows; wordless: texts that were kept, but hold nothing that a model could read.
+    Attributes:
+        files: The annotated files.
+        counts: The rows of the files by outcome.
+        wordless: Texts without any token; they are left out.
+        model: The model.
+        against: The other model, if there is one.
+        comparison: The comparison of both models, if there are two.
     """
 
     files: tuple[CorpusFile, ...]
     counts: AnnotatedCounts
     wordless: int
-    model: Candidate
-    against: Candidate | None = None
+    model: MeasuredModel
+    against: MeasuredModel | None = None
     comparison: Comparison | None = None
 
     @property
     def data_line(self) -> str:
-        """The data's counts in one line."""
+        """The files and the counts of their rows in one line."""
         rejected = sum(file.rejected for file in self.files)
         return (
             f"{', '.join(file.name for file in self.files)}: {self.counts.summary()}"
-            + (f"; {self.wordless:,} without a word left out" if self.wordless else "")
+            + (f"; {self.wordless:,} without any token left out" if self.wordless else "")
             + (f"; {rejected:,} rows could not be read" if rejected else "")
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers."""
-        found = {
-            "data": {
-                "files": [asdict(file) for file in self.files],
-                "counts": asdict(self.counts) | {"wordless": self.wordless},
-            },
-            "model": _as_json(self.model),
-        }
-        if self.against and self.comparison:
-            found["against"] = _as_json(self.against)
-            found["comparison"] = self.comparison.as_json() | {"in_words": self.in_words}
-        return found | {"versions": versions.installed_versions()}
-
     @property
     def in_words(self) -> str:
-        """What the comparison says; "" where there is none."""
+        """The result of the comparison; "" without one."""
         if not (self.against and self.comparison):
             return ""
         return self.comparison.sentence(self.model.name, self.against.name)
 
-    def facts(self) -> dict[str, str]:
-        """What a page says of the models, data and versions."""
-        models = {"model": self.model, "compared with": self.against}
-        found = {
-            role: f"{one.name}; fingerprint {one.fingerprint}, {one.engine}, at most {one.max_length} tokens, context "
-            f"{one.context}, temperature {one.temperature:.4g}"
-            for role, one in models.items()
-            if one
+    def as_json(self) -> dict[str, Any]:
+        """Return dicts, lists and numbers."""
+        content = {
+            "data": {
+                "files": [asdict(file) for file in self.files],
+                "counts": asdict(self.counts) | {"wordless": self.wordless},
+            },
+            "model": self.model.as_json(),
         }
+        if self.against and self.comparison:
+            content["against"] = self.against.as_json()
+            content["comparison"] = self.comparison.as_json() | {"in_words": self.in_words}
+        return content | {"versions": installed_versions()}
+
+    def facts(self) -> dict[str, str]:
+        """Return the page's facts about models, data and versions, by name."""
+        facts = {"model": self.model.summary()}
+        if self.against:
+            facts["compared with"] = self.against.summary()
         for number, file in enumerate(self.files, 1):
             name = "data" if len(self.files) == 1 else f"data {number}"
-            found[name] = f"{file.name}: {file.kind}, {file.rows:,} rows, {file.bytes:,} bytes, SHA-256 {file.sha256}"
-        found["what became of its rows"] = self.counts.summary()
-        return found | {
-            "versions": ", ".join(f"{name} {version}" for name, version in versions.installed_versions().items())
-        }
+            facts[name] = f"{file.name}: {file.kind}, {file.rows:,} rows, {file.bytes:,} bytes, SHA-256 {file.sha256}"
+        facts["rows"] = self.counts.summary()
+        facts["versions"] = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
+        return facts
 
 
 def measure(
@@ -104,12 +126,21 @@ def measure(
     label_map: str | None,
     options: ModelOptions,
     against: str | None = None,
-    on_scored: OnScored = lambda done, texts: None,
+    on_scored: OnScored = lambda done, total: None,
 ) -> Measurement:
-    """Score annotated data with a model, and with another one where `against` names it, and compare.
+    """Measure a model on annotated data, and compare it with another model if one is given.
 
-    corpus: its context is overruled by that of the models. Raises InputError where a model or the data cannot be used,
-    the data has labels that the model lacks, or the two models have different labels.
+    Args:
+        data: Annotated files.
+        corpus: Columns and encoding; the models decide the context.
+        label_map: Name or path of a label map, None for none.
+        options: The model and its options.
+        against: Folder or hub name of the other model.
+        on_scored: callback(done, total), called after each chunk of texts.
+
+    Raises:
+        InputError: A model or the data cannot be used, the data has labels that the model lacks, or the models have
+            different labels.
     """
     texts = calibration_texts(options.calibration)
     scorers = [Scorer.load(options=options, calibration_texts=texts)]
@@ -117,45 +148,48 @@ def measure(
         other = replace(options, model=against, context=None)
         scorers.append(Scorer.load(options=other, calibration_texts=texts))
         _check_labels(*scorers)
-    context = "previous" if any(one.model.context == "previous" for one in scorers) else "none"
-    names = tuple(canonical(label) for label in scorers[0].model.labels)  # as the data's labels are spelt
-    found = read_corpus(data, replace(corpus, context=context))
-    annotated = annotate(found, read_label_map(label_map), names)
+    context = "previous" if any(scorer.model.context == "previous" for scorer in scorers) else "none"
+    names = tuple(canonical(label) for label in scorers[0].model.labels)  # spelled like the data's labels
+    read = read_corpus(data, replace(corpus, context=context))
+    annotated = annotate(read, read_label_map(label_map), names)
     if not annotated.texts:
-        raise DataError(f"no labelled text is left of the data: {annotated.counts.summary()}; give other data")
+        raise DataError(f"the data has no labelled text: {annotated.counts.summary()}; give other data")
     probabilities = score_annotated(scorers, annotated, on_scored)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
-        raise DataError("the data's texts hold nothing that the model can read: give other data")
-    labels, each = annotated.labels[readable], probabilities[:, readable]
-    candidates = [_candidate(one, evaluate(own, labels, names)) for one, own in zip(scorers, each, strict=True)]
+        raise DataError("no text of the data has a token for the model: give other data")
+    labels, probabilities = annotated.labels[readable], probabilities[:, readable]
+    models = [
+        _measured(scorer, evaluate(of_model, labels, names))
+        for scorer, of_model in zip(scorers, probabilities, strict=True)
+    ]
     return Measurement(
-        files=found.files,
+        files=read.files,
         counts=annotated.counts,
         wordless=int((~readable).sum()),
-        model=candidates[0],
-        against=candidates[1] if against is not None else None,
-        comparison=compare(each[0], each[1], labels, names) if against is not None else None,
+        model=models[0],
+        against=models[1] if against is not None else None,
+        comparison=compare(probabilities[0], probabilities[1], labels, names) if against is not None else None,
     )
 
 
 def _check_labels(ours: Scorer, other: Scorer) -> None:
-    """Raises ModelError where two models cannot be compared, naming the labels that one of them alone has."""
-    alone = {
+    """Raise ModelError if two models have different labels; name the labels that only one of them has."""
+    only_in = {
         one.model.name: [label for label in one.model.labels if label not in two.model.labels]
         for one, two in ((ours, other), (other, ours))
     }
-    told = [f"{name} alone has {', '.join(labels)}" for name, labels in alone.items() if labels]
-    if told:
+    differences = [f"only {name} has {', '.join(labels)}" for name, labels in only_in.items() if labels]
+    if differences:
         raise ModelError(
-            f"--against {other.model.name}: the models have different labels: {'; '.join(told)}; compare models of the "
-            "same labels"
+            f"--against {other.model.name}: the models have different labels: {'; '.join(differences)}; compare models "
+            "with the same labels"
         )
 
 
-def _candidate(scorer: Scorer, evaluation: Evaluation) -> Candidate:
+def _measured(scorer: Scorer, evaluation: Evaluation) -> MeasuredModel:
     choice = scorer.choice
-    return Candidate(
+    return MeasuredModel(
         name=scorer.model.name,
         fingerprint=scorer.fingerprint,
         context=scorer.model.context,
@@ -164,7 +198,3 @@ def _candidate(scorer: Scorer, evaluation: Evaluation) -> Candidate:
         engine=f"{choice.engine} on {choice.device} in {choice.precision}",
         evaluation=evaluation,
     )
-
-
-def _as_json(one: Candidate) -> dict[str, Any]:
-    return asdict(one) | {"evaluation": one.evaluation.as_json()}

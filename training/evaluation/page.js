@@ -1,8 +1,8 @@
-// Draws each chart of the page where its place is.
+// Draws each chart of the page into the element with its name.
 for (const [name, chart] of Object.entries(given)) {
   drawIn(
     document.getElementById(name),
     chart,
-    "This chart could not be drawn here; the table below it says the same.",
+    "This chart could not be drawn. The table below shows the same figures.",
   );
 }

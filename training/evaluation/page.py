@@ -1,6 +1,6 @@
-"""A model's page and picture: what training logged and what the figures are, for the eye.
+"""A model's page (HTML) and picture (PNG): figures, classes, charts and training curves.
 
-The page is one HTML file that needs no network, and whose Content-Security-Policy lets nothing run but its own script.
+The page is one HTML file that needs no network. Its Content-Security-Policy allows only its own script.
 """
 
 from __future__ import annotations
@@ -12,21 +12,55 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.html.page import PAGE, PICTURE, check_drawable, render, style_sheet, visible
+from emojob.pipeline.html.page import (
+    PAGE,
+    PICTURE,
+    Palette,
+    Spec,
+    check_drawable,
+    render,
+    style_sheet,
+    visible,
+)
 from emojob.pipeline.storage.atomic import write_bytes
 from emojob.schemas.labels import ENGLISH
 from emojob.training.evaluation.comparison import Comparison, Difference
 from emojob.training.evaluation.curves import Curves
 from emojob.training.evaluation.metrics import Evaluation
 
-#: Rows of a table that stands for a curve, at most.
+#: Rows of a curve's table, at most.
 _MOST_ROWS = 60
+
+#: A table: the first row is the header.
+TableRows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A chart of the page, with its numbers as a table.
+
+    Attributes:
+        id: Name of the chart's element.
+        title: Heading.
+        caption: Text below the chart.
+        spec: The chart.
+        rows: The table.
+        wide: Whether the chart takes the whole width of the page.
+    """
+
+    id: str
+    title: str
+    caption: str
+    spec: Spec
+    rows: TableRows
+    wide: bool = False
 
 
 def write_pictures(folder: Path, curves: Curves) -> list[Path]:
-    """Draw curves.png into a folder, and return what was written: nothing where the curves are empty.
+    """Draw curves.png into a folder; return the written files, none for empty curves.
 
-    Raises OptionError where a package that draws is not installed.
+    Raises:
+        OptionError: A package for drawing is not installed.
     """
     check_drawable()
     if not curves.epoch and not curves.step:
@@ -36,9 +70,9 @@ def write_pictures(folder: Path, curves: Curves) -> list[Path]:
     from emojob.training.evaluation import charts
 
     drawn = [[spec for _, spec, _ in row] for row in _curve_charts(curves, PICTURE)]
-    place = folder / "curves.png"
-    write_bytes(place, vl_convert.vegalite_to_png(charts.side_by_side(drawn), scale=2))
-    return [place]
+    path = folder / "curves.png"
+    write_bytes(path, vl_convert.vegalite_to_png(charts.side_by_side(drawn), scale=2))
+    return [path]
 
 
 def write_page(
@@ -50,98 +84,105 @@ def write_page(
     comparison: Comparison | None = None,
     against: str = "the other model",
 ) -> None:
-    """Write a self-contained HTML page: figures, classes, confusion matrix, reliability diagram, curves, facts.
+    """Write a self-contained HTML page about a model.
 
-    facts: what to say of data, recipe and versions, by name. against: the name of the model that `comparison` is with;
-    our own there is `title`. Raises OptionError where a package that draws is not installed.
+    Args:
+        file: The page.
+        title: Name of the model.
+        evaluation: Figures on the test texts.
+        curves: Figures that training logged, None without training.
+        facts: Facts about data, recipe and versions, by name.
+        comparison: Comparison with another model.
+        against: Name of the other model.
+
+    Raises:
+        OptionError: A package for drawing is not installed.
     """
     check_drawable()
-    judged, learned = _judged(evaluation), _learned(curves or Curves())
+    quality_figures, training_figures = _quality_figures(evaluation), _training_figures(curves or Curves())
     page = render(
-        _part("page.html"),
-        _part("page.js"),
+        _file("page.html"),
+        _file("page.js"),
         style_sheet(),
-        {one.id: one.spec for one in (*judged, *learned)},
+        {figure.id: figure.spec for figure in (*quality_figures, *training_figures)},
         title=visible(title),
         subtitle=f"Measured on {evaluation.texts:,} texts with {len(evaluation.classes)} classes",
         tiles=_tiles(evaluation),
-        comparison=_compared(comparison, visible(title), visible(against)) if comparison else None,
-        classes=_classes(evaluation),
-        judged=judged,
-        learned=learned,
+        comparison=_comparison(comparison, visible(title), visible(against)) if comparison else None,
+        classes=_class_rows(evaluation),
+        quality_figures=quality_figures,
+        training_figures=training_figures,
         facts=[(visible(name), visible(value)) for name, value in facts.items()],
     )
     write_bytes(file, page)
 
 
-@dataclass(frozen=True)
-class _Figure:
-    """A chart in the page, with the table that says the same; the table's first row is its head."""
-
-    id: str
-    title: str
-    caption: str
-    spec: dict[str, Any]
-    rows: list[list[str]]
-    wide: bool = False
+# -- figures -------------------------------------------------------------------------------------------------------
 
 
-def _judged(evaluation: Evaluation) -> list[_Figure]:
+def _quality_figures(evaluation: Evaluation) -> list[_Figure]:
+    return [_confusion_figure(evaluation), _reliability_figure(evaluation)]
+
+
+def _confusion_figure(evaluation: Evaluation) -> _Figure:
     from emojob.training.evaluation import charts
 
     names = _distinct([visible(name) for name in evaluation.classes])
     matrix = evaluation.confusion
-    return [
-        _Figure(
-            "confusion",
-            "Confusion matrix",
-            "Down: the true class; across: what the model said. The stronger its colour, the larger a cell's "
-            "share of the true class.",
-            charts.confusion(names, matrix, PAGE),
-            [
-                ["true \\ guessed", *names],
-                *([name, *map(_count, row)] for name, row in zip(names, matrix, strict=True)),
-            ],
-            wide=len(names) > charts.MOST_NUMBERED,
-        ),
-        _Figure(
-            "reliability",
-            "Reliability",
-            "Bars: the share that is right among texts of like confidence; points: at their mean confidence. "
-            "On the dashed line confidence means what it says. "
-            f"Expected calibration error: {evaluation.calibration_error:.3f}.",
-            charts.reliability(evaluation.reliability, PAGE),
-            [
-                ["confidence", "texts", "mean confidence", "share right"],
-                *(
-                    [f"{b.low:.2f} to {b.high:.2f}", _count(b.texts), f"{b.confidence:.3f}", f"{b.accuracy:.3f}"]
-                    for b in evaluation.reliability
-                ),
-            ],
-        ),
-    ]  # fmt: skip
+    return _Figure(
+        id="confusion",
+        title="Confusion matrix",
+        caption="Rows: true classes. Columns: predicted classes. A stronger colour: a larger share of the true class.",
+        spec=charts.confusion(names, matrix, PAGE),
+        rows=[
+            ["true \\ predicted", *names],
+            *([name, *map(_count, row)] for name, row in zip(names, matrix, strict=True)),
+        ],
+        wide=len(names) > charts.MOST_NUMBERED,
+    )
 
 
-def _learned(curves: Curves) -> list[_Figure]:
-
-    found = []
-    for title, spec, rows in (one for row in _curve_charts(curves, PAGE) for one in row):
-        thin = [rows[0], *_every(rows[1:], _MOST_ROWS)]
-        caption = f"{len(rows) - 1:,} values" + (f"; the table shows {len(thin) - 1}" if len(thin) < len(rows) else "")
-        found.append(_Figure(title.lower().replace(" ", "-"), title, caption, spec, thin))
-    return found
-
-
-def _curve_charts(curves: Curves, palette: Any) -> list[list[tuple[str, dict[str, Any], list[list[str]]]]]:
-    """(title, chart, table) of each curve that was logged, row by row."""
+def _reliability_figure(evaluation: Evaluation) -> _Figure:
     from emojob.training.evaluation import charts
 
-    def by_epoch(title: str, train: list[float], test: list[float]) -> tuple[str, dict[str, Any], list[list[str]]]:
-        rows = _columns(("epoch", "train", "test"), [curves.epoch, train, test])
+    return _Figure(
+        id="reliability",
+        title="Reliability",
+        caption="Bars: accuracy of the texts in each range of confidence. Points: the same at their mean confidence. "
+        "On the dashed line, confidence equals accuracy. "
+        f"Expected calibration error: {evaluation.calibration_error:.3f}.",
+        spec=charts.reliability(evaluation.reliability, PAGE),
+        rows=[
+            ["confidence", "texts", "mean confidence", "accuracy"],
+            *(
+                [f"{b.low:.2f} to {b.high:.2f}", _count(b.texts), f"{b.confidence:.3f}", f"{b.accuracy:.3f}"]
+                for b in evaluation.reliability
+            ),
+        ],
+    )
+
+
+def _training_figures(curves: Curves) -> list[_Figure]:
+    figures = []
+    for title, spec, rows in (chart for row in _curve_charts(curves, PAGE) for chart in row):
+        shown = [rows[0], *_every_nth(rows[1:], _MOST_ROWS)]
+        caption = f"{len(rows) - 1:,} values"
+        if len(shown) < len(rows):
+            caption += f"; the table shows {len(shown) - 1}"
+        figures.append(_Figure(title.lower().replace(" ", "-"), title, caption, spec, shown))
+    return figures
+
+
+def _curve_charts(curves: Curves, palette: Palette) -> list[list[tuple[str, Spec, TableRows]]]:
+    """Return (title, chart, table) of each logged curve, in rows."""
+    from emojob.training.evaluation import charts
+
+    def by_epoch(title: str, train: list[float], test: list[float]) -> tuple[str, Spec, TableRows]:
+        rows = _table(("epoch", "train", "test"), [curves.epoch, train, test])
         return title, charts.by_epoch(title.lower(), curves.epoch, train, test, palette), rows
 
-    def by_step(title: str, values: list[float]) -> tuple[str, dict[str, Any], list[list[str]]]:
-        rows = _columns(("step", title.lower()), [curves.step, values])
+    def by_step(title: str, values: list[float]) -> tuple[str, Spec, TableRows]:
+        rows = _table(("step", title.lower()), [curves.step, values])
         return title, charts.by_step(title.lower(), curves.step, values, palette), rows
 
     found = []
@@ -155,6 +196,9 @@ def _curve_charts(curves: Curves, palette: Any) -> list[list[tuple[str, dict[str
     return found
 
 
+# -- tables --------------------------------------------------------------------------------------------------------
+
+
 def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("accuracy", f"{evaluation.accuracy:.3f}"),
@@ -165,25 +209,21 @@ def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
     ]
 
 
-def _classes(evaluation: Evaluation) -> list[list[str]]:
+def _class_rows(evaluation: Evaluation) -> TableRows:
     return [
         ["class", "texts", "precision", "recall", "F1"],
         *(
-            [_named(name), _count(one.support), f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}"]
-            for name, one in evaluation.classes.items()
+            [_with_english(name), _count(c.support), f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}"]
+            for name, c in evaluation.classes.items()
         ),
     ]
 
 
-def _compared(comparison: Comparison, ours: str, other: str) -> dict[str, Any]:
-    def row(name: str, one: Difference) -> list[str]:
-        return [
-            name,
-            f"{one.ours:.3f}",
-            f"{one.other:.3f}",
-            f"{one.difference:+.3f}",
-            f"{one.low:+.3f} to {one.high:+.3f}",
-        ]
+def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]:
+    """Return the page's section about a comparison."""
+
+    def row(figure: str, d: Difference) -> list[str]:
+        return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f} to {d.high:+.3f}"]
 
     return {
         "against": other,
@@ -195,14 +235,14 @@ def _compared(comparison: Comparison, ours: str, other: str) -> dict[str, Any]:
             row("log-loss (less is better)", comparison.log_loss),
         ],
         "note": (
-            f"Both models on the same {comparison.texts:,} texts. {ours} alone is right on {comparison.only_ours:,} of "
-            f"them, {other} alone on {comparison.only_other:,}. Intervals: paired bootstrap, "
+            f"Both models on the same {comparison.texts:,} texts. Only {ours} is right on {comparison.only_ours:,} of "
+            f"them, only {other} on {comparison.only_other:,}. Intervals: paired bootstrap, "
             f"{comparison.resamples:,} resamples."
         ),
     }
 
 
-def _columns(names: Sequence[str], columns: Sequence[Sequence[float]]) -> list[list[str]]:
+def _table(names: Sequence[str], columns: Sequence[Sequence[float]]) -> TableRows:
     return [list(names), *([_number(value) for value in row] for row in zip(*columns, strict=False))]
 
 
@@ -214,18 +254,19 @@ def _count(texts: int) -> str:
     return f"{texts:,}"
 
 
-def _named(label: str) -> str:
+def _with_english(label: str) -> str:
     return f"{visible(label)} ({ENGLISH[label]})" if label in ENGLISH else visible(label)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, with a number behind one that an earlier one looks like."""
+    """Return the names, with a number appended to a name that looks like an earlier one."""
     return [name if name not in names[:i] else f"{name} #{i}" for i, name in enumerate(names)]
 
 
-def _every(rows: list[list[str]], most: int) -> list[list[str]]:
+def _every_nth(rows: TableRows, most: int) -> TableRows:
+    """Return every n-th row, about `most` rows."""
     return rows[:: math.ceil(len(rows) / most) or 1]
 
 
-def _part(name: str) -> str:
+def _file(name: str) -> str:
     return files("emojob.training.evaluation").joinpath(name).read_text(encoding="utf-8")

@@ -48,7 +48,7 @@ def test_the_other_way_round_the_other_model_is_better(rng):
 def test_equally_good_models_are_not_told_apart(rng):
     labels = rng.integers(0, 3, 500)
     found = compare(guesses(labels, 0.7, rng), guesses(labels, 0.7, rng), labels, NAMES)
-    assert found.sentence("new", "old").startswith("No difference between new and old can be told on 500 texts")
+    assert found.sentence("new", "old").startswith("No significant difference between new and old on 500 texts")
 
 
 def test_a_model_beside_itself_differs_in_nothing(rng):
@@ -98,7 +98,7 @@ def test_resamples_drawn_in_rounds_are_those_drawn_at_once(rng, monkeypatch):
     labels = rng.integers(0, 3, 50)
     one, two = guesses(labels, 0.8, rng), guesses(labels, 0.7, rng)
     at_once = compare(one, two, labels, NAMES, resamples=100)
-    monkeypatch.setattr("emojob.training.evaluation.comparison._DRAWN", 50 * 7)
+    monkeypatch.setattr("emojob.training.evaluation.comparison._DRAWN_AT_A_TIME", 50 * 7)
     assert compare(one, two, labels, NAMES, resamples=100) == at_once
 
 
@@ -147,9 +147,9 @@ def comparison(accuracy: float, macro_f1: float, p: float) -> Comparison:
         (0.05, 0.05, 0.01, "new is better than old: "),
         (0.05, 0.0, 0.01, "new is better than old: "),
         (-0.05, 0.0, 0.01, "old is better than new: "),
-        (0.05, 0.0, 0.2, "No difference between new and old can be told"),
-        (0.0, 0.05, 1.0, "new has the better macro-F1, in accuracy no difference can be told"),
-        (0.0, -0.05, 1.0, "old has the better macro-F1, in accuracy no difference can be told"),
+        (0.05, 0.0, 0.2, "No significant difference between new and old on"),
+        (0.0, 0.05, 1.0, "new has the better macro-F1, the accuracy is not significantly different"),
+        (0.0, -0.05, 1.0, "old has the better macro-F1, the accuracy is not significantly different"),
         (0.05, -0.05, 0.01, "new has the better accuracy, old the better macro-F1"),
         (-0.05, 0.05, 0.01, "old has the better accuracy, new the better macro-F1"),
     ],

@@ -91,7 +91,7 @@ def test_two_models_are_compared_on_the_same_texts(data, make_model, tiny_model)
 
 def test_models_of_different_labels_are_refused_naming_them(data, make_model, tiny_model):
     other = make_model((*DEFAULT_LABELS[:5], "당황"))
-    with pytest.raises(ModelError, match=r"alone has 우울.*alone has 당황"):
+    with pytest.raises(ModelError, match=r"only .* has 우울.*only .* has 당황"):
         measure([data], CorpusOptions(), None, on(tiny_model), against=str(other))
 
 
@@ -118,7 +118,7 @@ def test_texts_that_hold_nothing_to_read_are_left_out_and_counted(tmp_path, tiny
     file = write_csv(tmp_path / "d.csv", [("\u0301", "기쁨"), ("좋아요", "기쁨")])  # an accent on its own
     found = measure([file], CorpusOptions(), None, on(tiny_model))
     assert (found.model.evaluation.texts, found.wordless) == (1, 1)
-    assert "1 without a word left out" in found.data_line
+    assert "1 without any token left out" in found.data_line
 
 
 def test_a_model_that_reads_the_previous_utterance_is_given_it(tmp_path, tiny_model, change_config):

@@ -165,7 +165,7 @@ def test_hostile_names_stay_text(written):
 def test_names_that_look_the_same_keep_cells_of_their_own(written):
     page = written("m", evaluation(("a\u202e", "a\u202d", "b")), None, {})
     (rows,) = page.charts["confusion"]["datasets"].values()
-    assert len({(row["true"], row["guessed"]) for row in rows}) == 9
+    assert len({(row["true"], row["predicted"]) for row in rows}) == 9
 
 
 def test_a_comparison_is_told_with_its_intervals(written):
