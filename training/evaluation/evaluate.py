@@ -142,12 +142,7 @@ def measure(
         InputError: A model or the data cannot be used, the data has labels that the model lacks, or the models have
             different labels.
     """
-    texts = calibration_texts(options.calibration)
-    scorers = [Scorer.load(options=options, calibration_texts=texts)]
-    if against is not None:
-        other = replace(options, model=against, context=None)
-        scorers.append(Scorer.load(options=other, calibration_texts=texts))
-        _check_labels(*scorers)
+    scorers = _load(options, against)
     context = "previous" if any(scorer.model.context == "previous" for scorer in scorers) else "none"
     names = tuple(canonical(label) for label in scorers[0].model.labels)  # spelled like the data's labels
     read = read_corpus(data, replace(corpus, context=context))
@@ -171,6 +166,17 @@ def measure(
         against=models[1] if against is not None else None,
         comparison=compare(probabilities[0], probabilities[1], labels, names) if against is not None else None,
     )
+
+
+def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
+    """Load the model, and the other model if there is one."""
+    texts = calibration_texts(options.calibration)
+    scorers = [Scorer.load(options=options, calibration_texts=texts)]
+    if against is not None:
+        other = replace(options, model=against, context=None)
+        scorers.append(Scorer.load(options=other, calibration_texts=texts))
+        _check_labels(*scorers)
+    return scorers
 
 
 def _check_labels(ours: Scorer, other: Scorer) -> None:
