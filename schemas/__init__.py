@@ -1,17 +1,7 @@
-"""The words that everyone shares: labels, column names, options, markers, messages and errors.
+"""Names, options, records and errors that everyone shares. Nothing here reads or writes datasets.
 
-Nothing here reads or writes a file of a dataset or archive; every folder may import from it.
+`errors` draws the tree of errors, `options` holds the options of a run, `manifest` the counts and markers in OUT,
+`columns`, `labels`, `pii` and `sheet` the names, `messages`, `settings` and `arrow_text` small functions that all use.
 """
 
-__all__ = [
-    "arrow_text",
-    "columns",
-    "errors",
-    "labels",
-    "manifest",
-    "messages",
-    "options",
-    "pii",
-    "settings",
-    "sheet",
-]
+__all__ = ["arrow_text", "columns", "errors", "labels", "manifest", "messages", "options", "pii", "settings", "sheet"]

@@ -1,4 +1,4 @@
-"""The names of columns: those of dialogue archives, and those that emojob adds."""
+"""Names of columns: the usual ones of dialogue logs, and those that emojob adds."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-#: What DuckDB knows of a row of several Parquet files: the number of its file, and its own within it.
+#: Columns that DuckDB adds when it reads several Parquet files: the number of the file, and of the row in it.
 OF_DUCKDB = ("file_index", "file_row_number")
 
-#: What the column with the dialogue is usually called; compared without case.
+#: Usual names of the text column. Case and Unicode form do not matter, here and below.
 USUAL_TEXT_COLUMNS = (
     "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue",
     "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지", "댓글", "리뷰", "사람문장1", "user",
 )  # fmt: skip
 
-#: What the column that tells conversations apart is usually called; compared without case.
+#: Usual names of the column that identifies conversations.
 USUAL_CONVERSATION_COLUMNS = (
     "conversation_id", "conversation", "conv_id", "dialogue_id", "dialog_id", "dialog", "session_id", "session",
     "room_id", "chat_id", "thread_id", "대화ID", "대화_ID", "대화번호", "대화_번호", "상담ID", "상담_ID", "상담번호",
     "세션ID", "세션_ID", "방ID", "방_ID", "방번호",
 )  # fmt: skip
 
-#: What the column with the time of an utterance is usually called; compared without case.
+#: Usual names of the column with the time of an utterance.
 USUAL_TIME_COLUMNS = (
     "said_at", "sent_at", "created_at", "timestamp", "datetime", "time", "date", "created", "sent", "ts", "regdate",
     "reg_date", "시간", "시각", "일시", "날짜", "등록일", "등록일시", "작성일", "작성일시", "발화시간", "발화시각",
     "전송시간", "전송시각",
 )  # fmt: skip
 
-#: What the column that tells speakers apart is usually called; compared without case.
+#: Usual names of the column that identifies speakers.
 USUAL_SPEAKER_COLUMNS = (
     "speaker", "speaker_id", "sender", "sender_id", "author", "role", "participant", "from", "화자", "화자ID",
     "화자_ID", "발화자", "발신자", "보낸사람", "작성자", "역할",
 )  # fmt: skip
 
+#: Values of the status column, in the order of their ids: labelled, labelled but cut to --max-length, without text.
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
@@ -61,7 +62,12 @@ def _folded(name: str) -> str:
 
 
 def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
-    """The columns that emojob adds behind an input's own, for a model with these labels."""
+    """Return the columns that emojob adds after the columns of an input.
+
+    Args:
+        labels: Labels of the model, in id order.
+        prefix: Put before each name.
+    """
     return [
         pa.field(f"{prefix}emotion", _NAME),
         pa.field(f"{prefix}confidence", pa.float32()),
@@ -70,14 +76,15 @@ def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
     ]
 
 
-#: OUT/_emojob/rejects.parquet: the rows that could not be read.
+#: Schema of OUT/_emojob/rejects.parquet: the rows that could not be read.
 REJECTS = pa.schema(
     [
         pa.field("input", pa.string(), nullable=False),
-        pa.field("position", pa.int64(), nullable=False),  # the row's number in its input, from 1, without a header
+        pa.field("position", pa.int64(), nullable=False),  # row number in the input, from 1, without the header
         pa.field("reason", pa.string(), nullable=False),
-        pa.field("raw", pa.string(), nullable=False),  # up to RAW_CHARACTERS of it
+        pa.field("raw", pa.string(), nullable=False),  # first RAW_CHARACTERS of the row
     ]
 )
 
+#: Characters of a rejected row that are kept.
 RAW_CHARACTERS = 1000

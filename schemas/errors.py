@@ -1,17 +1,17 @@
-"""Every error that emojob raises on purpose, and the exit code each one ends in.
+"""Every error that emojob raises on purpose, with its exit code.
 
-    EmojobError                    1   an internal error
+    EmojobError                    1   an internal error of emojob
     |-- InputError                 2   the user's input, options or configuration
-    |   |-- OptionError                an option's value
-    |   |-- DataError               an input that is unreadable or not what it should be
-    |   |   |-- NothingFound             there is no such input
-    |   |   `-- ColumnError              a column that is missing, ambiguous, of a wrong type or in the way
-    |   |-- ModelError                 a model or tokenizer that cannot be used
-    |   `-- OutputError                an output folder that is not ours, or was made with another model
-    |-- StorageError               1   disk full, no right to write: the same command goes on later
-    |-- WorkerError                1   a process that labels is gone, or failed: the same command goes on
-    |-- BusyError                 75   another run holds the output
-    `-- Interrupted              130   stopped by Ctrl-C or SIGTERM: the same command goes on later
+    |   |-- OptionError                an option has a wrong value
+    |   |-- DataError                  an input is unreadable or malformed
+    |   |   |-- NothingFound             an input does not exist
+    |   |   `-- ColumnError              a column is missing, ambiguous, of a wrong type or has a reserved name
+    |   |-- ModelError                 a model or tokenizer cannot be used
+    |   `-- OutputError                an output belongs to something else, or to another model
+    |-- StorageError               1   the disk is full or not writable: the same command continues later
+    |-- WorkerError                1   a worker process ended or failed: the same command continues
+    |-- BusyError                 75   another run has locked the output
+    `-- Interrupted              130   stopped by Ctrl-C or SIGTERM: the same command continues later
 
 A message is one line: what is wrong, the value, what would be right, the next step.
 """
@@ -24,7 +24,7 @@ from typing import ClassVar
 
 
 class EmojobError(Exception):
-    """A fault of emojob's own."""
+    """An internal error of emojob."""
 
     exit_code: ClassVar[int] = 1
 
@@ -36,11 +36,11 @@ class InputError(EmojobError):
 
 
 class OptionError(InputError):
-    """An option's value."""
+    """An option has a wrong value."""
 
 
 def name_too_long(error: OSError) -> OptionError:
-    """What an error of ENAMETOOLONG tells the user."""
+    """Return the error to raise for an OSError with ENAMETOOLONG."""
     name = os.fsdecode(error.filename or "a name")
     return OptionError(
         f"{name if len(name) < 60 else name[:59] + '…'} is too long: a name in a folder may have 255 bytes (85 letters "
@@ -49,56 +49,61 @@ def name_too_long(error: OSError) -> OptionError:
 
 
 class DataError(InputError):
-    """An input that is unreadable or not what it should be."""
+    """An input is unreadable or malformed."""
 
 
 class NothingFound(DataError):
-    """There is no such input."""
+    """An input does not exist."""
 
 
 class ColumnError(DataError):
-    """A column that is missing, ambiguous, of a wrong type or in the way."""
+    """A column is missing, ambiguous, of a wrong type or has a reserved name."""
 
 
 class ModelError(InputError):
-    """A model or tokenizer that cannot be used."""
+    """A model or tokenizer cannot be used."""
 
 
 class OutputError(InputError):
-    """An output folder that is not ours, or was made with another model."""
+    """An output belongs to something else, or was made with another model."""
 
 
 class StorageError(EmojobError):
-    """Disk full or no right to write; nothing is lost, the same command goes on later."""
+    """The disk is full or not writable. Nothing is lost, and the same command continues later."""
 
 
 class WorkerError(EmojobError):
-    """A process that labels is gone, or failed."""
+    """A worker process ended or failed."""
 
 
 def internal_error(error: Exception, where: str) -> WorkerError:
-    """The error that another process is told of an internal error, such as "in the process of device 1"."""
-    told = WorkerError(
+    """Return the error that a worker process sends for an exception that is not an EmojobError.
+
+    Args:
+        error: The exception; its traceback becomes a note, which --debug shows.
+        where: Where it happened, such as "in the process of device 1".
+    """
+    reported = WorkerError(
         f"an internal error {where} ({type(error).__name__}): run the same command with --debug to see it"
     )
-    told.add_note("".join(traceback.format_exception(error)))
-    return told
+    reported.add_note("".join(traceback.format_exception(error)))
+    return reported
 
 
 class BusyError(EmojobError):
-    """Another run holds the output."""
+    """Another run has locked the output."""
 
     exit_code = 75
 
 
 class Interrupted(EmojobError):
-    """Stopped by Ctrl-C or SIGTERM; the same command goes on later."""
+    """The run was stopped by Ctrl-C or SIGTERM. The same command continues later."""
 
     exit_code = 130
 
 
-#: Exit code of a night that is done, but raised a drift alarm.
+#: Exit code of a nightly run that succeeded and raised a drift alarm.
 DRIFT = 4
 
-#: Exit code of a run that is done, but rejected more rows than --max-rejects allows.
+#: Exit code of a run that finished but rejected more rows than --max-rejects allows.
 TOO_MANY_REJECTS = 3

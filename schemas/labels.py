@@ -1,4 +1,4 @@
-"""Emotions: the six of the default model, and how a label is shown."""
+"""Labels: the six emotions of the default model, and how labels are shown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENGLISH = {
     "우울": "depression",
 }
 
-#: Labels, of this and of other usual sets, that say that somebody does not feel well.
+#: Labels of negative emotions, of this and of other usual label sets.
 NEGATIVE = frozenset({
     "분노", "불안", "슬픔", "우울", "당황", "상처", "공포", "혐오", "짜증", "부정", "걱정", "실망", "외로움",
     "후회", "피로",
@@ -24,5 +24,5 @@ NEGATIVE = frozenset({
     "embarrassment", "grief", "nervousness", "remorse", "worry", "negative",
 })  # fmt: skip
 
-#: Those of them after which somebody should look at the conversation.
+#: Negative labels for which a report lists the conversations to look at.
 ALARMING = frozenset({"분노", "우울", "불안", "공포", "anger", "depression", "anxiety", "fear"})

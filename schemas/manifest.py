@@ -1,4 +1,4 @@
-"""What a run writes down beside its parts: counts, completion markers, run.json."""
+"""Records that a run keeps beside its part files: counts of rows, and a completion marker for each part."""
 
 from __future__ import annotations
 
@@ -12,32 +12,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Version of the layout of OUT; a newer one is refused, an older one read. In 1 the histogram was a table; up to 2 no
-#: row could be forgotten, and part names had two numbers.
+#: Version of the layout of OUT. A newer version is refused, an older one is read. Version 1 stored the histogram as a
+#: table. Up to version 2 no row could be forgotten, and part names had two numbers.
 OUT_FORMAT = 3
 
 #: Folder in OUT for everything but the part files. A folder that holds it is a labelled archive.
 STATE_FOLDER = "_emojob"
 
-#: How parts are named: after their input, their first row, and how often they were written anew without some rows.
+#: Pattern of part names: the number of the input, the first row, and how often the part was rewritten by `forget`.
 PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
 _PART_FILE = re.compile(PART_NAME.pattern + r"\.parquet")
 
-#: Bins of the histogram of confidences that a marker holds, over 0..1.
+#: Number of equal bins over 0..1 in the histogram of confidences.
 CONFIDENCE_BINS = 1000
 
 
 @dataclass(slots=True)
 class Counts:
-    """Rows by what became of them; read = labelled + empty + rejected + forgotten."""
+    """Numbers of rows by result; read = labelled + empty + rejected + forgotten.
+
+    Attributes:
+        scored: Labelled rows whose text fits into --max-length.
+        truncated: Labelled rows whose text was cut to --max-length.
+        empty: Rows without text.
+        rejected: Rows that could not be read.
+        forgotten: Rows that `forget` removed.
+        tokens: Tokens of the rows with text, after truncation.
+        unknown_tokens: Tokens that are [UNK].
+        emotions: Rows by label.
+        confidences: Histogram of the confidences of the labelled rows, in CONFIDENCE_BINS bins.
+    """
 
     scored: int = 0
     truncated: int = 0
     empty: int = 0
     rejected: int = 0
-    forgotten: int = 0  # labelled once, and removed for good
-    tokens: int = 0  # of the rows with text, those left out by truncation not among them
-    unknown_tokens: int = 0  # of them, [UNK]
+    forgotten: int = 0
+    tokens: int = 0
+    unknown_tokens: int = 0
     emotions: dict[str, int] = field(default_factory=dict)
     confidences: Sequence[int] = field(default_factory=lambda: [0] * CONFIDENCE_BINS)
 
@@ -47,22 +59,22 @@ class Counts:
 
     @property
     def labelled(self) -> int:
-        """Rows with an emotion."""
+        """Number of rows with an emotion."""
         return self.scored + self.truncated
 
     @property
     def written(self) -> int:
-        """Rows in the output."""
+        """Number of rows in the output."""
         return self.labelled + self.empty
 
     @property
     def read(self) -> int:
-        """Rows of the input."""
+        """Number of rows read from the input."""
         return self.written + self.rejected + self.forgotten
 
     @property
     def median_confidence(self) -> float | None:
-        """The median confidence, to a bin's width; None where nothing was labelled."""
+        """Median confidence, to the width of a bin; None if no row is labelled."""
         half, below = self.labelled / 2, 0
         for bin_, rows in enumerate(self.confidences):
             below += rows
@@ -71,28 +83,28 @@ class Counts:
         return None
 
     def summary(self) -> dict[str, Any]:
-        """What run.json says of them."""
+        """Return the values for run.json."""
         names = ("read", "labelled", "truncated", "empty", "rejected", "forgotten", "emotions", "median_confidence")
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; the histogram as one text of numbers, which is read several times as fast as a list."""
+        """Return JSON values. The histogram is one string of numbers, which is read several times as fast as a list."""
         return {**asdict(self), "confidences": " ".join(map(str, self.confidences))}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Counts:
-        """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it holds no counts."""
+        """Return the counts that `as_json` wrote. Raises ValueError, TypeError or KeyError for anything else."""
         emotions = {sys.intern(name): rows for name, rows in plain["emotions"].items()}
         counts = cls(**{**plain, "emotions": emotions, "confidences": _compact(_bins(plain["confidences"]))})
         rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, counts.forgotten]
         rows += counts.emotions.values()
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError("a count that is no number")
+            raise ValueError("a count is not a number")
         return counts
 
     def add(self, other: Counts) -> None:
-        """Add another's rows to these."""
+        """Add the rows of other counts."""
         self.scored += other.scored
         self.truncated += other.truncated
         self.empty += other.empty
@@ -107,7 +119,7 @@ class Counts:
 
 
 def _bins(plain: Any) -> NDArray[np.uint64]:
-    """The histogram of a marker: a text of all bins, or, as earlier versions wrote it, {bin: rows}.
+    """Return the histogram of a marker: a string of all bins, or {bin: rows} from version 1.
 
     Raises TypeError, ValueError, AttributeError.
     """
@@ -119,13 +131,13 @@ def _bins(plain: Any) -> NDArray[np.uint64]:
     bins = np.zeros(CONFIDENCE_BINS, np.uint64)
     given = [*map(int, plain)]
     if given and not 0 <= min(given) <= max(given) < CONFIDENCE_BINS:
-        raise ValueError("a bin that there is not")
+        raise ValueError("a bin out of range")
     bins[given] = _rows(plain.values())
     return bins
 
 
 def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
-    """Numbers of rows. Raises TypeError, ValueError."""
+    """Return numbers of rows: uint64 [n]. Raises TypeError, ValueError."""
     try:
         return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
@@ -133,7 +145,7 @@ def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
 
 
 def _compact(rows: NDArray[np.uint64]) -> array[int]:
-    """Rows a bin, in as little memory as they need: a driver holds the markers of 100,000 parts."""
+    """Return the histogram in the narrowest type: a driver keeps the markers of 100,000 parts in memory."""
     most = int(rows.max(initial=0))
     if most < 1 << 16:
         return array("H", rows.astype(np.uint16).tobytes())
@@ -142,36 +154,51 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
 
 @dataclass(frozen=True, slots=True)
 class PartMarker:
-    """One complete part: where its rows came from, and what they came to."""
+    """One complete part: the rows of the input that it holds, and their counts.
 
-    part: str  # file name in OUT
+    Attributes:
+        part: File name in OUT.
+        part_bytes: Size of the part file.
+        input: Name of the input, as in `InputFile.name`.
+        input_bytes: Size of the input.
+        input_sha256: Hash of the input, as in `Source.sha256`.
+        encoding: Encoding of a text format, None for Parquet.
+        first_row: First row of the input, from 0; rejected rows count.
+        stop_row: Row after the last one.
+        last: Whether the input ends here.
+        fingerprint: Fingerprint of the model and its settings.
+        counts: Counts of the rows.
+        format: Version of the layout of OUT.
+    """
+
+    part: str
     part_bytes: int
     input: str
     input_bytes: int
     input_sha256: str
-    encoding: str | None  # that a text format was read in
-    first_row: int  # rows of the input, from 0, rejected ones counted
+    encoding: str | None
+    first_row: int
     stop_row: int
-    last: bool  # whether the input ends here
+    last: bool
     fingerprint: str
     counts: Counts
     format: int = OUT_FORMAT
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return JSON values."""
         return {**asdict(self), "counts": self.counts.as_json()}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> PartMarker:
-        """The reverse of `as_json`. Raises ValueError, TypeError or KeyError where it is no marker."""
+        """Return the marker that `as_json` wrote. Raises ValueError, TypeError or KeyError for anything else."""
         values = {one.name: plain[one.name] for one in fields(cls)}
         if values["format"] > OUT_FORMAT:
             raise ValueError(f"format {values['format']}")
-        if not _PART_FILE.fullmatch(values["part"]):  # a marker of another's hand must not lead out of the folder
-            raise ValueError("a part of another name")
+        if not _PART_FILE.fullmatch(values["part"]):  # a forged marker must not lead out of the folder
+            raise ValueError("a part with another name")
         if not all(isinstance(values[name], int) for name in ("part_bytes", "first_row", "stop_row")):
-            raise ValueError("a row number that is no number")
-        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # the same in many markers, so kept once
+            raise ValueError("a row number is not a number")
+        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # equal in many markers, so kept once
             if values[name] is not None:
                 values[name] = sys.intern(values[name])
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

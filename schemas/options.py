@@ -1,4 +1,4 @@
-"""The options of a scoring run. A default stands here once; the command line takes it from here."""
+"""Options of a scoring run, with their defaults. The command line takes its defaults from here."""
 
 from __future__ import annotations
 
@@ -13,25 +13,36 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 ENCODINGS = ("auto", "utf-8", "cp949")
 CONTEXTS = ("none", "previous")
 
-#: Shortest and longest --max-length: [CLS], one token, [SEP]; BERT's positions.
+#: Smallest and largest --max-length: [CLS], one token and [SEP]; the positions of BERT.
 MAX_LENGTHS = (3, 512)
 
-#: Shortest --max-length with the context `previous`: [CLS], one token, [SEP], one token, [SEP].
+#: Smallest --max-length with the context `previous`: [CLS], one token, [SEP], one token, [SEP].
 SHORTEST_PAIR = 5
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which model, and how it is run."""
+    """The model and how it runs. Checks itself; raises OptionError.
 
-    model: str | None = None  # None: the model that comes with the package
+    Attributes:
+        model: Model folder or name on the Hugging Face hub; None means the default model.
+        device: One of DEVICES.
+        engine: One of ENGINES.
+        precision: One of PRECISIONS.
+        max_length: Most tokens of a text, [CLS] and [SEP] included.
+        batch_tokens: Tokens in one forward pass; None chooses by device.
+        context: One of CONTEXTS; None means the context that the model was trained with.
+        calibration: Dataset of texts that int8 is calibrated on; None means the sample.
+    """
+
+    model: str | None = None
     device: str = "auto"
     engine: str = "auto"
     precision: str = "auto"
-    max_length: int = 64  # tokens, [CLS] and [SEP] among them
-    batch_tokens: int | None = None  # tokens in one forward pass; None: what suits the device
-    context: str | None = None  # None: what the model was trained for
-    calibration: str | None = None  # archive of texts that int8 is calibrated on; None: the sample's
+    max_length: int = 64
+    batch_tokens: int | None = None
+    context: str | None = None
+    calibration: str | None = None
 
     def __post_init__(self) -> None:
         _one_of("--device", self.device, DEVICES)
@@ -48,31 +59,49 @@ class ModelOptions:
                 f"give {SHORTEST_PAIR} to {high} tokens"
             )
         if self.batch_tokens is not None and self.batch_tokens < 1:
-            raise OptionError(
-                f"--batch-tokens {self.batch_tokens} is too small: give at least 1, or leave it out for the best value"
-            )
+            raise OptionError(f"--batch-tokens {self.batch_tokens} is too small: give at least 1, or leave it out")
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What `emojob score` does with an archive, beside the model."""
+    """Options of `emojob score` other than those of the model. Checks itself; raises OptionError.
 
-    text_column: str | None = None  # None: found among the usual names
+    Attributes:
+        text_column: Name of the text column; None chooses by the usual names.
+        encoding: One of ENCODINGS, for the text formats.
+        prefix: Put before the names of the columns that emojob adds.
+        fresh: Whether to remove the parts in OUT and begin again.
+        limit: Rows of the dataset to label, None for all.
+        max_rejects: Rejected rows that are still a success: a number, or a share such as 1%.
+        conversation_column: Name of the column that identifies conversations; None chooses by the usual names, if the
+            model reads previous utterances.
+        memo: File that keeps the memo between runs.
+        time_column: Name of the column with the time, kept in run.json for reports.
+        speaker_column: Name of the column that identifies speakers, kept in run.json for reports.
+        mask_pii: Whether to mask personal data in the text column and in rejects; None masks rejects only.
+        drop_text: Whether to leave the text column out of the output.
+        hash_columns: Columns whose values are replaced by keyed hashes.
+        hash_key_file: File with the key of the hashes; None means that EMOJOB_HASH_KEY holds the key.
+        ray_address: Address of a Ray cluster; None means RAY_ADDRESS, or a cluster of this machine alone.
+        ray_cores: Cores of each worker on nodes without a GPU; None chooses by node.
+    """
+
+    text_column: str | None = None
     encoding: str = "auto"
-    prefix: str = ""  # put before the names of the columns that emojob adds
+    prefix: str = ""
     fresh: bool = False
-    limit: int | None = None  # rows of the archive
-    max_rejects: str = "100"  # rows, or a share such as 1%
-    conversation_column: str | None = None  # None: found among the usual names where the model's context needs it
-    memo: str | None = None  # file in which the memo is kept between runs
-    time_column: str | None = None  # this and the next are kept in run.json for reports
+    limit: int | None = None
+    max_rejects: str = "100"
+    conversation_column: str | None = None
+    memo: str | None = None
+    time_column: str | None = None
     speaker_column: str | None = None
-    mask_pii: bool | None = None  # in the text column and in rejects; None: in rejects alone
-    drop_text: bool = False  # leave the text column out
-    hash_columns: tuple[str, ...] = ()  # columns whose values are replaced by keyed hashes
-    hash_key_file: str | None = None  # None: the key is in EMOJOB_HASH_KEY
-    ray_address: str | None = None  # of a cluster; None: RAY_ADDRESS, or one of this machine alone
-    ray_cores: int | None = None  # of each labeller on nodes without a GPU; None: what suits the nodes
+    mask_pii: bool | None = None
+    drop_text: bool = False
+    hash_columns: tuple[str, ...] = ()
+    hash_key_file: str | None = None
+    ray_address: str | None = None
+    ray_cores: int | None = None
 
     def __post_init__(self) -> None:
         if self.ray_cores is not None and self.ray_cores < 1:
@@ -83,19 +112,19 @@ class ScoreOptions:
         self.rejects_allowed(0)
 
     def rejects_allowed(self, rows: int) -> float:
-        """How many rejected rows are still a success when `rows` were read."""
+        """Return how many of `rows` read rows may be rejected before the run is no success. Raises OptionError."""
         number = self.max_rejects.removesuffix("%")
         try:
             value = float(number)
         except ValueError:
             value = -1.0
         if not 0 <= value < float("inf"):
-            raise OptionError(f"--max-rejects {self.max_rejects!r} is no number: give rows (100) or a share (1%)")
+            raise OptionError(f"--max-rejects {self.max_rejects!r} is not a number: give rows (100) or a share (1%)")
         return value * rows / 100 if self.max_rejects.endswith("%") else value
 
 
 def as_dict(*options: ModelOptions | ScoreOptions) -> dict[str, Any]:
-    """The options as plain values, for run.json."""
+    """Return the options as JSON values, for run.json."""
     return {name: value for one in options for name, value in asdict(one).items()}
 
 

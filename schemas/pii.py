@@ -1,4 +1,4 @@
-"""Kinds of personal data that are masked, each by the words that stand in its place."""
+"""Kinds of personal data that are masked. The name of each kind is also its placeholder."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BUSINESS = "사업자등록번호"
 ADDRESS = "주소"
 URL = "URL"
 
-#: All kinds. Where two could be meant, the one that stands first here is.
+#: All kinds. Where a text fits two kinds, the earlier one here is used.
 KINDS = (URL, EMAIL, RESIDENT, FOREIGNER, LICENCE, CARD, PHONE, BUSINESS, PASSPORT, ACCOUNT, ADDRESS)
 
 
 def placeholder(kind: str) -> str:
-    """What stands in a masked text where personal data of a kind stood."""
+    """Return the placeholder that replaces personal data of a kind."""
     return f"[{kind}]"

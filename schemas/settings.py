@@ -1,4 +1,4 @@
-"""TOML files of settings: read a file, fill a frozen dataclass from a table, and name the key and value at fault."""
+"""Settings in TOML files: read a file, fill a frozen dataclass from a table, and report a wrong key or value."""
 
 from __future__ import annotations
 
@@ -43,9 +43,16 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
-    """A dataclass from a table of a TOML file. where: how messages begin; compare: what to take missing keys from.
+    """Return a dataclass with the values of a TOML table.
 
-    Raises OptionError where a key is missing (and has no default), is unknown, or has a value of a wrong type.
+    Args:
+        kind: The dataclass. A field with a default is optional.
+        table: Keys and values.
+        where: Table or file, the beginning of messages.
+        compare: Hint for messages about missing keys: the file to compare with.
+
+    Raises:
+        OptionError: A key is missing or unknown, or a value has a wrong type.
     """
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     expected = field_types(kind)
@@ -69,7 +76,18 @@ def check_keys(
     compare: str,
     optional: set[str] | frozenset[str] = frozenset(),
 ) -> None:
-    """Raise OptionError unless a table has the expected keys, with values of the expected types, and no others."""
+    """Check that a table has the expected keys and no others, with values of the expected types.
+
+    Args:
+        where: Table or file, the beginning of messages.
+        table: Keys and values.
+        expected: {key: type}. float accepts integers, too.
+        compare: Hint for messages about missing keys: the file to compare with.
+        optional: Keys that may be missing.
+
+    Raises:
+        OptionError: A key is missing or unknown, or a value has a wrong type.
+    """
     for key, value in table.items():
         if key not in expected:
             close = difflib.get_close_matches(key, expected, 1)
@@ -85,13 +103,23 @@ def check_keys(
 
 
 def between(where: str, value: float, low: float, high: float) -> None:
-    """Raise OptionError unless a number lies between two others, which it may equal."""
+    """Check that low <= value <= high.
+
+    Args:
+        where: Name of the value, the beginning of the message.
+        value: The value.
+        low: Smallest allowed value.
+        high: Largest allowed value.
+
+    Raises:
+        OptionError: The value is out of range.
+    """
     if not low <= value <= high:
         raise OptionError(f"{where} is {value}, which should lie between {low:g} and {high:g}; correct it")
 
 
 def _plain_type(hint: Any) -> Any:
-    """The type of a field without its `| None` and its arguments: str | None -> str, dict[str, int] -> dict."""
+    """Return a type without `| None` and arguments: str | None -> str, dict[str, int] -> dict."""
     arguments = [one for one in typing.get_args(hint) if one is not type(None)]
     if len(arguments) == 1 and type(None) in typing.get_args(hint):
         hint = arguments[0]

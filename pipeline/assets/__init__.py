@@ -1,8 +1,6 @@
-"""What ships with the package: the sample dataset and the default model.
+"""Files that ship with the package: the sample dataset (`sample/`) and the default model (`default_model/`).
 
-Both are data files; `sample.py` finds and reads the sample.
+`sample` reads the sample dataset. The model folder is an ordinary one, which `models.model` loads.
 """
 
-__all__ = [
-    "sample",
-]
+__all__ = ["sample"]

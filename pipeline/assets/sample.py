@@ -1,4 +1,4 @@
-"""The sample archive that comes with the package: a shop's chat with its customers, written for this project."""
+"""The sample dataset of the package: chats of a shop with its customers, written for this project."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 
 
 def sample_file() -> Path:
-    """The Parquet file of the sample archive."""
+    """Return the path of the sample's Parquet file."""
     return Path(str(files("emojob.pipeline.assets") / "sample" / "shop_chat.parquet"))
 
 
 def sample_texts() -> list[str]:
-    """Its utterances, null and blank ones left out."""
+    """Return the sample's utterances, without null and blank ones."""
     texts = pq.read_table(sample_file(), columns=["text"])["text"].to_pylist()
     return [text for text in texts if text and text.strip()]

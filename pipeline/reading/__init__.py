@@ -1,16 +1,7 @@
-"""Input files to record batches: which files, which columns, which rows, in which chunks.
+"""Input files to record batches: find the files, choose the columns, read the rows, cut them into chunks.
 
-`dataset.py` opens several files as one table; `formats/` has a reader for each format.
+`inputs` finds files, `dataset` opens them as one table and reads row batches, `chunks` yields the rows that are not
+labelled yet. `formats/` has one reader for each file format.
 """
 
-__all__ = [
-    "calibration",
-    "chunks",
-    "columns",
-    "context",
-    "dataset",
-    "formats",
-    "inputs",
-    "resume",
-    "row_batches",
-]
+__all__ = ["calibration", "chunks", "columns", "context", "dataset", "inputs", "resume", "row_batches"]

@@ -1,13 +1,7 @@
-"""One reader for each format, and what text formats share: encodings, blocks of bytes, records.
+"""One reader for each file format (`csv`, `jsonl`, `parquet`), and what the text formats share.
 
-A reader yields row batches and rejects malformed rows individually.
+`blocks` reads and decompresses bytes, `encoding` detects the encoding. A reader has `inspect` or `survey`, which find
+columns and split points, and `read`, which yields rows.
 """
 
-__all__ = [
-    "blocks",
-    "csv",
-    "encoding",
-    "json_types",
-    "jsonl",
-    "parquet",
-]
+__all__ = ["blocks", "csv", "encoding", "json_types", "jsonl", "parquet"]
