@@ -4,4 +4,4 @@
 labelled yet. `formats/` has one reader for each file format.
 """
 
-__all__ = ["calibration", "chunks", "columns", "context", "dataset", "inputs", "resume", "row_batches"]
+__all__ = ["calibration", "chunks", "columns", "context", "dataset", "formats", "inputs", "resume", "row_batches"]

@@ -44,7 +44,7 @@ def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
         (MINIMAL + "[drift]\nempty = 7\n", "drift.empty is 7.0, which should lie between 0 and 1"),
         (MINIMAL + "[drift]\ndays = 2\n", "drift.fewest_days is 3, which should lie between 1 and 2"),
         (MINIMAL + "[score]\nmax_length = 9999\n", "--max-length 9999 is out of range"),
-        (MINIMAL + '[score]\nmax_rejects = "many"\n', "--max-rejects 'many' is no number"),
+        (MINIMAL + '[score]\nmax_rejects = "many"\n', "--max-rejects 'many' is not a number"),
         (MINIMAL + '[score]\ndevice = "tpu"\n', "--device 'tpu' is unknown: give one of auto, cpu, cuda"),
         (MINIMAL + "[score]\nmax_length = true\n", "score.max_length is True, which should be a whole number"),
         (MINIMAL + "keep_days = -1\n", "output.keep_days is -1"),
