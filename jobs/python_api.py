@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import fields
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +43,17 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
     """
     given = _checked("score", options, ScoreOptions, ModelOptions)
     if "hash_columns" in given:
-        given["hash_columns"] = tuple(given["hash_columns"])
+        given["hash_columns"] = tuple(_listed(given["hash_columns"]))
+    if "max_rejects" in given:
+        given["max_rejects"] = str(given["max_rejects"])
     model, scoring = _taken(ModelOptions, given), ScoreOptions(**given)
     from emojob.pipeline.running.run import score_dataset
     from emojob.pipeline.storage.paths import parse_path
 
-    place = None if out is None else parse_path(str(out))
-    return score_dataset(list(map(str, _listed(inputs))), place, scoring, model)
+    files = list(map(str, _listed(inputs)))
+    if not files:
+        raise OptionError("emojob.score() has no input: give a file, folder, glob or URL")
+    return score_dataset(files, None if out is None else parse_path(str(out)), scoring, model)
 
 
 def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Outcome:
@@ -120,14 +124,14 @@ def _checked(
     others: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return a copy of keyword arguments; raise OptionError if a name is unknown to these option classes."""
+    """Return keyword arguments with paths as text. Raise OptionError if a name is not an option of these classes."""
     known = [name for kind in kinds for name in _names(kind) if name not in without] + list(others)
     for name in given:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
             raise OptionError(f"emojob.{function}() has no option {name!r}; {hint}")
-    return dict(given)
+    return {name: fspath(value) if isinstance(value, PathLike) else value for name, value in given.items()}
 
 
 def _taken(kind: type[Any], given: dict[str, Any]) -> Any:

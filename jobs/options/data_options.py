@@ -24,7 +24,9 @@ _OPTIONS = (
     ),
     click.option("--conversation-column", metavar="C", help="Column with the conversation."),
     click.option("--time-column", metavar="C", help="Column with the time; sorts each conversation by it."),
-    click.option("--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True),
+    click.option(
+        "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True, help="Encoding of text files."
+    ),
 )  # fmt: skip
 
 

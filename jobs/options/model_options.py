@@ -14,9 +14,18 @@ _DEFAULT = ModelOptions()
 
 _MODEL_OPTIONS = (
     click.option("--model", metavar="M", help="Model folder, or a name on the Hugging Face hub.  [default: built in]"),
-    click.option("--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True),
-    click.option("--engine", type=click.Choice(ENGINES), default=_DEFAULT.engine, show_default=True),
-    click.option("--precision", type=click.Choice(PRECISIONS), default=_DEFAULT.precision, show_default=True),
+    click.option(
+        "--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True,
+        help="Processor or GPU that runs the model.",
+    ),
+    click.option(
+        "--engine", type=click.Choice(ENGINES), default=_DEFAULT.engine, show_default=True,
+        help="Library that runs the model, or ray for a cluster.",
+    ),
+    click.option(
+        "--precision", type=click.Choice(PRECISIONS), default=_DEFAULT.precision, show_default=True,
+        help="Number format that the model computes in.",
+    ),
     click.option(
         "--max-length", type=int, default=_DEFAULT.max_length, show_default=True,
         help="Tokens the model reads of a text; a longer text is truncated.",

@@ -40,8 +40,8 @@ def labelled(tiny_model, tmp_path_factory):
 def test_an_impossible_path_is_one_line_and_exit_code_2(emojob, labelled, arguments, name):
     log, out = labelled
     before = sorted(out.rglob("*"))
-    code, said, err = emojob(*(one.format(log=log, out=out, name=name) for one in arguments))
-    assert (code, said) == (2, "")
+    code, printed, err = emojob(*(one.format(log=log, out=out, name=name) for one in arguments))
+    assert (code, printed) == (2, "")
     one_line(err)
     assert sorted(out.rglob("*")) == before
 

@@ -36,11 +36,18 @@ def test_score_takes_several_inputs_and_the_default_output(log, tmp_path, tiny_m
     assert api.score(log, model=str(tiny_model)).rows_done == 0
 
 
-def test_score_takes_a_list_of_columns_to_hash(log, tmp_path, tiny_model):
+@pytest.mark.parametrize("columns", ["id", ["id"]])
+def test_options_may_be_paths_lists_and_numbers(log, tmp_path, tiny_model, columns):
     (tmp_path / "key").write_text("a key of more than sixteen bytes")
-    options = {"hash_columns": ["id"], "hash_key_file": str(tmp_path / "key")}
-    api.score(log, tmp_path / "out", model=str(tiny_model), **options)
+    options = {"hash_columns": columns, "hash_key_file": tmp_path / "key", "max_rejects": 5}
+    result = api.score(log, tmp_path / "out", model=tiny_model, **options)
+    assert result.run["options"]["max_rejects"] == "5"
     assert "1" not in pq.read_table(tmp_path / "out")["id"].to_pylist()
+
+
+def test_no_input_is_refused():
+    with pytest.raises(api.OptionError, match="has no input"):
+        api.score([])
 
 
 @pytest.mark.parametrize("call", [api.score, api.evaluate, lambda data, **options: api.train(data, "out", **options)])

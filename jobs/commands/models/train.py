@@ -40,7 +40,9 @@ _DEFAULT = ModelOptions()
     "--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
     help="previous: the model also reads the utterance before each text.",
 )  # fmt: skip
-@click.option("--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True)
+@click.option(
+    "--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True, help="Where the model trains."
+)
 @click.option("--fresh", is_flag=True, help="Start over; remove what an earlier run left in DIR.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @debug_option

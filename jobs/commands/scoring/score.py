@@ -23,7 +23,10 @@ _CONVERSATIONS = "Column with the conversation.  [default: a column with a usual
     help="Folder, or one file X.parquet.  [default: the folder INPUT-STEM.emotions beside INPUT]",
 )  # fmt: skip
 @click.option("--text-column", metavar="C", help="Column with the text.  [default: a column with a usual name]")
-@click.option("--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True)
+@click.option(
+    "--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True,
+    help="Encoding of text files.",
+)  # fmt: skip
 @model_options
 @click.option("--prefix", default=_DEFAULT.prefix, help="Prefix of the names of the added columns.")
 @click.option("--conversation-column", metavar="C", help=_CONVERSATIONS)
@@ -57,7 +60,10 @@ _CONVERSATIONS = "Column with the conversation.  [default: a column with a usual
 @click.option("--ray-cores", type=int, metavar="N", help="Cores of each worker without a GPU, for --engine ray.")
 @click.option("--dry-run", is_flag=True, help="Print what a run would do and how long it would take; label nothing.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="Format of progress, notes and errors.",
+)  # fmt: skip
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
     """Label every utterance of a dataset with an emotion and its probabilities.
 
@@ -77,10 +83,9 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
 
 
 def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: dict[str, Any]) -> int:
-    dry_run = given.pop("dry_run")
-    columns = {role: given.pop(f"{role}_column") for role in ("conversation", "time", "speaker")}
-    model = take_model_options(given)
-    options = ScoreOptions(**given, **{f"{role}_column": name for role, name in columns.items()})
+    """Run or plan a scoring run; return the exit code. given: the options of both option classes, and dry_run."""
+    dry_run, model = given.pop("dry_run"), take_model_options(given)
+    options = ScoreOptions(**given)
     if sample == bool(inputs):
         raise OptionError(
             "give an INPUT (a file, folder or glob), or --sample for the sample that comes with the package"
@@ -91,15 +96,15 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     from emojob.pipeline.storage.paths import parse_path
     from emojob.pipeline.system.prefetch import Stages
 
-    place = parse_path(out) if out else None
+    path = parse_path(out) if out else None
     if sample:
-        inputs, place = [str(sample_file())], place or Path("shop_chat.emotions")
+        inputs, path = [str(sample_file())], path or Path("shop_chat.emotions")
     if dry_run:
-        log.plan(plan_run(inputs, place, options, model, log.note))
+        log.plan(plan_run(inputs, path, options, model, log.note))
         return 0
     stages = Stages()
     with log.running(stages):
-        result = score_dataset(inputs, place, options, model, log.progress, log.note, stages)
+        result = score_dataset(inputs, path, options, model, log.progress, log.note, stages)
     log.summary(result)
-    rejected = result.counts.rejected > options.rejects_allowed(result.counts.read)
-    return TOO_MANY_REJECTS if rejected else 0
+    too_many = result.counts.rejected > options.rejects_allowed(result.counts.read)
+    return TOO_MANY_REJECTS if too_many else 0

@@ -31,7 +31,7 @@ def test_a_labelled_archive_becomes_a_sheet(emojob, labelled, tmp_path):
     assert all(row["label"] == "" and row["conversation"] == "'1" for row in rows)
 
 
-def test_fewer_texts_than_wanted_are_written_and_said(emojob, labelled, tmp_path):
+def test_fewer_texts_than_wanted_are_written_and_reported(emojob, labelled, tmp_path):
     code, out, _ = emojob("sample", labelled, "--uncertain", 500, "-o", tmp_path / "todo.csv")
     assert code == 0
     assert "3 utterances (500 were wanted, there are no more)" in out
@@ -41,7 +41,7 @@ def test_fewer_texts_than_wanted_are_written_and_said(emojob, labelled, tmp_path
     assert rows["'=SUM(1+1) 이게 뭐죠"]["previous"] == "네"
 
 
-def test_a_labelled_file_becomes_the_same_sheet(emojob, labelled, tmp_path):
+def test_a_labelled_file_gives_the_same_sheet_as_a_folder(emojob, labelled, tmp_path):
     log = tmp_path / "log.csv"
     emojob("score", log, "-o", tmp_path / "out.parquet", "--conversation-column", "방", "--quiet")
     for out in ("out", "out.parquet"):
@@ -49,7 +49,7 @@ def test_a_labelled_file_becomes_the_same_sheet(emojob, labelled, tmp_path):
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "out.parquet.csv").read_bytes()
 
 
-def test_a_sheet_that_is_there_is_kept_unless_forced(emojob, labelled, tmp_path):
+def test_an_existing_sheet_is_kept_unless_forced(emojob, labelled, tmp_path):
     file = tmp_path / "todo.csv"
     file.write_text("annotated")
     code, _, err = emojob("sample", labelled, "--uncertain", 2, "-o", file)
@@ -70,7 +70,7 @@ def test_a_sheet_that_is_there_is_kept_unless_forced(emojob, labelled, tmp_path)
         (["log.csv", "--uncertain", "5", "-o", "todo.csv"], "emojob score"),
     ],
 )
-def test_a_mistake_ends_in_one_line_and_writes_nothing(emojob, labelled, tmp_path, monkeypatch, arguments, word):
+def test_a_mistake_is_one_line_and_writes_nothing(emojob, labelled, tmp_path, monkeypatch, arguments, word):
     monkeypatch.chdir(tmp_path)
     code, out, err = emojob("sample", *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -78,7 +78,7 @@ def test_a_mistake_ends_in_one_line_and_writes_nothing(emojob, labelled, tmp_pat
     assert not list(tmp_path.glob("*todo*"))
 
 
-def test_choosing_loads_no_model(labelled, tmp_path):
+def test_sampling_loads_no_model(labelled, tmp_path):
     code = (
         "import sys\nfrom emojob.jobs.main import main\n"
         f"try:\n    main(['sample', {str(labelled)!r}, '--uncertain', '2', '-o', {str(tmp_path / 'todo.csv')!r}])\n"

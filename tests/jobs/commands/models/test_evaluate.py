@@ -22,8 +22,8 @@ def emojob(tiny_model, monkeypatch, capsys):
     def run(*arguments: object):
         with pytest.raises(SystemExit) as ended:
             main(["evaluate", *map(str, arguments)])
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
 
     return run
 
@@ -40,7 +40,7 @@ def width(line: str) -> int:
     return sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line)
 
 
-def test_it_prints_figures_classes_and_what_became_of_the_rows(emojob, data):
+def test_it_prints_figures_classes_and_row_counts(emojob, data):
     code, out, err = emojob("--data", data)
     assert (code, err) == (0, "")
     for one in ("accuracy", "macro-F1", "expected calibration error", "log-loss", "precision", "recall", "F1", "우울"):
@@ -49,7 +49,7 @@ def test_it_prints_figures_classes_and_what_became_of_the_rows(emojob, data):
     assert "\x1b" not in out
 
 
-def test_a_comparison_fits_into_80_columns_and_ends_in_plain_words(emojob, data, make_model):
+def test_a_comparison_fits_into_80_columns_and_ends_in_a_sentence(emojob, data, make_model):
     code, out, _ = emojob("--data", data, "--against", make_model(seed=7))
     assert code == 0
     assert "McNemar p" in out
@@ -57,7 +57,7 @@ def test_a_comparison_fits_into_80_columns_and_ends_in_plain_words(emojob, data,
     assert max(map(width, tables.splitlines())) <= 80
 
 
-def test_files_may_follow_data_as_a_shell_puts_them(emojob, data, tmp_path):
+def test_files_may_follow_data_as_from_a_shell_glob(emojob, data, tmp_path):
     other = tmp_path / "more.csv"
     other.write_text("text,label\n행복해요,기쁨\n", encoding="utf-8")
     assert "7 rows = 6 kept" in emojob("--data", data, other)[1]
@@ -74,7 +74,7 @@ def test_columns_and_labels_may_have_other_names(emojob, tmp_path):
     assert "2 rows = 2 kept" in out
 
 
-def test_json_goes_to_a_file_or_alone_to_standard_output(emojob, data, tmp_path):
+def test_json_goes_to_a_file_or_is_the_only_output(emojob, data, tmp_path):
     emojob("--data", data, "--json", tmp_path / "figures.json")
     code, out, _ = emojob("--data", data, "--json", "-")
     assert code == 0
@@ -93,7 +93,7 @@ def test_html_is_a_page_with_the_figures(emojob, data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "--data"),
         (["--data", "missing.csv"], "missing.csv"),
@@ -111,15 +111,15 @@ def test_html_is_a_page_with_the_figures(emojob, data, tmp_path):
         (["--data", "val.csv", "--context", "previous"], "--context previous"),
     ],
 )
-def test_a_mistake_is_one_line_and_2_and_writes_nothing(emojob, data, tmp_path, monkeypatch, arguments, said):
+def test_a_mistake_is_one_line_and_writes_nothing(emojob, data, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     code, out, err = emojob(*arguments)
     assert (code, out) == (2, "")
-    assert said in one_line(err)
+    assert message in one_line(err)
     assert [one.name for one in tmp_path.iterdir()] == ["val.csv"]
 
 
-def test_a_page_that_cannot_be_drawn_is_said_before_anything_is_scored(emojob, data, tmp_path, monkeypatch):
+def test_missing_drawing_packages_are_reported_before_scoring(emojob, data, tmp_path, monkeypatch):
     def fail(*arguments, **more):
         raise AssertionError("scored")
 
@@ -130,14 +130,14 @@ def test_a_page_that_cannot_be_drawn_is_said_before_anything_is_scored(emojob, d
     assert "emojob[report]" in one_line(err)
 
 
-def test_without_the_drawing_packages_all_else_works(emojob, data, tmp_path, monkeypatch):
+def test_json_needs_no_drawing_packages(emojob, data, tmp_path, monkeypatch):
     monkeypatch.setattr(page, "is_installed", lambda module: False)
     code, out, _ = emojob("--data", data, "--json", tmp_path / "figures.json")
     assert code == 0
     assert "accuracy" in out
 
 
-def test_a_label_that_steers_a_terminal_is_shown_harmless(tmp_path, make_model, emojob):
+def test_a_hostile_label_does_not_control_the_terminal(tmp_path, make_model, emojob):
     labels = ("\x1b[31m빨강", "파랑")
     file = tmp_path / "d.csv"
     file.write_text("text,label\n좋아요,파랑\n", encoding="utf-8")
@@ -146,7 +146,7 @@ def test_a_label_that_steers_a_terminal_is_shown_harmless(tmp_path, make_model, 
     assert "\x1b" not in out
 
 
-def test_a_reader_that_leaves_early_is_no_error(tiny_model, data):
+def test_a_closed_pipe_is_no_error(tiny_model, data):
     command = [sys.executable, "-m", "emojob", "evaluate", "--data", str(data), "--model", str(tiny_model)]
     root = Path(__file__).parents[4]
     read, write = os.pipe()

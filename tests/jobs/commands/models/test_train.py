@@ -25,15 +25,15 @@ def emojob(make_model, tmp_path, monkeypatch, capsys):
     def run(*arguments: object):
         with pytest.raises(SystemExit) as ended:
             main([*map(str, arguments)])
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
 
     return run
 
 
 @pytest.fixture
 def notebooks(tmp_path) -> Path:
-    """The notebook's own shape: CSV in cp949 with the columns sentiment and user."""
+    """Training data of the original notebook: CSV in cp949 with the columns sentiment and user."""
     rows = [(label, f"{opening} {word}") for label, words in FEELINGS.items() for opening in OPENINGS
             for word in words.split()]  # fmt: skip
     file = tmp_path / "notebook.csv"
@@ -44,7 +44,7 @@ def notebooks(tmp_path) -> Path:
 
 @pytest.fixture
 def recipe(tmp_path) -> Path:
-    """The seed recipe, in a hurry."""
+    """The seed recipe with few epochs."""
     text = (RECIPES / "seed.toml").read_text(encoding="utf-8")
     for slow, quick in (
         ("epochs = 50", "epochs = 8"), ("batch = 64", "batch = 8"), ("learning_rate = 5e-5", "learning_rate = 5e-3"),
@@ -57,7 +57,7 @@ def recipe(tmp_path) -> Path:
     return file
 
 
-def test_from_the_notebooks_csv_to_a_labelled_archive(emojob, notebooks, recipe, tmp_path):
+def test_a_model_trained_on_cp949_csv_scores_a_file(emojob, notebooks, recipe, tmp_path):
     code, out, err = emojob("train", "--data", notebooks, "-o", "model", "--recipe", recipe)
     assert code == 0, err
     assert "accuracy                        1.000" in out
@@ -94,7 +94,7 @@ def test_epochs_that_cannot_be_are_one_line(emojob, notebooks, epochs):
     assert epochs in err
 
 
-def test_what_was_sampled_and_filled_in_is_learned_from_beside_the_first_data(emojob, notebooks, recipe, tmp_path):
+def test_a_filled_in_sheet_is_training_data_beside_other_files(emojob, notebooks, recipe, tmp_path):
     lines = [f"{opening} 음식이 늦게 왔네요 {i}" for i, opening in enumerate(OPENINGS)]
     (tmp_path / "log.csv").write_text("\n".join(["text", *lines]), encoding="utf-8")
     assert emojob("score", "log.csv", "--quiet")[0] == 0
@@ -118,7 +118,7 @@ def test_what_was_sampled_and_filled_in_is_learned_from_beside_the_first_data(em
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "no data is given: name the annotated files with --data FILE..."),
         (("--data", "nothing.csv"), "nothing.csv"),
@@ -132,19 +132,19 @@ def test_what_was_sampled_and_filled_in_is_learned_from_beside_the_first_data(em
         (("--data", "notebook.csv", "--label-map", "nothing.toml"), "nothing.toml"),
     ],
 )
-def test_bad_input_is_one_line_and_2_and_leaves_nothing(emojob, notebooks, tmp_path, arguments, said):
+def test_a_bad_input_is_one_line_and_exit_code_2_and_leaves_no_model(emojob, notebooks, tmp_path, arguments, message):
     code, out, err = emojob("train", "-o", "model", *arguments)
     assert code == 2
     assert out == ""
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert all(line.startswith("emojob: ") for line in err.splitlines())
     assert not (tmp_path / "model" / "config.json").exists()
 
 
-def test_unmapped_labels_are_listed_with_their_counts_and_a_map_mends_it(emojob, notebooks, recipe, tmp_path):
-    said = {"어쩌면 좋아요": "당황", "마음이 아파요": "상처", "이게 뭐예요": "당황", "기뻐요": "기쁨"}
+def test_unmapped_labels_are_listed_with_counts_and_a_label_map_fixes_them(emojob, notebooks, recipe, tmp_path):
+    texts = {"어쩌면 좋아요": "당황", "마음이 아파요": "상처", "이게 뭐예요": "당황", "기뻐요": "기쁨"}
     with (tmp_path / "validation.csv").open("w", encoding="cp949", newline="") as handle:
-        csv.writer(handle).writerows([("사람문장1", "감정_대분류"), *said.items()])
+        csv.writer(handle).writerows([("사람문장1", "감정_대분류"), *texts.items()])
     asked = ("train", "--data", notebooks, "--test", "validation.csv", "-o", "model", "--recipe", recipe)
     code, _, err = emojob(*asked)
     assert code == 2

@@ -1,4 +1,4 @@
-"""`emojob nightly` as cron runs it: exit codes, one line of summary, a log and metrics for those who watch."""
+"""`emojob nightly` as cron runs it: exit codes, a summary line, a log and metrics."""
 
 import json
 import random
@@ -40,7 +40,7 @@ def metrics(place) -> dict[tuple[str, str], float]:
     return {(s.name, next(iter(s.labels.values()), "")): s.value for family in families for s in family.samples}
 
 
-def test_a_night_is_one_line(emojob, place):
+def test_a_night_prints_one_line(emojob, place):
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     assert (code, out.count("\n")) == (0, 1)
     assert out.startswith("2026-11-04: 4 of 4 inputs scored, 160 rows; late of 2026-11-01, late of 2026-11-02")
@@ -49,7 +49,7 @@ def test_a_night_is_one_line(emojob, place):
     assert emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet") == (0, "", "")
 
 
-def test_a_shifted_day_ends_in_4_and_is_told_everywhere(emojob, place):
+def test_a_drift_alarm_ends_with_4_and_is_in_every_output(emojob, place):
     emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     write(place, 5, ["네"] * 40)
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-05", "--quiet")
@@ -60,7 +60,7 @@ def test_a_shifted_day_ends_in_4_and_is_told_everywhere(emojob, place):
     assert "Different from the days before" in (place / "r.html").read_text()
 
 
-def test_an_input_that_cannot_be_read_ends_in_2_and_the_others_are_done(emojob, place):
+def test_an_unreadable_input_ends_with_2_and_the_others_are_done(emojob, place):
     (place / "logs" / "2026-11-03.csv").write_bytes(b"")
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     assert code == 2
@@ -70,12 +70,12 @@ def test_an_input_that_cannot_be_read_ends_in_2_and_the_others_are_done(emojob, 
     assert metrics(place)["emojob_inputs_failed", ""] == 1
 
 
-def test_too_many_rejects_end_in_3(emojob, place):
+def test_too_many_rejects_end_with_3(emojob, place):
     write(place, 4, ["좋아요"] * 40 + ['"a" b'] * 3)
     assert emojob("nightly", place / "n.toml", "--date", "2026-11-04")[0] == 3
 
 
-def test_the_log_has_a_line_a_night_and_no_text(emojob, place):
+def test_the_log_has_one_line_for_each_night_and_no_text(emojob, place):
     for night in ("2026-11-03", "2026-11-04", "2026-11-04"):
         emojob("nightly", place / "n.toml", "--date", night)
     found = lines(place)
@@ -84,13 +84,13 @@ def test_the_log_has_a_line_a_night_and_no_text(emojob, place):
     assert not any(word in (place / "n.jsonl").read_text() for word in WORDS if len(word) > 1)
 
 
-def test_a_line_that_was_cut_off_harms_no_other(emojob, place):
+def test_a_truncated_log_line_does_not_damage_the_next(emojob, place):
     (place / "n.jsonl").write_bytes(b'{"day": "2026-11-0')
     emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     assert json.loads((place / "n.jsonl").read_text().splitlines()[1])["day"] == "2026-11-04"
 
 
-def test_metrics_are_prometheus(emojob, place):
+def test_metrics_are_in_the_format_of_prometheus(emojob, place):
     emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     found = metrics(place)
     assert found["emojob_rows_scored", ""] == 160
@@ -103,7 +103,7 @@ def test_metrics_are_prometheus(emojob, place):
     assert b"emojob_rows_scored 0.0\n" in (place / "n.prom").read_bytes() != content
 
 
-def test_a_configuration_to_begin_with_passes_its_own_check(emojob, tmp_path):
+def test_the_example_configuration_passes_its_check(emojob, tmp_path):
     code, out, _ = emojob("nightly", tmp_path / "new.toml", "--init")
     assert (code, f"emojob nightly {tmp_path / 'new.toml'} --check" in out) == (0, True)
     assert emojob("nightly", tmp_path / "new.toml", "--check")[0] == 0
@@ -111,7 +111,7 @@ def test_a_configuration_to_begin_with_passes_its_own_check(emojob, tmp_path):
     assert (code, "exists" in err) == (2, True)
 
 
-def test_what_is_wrong_is_one_line_and_code_2(emojob, place):
+def test_a_mistake_is_one_line_and_exit_code_2(emojob, place):
     for arguments in (["--date", "yesterday"], ["--date", "2026-13-01"]):
         code, out, err = emojob("nightly", place / "n.toml", *arguments)
         assert (code, out, err.count("\n")) == (2, "", 1)
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_one_line_and_code_2(emojob, place):
     assert "did you mean input?" in err
 
 
-def test_a_night_that_is_killed_goes_on_and_comes_to_the_same(place, tmp_path_factory, tiny_model):
+def test_a_killed_night_resumes_to_the_same_result(place, tmp_path_factory, tiny_model):
     def night(folder, seconds: float | None = None) -> int:
         command = [sys.executable, "-m", "emojob", "nightly", str(folder / "n.toml"), "--date", "2026-11-04", "--quiet"]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

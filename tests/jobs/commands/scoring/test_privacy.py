@@ -76,7 +76,7 @@ def test_a_hashed_column_has_the_same_hash_for_the_same_value(emojob, chat, tmp_
 
 
 @pytest.mark.parametrize(
-    ("options", "key", "said"),
+    ("options", "key", "message"),
     [
         (("--hash-column", "speaker"), "", "--hash-key-file"),
         (("--hash-column", "speaker"), "short", "5 bytes"),
@@ -85,11 +85,11 @@ def test_a_hashed_column_has_the_same_hash_for_the_same_value(emojob, chat, tmp_
         (("--hash-column", "speaker", "--hash-key-file", "nowhere"), KEY, "nowhere cannot be read"),
     ],
 )
-def test_a_column_that_cannot_be_hashed_is_refused(emojob, chat, monkeypatch, options, key, said):
+def test_a_column_that_cannot_be_hashed_is_refused(emojob, chat, monkeypatch, options, key, message):
     monkeypatch.setenv("EMOJOB_HASH_KEY", key)
     code, _, err = emojob("score", chat, "-o", "out", "--quiet", *options)
     assert (code, err.count("\n")) == (2, 1)
-    assert said in err
+    assert message in err
     assert not Path("out").exists()
 
 
@@ -124,9 +124,9 @@ def test_reports_and_sheets_are_masked_unless_no_mask_pii(emojob, chat):
         assert code == 0
         assert emojob("sample", "out", "--uncertain", 6, "-o", "sheet.csv", "--force", *options)[0] == 0
         for place in ("page.html", "page.json", "sheet.csv"):
-            said = Path(place).read_text(encoding="utf-8-sig")
-            assert (PHONE in said) == kept, place
-            assert (MAIL in said) == kept, place
+            content = Path(place).read_text(encoding="utf-8-sig")
+            assert (PHONE in content) == kept, place
+            assert (MAIL in content) == kept, place
         assert kept or PHONE not in out
 
 
@@ -169,11 +169,11 @@ def test_a_forged_marker_reads_no_other_file(emojob, chat, part):
 def test_a_report_survives_a_damaged_run_json(emojob, chat):
     assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
     file = Path("out/_emojob/run.json")
-    told = json.loads(file.read_text())
+    run = json.loads(file.read_text())
     for key in ("model", "engine", "options", "privacy", "counts", "all_counts", "versions"):
-        file.write_text(json.dumps(told | {key: 5}))
+        file.write_text(json.dumps(run | {key: 5}))
         assert emojob("report", "out")[::2] == (0, ""), key
-    file.write_text(json.dumps(told | {"privacy": {"drop_text": True}}))  # with the text still there
+    file.write_text(json.dumps(run | {"privacy": {"drop_text": True}}))  # with the text still there
     assert emojob("report", "out")[::2] == (0, "")
 
 

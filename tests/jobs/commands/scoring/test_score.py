@@ -96,7 +96,7 @@ def test_the_sample_is_labelled_into_the_current_folder(emojob, tmp_path, monkey
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--max-length", 2], "3 to 512"),
         (["--max-length", 513], "3 to 512"),
@@ -116,11 +116,11 @@ def test_the_sample_is_labelled_into_the_current_folder(emojob, tmp_path, monkey
         (["--ray-cores", 0], "--ray-cores 0"),
     ],
 )
-def test_a_wrong_option_is_one_line_and_exit_code_2(emojob, log, arguments, said):
+def test_a_wrong_option_is_one_line_and_exit_code_2(emojob, log, arguments, message):
     code, out, err = emojob("score", log, *arguments)
     assert (code, out) == (2, "")
-    assert said in err.splitlines()[-1]
-    assert len(err.splitlines()) <= 2  # the encoding may have been said before
+    assert message in err.splitlines()[-1]
+    assert len(err.splitlines()) <= 2  # a note on the encoding may come first
 
 
 @pytest.mark.parametrize(
