@@ -1,7 +1,7 @@
-"""One night of the job: score new input files, check for drift, remake the report, remove old rows.
+"""The nightly run: score new input files, remove old rows, check for drift, and remake the report.
 
-`night` runs or plans a night, `night_report` remakes the report of the last one, `config` reads the configuration file,
-and `monitoring` writes the log and the Prometheus metrics.
+`night` does or plans a nightly run, `outcome` defines the result, and `night_report` remakes the report of the last
+nightly run. `config` reads the configuration file. `monitoring` writes the log and the Prometheus metrics.
 """
 
 __all__ = ["config", "monitoring", "night", "night_report", "outcome"]

@@ -1,4 +1,4 @@
-"""The day of each input file."""
+"""Finds the day of each input file, and the input files of a nightly run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Day = datetime.date
 
 
 class Calendar:
-    """The day of each input: the date in its path, or the day on which a night first saw it.
+    """The days of the input files: the date in the path, or the date of the nightly run that first found the file.
 
     Args:
-        config: The configuration; its pattern contains the date or not.
-        seen: {input: day in ISO 8601}, used and extended where the pattern has no date.
+        config: The configuration; `input.files` may contain `{date}`.
+        seen: {input: day in ISO 8601}; read and extended only if the pattern has no date.
     """
 
     def __init__(self, config: NightlyConfig, seen: dict[str, str]) -> None:
@@ -29,7 +29,7 @@ class Calendar:
         self._has_date = config.input.has_date
 
     def day_of(self, name: str) -> Day | None:
-        """Return the day of an input, None if unknown."""
+        """Return the day of an input, or None if the day is unknown."""
         if self._has_date:
             found = self._path.fullmatch(name)
             text = found["date"] if found else ""
@@ -41,7 +41,7 @@ class Calendar:
             return None
 
     def see(self, name: str, day: Day) -> None:
-        """Record the day on which an input was first seen; a known input keeps its day."""
+        """Record the day on which an input was first found; an input with a recorded day keeps it."""
         if not self._has_date:
             self._seen.setdefault(name, day.isoformat())
 
@@ -55,15 +55,16 @@ class Calendar:
         return found
 
     def is_too_old(self, name: str, today: Day, keep_days: int) -> bool:
-        """Return whether an input's day is `keep_days` or more before `today`; 0 keeps every day."""
+        """Return whether an input's day is at least `keep_days` days before `today`; always False for `keep_days` 0."""
         day = self.day_of(name)
         return bool(keep_days) and day is not None and day <= today - datetime.timedelta(days=keep_days)
 
 
 def files_of(config: NightlyConfig, day: Day) -> list[InputFile]:
-    """Return the input files of a night.
+    """Return the input files of a nightly run.
 
-    They are the files of the day and of the `days_back` days before it; without a date in the pattern, all files.
+    If the pattern has a date, these are the files of `day` and of the `days_back` days before it. Otherwise, these are
+    all files that match the pattern.
     """
     if not config.input.has_date:
         return _found(config.pattern(), config.archive)
@@ -79,7 +80,7 @@ def _found(pattern: str, archive: AnyPath) -> list[InputFile]:
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """Return the regular expression of a path pattern; a folder matches every file in it."""
+    """Return a path pattern as a regular expression; a pattern that names a folder matches every file in the folder."""
     parts = re.split(r"(\{date\}|\*\*/|\*|\?)", pattern)
     known = {DATE: r"(?P<date>\d{4}-\d{2}-\d{2})", "**/": ".*", "*": "[^/]*", "?": "[^/]"}
     first = True

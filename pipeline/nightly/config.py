@@ -1,4 +1,4 @@
-"""The configuration of a nightly job: a TOML file, checked completely before anything runs."""
+"""Reads the configuration of nightly runs from a TOML file, and checks it completely before anything runs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from emojob.schemas.settings import between, check_keys, field_types, fill, read
 
 DATE = "{date}"
 
-_COMPARE = "`emojob nightly --init FILE.toml` writes one that has everything"
+_COMPARE = "`emojob nightly --init FILE.toml` writes a configuration with every key"
 
-# Options that do not belong in a nightly configuration: a night scores all rows, with the batch size and context that
-# suit the device and the model.
+# Options of `emojob score` that a nightly configuration does not have: a nightly run scores all rows, with the batch
+# size that suits the device and the context that the model needs.
 _NOT_NIGHTLY = {"batch_tokens", "context", "calibration", "fresh", "limit"}
 
 
 @dataclass(frozen=True)
 class InputConfig:
-    """[input]: where the logs are.
+    """The section [input]: the paths of the logs.
 
     Attributes:
-        files: Pattern of paths; `{date}` stands for a day in ISO 8601.
-        days_back: Days before the night's day that are read again for late files.
+        files: Pattern of paths; `{date}` is a day in ISO 8601.
+        days_back: Number of days before the run's date whose files are checked again, for late files.
     """
 
     files: str
@@ -40,26 +40,26 @@ class InputConfig:
             raise OptionError("input.files is empty; give a pattern such as logs/{date}*.parquet, or a folder")
         unknown = set(re.findall(r"\{[^}]*\}", self.files)) - {DATE}
         if unknown:
-            raise OptionError(f"input.files has {', '.join(sorted(unknown))}; only {DATE} is known there")
+            raise OptionError(f"input.files has {', '.join(sorted(unknown))}; only {DATE} is known")
         between("input.days_back", self.days_back, 0, 3650)
 
     @property
     def has_date(self) -> bool:
-        """Return whether the pattern contains a file's day."""
+        """Return whether the pattern contains `{date}`."""
         return DATE in self.files
 
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """[output]: the labelled archive and its report.
+    """The section [output]: the labelled archive and its report.
 
     Attributes:
         archive: Folder of the labelled archive.
-        report: HTML file; None writes no page.
-        figures: JSON file; None writes no figures.
-        language: Language of the page, en or ko.
-        keep_days: Rows of older days are removed; 0 keeps all.
-        mask_pii: Whether report and figures mask personal data.
+        report: Path of the HTML page; None writes no page.
+        figures: Path of the JSON file with the figures; None writes no figures.
+        language: Language of the page: en or ko.
+        keep_days: Number of days to keep; rows of older days are removed. 0 keeps all rows.
+        mask_pii: Whether personal data is masked in the report and the figures.
     """
 
     archive: str
@@ -79,12 +79,13 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """[score]: options of `emojob score`.
+    """The section [score]: options of `emojob score`.
 
     Attributes:
         options: Options of the scoring run.
         model: Options of the model.
-        time_zone: Time zone of the report's days and hours.
+        time_zone: Time zone of the report's days and hours; None uses the archive's time zone, or Asia/Seoul if the
+            archive has none.
     """
 
     options: ScoreOptions = field(default_factory=ScoreOptions)
@@ -93,7 +94,7 @@ class ScoreConfig:
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> ScoreConfig:
-        """Return the section [score]. Raises OptionError for an unknown key or a wrong value."""
+        """Read the section [score]. Raises OptionError for an unknown key or a wrong value."""
         kinds = (ScoreOptions, ModelOptions)
         types = {name: type_ for kind in kinds for name, type_ in field_types(kind).items() if name not in _NOT_NIGHTLY}
         expected = {name: list if type_ is tuple else type_ for name, type_ in types.items()} | {"time_zone": str}
@@ -107,7 +108,7 @@ class ScoreConfig:
 
 @dataclass(frozen=True)
 class DriftConfig:
-    """[drift]: the limits of the drift alarms; nightly.toml documents each one."""
+    """The section [drift]: the limits of the drift alarms; nightly.toml documents each limit."""
 
     days: int = 28
     fewest_days: int = 3
@@ -133,10 +134,10 @@ class DriftConfig:
 
 @dataclass(frozen=True)
 class MonitoringConfig:
-    """[monitoring]: files for monitoring the job.
+    """The section [monitoring]: files for monitoring the nightly runs.
 
     Attributes:
-        log: File that gets one JSON line a night; None writes no log.
+        log: File to which each nightly run appends one JSON line; None writes no log.
         prometheus: Metrics file for node_exporter; None writes no metrics.
     """
 
@@ -146,10 +147,11 @@ class MonitoringConfig:
 
 @dataclass(frozen=True)
 class NightlyConfig:
-    """A whole configuration.
+    """A complete configuration of nightly runs.
 
     Attributes:
-        file: Absolute path of the TOML file; relative paths in it start in its folder.
+        file: Absolute path of the TOML file; relative paths in the file start at the folder of the file.
+        input: The section [input]. The other fields are the sections with their names.
     """
 
     file: Path
@@ -160,10 +162,10 @@ class NightlyConfig:
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
     def local_path(self, given: str | None) -> Path | None:
-        """Return an absolute local path, None for None. Raises OptionError for a URL of an object store."""
+        """Return an absolute local path; None stays None. Raises OptionError for a URL of an object store."""
         path = None if given is None else self.resolve(given)
         if path is not None and is_object(path):
-            raise OptionError(f"{given} is in an object store; give a local file")
+            raise OptionError(f"{given} is in an object store; give the path of a local file")
         return None if path is None else as_local(path)
 
     def resolve(self, given: str) -> AnyPath:
@@ -181,13 +183,13 @@ class NightlyConfig:
         return replace(self.score.options, memo=str(memo) if memo else None, hash_key_file=str(key) if key else None)
 
     def model_options(self) -> ModelOptions:
-        """Return the options of the model, with the absolute path of a local folder; a name on the hub stays."""
+        """Return the options of the model, with a local folder as an absolute path; a name on the hub is unchanged."""
         options = self.score.model
         folder = as_local(self.resolve(options.model)) if options.model else None
         return replace(options, model=str(folder)) if folder and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
-        """Return the pattern of one day's files, or of all days' files for None."""
+        """Return the pattern of the files of `day`; if `day` is None, the pattern of the files of all days."""
         return str(self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
 
 
@@ -204,14 +206,17 @@ def read_config(file: Path) -> NightlyConfig:
     """Read and check a configuration.
 
     Raises:
-        OptionError: The file cannot be read, or a key or value is wrong. Names the file, the key and the right value.
+        OptionError: The file cannot be read, or a key or value is wrong. The message names the file, the key and the
+            right value.
     """
     try:
         table = read_toml(file)
     except FileNotFoundError:
         raise OptionError(f"{file} does not exist; {_COMPARE}") from None
     except OSError as error:
-        raise OptionError(f"{file} cannot be read: {error.strerror}; name another file") from None
+        raise OptionError(
+            f"{file} cannot be read: {error.strerror}; give the right to read it, or another file"
+        ) from None
     except ValueError as error:
         raise OptionError(f"{file} is not TOML: {error}; {_COMPARE}") from None
     try:
@@ -227,5 +232,5 @@ def _section(name: str, table: dict[str, Any]) -> Any:
 
 
 def template() -> str:
-    """Return a configuration with every key and its explanation."""
+    """Return the text of a configuration file with every key and its explanation."""
     return (files("emojob.pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")

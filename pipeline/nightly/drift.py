@@ -1,4 +1,4 @@
-"""Drift: compare a day's rows with the rows of the days before.
+"""Detects drift: compares the rows of one day with the rows of the days before it.
 
 The distributions of emotions are compared by the population stability index, the sum of (p - q) ln(p / q) over the
 emotions (Siddiqi, Credit Risk Scorecards, 2006). Each count is smoothed by half a row.
@@ -16,19 +16,21 @@ from typing import Any
 from emojob.pipeline.nightly.config import DriftConfig
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
-UNSURE = 0.5  # a lower confidence is unsure
+UNSURE = 0.5  # a row with a lower confidence is unsure
 
 
 @dataclass(frozen=True)
 class Check:
-    """One figure of a day, compared with the days before.
+    """One figure of a day, compared with the days before it.
 
     Attributes:
-        name: emotions, unsure, unknown, truncated, empty or rows.
-        value: Figure of the day.
-        before: Figure of the days before; None for emotions, whose value compares both.
-        limit: A value outside this limit raises the alarm.
-        alarm: Whether the alarm is raised.
+        name: Name of the figure: emotions, unsure, unknown, truncated, empty or rows.
+        value: The figure on the day: for emotions, the population stability index; for rows, the day's rows divided by
+            `before`; otherwise a share, 0..1.
+        before: The figure on the days before: for rows, the median number of rows; otherwise a share. None for
+            emotions, because `value` already compares the day with the days before.
+        limit: A value beyond this limit raises an alarm.
+        alarm: Whether `value` raises an alarm.
     """
 
     name: str
@@ -44,13 +46,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Drift:
-    """The checks of a day.
+    """The drift checks of one day.
 
     Attributes:
-        day: The day.
-        days_before: Days that it is compared with.
-        checks: None if there are too few days before.
-        why: Why there are no checks.
+        day: The checked day.
+        days_before: Number of days before it that have rows and are compared.
+        checks: The checks; empty if `days_before` is too small.
+        why: Reason for an empty `checks`; otherwise "".
     """
 
     day: datetime.date
@@ -75,21 +77,21 @@ class Drift:
 
 
 def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: DriftConfig) -> Drift:
-    """Compare a day with the days before that have rows.
+    """Compare a day with the days before it that have rows.
 
     Args:
-        days: {day: row counts}; a missing day has no rows.
+        days: {day: row counts}; a day that is missing here has no rows.
         day: The day to check.
-        config: Limits, and how many days before are compared.
+        config: The limits, and the number of days to compare with.
 
     Returns:
-        The checks; without checks if fewer than `config.fewest_days` days before have rows.
+        The drift checks; `checks` is empty if fewer than `config.fewest_days` of the days before have rows.
     """
     today = days.get(day, Counts())
     first = day - datetime.timedelta(days=config.days)
     earlier = [counts for other, counts in sorted(days.items()) if first <= other < day and counts.written]
     if len(earlier) < config.fewest_days:
-        why = f"{len(earlier)} days before it are too few to compare with: {config.fewest_days} are needed"
+        why = f"{len(earlier)} earlier days with rows are too few to compare with: {config.fewest_days} are needed"
         return Drift(day, len(earlier), why=why)
     before = Counts()
     for counts in earlier:
@@ -114,7 +116,7 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
 
 
 def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
-    """Return the population stability index of two counts by name."""
+    """Return the population stability index of two {emotion: rows}; 0 means equal distributions."""
     names = {*now, *before}
     rows, rows_before = (sum(counts.values()) + len(names) / 2 for counts in (now, before))
     index = 0.0

@@ -1,4 +1,4 @@
-"""Monitoring of the nightly job: one JSON line a night in a log, and metrics for Prometheus."""
+"""Writes the result of a nightly run for monitoring: one JSON line in a log, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emojob.pipeline.storage.paths import output_errors
 
 
 def record_night(config: NightlyConfig, night: Night) -> None:
-    """Write a night into the log and the metrics file that the configuration names.
+    """Write the result of a nightly run into the log and the metrics file that the configuration names.
 
     Raises:
         StorageError: A file cannot be written.
@@ -30,11 +30,14 @@ def record_night(config: NightlyConfig, night: Night) -> None:
 
 
 def log_night(file: Path, night: Night) -> None:
-    """Append a night as one JSON line, unless it changed nothing since the day's last line.
+    """Append the result of a nightly run as one JSON line.
+
+    No line is appended if the log has a line for the same date, the run changed nothing in the archive, and the same
+    inputs failed.
 
     Args:
-        file: The log; made if missing.
-        night: The night.
+        file: The log; created if missing.
+        night: Result of the nightly run.
 
     Raises:
         OSError: The log cannot be read or written.
@@ -57,7 +60,7 @@ def log_night(file: Path, night: Night) -> None:
 
 
 def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
-    """Return the last line of the night's day, None if there is none."""
+    """Return the last log line for the date of a nightly run, or None if the log has no such line."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -71,10 +74,10 @@ def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
 
 
 def write_metrics(file: Path, night: Night) -> None:
-    """Write a night's metrics for node_exporter's textfile collector. Raises OSError."""
+    """Write the metrics of a nightly run for node_exporter's textfile collector. Raises OSError."""
     content = metrics_text(night).encode()
     if file.exists() and file.read_bytes() == content:
-        os.utime(file)  # the collector reports the age of the file
+        os.utime(file)  # the collector reports the modification time of the file
         return
     mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)
@@ -83,25 +86,30 @@ def write_metrics(file: Path, night: Night) -> None:
 
 
 def metrics_text(night: Night) -> str:
-    """Return a night's metrics in Prometheus's text format."""
+    """Return the metrics of a nightly run in Prometheus's text format."""
     counts = night.counts
     first_moment = (night.day.toordinal() - datetime.date(1970, 1, 1).toordinal()) * 86400
     states = ("labelled", "empty", "rejected", "truncated")
     lines = [
-        *_metric("night_timestamp_seconds", "Start of the last night's day (UTC).", [({}, first_moment)]),
-        *_metric("inputs", "Input files that the night looked at.", [({}, night.inputs)]),
-        *_metric("inputs_scored", "Input files that the night scored.", [({}, len(night.scored))]),
+        *_metric("night_timestamp_seconds", "Date of the last nightly run (UTC).", [({}, first_moment)]),
+        *_metric("inputs", "Input files that the nightly run found.", [({}, night.inputs)]),
+        *_metric("inputs_scored", "Input files that the nightly run scored.", [({}, len(night.scored))]),
         *_metric("inputs_failed", "Input files that could not be read.", [({}, len(night.failed))]),
-        *_metric("rows_scored", "Rows that the night read.", [({}, sum(one.rows for one in night.scored))]),
-        *_metric("day_rows", "Rows of the night's day by state.", [({"state": s}, getattr(counts, s)) for s in states]),
+        *_metric("rows_scored", "Rows that the nightly run read.", [({}, sum(one.rows for one in night.scored))]),
         *_metric(
-            "day_emotion_rows", "Labelled rows of the night's day by emotion.",
+            "day_rows", "Rows on the date of the nightly run, by state.",
+            [({"state": state}, getattr(counts, state)) for state in states],
+        ),
+        *_metric(
+            "day_emotion_rows", "Labelled rows on the date of the nightly run, by emotion.",
             [({"emotion": emotion}, rows) for emotion, rows in counts.emotions.items()],
         ),
     ]  # fmt: skip
     checks = night.drift.checks if night.drift else ()
     if checks:
-        lines += _metric("drift", "Drift figures of the night's day.", [({"check": c.name}, c.value) for c in checks])
+        lines += _metric(
+            "drift", "Drift figures on the date of the nightly run.", [({"check": c.name}, c.value) for c in checks]
+        )
         lines += _metric(
             "drift_alarm", "Whether a drift figure is beyond its limit.", [({"check": c.name}, c.alarm) for c in checks]
         )
@@ -109,7 +117,7 @@ def metrics_text(night: Night) -> str:
 
 
 def _metric(name: str, description: str, values: list[tuple[dict[str, str], float]]) -> Iterator[str]:
-    """Yield the lines of one gauge; values: (labels, value) of each sample."""
+    """Yield the lines of one gauge metric; values: list of ({label: text}, number), one for each sample."""
     yield f"# HELP emojob_{name} {description}"
     yield f"# TYPE emojob_{name} gauge"
     for labels, value in values:

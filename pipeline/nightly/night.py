@@ -1,4 +1,4 @@
-"""One night: score new and changed inputs, remove old rows, check for drift, remake the report."""
+"""Does the nightly run: score new and changed inputs, remove old rows, check for drift, remake the report."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def run_night(
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
 ) -> Night:
-    """Run one night.
+    """Do the nightly run for one date.
 
     Args:
         config: The configuration.
-        day: The night's day.
-        report: As of `score_dataset`.
-        note: As of `score_dataset`.
-        stages: As of `score_dataset`.
+        day: Date of the nightly run.
+        report: Passed to `score_dataset`.
+        note: Passed to `score_dataset`.
+        stages: Passed to `score_dataset`.
 
     Returns:
-        The result; inputs that cannot be read are in `failed`.
+        The result; its `failed` has the inputs that cannot be read.
 
     Raises:
-        BusyError: Another night holds the archive; the archive stays as it is.
-        EmojobError: As `score_dataset`, except for unreadable inputs.
+        BusyError: Another nightly run uses the archive; nothing is changed.
+        EmojobError: As `score_dataset`. An unreadable input raises no error.
     """
     _check(config)
     found = files_of(config, day)
@@ -71,15 +71,17 @@ def run_night(
 
 
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
-    """Return what a night would do, without doing it. Only a file's size tells whether it changed.
+    """Return the plan of a nightly run, and change nothing.
+
+    No file is read: an input counts as changed only if its size has changed.
 
     Args:
         config: The configuration.
-        day: The night's day.
+        day: Date of the nightly run.
 
     Raises:
-        OptionError: The configuration cannot work.
-        OutputError: The archive's folder holds other files.
+        OptionError: The configuration has values that exclude each other, or a missing folder or package.
+        OutputError: The archive's folder has files that emojob did not write.
     """
     _check(config)
     with output_errors(config.archive):
@@ -106,7 +108,7 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
 
 
 class _Scoring:
-    """Scores a night's inputs, all in one run; an input that cannot be read is left out."""
+    """Scores the inputs of a nightly run in one scoring run, without the inputs that cannot be read."""
 
     def __init__(
         self,
@@ -121,8 +123,11 @@ class _Scoring:
         self._report, self._note, self._stages = report, note, stages
 
     def run(self, files: list[InputFile]) -> None:
-        """Score the inputs. After a DataError find the unreadable ones: open each, then score each alone."""
-        for probe in (self._open, self._score_alone):  # most damage shows on opening, which is cheap
+        """Score all inputs. If that raises DataError, find and leave out the unreadable inputs, and score the others.
+
+        To find an unreadable input, open each input alone. If every input opens, score each input alone.
+        """
+        for probe in (self._open, self._score_alone):  # opening is cheap and finds most damage
             if not files:
                 return
             try:
@@ -130,7 +135,7 @@ class _Scoring:
                 return
             except DataError:
                 files = [file for file in files if self._is_readable(file, probe)]
-        if files and self._night.failed:  # the last run.json must cover all inputs
+        if files and self._night.failed:  # run.json describes the last scoring run, so that run must have all inputs
             self._score(files)
 
     def _is_readable(self, file: InputFile, probe: Callable[[InputFile], None]) -> bool:
@@ -161,7 +166,7 @@ class _Scoring:
 
 
 def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
-    """Return {input: (SHA-256 of its content, rows)} of the complete parts."""
+    """Return {input: (SHA-256 of its content, rows in complete part files)}."""
     found: dict[str, tuple[str, int]] = {}
     for marker in output.markers:
         _, rows = found.get(marker.input, ("", 0))
@@ -170,7 +175,10 @@ def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
 
 
 def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str, int]], calendar: Calendar) -> None:
-    """Fill in `scored` and `rejected` of a night: the inputs with other rows than before."""
+    """Set `scored` and `rejected` of a nightly run, from the inputs whose content or number of rows has changed.
+
+    `before` is the result of `_rows_by_input` before the nightly run.
+    """
     after = _rows_by_input(output)
     for name, (content, rows) in sorted(after.items()):
         content_before, rows_before = before.get(name, (content, 0))
@@ -183,22 +191,22 @@ def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str
     night.rejected = sum(marker.counts.rejected for marker in output.markers if marker.input in scored)
 
 
-# -- checks before a night -------------------------------------------------------------------------------------------
+# -- checks before the run -------------------------------------------------------------------------------------------
 
 
 def _check(config: NightlyConfig) -> None:
-    """Raise OptionError for a configuration that cannot work, OutputError for a folder that is not an archive."""
+    """Raise OptionError or OutputError as `plan_night` documents."""
     keep, back = config.output.keep_days, config.input.days_back
     if keep and config.input.has_date and keep <= back:
         raise OptionError(
-            f"output.keep_days is {keep}, but input.days_back {back}: days that are read again must be kept; give "
-            f"keep_days more than {back}, or 0 to keep all"
+            f"output.keep_days is {keep}, but input.days_back is {back}: the days that are read again must be kept; "
+            f"set keep_days to more than {back}, or to 0 to keep all days"
         )
     for key, path in (("output.report", config.output.report), ("output.figures", config.output.figures)):
         file = as_local(config.resolve(path or "."))
         if file and not file.parent.is_dir():
             raise OptionError(
-                f"{key} is {path!r}, but the folder {file.parent} does not exist; make it, or name another"
+                f"{key} is {path!r}, but the folder {file.parent} does not exist; create it, or give another path"
             )
     if config.output.report:
         check_drawable()

@@ -1,4 +1,4 @@
-"""The report of a night: compare its day with the days before, and write the page and the figures."""
+"""Writes the report of a nightly run: the drift checks, the page, and the figures."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from emojob.schemas.manifest import Counts
 
 
 def remake_report(archive: AnyPath) -> list[AnyPath]:
-    """Remake the report of an archive's last night, as its configuration says.
+    """Remake the report of an archive's last nightly run, with the configuration of that run.
 
     Returns:
-        The files of the report; none if the archive has no night.
+        Paths of the report's files. Empty if the archive has no nightly run, or if the configuration now names another
+        archive.
 
     Raises:
-        OptionError: The configuration of that night is missing or wrong.
+        OptionError: The configuration file of that run is missing or wrong.
         EmojobError: As `make_figures`.
     """
     last = read_last_night(archive)
@@ -44,13 +45,13 @@ def remake_report(archive: AnyPath) -> list[AnyPath]:
 
 
 def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config: NightlyConfig) -> None:
-    """Compare the night's day with the days before, and write the report of all days.
+    """Check the date of a nightly run for drift, and write the report of all days.
 
     Args:
-        night: Gets `counts`, `drift` and `written`.
-        output: The labelled archive, with its markers read.
-        calendar: Days of the inputs.
-        config: The night's configuration.
+        night: The nightly run; sets its `counts`, `drift` and `written`.
+        output: The labelled archive, after `read_markers`.
+        calendar: The days of the inputs.
+        config: The configuration of the nightly run.
     """
     days = calendar.counts(output.markers)
     night.counts = days.get(night.day, Counts())
@@ -75,7 +76,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 
 
 def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
-    """Write a file unless it already has this content."""
+    """Add a file to `night.written`, and write it unless it already has this content."""
     night.written.append(file)
     with output_errors(file):
         with contextlib.suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The result of a night, and the plan of one."""
+"""Defines the result and the plan of a nightly run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from emojob.schemas.manifest import Counts
 
 @dataclass(frozen=True)
 class Scored:
-    """An input that the night scored.
+    """An input that a nightly run scored.
 
     Attributes:
         input: Name of the input.
         day: Day of its rows.
-        rows: Rows read by this night.
-        was: new, changed (other content than before) or late (of an earlier day).
+        rows: Number of rows that this nightly run read from the input.
+        was: new, changed (the content has changed since an earlier run) or late (its day is before the run's date).
     """
 
     input: str
@@ -30,18 +30,18 @@ class Scored:
 
 @dataclass
 class Night:
-    """The result of a night.
+    """The result of a nightly run.
 
     Attributes:
-        day: The night's day.
+        day: Date of the nightly run.
         inputs: Number of input files found.
-        scored: Inputs scored by this night.
-        failed: {input: error message} of the inputs that cannot be read.
-        removed_rows: Rows removed because they were too old.
-        counts: Row counts of the day.
-        rejected: Rejected rows of the inputs scored by this night.
-        drift: Comparison with the days before.
-        written: Report files, written or unchanged.
+        scored: The inputs that this run scored.
+        failed: {input: error message} for the inputs that cannot be read.
+        removed_rows: Number of rows removed because their day was too old.
+        counts: Row counts of `day`.
+        rejected: Number of rejected rows in the inputs that this run scored.
+        drift: The drift checks of `day`; None before the checks.
+        written: Paths of the report's files, also of unchanged files.
     """
 
     day: Day
@@ -55,7 +55,7 @@ class Night:
     written: list[AnyPath] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values without any text of the archive; the same night gives the same values."""
+        """Return plain values, without any text of the archive and without the time of the run."""
         return {
             "day": self.day.isoformat(),
             "inputs": self.inputs,
@@ -73,18 +73,18 @@ class Night:
 
     @property
     def changed(self) -> bool:
-        """Return whether the night changed the archive."""
+        """Return whether the nightly run changed the archive."""
         return bool(self.scored or self.removed_rows)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a night would do.
+    """The plan of a nightly run.
 
     Attributes:
-        day: The night's day.
+        day: Date of the nightly run.
         inputs: {state: names of inputs}; the states are new, changed and complete.
-        too_old_rows: Rows that would be removed.
+        too_old_rows: Number of rows to remove because their day is too old.
     """
 
     day: Day

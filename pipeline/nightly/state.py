@@ -1,4 +1,4 @@
-"""What nights remember in nightly.json in OUT, and the lock that allows one night at a time."""
+"""Reads and writes the state of the nightly runs (nightly.json in OUT), and locks OUT for one nightly run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STATE_FORMAT = 1
 
 
 def read_seen(archive: AnyPath) -> dict[str, str]:
-    """Return {input: day on which it was first seen, in ISO 8601}."""
+    """Return {input: day on which a nightly run first found it, in ISO 8601}."""
     seen = atomic.read_json(archive / NIGHTLY_STATE_FILE).get("seen")
     return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}
 
 
 def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
-    """Return the configuration file and the day of the archive's last night, None if there was no night."""
+    """Return the configuration file and the date of the archive's last nightly run, or None if there was no run."""
     state = atomic.read_json(archive / NIGHTLY_STATE_FILE)
     try:
         return Path(state["config"]), Day.fromisoformat(state["day"])
@@ -32,12 +32,12 @@ def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
 
 
 def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
-    """Write the state of a night; an unchanged file is not written again.
+    """Write the state after a nightly run, unless the file already has this state.
 
     Args:
-        config: The night's configuration; names the archive.
-        seen: {input: day on which it was first seen, in ISO 8601}.
-        day: The night's day.
+        config: The configuration of the nightly run; names the archive.
+        seen: {input: day on which a nightly run first found it, in ISO 8601}.
+        day: Date of the nightly run.
     """
     file = config.archive / NIGHTLY_STATE_FILE
     state = {"format": _STATE_FORMAT, "seen": seen, "day": day.isoformat(), "config": str(config.file)}
@@ -47,7 +47,7 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
 
 @contextlib.contextmanager
 def night_lock(archive: AnyPath) -> Iterator[None]:
-    """Lock an archive for one night; make its folder first. Raises BusyError if another night holds the lock."""
+    """Create and lock an archive's folder for one nightly run. Raises BusyError if another nightly run has the lock."""
     make_folder(archive / PARTS_FOLDER)
     with lock(archive / NIGHTLY_LOCK_FILE, archive):
         yield
