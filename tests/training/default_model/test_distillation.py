@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from emojob.pipeline.models.bert import Classifier
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.default_model.distillation import load_teacher, teachers_opinion, with_opinion
+from emojob.training.default_model.distillation import load_teacher, teacher_logits, with_soft_targets
 from emojob.training.default_model.multitask import Examples
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.evaluation.predict import predict_logits
@@ -54,7 +54,7 @@ def test_a_teacher_learns_the_labels_and_is_asked_about_the_rest(examples, utter
     truth = np.array([DEFAULT_LABELS.index(label) for _, label in utterances])
     recipe = dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, reviews=40))
     lines: list[str] = []
-    opinion = teachers_opinion(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
+    opinion = teacher_logits(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
     asked = np.isfinite(opinion[:, 0])
     assert asked[examples.corpora["kote"]].all()
     assert not asked[examples.corpora["dialogue"]].any()
@@ -63,10 +63,10 @@ def test_a_teacher_learns_the_labels_and_is_asked_about_the_rest(examples, utter
     assert (opinion[reviews].argmax(1) == truth[reviews]).mean() > 0.75  # a guess is right in a sixth of them
     trained = len(lines)
     (tmp_path / "opinion.npy").unlink()  # as if it had stopped behind its training
-    again = teachers_opinion(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
+    again = teacher_logits(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
     np.testing.assert_array_equal(again, opinion)
     assert not any("macro-F1" in line for line in lines[trained:])
-    np.testing.assert_array_equal(teachers_opinion([], examples, ([], truth), recipe, tmp_path, lines.append), opinion)
+    np.testing.assert_array_equal(teacher_logits([], examples, ([], truth), recipe, tmp_path, lines.append), opinion)
 
 
 def test_labels_keep_their_share_beside_an_opinion_and_reviews_without_one_are_left_out(examples, shape, recipe):
@@ -75,7 +75,7 @@ def test_labels_keep_their_share_beside_an_opinion_and_reviews_without_one_are_l
     opinion = np.full((len(examples.encoded), SIX), np.nan, np.float32)
     opinion[:30] = np.random.default_rng(0).normal(0, 2, (30, SIX))
     opinion[examples.corpora["dialogue"]] = np.nan
-    taught = with_opinion(own, examples, opinion, dataclasses.replace(recipe.distillation, trust=0.75, share=0.4))
+    taught = with_soft_targets(own, examples, opinion, dataclasses.replace(recipe.distillation, trust=0.75, share=0.4))
     logits = predict_logits(own, examples.encoded)
     mixed = softmax(0.75 * opinion + 0.25 * logits)
     np.testing.assert_allclose(taught.classes[3], 0.6 * examples.classes[3] + 0.4 * mixed[3], atol=2e-3)  # of KOTE

@@ -8,7 +8,8 @@ import pytest
 
 from emojob.schemas.errors import DataError, ModelError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
-from emojob.training.default_model.make import FILES, labelled_examples, learnt_from, make_default_model, read_corpora
+from emojob.training.default_model.corpora import FILES, example_texts, labelled_examples, read_corpora
+from emojob.training.default_model.make import make_default_model
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tok
     assert known["kote"] == set(examples.corpora["kote"])
     assert known["goemotions"] == set(examples.corpora["goemotions"])
     assert known["rating"] == set(examples.corpora["reviews"])
-    assert len(examples.encoded) == len(learnt_from(read))
+    assert len(examples.encoded) == len(example_texts(read))
     with_class = np.flatnonzero(~np.isnan(examples.classes[:, 0]))
     assert set(with_class) == known["kote"] | known["goemotions"] | set(examples.corpora["dialogue"])
 

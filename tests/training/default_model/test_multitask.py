@@ -10,11 +10,11 @@ from emojob.pipeline.models.bert import Classifier
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.default_model.multitask import (
     Examples,
-    _decayed_and_not,
+    _parameter_groups,
     _rows_of_epoch,
     balanced,
     fine_tune,
-    learning_rate_share,
+    learning_rate_factor,
 )
 from emojob.training.evaluation.predict import predict_logits
 
@@ -95,9 +95,9 @@ def test_an_epoch_reads_each_corpus_as_often_as_its_share_says(examples, recipe)
 
 
 def test_the_learning_rate_rises_over_the_warm_up_and_falls_to_nothing():
-    shares = [learning_rate_share(done, 0.2) for done in (0, 0.1, 0.2, 0.6, 1)]
+    shares = [learning_rate_factor(done, 0.2) for done in (0, 0.1, 0.2, 0.6, 1)]
     assert shares == pytest.approx([0, 0.5, 1, 0.5, 0])
-    assert learning_rate_share(0.0, 0.0) == 1.0
+    assert learning_rate_factor(0.0, 0.0) == 1.0
 
 
 def test_balance_makes_every_class_weigh_the_same_within_its_corpus(examples):
@@ -112,7 +112,7 @@ def test_balance_makes_every_class_weigh_the_same_within_its_corpus(examples):
 
 
 def test_biases_and_layer_norms_are_not_decayed(shape):
-    decayed, spared = _decayed_and_not(fresh(shape), 0.01)
+    decayed, spared = _parameter_groups(fresh(shape), 0.01)
     assert decayed["weight_decay"] == 0.01
     assert spared["weight_decay"] == 0.0
     assert all(p.ndim == 2 for p in decayed["params"])

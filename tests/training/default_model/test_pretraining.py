@@ -8,7 +8,13 @@ import torch
 
 from emojob.pipeline.models.bert import BertShape
 from emojob.training.default_model import pretraining
-from emojob.training.default_model.pretraining import first_word_vectors, hide, initial, learning_rate_at, pretrain
+from emojob.training.default_model.pretraining import (
+    first_word_vectors,
+    initial,
+    learning_rate_at,
+    mask_tokens,
+    pretrain,
+)
 from emojob.training.default_model.recipe import read_recipe
 
 RECIPE = read_recipe().pretraining
@@ -20,7 +26,7 @@ def generator() -> torch.Generator:
 
 def test_hide_takes_the_share_it_is_told_and_spares_cls_and_sep():
     ids = torch.randint(5, 900, (400, 52), generator=generator())
-    hidden, at = hide(ids, dataclasses.replace(RECIPE, masked=0.2), 4, 900, generator())
+    hidden, at = mask_tokens(ids, dataclasses.replace(RECIPE, masked=0.2), 4, 900, generator())
     assert len(at) / (400 * 50) == pytest.approx(0.2, abs=0.01)
     assert not set((at % 52).tolist()) & {0, 51}
     assert (hidden[:, [0, 51]] == ids[:, [0, 51]]).all()
@@ -70,15 +76,15 @@ def test_what_was_interrupted_and_gone_on_with_equals_what_was_not(tokenizer, ut
         calls += 1
         if calls == 9:
             raise KeyboardInterrupt
-        return hide(*arguments)
+        return mask_tokens(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretraining, "hide", stop_in_the_ninth_step)
+        patch.setattr(pretraining, "mask_tokens", stop_in_the_ninth_step)
         with pytest.raises(KeyboardInterrupt):
             run(tokenizer, utterances, shape, tmp_path / "cut.pt", seconds_between_checkpoints=0)
     resumed, lines = run(tokenizer, utterances, shape, tmp_path / "cut.pt")
 
-    assert lines[0].startswith("going on from step 8")
+    assert lines[0].startswith("resuming at step 8")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
