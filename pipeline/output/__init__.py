@@ -1,6 +1,6 @@
-"""The labelled archive on disk (OUT): its layout, its parts and their markers, run.json, and reading it back.
+"""The labelled archive on disk (OUT): its layout, its parts with their completion markers, and run.json.
 
-A run writes with `archive_folder` and `part_writer`. Everything else reads with `labelled_archive`.
+A run writes the archive with `archive_folder` and `part_writer`. All other rooms read it with `labelled_archive`.
 """
 
 __all__ = [

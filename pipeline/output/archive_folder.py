@@ -1,4 +1,8 @@
-"""OUT during a run: the folder of a labelled archive, locked by one run at a time."""
+"""Opens the folder of a labelled archive (OUT) for a run, which locks it, and reads and changes its parts.
+
+A part is a part file plus its completion marker, a JSON file in OUT/_emojob/parts that is written last. A part file
+without a marker is ignored.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +30,13 @@ from emojob.schemas.manifest import OUT_FORMAT, STATE_FOLDER, Counts, PartMarker
 
 
 class ArchiveFolder:
-    """A labelled archive, for a run that writes to it or for code that reads its markers.
+    """The folder of a labelled archive and the completion markers in it.
 
-    A run gets it from `open_output`, which locks OUT. To read only, create it and call `read_markers`.
+    A run calls `open_output`, which locks OUT. Code that only reads creates an ArchiveFolder and calls `read_markers`.
 
     Attributes:
         folder: OUT.
-        markers: Completion markers of the parts that count.
+        markers: Completion markers of the complete parts.
         ensure_lock_held: Raises StorageError if another run may own OUT by now. Called before every change.
     """
 
@@ -45,16 +49,16 @@ class ArchiveFolder:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read_markers(self) -> None:
-        """Read the completion markers. Damaged ones, and those that do not match their part, are left out.
+        """Read the completion markers. A marker is left out if it is damaged or does not match its part file.
 
         Raises:
-            OutputError: A newer emojob wrote them.
+            OutputError: A newer version of emojob wrote the markers.
         """
         self.markers, self._journal = [], Journal()
         files, skipped = self._files(), set[str]()
         self._has_journal = layout.JOURNAL_FILE in files
         names = [name for name in sorted(files) if _is_state(name)]
-        names.sort(key=lambda name: name != layout.JOURNAL_FILE)  # first, as it says which markers count
+        names.sort(key=lambda name: name != layout.JOURNAL_FILE)  # the journal first: it lists replaced markers
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
             self._ensure_known_format(plain)
@@ -70,7 +74,7 @@ class ArchiveFolder:
         if isinstance(plain.get("format"), int) and plain["format"] > OUT_FORMAT:
             raise OutputError(
                 f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows "
-                f"{OUT_FORMAT}): use that version, or give another -o"
+                f"{OUT_FORMAT}): use that version, or choose another -o"
             )
 
     def _add_marker(self, stem: str, plain: dict[str, Any], files: dict[str, int]) -> None:
@@ -83,19 +87,19 @@ class ArchiveFolder:
         return atomic.read_json(self.folder / layout.RUN_FILE)
 
     def _files(self) -> dict[str, int]:
-        """{path in OUT: bytes} of the files that may be emojob's. The user's other files must not be touched."""
+        """Return {path in OUT: bytes} of the files that emojob may have written. It must not touch any other file."""
         return list_files(self.folder, layout.STATE_FOLDERS)
 
     # -- planning ----------------------------------------------------------------------------------------------
 
     def ensure_compatible(self, settings: LabelSettings) -> None:
-        """Raise OutputError if OUT has parts that were made with other settings."""
+        """Raise OutputError if OUT contains parts that were labelled with other settings."""
         if self.markers:
             fingerprints = {marker.fingerprint for marker in self.markers}
             ensure_same_settings(self.folder, fingerprints, self.run(), settings)
 
     def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
-        """Return the progress of each input. Parts of an earlier version of an input are stale.
+        """Return the progress of each input. A part is stale if its input has changed since then.
 
         Args:
             sources: The inputs.
@@ -120,7 +124,7 @@ class ArchiveFolder:
         """Remove every part, every marker and run.json (--fresh)."""
         self.ensure_lock_held()
         files = self._files()
-        # Markers first: a part without a marker does not count.
+        # A part without a marker is ignored. So the markers are removed first.
         remove_all([self.folder / name for name in files if _is_state(name)])
         remove_all([self.folder / name for name in filter(layout.PART_PATTERN.fullmatch, files)])
         self.markers = []
@@ -131,14 +135,14 @@ class ArchiveFolder:
         self.markers.append(marker)
 
     def remove(self, markers: Sequence[PartMarker]) -> None:
-        """Remove parts."""
+        """Remove the parts that these markers describe."""
         self.ensure_lock_held()
         _remove_parts([marker_paths(self.folder, marker) for marker in markers])
         removed = {marker.part for marker in markers}
         self.markers = [marker for marker in self.markers if marker.part not in removed]
 
     def sweep(self) -> None:
-        """Remove the temporary files, and the part files without a marker, of a run that was killed."""
+        """Remove what a killed run left: its temporary files, and its part files without a marker."""
         self.ensure_lock_held()
         complete = {marker_paths(self.folder, marker).name for marker in self.markers}
         unfinished = []
@@ -156,7 +160,10 @@ class ArchiveFolder:
         remove_all(unfinished)
 
     def finish_journal(self) -> None:
-        """Complete a replacement of parts: write the new markers, update run.json, remove the replaced parts."""
+        """Finish the replacement of parts that the journal describes (see `output/journal.py`), if there is a journal.
+
+        Writes the new markers, updates run.json, then removes the replaced parts and the journal.
+        """
         if not self._has_journal:
             return
         self.ensure_lock_held()
@@ -169,7 +176,7 @@ class ArchiveFolder:
         self._journal, self._has_journal = Journal(), False
 
     def _update_counts(self) -> None:
-        """Write the counts of the markers into run.json."""
+        """Write the sum of the markers' counts into run.json."""
         run = self.run()
         given = run.get("inputs")
         inputs = {one.get("name") for one in given if isinstance(one, dict)} if isinstance(given, list) else set()
@@ -186,7 +193,7 @@ class ArchiveFolder:
         atomic.write_json(self.folder / layout.RUN_FILE, {"format": 0, **run} | {"format": OUT_FORMAT})
 
     def write_rejects(self) -> None:
-        """Join the parts' rejected rows in rejects.parquet. Without any, remove that file."""
+        """Write the rejected rows of all parts to rejects.parquet. If there are no rejected rows, remove that file."""
         self.ensure_lock_held()
         joined = self.folder / layout.REJECTS_FILE
         files = sorted(marker_paths(self.folder, marker).rejects for marker in self.markers if marker.counts.rejected)
@@ -199,12 +206,12 @@ class ArchiveFolder:
 
 
 def _is_state(name: str) -> bool:
-    """Whether a path in OUT is run.json, the journal or a completion marker."""
+    """Return whether a path in OUT is run.json, the journal or a completion marker."""
     return name in (layout.RUN_FILE, layout.JOURNAL_FILE) or bool(layout.MARKER_PATTERN.fullmatch(name))
 
 
 def _remove_parts(parts: Sequence[PartPaths]) -> None:
-    """Remove the files of parts. Markers first: a part without a marker does not count."""
+    """Remove the files of parts. A part without a marker is ignored, so the markers are removed first."""
     remove_all([paths.marker for paths in parts])
     remove_all([file for paths in parts for file in (paths.part, paths.rejects)])
 
@@ -228,11 +235,11 @@ def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> I
 
 @contextlib.contextmanager
 def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
-    """Lock OUT for this run and read its markers. Creates OUT if needed, and removes it again if it stays empty.
+    """Lock OUT for this run and read its markers. Create OUT if needed; remove it at the end if it is still empty.
 
     Raises:
-        OutputError: The folder is not empty and not a labelled archive.
-        BusyError: Another run holds the lock.
+        OutputError: The folder is neither empty nor a labelled archive.
+        BusyError: Another run has locked OUT.
     """
     ensure_archive_or_empty(folder)
     existed = folder.exists()
@@ -249,7 +256,7 @@ def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
 
 
 def _remove_if_unused(folder: Path, existed: bool) -> None:
-    """Remove the state folder if the run wrote no part and no run.json; OUT as well if this run created it."""
+    """Remove the state folder if the run wrote no part and no run.json. If this run created OUT, remove OUT as well."""
     state, parts, lock_file = (folder / one for one in (STATE_FOLDER, layout.PARTS_FOLDER, layout.LOCK_FILE))
     if not lock_file.exists() or any(one not in (lock_file, parts) for one in state.iterdir()):
         return

@@ -1,10 +1,12 @@
-"""The journal: replaces several parts of a labelled archive at once, so that a kill never leaves a mixture.
+"""Replaces several parts of a labelled archive in one atomic step, by a journal file.
 
-1. The new parts are written beside the old ones, under new names.
-2. The journal file is written. It holds the new markers, keyed by the names of the old parts. From then on every reader
+If the process is killed, readers see either all old parts or all new parts, never a mixture. The steps are:
+
+1. Write the new part files into OUT under new names.
+2. Write the journal file. It contains the new markers, keyed by the names of the old parts. From now on, every reader
    uses the new parts.
-3. Cleaning up writes the new markers, removes the old parts and the journal. After a kill, the next process that opens
-   OUT for writing does it (`ArchiveFolder.finish_journal`).
+3. Write the new markers, remove the old parts, and remove the journal. If the process is killed before the end of this
+   step, the next process that opens OUT for writing repeats it (`ArchiveFolder.finish_journal`).
 """
 
 from __future__ import annotations
@@ -36,12 +38,12 @@ class Journal:
 
     @property
     def replacements(self) -> dict[str, Any]:
-        """New markers, keyed by the names of their own parts."""
+        """New markers, keyed by the names of the new parts."""
         return {_stem(plain): plain for plain in self.markers.values()}
 
 
 def read_journal(content: bytes) -> Journal:
-    """Return the journal from its bytes; an empty one if they hold no valid journal."""
+    """Parse the content of a journal file. If the content is invalid, return an empty journal."""
     markers = atomic.parse_json(content).get("markers")
     if not isinstance(markers, dict) or not all(isinstance(one, dict) for one in markers.values()):
         return Journal()
@@ -53,7 +55,7 @@ def read_journal(content: bytes) -> Journal:
 
 
 def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
-    """Write the journal. From then on the new parts count instead of the old ones.
+    """Write the journal. From then on, readers use the new parts instead of the old ones.
 
     Args:
         folder: OUT.
@@ -67,5 +69,5 @@ def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
 
 
 def _stem(plain: dict[str, Any]) -> str:
-    """The name of a marker's part, without its suffix."""
+    """Return the name of a marker's part file without its suffix."""
     return str(plain.get("part")).removesuffix(".parquet")

@@ -1,4 +1,4 @@
-"""The label columns: emotion, confidence, probabilities and status, which follow the columns of the input."""
+"""Appends the label columns (emotion, confidence, probabilities, status) to the input's columns, and counts rows."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
         prefix: Prefix of the label columns.
 
     Raises:
-        ColumnError: An input column has the name of a label column, or one that DuckDB reserves. Names are compared
-            without case, as in SQL.
+        ColumnError: An input column has the name of a label column, or a name that DuckDB reserves. The comparison
+            ignores case, as SQL does.
     """
     reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
     if reserved:
         raise ColumnError(
-            f"the input has a column {', '.join(reserved)}, a name that DuckDB needs itself for reports and queries; "
-            "rename it"
+            f"the input has a column {', '.join(reserved)}, a name that DuckDB needs for reports and queries; "
+            "rename the column"
         )
     added = label_fields(labels, prefix)
     ours = {field.name.casefold() for field in added}
@@ -50,7 +50,7 @@ def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.
 
     Args:
         batch: The input's columns as they are written.
-        scored: Labels of these rows.
+        scored: Labels of the rows of `batch`.
         schema: Result of `labelled_schema`.
     """
     empty = scored.emotions < 0
@@ -68,8 +68,8 @@ def count_scored(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)
 
     Args:
         scored: Labels of the rows.
-        rejected: Rows of the batch that could not be read.
-        tokens: All tokens of the rows, and how many of them are [UNK].
+        rejected: Number of rows of the batch that could not be read.
+        tokens: Number of tokens of the rows, and number of [UNK] tokens among them.
     """
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
@@ -90,7 +90,7 @@ def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str
 
     Args:
         table: Labelled rows.
-        columns: Names of the columns with emotion, confidence and status.
+        columns: Names of the emotion column, the confidence column and the status column.
         labels: Labels of the model, in id order.
     """
     emotion, confidence, status = columns
@@ -110,7 +110,7 @@ def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str
 
 
 def _histogram(confidences: NDArray[np.float32]) -> list[int]:
-    """Number of rows in each of CONFIDENCE_BINS equal bins over 0..1."""
+    """Return the number of rows in each of CONFIDENCE_BINS equal bins over 0..1."""
     bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
     rows: list[int] = np.bincount(bins, minlength=CONFIDENCE_BINS).tolist()
     return rows

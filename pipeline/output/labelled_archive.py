@@ -1,4 +1,4 @@
-"""Read a labelled archive: its complete part files, and the meaning of its columns."""
+"""Opens a labelled archive for reading: finds its complete part files and the roles of its columns."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ _USUAL_COLUMNS = {
 
 @dataclass(frozen=True)
 class PartFile:
-    """One complete file of the archive.
+    """One complete part file of the archive.
 
     Attributes:
         file: Path of the Parquet file.
-        input: Name of the input of its rows; None for a single labelled file, which may hold several inputs.
+        input: Name of the input that its rows come from. None for a single labelled file, whose rows may come from
+            several inputs.
     """
 
     file: AnyPath
@@ -53,7 +54,7 @@ class PartFile:
 
 @dataclass(frozen=True)
 class LabelledArchive:
-    """The rows of a labelled archive and the names of its columns. Rows are numbered from 0 across all part files.
+    """A labelled archive that is open for reading. Its rows are numbered from 0 across all part files.
 
     Attributes:
         path: OUT, a folder or a single file.
@@ -61,11 +62,12 @@ class LabelledArchive:
         labels: Labels of the model, in id order.
         prefix: Prefix of the label columns.
         text_column: Column with the text; None after --drop-text.
-        columns: The input's columns, in its order. A part file may lack some of them.
-        conversation_column: Column given to the run, or one with a usual name; None if there is none.
-        time_column: As conversation_column.
-        speaker_column: As conversation_column.
-        run: Contents of run.json, or {}.
+        columns: Names of the input's columns, in the input's order. A part file may lack some of them.
+        conversation_column: Column that identifies conversations: the column given to the run, else a column with a
+            usual name, else None.
+        time_column: Column with the time of an utterance, found like conversation_column.
+        speaker_column: Column that identifies speakers, found like conversation_column.
+        run: Contents of run.json; {} if there is none.
     """
 
     path: AnyPath
@@ -98,10 +100,10 @@ class LabelledArchive:
         """Yield all rows in order, one batch at a time.
 
         Args:
-            columns: Columns to read. A column that a part file lacks is null.
+            columns: Names of the columns to read. If a part file lacks a column, its values are null.
 
         Yields:
-            Number of the batch's first row, its part file, the columns.
+            (number of the batch's first row, part file, batch with these columns).
 
         Raises:
             DataError: A file cannot be read.
@@ -117,14 +119,14 @@ class LabelledArchive:
     def rows(
         self, numbers: NDArray[np.int64], columns: Sequence[str]
     ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
-        """Yield selected rows in the order of the archive, one batch for each row group that has any.
+        """Yield selected rows in the order of the archive, one batch for each row group that contains selected rows.
 
         Args:
-            numbers: Numbers of the rows, in any order.
-            columns: Columns to read. A column that a part file lacks is null.
+            numbers: Numbers of the rows to select, in any order. int64 [rows].
+            columns: Names of the columns to read. If a part file lacks a column, its values are null.
 
         Yields:
-            Numbers of the batch's rows, the columns.
+            (numbers of the batch's rows, batch with these columns).
 
         Raises:
             DataError: A file cannot be read.
@@ -149,7 +151,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
         out: The folder or the single file that `emojob score` wrote.
 
     Raises:
-        OutputError: `out` is no labelled archive, has no complete part, or its run.json is damaged.
+        OutputError: `out` is not a labelled archive, has no complete part, or its run.json is damaged.
         DataError: The first part file cannot be read.
     """
     part_files, run = _part_files(out)
@@ -157,8 +159,8 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
-            f"{out}: {RUN_FILE}, which names the columns, is missing or damaged: "
-            f"run the same `emojob score` command again, it only writes that file"
+            f"{out}: {RUN_FILE}, which lists the columns, is missing or damaged: run the same `emojob score` command "
+            f"again; it writes only that file"
         )
     with open_parquet(part_files[0].file) as parquet:
         names = parquet.schema_arrow.names
@@ -166,7 +168,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
     if not labels or (text_column not in names and not dropped):
         raise OutputError(
-            f"{part_files[0].file} lacks the column {text_column} or those of the labels ({prefix}prob_...): "
+            f"{part_files[0].file} lacks the column {text_column} or the label columns ({prefix}prob_...): "
             f"label the archive again with `emojob score --fresh`"
         )
     added = {field.name for field in label_fields(labels, prefix)}
@@ -176,14 +178,14 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
 
 
 def text_column_of(archive: LabelledArchive) -> str:
-    """Return the name of the text column. Raises OutputError after --drop-text."""
+    """Return the name of the text column. Raises OutputError if the archive was labelled with --drop-text."""
     if archive.text_column is None:
         raise OutputError(f"{archive.path} was labelled with --drop-text and has no text to choose from")
     return archive.text_column
 
 
 def _role_columns(run: dict[str, Any], columns: Sequence[str], text_column: str) -> dict[str, str | None]:
-    """The columns of conversation, time and speaker: as run.json says, or of a usual name."""
+    """Return the conversation, time and speaker columns, from run.json or, if it has none, by the usual names."""
     options, found = run.get("options", {}), dict[str, str | None]()
     candidates = [name for name in columns if name != text_column]
     for role, usual in _USUAL_COLUMNS.items():
@@ -198,7 +200,7 @@ def _name(value: object) -> str | None:
 
 
 def _part_files(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
-    """The complete files of an archive, and its run.json."""
+    """Return the complete part files of an archive and the contents of its run.json."""
     try:
         if out.is_dir():
             return _in_folder(out)
@@ -221,7 +223,7 @@ def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
 
 
 def _run_in(file: AnyPath) -> dict[str, Any]:
-    """The run.json in the metadata of a single labelled file."""
+    """Return the contents of run.json from the metadata of a single labelled file."""
     try:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
@@ -235,7 +237,10 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
 
 
 def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
-    """The labels by the columns between confidence and status. The input may have columns with similar names."""
+    """Return the labels, taken from the names of the columns between confidence and status.
+
+    Only these columns are used, because the input may have columns with similar names.
+    """
     confidence, status, start = f"{prefix}confidence", f"{prefix}emotion_status", f"{prefix}prob_"
     if confidence not in names or status not in names:
         return ()
@@ -249,7 +254,7 @@ def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
 
 
 def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:
-    """A batch of these columns in this order. A missing column is null."""
+    """Return a batch with these columns in this order. The values of a missing column are null."""
     values = [found.get(name, pa.nulls(rows)) for name in columns]
     whole = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in values]
     return pa.RecordBatch.from_arrays(whole, names=list(columns))

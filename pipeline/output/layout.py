@@ -1,4 +1,4 @@
-"""Names and paths of the files in a labelled archive (OUT), and of the files beside a labelled single file."""
+"""Defines the names and paths of the files in a labelled archive (OUT), and of the files next to a single file."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.manifest import PART_NAME, STATE_FOLDER, PartMarker
 
-#: Paths in OUT, relative to it.
+#: Paths relative to OUT.
 PARTS_FOLDER = f"{STATE_FOLDER}/parts"
 RUN_FILE = f"{STATE_FOLDER}/run.json"
 REJECTS_FILE = f"{STATE_FOLDER}/rejects.parquet"
 JOURNAL_FILE = f"{STATE_FOLDER}/exchange.json"
 LOCK_FILE = f"{STATE_FOLDER}/lock"
-DONE_FILE = f"{STATE_FOLDER}/done"  # marks a work folder in an object store whose rows are already in the single file
+DONE_FILE = f"{STATE_FOLDER}/done"  # in a work folder in an object store: its rows are already in the single file
 NIGHTLY_STATE_FILE = f"{STATE_FOLDER}/nightly.json"
 NIGHTLY_LOCK_FILE = f"{STATE_FOLDER}/nightly.lock"
 
-#: Folders in OUT that hold files other than part files.
+#: Folders in OUT for all files other than part files.
 STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
 
 PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
@@ -40,7 +40,7 @@ class PartPaths:
 
     @property
     def part(self) -> AnyPath:
-        """Path of the labelled rows."""
+        """Path of the part file, which contains the labelled rows."""
         return self.folder / f"{self.name}.parquet"
 
     @property
@@ -50,11 +50,11 @@ class PartPaths:
 
     @property
     def rejects(self) -> AnyPath:
-        """Path of the rejected rows. The file exists only if the part has any."""
+        """Path of the file with the rejected rows. It exists only if rows were rejected."""
         return self.folder / PARTS_FOLDER / f"{self.name}.rejects.parquet"
 
     def replacement(self) -> PartPaths:
-        """Return the paths of the part that replaces this one. It sorts at the same position."""
+        """Return the paths of the part that replaces this part. Its name sorts at the same position."""
         found = PART_NAME.fullmatch(self.name)
         if found is None:
             raise ValueError(self.name)
@@ -62,7 +62,7 @@ class PartPaths:
 
 
 def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
-    """Return the paths of a new part. Names sort in row order.
+    """Return the paths of a new part. Part names, when sorted, are in row order.
 
     Args:
         folder: OUT.
@@ -91,10 +91,10 @@ def is_single_file(out: AnyPath) -> bool:
 
 
 def work_folder(out: AnyPath) -> AnyPath:
-    """Return the folder in which a run works: OUT, or a hidden folder beside a single file."""
+    """Return the folder in which a run writes its parts: OUT, or a hidden folder next to a single file."""
     return out.with_name(f".{out.name}.emojob") if is_single_file(out) else out
 
 
 def rejects_beside(file: AnyPath) -> AnyPath:
-    """Return the path of the rejected rows of a single labelled file."""
+    """Return the path of the file with the rejected rows of a single labelled file."""
     return file.with_name(f"{file.stem}.rejects.parquet")

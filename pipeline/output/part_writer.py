@@ -1,4 +1,8 @@
-"""Write labelled chunks to part files: a part is complete or absent, and its completion marker comes last."""
+"""Writes labelled chunks to part files.
+
+The completion marker of a part is written last. A part file without a marker is ignored, so a reader sees a complete
+part or none.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ PART_ROWS = 2 * ROW_GROUP
 #: Seconds of work after which a part is committed earlier. A kill loses no more work than this.
 PART_SECONDS = 120.0
 
-_BUFFER_BYTES = 64 << 20  # of rows that wait for a full row group
+_BUFFER_BYTES = 64 << 20  # most bytes of rows that wait for a full row group
 
 
 def write_parts(
@@ -44,8 +48,9 @@ def write_parts(
 ) -> Iterator[PartMarker]:
     """Write labelled chunks to parts, and yield the marker of each completed part.
 
-    A part ends when it is due or when the next chunk does not follow it. After StopRequested, the rows received so far
-    become a part before the exception is raised again. After any other exception, the unfinished part is dropped.
+    A part ends when it has enough rows (`PartWriter.due`), or after a chunk that ends a span of rows (`Chunk.closes`).
+    On StopRequested, the rows received so far become a part, and the exception is raised again. On any other exception,
+    the unfinished part is dropped.
 
     Args:
         labelled: Labelled chunks in the order of the inputs.
@@ -85,7 +90,7 @@ def write_parts(
 
 
 def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
-    """Add a labelled chunk to the part, with personal data masked, dropped or hashed."""
+    """Add a labelled chunk to the part. The privacy options are applied before writing."""
     chunk, row_batch = labelled.key, labelled.key.row_batch
     counts = count_scored(labelled.scored, len(row_batch.rejects), labelled.tokens)
     rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
@@ -98,7 +103,7 @@ class PartWriter:
     Attributes:
         first_row: First input row of the part.
         stop_row: Input row after the last one added.
-        counts: Rows added so far, by status.
+        counts: Numbers of rows added so far, by status.
     """
 
     def __init__(self, paths: PartPaths, source: Source, schema: pa.Schema, fingerprint: str, first_row: int) -> None:
@@ -113,7 +118,7 @@ class PartWriter:
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
         self._writer: pq.ParquetWriter | None = None
-        # Dictionaries of several row batches together may have more values than a narrow index can count.
+        # The joined dictionary of several row batches may have more values than an 8-bit or 16-bit index can address.
         self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
 
     @property
@@ -122,12 +127,12 @@ class PartWriter:
         return self.counts.read >= PART_ROWS or time.monotonic() - self._started >= PART_SECONDS
 
     def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
-        """Add a labelled row batch. Full row groups are written at once.
+        """Add a labelled row batch. Full row groups are written immediately.
 
         Args:
             batch: Rows in the schema of the output.
-            counts: Rows of the batch by status, rejected ones included.
-            stop_row: Input row after the batch.
+            counts: Numbers of rows of the batch by status, rejected rows included.
+            stop_row: Input row after the last row of the batch.
             rejects: Rows that could not be read.
         """
         self._waiting.append(batch)
@@ -143,7 +148,7 @@ class PartWriter:
         """Complete the part: move it to its final path, then write its marker.
 
         Args:
-            last: Whether the input ends here.
+            last: Whether the input ends with this part.
         """
         self._flush(ROW_GROUP)
         if self._writer is None:
@@ -183,7 +188,7 @@ class PartWriter:
             self._draft.discard()
 
     def _flush(self, rows: int) -> None:
-        """Write up to `rows` of the waiting rows as one row group. 0 only opens the file."""
+        """Write up to `rows` waiting rows as one row group. If `rows` is 0, only open the file."""
         if self._writer is None and (self._waiting or not rows):
             self._draft = self._draft or atomic.Draft(self._paths.part, self._token)
             self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")
@@ -197,7 +202,7 @@ class PartWriter:
 
 
 def _rejects_table(name: str, rejects: list[Reject]) -> pa.Table:
-    """Rejected rows in the schema REJECTS. name: of the input."""
+    """Return rejected rows as a table with the schema REJECTS. name: name of the input."""
     columns = [
         [name] * len(rejects),
         [one.position for one in rejects],

@@ -1,4 +1,4 @@
-"""Read parts: their completion markers and their rows. A part counts only if its marker matches the file."""
+"""Reads the completion markers and the rows of parts. A part is ignored if its marker does not match its part file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
-#: Rows of a row group. DuckDB gives one row group of this size to one thread.
+#: Number of rows in a row group. DuckDB processes each row group of this size in one thread.
 ROW_GROUP = 122_880
 
 
@@ -30,15 +30,15 @@ def read_marker(paths: PartPaths) -> PartMarker | None:
 
 
 def parse_marker(paths: PartPaths, plain: dict[str, Any], part_bytes: int | None) -> PartMarker | None:
-    """Return a completion marker from its plain JSON values.
+    """Parse a completion marker, and check that it matches the files of its part.
 
     Args:
         paths: Paths of the part.
         plain: Contents of the marker file.
-        part_bytes: Size of the part file; None if there is none.
+        part_bytes: Size of the part file in bytes; None if the part file does not exist.
 
     Returns:
-        None if the values are no marker of this part, or do not match its files.
+        The marker; None if it is invalid or does not match the files of the part.
     """
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
         marker = PartMarker.from_json(plain)
@@ -48,7 +48,7 @@ def parse_marker(paths: PartPaths, plain: dict[str, Any], part_bytes: int | None
 
 
 def _has_rejects(paths: PartPaths, marker: PartMarker) -> bool:
-    """Whether the file of rejected rows is as the marker says."""
+    """Return whether the file of rejected rows has as many rows as the marker counts."""
     if not marker.counts.rejected:
         return True
     try:
@@ -64,15 +64,15 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
     """Open a labelled file for reading.
 
     Raises:
-        DataError: The file cannot be read, at opening or within the block.
+        DataError: The file cannot be read when it is opened, or later within the `with` block.
     """
     try:
         with pq.ParquetFile(seekable(file)) as parquet:
             yield parquet
     except PermissionError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}; give the right to read it") from error
+        raise DataError(f"{file} cannot be read: {error.strerror}; grant read permission") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:  # a fault of the disk or the object store, not of the contents
+        if isinstance(error, OSError) and error.errno:  # the disk or the object store failed; the contents may be valid
             raise DataError(f"{file} cannot be read: {error.strerror}") from error
         raise DataError(damaged(file, error)) from error
 
@@ -87,7 +87,7 @@ def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[
 
     Args:
         file: A part file or a single labelled file.
-        columns: Columns to read; None for all.
+        columns: Names of the columns to read. If None, all columns are read.
 
     Raises:
         DataError: The file cannot be read.

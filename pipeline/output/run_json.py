@@ -1,4 +1,4 @@
-"""The contents of run.json: the options of a run, its counts, its timings and the versions."""
+"""Builds the contents of run.json: the options of a run, its counts, its timings and the installed versions."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def run_json(
 
     Args:
         state: running, complete, interrupted or failed.
-        started: Time of the start, in UTC.
+        started: Start time of the run, in UTC.
         dataset: The inputs.
         scorer: Model and engine.
         privacy: What is masked, dropped or hashed.
         options: Options of the run.
-        counts: Counts of all inputs.
-        new_rows: Rows read by this run.
-        timings: Time of the start (`time.monotonic()`), and the seconds that each stage was busy.
+        counts: Counts of the rows of all inputs.
+        new_rows: Number of rows read by this run.
+        timings: (start time from `time.monotonic()`, {stage: busy seconds}).
     """
     start, stage_seconds = timings
     return {
@@ -65,7 +65,7 @@ def run_json(
 
 
 def how_run(engine: dict[str, Any]) -> str:
-    """Return the engine of a run in words, such as "torch on 2 x cuda in bf16".
+    """Describe the engine of a run in words, such as "torch on 2 x cuda in bf16".
 
     Args:
         engine: The object `engine` of run.json.

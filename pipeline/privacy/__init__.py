@@ -1,6 +1,6 @@
-"""Privacy of the written columns: text is masked or dropped, and ids are hashed.
+"""Protects personal data in the written columns: masks or drops the text, and hashes ids.
 
-`policy` applies the options to rows. `pii/` finds personal data in texts.
+`policy` applies the privacy options to rows. `pii/` finds and masks personal data in texts.
 """
 
 __all__ = ["pii", "policy"]

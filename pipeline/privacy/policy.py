@@ -1,4 +1,4 @@
-"""Privacy options of a run: mask or drop the text, hash ids, before the input's columns are written.
+"""Applies the privacy options of a run before rows are written: masks or drops the text, and hashes ids.
 
 The model always reads the original text, so the labels do not depend on these options.
 """
@@ -26,7 +26,7 @@ from emojob.schemas.options import ScoreOptions
 KEY_VARIABLE = "EMOJOB_HASH_KEY"
 
 _SHORTEST_KEY, _LONGEST_KEY = 16, 65_536  # bytes
-_HEX = 32  # characters of a pseudonym: 128 bits
+_HEX = 32  # hexadecimal characters of a pseudonym: 128 bits
 _HOW = (
     f"put at least {_SHORTEST_KEY} random bytes into a file (head -c 32 /dev/urandom | base64 > my.key) and give "
     f"--hash-key-file my.key, or set {KEY_VARIABLE}"
@@ -39,10 +39,10 @@ class Privacy:
 
     Attributes:
         text_column: Name of the text column.
-        masked: Mask personal data in the text column.
-        rejects_masked: Mask personal data in the raw text of rejected rows.
-        text_dropped: Leave out the text column.
-        hashed: Columns whose values are replaced by keyed hashes.
+        masked: Whether personal data in the text column is masked.
+        rejects_masked: Whether personal data in the raw text of rejected rows is masked.
+        text_dropped: Whether the text column is left out.
+        hashed: Names of the columns whose values are replaced by keyed hashes.
         key: Key of the hashes.
     """
 
@@ -54,7 +54,7 @@ class Privacy:
     key: bytes = field(default=b"", repr=False)
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
-        """Return the schema of the input's columns as they are written."""
+        """Return the schema of the input's columns after the privacy options are applied."""
         fields = [pa.field(f.name, pa.string()) if f.name in self.hashed else f for f in schema]
         kept = [f for f in fields if not (self.text_dropped and f.name == self.text_column)]
         metadata = dict(schema.metadata or {})
@@ -63,7 +63,7 @@ class Privacy:
         return pa.schema(kept, metadata=metadata or None)
 
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the input's columns of a batch as they are written."""
+        """Return the input's columns of a batch after the privacy options are applied."""
         columns = []
         schema = self.schema(batch.schema)
         for name in schema.names:
@@ -76,7 +76,10 @@ class Privacy:
         return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else batch.select([])
 
     def rejects(self, rejects: list[Reject]) -> list[Reject]:
-        """Return rejected rows as they are written. Their raw text is empty if a column is dropped or hashed."""
+        """Return rejected rows after the privacy options are applied.
+
+        If a column is dropped or hashed, the raw text of every rejected row is empty, because it contains that column.
+        """
         if not rejects:
             return rejects
         if self.text_dropped or self.hashed:
@@ -89,7 +92,7 @@ class Privacy:
         return [replace(one, raw=raw or "") for one, raw in zip(rejects, raws, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the options for run.json. A run that continues an OUT must have the same (`ensure_same_privacy`)."""
+        """Return the options for run.json. Every run into one OUT must use the same options (`ensure_same_privacy`)."""
         return {
             "mask_pii": self.masked,
             "drop_text": self.text_dropped,
@@ -98,7 +101,7 @@ class Privacy:
         }
 
 
-#: `Privacy.as_json()` of runs of versions without these options.
+#: `Privacy.as_json()` of a run by an old version of emojob, which did not have these options.
 NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_columns": [], "hash_key": None}
 
 
@@ -110,20 +113,22 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
         dataset: The inputs.
 
     Raises:
-        OptionError: The key is missing or unusable, or the text column is to be hashed.
-        ColumnError: A column to hash does not exist, is part of a folder's name, or is nested.
+        OptionError: The key is missing or unusable, or --hash-column names the text column.
+        ColumnError: A column to hash does not exist, comes from the names of folders, or has a nested type.
     """
     folders = {key for source in dataset.sources for key, _ in source.file.partitions}
     for name in options.hash_columns:
         if name in folders:
             raise ColumnError(
-                f"--hash-column {name} is in the names of the input's folders ({name}=...), and run.json and the "
-                "rejects show these names: move the column into the files, and rename the folders"
+                f"--hash-column {name} is in the names of the input's folders ({name}=...), which run.json and the "
+                "rejects file show unhashed: move the column into the files, and rename the folders"
             )
         if name not in dataset.schema.names:
             raise ColumnError(f"--hash-column {name} is no column of the input; it has {listed(dataset.schema.names)}")
         if name == dataset.text_column:
-            raise OptionError(f"--hash-column {name} is the text; --drop-text leaves it out, --mask-pii masks it")
+            raise OptionError(
+                f"--hash-column {name} is the text column; use --drop-text to leave it out, or --mask-pii to mask it"
+            )
         if pa.types.is_nested(dataset.schema.field(name).type):
             raise ColumnError(
                 f"--hash-column {name} holds {dataset.schema.field(name).type}; give a column of texts or numbers"
@@ -139,12 +144,12 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
 
 
 def hashed(column: pa.Array, key: bytes) -> pa.Array:
-    """Return a pseudonym for each value: the first 128 bits of HMAC-SHA256 (RFC 2104) over its text in UTF-8.
+    """Return a pseudonym for each value: the first 128 bits of HMAC-SHA256 (RFC 2104) over the value as UTF-8 text.
 
-    A number and its text have the same pseudonym, so CSV and Parquet give the same result.
+    The number 7 and the text "7" have the same pseudonym, so CSV and Parquet give the same result.
 
     Args:
-        column: Values that are not nested. Null stays null.
+        column: Values of any type that is not nested. Null stays null.
         key: Key of the hash.
 
     Returns:
@@ -156,7 +161,7 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
 
 
 def _masked(column: pa.Array) -> pa.Array:
-    """Mask a text column. The result has the same type."""
+    """Mask the personal data in a text column. The result has the type of the column."""
     from emojob.pipeline.privacy.pii.masking import mask
 
     if pa.types.is_null(column.type):
@@ -167,7 +172,7 @@ def _masked(column: pa.Array) -> pa.Array:
 
 
 def _key(file: str | None) -> bytes:
-    """The key from a file or the environment. Raises OptionError if it is missing, too short or too long."""
+    """Read the key from a file or the environment. Raises OptionError if it is missing, too short or too long."""
     if file is None:
         key = os.fsencode(os.environ.get(KEY_VARIABLE, "")).strip()
         if not key:
@@ -181,5 +186,5 @@ def _key(file: str | None) -> bytes:
     if len(key) < _SHORTEST_KEY:
         raise OptionError(f"the key of --hash-column has {len(key)} bytes, which is too short: {_HOW}")
     if len(key) > _LONGEST_KEY:
-        raise OptionError(f"--hash-key-file {file} has more than {_LONGEST_KEY:,} bytes, too long for a key: {_HOW}")
+        raise OptionError(f"--hash-key-file {file} has more than {_LONGEST_KEY:,} bytes, which is too long: {_HOW}")
     return key

@@ -1,4 +1,8 @@
-"""Find bank account numbers. They have no check digit, so a bank or the word for an account must stand beside them."""
+"""Finds bank account numbers.
+
+An account number has no check digit. So it is masked only if the name of a bank, or a word for an account, is next to
+it.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +36,18 @@ _NO_BANK_AFTER = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
 
 
 def find_accounts(scan: Scan) -> None:
-    """Add numbers that stand beside the name of a bank or a word for an account."""
+    """Add the numbers that are next to the name of a bank or a word for an account."""
     begins, counts = scan.groups.chains(DASH)
     digits = scan.groups.sums(begins, counts)
     fits = (digits >= _FEWEST) & (digits <= _MOST)
     for count in (1, 2, 3, 4, 5):
         _add(scan, scan.groups.numbers_at(begins[fits & (counts == count)], count))
-    for count in (2, 3, 4):  # groups with spaces between them: only directly after the name of a bank
+    for count in (2, 3, 4):  # groups separated by spaces are accepted only directly after the name of a bank
         _add(scan, scan.groups.numbers(((2, 8),) * count, SPACE), after=False)
 
 
 def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
-    """Add the numbers that have a bank or an account beside them.
+    """Add the candidates that are next to the name of a bank or a word for an account.
 
     Args:
         scan: The texts.
@@ -65,7 +69,7 @@ def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
 
 
 def _is_moment(found: Numbers) -> Mask:
-    """Which numbers look like a time: 202405011230, 20240501123000."""
+    """Return which numbers look like a time: 202405011230, 20240501123000."""
     year, month, day, hour = (found.value(*digits) for digits in ((0, 4), (4, 6), (6, 8), (8, 10)))
     in_range = (year >= 1990) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (hour < 24)
     return in_range & np.isin(found.size, (10, 12, 14))

@@ -1,8 +1,8 @@
-"""Find addresses down to a building or lot number, by the names of Korea's districts before the number.
+"""Finds addresses that have a building number or lot number, by the names of Korea's districts before the number.
 
-Two forms: road addresses (도로명주소법) and the older lot addresses (지번주소). Both consist of districts, then a road
-(로, 길) or a neighbourhood (동, 리, 가), then a number, then optionally building, floor and room. The names of the
-districts are in districts.txt.
+There are road addresses (도로명주소법) and the older lot addresses (지번주소). Both consist of districts, then a road
+(로, 길) or a neighbourhood (동, 리, 가), then a number, then optionally a building, a floor and a room. The file
+districts.txt lists the names of the districts.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
 _BEFORE, _AFTER = 48, 96  # characters of an address before and after its number
-_ENDS = "로길동리가하산"  # last character before the number: of a road, a neighbourhood, 지하 or 산
+_ENDS = "로길동리가하산"  # last character before the number: the end of a road, of a neighbourhood, of 지하 or of 산
 
-# A road, with the number of its branch, or a neighbourhood, with the number of its part.
+# A road with an optional branch number, or a neighbourhood with an optional number.
 _ALLEY_OF = r"(?:\s?\d{1,4}(?:번안|[번가나다라마바사아자])?길)?"
 _STREET = rf"(?:[가-힣A-Za-z0-9.]{{1,12}}(?:로|길){_ALLEY_OF}|[가-힣]{{1,6}}\d{{0,2}}(?:동|리|가))"
 _BELOW = r"\s?(?:지하\s?|산\s?)?$"
@@ -32,7 +32,7 @@ _CALLED = r"(?:주소|배송지|도로명|지번|거주지|사는\s?곳)[^0-9]{0
 _NUMBER = r"^(\d{1,5}(?:\s?-\s?\d{1,4})?(?:\s?번지|\s?(?:번안|[번가나다라마바사아자])?길(?:\s?\d{1,4}(?:-\d{1,4})?)?)?)"
 _LOT = r"^(?:\d{2,5}-\d{1,4}|\d{1,5}(?:-\d{1,4})?\s?번지)"
 _ALLEY = r"^\d{1,4}\s?번(?:안)?길\s?\d"
-# Units after a number that counts something else.
+# Units that show that the number counts something and is not part of an address.
 _COUNTED = (
     "개|명|원|시간|시|분|초|일|월|년|살|세|차|건|장|잔|병|대|천|백|억|회|번|호선|호차|위|등|점|배|킬로|미터|센티|그램|리터|퍼|키로|km|kg|cm|m|g|%"
     "|출구|박|끼|킬|마리|마디|곡|편|권|가구|가지|채|평|종|단|급|강|만\\s?(?:원|명|개)|주(?:[^가-힣]|$|간|일|년|차|동안|전|후)"
@@ -56,7 +56,7 @@ _FLOOR = r"^,?\s?(?:[가-힣A-Za-z0-9]{1,15}\s)?(?:\d{1,4}동\s?)?(?:지하\s?)?
 
 
 def find_addresses(scan: Scan) -> None:
-    """Add addresses. One without a district needs an unambiguous form, or a word such as 주소 before it."""
+    """Add addresses. An address without a district needs an unambiguous form, or a word such as 주소 before it."""
     groups = scan.groups
     first = np.flatnonzero(_follows_a_name(groups))
     first = first[scan.spans.free(groups.starts[first], groups.stops[first])]
@@ -82,7 +82,7 @@ def find_addresses(scan: Scan) -> None:
 
 
 def _follows_a_name(groups: DigitGroups) -> Mask:
-    """Which groups of digits follow 로, 길, 동, ..., directly or after one space."""
+    """Return which groups of digits follow 로, 길, 동, ..., directly or after one space. bool [groups]."""
     near = groups.char_before(np.arange(len(groups)))
     far = np.append(np.zeros(2, np.uint16), groups.normalized.chars)[groups.starts]
     found: Mask = (is_any_of(near, _ENDS) | ((near == ord(" ")) & is_any_of(far, _ENDS))) & (groups.lengths <= 5)
@@ -91,7 +91,7 @@ def _follows_a_name(groups: DigitGroups) -> Mask:
 
 @functools.cache
 def _districted() -> str:
-    """Pattern of the text before a number: districts, then a road or a neighbourhood."""
+    """Return the pattern of the text before a number: districts, then a road or a neighbourhood."""
     provinces, names = _names()
     short = {name[:-1] for name in names if len(name) > 2}
     district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
@@ -100,7 +100,10 @@ def _districted() -> str:
 
 @functools.cache
 def _glued() -> str:
-    """As `_districted`, directly after another word (집은서울강남구...). It must begin with a province."""
+    """Return the pattern of `_districted` for an address directly after another word (집은서울강남구...).
+
+    Such an address must begin with a province.
+    """
     provinces, names = _names()
     return rf"({_province(provinces)}\s?(?:(?:{_one_of(names)})\s?){{1,3}}{_TOWN}{_STREET}{_BELOW})"
 
@@ -114,7 +117,7 @@ def _province(names: list[str]) -> str:
 
 @functools.cache
 def _names() -> tuple[list[str], set[str]]:
-    """The names of the provinces, and of their cities, counties and districts."""
+    """Return the names of the provinces, and the names of their cities, counties and districts."""
     provinces: list[str] = []
     names: set[str] = set()
     for line in (files("emojob.pipeline.privacy.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():

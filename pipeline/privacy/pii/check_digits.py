@@ -1,4 +1,6 @@
-"""Check whether digits are a number of a certain kind, by dates, check digits and prefixes.
+"""Checks by dates, check digits and prefixes whether digits are an id number, a card number or a phone number.
+
+Each function takes Numbers and returns bool [numbers], unless it documents another result.
 
 Sources:
 
@@ -21,12 +23,12 @@ _FIRST_UNCHECKED = 201005  # date of birth (YYMMDD) from which numbers have no c
 
 
 def is_native(found: Numbers) -> Mask:
-    """Return which registration numbers are of Koreans, by the seventh digit. Foreigners have 5 to 8."""
+    """Return which registration numbers belong to Koreans, by the seventh digit. For foreigners, it is 5 to 8."""
     return np.isin(found.digits[:, 6], (1, 2, 3, 4))
 
 
 def is_registration(found: Numbers) -> Mask:
-    """Return which 13 digits are a resident's or a foreigner's number, by date, seventh digit and check digit."""
+    """Return which 13-digit numbers are registration numbers, by date of birth, seventh digit and check digit."""
     sex = found.digits[:, 6]
     weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
     checked = found.digits[:, 12] == np.where(is_native(found), 11 - weighed, 13 - weighed) % 10
@@ -37,24 +39,24 @@ def is_registration(found: Numbers) -> Mask:
 
 
 def may_be_registration(found: Numbers) -> Mask:
-    """Return which 13 digits may be a registration number, by date and seventh digit only."""
+    """Return which 13-digit numbers may be registration numbers, by date of birth and seventh digit only."""
     return is_birthday(found) & np.isin(found.digits[:, 6], range(1, 9))
 
 
 def is_young(found: Numbers) -> Mask:
-    """Return which dates of birth are of people whose number has no check digit."""
+    """Return which registration numbers have no check digit, by the date of birth."""
     return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= _year())
 
 
 def is_business(found: Numbers) -> Mask:
-    """Return which ten digits are a business registration number, by the check digit."""
+    """Return which ten-digit numbers are business registration numbers, by the check digit."""
     weighed = _weighed(found, (1, 3, 7, 1, 3, 7, 1, 3, 5)) + found.digits[:, 8].astype(np.int64) * 5 // 10
     good: Mask = found.digits[:, 9] == (10 - weighed % 10) % 10
     return good
 
 
 def is_card(found: Numbers, length: int) -> Mask:
-    """Return which numbers are card numbers, by the first `length` digits."""
+    """Return which numbers begin with a card number of `length` digits."""
     return _is_luhn(found, length) & _is_issued(found, length)
 
 
@@ -66,7 +68,10 @@ def is_birthday(found: Numbers) -> Mask:
 
 
 def code_size(found: Numbers) -> Ints:
-    """Return the number of digits of the area code or service code that a number begins with; 0 if there is none."""
+    """Return how many digits the area code or service code at the beginning of each number has; 0 if there is none.
+
+    int64 [numbers].
+    """
     two, three, four = found.value(0, 2), found.value(0, 3), found.value(0, 4)
     area = ((three >= 31) & (three <= 33)) | ((three >= 41) & (three <= 44)) | ((three >= 51) & (three <= 55))
     area |= ((three >= 61) & (three <= 64)) | (three == 70)
@@ -76,7 +81,7 @@ def code_size(found: Numbers) -> Ints:
 
 
 def _year() -> int:
-    """The last two digits of this year."""
+    """Return the last two digits of this year."""
     return datetime.date.today().year % 100
 
 
@@ -89,7 +94,7 @@ def _is_luhn(found: Numbers, length: int) -> Mask:
 
 
 def _is_issued(found: Numbers, length: int) -> Mask:
-    """Which numbers begin with digits that card issuers use."""
+    """Return which numbers begin with digits that card issuers use."""
     first, two = found.digits[:, 0], found.value(0, 2)
     if length == 16:
         return np.isin(first, (2, 3, 4, 5, 6, 9))
@@ -97,6 +102,6 @@ def _is_issued(found: Numbers, length: int) -> Mask:
 
 
 def _weighed(found: Numbers, weights: tuple[int, ...]) -> Ints:
-    """Weighted sums of the first digits. int64 [numbers]."""
+    """Return the weighted sum of the first digits of each number. int64 [numbers]."""
     weighed: Ints = found.digits[:, : len(weights)].astype(np.int64) @ np.array(weights)
     return weighed

@@ -1,4 +1,7 @@
-"""Groups of digits in normalized texts, and numbers that consist of such groups: 010-1234-5678, 900101 1234568."""
+"""Finds groups of digits in normalized texts, and numbers that consist of such groups.
+
+010-1234-5678 consists of three groups, and 900101 1234568 of two groups.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,16 @@ from emojob.pipeline.privacy.pii.normalize import Mask, NormalizedTexts
 
 Ints = NDArray[np.int64]
 
-#: Separators between two groups of one number, as bits. Spaces may surround each.
+#: Separators between two groups of one number, as bits. Spaces may surround a separator.
 DASH, SPACE, DOT, BRACKET, SLASH, COMMA, LINE, SPOKEN = (1 << i for i in range(8))
 
 _MARKS = {
     "-": DASH, " ": SPACE, ".": DOT, ")": BRACKET, "(": BRACKET, "/": SLASH, ",": COMMA, "_": LINE, "~": LINE,
     **dict.fromkeys("에다시의하고", SPOKEN),
 }  # fmt: skip
-_WIDEST = 4  # characters of a separator
+_WIDEST = 4  # most characters of a separator
 
-#: Digits of the longest number.
+#: Number of digits of the longest number.
 LONGEST = 19
 
 #: Fills `Numbers.digits` after the last digit.
@@ -33,9 +36,9 @@ class Numbers:
 
     Attributes:
         first: Index of each number's first group. int64 [numbers].
-        groups: Groups of each number.
-        digits: Digits, then NO_DIGIT. uint8 [numbers, LONGEST].
-        size: Count of digits. int64 [numbers].
+        groups: Count of groups in each number.
+        digits: Digits of each number, padded with NO_DIGIT. uint8 [numbers, LONGEST].
+        size: Count of digits in each number. int64 [numbers].
     """
 
     first: Ints
@@ -57,10 +60,10 @@ class DigitGroups:
     """All groups of digits in normalized texts.
 
     Attributes:
-        starts, stops: Position of the first character, and of the one after the last. int64 [groups].
-        lengths: Digits of each group. int64 [groups].
-        gaps: Separator between a group and the next one; 0 if both cannot belong to one number. uint8 [groups].
-        tight: Whether the separator is one character. bool [groups].
+        starts, stops: Position of the first digit, and position after the last digit. int64 [groups].
+        lengths: Count of digits in each group. int64 [groups].
+        gaps: Separator after each group; 0 if this group and the next cannot belong to one number. uint8 [groups].
+        tight: Whether the gap after each group is one character. bool [groups].
     """
 
     def __init__(self, normalized: NormalizedTexts) -> None:
@@ -79,11 +82,11 @@ class DigitGroups:
         return len(self.starts)
 
     def char_before(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character before each group; 0 at the beginning."""
+        """Return the character before each group; 0 if the group is at the beginning. uint16 [groups]."""
         return self._padded[self.starts[groups]]
 
     def char_after(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character after each group; 0 at the end."""
+        """Return the character after each group; 0 if the group is at the end. uint16 [groups]."""
         return self._padded[self.stops[groups] + 1]
 
     def numbers(
@@ -94,14 +97,14 @@ class DigitGroups:
         isolated: bool = True,
         may_begin: Mask | None = None,
     ) -> Numbers:
-        """Return the numbers that consist of groups of given lengths.
+        """Return the numbers that consist of groups with the given counts of digits.
 
         Args:
-            lengths: Fewest and most digits of each group.
-            gaps: Separators that may stand between two groups, as bits.
-            same_gaps: Whether all separators of a number must be the same.
-            isolated: Whether to leave out parts of longer numbers, such as 010-1234-5678 in 1-010-1234-5678-9.
-            may_begin: Groups that may be the first one; None for all. bool [groups].
+            lengths: (fewest, most) digits of each group.
+            gaps: Separators that are allowed between two groups, as bits.
+            same_gaps: Whether all separators of a number must be equal.
+            isolated: Whether to leave out a number inside a longer number: 010-1234-5678 in 1-010-1234-5678-9.
+            may_begin: Groups with which a number may begin, bool [groups]. If None, it may begin with any group.
         """
         count = len(lengths)
         first = np.arange(len(self)) if may_begin is None else np.flatnonzero(may_begin)
@@ -123,12 +126,12 @@ class DigitGroups:
         return Numbers(first, count, digits, end - begin)
 
     def sums(self, first: Ints, counts: Ints) -> Ints:
-        """Return the count of digits in `counts` groups from the groups `first` on. int64 [numbers]."""
+        """Return the count of digits in the `counts` groups that start with the groups `first`. int64 [numbers]."""
         sums: Ints = self._at[first + counts] - self._at[first]
         return sums
 
     def begin_with(self, *numbers: str) -> Mask:
-        """Return which groups begin with one of `numbers`, which may continue in the next group. bool [groups]."""
+        """Return at which groups one of `numbers` begins. It may continue in the next group. bool [groups]."""
         begin = self._at[:-1]
         found = np.zeros(len(self), np.bool_)
         for number in numbers:
@@ -137,7 +140,7 @@ class DigitGroups:
         return found
 
     def chains(self, gap: int) -> tuple[Ints, Ints]:
-        """Return the longest runs of groups with a one-character gap of this kind between each two.
+        """Return the longest runs of groups that are joined by the one-character separator `gap`.
 
         Returns:
             First group and count of groups of each run. int64 [runs] each.
@@ -147,7 +150,7 @@ class DigitGroups:
         return begins, np.diff(np.append(begins, len(self)))
 
     def _isolated(self, first: Ints, count: int) -> Mask:
-        """Which numbers are not a part of a longer one, such as 010-1234-5678 in 1-010-1234-5678-9."""
+        """Return which numbers are not inside a longer number, as 010-1234-5678 is in 1-010-1234-5678-9."""
         last = first + count - 1
         own = self.gaps[first] if count > 1 else np.full(len(first), DOT, np.uint8)
         gap_before = np.append(0, self.gaps)[first]
@@ -161,7 +164,7 @@ class DigitGroups:
         return isolated
 
     def _gaps(self) -> tuple[NDArray[np.uint8], Mask]:
-        """The attributes `gaps` and `tight`."""
+        """Return the attributes `gaps` and `tight`."""
         widths = np.append(self.starts[1:] - self.stops[:-1], 0)[: len(self)]
         marks = np.zeros(0x10000, np.uint8)
         for mark, bit in _MARKS.items():
@@ -173,8 +176,8 @@ class DigitGroups:
             bits = marks[self._padded[np.minimum(self.stops + 1 + i, len(self._padded) - 1)]]
             known &= ~within | (bits != 0)
             found |= np.where(within, bits, 0).astype(np.uint8)
-        mixed = found & ~np.uint8(SPACE)  # spaces around another separator do not count
+        mixed = found & ~np.uint8(SPACE)  # spaces around another separator are ignored
         found = np.where(mixed != 0, mixed, found)
         found = np.where(found == BRACKET | DASH, BRACKET, found)  # (02)-123-4567
-        known &= (found & (found - np.uint8(1))) == 0  # only one kind of separator
+        known &= (found & (found - np.uint8(1))) == 0  # exactly one separator
         return np.where(known, found, 0).astype(np.uint8), widths == 1

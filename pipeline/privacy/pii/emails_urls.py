@@ -1,4 +1,4 @@
-"""Find e-mail addresses, and URLs with credentials."""
+"""Finds e-mail addresses, and URLs that contain credentials."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.schemas.pii import EMAIL, URL
 
 _LONGEST_URL = 2_048
-_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # RFC 5321, plus a space beside the sign
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # RFC 5321, plus a space next to the @
 
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.:-]{0,30})$"
 _URL = r"^(://[!-~가-힣]+)"
@@ -32,7 +32,7 @@ _SIGNS = {
 
 
 def find_urls(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add URLs that contain a user, a password, a token or a key."""
+    """Add the URLs that contain a user name, a password, a token or a key."""
     at = _find_word(normalized, "://")
     if not len(at):
         return
@@ -44,7 +44,7 @@ def find_urls(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def find_emails(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add e-mail addresses, also with the sign spelled out (골뱅이, (at)) or with spaces beside it."""
+    """Add e-mail addresses. The @ may be spelled out (골뱅이, (at)) and may have spaces around it."""
     for sign, domain in _SIGNS.items():
         at = _find_word(normalized, sign)
         if not len(at):
@@ -56,7 +56,7 @@ def find_emails(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def _find_word(normalized: NormalizedTexts, word: str) -> Positions:
-    """Positions of a word."""
+    """Return the positions at which a word begins."""
     first, *others = points(word)
     at = np.flatnonzero(normalized.chars == first)
     for i, char in enumerate(others, 1):

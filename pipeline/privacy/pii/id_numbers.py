@@ -1,4 +1,4 @@
-"""Find registration numbers, licences, passports and cards by group lengths, prefixes and check digits."""
+"""Finds registration numbers, licences, passports and cards by group lengths, prefixes and check digits."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def find_passports(scan: Scan) -> None:
 
 
 def _chars_at(scan: Scan, positions: Ints) -> NDArray[np.uint16]:
-    """The characters at these positions; 0 before the beginning."""
+    """Return the characters at these positions; 0 for a position before the beginning."""
     return np.where(positions >= 0, scan.normalized.chars[np.maximum(positions, 0)], 0).astype(np.uint16)
 
 
 def _split_by_letter(scan: Scan) -> Numbers:
-    """The digits of passport numbers such as M123A4567."""
+    """Return the digits of passport numbers such as M123A4567."""
     first = np.flatnonzero((scan.groups.lengths[:-1] == 3) & (scan.groups.lengths[1:] == 4) & scan.groups.tight[:-1])
     return scan.groups.numbers_at(first[is_letter(scan.groups.char_after(first))], 2)
 

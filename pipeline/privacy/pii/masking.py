@@ -1,4 +1,4 @@
-"""Mask the personal data in texts (`--mask-pii`)."""
+"""Masks the personal data in texts (`--mask-pii`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from emojob.pipeline.privacy.pii.spoken_numbers import find_spoken
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.pii import KINDS, placeholder
 
-# The more certain kinds first: a span that was found is not searched again.
+# The more certain kinds come first, because a span that was found is not searched again.
 _BY_NUMBERS = (
     find_residents,
     find_licences,
@@ -41,7 +41,7 @@ _BY_NUMBERS = (
     find_addresses,
 )
 
-# RE2. A text without a match contains no personal data that can be found.
+# Regular expression for RE2. A text without a match contains no personal data that this module can find.
 _SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[(\[](?i:at)[)\]]|[공영빵][\s.,-]*일"
 _DECOMPOSED = r"[\x{1100}-\x{11FF}]"
 _AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # texts and bytes of one task
@@ -72,18 +72,18 @@ def mask(texts: pa.Array) -> pa.Array:
 
 
 def mask_texts(texts: Sequence[str | None]) -> list[str | None]:
-    """Apply `mask` to a list."""
+    """Apply `mask` to a list of texts."""
     masked: list[str | None] = mask(pa.array(texts, pa.large_string())).to_pylist()
     return masked
 
 
 def find(text: str) -> list[tuple[str, str]]:
-    """Return the personal data in one text, in order: (kind, characters)."""
+    """Return the personal data in one text as (kind, characters), in the order of the text."""
     return [(KINDS[kind], text[start:stop]) for start, stop, kind in zip(*_found([text]), strict=True)]
 
 
 def _slices(texts: pa.Array) -> list[pa.Array]:
-    """Cut an array into slices that take little memory. A single text is never cut."""
+    """Cut an array between texts into slices that need little memory to mask."""
     ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False)) // _BYTES_AT_ONCE
     ends = ends * len(texts) + np.arange(len(texts)) // _AT_ONCE
     begins = np.flatnonzero(np.diff(ends, prepend=-1)).tolist()
@@ -91,7 +91,7 @@ def _slices(texts: pa.Array) -> list[pa.Array]:
 
 
 def _masked(texts: list[str]) -> list[str]:
-    """Mask a slice. The texts are joined, masked as one, and cut again."""
+    """Mask the texts of a slice: join them, mask the joined text, and cut it again."""
     starts, stops, kinds = _found(texts)
     if not starts:
         return texts
@@ -110,7 +110,7 @@ def _masked(texts: list[str]) -> list[str]:
 
 
 def _found(texts: list[str]) -> tuple[list[int], list[int], list[int]]:
-    """The spans in the joined texts: starts, stops, kinds (indexes into KINDS)."""
+    """Return the spans of personal data in the joined texts: starts, stops, kinds (indexes into KINDS)."""
     normalized, spans = NormalizedTexts(texts), Spans()
     find_urls(normalized, spans)
     find_emails(normalized, spans)

@@ -1,4 +1,4 @@
-"""Join many texts into one array of characters, with variants of a character made equal: ４ becomes 4, – becomes -."""
+"""Joins many texts into one array of characters, and replaces variants of a character: ４ becomes 4, – becomes -."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-#: Separates two texts. It is no valid character, so no text contains it.
+#: Separates two texts. It is not a valid character, so no text contains it.
 BETWEEN = "\ufffe"
 
 _DASHES = "‐‑‒–—―−﹘﹣－⁃➖ㅡー"
@@ -38,7 +38,7 @@ class NormalizedTexts:
     """Normalized texts, joined by BETWEEN. The texts must not contain lone surrogates.
 
     Attributes:
-        chars: Normalized characters, without invisible ones. uint16 [characters].
+        chars: Normalized characters, without invisible characters. uint16 [characters].
         positions: Position of each character in the joined original texts. int64 [characters + 1].
     """
 
@@ -52,7 +52,7 @@ class NormalizedTexts:
             self.chars, self.positions = self.chars[seen], np.append(seen, len(points))
 
     def at(self, characters: str) -> Positions:
-        """Return the positions of any of these characters."""
+        """Return the positions at which one of these characters occurs. int64 [positions]."""
         return np.flatnonzero(is_any_of(self.chars, characters))
 
     def before(self, positions: Positions, most: int) -> pl.Series:
@@ -62,13 +62,13 @@ class NormalizedTexts:
         return self._cut(text, np.maximum(positions - most, begin) - begin, np.minimum(positions - begin, most))
 
     def after(self, positions: Positions, most: int) -> pl.Series:
-        """Return up to `most` characters from each position on, within the same text."""
+        """Return up to `most` characters that start at each position, within the same text."""
         text = np.searchsorted(self._begins, positions, "right") - 1
         return self._cut(text, positions - self._begins[text], np.full(len(positions), most))
 
     @cached_property
     def _begins(self) -> Positions:
-        """Position of each text's first character."""
+        """Position of the first character of each text. int64 [texts]."""
         return np.append(0, self.at(BETWEEN) + 1)
 
     @cached_property
@@ -76,7 +76,7 @@ class NormalizedTexts:
         return pl.Series(self.chars.astype("<u2").tobytes().decode("utf-16-le").split(BETWEEN))
 
     def _cut(self, text: Positions, begin: Positions, size: Positions) -> pl.Series:
-        """Substrings by index of the text, first character within it, and length."""
+        """Return substrings. text: index of the text; begin: first character within it; size: number of characters."""
         if not len(text):
             return pl.Series(dtype=pl.String)
         frame = pl.DataFrame({"text": self._texts.gather(text), "begin": begin, "size": size})
@@ -84,7 +84,7 @@ class NormalizedTexts:
 
 
 def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
-    """Read O1O- as 010-, which people write to evade filters. Changes `chars`."""
+    """Replace O1O- by 010- in `chars`, in place. People write O1O to evade filters."""
     first, second, third, fourth = chars[:-3], chars[1:-2], chars[2:-1], chars[3:]
     at = np.flatnonzero(second == ord("1"))
     if not len(at):
@@ -120,14 +120,14 @@ def matches(texts: pl.Series, pattern: str) -> Mask:
 
     Args:
         texts: Strings without null.
-        pattern: Regular expression of Rust's regex crate: no lookaround.
+        pattern: Regular expression of Rust's regex crate, which has no lookaround.
     """
     return texts.str.contains(pattern).to_numpy() if len(texts) else np.zeros(0, np.bool_)
 
 
 @functools.cache
 def _table() -> NDArray[np.uint16]:
-    """The normalized form of each character in the Basic Multilingual Plane; 0 for invisible ones."""
+    """Return the normalized form of each character in the Basic Multilingual Plane; 0 for an invisible character."""
     table = np.arange(0x10000, dtype=np.uint16)
     table[0xD800:0xE000] = _OTHER
     for point in range(0x80, 0xD800):

@@ -1,4 +1,4 @@
-"""Find phone numbers written in digits: mobile and landline, with and without the country code."""
+"""Finds phone numbers written in digits: mobile and landline, with and without the country code."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _SERVICES = (15, 16, 18)  # 1588-1234 is a company's number
 def find_phones(scan: Scan) -> None:
     """Add phone numbers.
 
-    Mobile numbers may have any separator. Landline numbers need a known area code. Numbers without an area code need a
-    word such as 연락처 before them.
+    A mobile number may have any separator. A landline number needs a known area code. A number without an area code
+    needs a word such as 연락처 before it.
     """
     _find_international(scan)
     anything = DASH | SPACE | DOT | BRACKET | SLASH | COMMA | LINE | SPOKEN
@@ -40,7 +40,7 @@ def find_phones(scan: Scan) -> None:
 
 
 def _add(scan: Scan, found: Numbers) -> None:
-    """Add the numbers that no letters and no words such as 주문번호 speak against."""
+    """Add the numbers, except those that touch letters or follow a word such as 주문번호."""
     before = is_letter(scan.before(found))
     good = ~is_letter(scan.after(found)) | (found.groups == 3)
     good &= ~before | scan.near(found, _TELEPHONE, before, 8)

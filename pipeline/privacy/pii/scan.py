@@ -1,4 +1,4 @@
-"""The state of a search: the texts with their groups of digits, the spans found so far, and tests of the context."""
+"""Holds the state of a search for personal data, and tests the words before and after a number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emojob.pipeline.privacy.pii.digit_groups import DigitGroups, Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask, matches
 from emojob.pipeline.privacy.pii.spans import Spans
 
-#: Characters before a number in which a word may name it.
+#: Number of characters before (or after) a number in which a word is looked for that names the number.
 NEAR = 24
 
 #: Words directly before a number that is not personal data, such as an order number.
@@ -39,7 +39,7 @@ class Scan:
         Args:
             kind: One of `schemas.pii.KINDS`.
             found: The numbers.
-            back: Characters before the first group that belong to the span too.
+            back: Number of characters before the first group that also belong to the span.
         """
         self.spans.add(kind, self.starts(found) - back, self.stops(found))
 
@@ -52,17 +52,17 @@ class Scan:
         return self.groups.stops[found.first + found.groups - 1]
 
     def free(self, found: Numbers) -> Mask:
-        """Return which numbers overlap no span found so far."""
+        """Return which numbers overlap no span found so far. bool [numbers]."""
         return self.spans.free(self.starts(found), self.stops(found))
 
     def near(self, found: Numbers, words: str, only: Mask | None = None, characters: int = NEAR) -> Mask:
-        """Return which numbers have one of some words closely before them.
+        """Return which numbers have one of the given words shortly before them. bool [numbers].
 
         Args:
             found: The numbers.
-            words: Pattern of the words.
-            only: Numbers to test; None for all. The result is False for the others. bool [numbers].
-            characters: Characters before the number to search.
+            words: Regular expression that matches the words.
+            only: Numbers to test, bool [numbers]. The result is False for all other numbers. If None, all are tested.
+            characters: Number of characters before the number to search.
         """
         near = np.zeros(len(found.first), np.bool_)
         asked = np.arange(len(near)) if only is None else np.flatnonzero(only)
@@ -71,11 +71,13 @@ class Scan:
         return near
 
     def named(self, found: Numbers, words: str, only: Mask | None = None) -> Mask:
-        """Return which numbers have one of some words before or directly after them (880101-1234567이 제 주민번호예요).
+        """Return which numbers have one of the given words shortly before or directly after them. bool [numbers].
+
+        Example of a word after the number: 880101-1234567이 제 주민번호예요.
 
         Args:
             found: The numbers.
-            words: Pattern of the words.
+            words: Regular expression that matches the words.
             only: As in `near`.
         """
         named = self.near(found, words, only)
@@ -95,11 +97,11 @@ class Scan:
         return self.groups.char_after(found.first + found.groups - 1)
 
     def is_lettered(self, found: Numbers) -> Mask:
-        """Return which numbers touch a Latin letter, as product codes do."""
+        """Return which numbers touch a Latin letter, as in product codes. bool [numbers]."""
         return is_letter(self.before(found)) | is_letter(self.after(found))
 
 
 def is_letter(chars: NDArray[np.uint16]) -> Mask:
-    """Return which characters are Latin letters."""
+    """Return which characters are Latin letters. bool [characters]."""
     normalized = chars | 0x20
     return (normalized >= ord("a")) & (normalized <= ord("z"))

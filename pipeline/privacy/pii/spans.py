@@ -1,4 +1,4 @@
-"""Spans of characters that are personal data. Spans never overlap."""
+"""Collects the spans of characters that are personal data. Spans never overlap."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Positions = NDArray[np.int64]
 
 
 class Spans:
-    """The spans found so far, in order.
+    """The spans found so far, in the order of the texts.
 
     Attributes:
-        starts, stops: Position of the first character, and of the one after the last. int64 [spans].
+        starts, stops: Position of the first character, and position after the last character. int64 [spans].
         kinds: Index into KINDS. int64 [spans].
     """
 
@@ -22,11 +22,11 @@ class Spans:
         self.starts, self.stops, self.kinds = (np.empty(0, np.int64) for _ in range(3))
 
     def add(self, kind: str, starts: Positions, stops: Positions) -> None:
-        """Add spans that overlap no existing one. Of new spans that overlap each other, the first is added.
+        """Add the spans that overlap no existing span. If new spans overlap each other, add the first of them.
 
         Args:
             kind: One of KINDS.
-            starts, stops: As the attributes.
+            starts, stops: Positions of the new spans, like the attributes. int64 [spans].
         """
         free = self.free(starts, stops)
         starts, stops = starts[free], stops[free]
@@ -46,7 +46,7 @@ class Spans:
         self.starts, self.stops, self.kinds = starts[order], stops[order], kinds[order]
 
     def free(self, starts: Positions, stops: Positions) -> NDArray[np.bool_]:
-        """Return which of these spans overlap no existing one."""
+        """Return which of these spans overlap no existing span. bool [spans]."""
         if not len(self.starts):
             return np.ones(len(starts), np.bool_)
         after = np.searchsorted(self.stops, starts, "right")

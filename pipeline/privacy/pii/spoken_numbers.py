@@ -1,7 +1,7 @@
-"""Find numbers spoken in words, as in dictated or transcribed text: 공일공 일이삼사 오육칠팔.
+"""Finds numbers that are written as digit words, as in dictated or transcribed text: 공일공 일이삼사 오육칠팔.
 
-A digit word is also a syllable of other words (사이, 이쪽). So digits are counted from the beginning of a run, and a
-single digit at its end that begins a word is left out.
+A digit word may also be the first syllable of an ordinary word (사이, 이쪽). So the digits of a run are counted from
+its beginning, and a single digit at its end is left out if an ordinary word continues there.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _ANY = _SAID + "0123456789"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})"
 _RUN = re.compile(rf"[{_ANY}](?:{_PAUSE}?[{_ANY}]){{8,}}")
-# A run has at least _FEWEST digits, and _FEWEST_SAID of them in words, within _FAR characters from its first digit.
+# In its first _FAR characters, a run has at least _FEWEST digits. At least _FEWEST_SAID of them are digit words.
 _FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3
-_WIDTH = 96  # characters of the longest run
+_WIDTH = 96  # most characters of a run
 
 _REGISTERED = r"주민|등록|외국인|민증"
 _NO_TELEPHONE = r"(?:비밀|인증|승인|주문|접수|예약)\s?번호"
@@ -36,10 +36,10 @@ _NO_TELEPHONE = r"(?:비밀|인증|승인|주문|접수|예약)\s?번호"
 
 @dataclass(frozen=True)
 class _Run:
-    """A run of digits in words.
+    """A run of digit words.
 
     Attributes:
-        at: Position of its first character.
+        at: Position of the first character.
         digits: The digits, such as "01012345678".
         positions: Position of each digit.
     """
@@ -50,7 +50,7 @@ class _Run:
 
 
 def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add registration numbers, card numbers and phone numbers in words."""
+    """Add registration numbers, card numbers and phone numbers that are written as digit words."""
     runs = [run for at, text in zip(*_candidates(normalized), strict=True) if (run := _run(at, text)) is not None]
     if not runs:
         return
@@ -75,7 +75,7 @@ def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
-    """Positions where a run may begin, and the text from there on."""
+    """Return the positions at which a run may begin, and the texts that start there."""
     said, digits = (np.flatnonzero(is_any_of(normalized.chars, some)) for some in (_SAID, _ANY))
     at = digits[np.diff(digits, prepend=-2) > 1]  # not within a group
     at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
@@ -87,7 +87,7 @@ def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
 
 
 def _in_reach(at: Positions, positions: Positions) -> Positions:
-    """Count of `positions` within _FAR characters after each of `at`."""
+    """Return how many of `positions` are within _FAR characters after each position in `at`."""
     return np.searchsorted(positions, at + _FAR) - np.searchsorted(positions, at)
 
 
@@ -114,7 +114,10 @@ def _numbers(runs: list[_Run]) -> Numbers:
 
 
 def _phone_sizes(runs: list[_Run], found: Numbers) -> Positions:
-    """Digits of the phone number that each run begins with; 0 if there is none. One more digit may belong to a word."""
+    """Return how many digits the phone number at the beginning of each run has; 0 if there is none.
+
+    A run may have one digit more than its phone number, because that digit may belong to an ordinary word.
+    """
     mobile = np.array([run.digits.startswith(MOBILE) for run in runs], np.bool_)
     code = np.where(mobile, 3, code_size(found))
     rest = found.size - code
