@@ -1,6 +1,7 @@
-"""Active learning: choose the utterances to annotate next, those with the lowest margins and far from each other.
+"""Active learning: choose the utterances that annotators should label next.
 
-`selection` chooses them from a labelled archive, and `sheet` writes them as a CSV file for annotators.
+Chosen utterances have a low margin between their two highest probabilities, and differ from each other. `selection`
+chooses them from a labelled archive, and `sheet` writes them as a CSV file for annotators.
 """
 
 __all__ = ["selection", "sheet"]

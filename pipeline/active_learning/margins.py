@@ -1,6 +1,6 @@
-"""Margins: rank the distinct texts of a labelled archive by the difference of their two highest probabilities.
+"""Ranks the distinct texts of a labelled archive by margin, the difference of the two highest probabilities.
 
-It takes one pass over the archive. DuckDB groups the texts within a memory limit and spills to disk beyond it.
+The ranking reads the archive once. DuckDB groups the texts. If it reaches its memory limit, it uses temporary files.
 """
 
 from __future__ import annotations
@@ -25,27 +25,29 @@ from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError
 
-#: Longer texts are left out: an annotator would not read them, and the model only reads their beginning.
+#: Longer texts are left out, because the model reads only their beginning.
 MOST_CHARACTERS = 1_000
 
-_MEMORY_BYTES = 1 << 30  # DuckDB spills to disk beyond this
+_MEMORY_BYTES = 1 << 30  # with more, DuckDB uses temporary files
 _MEMORY_OF_A_THREAD = 128 << 20
 
-# An entry holds a row's number in its lower bits and its margin in the upper ones. The smallest entry of a text is thus
-# its row with the lowest margin, and the first of equal ones.
+# An entry is a uint64: the upper bits are the margin of a row, the lower bits are its row number. So the smallest entry
+# of a text is the row with the lowest margin; if margins are equal, the first row.
 _NUMBER_BITS, _MARGIN_STEPS = 43, 1 << 20
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Distinct texts by margin, lowest first; texts that only differ in digits and punctuation come after all others.
+    """Distinct texts by margin, lowest first.
+
+    Among texts that differ only in digits and punctuation, one is ranked by its margin; the others come at the end.
 
     Attributes:
-        numbers: int64 [texts], the row with the text's lowest margin.
-        times: int64 [texts], rows with the text.
-        rows: Labelled rows of the whole archive.
-        left_out: Rows among them whose text is too short or too long.
-        texts: Number of distinct texts in the other rows.
+        numbers: For each text, the number of the row with its lowest margin, int64 [texts].
+        times: For each text, the number of rows with this text, int64 [texts].
+        rows: Number of labelled rows in the archive.
+        left_out: Number of labelled rows whose text is too short or too long.
+        texts: Number of distinct texts that are not left out; the ranking may have fewer.
     """
 
     numbers: NDArray[np.int64]
@@ -82,7 +84,7 @@ def rank(archive: LabelledArchive, most: int) -> Ranking:
                 raise stream.error from error
             raise StorageError(
                 f"cannot sort the texts of {archive.path} ({type(error).__name__}): "
-                f"free memory, or space in the folder for temporary files, {Path(spill).parent}"
+                f"free memory, or disk space in {Path(spill).parent}, the folder of the temporary files"
             ) from error
     numbers = (found["entry"].astype(np.uint64) & np.uint64((1 << _NUMBER_BITS) - 1)).astype(np.int64)
     return Ranking(numbers, found["times"].astype(np.int64), stream.rows, stream.rows - kept, texts)
@@ -110,7 +112,7 @@ class _Stream:
     def __init__(self, archive: LabelledArchive) -> None:
         self._archive = archive
         self.rows = 0
-        self.error: EmojobError | None = None  # DuckDB wraps an error raised while it reads
+        self.error: EmojobError | None = None  # an error while DuckDB reads; DuckDB raises another error instead
 
     def reader(self) -> pa.RecordBatchReader:
         """Return a reader of the columns text (large_string) and entry (uint64)."""
@@ -138,7 +140,7 @@ def _entries(margins: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArra
 
 
 def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
-    """Return the columns of a batch from index `first` on, float32 [rows, labels].
+    """Return the probability columns of a batch, float32 [rows, labels].
 
     Args:
         batch: A record batch whose last columns are the probabilities.
@@ -149,7 +151,7 @@ def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
 
 
 def margins_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the difference of each row's two highest probabilities, float32 [rows], 0..1; 1 if there are no two."""
+    """Return the margin of each row, float32 [rows], 0..1; all margins are 1 if the model has one label."""
     if probabilities.shape[1] < 2:
         return np.ones(len(probabilities), np.float32)
     best = np.sort(probabilities, axis=1)

@@ -1,8 +1,8 @@
-"""Select the utterances of a labelled archive that are worth annotating next.
+"""Selects the utterances of a labelled archive that annotators should label next.
 
-1. Rank the texts by the margin between their two highest probabilities (margins.py), lowest first.
+1. Rank the texts by the margin between their two highest probabilities, lowest first (margins.py).
 2. Collect ten candidates for each wanted utterance, without near-copies.
-3. Choose candidates that are far from each other (diversity.py, which names the sources).
+3. Choose the candidates that are far from each other (diversity.py, which names the papers).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import DataError, OptionError
 
-#: Maximum number of utterances in one sheet: weeks of an annotator's work.
+#: Maximum number of utterances in one sheet. Annotating so many takes weeks.
 MOST_WANTED = 10_000
 
 _CANDIDATES = 10  # for each wanted utterance
-_MOST_CANDIDATES = 20_000  # in total, or two for each wanted utterance if that is more
-_TEXTS_READ = 20  # for each wanted utterance in the first slice; more slices follow if many texts are near-copies
+_MOST_CANDIDATES = 20_000  # in total; or two candidates for each wanted utterance, if that is more
+_TEXTS_READ = 20  # for each wanted utterance, in the first slice; if many texts are near-copies, more slices are read
 _FEWEST_READ, _SLICE, _MOST_READ = 2_048, 65_536, 262_144
 
 _FOLDED = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -41,15 +41,15 @@ class Utterance:
     """One utterance to annotate.
 
     Attributes:
-        text: Text with single spaces.
-        previous: The utterance before it in its conversation, if known.
+        text: Text in NFC, with single spaces.
+        previous: The previous utterance in the same conversation; None if unknown.
         guess: Label with the highest probability.
         confidence: Probability of `guess`.
         second: Label with the second highest probability; None if the model has one label.
-        margin: Difference of the two probabilities.
-        times: Rows of the archive with this text.
-        conversation: Its conversation, if known.
-        time: Its time, if known.
+        margin: Difference between the two highest probabilities.
+        times: Number of rows of the archive with this text.
+        conversation: Conversation of the utterance; None if unknown.
+        time: Time of the utterance; None if unknown.
     """
 
     text: str
@@ -69,9 +69,9 @@ class Selection:
 
     Attributes:
         utterances: The utterances in the order of choice.
-        rows: Labelled rows of the archive.
-        left_out: Rows among them whose text is too short or too long.
-        texts: Number of distinct texts in the other rows.
+        rows: Number of labelled rows in the archive.
+        left_out: Number of labelled rows whose text is too short or too long.
+        texts: Number of distinct texts that are not left out.
     """
 
     utterances: list[Utterance]
@@ -98,7 +98,7 @@ class _Pool:
 
 
 def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Selection:
-    """Select utterances; the same archive gives the same selection.
+    """Select utterances to annotate; the same archive always gives the same selection.
 
     Args:
         archive: The labelled archive.
@@ -145,7 +145,7 @@ def _masked(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
-    """Return the candidates; near-copies are among them only if there are too few other texts."""
+    """Return the candidates; near-copies are added only if there are fewer than `wanted` other texts."""
     leaders = Leaders(min(_CANDIDATES * wanted, max(_MOST_CANDIDATES, 2 * wanted)))
     pool, copies = _Pool(), _Pool()
     begin, size = 0, min(max(_FEWEST_READ, _TEXTS_READ * wanted), _SLICE)
@@ -161,17 +161,17 @@ def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
 
 
 def _fetch(archive: LabelledArchive, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
-    """Return the texts and probabilities of rows, in the order of their numbers as given."""
+    """Return the texts and probabilities of rows, in the order of `numbers`."""
     texts, probabilities = [], []
     for _, batch in archive.rows(numbers, [text_column_of(archive), *archive.probability_columns]):
         texts += [_folded(text) for text in strings(batch.column(0)).to_pylist()]
         probabilities += list(probabilities_of(batch, 1))
-    back = np.argsort(np.argsort(numbers)).tolist()  # the archive yields rows in its own order
+    back = np.argsort(np.argsort(numbers)).tolist()  # the archive yields the rows in the archive's order
     return _Pool([texts[i] for i in back], numbers.tolist(), times.tolist(), [probabilities[i] for i in back])
 
 
 def _folded(text: str) -> str:
-    """Return a text as SQL and the tokenizer compare it: in NFC, with single spaces."""
+    """Return a text in NFC with single spaces, as uncertain_texts.sql and the tokenizer compare it."""
     return _FOLDED.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
@@ -201,7 +201,7 @@ def _utterances(archive: LabelledArchive, picked: _Pool) -> list[Utterance]:
 
 
 def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tuple[str | None, str | None]]:
-    """Return {row number: (conversation, time)}; None for a value that the archive does not have."""
+    """Return {row number: (conversation, time)}; a value that the archive does not have is None."""
     about: dict[int, tuple[str | None, str | None]] = dict.fromkeys(numbers.tolist(), (None, None))
     columns = (archive.conversation_column, archive.time_column)
     given = [name for name in dict.fromkeys(columns) if name is not None]
@@ -218,9 +218,9 @@ def _non_blank(column: pa.Array) -> list[str | None]:
 
 
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
-    """Return {row number: text before it in its conversation}, as a model with context reads it.
+    """Return {row number: previous text in the same conversation}, as a model with context reads it.
 
-    conversations: {row number: conversation}; a row without a conversation has no text before it.
+    conversations: {row number: conversation}; a row without a conversation has no previous text.
     """
     searched = pa.array(sorted({name for name in conversations.values() if name is not None}), pa.large_string())
     if archive.conversation_column is None or not len(searched):

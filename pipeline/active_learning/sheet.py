@@ -1,4 +1,4 @@
-"""Write the annotators' sheet; schemas/sheet.py defines its columns."""
+"""Writes the sheet for annotators, a CSV file; schemas/sheet.py defines its columns."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from emojob.schemas.sheet import (
 
 
 def check_path(file: Path, replace: bool = False) -> None:
-    """Check the path of a sheet before any work.
+    """Check that a sheet can be written to this path, before the selection starts.
 
     Args:
         file: Path of the sheet.
         replace: Whether an existing file may be replaced.
 
     Raises:
-        OptionError: The sheet cannot be written there.
+        OptionError: The sheet cannot be written to this path.
     """
     if file.suffix.lower() != ".csv":
         raise OptionError(f"-o {file}: a sheet is a CSV file, which Excel opens; give a name that ends in .csv")
     if file.is_dir():
         raise OptionError(f"-o {file} is a folder: give a file name that ends in .csv")
     if not file.parent.is_dir():
-        raise OptionError(f"-o {file}: there is no folder {file.parent}; make it, or give another path")
+        raise OptionError(f"-o {file}: there is no folder {file.parent}; create it, or give another path")
     if os.path.lexists(file) and not replace:
         raise OptionError(
-            f"-o {file} exists and may hold an annotator's work: give another name, or --force to replace it"
+            f"-o {file} exists and may contain an annotator's work: give another name, or --force to replace it"
         )
 
 
 def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = False) -> None:
-    """Write the sheet completely or not at all; the label of each utterance is blank.
+    """Write a sheet, completely or not at all. Its column `label` is blank, for the annotators.
 
     Args:
         file: Path of the sheet.
-        utterances: The utterances.
+        utterances: The utterances, one for each line.
         replace: Whether an existing file may be replaced.
 
     Raises:
@@ -67,7 +67,9 @@ def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = Fal
     beside = atomic.temporary_path(file)
     try:
         with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
-            writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")  # CR LF, like a spreadsheet
+            writer = csv.DictWriter(
+                stream, columns, restval="", extrasaction="ignore"
+            )  # lines end in CR LF, as spreadsheets write them
             writer.writeheader()
             writer.writerows(_cells(one) for one in utterances)
         atomic.commit(beside, file)

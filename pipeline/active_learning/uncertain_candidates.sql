@@ -1,4 +1,5 @@
--- The texts with the lowest margins. One text of each spelling comes first; numbered copies of a line follow.
+-- The texts with the lowest margins. Among texts with equal `letters`, one text comes first; the other texts (for example
+-- numbered copies of a line) come at the end.
 SELECT entry, times
 FROM texts
 WHERE letters IS NOT NULL

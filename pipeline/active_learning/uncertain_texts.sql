@@ -1,7 +1,7 @@
--- One row: a distinct text of the archive (composed Hangul, single spaces), how often it occurs, and the entry of its row with
--- the lowest margin. Texts are stored as hashes, so memory does not grow with their length. `letters` is equal for texts that
--- only differ in digits, punctuation and spaces; it is null for a text that is too short or too long. A WHERE instead of the
--- null would compute the expressions twice.
+-- One row: a distinct text of the archive (in NFC, with single spaces), the number of rows with this text, and the entry of
+-- the row with the lowest margin. Texts are stored as hashes, so memory does not grow with their length. `letters` is equal
+-- for texts that differ only in digits, punctuation and spaces. It is null for a text that is too short or too long; a WHERE
+-- instead of the null would compute the expressions twice.
 CREATE TEMP TABLE texts AS
 WITH folded AS (
     SELECT
@@ -23,7 +23,7 @@ WITH folded AS (
 SELECT
     any_value(
         CASE WHEN characters <= $most_characters
-            AND regexp_matches(letters, '[^ㄱ-ㆎ].*[^ㄱ-ㆎ]')  -- two letters; ㅋㅋ and ㅠㅠ do not count, they are single jamo
+            AND regexp_matches(letters, '[^ㄱ-ㆎ].*[^ㄱ-ㆎ]')  -- at least two letters; single jamo such as ㅋㅋ and ㅠㅠ do not count
             THEN hash(letters)
         END
     ) AS letters,

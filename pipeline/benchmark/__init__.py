@@ -1,6 +1,7 @@
-"""Benchmark: the speed of the whole job, compared with the machine's matrix products and with other ways to label.
+"""The benchmark: the speed of a scoring run, compared with the machine's matrix products and with baselines.
 
-`measure` runs the benchmark, `baselines` has the other ways, and `matmul` the matrix products.
+`measure` runs the benchmark, `matmul` measures the matrix products, and `baselines` measures other programs that label
+the same texts.
 """
 
 __all__ = ["measure"]

@@ -1,7 +1,7 @@
-"""Baselines: other ways to label the same texts with the same model.
+"""Measures baselines: other programs that label the same texts with the same model.
 
-Each is a usual program with stock `transformers`, the same weights and threads, and the stock form of the tokenizer.
-A baseline reads no dataset and writes no labels, which is its advantage.
+A baseline is a common program on stock `transformers`, with the same weights and number of threads, and with the
+tokenizer in the format of `transformers`. It has an advantage: it reads no dataset and writes no labels.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from emojob.pipeline.models.hf_tokenizer import write_tokenizer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-Run = Iterator[int]  # number of finished texts, after each batch
+Run = Iterator[int]  # yields the number of finished texts after each batch
 
 _BATCH = 64
-_GPU_BATCHES = (64, 256, 1024)  # tried for a pipeline on a GPU; the fastest is used
+_GPU_BATCHES = (64, 256, 1024)  # batch sizes that a pipeline on a GPU tries; the fastest is used
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A way to label texts.
+    """A program that labels texts.
 
     Attributes:
         name: Name in the results.
         run: Labels texts and yields the number of finished texts after each batch.
-        whole: Whether it sorts all texts first; then it must finish, since a part of the texts is not representative.
+        whole: Whether the baseline must finish, because it sorts all texts first: its first batches have the longest
+            texts and are not representative.
     """
 
     name: str
@@ -50,18 +51,18 @@ class Baseline:
 def rates(
     model: Model, texts: list[str], device: str, precision: str, max_length: int, seconds: float
 ) -> dict[str, dict[str, float]]:
-    """Measure each baseline.
+    """Measure the speed of each baseline.
 
     Args:
         model: The model.
         texts: The texts.
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
-        max_length: Maximum tokens of a text.
-        seconds: After this time a baseline that takes the texts in their order ends.
+        max_length: Maximum number of tokens in a text.
+        seconds: Time limit in seconds for each baseline that does not sort the texts.
 
     Returns:
-        {name: rows and rows_per_second}.
+        {name of the baseline: {"rows": finished texts, "rows_per_second": speed}}.
     """
     from transformers.utils import logging
 
@@ -132,7 +133,7 @@ def _baselines(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
 
 
 def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return the loop of the original notebook: every text is padded to the maximum length."""
+    """Return the loop of the well-known notebook, which pads every text to the maximum length."""
 
     def run(texts: list[str]) -> Run:
         for start in range(0, len(texts), _BATCH):
@@ -143,7 +144,7 @@ def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
 
 
 def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return the loop of `SentenceTransformer.encode`: sort by characters, pad each batch to its longest text."""
+    """Return the loop of `SentenceTransformer.encode`: sort texts by length, pad each batch to its longest text."""
 
     def run(texts: list[str]) -> Run:
         ordered = sorted(texts, key=len, reverse=True)
@@ -177,7 +178,7 @@ def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[st
 
 
 def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
-    """Return the batch size of a pipeline; on a GPU the fastest, measured on a few thousand short texts."""
+    """Return the batch size of a pipeline; on a GPU, the fastest of _GPU_BATCHES on 4,096 short texts."""
     if device == "cpu":
         return _BATCH
     texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
@@ -193,7 +194,7 @@ class _Answer:
 
 
 def _compiled(folder: Path) -> Callable[..., _Answer]:
-    """Return the model, converted and compiled by OpenVINO with its defaults."""
+    """Return the model as OpenVINO converts and compiles it with default settings."""
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder

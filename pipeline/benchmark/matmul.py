@@ -1,4 +1,4 @@
-"""The upper limit of a machine: the measured speed of matrix products alone."""
+"""Measures the speed of matrix products alone, which is the upper limit of the machine."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ import torch
 from emojob.pipeline.inference.engines.engine import DTYPES
 from emojob.pipeline.models.bert import BertShape
 
-# Rows, inner size, columns. A GPU is fastest with large products, a CPU mostly with products that fit its caches.
+# (rows, inner size, columns). A GPU is fastest with large products. A CPU is often fastest with products that fit its
+# caches.
 _PRODUCTS = {"cuda": [(8192, 8192, 8192)], "cpu": [(2048, 768, 3072), (1024, 1024, 1024), (2048, 2048, 2048)]}
 _SECONDS = 0.4  # for each shape
 
 
 def flops_per_token(shape: BertShape) -> int:
-    """Return the floating-point operations of a token in the matrix products with weights, in all layers.
+    """Return the number of floating-point operations for one token in all matrix products with weights.
 
-    The products in attention are not counted; for short texts they are a few percent.
+    The products of attention are not counted. For short texts they are a few percent of the total.
     """
     layer = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
     return 2 * shape.layers * layer
 
 
 def matrix_rate(device: str, precision: str, threads: int) -> float:
-    """Return the FLOP/s of matrix products, for the fastest shape.
+    """Return the FLOP/s of matrix products, with the fastest of the tried shapes.
 
     Args:
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
-        threads: Threads of torch.
+        threads: Number of threads of torch.
     """
     torch.set_num_threads(threads)
     return max(_rate(torch.device(device), DTYPES[precision], *sizes) for sizes in _PRODUCTS[device])
@@ -46,7 +47,7 @@ def _rate(device: torch.device, dtype: torch.dtype, rows: int, inner: int, colum
 
 
 def _seconds(left: torch.Tensor, right: torch.Tensor) -> float:
-    """Return the mean seconds of a few products; a single one is too short to time on a GPU."""
+    """Return the mean seconds of four products; on a GPU, one product is too short to measure."""
     times = 4
     begun = time.perf_counter()
     for _ in range(times):

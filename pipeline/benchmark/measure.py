@@ -1,4 +1,4 @@
-"""Measure a scoring run: the whole job from Parquet to Parquet, and the time of each stage."""
+"""Measures a scoring run: the whole job from Parquet to Parquet, each of its stages, and the engine alone."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 KOBERT_SIZED = "kobert-sized"
 
 _STAGES = ("read", "tokenize", "infer", "label", "write")
-_TURNS = 10  # utterances of a conversation, for a model that reads the previous utterance
-_JOB_SECONDS = 15.0  # of the engine, if the number of rows is not given
+_TURNS = 10  # utterances in a conversation, for a model that reads the previous utterance
+_JOB_SECONDS = 15.0  # estimated engine time of the measured job, if the number of rows is not given
 _FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # if the number of rows is not given
-_ENGINE_SECONDS = 5.0  # of the engine alone
-_BASELINE_SECONDS = 30.0  # of each baseline that takes the texts in their order
+_ENGINE_SECONDS = 5.0  # for measuring the engine alone
+_BASELINE_SECONDS = 30.0  # time limit for each baseline that does not sort the texts
 
 
 def measure(
@@ -61,11 +61,11 @@ def measure(
 
     Args:
         model: Options of the model.
-        source: Dataset of the rows; None: the sample's utterances, each with a running number.
-        text_column: Column with the text; None: found by its name.
-        rows: Number of rows; None: as many as the engine labels in some seconds.
+        source: Path of the dataset; None uses the sample's utterances, each with a running number.
+        text_column: Column with the text; None finds it by its name.
+        rows: Number of rows; None uses as many rows as the engine labels in about 15 seconds.
         compare: Whether to measure the baselines too, on the same rows.
-        note: Called with a line before each step that takes long.
+        note: callback(text), called with a line of text before each step that takes long.
 
     Returns:
         The figures, as JSON: rows/s and tokens/s of the whole job and of the engine alone, FLOP/s of matrix products,
@@ -73,7 +73,7 @@ def measure(
         in bytes.
 
     Raises:
-        OptionError: The source has no text.
+        OptionError: The dataset has no row, or no text in its first rows.
         EmojobError: As `score_dataset`.
     """
     with (
@@ -102,7 +102,7 @@ def measure(
 def _start(
     options: ModelOptions, texts: pa.Array, note: Callable[[str], None]
 ) -> tuple[EngineChoice, dict[str, Any], float]:
-    """Return the engine choice, the seconds to load the model and to label a first text, and the estimated rows/s."""
+    """Return the engine choice, the seconds for loading the model and for the first text, and the estimated rows/s."""
     begun = time.perf_counter()
     calibration = calibration_texts(options.calibration)
     scorer = Scorer.load(options=options, patient=True, note=note, calibration_texts=calibration)
@@ -111,13 +111,13 @@ def _start(
     first = time.perf_counter() - loaded
     encoded = _prepared(scorer, texts).encoded
     if not (encoded.lengths > 2).any():
-        raise OptionError("--input has no text in its first rows: give another dataset, or --text-column")
+        raise OptionError("--input has no text in its first rows; give another dataset, or --text-column")
     rate = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, 1.0) / max(1.0, encoded.lengths.mean())
     return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
 
 
 def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
-    """Write the texts as a dataset and score it, with the peak memory reset before."""
+    """Write the texts as a dataset, reset the peak memory, and score the dataset."""
     dataset = folder / "rows.parquet"
     pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
     _reset_peak_memory()
@@ -126,20 +126,20 @@ def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
 
 
 def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
-    """Return the texts as the job prepares them, with previous utterances if the model reads them."""
+    """Return the texts as a job prepares them: encoded, with the previous utterances if the model reads them."""
     rows = np.arange(len(texts))
     return scorer.prepare(texts, texts.take(pa.array(rows - 1, mask=rows % _TURNS == 0)))
 
 
 def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """Return the figures of the engine alone, compared with matrix products; job: tokens/s of the job's process."""
+    """Compare the engine alone with matrix products and with the job; job: tokens/s of one process of the job."""
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # the same batches as in a job
+    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job packs batches of the same sizes
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
     flops = max(
         flops, matmul.matrix_rate(device, precision, hardware.cores())
-    )  # another process may have slowed one of them
+    )  # measured twice, because another process may slow down one measurement
     flops_per_token = matmul.flops_per_token(scorer.model.shape)
     return {
         "engine_tokens_per_second": round(engine, 1),
@@ -152,7 +152,7 @@ def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, An
 
 
 def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
-    """Return rows, rows/s and the speed-up of the job for each baseline; job: rows/s of the job."""
+    """Return {baseline: rows, rows/s, and how many times as fast the job is}; job: rows/s of the job."""
     filled = [text or "" for text in texts.to_pylist()]
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     found = baselines.rates(scorer.model, filled, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
@@ -160,7 +160,7 @@ def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, 
 
 
 def _float_precision(choice: EngineChoice) -> str:
-    """Return the precision of a choice; for int8 the fastest floating-point precision."""
+    """Return the precision of an engine choice; for int8, the fastest floating-point precision of the machine."""
     if choice.precision != "int8":
         return choice.precision
     return "bf16" if hardware.detect().fast_bf16 else "fp32"
@@ -188,7 +188,7 @@ def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[ModelOptions]:
-    """Yield the options; for KOBERT_SIZED, with the folder of such a model."""
+    """Yield the options; if the model is KOBERT_SIZED, make that model and yield its folder in the options."""
     if options.model != KOBERT_SIZED:
         yield options
         return
@@ -218,12 +218,12 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
         return pa.array(itertools.islice(repeated, rows), pa.large_string())
     texts = first_texts(source, text_column, rows)
     if not len(texts):
-        raise OptionError(f"--input {source} has no row: give another dataset")
+        raise OptionError(f"--input {source} has no row; give another dataset")
     return texts
 
 
 def _temporary_parent(source: str | None) -> Path | None:
-    """Return the folder for a copy of the texts: the dataset's own folder if writable, else None for the system's."""
+    """Return the dataset's folder for temporary files if it is writable; None means the system's temporary folder."""
     file = None if source is None else as_local(input_path(source))
     folder = file.parent if file and file.exists() else None
     return folder if folder is not None and os.access(folder, os.W_OK) else None

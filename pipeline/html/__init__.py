@@ -1,3 +1,6 @@
-"""One self-contained HTML page: its frame, style and scripts. Report and evaluation pages are built on it."""
+"""HTML pages that are one self-contained file: the common style, scripts and charts.
+
+The report page and the evaluation pages use it.
+"""
 
 __all__ = ["page"]

@@ -1,4 +1,4 @@
-// What every page begins with: its charts, and how one is drawn. Expressions are interpreted, never evaluated as code.
+// The script that every page starts with: it draws the charts. Chart expressions are interpreted, never evaluated as code.
 "use strict";
 const given = JSON.parse(document.getElementById("charts").textContent);
 

@@ -1,7 +1,7 @@
-"""HTML pages, one self-contained file each: no network access, and no script but their own (Content-Security-Policy).
+"""Renders self-contained HTML pages. A page uses no network and runs only its own script (Content-Security-Policy).
 
-Charts are Vega-Lite, drawn by the libraries that vl-convert bundles. Chart expressions are interpreted, never evaluated
-as code. Pages and pictures need the extra `report`.
+Charts are Vega-Lite specifications, which the libraries that vl-convert bundles draw in the browser. These libraries
+interpret chart expressions and never evaluate them as code. Pages and pictures need the extra `report`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from emojob.pipeline.system.hardware import is_installed
 from emojob.schemas.errors import OptionError
 
-#: {imported module: package to install} of what pages and pictures need.
+#: {module to import: package to install} for pages and pictures.
 _NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 
 FONTS = "system-ui, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
@@ -28,15 +28,16 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours, width and font of a chart.
+    """Colours, width and font of a chart. Colours are CSS colours.
 
     Attributes:
-        ink: Text.
-        faint: Grid and axes.
-        first: First series.
-        second: Second series.
-        on_first: Text on the colour `first`.
-        width: Pixels; None for the width of the page.
+        ink: Colour of text.
+        faint: Colour of the grid and the axes.
+        first: Colour of the first series.
+        second: Colour of the second series.
+        on_first: Colour of text on the colour `first`.
+        width: Width in pixels; None fills the width of the page.
+        font: CSS font families.
     """
 
     ink: str
@@ -48,7 +49,7 @@ class Palette:
     font: str
 
 
-#: In a page, the colours come from its style sheet, which has variants for light, dark and print.
+#: Charts in a page use the colours of the page's style sheet, which has variants for light mode, dark mode and print.
 PAGE = Palette("var(--ink)", "var(--faint)", "var(--first)", "var(--second)", "var(--on-first)", None, FONTS)
 PICTURE = Palette("#1d2433", "#d5dae3", "#2563a8", "#c2571a", "#ffffff", 420, "sans-serif")
 
@@ -63,14 +64,15 @@ def check_drawable() -> None:
 
 
 def render(template: str, script: str, style: str, charts: dict[str, Any], **values: Any) -> bytes:
-    """Return a complete page, UTF-8.
+    """Return a complete page in UTF-8.
 
     Args:
-        template: Jinja2 with autoescape. It gets `policy`, `style`, `charts` and `script`, and the `values`.
+        template: Jinja2 template; values are escaped. Its variables are `policy`, `style`, `charts`, `script` and
+            the names in `values`.
         script: JavaScript of this page, appended to the common page.js.
-        style: CSS.
-        charts: Vega-Lite specifications by name, available to the script as `given`.
-        values: Further variables of the template.
+        style: CSS of the page.
+        charts: {name: Vega-Lite specifications or other JSON}; the script reads it as `given`.
+        values: More variables of the template.
     """
     import jinja2
     from markupsafe import Markup
@@ -99,13 +101,13 @@ def visible(text: str) -> str:
 
 
 def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -> Spec:
-    """Return an Altair chart as a Vega-Lite specification with size, colours and a text alternative.
+    """Return the Vega-Lite specification of an Altair chart, with size, colours and a text alternative.
 
     Args:
         chart: Altair chart.
-        description: Text alternative for screen readers; a picture shows its part before ":" as the title.
+        description: Text alternative for screen readers. The title of a picture is the text before the first ":".
         palette: `PAGE` or `PICTURE`.
-        height: Pixels.
+        height: Height in pixels.
     """
     import altair as alt
 
@@ -129,7 +131,7 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
 
 
 def style_sheet(*more: str) -> str:
-    """Return the CSS that all pages share, followed by the CSS of one page."""
+    """Return the CSS that all pages share, followed by the CSS texts in `more`."""
     return "\n".join([_file("page.css"), *more])
 
 
@@ -139,12 +141,12 @@ def _file(name: str) -> str:
 
 @functools.cache
 def _libraries() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script. Bundling takes one or two seconds."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script. Making the script takes one or two seconds."""
     import vl_convert
 
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _hash(text: str) -> str:
-    """Return the hash source of a Content-Security-Policy for an inline script or style."""
+    """Return the hash source (sha256-...) of an inline script or style for a Content-Security-Policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,6 +1,6 @@
-"""Reports of a labelled archive: the figures, and the page that shows them with charts and tables.
+"""The report of a labelled archive: its figures, and an HTML page that shows them as charts and tables.
 
-`figures` computes everything once in DuckDB, `html_page` writes the page, and `words` holds the texts in English and
+`figures` computes all figures in DuckDB, `html_page` writes the page, and `words` has the page's texts in English and
 Korean.
 """
 

@@ -1,8 +1,8 @@
-"""The charts of a report as Vega-Lite specifications. Needs Altair (the extra `report`); only the page imports it.
+"""Makes the charts of a report as Vega-Lite specifications. This module needs Altair (the extra `report`).
 
-Each function takes rows of the figures with labels as shown, all labels in id order (`labels`), and the texts of
-`words_of` (`words`); it returns one specification. A period is a day, week or month. The style sheet defines the
-colours for light mode, dark mode and print.
+Each function returns the specification of one chart. Its arguments are `rows` (rows of the figures, with labels as the
+page shows them), `labels` (all labels in id order, as the page shows them), and `words` (the texts of `words_of`). A
+period is a day, week or month. The style sheet of the page defines the colours for light mode, dark mode and print.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DAYS = alt.Axis(format="%y-%m-%d", labelOverlap=True, grid=False)
 
 
 def colour_of(label_id: int) -> str:
-    """Return the colour of a label by its id."""
+    """Return the CSS colour of the label with this id."""
     return f"var(--emotion-{label_id % COLOURS})"
 
 
@@ -34,7 +34,7 @@ def _emotion(labels: list[str], title: str) -> alt.Color:
 
 
 def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str) -> Spec:
-    """Return stacked bars of shares by period. rows: day (first of its period, ISO 8601), emotion, rows, share."""
+    """Return stacked bars of shares by period. rows: day (first day of the period, ISO 8601), emotion, rows, share."""
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
     chart = (
@@ -52,7 +52,7 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
 
 
 def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
-    """Return bars of labelled rows by period. rows: day (first of its period, ISO 8601), labelled."""
+    """Return bars of labelled rows by period. rows: day (first day of the period, ISO 8601), labelled."""
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(color=PAGE.first)
@@ -82,15 +82,15 @@ def clock(rows: Rows, words: dict[str, Any]) -> Spec:
 
 
 def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[str, Any], title: str) -> Spec:
-    """Return a heat map of shares; each row of the map adds up to 1.
+    """Return a heat map of shares; the shares in each row of the map sum to 1.
 
     Args:
-        rows: Rows with the columns `down`, `across` (labels as shown), times and share.
-        labels: Labels as shown, in id order.
+        rows: Rows with the columns `down` and `across` (labels as the page shows them), times and share.
+        labels: Labels as the page shows them, in id order.
         down: Column of the vertical axis.
         across: Column of the horizontal axis.
         words: The texts of `words_of`.
-        title: transitions or endings.
+        title: Key of the title in `words`: transitions or endings.
     """
     is_transitions = title == "transitions"
     down_title = words["emotion" if is_transitions else "first_emotion"]
@@ -133,7 +133,7 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
 
 
 def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Return bars of shares, one for each value of a column. rows: value (as shown), emotion, rows, share."""
+    """Return a bar of shares for each value of a column. rows: value (as the page shows it), emotion, rows, share."""
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
     values = list(dict.fromkeys(row["value"] for row in rows))
@@ -152,13 +152,13 @@ def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
 
 
 def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[str, Any], title: str) -> Spec:
-    """Return stacked bars of rows by a number.
+    """Return a histogram of rows as stacked bars.
 
     Args:
         rows: Rows with the columns `at` (start of a bin), emotion and rows.
-        at: confidence or characters.
-        step: Width of a bin.
-        labels: Labels as shown, in id order.
+        at: Column of the horizontal axis: confidence or characters.
+        step: Width of a bin, in the unit of `at`.
+        labels: Labels as the page shows them, in id order.
         words: The texts of `words_of`.
         title: Key of the title in `words`.
     """
@@ -181,7 +181,7 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
 
 
 def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
-    """Return the tooltip of a mark; fields: {field: key of its title in `words`}."""
+    """Return the tooltips of a chart; fields: {field: key of the field's title in `words`}."""
     formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": "d"}
     return [
         alt.Tooltip(f"{name}:Q", title=words[word], format=formats[name])

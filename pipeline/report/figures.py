@@ -1,4 +1,4 @@
-"""The figures of a report, computed once from the labelled archive for its tables, charts and JSON."""
+"""Computes the figures of a report from a labelled archive; tables, charts and JSON all show these figures."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from emojob.schemas.messages import listed
 
 FIGURES_FORMAT = 1
 
-#: The last day is compared with at most so many days before.
+#: The last day is compared with at most this number of days before it.
 BEFORE = 28
-#: A column with more values gets no breakdown.
+#: A column with more distinct values gets no breakdown.
 MOST_VALUES = 200
-#: Values shown of a breakdown.
+#: Maximum number of values in a breakdown; the other values are counted together.
 SHOWN_VALUES = 30
-#: Conversations to look at that are shown in full, and utterances shown of each.
+#: Maximum number of conversations to look at, and of utterances for each conversation.
 MOST_TO_LOOK_AT = 30
 MOST_UTTERANCES = 40
 
-_SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000  # sample that shows which columns have few values
+_SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000  # size of the sample that finds the columns with few values
 _COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
 Rows = list[dict[str, Any]]
@@ -40,8 +40,9 @@ class ReportOptions:
     """Options of a report.
 
     Attributes:
-        by: Main breakdown: day, hour or a column of the archive; None: by day if the archive has times.
-        time_zone: Time zone of days and hours; None: the archive's, else Asia/Seoul.
+        by: Main breakdown: day, hour or a column of the archive. None means by day, if the archive has times.
+        time_zone: Time zone of days and hours. None uses the archive's time zone, or Asia/Seoul if the archive has
+            none.
         mask_pii: Whether personal data is masked.
     """
 
@@ -58,17 +59,17 @@ class ReportOptions:
 class Figures:
     """The figures of a report.
 
-    Each table is a list of rows, {column: value}; warehouse/sql/aggregates/NAME.sql describes one row. A table is empty
-    if the archive has no times or no conversations.
+    A table is a list of rows, {column: value}. The table NAME is the result of warehouse/sql/aggregates/NAME.sql, whose
+    first comment describes a row. Tables that need times or conversations are empty if the archive has none.
 
     Attributes:
-        archive: Totals of the archive.
-        model: The model, from run.json.
+        archive: Totals of the archive: name, inputs, and the columns of totals.sql.
+        model: The section `model` of run.json.
         labels: Labels in id order.
         breakdowns: {column: rows of breakdown.sql}.
-        latest: The last day compared with the days before; {} without times.
-        to_look_at: Rows of `soured`, each with its `utterances`.
-        drift: Drift checks of a nightly job's day; {} without one.
+        latest: The last day compared with the days before it (see `latest`); {} if the archive has no times.
+        to_look_at: Conversations that turned bad: rows of `soured`, each with the conversation's `utterances`.
+        drift: Drift checks of a nightly run; {} if the report does not belong to a nightly run.
     """
 
     archive: dict[str, Any]
@@ -92,7 +93,7 @@ class Figures:
     drift: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values; dates and times are in ISO 8601."""
+        """Return plain values for JSON; dates and times are in ISO 8601."""
         return {"format": FIGURES_FORMAT, **_plain(asdict(self))}
 
 
@@ -101,7 +102,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
     Args:
         archive: The labelled archive.
-        options: The report's options; None: the defaults.
+        options: The report's options; None uses the defaults.
 
     Raises:
         ColumnError: `options.by` names an unknown column.
@@ -133,14 +134,16 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
 
 def latest(days: Rows) -> dict[str, Any]:
-    """Compare the last day's shares with the shares of up to BEFORE days before that have rows.
+    """Compare the shares of the last day with the shares of the days before it.
+
+    At most BEFORE days are compared. Days without rows do not count.
 
     Args:
         days: Rows of days.sql.
 
     Returns:
-        day, rows, days_before, rows_a_day_before and emotions (share, before, change); before and change are None
-        without days before. {} without rows.
+        {} if `days` is empty. Otherwise day, rows, days_before, rows_a_day_before (mean) and emotions, a list of
+        emotion, share, before and change. If there are no days before, before and change are None.
     """
     by_day: dict[datetime.date, dict[str, int]] = {}
     for row in days:
@@ -166,12 +169,15 @@ def latest(days: Rows) -> dict[str, Any]:
 
 
 def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: str) -> Rows:
-    """Return the rows of breakdown.sql: rows and share of each emotion for each value of a column.
+    """Count the emotions for each value of a column.
 
     Args:
         db: Database of `open_database`.
         archive: The labelled archive.
         column: A column of the view `labelled`.
+
+    Returns:
+        The rows of breakdown.sql.
     """
     value, emotion = ColumnExpression(column).cast("VARCHAR"), ColumnExpression(f"{archive.prefix}emotion")
     view = db.view("labelled").select(value.alias("value"), emotion.alias("emotion"))
@@ -186,7 +192,7 @@ def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
 
 
 def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
-    """Return the column `by`, then the columns with 2 to MOST_VALUES values in a sample of the rows."""
+    """Return the columns to break down by: `by`, then the columns with 2 to MOST_VALUES values in a sample of rows."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
     others = {archive.text_column, archive.conversation_column, archive.time_column}

@@ -1,4 +1,4 @@
-"""A report for the browser: one self-contained page of tiles, charts with tables, and conversations to look at."""
+"""Writes a report as one self-contained HTML page: tiles, charts with tables, and conversations to look at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.pipeline.storage.atomic import write_bytes
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.labels import ALARMING
 
-_LONGEST_TEXT = 300  # characters shown of an utterance
+_LONGEST_TEXT = 300  # characters; a longer utterance is cut
 
 
 def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
@@ -31,7 +31,7 @@ def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
 
 
 def render_report(figures: Figures, language: str = "en") -> bytes:
-    """Return the page of a report; the same figures give the same bytes.
+    """Return the page of a report in UTF-8; equal figures give equal bytes.
 
     Args:
         figures: The report's figures.
@@ -78,12 +78,12 @@ def _headline(figures: Figures, words: dict[str, Any]) -> str:
 
 
 def _colours(figures: Figures) -> dict[str, str]:
-    """Return {label: number of its colour}."""
+    """Return {label: number of the label's colour in the style sheet}."""
     return {label: str(i % COLOURS) for i, label in enumerate(figures.labels)}
 
 
 def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the tiles: the last day compared with the days before; all rows if the archive has no days."""
+    """Return tiles that compare the last day with the days before it; without times, tiles of all rows."""
     latest = figures.latest
     if not latest:
         tiles = [_tile(words["utterances"], f"{figures.archive['labelled']:,}")]
@@ -148,7 +148,7 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the drift checks of a nightly job, alarms first; None for a report without a nightly job."""
+    """Return the drift checks of a nightly run, alarms first; None if the report does not belong to a nightly run."""
     found = figures.drift
     if not found:
         return None

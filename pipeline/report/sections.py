@@ -1,6 +1,6 @@
-"""The chart sections of a report's page; each chart has a table with the same figures.
+"""Makes the chart sections of a report's page; each chart has a table with the same figures.
 
-This module needs Altair (the extra `report`); only the page imports it.
+This module needs Altair (the extra `report`), so only `html_page` imports it, when it renders.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from emojob.pipeline.report.figures import Figures, Rows
 from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
 from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
-_MOST_PERIODS = 130  # bars of a chart; more days are grouped by week or month
+_MOST_PERIODS = 130  # bars in a chart; if there are more days, they are grouped by week or month
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure and its chart specifications, one for each view."""
+    """A figure, with one chart specification for each of its views."""
 
     figure: Figure
     specs: list[Spec]
@@ -45,7 +45,7 @@ def sections(figures: Figures, words: dict[str, Any]) -> list[tuple[str, list[Ch
 
 
 class _Sections:
-    """Makes the sections from the figures, with labels as shown."""
+    """Makes the sections from the figures, with labels as the page shows them."""
 
     def __init__(self, figures: Figures, words: dict[str, Any]) -> None:
         self._figures, self._words = figures, words
@@ -53,7 +53,7 @@ class _Sections:
         self._shown = dict(zip(figures.labels, self._labels, strict=True))
 
     def times(self) -> list[Chart]:
-        """Return emotions and rows by day, week or month, and the hours of the week."""
+        """Return the charts of emotions and rows by day, week or month, and of emotions by hour of the week."""
         if not self._figures.days:
             return []
         period, first_day = _period({row["day"] for row in self._figures.days})
@@ -80,7 +80,7 @@ class _Sections:
         return [Chart(self._figure("clock", views), specs)] if views else []
 
     def conversations(self) -> list[Chart]:
-        """Return emotions through a conversation, emotion transitions, first and last emotions."""
+        """Return the charts of emotions through a conversation, of transitions, and of first and last emotions."""
         if not (self._figures.transitions or self._figures.arcs):
             return []
         found = []
@@ -99,14 +99,14 @@ class _Sections:
         return found
 
     def _matrix(self, id_: str, rows: Rows, columns: dict[str, str]) -> Chart:
-        """Return a heat map of the first two columns. columns: {column: key of its title}."""
+        """Return a heat map of the first two of `columns`, {column: key of the column's title in `words`}."""
         down, across, *_ = columns
         cells = self._named(rows, down, across)
         view = TableView("", table(id_, cells, columns, self._words))
         return Chart(self._figure(id_, [view]), [charts.matrix(cells, self._labels, down, across, self._words, id_)])
 
     def breakdowns(self) -> list[Chart]:
-        """Return the emotions by the values of each column with few values."""
+        """Return the chart of emotions by value, with one view for each column of `Figures.breakdowns`."""
         views, specs = [], []
         for column, rows in self._figures.breakdowns.items():
             named = [{**row, "value": self._value(row)} for row in self._named(rows, "emotion")]
@@ -135,7 +135,7 @@ class _Sections:
         return Figure(id_, self._words[name], self._words[f"{name}_caption"], views, wide)
 
     def _named(self, rows: Rows, *columns: str) -> Rows:
-        """Return rows whose labels in these columns are replaced by labels as shown."""
+        """Return a copy of the rows, with labels in these columns as the page shows them."""
         return [{**row, **{name: self._shown.get(row[name], row[name]) for name in columns}} for row in rows]
 
     def _value(self, row: dict[str, Any]) -> str:
@@ -145,7 +145,7 @@ class _Sections:
 
 
 def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
-    """Return the period of a chart (day, week or month), and the function from a day to the first day of its period."""
+    """Return the period of a chart (day, week or month), and a function: day -> first day of its period."""
     if len(days) <= _MOST_PERIODS:
         return "day", lambda day: day
     if (max(days) - min(days)).days <= 7 * _MOST_PERIODS:
@@ -154,7 +154,7 @@ def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], da
 
 
 def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
-    """Group rows of days by period and `keys`: add up the counts, compute shares and mean confidences again."""
+    """Group the rows by period and `keys`; add up the counts, and compute share and mean_confidence of each group."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     confidences: dict[tuple[Any, ...], float] = {}
     for row in days:

@@ -1,4 +1,4 @@
-"""Figures and tables of a report's page: the shown text and the sort key of each cell."""
+"""Makes the tables of a report's page; each cell has a text and a sort key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Cell:
 
     Attributes:
         shown: Text of the cell.
-        key: Sort key; a number sorts as a number.
+        key: Sort key; numbers sort by value, texts by character.
     """
 
     shown: str
@@ -22,7 +22,7 @@ class Cell:
 
     @property
     def is_number(self) -> bool:
-        """Return whether it sorts as a number and is aligned right."""
+        """Return whether the cell is a number; the page aligns numbers to the right."""
         return not isinstance(self.key, str)
 
 
@@ -31,9 +31,9 @@ class Table:
     """A sortable table.
 
     Attributes:
-        name: Name of its CSV file, without .csv.
+        name: Name of the CSV file that saves the table, without .csv.
         head: Column titles.
-        rows: Cells of each row.
+        rows: A list of cells for each row.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True)
 class TableView:
-    """One view of a figure, which the chooser selects by its label."""
+    """One view of a figure; the reader of the page chooses a view by its label."""
 
     label: str
     table: Table
@@ -51,14 +51,14 @@ class TableView:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart and its table.
+    """A figure of the page: one or more views, each with a chart and a table.
 
     Attributes:
-        id: Id in the page.
-        title: Title.
-        caption: Caption.
+        id: HTML id.
+        title: Title, as the page shows it.
+        caption: Caption, as the page shows it.
         views: Tables to choose from, one for each chart specification.
-        wide: Whether it takes the whole width.
+        wide: Whether the figure takes the whole width of the page.
     """
 
     id: str
@@ -69,12 +69,12 @@ class Figure:
 
 
 def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any]) -> Table:
-    """Return a table.
+    """Return a table with some columns of the rows.
 
     Args:
-        name: Name of its CSV file.
+        name: Name of the CSV file that saves the table, without .csv.
         rows: Rows of the figures.
-        columns: {column: key of its title in `words`}.
+        columns: {column: key of the column's title in `words`}.
         words: The texts of `words_of`.
     """
     return Table(
@@ -87,10 +87,10 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
 
     Args:
         rows: Rows with the columns `by`, emotion, rows and share.
-        by: Column of the values.
-        shown: Labels as shown, in id order.
+        by: Column of `rows` that gives one table row for each of its values.
+        shown: Labels as the page shows them, in id order.
         words: The texts of `words_of`.
-        head: Title of the first column; None: the text for `by`.
+        head: Title of the first column; None uses the text `words[by]`.
     """
     values: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -104,7 +104,7 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
 
 
 def quality_table(rows: Rows, words: dict[str, Any]) -> Table:
-    """Return the table of the rows of quality.sql. words: the texts of `words_of`."""
+    """Return the table of the rows of quality.sql; words: the texts of `words_of`."""
     columns = {"rows": "read", "labelled": "labelled", "empty": "empty", "truncated": "truncated", "unsure": "unsure"}
     return table("quality", rows, {"day": "day", **columns, "mean_confidence": "mean_confidence"}, words)
 

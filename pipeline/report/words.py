@@ -1,4 +1,4 @@
-"""The texts of a report in its languages, and how it shows labels and long texts."""
+"""Returns the texts of a report in English and Korean, and formats labels and long texts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from emojob.schemas.labels import EMOJI, ENGLISH
 
 LANGUAGES = ("en", "ko")
 
-#: Colours of emotions in the style sheet; more labels start again with the first colour.
+#: Number of emotion colours in the style sheet; label 12 has the colour of label 0 again.
 COLOURS = 12
 
-LONGEST_VALUE = 60  # characters shown of a column's value
+LONGEST_VALUE = 60  # characters; a longer value of a column is cut
 
 
 def part(name: str) -> str:
-    """Return a file of this room, such as report.css."""
+    """Return the text of a file in this folder, for example report.css."""
     return (files("emojob.pipeline.report") / name).read_text(encoding="utf-8")
 
 
 @functools.cache
 def words_of(language: str) -> dict[str, Any]:
-    """Return {name: text} of a language."""
+    """Return {name: text} of a language, en or ko."""
     return dict(tomllib.loads(part("words.toml"))[language])
 
 
 def label_shown(label: str, words: dict[str, Any]) -> str:
-    """Return a label with its emoji and, on an English page, its English name.
+    """Return a label with its emoji; an English page also shows its English name.
 
     Args:
         label: A label of the model.
