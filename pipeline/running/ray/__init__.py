@@ -1,5 +1,5 @@
-"""A run on a Ray cluster: the executor, its connection and nodes, the dispatcher that hands out shards, and the worker
-that labels them on a node.
+"""A run on a Ray cluster: the executor, its connection and nodes, the dispatcher that gives shards to workers, and the
+worker that labels them on a node.
 """
 
 __all__ = ["environment", "ray_executor"]

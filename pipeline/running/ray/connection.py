@@ -19,10 +19,11 @@ from emojob.schemas.messages import first_line
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Connect to the cluster at an address, or at RAY_ADDRESS, or else start one of this machine alone.
+    """Connect to a cluster. A connection that exists already, as in a notebook, is used and stays.
 
-    A cluster of this machine alone ends with the context. A connection that exists already, as in a notebook, is used
-    and stays.
+    Args:
+        address: HOST:PORT. None stands for RAY_ADDRESS; without it, for a cluster on this machine alone, which ends
+            with the context.
 
     Raises:
         OptionError: No cluster answers.
@@ -34,20 +35,20 @@ def connected(address: str | None) -> Iterator[None]:
 @contextlib.contextmanager
 def _joined(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS")
-    alone: dict[str, Any] = {} if address else {"include_dashboard": False}
+    settings: dict[str, Any] = {} if address else {"include_dashboard": False}
     with _handlers_kept():
         try:
             _check_answer(address)
-            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **alone)
+            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
         except EmojobError:  # raised by a signal
             raise
         except Exception as error:
             reason = first_line(error)
             raise OptionError(
-                f"--ray-address {address}: no Ray cluster answers there ({reason}): `ray status` says more; without an "
+                f"--ray-address {address}: no Ray cluster answers there ({reason}): see `ray status`; without an "
                 f"address this machine alone is used"
                 if address
-                else f"Ray could not be started on this machine ({reason}): leave --engine ray out"
+                else f"Ray does not start on this machine ({reason}): leave out --engine ray"
             ) from error
     try:
         yield
@@ -56,7 +57,7 @@ def _joined(address: str | None) -> Iterator[None]:
 
 
 def _check_answer(address: str | None) -> None:
-    """Raise OSError at once if nobody listens at HOST:PORT; Ray itself tries for minutes."""
+    """Raise OSError if nothing listens at HOST:PORT. Ray itself tries for minutes."""
     found = re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:(\d{1,5})", address or "")
     if found:
         socket.create_connection((found[1], int(found[2])), timeout=10).close()
@@ -64,9 +65,8 @@ def _check_answer(address: str | None) -> None:
 
 @contextlib.contextmanager
 def _handlers_kept() -> Iterator[None]:
-    """Keep this process's signal handlers: Ray replaces that of SIGTERM, but a run ends in its own orderly way."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
+    """Restore this process's signal handlers at the end: Ray replaces that of SIGTERM, which stops a run in order."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

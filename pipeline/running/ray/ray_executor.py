@@ -1,7 +1,7 @@
-"""The executor of a Ray cluster: one worker for each GPU, or for some cores, on its nodes.
+"""The executor of a Ray cluster: its nodes run one worker for each GPU, or for a few cores.
 
-Files are inspected in tasks on the nodes. Ray starts and places the workers and restarts them elsewhere if a process
-or node dies. This process plans, hands out shards and takes completion markers; no row passes through it.
+Tasks on the nodes inspect the files. Ray starts and places the workers, and restarts one on another node if its process
+or node dies. This process plans, gives out shards and receives the markers of parts; no row passes through it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions
 
-_INSPECTED_AT_ONCE = 4  # files, for each core of the cluster
+_FILES_PER_CORE = 4  # inspected at the same time
 
 
 @contextlib.contextmanager
@@ -43,8 +43,8 @@ def open_ray_executor(address: str | None, cores: int | None) -> Iterator[RayExe
     """Open the executor of a cluster.
 
     Args:
-        address: HOST:PORT; None for RAY_ADDRESS, or else a cluster of this machine alone.
-        cores: Cores of each worker on nodes without a GPU; None for what suits the nodes.
+        address: HOST:PORT; None for RAY_ADDRESS, or without it a cluster on this machine alone.
+        cores: Cores of each worker without a GPU; None for the default.
 
     Raises:
         OptionError: No cluster answers.
@@ -65,7 +65,7 @@ class RayExecutor:
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self._setup: WorkerSetup | None = None
-        self._spare: list[Any] = []  # workers that were started and have no shard yet
+        self._spare: list[Any] = []  # started actors without a shard
         self._note: Callable[[str], None] = lambda text: None
 
     def check(self, options: ModelOptions) -> None:
@@ -75,7 +75,7 @@ class RayExecutor:
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterator[FileInfo]:
         """See `Executor.inspect`."""
         task = ray.remote(_inspect).options(num_cpus=0, scheduling_strategy="SPREAD")
-        most = max(1, int(_INSPECTED_AT_ONCE * self._nodes.all_cores()))
+        most = max(1, int(_FILES_PER_CORE * self._nodes.all_cores()))
         waiting: deque[Any] = deque()
         for file in [*files, None]:
             while waiting and (file is None or len(waiting) >= most):
@@ -90,7 +90,7 @@ class RayExecutor:
                 waiting.append(task.remote(file, encoding))
 
     def start(self, model: Model, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> ScoringModel:
-        """See `Executor.start`. One worker chooses the engine, so that all workers have the same."""
+        """See `Executor.start`. One worker chooses the engine for all workers."""
         options = self._with_device(options)
         files, digest = read_model_files(model.folder, FILES)
         threads = self._nodes.threads(options.device)
@@ -98,14 +98,14 @@ class RayExecutor:
         room = self._nodes.capacity(options.device)
         if not room:
             raise OptionError(
-                f"no node of the cluster has {self._nodes.cores()} cores free for a worker: give fewer as --ray-cores"
+                f"no node of the cluster has {self._nodes.cores()} cores for a worker: give fewer as --ray-cores"
             )
         self._note = note
         note("asking the cluster which engine suits the model")
         self._spare = [self._nodes.start_worker(options.device) for _ in range(room if is_large else 1)]
         choice, batch_tokens = self._chosen(setup, is_large)
-        same = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
-        self._setup = replace(setup, options=same)
+        chosen = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
+        self._setup = replace(setup, options=chosen)
         return ScoringModel(model, choice, replace(options, batch_tokens=batch_tokens))
 
     def processes(self, choice: EngineChoice, is_large: bool) -> int:
@@ -113,31 +113,30 @@ class RayExecutor:
         return max(1, self._nodes.capacity(choice.device))
 
     def rate(self, model: ScoringModel, encoded: Encoded, seconds: float) -> float:
-        """See `Executor.rate`: what a worker measured when it chose the engine."""
+        """See `Executor.rate`: the rate that a worker measured when it chose the engine."""
         return model.choice.tokens_per_second or 0.0
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """See `Executor.parts`. Raises WorkerError if one shard ends several workers, one after the other."""
+        """See `Executor.parts`. Raises WorkerError if several workers die at one shard, one after the other."""
         if self._setup is None:
             raise AssertionError("not started")
         dispatcher = Dispatcher(self._nodes, self._setup, self._spare, self._note, job, folder)
         return dispatcher.parts(stages, timer, on_rows)
 
     def close(self) -> None:
-        """End the workers that were started and never got a shard."""
+        """End the workers that never got a shard."""
         for actor in self._spare:
             ray.kill(actor)
 
     def _chosen(self, setup: WorkerSetup, is_large: bool) -> tuple[EngineChoice, int]:
-        """Ask a worker for the engine and its tokens in a batch; ask another one if it does not answer for long."""
+        """Ask a worker for the engine and the tokens in a batch; ask another one if no answer comes for long."""
         answers: list[Any] = []
         ready: list[Any] = []
         while not ready:
             if len(answers) < len(self._spare):
-                choose = self._spare[len(answers)].choose.options(max_task_retries=-1)
-                answers.append(choose.remote(setup, is_large))
+                answers.append(self._spare[len(answers)].choose.remote(setup, is_large))
             ready, _ = ray.wait(answers, num_returns=1, timeout=2 * PATIENCE)
         try:
             chosen: tuple[EngineChoice, int] | EmojobError = ray.get(ready[0])
@@ -148,7 +147,7 @@ class RayExecutor:
         return chosen
 
     def _with_device(self, options: ModelOptions) -> ModelOptions:
-        """Settle the device: GPUs if the cluster has any. Raises OptionError if it has none and they are wanted."""
+        """Choose the device: GPUs if the cluster has any. Raises OptionError if it has none and --device is cuda."""
         has_gpus = self._nodes.capacity("cuda") > 0
         if options.device == "cuda" and not has_gpus:
             raise OptionError("--device cuda: the cluster has no GPU: give cpu or auto")

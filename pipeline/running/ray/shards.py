@@ -1,4 +1,4 @@
-"""Shares of a job: consecutive rows of one input that one of several labellers reads, labels and writes."""
+"""The shards of a job: consecutive rows of one input, which one worker reads, labels and writes."""
 
 from __future__ import annotations
 
@@ -12,34 +12,44 @@ from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.schemas.messages import first_of
 
-_EACH = 3  # of the rows that are left, a share is the part that would give each labeller so many
+_SHARDS_EACH = 3  # a shard has the rows that would give each worker this many of the remaining rows
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows to label. number: of the input in OUT."""
+    """Rows to label.
+
+    Attributes:
+        number: The input's number in OUT.
+        source: The input.
+        span: The rows.
+    """
 
     number: int
     source: Source
     span: Span
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Where it begins: the input's number, the row."""
+    def start(self) -> tuple[int, int]:
+        """(the input's number, the first row). Identifies the shard."""
         return self.number, self.span.first_row
 
 
 def rows_of_next(rows: int, workers: int) -> int:
-    """How many rows a share should have where so many are left for so many.
+    """Return the number of rows of the next shard.
 
-    The last ones are the smallest, so that no labeller is at work long after the others (guided self-scheduling;
+    The last shards are the smallest, and all workers end at nearly the same time (guided self-scheduling;
     Polychronopoulos and Kuck, 1987).
+
+    Args:
+        rows: Rows without a shard.
+        workers: Number of workers.
     """
-    return min(max(rows // (_EACH * workers), SPLIT_ROWS), PART_ROWS)
+    return min(max(rows // (_SHARDS_EACH * workers), SPLIT_ROWS), PART_ROWS)
 
 
 def undivided_inputs(dataset: Dataset) -> list[str]:
-    """Lines that say which large inputs are not cut, and why."""
+    """Return lines for the user: which large inputs are not divided into shards, and why."""
     reasons: dict[str, list[str]] = {}
     for source in dataset.sources:
         if (source.rows or 0) < 2 * SPLIT_ROWS:
@@ -51,17 +61,34 @@ def undivided_inputs(dataset: Dataset) -> list[str]:
     return [f"{first_of(names)}: one worker does all of it, as {why}" for why, names in reasons.items()]
 
 
+def _first_rows(first: int, stop: int | None, cuts: list[int], rows: int, workers: int) -> list[int]:
+    """Return the first row of each shard of the rows from `first` to `stop`; `cuts`: rows where one may start."""
+    firsts = [first]
+    while True:
+        at = bisect_left(cuts, firsts[-1] + rows_of_next(rows - (firsts[-1] - first), workers))
+        if at == len(cuts) or (stop is not None and cuts[at] >= stop):
+            return firsts
+        firsts.append(cuts[at])
+
+
 def make_shards(
     dataset: Dataset, inputs_progress: Sequence[InputProgress], limit: int | None, rows: int, workers: int
 ) -> Iterator[Shard]:
-    """What of an archive is to be labelled, in order, cut at split points into shares.
+    """Yield the missing rows of a dataset in order, divided at split points into shards.
 
-    Inputs in which conversations matter are not cut: what a row means depends on those before it. limit: rows of the
-    archive behind which nothing is labelled; the rows of each source must be known then. rows: of all shares together.
+    With a conversation column, inputs are not divided: the model reads each text with those before it.
+
+    Args:
+        dataset: The dataset. With a limit, the number of rows of each source must be known.
+        inputs_progress: For each source, the rows that OUT holds.
+        limit: Number of the dataset's first rows to label; None for all.
+        rows: Rows of all shards together.
+        workers: Number of workers.
     """
     left = limit
     for source, progress in zip(dataset.sources, inputs_progress, strict=True):
         split_points = [split_point.row for split_point in source.split_points]
+        cuts = [] if dataset.conversation_column else split_points
         total = progress.next_row if progress.complete else source.rows
         for span in progress.missing:
             stop = span.stop_row
@@ -69,16 +96,10 @@ def make_shards(
                 stop = left
             if stop is not None and stop <= span.first_row:
                 continue
-            firsts = [span.first_row]
-            while not dataset.conversation_column:
-                at = bisect_left(split_points, firsts[-1] + rows_of_next(rows, workers))
-                if at == len(split_points) or (stop is not None and split_points[at] >= stop):
-                    break
-                rows -= split_points[at] - firsts[-1]
-                firsts.append(split_points[at])
-            rows -= (total or 0 if stop is None else stop) - firsts[-1]
+            firsts = _first_rows(span.first_row, stop, cuts, rows, workers)
+            rows -= (total or 0 if stop is None else stop) - span.first_row
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
-                nearest = bisect_right(split_points, first)  # of many thousands the one that reading begins at
+                nearest = bisect_right(split_points, first)  # a worker needs only the one where it begins to read
                 narrowed = replace(source, split_points=source.split_points[max(0, nearest - 1) : nearest])
                 yield Shard(progress.number, narrowed, Span(first, end))
         if left is not None:

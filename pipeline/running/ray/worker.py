@@ -1,7 +1,7 @@
-"""A labeller: what a process on a node of a cluster does. It gets the model once, then share after share.
+"""The actor that labels on a node of a Ray cluster: it loads the model once, then labels shard after shard.
 
-It reads a share's rows itself and writes its parts itself, so that no row passes through another process. What an
-attempt that died has completed of a share is found by its markers, and stays.
+A worker reads the rows of its shards and writes their parts itself: no row passes through another process. Parts that
+an earlier worker completed before it died are found by their markers, and stay.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 import pyarrow as pa
+import ray
 
 from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.memo import Contents, Keys, Memo
@@ -42,10 +43,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a labeller begins with.
+    """Sent to a worker first.
 
-    files: fetches the model's; digest: of these, hexadecimal; threads: that it may keep busy; version: of the emojob
-    that sends it.
+    Attributes:
+        files: Fetches the model's files.
+        digest: Digest of the model's files, hexadecimal.
+        options: The model options, the engine included once it is chosen.
+        threads: Threads that the worker may keep busy.
+        version: The sender's version of emojob.
     """
 
     files: Callable[[], ModelFiles]
@@ -57,7 +62,7 @@ class WorkerSetup:
 
 @dataclass(frozen=True)
 class MemoSnapshot:
-    """The memo that labellers begin with."""
+    """The memo at the start of a job, which each worker begins with."""
 
     multipliers: Keys
     contents: Contents
@@ -65,10 +70,15 @@ class MemoSnapshot:
 
 @dataclass(frozen=True)
 class JobContext:
-    """What all shares of a job have in common.
+    """Data that all shards of a job share.
 
-    dataset: without its sources; schema: of what is written in `folder`; rate: of an engine, tokens/s, where known;
-    umask: of the process that was started.
+    Attributes:
+        dataset: The dataset without its sources.
+        folder: OUT.
+        schema: The schema of the parts.
+        privacy: What is masked, dropped or hashed.
+        rate: Tokens/s of the engine; None if unknown.
+        umask: The umask of the process that the user started.
     """
 
     dataset: Dataset
@@ -81,7 +91,13 @@ class JobContext:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """What a share came to. tally, seconds: of this share; rows: of it that are in parts."""
+    """The result of a shard.
+
+    Attributes:
+        markers: The markers of its parts, those of earlier workers included.
+        tally: Counts of the rows labelled now.
+        seconds: Seconds that each stage was busy.
+    """
 
     markers: list[PartMarker]
     tally: Tally
@@ -89,11 +105,19 @@ class ShardResult:
 
 
 def load(setup: WorkerSetup, patient: bool) -> Scorer:
-    """The model of a shipment on this node. Raises WorkerError where another emojob is installed here."""
+    """Load the model on this node.
+
+    Args:
+        setup: Sent by the driver.
+        patient: Whether engines may be measured; see `Scorer.load`.
+
+    Raises:
+        WorkerError: This node has another version of emojob.
+    """
     here = version("emojob")
     if here != setup.version:
         raise WorkerError(
-            f"emojob {here} is installed on a node, {setup.version} on this machine: install one version on all"
+            f"emojob {here} is installed on a node, {setup.version} on this machine: install one version on all nodes"
         )
     folder = cached_folder(setup.digest, setup.files, lambda found: read_model_files(found, FILES)[1] == setup.digest)
     options = replace(setup.options, model=str(folder))
@@ -102,7 +126,7 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
 
 
 def returning_errors(work: Callable[[], T]) -> T | EmojobError:
-    """What some work comes to; an error is returned, for one that is raised comes with the cluster's own around it."""
+    """Return the result of `work`, or its error: Ray wraps errors that are raised in errors of its own."""
     try:
         return work()
     except EmojobError as error:
@@ -112,15 +136,24 @@ def returning_errors(work: Callable[[], T]) -> T | EmojobError:
 
 
 class Worker:
-    """A process that labels. Its methods are called from elsewhere, `rows` and `stop` while `label` is at work."""
+    """The actor. The methods of the group `aside` answer while `label` runs."""
 
     def __init__(self) -> None:
         hardware.return_freed_memory()
-        self._stages, self._place, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
+        self._stages, self._shard_start, self._rows, self._is_stopped = Stages(), (-1, -1), 0, False
         self._scorer: Scorer | None = None
 
+    @ray.method(max_task_retries=-1)
     def choose(self, setup: WorkerSetup, patient: bool) -> tuple[EngineChoice, int] | EmojobError:
-        """Which engine suits the model on this node, and its tokens in a batch. patient: as for `Scorer.load`."""
+        """Choose the engine for the model on this node.
+
+        Args:
+            setup: Sent by the driver.
+            patient: Whether engines may be measured; see `Scorer.load`.
+
+        Returns:
+            (the engine, tokens in a batch), or an error.
+        """
 
         def chosen() -> tuple[EngineChoice, int]:
             scorer = load(setup, patient)
@@ -128,29 +161,48 @@ class Worker:
 
         return returning_errors(chosen)
 
+    @ray.method(max_task_retries=-1)
     def ready(self, setup: WorkerSetup, memo_snapshot: Callable[[], MemoSnapshot]) -> EmojobError | None:
-        """None once the model is there, or why it is not."""
+        """Load the model and the memo, unless they are loaded.
+
+        Args:
+            setup: Sent by the driver.
+            memo_snapshot: Fetches the memo.
+
+        Returns:
+            None, or an error.
+        """
 
         def begin() -> None:
-            self._scorer = self._scorer or _remembering(load(setup, patient=False), memo_snapshot())
+            self._scorer = self._scorer or _load_with_memo(setup, memo_snapshot())
 
         return returning_errors(begin)
 
-    def label(self, work: JobContext, shard: Shard) -> ShardResult | EmojobError:
-        """Label a share; an error is returned. After `stop` it comes back soon, with what is in parts by then."""
-        return returning_errors(lambda: self._label(work, shard))
+    def label(self, context: JobContext, shard: Shard) -> ShardResult | EmojobError:
+        """Label a shard. After `stop` it ends soon, and rows labelled until then are in parts.
 
+        Args:
+            context: Data that all shards of the job share.
+            shard: The rows to label.
+
+        Returns:
+            The result, or an error.
+        """
+        return returning_errors(lambda: self._label(context, shard))
+
+    @ray.method(concurrency_group="aside")
     def rows(self) -> tuple[tuple[int, int], int]:
-        """(the place of the share at work, rows of it that were labelled so far)."""
-        return self._place, self._rows
+        """Return (the start of the current shard, its rows labelled so far)."""
+        return self._shard_start, self._rows
 
+    @ray.method(concurrency_group="aside")
     def stop(self) -> None:
-        """End the share at work, and begin no other."""
+        """End the current shard, and begin no other."""
         self._is_stopped = True
         self._stages.stop()
 
     def memo(self) -> Contents:
-        """What it remembers."""
+        """Return the contents of the memo."""
         return self._begun().memo.contents()
 
     def _begun(self) -> Scorer:
@@ -158,18 +210,18 @@ class Worker:
             raise AssertionError("not ready")
         return self._scorer
 
-    def _label(self, work: JobContext, shard: Shard) -> ShardResult:
-        os.umask(work.umask)
+    def _label(self, context: JobContext, shard: Shard) -> ShardResult:
+        os.umask(context.umask)
         scorer, stages, timer = self._begun(), Stages(), StageTimer()
-        self._place, self._rows, self._stages, scorer.tally = shard.place, 0, stages, Tally()
-        markers, rest = remaining_of(shard, work.folder, scorer.fingerprint)
+        self._shard_start, self._rows, self._stages, scorer.tally = shard.start, 0, stages, Tally()
+        markers, rest = remaining_of(shard, context.folder, scorer.fingerprint)
         if self._is_stopped or rest is None:
             return ShardResult(markers, Tally(), {})
         self._add(sum(marker.counts.read for marker in markers))
-        labelled = stages.prefetch(_labelled(scorer, work, shard, rest, stages, timer), 1)
+        labelled = stages.prefetch(_labelled(scorer, context, shard, rest, stages, timer), 1)
         try:
             for marker in write_parts(
-                labelled, work.folder, work.schema, work.privacy, scorer.fingerprint, timer, self._add
+                labelled, context.folder, context.schema, context.privacy, scorer.fingerprint, timer, self._add
             ):
                 markers.append(marker)
         except StopRequested:
@@ -183,24 +235,34 @@ class Worker:
 
 
 def _labelled(
-    scorer: Scorer, work: JobContext, shard: Shard, rest: Span, stages: Stages, timer: StageTimer
+    scorer: Scorer, context: JobContext, shard: Shard, rest: Span, stages: Stages, timer: StageTimer
 ) -> Iterator[Labelled[Chunk]]:
-    dataset = replace(work.dataset, sources=[shard.source])
+    dataset = replace(context.dataset, sources=[shard.source])
     progress = InputProgress(shard.number, [rest], rest.first_row, Counts(), [])
-    pending = PendingChunks(dataset, [(shard.source, progress)], None, lambda: stages.stopping, work.rate)
+    pending = PendingChunks(dataset, [(shard.source, progress)], None, lambda: stages.stopping, context.rate)
     chunks = stages.prefetch(timer.timed("read", iter(pending)))
     texts = (chunk_texts(chunk, dataset.text_column) for chunk in chunks)
     return label(scorer, texts, stages, timer, pending.on_timing)
 
 
-def _remembering(scorer: Scorer, memo_snapshot: MemoSnapshot) -> Scorer:
+def _load_with_memo(setup: WorkerSetup, memo_snapshot: MemoSnapshot) -> Scorer:
+    scorer = load(setup, patient=False)
     scorer.memo = Memo(len(scorer.model.labels), multipliers=memo_snapshot.multipliers)
     scorer.memo.merge(memo_snapshot.contents)
     return scorer
 
 
 def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
-    """(markers of the parts that an attempt before completed from the share's first row on, what is left of it)."""
+    """Find the parts of a shard that an earlier worker completed, from the shard's first row on.
+
+    Args:
+        shard: The shard.
+        folder: OUT.
+        fingerprint: The fingerprint of the model and its settings.
+
+    Returns:
+        (their markers, the rows that are missing; None if the shard is complete).
+    """
     markers: list[PartMarker] = []
     row, stop = shard.span.first_row, shard.span.stop_row
     while stop is None or row < stop:

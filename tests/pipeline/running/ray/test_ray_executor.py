@@ -1,4 +1,4 @@
-"""A job on a Ray cluster of two nodes: as on one machine, whoever dies."""
+"""A run on a Ray cluster of two nodes gives the same result as on one machine, also when processes die."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from emojob.schemas.errors import DataError, OptionError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, at_random
 
-ROWS = 130_000  # some four shares
+ROWS = 130_000  # about four shards
 
 
 @pytest.fixture(scope="module")
 def nodes(server) -> Iterator[Nodes]:
-    """A cluster of two nodes with a core each on this machine, which know the way to the store."""
+    """A cluster on this machine: two nodes with one core each, configured for the object store."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**CLIENT, "AWS_ENDPOINT_URL": server.url}.items():
             patch.setenv(name, value)
@@ -47,7 +47,7 @@ def nodes(server) -> Iterator[Nodes]:
 
 @dataclass
 class Nodes:
-    """The nodes of a cluster, which a test may end."""
+    """The nodes of a cluster, which a test may kill."""
 
     def __post_init__(self) -> None:
         os.environ |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -65,11 +65,11 @@ class Nodes:
         return ScoreOptions(ray_address=self.cluster.address)
 
     def lose_one(self) -> None:
-        """Kill a node, as a power cut does, without a word to its workers or to the driver."""
+        """Kill a node as a power cut does, without notice to its workers or to the driver."""
         self.cluster.remove_node(self.second, allow_graceful=False)
 
     def restore(self) -> None:
-        """Bring the second node back where it was lost."""
+        """Start the second node again if it was killed."""
         if not self.second.any_processes_alive():
             self.second = self.cluster.add_node(**self.sizes)
 
@@ -96,7 +96,7 @@ def dataset(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def alone(dataset, tiny_model, tmp_path_factory) -> pa.Table:
-    """What one machine makes of the archive."""
+    """The labelled rows of a run on one machine."""
     out = tmp_path_factory.mktemp("alone") / "out"
     score_dataset([str(dataset)], out, model_options=ModelOptions(model=str(tiny_model), precision="fp32"))
     return read(out)
@@ -104,12 +104,12 @@ def alone(dataset, tiny_model, tmp_path_factory) -> pa.Table:
 
 def read(out: AnyPath) -> pa.Table:
     """The labelled rows, in the order of the input."""
-    tables = [pq.read_table(seekable(piece.file)) for piece in open_labelled(out).part_files]
+    tables = [pq.read_table(seekable(part.file)) for part in open_labelled(out).part_files]
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
 def assert_same(found: pa.Table, expected: pa.Table) -> None:
-    """The same rows in the same order, the probabilities but for rounding."""
+    """Check for the same rows in the same order, with the same probabilities except for rounding."""
     assert found.schema.equals(expected.schema)
     for name in expected.schema.names:
         if pa.types.is_floating(expected.schema.field(name).type):
@@ -122,19 +122,19 @@ def assert_same(found: pa.Table, expected: pa.Table) -> None:
     assert sum(differ) <= 5
 
 
-def when(next_row: Callable[[Progress], bool], act: Callable[[], object]) -> Callable[[Progress], None]:
-    """A report that acts once, when a run has come so far."""
+def when(condition: Callable[[Progress], bool], act: Callable[[], object]) -> Callable[[Progress], None]:
+    """Return a `report` that acts once, when the progress meets the condition."""
     done: list[object] = []
 
     def report(progress: Progress) -> None:
-        if not done and next_row(progress):
+        if not done and condition(progress):
             done.append(True)
             act()
 
     return report
 
 
-def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path):
+def test_text_files_are_divided_and_rejects_are_joined(nodes, model, tmp_path):
     folder = tmp_path / "logs"
     folder.mkdir()
     lines = [f'{i},"여러 줄의\n말, {i}"\n' if i % 3 else f"{i},한 줄의 말 {i}\n" for i in range(70_000)]
@@ -160,12 +160,12 @@ def test_text_files_are_cut_too_and_rejects_come_together(nodes, model, tmp_path
     score_dataset([str(folder)], local, model_options=replace(model, engine="auto"))
     assert_same(read(out), read(local))
     assert result.counts.rejected == 1
-    rejects = [pq.read_table(place / "_emojob/rejects.parquet") for place in (out, local)]
+    rejects = [pq.read_table(folder / "_emojob/rejects.parquet") for folder in (out, local)]
     assert rejects[0].equals(rejects[1])
     assert any("b.csv.gz" in note and "one worker" in note for note in notes)
 
 
-def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, dataset, model, alone):
+def test_no_row_is_lost_when_a_node_dies_and_out_is_in_an_object_store(nodes, store, dataset, model, alone):
     bucket = parse_path(store.bucket())
     (bucket / "log.parquet").write_bytes(dataset.read_bytes())
     for file in Path(model.model).iterdir():
@@ -186,25 +186,25 @@ def test_a_node_that_dies_costs_no_row_of_an_archive_in_a_store(nodes, store, da
     assert score_dataset([f"{bucket}/log.parquet"], bucket / "out", nodes.options, model).rows_done == 0
 
 
-def test_a_shard_that_ends_worker_after_worker_ends_the_job(nodes, dataset, model, tmp_path, monkeypatch):
+def test_a_shard_at_which_several_workers_die_fails_the_job(nodes, dataset, model, tmp_path, monkeypatch):
     def kill() -> None:
         for process in psutil.process_iter(["cmdline"]):
             if (process.info["cmdline"] or [""])[0].startswith("ray::Worker"):
                 process.kill()
 
-    def ask(handle, what, *given):
-        asked(handle, what, *given)
-        if what == "label":
+    def call(worker, method, *arguments):
+        called(worker, method, *arguments)
+        if method == "label":
             threading.Timer(0.3, kill).start()
 
-    asked = dispatcher.WorkerHandle.ask
-    monkeypatch.setattr(dispatcher.WorkerHandle, "ask", ask)
-    monkeypatch.setattr(dispatcher, "_DEATHS", 2)
-    with pytest.raises(WorkerError, match=r"2 workers ended, one after the other, at the rows of .*log\.parquet"):
+    called = dispatcher.WorkerHandle.call
+    monkeypatch.setattr(dispatcher.WorkerHandle, "call", call)
+    monkeypatch.setattr(dispatcher, "_MAX_DEATHS", 2)
+    with pytest.raises(WorkerError, match=r"2 workers died, one after the other, at the rows of .*log\.parquet"):
         score_dataset([str(dataset)], tmp_path / "out", nodes.options, model)
 
 
-_ALONE = """
+_DRIVER = """
 import sys
 from pathlib import Path
 from emojob.pipeline.running.run import score_dataset
@@ -215,9 +215,9 @@ score_dataset([sys.argv[1]], Path(sys.argv[2]), options, model, lambda progress:
 """
 
 
-def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, dataset, model, alone, tmp_path):
+def test_a_killed_run_goes_on_when_its_command_runs_again(nodes, dataset, model, alone, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", _ALONE, str(dataset), str(out), str(model.model), str(nodes.cluster.address)]
+    command = [sys.executable, "-c", _DRIVER, str(dataset), str(out), str(model.model), str(nodes.cluster.address)]
     driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     for line in driver.stdout:
         if int(line) > 40_000:
@@ -233,7 +233,7 @@ def test_a_driver_that_is_killed_goes_on_when_it_is_started_again(nodes, dataset
     assert {name: (out / "_emojob/parts" / name).stat().st_mtime_ns for name in kept} == kept
 
 
-def test_an_error_on_a_node_is_the_same_line(nodes, model, tmp_path):
+def test_an_error_on_a_node_is_the_same_line_as_on_one_machine(nodes, model, tmp_path):
     good = tmp_path / "good.parquet"
     pq.write_table(pa.table({"text": [f"말 {i}" * 9 for i in range(9_000)]}), good, compression="none")
     content = bytearray(good.read_bytes())
@@ -250,7 +250,7 @@ def test_an_error_on_a_node_is_the_same_line(nodes, model, tmp_path):
         score_dataset([str(tmp_path / "empty.csv")], tmp_path / "out", nodes.options, model)
 
 
-def test_what_a_cluster_has_not_is_told(nodes, dataset, model, tmp_path):
+def test_options_that_the_cluster_cannot_meet_are_rejected(nodes, dataset, model, tmp_path):
     with pytest.raises(OptionError, match="the cluster has no GPU"):
         score_dataset([str(dataset)], tmp_path / "out", nodes.options, replace(model, device="cuda"))
     with pytest.raises(OptionError, match="no node of the cluster has 9 cores"):
@@ -258,7 +258,7 @@ def test_what_a_cluster_has_not_is_told(nodes, dataset, model, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, dataset, model, alone, tmp_path):
+def test_ctrl_c_writes_the_labelled_rows_and_the_command_goes_on_later(nodes, dataset, model, alone, tmp_path):
     command = [
         sys.executable,
         "-m",
@@ -289,7 +289,7 @@ def test_ctrl_c_on_the_command_line_is_as_on_one_machine(nodes, dataset, model, 
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in kept} == kept
 
 
-def test_a_night_on_a_cluster_keeps_the_workers_memo(nodes, model, tmp_path):
+def test_a_nightly_run_keeps_the_memo_of_the_workers(nodes, model, tmp_path):
     log, memo = tmp_path / "2026-10-01.csv", tmp_path / "memo"
     log.write_text("text\n" + "".join(f"말 {i % 50}\n" for i in range(300)))
     config = NightlyConfig(

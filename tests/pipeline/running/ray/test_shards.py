@@ -1,4 +1,4 @@
-"""Shares: what is to be labelled, cut at split points, each row in one share."""
+"""Shards: missing rows, divided at split points, each row in one shard."""
 
 from __future__ import annotations
 
@@ -35,53 +35,53 @@ def progress(number: int, missing: list[Span], next_row: int) -> InputProgress:
     return InputProgress(number, missing, next_row, Counts(), [])
 
 
-def of_at_least(rows, sources, inputs_progress, limit=None, conversation=None):
+def shards_of_at_least(rows, sources, inputs_progress, limit=None, conversation=None):
     dataset = Dataset(sources, pa.schema([]), "text", conversation)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "SPLIT_ROWS", rows)
         return list(make_shards(dataset, inputs_progress, limit, 0, 1))
 
 
-def cut(sources, inputs_progress, limit=None, rows=100, conversation=None):
-    found = of_at_least(rows, sources, inputs_progress, limit, conversation)
+def divided(sources, inputs_progress, limit=None, rows=100, conversation=None):
+    found = shards_of_at_least(rows, sources, inputs_progress, limit, conversation)
     return [(one.number, one.span.first_row, one.span.stop_row) for one in found]
 
 
-def test_a_large_input_is_cut_at_borders_far_enough_apart():
+def test_a_large_input_is_divided_at_split_points_far_enough_apart():
     one = source("a", 1000, [90, 210, 290, 310, 950])
-    assert cut([one], [progress(7, [Span()], 0)]) == [(7, 0, 210), (7, 210, 310), (7, 310, 950), (7, 950, None)]
+    assert divided([one], [progress(7, [Span()], 0)]) == [(7, 0, 210), (7, 210, 310), (7, 310, 950), (7, 950, None)]
 
 
-def test_each_share_knows_the_border_that_it_begins_at():
+def test_each_shard_has_the_split_point_where_it_starts():
     one = source("a", 1000, [210, 310])
-    found = [shard.source.split_points for shard in of_at_least(100, [one], [progress(0, [Span()], 0)])]
+    found = [shard.source.split_points for shard in shards_of_at_least(100, [one], [progress(0, [Span()], 0)])]
     assert found == [(), (SplitPoint(210, 2100),), (SplitPoint(310, 3100),)]
 
 
-def test_gaps_are_cut_each_for_itself():
+def test_each_gap_is_divided_separately():
     one = source("a", 1000, [100, 200, 300, 400, 500])
     gaps = [Span(100, 300), Span(450, 470), Span(600)]
-    assert cut([one], [progress(0, gaps, 600)]) == [(0, 100, 200), (0, 200, 300), (0, 450, 470), (0, 600, None)]
+    assert divided([one], [progress(0, gaps, 600)]) == [(0, 100, 200), (0, 200, 300), (0, 450, 470), (0, 600, None)]
 
 
 def test_a_limit_ends_within_an_input():
     both = [source("a", 100, []), source("b", 1000, [100, 200, 300])]
-    assert cut(both, [progress(0, [Span()], 0), progress(1, [Span()], 0)], limit=350) == [
+    assert divided(both, [progress(0, [Span()], 0), progress(1, [Span()], 0)], limit=350) == [
         (0, 0, None), (1, 0, 100), (1, 100, 200), (1, 200, 250)
     ]  # fmt: skip
-    assert cut(both, [progress(0, [], 100), progress(1, [Span()], 0)], limit=100) == []
+    assert divided(both, [progress(0, [], 100), progress(1, [Span()], 0)], limit=100) == []
 
 
-def test_a_limit_that_is_just_the_rows_lets_the_input_end():
-    assert cut([source("a", 100, [])], [progress(0, [Span()], 0)], limit=100) == [(0, 0, None)]
+def test_with_a_limit_equal_to_the_rows_the_last_shard_has_no_stop_row():
+    assert divided([source("a", 100, [])], [progress(0, [Span()], 0)], limit=100) == [(0, 0, None)]
 
 
-def test_an_input_whose_conversations_matter_is_not_cut():
+def test_an_input_with_conversations_is_not_divided():
     one = source("a", 1000, [100, 200])
-    assert cut([one], [progress(0, [Span()], 0)], conversation="room") == [(0, 0, None)]
+    assert divided([one], [progress(0, [Span()], 0)], conversation="room") == [(0, 0, None)]
 
 
-def test_large_inputs_that_cannot_be_cut_are_told():
+def test_large_inputs_that_are_not_divided_are_reported():
     large = [source(name, 10 * module.SPLIT_ROWS, []) for name in ("a", "b")]
     (line,) = undivided_inputs(Dataset([*large, source("c", 9, [])], pa.schema([]), "text"))
     assert line == "a and 1 more: one worker does all of it, as it is compressed as a whole"
@@ -96,17 +96,17 @@ def test_large_inputs_that_cannot_be_cut_are_told():
     st.integers(1, 400),
     st.one_of(st.none(), st.integers(1, 1200)),
 )
-def test_each_missing_row_before_the_limit_is_in_one_share(split_points, edges, rows, limit):
+def test_each_missing_row_before_the_limit_is_in_one_shard(split_points, edges, rows, limit):
     gaps = [Span(a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
     if len(edges) % 2:
         gaps.append(Span(edges[-1]))
     missing = [row for gap in gaps for row in range(gap.first_row, 1000 if gap.stop_row is None else gap.stop_row)]
-    found = cut([source("a", 1000, split_points)], [progress(0, gaps, 1000)], limit, rows)
+    found = divided([source("a", 1000, split_points)], [progress(0, gaps, 1000)], limit, rows)
     given_out = [row for _, first, stop in found for row in range(first, 1000 if stop is None else stop)]
     assert given_out == [row for row in missing if limit is None or row < limit]
 
 
-def test_shares_become_smaller_towards_the_end():
+def test_shards_become_smaller_towards_the_end():
     rows = 3_000_000
     one = source("a", rows, list(range(0, rows, module.SPLIT_ROWS)))
     dataset = Dataset([one], pa.schema([]), "text")
