@@ -4,7 +4,6 @@ import ast
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 from shutil import copy
@@ -65,13 +64,8 @@ def test_import_emojob_loads_nothing_heavy():
 
 
 def test_import_emojob_takes_less_than_a_tenth_of_a_second():
-    def fastest(code: str) -> float:
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
-            run(code)
-            times.append(time.perf_counter() - began)
-        return min(times)
+    def fastest(code: str) -> float:  # processor time, which other processes do not change
+        return min(float(run(f"{code}; import time; print(time.process_time())").stdout) for _ in range(5))
 
     assert fastest("import emojob") - fastest("pass") < 0.1
 
