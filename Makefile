@@ -10,19 +10,29 @@ ln -s $(CURDIR)/emojob/* $(CURDIR)/jobs $(CURDIR)/pipeline $(CURDIR)/schemas $(C
 echo $(CURDIR)/$(VENV)/src > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/emojob-checkout.pth
 endef
 
-.PHONY: demo test all-tests torture check model clean
+# One worker a file, as the fixtures of a file are shared; long files first (tests/conftest.py).
+PYTEST = $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test fast-tests test-slow test-all torture check model clean
 
 demo: $(VENV)/.installed  ## label the sample archive with the default model
 	$(BIN)/emojob score --sample
 
-test: $(VENV)/.installed-dev  ## lint, types and all tests, beside each other
-	$(MAKE) --no-print-directory -j 2 check all-tests
+test: $(VENV)/.installed-dev  ## before each commit: lint, types and the fast tests, at the same time
+	$(MAKE) --no-print-directory -j 2 check fast-tests
 
-all-tests: $(VENV)/.installed-dev
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+fast-tests: $(VENV)/.installed-dev
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/.installed-dev  ## before a push: all other tests, and property tests with all their examples
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile=slow
+
+test-all: $(VENV)/.installed-dev  ## `make test`, then `make test-slow`
+	$(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory test-slow
 
 torture: $(VENV)/.installed-dev  ## the promises of docs/promises.md, each test in full; one to three hours on two cores
-	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 tests/torture tests/jobs/commands/scoring/test_privacy.py tests/jobs/commands/archive/test_forget.py tests/formats
+	EMOJOB_TORTURE=1 $(BIN)/pytest -n auto -o faulthandler_timeout=0 --hypothesis-profile=torture tests/torture tests/jobs/commands/scoring/test_privacy.py tests/jobs/commands/archive/test_forget.py tests/formats
 
 check: $(VENV)/.installed-dev  ## lint, types, and which room imports which
 	$(BIN)/ruff check .

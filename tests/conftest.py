@@ -1,4 +1,4 @@
-"""What tests share: a tiny KoBERT-shaped model, made on the spot with stock transformers."""
+"""Fixtures that all tests share, the order of the tests, and how many examples a property test tries."""
 
 import json
 import os
@@ -6,8 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# OpenMP threads sleep while they wait, also in processes that tests start. By default they spin, and with several
+# workers on two cores that takes most of the time. Set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 import torch
+from hypothesis import settings
 
 from emojob.pipeline.inference import engine_choice
 from emojob.pipeline.models.model_folder import KNOWN_SENTENCES
@@ -18,8 +23,12 @@ from tests.stores import CLIENT, Store
 
 GOLDEN = Path(__file__).parent / "pipeline" / "models" / "golden"
 
+# Values of --hypothesis-profile. max_examples is the percentage of a test's own number of examples: tests/examples.py.
+for _name, _percent in (("fast", 25), ("slow", 100), ("torture", 1_000)):
+    settings.register_profile(_name, max_examples=_percent, deadline=None)
+settings.load_profile("fast")
 
-#: Files whose tests take longest: begun first, so that in the end no core waits for another.
+#: Files that take longest. They run first, so that no worker waits for another one at the end.
 _LONG = (
     "test_docs.py",
     "test_ray_executor.py",
@@ -31,20 +40,23 @@ _LONG = (
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """What -n auto means: one more than there are cores, for tests often wait for processes that they started."""
+    """Return the number of workers for -n auto: one more than there are cores, as many tests wait for a process."""
     return cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what takes long before the rest."""
+    """Move the tests of long files to the front."""
     items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
 @pytest.fixture(autouse=True)
 def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
-    """Measuring takes seconds for each model: without the mark `measured` the first in question is taken."""
+    """Take the first candidate of the engines without measuring, unless the test has the mark `measured`.
+
+    Measuring takes seconds for each model.
+    """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setenv("EMOJOB_ENGINE", "torch")  # for commands, their processes among them
+    monkeypatch.setenv("EMOJOB_ENGINE", "torch")  # for commands, also those in a process of their own
     if "measured" not in request.keywords:
         monkeypatch.setattr(
             engine_choice,
@@ -56,15 +68,15 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Store]:
-    """A server of objects, for those who tell their clients of it themselves."""
-    made = Store()
-    yield made
-    made.end()
+    """An S3 server. Its clients are not configured; see `store`."""
+    started = Store()
+    yield started
+    started.end()
 
 
 @pytest.fixture
 def store(server, monkeypatch, tmp_path) -> Iterator[Store]:
-    """A server of objects, and what its clients need to know in the environment."""
+    """The S3 server, with address and credentials in the environment."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     files = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
@@ -78,7 +90,7 @@ def store(server, monkeypatch, tmp_path) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory) -> Callable[..., Path]:
-    """A factory of model folders with random weights: make_model(labels=..., seed=..., **config)."""
+    """make_model(labels, seed, **config): write a model folder with random weights and return its path."""
     from transformers import BertConfig, BertForSequenceClassification
 
     def make(labels: tuple[str, ...] = DEFAULT_LABELS, seed: int = 0, **config: object) -> Path:
@@ -106,19 +118,19 @@ def make_model(tmp_path_factory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def tiny_model(make_model) -> Path:
-    """A model folder with random weights and the default labels; not to be changed by a test."""
+    """A model folder with random weights and the default labels. Read-only; see `own_model`."""
     return make_model()
 
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
-    """The folder with the SentencePiece models and the ids made with the original tokenizer."""
+    """The folder with SentencePiece models, and with ids that the original tokenizer gave."""
     return GOLDEN
 
 
 @pytest.fixture(scope="session")
 def golden_pieces() -> list[str]:
-    """The pieces of the default model's SentencePiece model, in id order."""
+    """The pieces of the default model's SentencePiece model, in the order of their ids."""
     import sentencepiece
 
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(GOLDEN / "spiece.model"))
@@ -127,21 +139,23 @@ def golden_pieces() -> list[str]:
 
 @pytest.fixture(scope="session")
 def wordpiece(tmp_path_factory) -> Path:
-    """A folder with a small WordPiece tokenizer as Korean BERT models bring it: tokenizer.json, vocab.txt, settings."""
+    """A folder with a small WordPiece tokenizer in the files that Korean BERT models have."""
     from tokenizers.implementations import BertWordPieceTokenizer
     from transformers import BertTokenizer
 
     folder = tmp_path_factory.mktemp("wordpiece")
-    made = BertWordPieceTokenizer(lowercase=False, strip_accents=False)
-    made.train_from_iterator([*KNOWN_SENTENCES, "오늘은 정말 기뻤어", "배송이 너무 늦어서 속이 타요"], min_frequency=1)
-    made.save_model(str(folder))
+    tokenizer = BertWordPieceTokenizer(lowercase=False, strip_accents=False)
+    tokenizer.train_from_iterator(
+        [*KNOWN_SENTENCES, "오늘은 정말 기뻤어", "배송이 너무 늦어서 속이 타요"], min_frequency=1
+    )
+    tokenizer.save_model(str(folder))
     BertTokenizer.from_pretrained(folder, do_lower_case=False, strip_accents=False).save_pretrained(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def bert(make_model, wordpiece) -> Path:
-    """A model folder of a BERT with WordPiece and random weights; not to be changed by a test."""
+    """A model folder of a BERT with WordPiece and random weights. Read-only."""
     pieces = len((wordpiece / "vocab.txt").read_text(encoding="utf-8").splitlines())
     folder: Path = make_model(vocab_size=pieces + 7, pad_token_id=0)
     (folder / "spiece.model").unlink()
@@ -152,13 +166,13 @@ def bert(make_model, wordpiece) -> Path:
 
 @pytest.fixture
 def own_model(tiny_model, tmp_path) -> Path:
-    """A copy of the tiny model that a test may spoil, without what was worked out for it."""
+    """A copy of the tiny model that a test may change, without its kept graphs and rates."""
     return Path(shutil.copytree(tiny_model, tmp_path / "model", ignore=shutil.ignore_patterns("openvino")))
 
 
 @pytest.fixture
 def change_config(own_model) -> Callable[..., Path]:
-    """Change keys of the copy's config.json."""
+    """change_config(**values): set keys in the config.json of `own_model` and return its folder."""
 
     def change(**values: object) -> Path:
         file = own_model / "config.json"
@@ -170,7 +184,7 @@ def change_config(own_model) -> Callable[..., Path]:
 
 @pytest.fixture
 def emojob(tiny_model, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """Run a command in this process with the tiny model: (exit code, standard output, standard error)."""
+    """emojob(*arguments): run a command in this process; return (exit code, standard output, standard error)."""
     from emojob.jobs.main import main
 
     monkeypatch.setenv("EMOJOB_MODEL", str(tiny_model))
@@ -178,7 +192,7 @@ def emojob(tiny_model, monkeypatch, capsys) -> Callable[..., tuple[int, str, str
     def run(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             main([str(one) for one in arguments])
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err
 
     return run

@@ -22,7 +22,7 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.jobs.main import cli, main
@@ -32,6 +32,7 @@ from emojob.pipeline.reading.formats import blocks, encoding
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import EmojobError
+from tests.examples import examples
 from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.targets import TARGETS, in_one_line
@@ -188,7 +189,7 @@ def test_what_was_found_once_stays_mended(tmp_path, file):
     TARGETS[file.suffix[1:]](tmp_path, file.read_bytes())
 
 
-@settings(max_examples=1_000 if WHOLE else 60, deadline=None)
+@examples(100)
 @given(st.binary(max_size=400), st.sampled_from(sorted(TARGETS)))
 def test_any_bytes_keep_every_promise(tmp_path_factory, data, target):
     TARGETS[target](tmp_path_factory.getbasetemp(), data)
@@ -302,7 +303,7 @@ KEYS = [
 ]
 
 
-@settings(max_examples=2_000 if WHOLE else 100, deadline=None)
+@examples(200)
 @given(
     st.dictionaries(
         st.sampled_from(["input", "output", "score", "drift", "monitoring", "other"]),

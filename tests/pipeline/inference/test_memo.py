@@ -1,11 +1,12 @@
 """The memo knows what it was given, keeps within its bounds, and keeps what is asked for most."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.models.tokenizer import Encoded
+from tests.examples import examples
 
 
 def encoded(rows: list[list[int]]) -> Encoded:
@@ -21,14 +22,14 @@ def probabilities(rows: int) -> np.ndarray:
 _ROWS = st.lists(st.lists(st.integers(0, 8001), min_size=2, max_size=12), max_size=30)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(_ROWS)
 def test_keys_are_equal_exactly_where_the_tokens_are(rows):
     keys = [tuple(key) for key in Memo(3).keys_of(encoded(rows)).tolist()]
     assert len(set(keys)) == len({tuple(row) for row in rows})
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(_ROWS, _ROWS)
 def test_what_was_added_is_found_and_nothing_else(first, second):
     distinct = [list(row) for row in {tuple(row) for row in first}]

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
@@ -15,6 +15,7 @@ from emojob.pipeline.system.prefetch import StopRequested
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.options import ModelOptions
+from tests.examples import examples
 
 TEXTS = sample_texts()[:300]
 
@@ -103,7 +104,7 @@ def test_a_temperature_flattens_probabilities_and_keeps_labels(change_config, ti
     assert calm.confidences.mean() < plain.confidences.mean()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(rows=st.lists(st.sampled_from(["네", "네", "", None, "화가 나요", "정말 기쁘네요", "슬퍼요 ㅠㅠ"]), max_size=40))
 def test_every_row_gets_its_own_texts_label(tiny_scorer, rows):
     one_by_one = {text: tiny_scorer.score([text]).labels[0] for text in set(rows)}

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.models import kobert_tokenizer as module
 from emojob.pipeline.models import tokenizer as base_module
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer, clean
+from tests.examples import examples
 
 GOLDEN = Path(__file__).parent / "golden"
 ONE = KoBertTokenizer(GOLDEN / "spiece.model", threads=1)
@@ -116,7 +117,7 @@ _CHAT = st.text(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(_CHAT, max_size=8))
 def test_the_fast_path_gives_the_ids_of_the_full_rules(texts):
     slowly = []
@@ -126,7 +127,7 @@ def test_the_fast_path_gives_the_ids_of_the_full_rules(texts):
     assert ONE.encode(texts, None).tolist() == [[2, *ids, 3] for ids in ONE._sp.encode(slowly, out_type=int)]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text(max_size=200), st.text(max_size=200), st.integers(3, 40))
 def test_any_two_texts_make_a_pair_within_the_limit(first, second, max_length):
     encoded = ONE.encode([first], max_length, second=[second])
@@ -136,7 +137,7 @@ def test_any_two_texts_make_a_pair_within_the_limit(first, second, max_length):
     assert encoded.segments.tolist() == [0] * (ids.index(ONE.sep_id) + 1) + [1] * (len(ids) - ids.index(ONE.sep_id) - 1)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.text(st.characters(), max_size=100))
 def test_any_text_whatsoever_has_ids(text):
     assert ONE.encode([text], 64).lengths[0] >= 2

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
@@ -13,6 +13,7 @@ from emojob.pipeline.models import model
 from emojob.pipeline.models.model_folder import read_tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.schemas.errors import ModelError
+from tests.examples import examples
 
 TEXTS = [
     "오늘은 정말 기뻤어",
@@ -69,7 +70,7 @@ def test_a_long_text_of_few_tokens_is_read_to_its_end(tokenizer):
     assert not encoded.truncated[0]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(st.text(st.characters(), max_size=60), max_size=5))
 def test_any_text_whatsoever_has_ids(wordpiece, texts):
     assert (WordPieceTokenizer(wordpiece).encode(texts, 16).lengths >= 2).all()

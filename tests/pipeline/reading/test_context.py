@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification
 
@@ -37,6 +37,7 @@ from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.columns import EMPTY, SCORED, STATUSES, TRUNCATED
 from emojob.schemas.errors import ColumnError, Interrupted, ModelError, OptionError, OutputError
 from emojob.schemas.options import ModelOptions, ScoreOptions
+from tests.examples import examples
 
 TEXTS = sample_texts()[:200]
 _BLANK = [None, "", "  \u3000\t", "\u200b"]
@@ -103,7 +104,7 @@ _WORDS = st.lists(st.sampled_from(["네", "정말", "고마웠어요", "1,000원
 _TEXTS = st.one_of(st.none(), _WORDS, st.sampled_from(["", " ", "\u200b"]))
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(st.tuples(_TEXTS, _TEXTS), max_size=8), st.sampled_from([5, 6, 9, 64, None]))
 def test_a_text_is_encoded_behind_its_previous_one_or_alone(golden_tokenizer, rows, max_length):
     previous, texts = [one for one, _ in rows], [one for _, one in rows]
@@ -243,7 +244,7 @@ def only_with_text(rows, found):
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(_ROWS, st.lists(st.integers(1, 20), max_size=6))
 def test_the_previous_is_the_nearest_earlier_row_with_text_of_the_conversation(rows, cuts):
     expected = by_hand(rows)

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emojob.pipeline.privacy.pii.masking import find, mask, mask_texts
 from emojob.schemas.pii import KINDS
+from tests.examples import examples
 
 HERE = Path(__file__).parent
 
@@ -124,7 +125,7 @@ WORDS += [*"0123456789０１-–. ()+@:/\n\t,_에로길동시구공일이삼사�
 CHARS = st.lists(st.sampled_from(WORDS), max_size=40).map("".join)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(CHARS | st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=12))
 @example(["010-1234-5678", "", "\n", "1"])
 @example(["0", "10-1234-5678"])

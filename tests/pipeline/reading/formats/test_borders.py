@@ -9,13 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Source, inspect_file, open_dataset, read_batches
 from emojob.pipeline.reading.formats import blocks, jsonl, parquet
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.inputs import find_inputs
+from tests.examples import examples
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def test_an_open_quote_far_from_its_end_moves_no_border(tmp_path):
 _FIELD = st.text(st.sampled_from('가나 ",\n\r'), max_size=30)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_FIELD, min_size=1, max_size=60), st.sampled_from(["utf-8", "utf-8-sig", "cp949"]))
 def test_whatever_stands_in_a_csv_file(tmp_path, fields, written_in):
     file = tmp_path / "a.csv"

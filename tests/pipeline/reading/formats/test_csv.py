@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
@@ -23,6 +23,7 @@ from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.errors import ColumnError, DataError
+from tests.examples import examples
 
 Rows = list[list[str]]
 
@@ -278,14 +279,14 @@ def round_trip(rows: Rows, data: bytes, name: str, block: int, row_batch: int, s
 
 
 @given(tables(texts), st.sampled_from(["a.csv", "a.tsv"]), st.integers(1, 9), st.integers(1, 5), st.integers(0, 4))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_whatever_csv_writer_wrote_comes_back(rows: Rows, name: str, block: int, row_batch: int, start: int) -> None:
     rows = [[f"c{i}" for i in range(len(rows[0]) if rows else 2)], *rows]
     round_trip(rows, written(rows, "," if name == "a.csv" else "\t"), name, block, row_batch, start)
 
 
 @given(tables(korean), st.sampled_from(["\n", "\r\n"]), st.integers(1, 9), st.integers(1, 5))
-@settings(max_examples=75, deadline=None)
+@examples(75)
 def test_whatever_csv_writer_wrote_in_cp949_comes_back(rows: Rows, line_end: str, block: int, row_batch: int) -> None:
     rows = [["문장", *(f"c{i}" for i in range(1, len(rows[0]) if rows else 2))], *rows]
     round_trip(rows, written(rows, line_end=line_end, name="cp949"), "a.csv", block, row_batch, 0)
@@ -304,7 +305,7 @@ BAD = {
     st.integers(1, 30),
     st.integers(1, 5),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_bad_row_costs_itself_alone(rows: Rows, bad: list[tuple[int, str]], block: int, row_batch: int) -> None:
     lines = [(written([row]), None) for row in rows]
     for at, line in bad:
@@ -322,7 +323,7 @@ def test_a_bad_row_costs_itself_alone(rows: Rows, bad: list[tuple[int, str]], bl
 
 
 @given(st.lists(st.sampled_from(['"', '"', ",", "\r", "\n", "a"]), max_size=25).map("".join), st.integers(1, 7))
-@settings(max_examples=300)
+@examples(300)
 def test_records_do_not_depend_on_where_blocks_end(text: str, size: int) -> None:
     data, dialect = text.encode(), Dialect(b",")
 

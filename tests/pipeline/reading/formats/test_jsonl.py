@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
@@ -18,6 +18,7 @@ from emojob.pipeline.reading.formats import blocks, jsonl
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError, DataError
+from tests.examples import examples
 
 
 def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Dataset:
@@ -226,7 +227,7 @@ def same(found: Any, meant: Any) -> bool:
 
 
 @given(objects, st.integers(1, 60), st.integers(1, 4), st.integers(0, 3), st.booleans())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_every_value_comes_back(
     rows: list[dict[str, Any]], block: int, row_batch: int, start: int, ascii_: bool
 ) -> None:

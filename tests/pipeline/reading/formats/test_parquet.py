@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading import row_batches as row_batches
@@ -17,6 +17,7 @@ from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.formats import parquet
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ColumnError, DataError
+from tests.examples import examples
 
 
 def opened(path: Path, column: str | None = None) -> Dataset:
@@ -88,7 +89,7 @@ def test_windows_are_full_whatever_the_row_groups(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=6), st.integers(0, 30), st.integers(1, 8))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_start_anywhere_gives_the_tail(
     tmp_path_factory: pytest.TempPathFactory, groups: list[int], start: int, rows: int
 ) -> None:
