@@ -1,4 +1,4 @@
-"""A dry run: what a run would do and about how long it would take. Nothing is labelled or written."""
+"""Describes what a run would do and estimates how long it would take (`--dry-run`). Nothing is written."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from emojob.pipeline.running.prepare import PreparedRun, prepare
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-_POSITIONS = 4  # in the dataset from which texts are sampled
-_ROWS = 16_384  # sampled at each
-_SECONDS = 5.0  # for which the engine is measured
+_POSITIONS = 4  # number of positions in the dataset at which texts are sampled
+_ROWS = 16_384  # number of rows sampled at each position
+_SECONDS = 5.0  # duration of the engine measurement
 
 
 def plan_run(
@@ -33,17 +33,20 @@ def plan_run(
     model_options: ModelOptions,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Return what a run would do, with its duration estimated from some seconds of real batches.
+    """Describe what a run would do. Its duration is estimated by running the model on sampled texts for a few seconds.
 
     Args:
         inputs: Files, folders, globs or URLs.
-        out: A folder, a file X.parquet, or None for INPUT-STEM.emotions beside the input.
-        options: What to read and to write.
-        model_options: The model and how it runs.
-        note: callback(line), called before anything that takes long.
+        out: A folder or a file X.parquet. If None, the run would write to INPUT-STEM.emotions next to the input.
+        options: Options for reading and writing.
+        model_options: Options of the model and its engine.
+        note: callback(line), called before each step that takes long.
+
+    Returns:
+        {name: value} in the order in which the command prints them.
 
     Raises:
-        InputError: Whatever a run would refuse.
+        InputError: A run with these arguments would fail with this error.
     """
     begun = time.perf_counter()
     with prepare(inputs, out, options, model_options, writes=False) as prepared:
@@ -52,7 +55,7 @@ def plan_run(
 
 
 def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
-    """Describe the run. opening: seconds until the first row."""
+    """Describe the run. opening: seconds that the preparation took."""
     before, executor = prepared.complete, prepared.executor
     done = before.counts.read if before else job.counts_before.read
     left = 0 if before or job.is_complete else max(0, job.rows - done)
@@ -73,7 +76,14 @@ def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
 
 
 def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[str, Any]:
-    """Estimate the tokens of `rows` rows and the seconds of a run over them. opening: seconds until the first row."""
+    """Estimate the number of tokens in `rows` rows and the duration of a run over these rows.
+
+    Args:
+        job: The job.
+        executor: The started executor.
+        rows: Number of rows that the run would label.
+        opening: Seconds that the preparation took.
+    """
     model, memo = job.model, _memo(job)
     sampled = tokens = inferred = 0
     begun = time.perf_counter()
@@ -92,9 +102,9 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
     if not rate:
         return {}
     engine = inferred / sampled / rate / job.processes
-    if executor.name:  # each worker of a cluster reads for itself
+    if executor.name:  # on a cluster, each worker reads its own rows
         reading /= job.processes
-    # a GPU works while the processor reads on; on a processor the two share the cores
+    # With a GPU, reading and inference overlap. On a CPU, they share the cores.
     each = max(engine, reading) if model.choice.device == "cuda" else engine + reading
     return {
         "tokens_about": round(rows * tokens / sampled),
@@ -104,24 +114,31 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
 
 
 def _memo(job: Job) -> Memo:
-    """The memo that the run would begin with."""
+    """Return the memo (a cache of the labels of repeated texts) that the run would start with."""
     if job.memo is None:
         return job.model.memo
     return memo_file.load(job.memo, job.model.depends_on, len(job.model.model.labels))[0]
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield texts from a few positions of what a run would read, with the previous texts if the model reads them."""
+    """Yield (texts, previous texts) from a few positions in the rows that a run would read.
+
+    The previous texts are None if the model does not use them.
+    """
     left = [source for source, progress in job.pending if not progress.complete]
     some = left[:: max(1, len(left) // _POSITIONS)][:_POSITIONS]
     for source in some:
-        each = max(1, _POSITIONS // len(some)) if source.file.format == "parquet" else 1  # text is read from the start
+        # A text file can only be read from its start.
+        each = max(1, _POSITIONS // len(some)) if source.file.format == "parquet" else 1
         for position in range(each):
             yield from _texts(job.dataset, source, (source.rows or 0) * position // each)
 
 
 def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield the texts of the row batch that begins at a row. Conversations that began before it are unknown."""
+    """Yield (texts, previous texts) of the row batch that begins at the row `start`.
+
+    Utterances before this row are not read, so the first utterance of each conversation has no previous text.
+    """
     column = dataset.conversation_column
     wanted = [dataset.text_column, *([column] if column else [])]
     for row_batch in itertools.islice(read_batches(dataset, source, start, _ROWS, wanted), 1):

@@ -1,4 +1,7 @@
-"""What labels a job's rows: an executor on this machine, or on the nodes of a Ray cluster."""
+"""Defines the interface of an executor, which labels the rows of a job.
+
+`LocalExecutor` runs on this machine, and `RayExecutor` runs on the nodes of a Ray cluster.
+"""
 
 from __future__ import annotations
 
@@ -19,58 +22,58 @@ from emojob.schemas.options import ModelOptions
 
 
 class Executor(Protocol):
-    """Inspects a job's files, runs its model and labels its rows.
+    """Inspects the files of a job, runs the model and labels the rows.
 
-    The methods are called in this order: `check`, `inspect`, `start`, then `rate` or `parts`.
+    Call the methods in this order: `check`, `inspect`, `start`, then `rate` or `parts`.
     """
 
     @property
     def name(self) -> str | None:
-        """The name in run.json; None for this machine."""
+        """Name of the executor in run.json; None for the executor of this machine."""
 
     def check(self, options: ModelOptions) -> None:
-        """Fail early if what the options ask for is unavailable.
+        """Fail early if the device or engine in the options is unavailable.
 
         Raises:
-            OptionError: There is no such device or engine.
+            OptionError: The device or engine is unavailable.
         """
 
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-        """Yield what each file shows, in the order given. Raises what `dataset.inspect_file` raises."""
+        """Yield the FileInfo of each file, in the order of `files`. Raises the errors of `dataset.inspect_file`."""
 
     def start(self, model: Model, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> ScoringModel:
         """Choose the engine and start it.
 
         Args:
             model: The loaded model.
-            options: Options whose `context` is settled.
-            is_large: Whether it pays to measure engines and to start several processes.
-            note: Called with a line before anything that takes long.
+            options: Options of the model. `context` is not None.
+            is_large: Whether the job is large enough to measure engines and to start several processes.
+            note: callback(line), called before each step that takes long.
 
         Raises:
-            OptionError: The engine is unavailable, or no node of a cluster has room.
+            OptionError: The engine is unavailable, or no node of the cluster has enough free resources.
             WorkerError: A node cannot run emojob.
         """
 
     def processes(self, choice: EngineChoice, is_large: bool) -> int:
-        """Return the number of processes that label the job."""
+        """Return the number of processes that label the rows of a job with this engine choice."""
 
     def rate(self, model: ScoringModel, encoded: Encoded, seconds: float) -> float:
-        """Return the tokens/s of one process, measured for about `seconds`; 0 if unknown."""
+        """Return the speed of one process in tokens/s, measured for about `seconds` seconds; 0 if it is unknown."""
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """Label the rows that OUT lacks, write them there, and yield the marker of each complete part.
+        """Label the rows that are missing in OUT, write them to parts, and yield the marker of each complete part.
 
         Args:
-            job: The job; its engine was started by `start`.
+            job: The job. `start` has started its engine.
             folder: OUT.
-            stages: The run's threads; its `stop` ends the run.
-            timer: Counts how long each stage is busy.
-            on_rows: callback(new_rows), called about ten times a second.
+            stages: The threads of the run. `stages.stop` ends the run.
+            timer: Measures how many seconds each stage is busy.
+            on_rows: callback(new_rows), called about ten times per second.
 
         Raises:
-            StopRequested: After `stages.stop`, when everything labelled until then is in parts.
-            WorkerError: A process that labels is gone.
+            StopRequested: `stages.stop` was called. All rows labelled until then are in parts.
+            WorkerError: A worker process ended unexpectedly.
         """

@@ -1,4 +1,4 @@
-"""A worker process of one GPU: it labels the texts that come through its pipe and sends the labels back."""
+"""Runs the worker process of one GPU. It receives texts through a pipe, labels them, and sends the labels back."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ END, STOP = "no more texts", "stop at once"
 
 @dataclass(frozen=True)
 class GpuWorkerSetup:
-    """What a worker begins with.
+    """Everything that a worker needs to start.
 
     Attributes:
-        number: The number of its GPU.
-        fingerprint: The fingerprint that its model must have.
-        multipliers: The hash multipliers of the memo.
-        memo: The contents of the memo.
+        number: Number of the worker's GPU.
+        options: Options of the model.
+        threads: Number of CPU threads of the worker.
+        fingerprint: Fingerprint that the model must have.
+        multipliers: Hash multipliers of the memo, a cache of the labels of repeated texts.
+        memo: Contents of the memo.
     """
 
     number: int
@@ -45,7 +47,13 @@ class GpuWorkerSetup:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """A chunk's labels, the worker's tally so far, and the seconds that its stages were busy so far."""
+    """The labels of one chunk, and the worker's statistics so far.
+
+    Attributes:
+        labelled: Number and labels of the chunk.
+        tally: Counts of the worker's rows, tokens and batches so far.
+        seconds: {stage: busy seconds so far}.
+    """
 
     labelled: Labelled[int]
     tally: Tally
@@ -54,7 +62,7 @@ class ChunkResult:
 
 @dataclass(frozen=True)
 class GpuWorkerResult:
-    """A worker's last message: its tally, the seconds that its stages were busy, and its memo."""
+    """The last message of a worker: its final statistics (as in ChunkResult) and the contents of its memo."""
 
     tally: Tally
     seconds: dict[str, float]
@@ -79,12 +87,12 @@ def run_worker(setup: GpuWorkerSetup, pipe: Connection) -> None:
         pipe.send(GpuWorkerResult(scorer.tally, timer.seconds, scorer.memo.contents()))
     except EmojobError as error:
         pipe.send(error)
-    except Exception as error:  # the parent reports it
+    except Exception as error:  # the parent process reports the error
         pipe.send(internal_error(error, f"in the process of device {setup.number}"))
 
 
 def _scorer(setup: GpuWorkerSetup) -> Scorer:
-    """Load the model on this worker's GPU. Raises WorkerError if its files have changed since the run began."""
+    """Load the model on this worker's GPU. Raises WorkerError if the model files changed after the run started."""
     if setup.options.device == "cuda":
         import torch
 
@@ -92,14 +100,14 @@ def _scorer(setup: GpuWorkerSetup) -> Scorer:
     texts = calibration_texts(setup.options.calibration)
     scorer = Scorer.load(options=setup.options, threads=setup.threads, calibration_texts=texts)
     if scorer.fingerprint != setup.fingerprint:
-        raise WorkerError(f"the model {scorer.model.name} was changed while the run began: run the same command again")
+        raise WorkerError(f"the model {scorer.model.name} was changed after the start: run the same command again")
     scorer.memo = Memo(len(scorer.model.labels), multipliers=setup.multipliers)
     scorer.memo.merge(setup.memo)
     return scorer
 
 
 def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stages: Stages) -> None:
-    """Read the pipe all the time, so that the parent never waits to send; exit when the parent exits."""
+    """Read the pipe continuously, so that the parent never waits to send. Exit when the parent exits."""
     try:
         while (message := pipe.recv()) != END:
             if message == STOP:
@@ -115,7 +123,7 @@ def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stage
 
 
 def pack_texts(texts: pa.Array) -> bytes:
-    """Return texts in Arrow's IPC format. Pickling a slice would copy the whole array."""
+    """Return texts in Arrow's IPC format. Pickle is not used, because for a slice it would copy the whole array."""
     if pa.types.is_dictionary(texts.type):
         texts = texts.dictionary_decode()
     sink = pa.BufferOutputStream()

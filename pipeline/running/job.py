@@ -1,4 +1,4 @@
-"""A job: everything that labelling needs to know."""
+"""Defines the job, which an executor labels."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from emojob.schemas.options import ScoreOptions
 
 @dataclass(frozen=True)
 class Job:
-    """What is read, with which model it is labelled, and what is written.
+    """The inputs of a run, the model that labels them, and the settings of the output.
 
     Attributes:
-        dataset: The inputs, opened.
-        model: The model with the engine choice; the executor has the engine.
-        schema: The schema of the parts.
+        dataset: The opened inputs.
+        model: The model with the engine choice. The engine itself belongs to the executor.
+        schema: Schema of the part files.
         privacy: What is masked, dropped or hashed.
-        options: Options with the columns that were found.
-        inputs_progress: For each input of the dataset, what OUT holds of it.
-        processes: The number of processes that label.
-        memo: The file that keeps the memo, if any.
+        options: Options of the run, with the names of the columns that were found.
+        inputs_progress: For each input of the dataset, which of its rows are in OUT.
+        processes: Number of processes that label.
+        memo: File that keeps the memo (a cache of the labels of repeated texts) between runs; None without --memo.
     """
 
     dataset: Dataset
@@ -46,12 +46,12 @@ class Job:
 
     @property
     def is_complete(self) -> bool:
-        """Whether OUT holds all rows of all inputs."""
+        """Whether OUT contains all rows of all inputs."""
         return all(progress.complete for progress in self.inputs_progress)
 
     @property
     def rows(self) -> int:
-        """The rows of all inputs, at most the limit; an estimate if `is_estimate`."""
+        """Number of rows of all inputs, at most `options.limit`. An estimate if `is_estimate` is true."""
         total = sum(
             progress.next_row if progress.complete else source.lines if source.rows is None else source.rows
             for source, progress in self.pending
@@ -60,12 +60,12 @@ class Job:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether the rows of some text file are only estimated by its lines."""
+        """Whether `rows` counts the lines of at least one text file instead of its rows."""
         return any(source.rows is None for source in self.dataset.sources)
 
     @property
     def counts_before(self) -> Counts:
-        """The counts of the complete parts of these inputs."""
+        """Counts of the rows that were in complete parts before this run."""
         counts = Counts()
         for progress in self.inputs_progress:
             counts.add(progress.counts)

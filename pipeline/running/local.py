@@ -1,4 +1,4 @@
-"""The executor of this machine: one process, or one for each GPU."""
+"""Labels rows on this machine, in one process or in one process per GPU."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from emojob.schemas.options import ModelOptions
 
 
 class LocalExecutor:
-    """This machine. Its methods are documented in `Executor`."""
+    """The executor of this machine. `Executor` documents its methods."""
 
     name: str | None = None
 

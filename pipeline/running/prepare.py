@@ -1,6 +1,6 @@
-"""The head of every run: inputs listed and opened once, the model loaded, each checked against the other and OUT.
+"""Prepares a run: lists and opens the inputs, loads the model, opens OUT, and checks that all three fit together.
 
-A run, a dry run and a single output file all begin here.
+A run, a dry run and a run into a single file all start with `prepare`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputErr
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: Bytes of input from which on measuring engines and starting several processes pays.
+#: Bytes of input. With more, a run measures the engines and starts several processes.
 LARGE = 2_000_000
 
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
@@ -48,13 +48,16 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Opened:
-    """The inputs of a run and its model, checked against each other.
+    """The opened inputs and the loaded model of a run.
 
     Attributes:
-        schema: The schema of the parts.
-        options: The options with the columns that were found.
-        model_options: The options with the model's context.
-        is_large: Whether the inputs have more than LARGE bytes.
+        dataset: The opened inputs.
+        model: The loaded model.
+        schema: Schema of the part files.
+        privacy: What is masked, dropped or hashed.
+        options: Options of the run, with the names of the columns that were found.
+        model_options: Options of the model, with the context that the model was trained with if none was given.
+        is_large: Whether the inputs have LARGE bytes or more.
     """
 
     dataset: Dataset
@@ -67,20 +70,22 @@ class Opened:
 
     @property
     def fingerprint(self) -> str:
-        """Identifies weights, tokenizer, labels, maximum length and context."""
+        """Hash of the weights, tokenizer, labels, maximum length and context."""
         return self.model.fingerprint_for(self.model_options.max_length)
 
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that may begin; OUT stays locked as long as the context `prepare` is open.
+    """A run that is ready to start. OUT stays locked until the context manager `prepare` ends.
 
     Attributes:
-        out: What the user named: a folder, or a file X.parquet.
-        output: The folder of the parts: OUT, or a hidden one beside a single file.
-        memo: The file that keeps the memo, if any.
-        complete: The counts and run.json of a single file that holds all of this already, else None.
-        begun: `time.monotonic` when the preparation began.
+        out: Output path from the user: a folder, or a file X.parquet.
+        output: Folder of the parts: OUT, or a hidden folder next to a single file.
+        opened: The inputs and the model.
+        executor: The executor, not started.
+        memo: File that keeps the memo (a cache of the labels of repeated texts) between runs; None without --memo.
+        complete: Description of the existing single file if it already contains all rows of this run, else None.
+        begun: `time.monotonic()` when the preparation started.
     """
 
     out: AnyPath
@@ -92,10 +97,10 @@ class PreparedRun:
     begun: float
 
     def start(self, note: Note = lambda text: None) -> Job:
-        """Choose and start the engine, and find out what OUT lacks. Raises what `Executor.start` raises."""
+        """Choose and start the engine, and find the rows that are missing in OUT. Raises as `Executor.start` does."""
         opened, options = self.opened, self.opened.model_options
         if options.engine == "ray":
-            options = replace(options, engine="auto")  # each node chooses
+            options = replace(options, engine="auto")  # each node chooses its engine
         if not opened.options.fresh:
             options = _as_begun(options, self.output.run())
         model = self.executor.start(opened.model, options, opened.is_large, note)
@@ -104,10 +109,10 @@ class PreparedRun:
         return Job(opened.dataset, model, opened.schema, opened.privacy, opened.options, progress, processes, self.memo)
 
     def notes(self, grows: bool = False) -> list[str]:
-        """Return lines that the user should see: encodings found, and inputs that OUT holds besides these.
+        """Return lines for the user: detected encodings, and rows of other inputs in OUT.
 
         Args:
-            grows: Whether OUT is meant to hold other inputs as well.
+            grows: Whether rows of other inputs are expected in OUT. If true, no line mentions them.
         """
         return [*_encodings(self.opened.dataset), *([] if grows else _other_inputs(self.output, self.opened.dataset))]
 
@@ -120,17 +125,17 @@ def prepare(
     model_options: ModelOptions,
     writes: bool = True,
 ) -> Iterator[PreparedRun]:
-    """Open everything that a run needs, each file once, and lock OUT.
+    """Open the inputs, the model and OUT, and lock OUT. Each input file is opened only once.
 
     Args:
         inputs: Files, folders, globs or URLs.
-        out: A folder, a file X.parquet, or None for INPUT-STEM.emotions beside the input.
-        options: What to read and to write.
-        model_options: The model and how it runs.
-        writes: Whether something will be written. False (a dry run) leaves OUT as it is and unlocked.
+        out: A folder or a file X.parquet. If None, the run writes to INPUT-STEM.emotions next to the input.
+        options: Options for reading and writing.
+        model_options: Options of the model and its engine.
+        writes: Whether the run writes to OUT. If false (a dry run), OUT is neither changed nor locked.
 
     Raises:
-        InputError: Something that the user can mend.
+        InputError: An input, an option, the model or OUT is wrong.
         StorageError: OUT cannot be written.
         BusyError: Another run has locked OUT.
     """
@@ -156,7 +161,7 @@ def prepare(
 
 
 def default_out(inputs: Sequence[str]) -> AnyPath:
-    """Return INPUT-STEM.emotions beside the input. Raises DataError if there is no single file or folder to name it."""
+    """Return INPUT-STEM.emotions next to the input. Raises DataError if there is more than one input."""
     if len(inputs) == 1:
         path = input_path(inputs[0])
         with contextlib.suppress(OSError):  # reported by find_inputs
@@ -165,12 +170,12 @@ def default_out(inputs: Sequence[str]) -> AnyPath:
                 stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
                 return path.parent / f"{stem}.emotions"
     find_inputs(inputs)  # a missing input is reported first
-    raise DataError("several inputs, and no path for the output: give one with -o FOLDER")
+    raise DataError("there are several inputs, so the output needs a path: give -o FOLDER")
 
 
 @contextlib.contextmanager
 def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Executor]:
-    """Open the executor that the options ask for. Raises OptionError if it cannot be reached."""
+    """Open the executor that the options select. Raises OptionError if ray is missing or the cluster is unreachable."""
     if model_options.engine != "ray":
         yield LocalExecutor()
         return
@@ -199,7 +204,7 @@ def _open_folder(folder: AnyPath, writes: bool) -> Iterator[ArchiveFolder]:
 
 def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: ModelOptions, executor: Executor) -> Opened:
     executor.check(model_options)
-    model = models.load(model_options.model)  # before every file is read once
+    model = models.load(model_options.model)  # before the files are read, so that a wrong model fails early
     model_options = resolve_options(model_options, model)
     dataset = open_dataset(files, options.text_column, options.encoding, executor.inspect)
     dataset = with_conversation_column(dataset, model_options.context, options.conversation_column)
@@ -214,7 +219,7 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
 def _earlier(
     path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
 ) -> single_file.Earlier | None:
-    """What a single file holds, if these options may leave it as it is."""
+    """Return the description of an existing single file that this run may keep unchanged; None if there is none."""
     if folder == path:
         return None
     earlier = single_file.read_earlier(path, inputs)
@@ -230,7 +235,13 @@ def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -
 
 
 def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> None:
-    """Raise OutputError if OUT holds other labels than these. given: the input that OUT is named after, if it is."""
+    """Raise OutputError if the labels in OUT have other settings or come from an input of the same stem.
+
+    Args:
+        output: OUT.
+        opened: The inputs and the model of this run.
+        given: The input after which OUT is named; None if the user gave -o.
+    """
     dataset = opened.dataset
     if not opened.options.fresh:
         settings = LabelSettings(
@@ -248,13 +259,13 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
 
 
 def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
-    """Refuse to add an input's labels to those of another input of the same stem."""
+    """Raise OutputError if OUT, which is named after this input, contains labels of another input."""
     folder = f"{input_path(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
     if strangers:
         raise OutputError(
-            f"{output.folder} holds the labels of {first_of(strangers)}, not of {given}: give another path with -o"
+            f"{output.folder} holds the labels of {first_of(strangers)}, not of {given}: choose another path with -o"
         )
 
 
@@ -268,11 +279,13 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
 
 
 def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
-    """Replace `auto` by what an interrupted run used, so that its rest is labelled in the same way.
+    """Replace `auto` by the device, engine and precision of an interrupted run, which this run continues.
+
+    So all rows in OUT are labelled by the same engine.
 
     Args:
-        options: The options of this run.
-        before: The run.json of the interrupted run.
+        options: Options of this run.
+        before: Contents of run.json of the interrupted run.
     """
     begun = before.get("engine")
     if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
@@ -281,13 +294,13 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
     try:
         same = replace(options, **{name: str(value) for name, value in known.items()})  # type: ignore[arg-type]
         choices(same, hardware.detect())
-    except OptionError:  # the engine or device is gone
+    except OptionError:  # the engine or device is no longer available
         return options
     return same
 
 
 def _encodings(dataset: Dataset) -> list[str]:
-    """Lines that say which encodings were found."""
+    """Return lines that show the detected encodings of text files."""
     files: dict[str, list[str]] = {}
     for source in dataset.sources:
         if source.encoding:
@@ -296,9 +309,11 @@ def _encodings(dataset: Dataset) -> list[str]:
 
 
 def _other_inputs(output: ArchiveFolder, dataset: Dataset) -> list[str]:
-    """A line that says that OUT holds rows of inputs that are not given now."""
+    """Return a line that warns about rows in OUT whose inputs are not inputs of this run; [] if there are none."""
     names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
     return (
-        [f"{output.folder} also holds {rows:,} rows of inputs not given now: {listed(sorted(names))}"] if names else []
+        [f"{output.folder} also contains {rows:,} rows of inputs not in this run: {listed(sorted(names))}"]
+        if names
+        else []
     )

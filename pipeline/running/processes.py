@@ -1,8 +1,8 @@
-"""Several GPUs on one machine: one worker process for each, all fed from one queue of chunks.
+"""Labels with several GPUs of one machine: one worker process per GPU, and one queue of chunks for all workers.
 
-Each worker has its own model, tokenizer and memo, and overlaps its stages like a run in one process. The main process
-reads, hands out texts, takes the labels back in order and writes. Each worker has its own pipe, so a killed worker
-leaves no lock that the others would wait for.
+Each worker has its own model, tokenizer and memo (a cache of the labels of repeated texts). Its stages overlap, as in a
+run with one process. The main process reads the inputs, sends texts to the workers, receives the labels, and writes
+them in order. Each worker has its own pipe. So a killed worker cannot leave a lock for which the other workers wait.
 """
 
 from __future__ import annotations
@@ -36,21 +36,25 @@ from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 
 _TICK = 0.1  # seconds between two checks whether to stop
-_PATIENCE = 5.0  # seconds that workers have to end after they are told to
-_AHEAD = 4  # chunks that a worker has at most: one on the engine, the others on their way to it and back
+_PATIENCE = 5.0  # seconds that the workers have to end after STOP is sent
+_AHEAD = 4  # most chunks of a worker: one is on the engine, the others are before or after the engine
 
 
 def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
-    """Return the number of processes for a job: one for each GPU if the job is large enough to start them."""
+    """Return the number of processes for a job: one per GPU if the job is large and uses GPUs, else 1."""
     return gpus if choice.device == "cuda" and is_large else 1
 
 
 class _GpuWorker:
-    """A worker as the main process sees it.
+    """The main process's view of one worker process.
 
     Attributes:
-        has: The number of chunks that it has not labelled yet.
-        has_ended: Whether its last message has come, or it is gone.
+        process: The worker process.
+        pipe: The main process's end of the pipe to the worker.
+        has: Number of chunks that the worker received and has not labelled yet.
+        tally: Counts of the worker's rows, tokens and batches, from its last message.
+        seconds: {stage: busy seconds}, from its last message.
+        has_ended: Whether the worker sent its last message or exited.
     """
 
     def __init__(self, process: BaseProcess, pipe: Connection) -> None:
@@ -60,22 +64,22 @@ class _GpuWorker:
         self.has_ended = False
 
     def send(self, message: object) -> None:
-        """Send a message. If the worker is gone, that shows when its answer is awaited."""
+        """Send a message. If the worker has exited, do nothing: `_heard` finds and reports it."""
         with contextlib.suppress(OSError):
             self.pipe.send(message)
 
 
 class GpuWorkers:
-    """Workers that label, one for each GPU. Use it as a context manager: the workers live within it."""
+    """The worker processes, one per GPU. Use it as a context manager, which starts and ends the workers."""
 
     def __init__(self, scorer: Scorer, processes: int, stages: Stages, timer: StageTimer) -> None:
-        """Describe the workers; entering the context starts them.
+        """Prepare the setups of the workers, without starting them.
 
         Args:
-            scorer: The model, and the memo and tally that the workers' results are added to. Its engine is not used.
-            processes: The number of workers.
-            stages: The run's threads; after its `stop` the workers stop too.
-            timer: Counts how long the workers' stages are busy.
+            scorer: The model. The workers' memos and tallies are added to its memo and tally. Its engine is not used.
+            processes: Number of workers.
+            stages: The threads of the run. After `stages.stop`, the workers stop, too.
+            timer: Measures how many seconds the workers' stages are busy.
         """
         self._scorer, self._stages, self._timer = scorer, stages, timer
         choice = scorer.choice
@@ -88,7 +92,7 @@ class GpuWorkers:
         self._workers: list[_GpuWorker] = []
 
     def __enter__(self) -> GpuWorkers:
-        context = multiprocessing.get_context("spawn")  # a fork would share the GPU's state
+        context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
         try:
             with _interruptions_held_back():
                 for setup in self._setups:
@@ -106,7 +110,7 @@ class GpuWorkers:
         for worker in self._workers:
             worker.send(STOP)
         deadline = time.monotonic() + _PATIENCE
-        with contextlib.suppress(EmojobError):  # only a worker's memo can be lost here
+        with contextlib.suppress(EmojobError):  # an error here can only lose the memo of a worker
             while self._at_work() and time.monotonic() < deadline:
                 for worker, message in self._heard():
                     self._take(worker, message)
@@ -116,16 +120,16 @@ class GpuWorkers:
             worker.pipe.close()
 
     def label(self, chunks: Iterator[Chunk], text_column: str, on_timing: OnTiming) -> Iterator[Labelled[Chunk]]:
-        """Yield the labelled chunks in their order; some chunks are taken ahead.
+        """Yield the labelled chunks in the order of `chunks`. Up to _AHEAD chunks per worker are read ahead.
 
         Args:
             chunks: The chunks to label.
-            text_column: The name of the text column.
-            on_timing: callback(chunk, seconds), called with the engine's time for each chunk.
+            text_column: Name of the text column.
+            on_timing: callback(chunk, seconds), called after each chunk with the seconds that the engine needed.
 
         Raises:
-            WorkerError: A worker is gone.
-            StopRequested: After `stages.stop`.
+            WorkerError: A worker ended unexpectedly.
+            StopRequested: `stages.stop` was called.
         """
         waiting: dict[int, Chunk] = {}
         done: dict[int, Labelled[int]] = {}
@@ -154,17 +158,18 @@ class GpuWorkers:
             self._next()
 
     def _give(self, number: int, texts: Texts[Chunk]) -> None:
-        """Give texts to the worker that has the fewest chunks."""
+        """Send texts to the worker that has the fewest chunks."""
         worker = min(self._workers, key=lambda one: one.has)
         worker.has += 1
         worker.send((number, pack_texts(texts.texts), None if texts.previous is None else pack_texts(texts.previous)))
 
     def _next(self) -> list[Labelled[int]]:
-        """Return what was labelled in the next tenth of a second.
+        """Return the chunks that were labelled within the next 0.1 seconds.
 
         Raises:
-            StopRequested: After `stages.stop`.
-            WorkerError: A worker is gone; or any error that a worker reports.
+            StopRequested: `stages.stop` was called.
+            WorkerError: A worker ended unexpectedly.
+            EmojobError: A worker reported this error.
         """
         found = [self._take(worker, message) for worker, message in self._heard()]
         if self._stages.stopping:
@@ -175,7 +180,7 @@ class GpuWorkers:
         return [worker for worker in self._workers if not worker.has_ended]
 
     def _heard(self) -> Iterator[tuple[_GpuWorker, Message]]:
-        """Yield the messages of the next tenth of a second. Raises WorkerError if a worker is gone."""
+        """Yield the messages that arrive within 0.1 seconds. Raises WorkerError if a worker ended unexpectedly."""
         by_pipe = {worker.pipe: worker for worker in self._at_work()}
         for pipe in wait(list(by_pipe), _TICK):
             worker = by_pipe[pipe]  # type: ignore[index]
@@ -185,11 +190,11 @@ class GpuWorkers:
                 worker.has_ended = True
                 worker.process.join(_TICK)
                 time.sleep(_TICK)
-                if not self._stages.stopping:  # a service manager ends the workers and this process alike
+                if not self._stages.stopping:  # else a service manager ended all processes
                     raise _gone(worker.process, self._workers.index(worker)) from None
 
     def _take(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
-        """Handle a message; raise it if it is an error."""
+        """Handle a message. Return the labelled chunk if it contains one; raise the message if it is an error."""
         if isinstance(message, EmojobError):
             worker.has_ended = True
             raise message
@@ -211,14 +216,18 @@ class GpuWorkers:
 def _gone(process: BaseProcess, number: int) -> WorkerError:
     killed = ": it was killed, perhaps because memory ran out" if process.exitcode == -signal.SIGKILL else ""
     return WorkerError(
-        f"the process of device {number} ended with {process.exitcode}{killed}; the same command goes on from there"
+        f"the process of device {number} ended with exit code {process.exitcode}{killed}; run the same command to "
+        "continue"
     )
 
 
 @contextlib.contextmanager
 def _interruptions_held_back() -> Iterator[None]:
-    """Hide Ctrl-C from processes that are started within: a terminal sends it to all of them, but this one decides."""
-    resource_tracker.ensure_running()  # if it started later, it would undo the next line
+    """Block SIGINT in the processes that are started within the `with` block.
+
+    On Ctrl-C, a terminal sends SIGINT to all processes, but only the main process decides when the workers stop.
+    """
+    resource_tracker.ensure_running()  # now, because its start would unblock SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,4 +1,4 @@
-"""One scoring run: dataset -> row batches -> tokens -> probabilities -> labelled parts, the stages overlapping."""
+"""Runs one scoring run: dataset -> row batches -> tokens -> probabilities -> labelled parts. The stages overlap."""
 
 from __future__ import annotations
 
@@ -28,25 +28,36 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 
 @dataclass
 class Progress:
-    """The progress of a run. One object for the whole run; its numbers grow."""
+    """The progress of a run. There is one object per run; its counters are updated in place.
 
-    rows_total: int = 0  # of all inputs
-    is_estimate: bool = False  # whether rows_total is the number of lines of text files
-    rows_before: int = 0  # in parts that were complete already
-    rows_done: int = 0  # by this run
-    memo_share: float = 0.0  # of the rows with text, those that repeated others
+    Attributes:
+        rows_total: Number of rows of all inputs.
+        is_estimate: Whether rows_total counts the lines of text files instead of their rows.
+        rows_before: Number of rows in parts that were complete before this run.
+        rows_done: Number of rows read by this run so far.
+        memo_share: Share (0..1) of the rows with text whose labels came from the memo, the cache of repeated texts.
+        parts: Number of parts written by this run.
+        inputs: Number of inputs.
+        begun: `time.monotonic()` when the run started.
+    """
+
+    rows_total: int = 0
+    is_estimate: bool = False
+    rows_before: int = 0
+    rows_done: int = 0
+    memo_share: float = 0.0
     parts: int = 0
     inputs: int = 0
     begun: float = field(default_factory=time.monotonic)
 
     @property
     def rows_per_second(self) -> float:
-        """Of this run so far."""
+        """Average speed of this run so far, in rows/s."""
         return self.rows_done / max(1e-9, time.monotonic() - self.begun)
 
     @property
     def seconds_left(self) -> float | None:
-        """None where nothing has been done yet."""
+        """Estimated seconds until the end of the run; None if no row is done yet."""
         if not self.rows_done:
             return None
         return max(0, self.rows_total - self.rows_before - self.rows_done) / self.rows_per_second
@@ -57,11 +68,11 @@ class Result:
     """The result of a run.
 
     Attributes:
-        out: What was written: a folder or a file.
-        counts: The counts of all inputs, parts of earlier runs included.
-        rows_before: Rows that were complete before this run.
-        seconds: The run's duration.
-        run: The contents of run.json.
+        out: The output: a folder or a file.
+        counts: Counts of the rows of all inputs, including parts of earlier runs.
+        rows_before: Number of rows in parts that were complete before this run.
+        seconds: Duration of the run in seconds.
+        run: Contents of run.json.
     """
 
     out: AnyPath
@@ -72,7 +83,7 @@ class Result:
 
     @property
     def rows_done(self) -> int:
-        """Rows read by this run."""
+        """Number of rows read by this run."""
         return self.counts.read - self.rows_before
 
 
@@ -86,24 +97,24 @@ def score_dataset(
     stages: Stages | None = None,
     grows: bool = False,
 ) -> Result:
-    """Label a dataset into OUT. An interrupted run of the same command goes on where it stopped.
+    """Label a dataset into OUT. If an earlier run of this command was interrupted, continue it.
 
     Args:
         inputs: Files, folders, globs or URLs.
-        out: A folder, a file X.parquet, or None for INPUT-STEM.emotions beside the input.
-        options: What to read and to write.
-        model_options: The model and how it runs.
-        report: callback(progress), called about ten times a second.
-        note: callback(line), called with a line that the user should see.
-        stages: The run's threads; its `stop` ends the run.
-        grows: Whether OUT is meant to hold other inputs as well.
+        out: A folder or a file X.parquet. If None, the run writes to INPUT-STEM.emotions next to the input.
+        options: Options for reading and writing.
+        model_options: Options of the model and its engine.
+        report: callback(progress), called about ten times per second.
+        note: callback(line), called with each message for the user.
+        stages: The threads of the run. `stages.stop` ends the run.
+        grows: Whether rows of other inputs are expected in OUT. If true, no message mentions them.
 
     Raises:
-        InputError: Something that the user can mend.
+        InputError: An input, an option, the model or OUT is wrong.
         StorageError: OUT cannot be written.
         BusyError: Another run has locked OUT.
-        WorkerError: A process that labels is gone.
-        Interrupted: After `stages.stop`.
+        WorkerError: A worker process ended unexpectedly.
+        Interrupted: `stages.stop` was called.
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
     with prepare(inputs, out, options, model_options) as prepared:
@@ -121,7 +132,7 @@ def score_dataset(
 
 
 class _Run:
-    """The state of one run, from the parts that are complete already to the last part."""
+    """The state of one run: its job, its progress and its counts."""
 
     def __init__(
         self, job: Job, output: ArchiveFolder, executor: Executor, stages: Stages, report: Callable[[Progress], None]
@@ -132,7 +143,7 @@ class _Run:
         self.started = datetime.now(UTC)
 
     def go(self) -> Result:
-        """Plan, score, and write run.json."""
+        """Label the missing rows, and write run.json at the start and at the end."""
         self._plan()
         if self._complete_before():
             return self._finish("complete")
@@ -146,11 +157,11 @@ class _Run:
         except StopRequested:
             result = self._finish("interrupted")
             raise Interrupted(
-                f"interrupted after {result.rows_done:,} rows of this run: the same command goes on from there"
+                f"interrupted after {result.rows_done:,} rows of this run: run the same command to continue"
             ) from None
         except BaseException:
             self.stages.join()
-            with contextlib.suppress(OSError, StorageError):  # for example, another run has taken OUT
+            with contextlib.suppress(OSError, StorageError):  # for example, another run has locked OUT
                 self._write_failed()
             raise
         finally:
@@ -194,7 +205,7 @@ class _Run:
     def _write_failed(self) -> None:
         if self.output.markers:
             self.output.write_run(self._run_json("failed"))
-        else:  # nothing to go on with, so nothing is left behind
+        else:  # there is no part to continue from, so OUT is emptied
             self.output.remove_all_parts()
 
     def _run_json(self, state: str) -> dict[str, Any]:
@@ -210,9 +221,10 @@ class _Run:
 
 @contextlib.contextmanager
 def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
-    """Begin with the memo that a file keeps, and write it back at the end, also after an interruption.
+    """Load the memo (a cache of the labels of repeated texts) from its file, and save it at the end of the run.
 
-    A memo that cannot be written only costs the next run time, so that is a note and no error.
+    It is also saved after an interruption. If it cannot be saved, the next run only takes longer, so the user gets a
+    note, not an error.
     """
     if job.memo is None:
         yield
@@ -232,12 +244,12 @@ def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
 
 
 def _keep(model: ScoringModel, file: Path, was_there: bool, note: Callable[[str], None]) -> None:
-    if not model.tally.rows:  # nothing new
+    if not model.tally.rows:  # the memo has no new entries
         return
-    if was_there and not file.exists():  # what it held is to be forgotten
-        note(f"the memo {file} was removed meanwhile, and the next run begins a new one")
+    if was_there and not file.exists():  # `emojob forget` removed it, so its contents must not be saved again
+        note(f"the memo {file} was removed during this run and is not saved; the next run starts a new memo")
         return
     try:
         memo_file.save(file, model.memo, model.depends_on)
     except OSError as error:
-        note(f"the memo could not be kept in {file}: {error.strerror or error}")
+        note(f"the memo could not be saved to {file}: {error.strerror or error}")

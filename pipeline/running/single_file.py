@@ -1,6 +1,7 @@
-"""One labelled Parquet file: made from a folder of parts, and recognised when it is complete already.
+"""Writes the output as one labelled Parquet file (-o X.parquet), and checks whether an existing file is complete.
 
-A run works in a hidden folder beside the file, so that an interrupted run goes on from there.
+A run first writes parts into a hidden folder next to the file, so that an interrupted run can be continued. At the end,
+it joins the parts into the file.
 """
 
 from __future__ import annotations
@@ -34,12 +35,18 @@ from emojob.schemas.messages import listed
 
 @dataclass(frozen=True)
 class Earlier:
-    """What an existing labelled file says about how it was made.
+    """The settings and counts of an existing labelled file, from its metadata.
 
     Attributes:
-        run: The run.json of the run that wrote it.
-        counts: The counts of all its rows.
+        run: Contents of run.json of the run that wrote the file.
+        counts: Counts of all rows of the file.
+        fingerprint: Fingerprint of the model.
+        text_column: Name of the text column.
+        conversation_column: Name of the column that identifies conversations; None without --context.
+        prefix: Prefix of the label columns.
+        privacy: `Privacy.as_json()` of that run.
         files: (name, bytes, sha256, encoding) of each input.
+        limit: Value of --limit.
     """
 
     run: dict[str, Any]
@@ -54,16 +61,18 @@ class Earlier:
 
 
 def read_earlier(file: AnyPath, inputs: Sequence[str]) -> Earlier | None:
-    """Return what an existing file says about its making; None if there is no file.
+    """Return the settings and counts of an existing labelled file; None if the file does not exist.
 
     Raises:
         OutputError: The file is an input, or was not written by emojob.
     """
     rejects = rejects_beside(file)
     if file in {input_path(one).resolve() for one in inputs}:
-        raise OutputError(f"-o {file} is an input itself: give another name")
+        raise OutputError(f"-o {file} is an input itself: choose another name")
     if rejects.exists() and not _has_columns(rejects, REJECTS.names):
-        raise OutputError(f"{rejects}, where unreadable rows would go, was not written by emojob: give -o another name")
+        raise OutputError(
+            f"{rejects} was not written by emojob, and rejected rows would replace it: choose another name for -o"
+        )
     if not file.exists():
         return None
     try:
@@ -71,13 +80,13 @@ def read_earlier(file: AnyPath, inputs: Sequence[str]) -> Earlier | None:
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError, OSError, pa.ArrowException) as error:
         if isinstance(file, ObjectPath) and isinstance(error, OSError) and error.filename:
             raise
-        raise OutputError(f"-o {file} is there already and was not written by emojob: give another name") from None
+        raise OutputError(f"-o {file} exists and was not written by emojob: choose another name") from None
 
 
 def ensure_compatible(
     file: AnyPath, earlier: Earlier, fingerprint: str, dataset: Dataset, prefix: str, privacy: Privacy
 ) -> None:
-    """Raise OutputError if the file was made with another model, other columns, inputs or privacy options."""
+    """Raise OutputError if the file was written with another model or prefix, or other columns, inputs or privacy."""
     now = {
         "model": fingerprint,
         "text column": dataset.text_column,
@@ -95,20 +104,20 @@ def ensure_compatible(
     for what, value in now.items():
         if value != then[what]:
             raise OutputError(
-                f"-o {file} was made with another {what} ({_shown(then[what])}) than this one ({_shown(value)}): "
-                f"give another name, or --fresh to make it anew"
+                f"-o {file} was made with another {what} ({_shown(then[what])}); this run uses {_shown(value)}: "
+                f"choose another name, or use --fresh to replace the file"
             )
     ensure_same_privacy(f"-o {file}", privacy.as_json(), earlier.privacy)
 
 
 def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
-    """Return whether the file was made from exactly these files, up to the same limit."""
+    """Return whether the labelled file was made from exactly these inputs, with this limit."""
     files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
     return files == earlier.files and limit == earlier.limit
 
 
 def finish_removal(work: AnyPath) -> None:
-    """Remove what a run left that was killed while it removed the folder of parts."""
+    """Remove the rest of a folder of parts if an earlier run was killed while it removed that folder."""
     if isinstance(work, Path):
         shutil.rmtree(_being_removed(work), ignore_errors=True)
     elif (work / DONE_FILE).exists():
@@ -117,14 +126,14 @@ def finish_removal(work: AnyPath) -> None:
 
 
 def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
-    """Make the file from the parts of this run, and remove the folder of the parts.
+    """Join the parts of this run into one file, and remove the folder of the parts.
 
     Args:
-        output: The locked folder of the parts.
-        file: The file to write.
-        run: The run's run.json, which the file carries.
-        counts: The counts of all inputs.
-        schema: The schema of the file.
+        output: Locked folder of the parts.
+        file: File to write.
+        run: Contents of run.json, which are stored in the metadata of the file.
+        counts: Counts of the rows of all inputs.
+        schema: Schema of the file.
     """
     work, rejects = output.folder, rejects_beside(file)
     output.ensure_lock_held()
@@ -147,7 +156,7 @@ def _earlier(file: AnyPath) -> Earlier:
         counts=Counts.from_json(run["all_counts"]),
         fingerprint=run["model"]["fingerprint"],
         text_column=run["text_column"],
-        conversation_column=run.get("conversation_column"),  # missing in what earlier versions wrote
+        conversation_column=run.get("conversation_column"),  # earlier versions did not write it
         prefix=run["prefix"],
         privacy=run.get("privacy"),
         files=[(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]],
@@ -156,7 +165,11 @@ def _earlier(file: AnyPath) -> Earlier:
 
 
 def _remove(work: AnyPath) -> None:
-    """Remove the folder of parts. If this is interrupted, no run takes what is left for an unfinished run."""
+    """Remove the folder of parts.
+
+    First, the folder is renamed or marked as done. So if the removal is interrupted, no later run mistakes the
+    remaining files for an unfinished run.
+    """
     if isinstance(work, ObjectPath):
         mark = work / DONE_FILE
         mark.write_bytes(b"")
@@ -170,7 +183,7 @@ def _remove(work: AnyPath) -> None:
 
 
 def _being_removed(work: Path) -> Path:
-    """The name of the folder of parts while it is removed."""
+    """Return the path of the folder of parts while it is removed."""
     return work.with_name(f"{work.name}.done")
 
 
@@ -185,7 +198,7 @@ def _shown(value: object) -> str:
 
 
 def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
-    """Write the parts of this run's inputs to one file, in the inputs' order."""
+    """Write the parts of this run's inputs to one file, in the order of the inputs."""
     order = {one["name"]: i for i, one in enumerate(run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
     run = {**run, "all_counts": counts.as_json()}
@@ -203,7 +216,10 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Add the columns that a part lacks because an input with more columns was added after it was written."""
+    """Add the columns of `schema` that a part lacks, filled with null.
+
+    A part lacks columns if an input with more columns was added after the part was written.
+    """
     columns = [
         table.column(field.name).cast(field.type)
         if field.name in table.schema.names

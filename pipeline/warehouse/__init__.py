@@ -1,6 +1,6 @@
-"""DuckDB over a labelled archive: its views and aggregates, the user's queries, exports, and removing rows.
+"""Uses DuckDB on a labelled archive: views, aggregates, the user's queries, exports, and the removal of rows.
 
-The SQL is in `sql/`; the aggregates are in `sql/aggregates/`.
+The SQL is in `sql/`, and the SQL of the aggregates is in `sql/aggregates/`.
 """
 
 __all__ = [

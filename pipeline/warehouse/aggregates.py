@@ -1,6 +1,7 @@
-"""The aggregates that reports are made from: one query each, in pipeline/warehouse/sql/aggregates/NAME.sql.
+"""Reads and runs the aggregates, which are the queries that reports are made from.
 
-The comment at the beginning of a query says what one of its rows is. Users see it as the comment of the view.
+Each aggregate has a file pipeline/warehouse/sql/aggregates/NAME.sql. The comment at the beginning of the file describes
+one row of the result. Users see it as the comment of the view.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import duckdb
 from emojob.pipeline.warehouse.database import fetch_dicts
 from emojob.pipeline.warehouse.sql_text import literal, read_sql
 
-#: Names of the aggregates. Each stands after those that its query reads.
+#: Names of the aggregates. An aggregate comes after the aggregates that its query reads.
 AGGREGATES = (
     "hours", "emotions", "days", "quality", "hours_of_day", "hours_of_week", "confidences", "lengths",
     "extremes", "typical", "uncertain", "talks", "turns", "transitions", "conversations", "conversation_emotions",
@@ -21,14 +22,14 @@ AGGREGATES = (
 
 
 def aggregate(name: str) -> tuple[str, str]:
-    """Return the query of an aggregate, and its comment."""
+    """Return the query and the comment of an aggregate."""
     text = read_sql(f"aggregates/{name}")
     comment = " ".join(line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--"))
     return text, comment
 
 
 def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
-    """Create a view of each aggregate, with its comment."""
+    """Create a view with a comment for each aggregate."""
     for name in AGGREGATES:
         query, comment = aggregate(name)
         db.execute(f"CREATE VIEW {name} AS {query}")
@@ -36,7 +37,7 @@ def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def store(db: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Compute an aggregate once, into a temporary table of its name."""
+    """Compute an aggregate and store its rows in a temporary table of the same name."""
     db.execute(f"CREATE TEMP TABLE {name} AS {aggregate(name)[0]}")
 
 

@@ -1,4 +1,4 @@
-"""Open a labelled archive as a DuckDB database in memory. The part files are read in place."""
+"""Opens a labelled archive as a DuckDB database in memory. DuckDB reads the part files without copying them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from emojob.schemas.errors import DataError, Interrupted, StorageError
 #: Bytes of memory that DuckDB uses before it spills to disk.
 MEMORY = 3 << 30
 
-_MEMORY_SHARE = 0.6  # of the machine's or the container's memory, at most
+_MEMORY_SHARE = 0.6  # DuckDB uses at most this share of the memory of the machine or container
 
 
 @contextlib.contextmanager
@@ -32,14 +32,15 @@ def open_database(
 
     Args:
         archive: The labelled archive.
-        time_zone: Time zone of days and hours; None for the archive's own, or Korea's.
+        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
+            Asia/Seoul if it has none.
         memory: Bytes that DuckDB may use.
-        numbered: Create the view `numbered` too (see `create_views`).
+        numbered: Whether to create the view `numbered`, too (see `create_views`).
 
     Raises:
         OptionError: The time zone is unknown.
-        DataError: A part cannot be read, at opening or within the block.
-        StorageError: Memory or disk space does not suffice.
+        DataError: A part file cannot be read when it is opened, or later within the `with` block.
+        StorageError: There is not enough memory or disk space.
     """
     with (
         spill_folder(archive.path) as spill,
@@ -51,7 +52,7 @@ def open_database(
 
 
 def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | float | list[str]]:
-    """Return DuckDB's settings: within the limits of this machine or container, and without network access.
+    """Return settings for DuckDB that respect the limits of this machine or container and load no extensions.
 
     Args:
         spill: Folder for temporary files.
@@ -69,7 +70,7 @@ def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | f
 
 
 def memory_limit(memory: int) -> int:
-    """Return `memory` (bytes), or less if this machine or its control group has little."""
+    """Return `memory` (bytes), but at most 60 % of the memory of this machine or its control group."""
     return min(memory, int(_MEMORY_SHARE * (machine_memory() or 2 * memory)))
 
 
@@ -98,22 +99,23 @@ def fetch_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
-    """Turn DuckDB's errors into DataError for a damaged part, or StorageError for lack of memory or disk space.
+    """Convert DuckDB's errors: to DataError if a part file is damaged, to StorageError if memory or disk is full.
 
     Args:
-        archive: The labelled archive that is read.
+        archive: The labelled archive that DuckDB reads.
         spill: Folder for temporary files.
     """
     try:
         with interruptible():
             yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or "file" in str(error)  # else of a part's columns
+        # An IOException without "file" in its message is about the columns of a part file.
+        of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or "file" in str(error)
         if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
             raise _unreadable(archive, error) from error
         raise StorageError(
-            f"cannot work on {archive.path} ({type(error).__name__}): make room in memory or in the folder for "
-            f"temporary files, {Path(spill).parent}"
+            f"cannot work on {archive.path} ({type(error).__name__}): free some memory, or some space in the folder "
+            f"for temporary files, {Path(spill).parent}"
         ) from error
     except duckdb.InterruptException:
         raise
@@ -123,22 +125,22 @@ def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn the RuntimeError that DuckDB raises on a signal into Interrupted."""
+    """Convert the RuntimeError that DuckDB raises on a signal to Interrupted."""
     try:
         yield
     except RuntimeError as error:
         if str(error) != "Query interrupted":
             raise
-        raise Interrupted("interrupted: the same command begins again") from None
+        raise Interrupted("interrupted: run the same command to start again") from None
 
 
 def _unreadable(archive: LabelledArchive, error: Exception) -> DataError:
-    """The error for a part that is damaged or missing. DuckDB's message is left out: it may quote a value."""
+    """Return the error for a damaged or missing part file, without DuckDB's message, which may quote a value."""
     files = [part_file.file for part_file in archive.part_files]
     named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
     if named:
         return DataError(damaged(named[0], error))
     return DataError(
-        f"a part of {archive.path} cannot be read ({type(error).__name__}): the same `emojob score` command writes "
-        "missing parts again; add --fresh if a part is damaged"
+        f"a part file of {archive.path} cannot be read ({type(error).__name__}): run the same `emojob score` command, "
+        "which writes missing part files again; add --fresh if a part file is damaged"
     )

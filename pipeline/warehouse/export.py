@@ -1,4 +1,4 @@
-"""Export a labelled archive as a DuckDB database for other tools: `labelled` and the aggregates."""
+"""Exports a labelled archive as a DuckDB database file for other tools. It has `labelled` and the aggregates."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
 
     Args:
         archive: The labelled archive.
-        file: The database. An existing one is replaced.
-        copy: Copy the rows into the database. Otherwise `labelled` is a view that reads the part files at their
-            current paths.
-        time_zone: Time zone of days and hours; None for the archive's own, or Korea's.
+        file: Path of the database file. An existing database is replaced.
+        copy: If true, copy the rows into the table `labelled`. Otherwise, `labelled` is a view that reads the part
+            files at their current paths.
+        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
+            Asia/Seoul if it has none.
 
     Raises:
         OptionError: The archive is in an object store and `copy` is not set, or the time zone is unknown.
-        OutputError: `file` exists and is no DuckDB database.
+        OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part cannot be read.
     """
@@ -38,7 +39,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
             "which copies the rows into the database"
         )
     if file.exists() and not _is_database(file):
-        raise OutputError(f"--export {file} exists and is no DuckDB database; give another name")
+        raise OutputError(f"--export {file} exists and is no DuckDB database; choose another name")
     draft = temporary_path(file)
     draft.unlink(missing_ok=True)
     spill = str(file.parent)
@@ -57,12 +58,13 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
 
 @contextlib.contextmanager
 def _write_errors(file: Path) -> Iterator[None]:
-    """Turn DuckDB's errors of a full or failing disk into StorageError."""
+    """Convert the errors that DuckDB raises for a full or failing disk to StorageError."""
     try:
         yield
     except (duckdb.TransactionException, duckdb.FatalException) as error:
         raise StorageError(
-            f"cannot write {file} ({type(error).__name__}): make room there or give the right to write, then try again"
+            f"cannot write {file} ({type(error).__name__}): free some disk space or grant write permission, then try "
+            "again"
         ) from error
 
 

@@ -1,8 +1,8 @@
-"""Remove rows from a labelled archive for good, such as those of a person who asks for it (`emojob forget`).
+"""Removes rows from a labelled archive for good, for example the rows of a person who asks for it (`emojob forget`).
 
-Parts with such rows are written again without them and replace the old ones all at once (output/journal.py), so a
-failure never leaves a mixture. Everything derived from the removed rows goes too: their counts, the memo, and the
-report of a nightly job.
+Each part that contains matching rows is written again without them. The new parts replace the old parts in one atomic
+step (output/journal.py). Data derived from the removed rows is removed or written again, too: the counts, the memo (a
+cache of the labels of repeated texts), and the report of a nightly run.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Forgotten:
     """Result of `forget`.
 
     Attributes:
-        rows: Removed rows; with dry_run, rows that match.
-        left: Remaining rows.
-        parts: Part files that were written again.
+        rows: Number of removed rows; with dry_run, number of matching rows.
+        left: Number of remaining rows.
+        parts: Number of part files that were written again; with dry_run, number of part files with matching rows.
         memos: Memo files that were removed.
-        rejected: Rows that could not be read when they were labelled, and were therefore not searched.
+        rejected: Number of rows that were rejected when the archive was labelled. They are not searched.
     """
 
     rows: int
@@ -64,24 +64,24 @@ def forget(
     note: Callable[[str], None] = lambda text: None,
     remake_report: Callable[[AnyPath], Sequence[AnyPath]] = lambda out: (),
 ) -> Forgotten:
-    """Remove the rows that match an SQL condition. On an error, nothing is changed.
+    """Remove the rows that match an SQL condition. On an error, no row is removed.
 
     Args:
         out: OUT, a folder or a single file.
-        where: Condition over the columns of the view `labelled`.
-        memos: Memo files to remove, in addition to the one in run.json.
-        dry_run: Only count the rows.
-        note: callback(line), called with messages for the user.
-        remake_report: callback(out), writes the report of the last night again and returns its files.
+        where: SQL condition over the columns of the view `labelled`.
+        memos: Memo files to remove, in addition to the memo file in run.json.
+        dry_run: Whether to count the matching rows only.
+        note: callback(line), called with each message for the user.
+        remake_report: callback(out), writes the report of the last nightly run again and returns its files.
 
     Raises:
-        OutputError: `out` is no labelled archive.
-        OptionError: `where` is no condition.
-        BusyError: A run holds the lock of `out`.
+        OutputError: `out` is not a labelled archive.
+        OptionError: `where` is not a condition.
+        BusyError: A run has locked `out`.
         StorageError: `out` cannot be written.
     """
     if isinstance(out, Path) and out.is_symlink():
-        out = out.resolve()  # else a file would replace the link, and its target would keep the rows
+        out = out.resolve()  # otherwise the new file would replace the link, and the rows would stay in its target
     with output_errors(out):
         if out.is_dir():
             with open_output(out) as output:
@@ -89,9 +89,9 @@ def forget(
                 if found.rows and not dry_run:
                     _remake_report(out, remake_report, note)
                 return found
-        archive = open_labelled(out)  # raises OutputError if it is no labelled file
+        archive = open_labelled(out)  # raises OutputError if it is not a labelled file
         if work_folder(out).exists():
-            raise BusyError(f"a run into {out} was begun and has not ended: let the same command end first")
+            raise BusyError(f"a run into {out} is running or was interrupted: finish it with its command first")
         return _forget_in_file(archive, where, memos, dry_run)
 
 
@@ -111,7 +111,7 @@ def _forget_in_folder(
         for file, removed in found.items():
             paths = PartPaths(out, file.stem)
             new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
-        _remove_memos(memo_files)  # before the rows: after a kill, the same command still finds the rows
+        _remove_memos(memo_files)  # first: if the process is killed here, the same command still finds the rows
         write_journal(out, new)
         output.read_markers()
         output.finish_journal()
@@ -126,9 +126,10 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
         return Forgotten(len(removed), counts.written - len(removed), int(len(removed) > 0), (), counts.rejected)
     _remove_memos(memo_files)
     work = work_folder(file)
-    # On a disk, no work folder is created as a lock: if a kill left it behind, the next run would label the file again.
+    # On a disk, the work folder is not used as the lock. If this process were killed, the folder would remain, and the
+    # next run would label the file again.
     with limit_permissions([file]), open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
-        archive = open_labelled(file)  # again: another process may have changed the file before the lock
+        archive = open_labelled(file)  # again, because the file may have changed before it was locked
         counts = _counts_of(archive)
         removed = _matching(archive, where).get(file, np.empty(0, np.int64))
         left = _counts_without(file, archive, removed, counts)
@@ -146,7 +147,10 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
 
 
 def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
-    """The matching rows of each file that has any, numbered from 0 in the file, sorted."""
+    """Return {file: numbers of its matching rows} for each file with matching rows.
+
+    The numbers start at 0 in each file and are sorted. int64 [rows].
+    """
     found: dict[int, list[Rows]] = {}
     with open_session(archive, numbered=True) as session:
         _check_condition(session, where)
@@ -159,22 +163,22 @@ def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
 
 
 def _check_condition(session: Session, where: str) -> None:
-    """Raise OptionError if a text is not one condition, true or false for each row."""
-    wanted = "give one that is true of the rows to remove, such as \"conversation_id = 'c-1042'\""
+    """Raise OptionError if a text is not a single condition that is true or false for each row."""
+    wanted = "give a condition that is true for the rows to remove, such as \"conversation_id = 'c-1042'\""
     if not where.strip():
         raise OptionError(f"--where is empty; {wanted}")
-    # First without brackets of ours, so that no bracket in the text can close them.
+    # The first query adds no brackets. So a text that would close added brackets fails here.
     session.query(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608
     kind = session.query(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
     if not pa.types.is_boolean(kind):
-        raise OptionError(f"--where is no condition but a value ({kind}); {wanted}")
+        raise OptionError(f"--where is not a condition but a value of type {kind}; {wanted}")
 
 
 # -- writing the remaining rows ----------------------------------------------------------------------------------------
 
 
 def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
-    """Write the remaining rows of a part beside the old file. Returns its marker, which the journal will hold."""
+    """Write the remaining rows of a part to a new part file. Returns its marker, which goes into the journal."""
     new = paths.replacement()
     counts = _counts_without(paths.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
@@ -185,7 +189,7 @@ def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, r
 
 
 def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old: Counts) -> Counts:
-    """The counts of the remaining rows. Token counts stay, because the texts are not tokenized again."""
+    """Count the remaining rows. The token counts stay unchanged, because the texts are not tokenized again."""
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
@@ -195,7 +199,7 @@ def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old:
 
 
 def _counts_of(archive: LabelledArchive) -> Counts:
-    """The counts in the run.json of a single labelled file. Raises OutputError if they are missing."""
+    """Return the counts in the run.json of a single labelled file. Raises OutputError if they are missing."""
     try:
         return Counts.from_json(archive.run["all_counts"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
@@ -207,7 +211,14 @@ def _counts_of(archive: LabelledArchive) -> Counts:
 def _copy_without(
     file: AnyPath, draft: atomic.Draft, removed: Rows, metadata: dict[bytes, bytes] | None = None
 ) -> None:
-    """Copy the remaining rows of a file. metadata: of the new file; None for that of the old one."""
+    """Copy the remaining rows of a file.
+
+    Args:
+        file: The old file.
+        draft: The new file.
+        removed: Numbers of the removed rows. int64 [rows].
+        metadata: Parquet metadata of the new file. If None, the metadata of the old file is copied.
+    """
     with open_parquet(file) as parquet:
         schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
     with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
@@ -228,7 +239,7 @@ def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = Non
 
 
 def _without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Encode a dictionary column again, so that its dictionary holds no value of a removed row."""
+    """Encode a dictionary column again, because its dictionary may still contain values of removed rows."""
     kind = column.type
     if not pa.types.is_dictionary(kind):
         return column
@@ -239,7 +250,7 @@ def _without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
-    """The existing memo files to remove: those given, and the one in run.json."""
+    """Return the existing memo files to remove: the given files and the memo file in run.json."""
     options = archive.run.get("options")
     named = options.get("memo") if isinstance(options, dict) else None
     files = [memo_file.parse_memo_path(one) for one in given]
@@ -249,7 +260,7 @@ def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
 
 
 def _remove_memos(files: Sequence[Path]) -> None:
-    """Remove memo files as a whole: a memo shows which texts were labelled, but not whose they were."""
+    """Remove whole memo files. A memo does not show who wrote a text, so single entries cannot be selected."""
     for file in files:
         memo_file.remove(file)
 
@@ -257,9 +268,9 @@ def _remove_memos(files: Sequence[Path]) -> None:
 def _remake_report(
     out: AnyPath, remake_report: Callable[[AnyPath], Sequence[AnyPath]], note: Callable[[str], None]
 ) -> None:
-    """Write the report of the last night again, because it shows utterances."""
+    """Write the report of the last nightly run again, because it shows utterances."""
     try:
         for path in remake_report(out):
             note(f"remade: {path}")
-    except EmojobError as error:  # the rows are removed all the same
-        note(f"the report of the last night could not be remade, and may still show them: {error}")
+    except EmojobError as error:  # the rows are removed nevertheless
+        note(f"cannot write the report of the last nightly run again; it may still show removed rows: {error}")

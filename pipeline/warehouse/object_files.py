@@ -1,4 +1,7 @@
-"""A file system for DuckDB over part files in an object store. It caches sizes, as DuckDB asks for them repeatedly."""
+"""Gives DuckDB access to part files in an object store, through a file system of fsspec.
+
+The file system caches the sizes of the files, because DuckDB asks for them repeatedly.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from fsspec import AbstractFileSystem
 
 from emojob.pipeline.storage.object_store import ObjectPath
 
-_MODIFIED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)  # constant: part files never change
+_MODIFIED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
@@ -24,7 +27,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         self._sizes: dict[str, int] = {}
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
-        """Return name, size (bytes) and type of a file. Raises FileNotFoundError for any other path."""
+        """Return {"name", "size" in bytes, "type"} of a file. Raises FileNotFoundError for an unknown path."""
         key = self._strip_protocol(path)
         if key not in self._paths:
             raise FileNotFoundError(path)
@@ -37,11 +40,11 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         return self._strip_protocol(path) in self._paths
 
     def glob(self, path: str, **kwargs: Any) -> list[str]:
-        """Return the file with exactly this name. Wildcards are not supported."""
+        """Return a list with the file of exactly this name, or an empty list. Wildcards are not supported."""
         return [self._strip_protocol(path)] if self.exists(path) else []
 
     def modified(self, path: str) -> datetime.datetime:
-        """Return a constant time."""
+        """Return a constant time, because part files never change."""
         return _MODIFIED
 
     def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A labelled archive for Python: SQL as DuckDB relations, and all rows as a table of Arrow or Polars."""
+"""Opens a labelled archive for Python programs: SQL as DuckDB relations, all rows as an Arrow or Polars table."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-#: Archives that gave out relations. A relation needs its database, so these stay open until `close` or the exit.
+#: Archives that have returned relations. A relation needs its open database. So this set keeps these archives alive
+#: until `close` is called or the interpreter exits.
 _in_use: set[OpenArchive] = set()
 
 
 class OpenArchive:
-    """A labelled archive that is open for reading, as `emojob.open` returns it; a context manager that closes it."""
+    """An open labelled archive, which `emojob.open` returns. Use it as a context manager, or call `close`."""
 
     def __init__(self, archive: LabelledArchive, time_zone: str | None = None) -> None:
         self._archive, self._time_zone = archive, time_zone
@@ -35,17 +36,17 @@ class OpenArchive:
 
     @property
     def run(self) -> dict[str, Any]:
-        """The content of run.json: state, model, options, counts, versions."""
+        """Contents of run.json: state, model, options, counts, versions."""
         return self._archive.run
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return a query's result as a DuckDB relation, which runs when its rows are fetched.
+        """Return the result of a query as a DuckDB relation. DuckDB runs the query when its rows are fetched.
 
-        The views are those of `emojob sql`: `labelled` and the aggregates. A query can read the archive and nothing
-        else. The relation is usable until the archive is closed.
+        The query can read the views of `emojob sql` (`labelled` and the aggregates), but no other data. The relation
+        is valid until the archive is closed.
 
         Raises:
-            OptionError: The query is not one that only reads, or DuckDB refuses it.
+            OptionError: The query is not a single read-only statement, or DuckDB refuses it.
             DataError: A part file cannot be read.
         """
         self._ensure_open()
@@ -55,7 +56,7 @@ class OpenArchive:
         return self._session.relation(query)
 
     def to_arrow(self) -> pa.Table:
-        """Return all rows in the order of the input: the input's columns, then the columns of the labels.
+        """Return all rows in the order of the input: the input's columns, then the label columns.
 
         Raises:
             DataError: A part file cannot be read.
@@ -76,7 +77,7 @@ class OpenArchive:
         return frame
 
     def close(self) -> None:
-        """Close the database and its relations; a second call does nothing."""
+        """Close the database. Its relations become invalid. A second call does nothing."""
         self._closed = True
         _in_use.discard(self)
         self._stack.close()
@@ -101,11 +102,12 @@ def open_archive(out: str | PathLike[str], time_zone: str | None = None) -> Open
     """Open a labelled archive for reading.
 
     Args:
-        out: What `emojob score` wrote: a folder, one file X.parquet, or the URL of either.
-        time_zone: Zone of the days and hours in SQL; None for the archive's own, or Asia/Seoul.
+        out: The output of `emojob score`: a folder, a single file X.parquet, or the URL of a folder or file.
+        time_zone: Time zone of the days and hours in SQL. If None, the time zone of the archive's time column is used,
+            or Asia/Seoul if it has none.
 
     Raises:
-        OutputError: It is not a labelled archive, or has no complete part.
+        OutputError: `out` is not a labelled archive, or has no complete part.
     """
     return OpenArchive(open_labelled(parse_path(str(out))), time_zone)
 

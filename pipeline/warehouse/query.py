@@ -1,4 +1,4 @@
-"""Run a user's own SQL over a labelled archive. A query can read that archive and nothing else."""
+"""Runs the user's SQL queries on a labelled archive. A query can read this archive, but no other data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from emojob.schemas.errors import OptionError
 BATCH_ROWS = 65_536
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # PIVOT is a MULTI
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # DuckDB parses PIVOT as MULTI
 
 #: Errors that DuckDB raises before it reads any row. Their messages cannot quote a value of the archive.
 _QUERY_ERRORS = (
@@ -46,8 +46,8 @@ class QueryResult:
     """Result of a query.
 
     Attributes:
-        schema: Its columns.
-        batches: Its rows. They can be iterated once.
+        schema: Schema of the result.
+        batches: Rows of the result. They can be iterated only once.
     """
 
     schema: pa.Schema
@@ -60,13 +60,14 @@ def open_session(archive: LabelledArchive, time_zone: str | None = None, numbere
 
     Args:
         archive: The labelled archive.
-        time_zone: Time zone of days and hours; None for the archive's own, or Korea's.
-        numbered: Create the view `numbered` too (see `create_views`).
+        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
+            Asia/Seoul if it has none.
+        numbered: Whether to create the view `numbered`, too (see `create_views`).
 
     Raises:
         OptionError: The time zone is unknown.
-        DataError: A part cannot be read, at opening or within the block.
-        StorageError: Memory or disk space does not suffice.
+        DataError: A part file cannot be read when it is opened, or later within the `with` block.
+        StorageError: There is not enough memory or disk space.
     """
     with open_database(archive, time_zone, numbered=numbered) as db:
         create_aggregates(db)
@@ -78,16 +79,16 @@ def open_session(archive: LabelledArchive, time_zone: str | None = None, numbere
 
 
 class Session:
-    """A database with the views over an archive. It reads no other file, and its settings cannot be changed."""
+    """A database with the views of one archive. Queries can read no other file and cannot change the settings."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
 
     def query(self, query: str) -> QueryResult:
-        """Run one query.
+        """Run one query and return its result.
 
         Raises:
-            OptionError: It is not a query that only reads, or it fails.
+            OptionError: The query is not a single read-only statement, or it fails.
         """
         relation = self.relation(query)
         with _query_errors():
@@ -95,23 +96,23 @@ class Session:
         return QueryResult(reader.schema, _batches(reader))
 
     def relation(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return one query as a relation. It is valid until `open_session` closes the database.
+        """Return one query as a DuckDB relation, which is valid until `open_session` closes the database.
 
         Raises:
-            OptionError: It is not a query that only reads, or it fails.
+            OptionError: The query is not a single read-only statement, or it fails.
         """
         with _query_errors():
             statement = self._reading_statement(query)
-        # DuckDB only parses a SELECT here, but runs a part of a PIVOT.
+        # DuckDB only parses a SELECT here. For a PIVOT, it already reads rows.
         with _query_errors(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
-            # A cursor, because a result that is not read to its end blocks its connection.
+            # Each query gets its own cursor, because a result that is not read to its end blocks its connection.
             relation = self._db.cursor().sql(statement.query)
         if relation is None:
             raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
         return relation
 
     def interrupt(self) -> None:
-        """Stop the running query. Callable from another thread or a signal handler."""
+        """Stop the running query. Another thread or a signal handler may call this method."""
         self._db.interrupt()
 
     def tables(self) -> dict[str, list[tuple[str, str]]]:
@@ -122,7 +123,7 @@ class Session:
         return found
 
     def _reading_statement(self, query: str) -> duckdb.Statement:
-        """Parse a query. Raises OptionError if it is not one statement that only reads."""
+        """Parse a query. Raises OptionError if it is not a single read-only statement."""
         statements = self._db.extract_statements(query)
         if len(statements) != 1:
             count = "no query" if not statements else f"{len(statements)} queries"
@@ -133,7 +134,7 @@ class Session:
             explained = self._db.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
             inner = explained[0] if len(explained) == 1 else statement
         if inner.type not in _ALLOWED or keyword:
-            hint = f'; where it is a name, write "{keyword.lower()}"' if keyword and inner.type in _ALLOWED else ""
+            hint = f'; if it is a name, write "{keyword.lower()}"' if keyword and inner.type in _ALLOWED else ""
             keyword = keyword or inner.type.name.replace("_", " ")
             raise OptionError(
                 f"{keyword} is not allowed here: a query reads the labelled archive and changes nothing; "
@@ -143,7 +144,7 @@ class Session:
 
 
 def _changing_keyword(query: str) -> str | None:
-    """The first keyword that changes data, in upper case. It may also stand in a WITH or around a PIVOT."""
+    """Return the first keyword that changes data, in upper case. It may be inside a WITH or before a PIVOT."""
     encoded = query.encode()
     for position, kind in duckdb.tokenize(query):
         if kind == duckdb.token_type.keyword:
@@ -170,10 +171,10 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 @contextlib.contextmanager
 def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
-    """Turn DuckDB's errors about a query into OptionError, in one line and with its suggestions.
+    """Convert DuckDB's errors about a query to OptionError, whose message is one line with DuckDB's suggestions.
 
     Args:
-        also: Another error whose message can be shown, because no row was read yet.
+        also: A further type of error whose message may be shown, because DuckDB has not read any row yet.
     """
     try:
         yield
@@ -182,7 +183,7 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
-        if type(error) is duckdb.Error:  # about a damaged file: errors about a query have a class of their own
+        if type(error) is duckdb.Error:  # about a damaged file; an error about a query has a subclass
             raise
         if isinstance(error, _QUERY_ERRORS) or (also and isinstance(error, also)):
             raise OptionError(f"the query was refused: {_one_line(error)}") from None
@@ -192,7 +193,7 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
 
 
 def _failed(error: Exception) -> OptionError:
-    """The error for a query that failed while reading rows. DuckDB's message is left out: it may quote a value."""
+    """Return the error for a query that failed while it read rows, without DuckDB's message: it may quote a value."""
     kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
     if _SEVERAL_ROWS in str(error):
         return OptionError(f"the query failed ({kind}): {_SEVERAL_ROWS}; give it LIMIT 1, or an aggregate such as max")

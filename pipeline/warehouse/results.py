@@ -1,4 +1,4 @@
-"""Write the result of a query as CSV that is safe to open in a spreadsheet, as JSON or as Parquet."""
+"""Writes the result of a query as CSV, JSON or Parquet. The CSV is safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
 def format_of(file: AnyPath | None, given: str | None) -> str:
-    """Return the format of a result.
+    """Return the format in which a result is written: one of FORMATS.
 
     Args:
-        file: File to write; None for the screen.
-        given: Value of --format; None to choose by the suffix of the file, or a table for the screen.
+        file: File to write. If None, the result goes to the screen.
+        given: Value of --format. If None, the suffix of the file decides; on the screen, the format is a table.
 
     Raises:
-        OptionError: The file has another suffix than ENDINGS.
+        OptionError: The suffix of the file is not in ENDINGS.
     """
     if given is not None:
         return given
@@ -53,7 +53,7 @@ def format_of(file: AnyPath | None, given: str | None) -> str:
 
 
 def write_file(result: QueryResult, file: AnyPath, form: str) -> int:
-    """Write a result to a file. The file is complete or unchanged.
+    """Write a result to a file in one atomic step. If the query fails, the file stays unchanged.
 
     Args:
         result: Result of a query.
@@ -65,7 +65,7 @@ def write_file(result: QueryResult, file: AnyPath, form: str) -> int:
 
     Raises:
         OSError: The file cannot be written.
-        OptionError: The query fails, or Parquet has no such column type.
+        OptionError: The query fails, or Parquet does not support the type of a column.
     """
     with draft(file) as made, made.opened() as stream:
         return write(result, stream, form)
@@ -77,7 +77,7 @@ def write(result: QueryResult, stream: Stream, form: str) -> int:
     Args:
         result: Result of a query.
         stream: Binary stream.
-        form: csv, json (a list with one row a line) or parquet.
+        form: csv, json (one list, with each row on a line) or parquet.
 
     Returns:
         Number of rows.
@@ -102,7 +102,7 @@ def _csv_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _csv_cells(column: pa.Array) -> pa.Array:
-    """A column for CSV. A text that a spreadsheet would read as a formula gets an apostrophe in front."""
+    """Return a column for CSV. A text that a spreadsheet would read as a formula gets an apostrophe in front."""
     if _csv_type(column.type) == column.type and not pa.types.is_large_string(column.type):
         return column
     if pa.types.is_nested(column.type) or pa.types.is_interval(column.type) or pa.types.is_binary(column.type):
@@ -131,7 +131,7 @@ def json_rows(result: QueryResult) -> Iterator[dict[str, Any]]:
 
 
 def values_of(column: pa.Array) -> list[Any]:
-    """Return a column's values in Python. Times outside Python's range or precision become strings."""
+    """Return a column's values as Python values. Times outside Python's range or precision become strings."""
     try:
         values: list[Any] = column.to_pylist()
     except (OverflowError, ValueError):
@@ -155,7 +155,7 @@ def _value_of(value: pa.Scalar) -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value of DuckDB as JSON represents it: times in ISO 8601, NaN and infinity as null, bytes in base64."""
+    """Convert a value from DuckDB to JSON: times in ISO 8601, NaN and infinity as null, bytes in base64."""
     if isinstance(value, dict):
         return {str(key): plain_value(one) for key, one in value.items()}
     if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
@@ -184,13 +184,14 @@ def _json(value: Any) -> str:
 
 def _write_parquet(result: QueryResult, stream: Stream) -> int:
     rows = 0
-    known = [pa.string() if pa.types.is_interval(kind) else kind for kind in result.schema.types]  # Parquet has none
+    # Parquet has no intervals, so they are written as strings.
+    known = [pa.string() if pa.types.is_interval(kind) else kind for kind in result.schema.types]
     schema = pa.schema(list(zip(result.schema.names, known, strict=True)))
     try:
         writer = pq.ParquetWriter(stream, schema, compression="zstd")
     except pa.ArrowNotImplementedError as error:
         raise OptionError(
-            f"Parquet has no such column ({first_line(error)}); CAST it to VARCHAR in the query"
+            f"Parquet does not support a column type ({first_line(error)}); CAST the column to VARCHAR in the query"
         ) from None
     with writer:
         for batch in result.batches:

@@ -1,4 +1,7 @@
-"""The folder in which DuckDB stores temporary data. It lies beside the archive, because the data is dialogue."""
+"""Creates the folder for DuckDB's temporary data.
+
+The temporary data contains dialogue. So the folder is inside the archive or next to it, not in a shared folder.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,9 @@ _PREFIX = ".spill-"
 def spill_folder(archive: AnyPath) -> Iterator[str]:
     """Create an empty folder that only its owner can read, and remove it at the end.
 
-    It lies in the state folder of a labelled archive, or beside a single labelled file. If that is not writable, or the
-    archive is in an object store, it lies in the system's folder for temporary files (TMPDIR). Folders that killed
-    processes left behind are removed.
+    The folder is in the state folder of a labelled archive, or next to a single labelled file. If that place is not
+    writable, or the archive is in an object store, the system's folder for temporary files (TMPDIR) is used. Folders
+    of killed processes are removed, too.
 
     Args:
         archive: OUT, a folder or a single file.

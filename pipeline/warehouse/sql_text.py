@@ -1,4 +1,4 @@
-"""SQL as text: the queries in the folder `sql/`, and values and names as SQL literals."""
+"""Reads the queries in the folder `sql/`, and quotes values and names for SQL."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def read_sql(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a text as an SQL literal, for statements that take no bound values."""
+    """Return a text as a quoted SQL literal, for statements that accept no bound values."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
-    """Return a name as an SQL identifier."""
+    """Return a name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

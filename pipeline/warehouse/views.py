@@ -1,10 +1,10 @@
-"""The views over a labelled archive: `labelled` and `utterances`, and `numbered` for `emojob forget`.
+"""Creates the views of a labelled archive: `labelled`, `utterances`, and `numbered` for `emojob forget`.
 
-- `labelled`: the rows of all complete parts with the archive's own columns, plus conversation_id, said_at, speaker.
-- `utterances`: the same rows with column names that do not depend on the archive. The aggregates read this view.
-- `numbered`: as `labelled`, plus the position of each row in the archive.
+- `labelled`: the rows of all complete parts with the archive's columns, plus conversation_id, said_at and speaker.
+- `utterances`: these rows with column names that are equal for all archives. The aggregates read this view.
+- `numbered`: the rows and columns of `labelled`, plus the position of each row in the archive.
 
-Times are read by the macros in sql/moments.sql.
+The macros in sql/moments.sql parse times.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from emojob.schemas.labels import ALARMING, NEGATIVE
 #: Time zone of days and hours if neither the archive nor the user names one.
 TIME_ZONE = "Asia/Seoul"
 
-#: Columns of `labelled` with a known role in a dialogue, and the attributes of `LabelledArchive` with their names.
+#: {column of `labelled`: attribute of `LabelledArchive` with the name of the archive's column for this role}.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
 
-#: Columns of `numbered` that give the position of a row: number of its part file, number of its row within.
+#: Columns of `numbered` with the position of a row: number of the part file, number of the row in the part file.
 NUMBERS = '"emojob part", "emojob row"'
 
 _PART, _ROW = OF_DUCKDB
@@ -52,19 +52,20 @@ def create_views(
     copy: bool = False,
     numbered: bool = False,
 ) -> None:
-    """Create the views `labelled` and `utterances`, and the macros that read times.
+    """Create the views `labelled` and `utterances`, and the macros that parse times.
 
     Args:
-        db: A database without them.
+        db: A database without these views and macros.
         archive: The labelled archive.
-        time_zone: Time zone of days and hours; None for the archive's own, or TIME_ZONE.
-        copy: Copy the rows into a table `labelled` instead of a view.
-        numbered: Create the view `numbered` too. Its last columns are NUMBERS.
+        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
+            TIME_ZONE if it has none.
+        copy: Whether `labelled` is a table with a copy of the rows, instead of a view.
+        numbered: Whether to create the view `numbered`, too. Its last columns are NUMBERS.
 
     Raises:
         OptionError: The time zone is unknown.
         ColumnError: The archive has a column with a name that DuckDB reserves.
-        duckdb.Error: A part cannot be read.
+        duckdb.Error: A part file cannot be read.
     """
     zone = time_zone or archive_time_zone(archive)
     _check_time_zone(db, zone)
@@ -88,7 +89,7 @@ def create_views(
 
 
 def archive_time_zone(archive: LabelledArchive) -> str:
-    """Return the time zone of the archive's time column; TIME_ZONE if it has none, or UTC."""
+    """Return the time zone of the archive's time column. If it has none, or its time zone is UTC, return TIME_ZONE."""
     name = archive.time_column
     with contextlib.suppress(OSError, pa.ArrowException, KeyError):
         schema = pq.read_schema(seekable(archive.part_files[0].file))
@@ -106,11 +107,11 @@ def _check_time_zone(db: duckdb.DuckDBPyConnection, zone: str) -> None:
     try:
         db.execute("SELECT timezone($zone, now())::VARCHAR", {"zone": zone}).fetchall()
     except duckdb.Error:
-        raise OptionError(f"--time-zone {zone!r} is unknown; give one such as {TIME_ZONE}") from None
+        raise OptionError(f"--time-zone {zone!r} is unknown; give a name such as {TIME_ZONE}") from None
 
 
 def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckdb.DuckDBPyRelation:
-    """The rows of all part files, read in place."""
+    """Return a relation with the rows of all part files, without copying them."""
     objects = archive.object_paths
     if objects:
         from emojob.pipeline.warehouse.object_files import ObjectFiles
@@ -121,14 +122,14 @@ def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckd
     clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
-            f"{archive.path} has a column called {', '.join(clash)}, a name that DuckDB needs itself; rename it and "
-            "label the archive again"
+            f"{archive.path} has a column {', '.join(clash)}, a name that DuckDB needs; rename the column in the "
+            "input and label the archive again"
         )
     return rows
 
 
 def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -> list[Expression]:
-    """The columns of `utterances` without the position of the row."""
+    """Return the columns of `utterances`, except for the position of the row."""
     text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
     null = SQLExpression("NULL::VARCHAR")
     return [
@@ -149,7 +150,7 @@ def _is_in(value: Expression, labels: list[str]) -> Expression:
 
 
 def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
-    """The expressions of conversation_id, said_at and speaker. A role without a usable column is left out."""
+    """Return the expressions of conversation_id, said_at and speaker. A role without a usable column is left out."""
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     found: dict[str, Expression] = {}
     for name, attribute in ROLES.items():
@@ -164,7 +165,7 @@ def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone:
 
 
 def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None:
-    """A column of a DuckDB type as TIMESTAMP in local time; None if the type holds no times."""
+    """Convert a column of the DuckDB type `kind` to TIMESTAMP in local time; None if the type cannot be a time."""
     if kind == "TIMESTAMP WITH TIME ZONE":
         return FunctionExpression("timezone", zone, value)
     if kind.startswith("TIMESTAMP") or kind == "DATE":
@@ -177,7 +178,7 @@ def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None
 
 
 def _within_years(moment: Expression | None) -> Expression | None:
-    """Null for times that Python's datetime cannot hold, such as infinity."""
+    """Replace times that Python's datetime cannot represent, such as infinity, by null."""
     if moment is None:
         return None
     first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))

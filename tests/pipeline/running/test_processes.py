@@ -88,7 +88,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(dataset,
         if progress.rows_done >= 600:
             pools[0]._workers[0].process.kill()
 
-    with pytest.raises(WorkerError, match=r"ended with -9.*goes on"):
+    with pytest.raises(WorkerError, match=r"ended with exit code -9.*to continue"):
         score_dataset([str(dataset)], tmp_path / "out", model_options=model, report=kill_one)
     assert not any(worker.process.is_alive() for worker in pools[0]._workers)
     rest = score_dataset([str(dataset)], tmp_path / "out", model_options=model)

@@ -106,7 +106,7 @@ def test_a_value_of_any_type_is_shown_or_refused_in_one_line(session, form, valu
     if form == "table":
         print_table(result)
     elif form == "parquet" and ("union" in value or "{}" in value):
-        with pytest.raises(OptionError, match="CAST it to VARCHAR"):
+        with pytest.raises(OptionError, match="CAST the column to VARCHAR"):
             write_file(result, tmp_path / "found", form)
     else:
         assert write_file(result, tmp_path / "found", form) == 3
