@@ -60,10 +60,10 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     if "measured" not in request.keywords:
         monkeypatch.setattr(
             engine_choice,
-            "measure",
+            "measure_rates",
             lambda model, found, *rest: dict.fromkeys(map(engine_choice.choice_key, found), 1.0),
         )
-        monkeypatch.setattr(engine_choice, "_speed", lambda *given: 1.0)
+        monkeypatch.setattr(engine_choice, "_engine_rate", lambda *given: 1.0)
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def _start(
     """Return the engine choice, the seconds for loading the model and for the first text, and the estimated rows/s."""
     begun = time.perf_counter()
     calibration = calibration_texts(options.calibration)
-    scorer = Scorer.load(options=options, patient=True, note=note, calibration_texts=calibration)
+    scorer = Scorer.load(options=options, may_measure=True, note=note, calibration_texts=calibration)
     loaded = time.perf_counter()
     scorer.score(["안녕하세요"])
     first = time.perf_counter() - loaded

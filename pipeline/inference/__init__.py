@@ -1,6 +1,7 @@
-"""Texts to probabilities: tokenize, cut into batches, run the engine, remember what was inferred.
+"""Texts to probabilities: `scorer` tokenizes, batches and runs an engine, and remembers repeated texts in a memo.
 
-`scorer.py` does all of it in one process. This room knows no files of a dataset or archive.
+`engine_choice` selects the fastest engine for a model and machine. This room reads no inputs and writes no archives; it
+keeps what it measured beside the model (`artifact_cache`), and a memo in the file that the user names (`memo_file`).
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""What is worked out once for a model and kept: its quantised graph, and which engine is fastest with it.
+"""A cache of what is computed once per model: its int8 graph, and the measured rate of each engine.
 
-Kept in the folder `openvino` within the model's, or, where that is not ours to write, in the user's cache. A file is
-used where its note names what it was made from and its hash is right; anything else counts as not there.
+Entries are in the folder `openvino` of the model folder, or in the user's cache if that is not writable. An entry is
+used if its inputs and its hashes match; anything else counts as missing.
 """
 
 from __future__ import annotations
@@ -13,38 +13,53 @@ from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.models.model import Model
-from emojob.pipeline.storage.atomic import commit, read_json, temporary_path, write_json
+from emojob.pipeline.storage.atomic import read_json, write_bytes, write_json
 
 
 def folders(model: Model) -> list[Path]:
-    """The folders where something may be kept for a model, the one to prefer first."""
+    """Return the folders that may hold the entries of a model, the preferred one first."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / model.fingerprint[:16]
     return [cache] if model.is_packaged else [model.folder / "openvino", cache]
 
 
 def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] | None:
-    """What `keep` kept under a name for the same `made_from`, with its files' folder under "folder"; or None."""
+    """Return a saved value.
+
+    Args:
+        model: The model.
+        name: Name of the entry.
+        made_from: Inputs of the computation; they must equal those of `save`.
+
+    Returns:
+        The value with the folder of its files under "folder"; None without a valid entry.
+    """
     for folder in folders(model):
-        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # it may hold anything
-            note = read_json(folder / f"{name}.json")
-            whole = all(_hash(folder / file) == sha for file, sha in note["sha256"].items())
-            if whole and note["made_from"] == made_from:
-                return {**note["value"], "folder": folder}
+        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # the file may hold anything
+            entry = read_json(folder / f"{name}.json")
+            is_complete = all(_hash(folder / file) == sha for file, sha in entry["sha256"].items())
+            if is_complete and entry["made_from"] == made_from:
+                return {**entry["value"], "folder": folder}
     return None
 
 
 def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, Any], files: dict[str, bytes]) -> None:
-    """Keep a value, and files beside it, in the first place that can be written; nothing is said where none can.
+    """Save a value and its files in the first writable folder; without one, nothing is saved.
 
-    The note, which makes the files count, comes last.
+    The JSON file, which makes the entry valid, is written last.
+
+    Args:
+        model: The model.
+        name: Name of the entry.
+        made_from: Inputs of the computation, as JSON.
+        value: Result, as JSON.
+        files: {name: content}.
     """
     for folder in folders(model):
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{name}.json").unlink(missing_ok=True)
             for file, content in files.items():
-                temporary_path(folder / file).write_bytes(content)
-                commit(temporary_path(folder / file), folder / file)
+                write_bytes(folder / file, content)
             hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
             write_json(folder / f"{name}.json", {"made_from": made_from, "value": value, "sha256": hashes})
             return

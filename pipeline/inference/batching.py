@@ -1,8 +1,8 @@
-"""Cutting a row batch into batches: rows sorted by length, a token budget, next to no padding.
+"""Cutting a row batch into batches for the engine: rows sorted by length, a token budget, almost no padding.
 
-The tokens of a batch stand one behind the other, rows of one length together. Attention works on each such group, all
-else on all tokens at once, so nothing is masked, and what a row comes to does not depend on its neighbours: batch
-size, row batch size and memo cannot change a label.
+The tokens of a batch are concatenated, rows of the same length next to each other. Attention runs per group of rows of
+the same length; everything else processes all tokens together. So nothing is masked, and the result of a row does not
+depend on its neighbours: batch size, row batch size and memo cannot change a label.
 """
 
 from __future__ import annotations
@@ -18,28 +18,32 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
-_STEP = 256  # tokens; what a batch is filled up to a multiple of
-_SMALLEST = 16
+_STEP = 256  # tokens; batches are padded to multiples of it
+_SMALLEST = 16  # tokens of the smallest batch
 
 
 class Layout(Enum):
-    """How the texts of a batch lie beside each other.
+    """Which texts a batch may contain.
 
-    Packed ones are filled up with padding to one of a few sizes: where matrix kernels are prepared anew for each size,
-    that takes longer than the padding does.
+    PACKED batches are padded to one of a few sizes, because preparing matrix kernels for a new size costs more than the
+    padding.
     """
 
-    PACKED = "of several lengths, one behind the other"
-    EVEN = "of one length"
+    PACKED = "texts of several lengths, concatenated"
+    EVEN = "texts of the same length"
 
 
 @dataclass(frozen=True)
 class Packed:
-    """The tokens of a batch.
+    """The tokens of a batch, texts concatenated, followed by padding.
 
-    ids, positions: int32 [tokens], texts one after the other, then padding; groups: (rows, length) of each run of
-    texts of one length; firsts: int64 [rows], where each text begins; padding: tokens that belong to no text;
-    segments: int32 [tokens] of pairs of texts, None for texts alone.
+    Attributes:
+        ids: int32 [tokens].
+        positions: int32 [tokens], the position of each token in its text.
+        groups: (rows, tokens of each) of every group of texts of the same length, in order.
+        firsts: int64 [rows], the first token of each text.
+        padding: Number of tokens after the last text.
+        segments: int32 [tokens] for pairs of texts; None for single texts.
     """
 
     ids: NDArray[np.int32]
@@ -51,9 +55,15 @@ class Packed:
 
 
 def token_batches(lengths: NDArray[np.int64], batch_tokens: int, layout: Layout = Layout.PACKED) -> list[Rows]:
-    """Cut rows into batches, the longest first; every row stands in exactly one.
+    """Cut rows into batches, the longest rows first. Every row is in exactly one batch.
 
-    lengths: int64 [rows], tokens of each row. batch_tokens: tokens a batch holds at most (one row at least).
+    Args:
+        lengths: int64 [rows], tokens of each row.
+        batch_tokens: Most tokens of a batch; a longer row is a batch of its own.
+        layout: EVEN: a batch contains only rows of the same length.
+
+    Returns:
+        Row numbers of each batch, int64 [rows of the batch], by descending length.
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
@@ -71,17 +81,24 @@ def token_batches(lengths: NDArray[np.int64], batch_tokens: int, layout: Layout 
 
 
 def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layout.PACKED) -> Packed:
-    """Put the tokens of rows, which are sorted by length, one behind the other."""
+    """Concatenate the tokens of a batch.
+
+    Args:
+        encoded: Tokens of all rows.
+        rows: int64, the rows of the batch, sorted by length.
+        batch_tokens: Limit of the padding.
+        layout: PACKED: pad to one of a few sizes.
+    """
     lengths = encoded.lengths[rows]
     size = tokens = int(lengths.sum())
     if layout is Layout.PACKED:
-        size = max(tokens, _SMALLEST, min(batch_tokens, filled(tokens)))
+        size = max(tokens, _SMALLEST, min(batch_tokens, padded_size(tokens)))
     firsts = np.cumsum(lengths) - lengths
-    within = np.arange(tokens) - np.repeat(firsts, lengths)
+    in_text = np.arange(tokens) - np.repeat(firsts, lengths)
     ids, positions = np.zeros(size, np.int32), np.zeros(size, np.int32)
-    at = np.repeat(encoded.offsets[rows], lengths) + within
+    at = np.repeat(encoded.offsets[rows], lengths) + in_text
     ids[:tokens] = encoded.ids[at]
-    positions[:tokens] = within
+    positions[:tokens] = in_text
     segments = None
     if encoded.segments is not None:
         segments = np.zeros(size, np.int32)
@@ -91,8 +108,8 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
     return Packed(ids, positions, groups, firsts, size - tokens, segments)
 
 
-def filled(tokens: int) -> int:
-    """The smallest of 16, 32, ... 256, 512, 768, ... that holds so many tokens."""
+def padded_size(tokens: int) -> int:
+    """Return the smallest of 16, 32, ... 256, 512, 768, ... that is at least `tokens`."""
     if tokens > _STEP:
         return -(-tokens // _STEP) * _STEP
     return max(_SMALLEST, 1 << (tokens - 1).bit_length())

@@ -1,4 +1,4 @@
-"""What this machine offers for scoring, which engine and precision would be used, and why."""
+"""The report of `emojob doctor`: this machine, the engine and precision that scoring would use, and why."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from emojob.schemas.options import ModelOptions
 
 
 def examine(options: ModelOptions) -> dict[str, Any]:
-    """Look at the machine, the packages and the model, and settle what `auto` would choose.
+    """Return what this machine offers, and what `auto` would select, as {title: value}.
 
-    Raises OptionError where the options ask for what is not here.
+    Raises:
+        OptionError: The options ask for an engine or device that is unavailable.
     """
     here = hardware.detect()
     found = choices(options, here)
     loaded, shown = _model(options.model)
-    choice = _settled(engine_choice.candidates(options, loaded, here) if loaded else found, loaded, here, options)
+    choice = _expected_choice(
+        engine_choice.candidates(options, loaded, here) if loaded else found, loaded, here, options
+    )
     return {
         "processor": f"{here.processor}, {here.cores} cores for this process",
-        "instructions": ", ".join(here.instructions) or "none that matter here",
+        "instructions": ", ".join(here.instructions) or "none that inference uses",
         "memory": f"{here.memory / 2**30:.1f} GiB",
         "GPUs": ", ".join(here.gpus) or "none",
         "engine": f"{choice.engine} on {choice.device} in {choice.precision}",
@@ -39,22 +42,22 @@ def examine(options: ModelOptions) -> dict[str, Any]:
     }
 
 
-def _settled(
+def _expected_choice(
     found: list[EngineChoice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions
 ) -> EngineChoice:
-    """What a run would use: what was measured before, or else what comes first."""
-    rates = engine_choice.recall(loaded, found, here, options) if loaded and len(found) > 1 else None
+    """Return the choice of a run: the fastest if the rates are known, else the first candidate."""
+    rates = engine_choice.recall_rates(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return engine_choice.fastest(found, rates)
     if len(found) == 1:
         return found[0]
     return replace(
-        found[0], why=f"{found[0].why}; what is fastest with this model is measured when it first scores an archive"
+        found[0], why=f"{found[0].why}; the first large job measures which engine is fastest with this model"
     )
 
 
 def _model(name: str | None) -> tuple[model.Model | None, str]:
-    """The model, and how it is shown."""
+    """Return the model, or None if it cannot be used, and its description."""
     try:
         loaded = model.load(name)
     except ModelError as error:

@@ -1,7 +1,7 @@
-"""Which engine a model is run on: where several come into question, the fastest with this model on this machine.
+"""The choice of the engine: if there are several candidates, the fastest with this model on this machine.
 
-Measured once, which takes some seconds, and kept beside the model. Small jobs do not wait for that: they take what was
-measured before with the same options, or else the first that comes into question.
+The rates are measured once, which takes some seconds, and saved beside the model. A small job does not measure: it uses
+saved rates for the same options, or else the first candidate.
 """
 
 from __future__ import annotations
@@ -19,64 +19,72 @@ from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
-#: How many times as fast int8 must be to be worth the labels that it changes.
+#: Least speed-up of int8 that justifies the labels which it changes.
 WORTH_IT = 1.3
 
-_QUANTISING = 1 << 30  # bytes that it takes beside six times the weights
-_SECONDS = 2.0  # of each engine that is measured
-_TIMES = 8  # that the sample's utterances are gone through, at most
+_QUANTIZING = 1 << 30  # bytes that quantization needs in addition to six times the weights
+_SECONDS = 2.0  # time to measure one engine
+_TIMES = 8  # most passes over the texts of the sample
 
 
 def select_engine(
     options: ModelOptions,
     model: Model,
     threads: int | None = None,
-    patient: bool = False,
+    may_measure: bool = False,
     note: Callable[[str], None] = lambda text: None,
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> Engine:
     """Start the engine that suits the options, the machine and the model.
 
-    patient: measure where nothing has been measured yet. note: gets a line before what takes long. calibration_texts:
-    returns the texts that int8 is calibrated on, called only where int8 is a candidate. Raises OptionError where what
-    was asked for is not to be had.
+    Args:
+        options: What the user asked for.
+        model: The model.
+        threads: Threads of the engine; None for one per core.
+        may_measure: Whether to measure the candidates if their rates are unknown.
+        note: callback(line), called before anything that takes long.
+        calibration_texts: Returns the texts to calibrate int8 on; called only if int8 is a candidate.
+
+    Raises:
+        OptionError: What the user asked for is unavailable.
     """
     here = hardware.detect()
     found = candidates(options, model, here)
     if len(found) == 1:
-        return _alone(found[0], here, model, options, threads, patient, note, calibration_texts)
-    rates = recall(model, found, here, options)
-    if rates is None and not patient:
-        return start(found[0], model, options, threads, note, calibration_texts)
+        return _start_single(found[0], here, model, options, threads, may_measure, note, calibration_texts)
+    rates = recall_rates(model, found, here, options)
+    if rates is None and not may_measure:
+        return start_engine(found[0], model, options, threads, note, calibration_texts)
     if rates is None:
-        note(f"measuring which engine is fastest with {model.name}; the next run knows it")
-        rates = measure(model, found, options, threads, note, calibration_texts)
+        note(f"measuring which engine is fastest with {model.name}; the next run reuses the result")
+        rates = measure_rates(model, found, options, threads, note, calibration_texts)
         artifact_cache.save(model, _name(found, options), _made_from(model, found, here, options), rates, {})
     best = fastest(found, rates)
     try:
-        return start(best, model, options, threads, note, calibration_texts)
+        return start_engine(best, model, options, threads, note, calibration_texts)
     except (OptionError, RuntimeError):
         others = [one for one in found if one.precision != "int8"]
         if best.precision != "int8" or not others:
             raise
-        return start(fastest(others, rates), model, options, threads, note, calibration_texts)  # nobody asked for int8
+        # int8 was not asked for
+        return start_engine(fastest(others, rates), model, options, threads, note, calibration_texts)
 
 
-def _alone(
+def _start_single(
     choice: EngineChoice,
     here: hardware.Machine,
     model: Model,
     options: ModelOptions,
     threads: int | None,
-    patient: bool,
+    may_measure: bool,
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> Engine:
-    """The engine of the only choice, and its rate, by which a job's chunks are cut to size."""
-    engine = start(choice, model, options, threads, note, calibration_texts)
-    rates = recall(model, [choice], here, options)
-    if rates is None and patient:
-        rates = {choice_key(choice): _speed(engine, model, options)}
+    """Start the only candidate, with its rate, which sets the size of a job's chunks."""
+    engine = start_engine(choice, model, options, threads, note, calibration_texts)
+    rates = recall_rates(model, [choice], here, options)
+    if rates is None and may_measure:
+        rates = {choice_key(choice): _engine_rate(engine, model, options)}
         name, made_from = _name([choice], options), _made_from(model, [choice], here, options)
         artifact_cache.save(model, name, made_from, rates, {})
     if rates is not None:
@@ -84,7 +92,7 @@ def _alone(
     return engine
 
 
-def measure(
+def measure_rates(
     model: Model,
     found: list[EngineChoice],
     options: ModelOptions,
@@ -92,12 +100,26 @@ def measure(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> dict[str, float]:
-    """Tokens/s of each choice with this model; 0 where it cannot be used."""
+    """Return {choice_key: tokens/s} of each choice; 0 if it cannot be used.
+
+    Args:
+        model: The model.
+        found: The choices.
+        options: Maximum length and token budget.
+        threads: Threads of the engine; None for one per core.
+        note: callback(line), called before anything that takes long.
+        calibration_texts: Returns the texts to calibrate int8 on.
+    """
     return {choice_key(choice): _rate(choice, model, options, threads, note, calibration_texts) for choice in found}
 
 
 def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
-    """Of some choices that with the highest rate, tokens/s; int8 only where it is much faster than the others."""
+    """Return the choice with the highest rate; int8 only if it is at least `WORTH_IT` times as fast as the others.
+
+    Args:
+        found: The choices.
+        rates: {choice_key: tokens/s}.
+    """
     worth = {one: rates[choice_key(one)] / (WORTH_IT if one.precision == "int8" else 1) for one in found}
     best = max(found, key=lambda one: worth[one])
     others = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items() if name != choice_key(best) and rate)
@@ -108,26 +130,41 @@ def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
 
 
 def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> list[EngineChoice]:
-    """The choices for a model; int8 unasked only where there is memory enough to quantise it.
+    """Return the candidates for a model. Without --precision int8, int8 needs enough memory for the quantization.
 
-    Measured, that takes 0.9 GB for the default model and 2.6 for one of KoBERT's size.
+    Measured peak memory: 0.9 GB for the default model, 2.6 GB for a model of KoBERT's size.
+
+    Args:
+        options: What the user asked for.
+        model: The model.
+        here: This machine.
+
+    Raises:
+        OptionError: What the user asked for is unavailable.
     """
     found = choices(options, here)
     weights = 4 * sum(one.numel() for one in model.classifier.parameters())
-    if options.precision == "int8" or here.memory > _QUANTISING + 6 * weights:
+    if options.precision == "int8" or here.memory > _QUANTIZING + 6 * weights:
         return found
     return [one for one in found if one.precision != "int8"]
 
 
-def recall(
+def recall_rates(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, float] | None:
-    """The rates that were measured for these choices, model, machine and options before, tokens/s."""
-    kept = artifact_cache.load(model, _name(found, options), _made_from(model, found, here, options))
-    return kept and {choice_key(choice): float(kept[choice_key(choice)]) for choice in found}
+    """Return {choice_key: tokens/s} as measured before for the same model, machine and options; None if unknown.
+
+    Args:
+        model: The model.
+        found: The choices.
+        here: This machine.
+        options: Maximum length, token budget and calibration.
+    """
+    saved = artifact_cache.load(model, _name(found, options), _made_from(model, found, here, options))
+    return saved and {choice_key(choice): float(saved[choice_key(choice)]) for choice in found}
 
 
-def start(
+def start_engine(
     choice: EngineChoice,
     model: Model,
     options: ModelOptions,
@@ -135,7 +172,19 @@ def start(
     note: Callable[[str], None] = lambda text: None,
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> Engine:
-    """The engine of a choice. Raises OptionError where int8 changes too many labels."""
+    """Start the engine of a choice.
+
+    Args:
+        choice: The choice.
+        model: The model.
+        options: Maximum length.
+        threads: Threads of the engine; None for one per core.
+        note: callback(line), called before anything that takes long.
+        calibration_texts: Returns the texts to calibrate int8 on.
+
+    Raises:
+        OptionError: int8 changes too many labels.
+    """
     if choice.engine == "torch":
         from emojob.pipeline.inference.engines.torch_engine import TorchEngine
 
@@ -144,11 +193,11 @@ def start(
 
     if choice.precision != "int8":
         return OpenVinoEngine(model, choice, threads)
-    from emojob.pipeline.inference.engines.quantization import hash_texts, quantised
+    from emojob.pipeline.inference.engines.quantization import hash_texts, quantized_graph
 
     texts = list(dict.fromkeys(calibration_texts()))
     choice = replace(choice, calibrated_on=hash_texts(texts))
-    return OpenVinoEngine(model, choice, threads, quantised(model, texts, options.max_length, threads, note))
+    return OpenVinoEngine(model, choice, threads, quantized_graph(model, texts, options.max_length, threads, note))
 
 
 def _rate(
@@ -159,27 +208,27 @@ def _rate(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> float:
-    """Tokens/s of a choice's engine; 0 where it cannot be used."""
+    """Return the rate of a choice, tokens/s; 0 if it cannot be used."""
     try:
-        return _speed(start(choice, model, options, threads, note, calibration_texts), model, options)
-    except (OptionError, RuntimeError):  # int8 changes too many labels, or what is installed cannot do it
+        return _engine_rate(start_engine(choice, model, options, threads, note, calibration_texts), model, options)
+    except (OptionError, RuntimeError):  # int8 changes too many labels, or the installed packages lack it
         return 0.0
 
 
-def _speed(engine: Engine, model: Model, options: ModelOptions) -> float:
-    """Tokens/s of an engine on the sample's utterances."""
+def _engine_rate(engine: Engine, model: Model, options: ModelOptions) -> float:
+    """Return the rate of an engine on the texts of the sample, tokens/s."""
     encoded = model.encode_consecutive(sample_texts() * _TIMES, options.max_length)
     budget = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
     return tokens_per_second(engine, encoded, budget, _SECONDS)
 
 
 def choice_key(choice: EngineChoice) -> str:
-    """What a choice is called where its rate stands."""
+    """Return the key of a choice among the rates."""
     return f"{choice.engine} in {choice.precision}"
 
 
 def _name(found: list[EngineChoice], options: ModelOptions) -> str:
-    """What rates are kept under."""
+    """Return the name of the cache entry with the rates."""
     one = f"rate-{found[0].engine}-{found[0].precision}" if len(found) == 1 else "fastest"
     return f"{one}-{options.max_length}"
 
@@ -187,7 +236,7 @@ def _name(found: list[EngineChoice], options: ModelOptions) -> str:
 def _made_from(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, Any]:
-    """What the rates depend on, and whether int8 may be used."""
+    """Return what the rates, and the validity of int8, depend on."""
     installed = versions.installed_versions()
     return {
         "shape": asdict(model.shape),

@@ -1,6 +1,6 @@
-"""A memo that is kept between runs: a safetensors file whose header says what it is of.
+"""The memo file, which keeps a memo between runs: a safetensors file with the model and its settings in the header.
 
-Another model's, or a damaged one, is not used; a file that is no memo is not written over.
+A file of another model, or a damaged one, is not used. A file that is no memo is never overwritten.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_safetensors
 from emojob.pipeline.inference.memo import Memo, new_multipliers
 from emojob.pipeline.storage.atomic import commit, sync_folder, temporary_path
 from emojob.pipeline.storage.lock import lock_folder
-from emojob.pipeline.storage.paths import parse_path
+from emojob.pipeline.storage.paths import as_local, parse_path
 from emojob.schemas.errors import OptionError
 
 MEMO_FORMAT = "emojob memo 1"
@@ -28,62 +28,87 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def parse_memo_path(given: str, option: str = "--memo") -> Path:
-    """The file that an option names, links followed. Raises OptionError where none may be written there."""
+    """Return the memo file that an option names, with links resolved.
+
+    Args:
+        given: Value of the option.
+        option: The option, for messages.
+
+    Raises:
+        OptionError: The path is not local, its folder does not exist, or it is no regular file.
+    """
     try:
-        file = parse_path(given).resolve()
-        if isinstance(file, Path) and file.parent.is_dir() and (file.is_file() or not file.exists()):
+        file = as_local(parse_path(given).resolve())
+        if file and file.parent.is_dir() and (file.is_file() or not file.exists()):
             return file
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, a link to itself, a zero byte
         raise OptionError(f"{option} {given!r}: {getattr(error, 'strerror', None) or error}") from error
-    raise OptionError(f"{option} {given!r}: give a file of this machine, in a folder that is there")
+    raise OptionError(f"{option} {given!r}: give a local file in an existing folder")
 
 
 def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
-    """The memo that is in a file, where it is one of the same model run in the same way; else an empty one.
+    """Read a memo file.
 
-    of: what the probabilities depend on; labels: how many the model has. The second value says why the memo is
-    empty, "" where all is well. Raises OptionError where the file is none that may be written over later.
+    Args:
+        file: May be missing or empty.
+        of: What the probabilities depend on, as JSON; the file must have the same.
+        labels: Labels of the model.
+
+    Returns:
+        (memo, reason why it is empty although the file exists, else "").
+
+    Raises:
+        OptionError: The file is no memo, or it cannot be read.
     """
     header: dict[str, str] = {}
     arrays: Arrays = {}
     try:
         if not file.exists() or not file.stat().st_size:
             return Memo(labels), ""
-        with safe_open(file, "numpy") as kept:
-            header = kept.metadata() or {}
-            if (header.get("format"), header.get("of")) == (MEMO_FORMAT, _named(of)):
-                arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
-        ours = header.get("format") == MEMO_FORMAT or _begins_as_ours(file)
+        with safe_open(file, "numpy") as saved:
+            header = saved.metadata() or {}
+            if (header.get("format"), header.get("of")) == (MEMO_FORMAT, _header_text(of)):
+                arrays = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
+        is_memo = header.get("format") == MEMO_FORMAT or _starts_as_memo(file)
     except OSError as error:
         raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
-    except (SafetensorError, TypeError):  # TypeError: of a kind that numpy has not
-        ours = _begins_as_ours(file)
-    if not ours:
-        raise OptionError(f"--memo {file} is no memo of emojob's: give another file, or delete it")
-    if header and header.get("of") != _named(of):
-        return Memo(labels), f"the memo {file} is of another model, or of one run in another way, and is begun anew"
+    except (SafetensorError, TypeError):  # TypeError: a dtype that numpy lacks
+        is_memo = _starts_as_memo(file)
+    if not is_memo:
+        raise OptionError(f"--memo {file} is no memo file of emojob: give another file, or delete it")
+    if header and header.get("of") != _header_text(of):
+        return Memo(labels), f"the memo {file} was written by another model or other settings; it starts again empty"
     if header.get("sha256") != _hash(arrays) or not _fits(arrays, labels):
-        return Memo(labels), f"the memo {file} is damaged and is begun anew"
+        return Memo(labels), f"the memo {file} is damaged; it starts again empty"
     memo = Memo(labels, multipliers=arrays["multipliers"])
     memo.add(arrays["keys"], arrays["probabilities"], arrays["asked"])
     return memo, ""
 
 
 def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
-    """Write a memo to a file, whole or not at all. Raises OSError."""
+    """Write a memo file atomically, readable by its owner only.
+
+    Args:
+        file: Replaced if it exists.
+        memo: The memo.
+        of: What the probabilities depend on, as JSON.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     keys, probabilities, asked = memo.contents()
     order = np.argsort(asked, kind="stable")[::-1]
     arrays: Arrays = {
         "keys": keys[order],
         "probabilities": probabilities[order],
-        "asked": (asked[order] + 1) // 2,  # what was frequent on other nights makes room in the end
+        "asked": (asked[order] + 1) // 2,  # halved, so that texts which were frequent long ago are replaced in the end
         "multipliers": memo.multipliers,
     }
-    content = to_safetensors(arrays, {"format": MEMO_FORMAT, "of": _named(of), "sha256": _hash(arrays)})
+    content = to_safetensors(arrays, {"format": MEMO_FORMAT, "of": _header_text(of), "sha256": _hash(arrays)})
     with lock_folder(file.parent):
         try:
             temporary_path(file).unlink(missing_ok=True)
-            temporary_path(file).touch(0o600)  # one can ask of it whether a certain text was among those labelled
+            temporary_path(file).touch(0o600)  # a reader could test whether a certain text was labelled
             temporary_path(file).write_bytes(content)
             commit(temporary_path(file), file)
         finally:
@@ -92,7 +117,7 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
 
 
 def remove(file: Path) -> None:
-    """Remove a memo, and what a killed process left of one. Raises OSError, OptionError where it is none."""
+    """Remove a memo file and leftovers of a killed process. Raises OptionError if the file is no memo; OSError."""
     with lock_folder(file.parent):
         refuse_other(file)
         file.unlink(missing_ok=True)
@@ -101,23 +126,23 @@ def remove(file: Path) -> None:
 
 
 def remove_leftovers(file: Path) -> None:
-    """Remove what a process that was killed as it kept a memo left beside it."""
+    """Remove the temporary file of a process that was killed while it wrote the memo file."""
     if temporary_path(file).exists():
         with contextlib.suppress(OSError), lock_folder(file.parent):
             temporary_path(file).unlink(missing_ok=True)
 
 
 def refuse_other(file: Path) -> None:
-    """Raise OptionError where a file is there that is no memo."""
+    """Raise OptionError if a file exists that is no memo."""
     try:
-        if file.exists() and file.stat().st_size and not _begins_as_ours(file):
-            raise OptionError(f"--memo {file} is no memo of emojob's: give another file, or delete it")
+        if file.exists() and file.stat().st_size and not _starts_as_memo(file):
+            raise OptionError(f"--memo {file} is no memo file of emojob: give another file, or delete it")
     except OSError as error:
         raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
 
 
 def _fits(arrays: Arrays, labels: int) -> bool:
-    """Whether the arrays are those of a memo with so many labels."""
+    """Return whether the arrays have the shapes and dtypes of a memo."""
     rows = len(arrays.get("keys", ()))
     wanted = {
         "keys": (np.uint64, (rows, 2)),
@@ -128,11 +153,13 @@ def _fits(arrays: Arrays, labels: int) -> bool:
     return {name: (one.dtype.type, one.shape) for name, one in arrays.items()} == wanted
 
 
-def _named(of: dict[str, Any]) -> str:
+def _header_text(of: dict[str, Any]) -> str:
+    """Return the header entry for what the probabilities depend on."""
     return json.dumps(of, sort_keys=True)
 
 
 def _hash(arrays: Arrays) -> str:
+    """Return the SHA-256 of names, dtypes, shapes and contents, hexadecimal."""
     found = hashlib.sha256()
     for name in sorted(arrays):
         found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
@@ -140,7 +167,7 @@ def _hash(arrays: Arrays) -> str:
     return found.hexdigest()
 
 
-def _begins_as_ours(file: Path) -> bool:
-    """Whether a file that cannot be read as one began as a memo."""
+def _starts_as_memo(file: Path) -> bool:
+    """Return whether the beginning of a file is that of a memo; for files that are damaged."""
     with file.open("rb") as handle:
         return MEMO_FORMAT.encode() in handle.read(4096)

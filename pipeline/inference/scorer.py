@@ -1,4 +1,4 @@
-"""Texts to emotions: distinct texts -> tokens -> memo -> batches of one length -> engine -> the texts' own order."""
+"""The scorer: distinct texts -> tokens -> memo -> batches -> engine -> probabilities in the order of the texts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ from emojob.schemas.options import ModelOptions
 
 
 class Scorer(ScoringModel):
-    """A model on an engine of this process, with its memo."""
+    """A model on an engine of this process, with its memo.
+
+    Attributes:
+        engine: Runs the model.
+    """
 
     def __init__(self, loaded: model.Model, engine: Engine, options: ModelOptions) -> None:
         super().__init__(loaded, engine.choice, options)
@@ -35,18 +39,26 @@ class Scorer(ScoringModel):
         cls,
         name: str | None = None,
         options: ModelOptions | None = None,
-        patient: bool = False,
+        may_measure: bool = False,
         note: Callable[[str], None] = lambda text: None,
         threads: int | None = None,
         calibration_texts: Callable[[], list[str]] | None = None,
     ) -> Scorer:
-        """Load a model folder, a model of the Hugging Face hub or (None) the model that comes with the package.
+        """Load a model and start its engine.
 
-        patient: where several engines come into question, measure once which is fastest, as a large job should; note:
-        gets a line before what takes long; threads: None for as many as there are cores;
-        calibration_texts: returns the texts that int8 is calibrated on, called only where int8 is a candidate, as from
-        `reading.calibration.calibration_texts(options.calibration)`; None for the sample's. Raises ModelError where
-        the model cannot be used, OptionError where the options ask for what is not here.
+        Args:
+            name: A folder, a URL, or a name on the Hugging Face hub; None for `options.model`, or the default model.
+            options: Engine, device, precision and so on; None for the defaults.
+            may_measure: Whether to measure which engine is fastest if that is unknown, as a large job should.
+            note: callback(line), called before anything that takes long.
+            threads: Threads of tokenizer and engine; None for one per core.
+            calibration_texts: Returns the texts to calibrate int8 on, such as
+                `reading.calibration.calibration_texts(options.calibration)`; called only if int8 is a candidate. None
+                for the texts of the sample.
+
+        Raises:
+            ModelError: The model cannot be used.
+            OptionError: The options do not fit the model, or ask for what is unavailable here.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
@@ -54,14 +66,14 @@ class Scorer(ScoringModel):
             raise OptionError(f"--calibration {options.calibration}: give its texts as calibration_texts")
         choices(options, hardware.detect())  # fail early if unavailable
         loaded = model.load(options.model, threads or hardware.cores())
-        return cls.start(loaded, resolve_options(options, loaded), patient, note, threads, calibration_texts)
+        return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
 
     @classmethod
     def start(
         cls,
         loaded: model.Model,
         options: ModelOptions,
-        patient: bool = False,
+        may_measure: bool = False,
         note: Callable[[str], None] = lambda text: None,
         threads: int | None = None,
         calibration_texts: Callable[[], list[str]] | None = None,
@@ -71,22 +83,27 @@ class Scorer(ScoringModel):
         Args:
             loaded: The model.
             options: Options whose `context` is that of the model.
-            patient: Whether to measure which engine is fastest if that is unknown, as a large job should.
+            may_measure: Whether to measure which engine is fastest if that is unknown, as a large job should.
             note: callback(line), called before anything that takes long.
             threads: Threads of the engine; None for one per core.
-            calibration_texts: Returns the texts to calibrate int8 on; called only if int8 is a candidate. None for
-                the sample's texts.
+            calibration_texts: As in `load`.
 
         Raises:
             OptionError: The options ask for what is unavailable here.
         """
         texts = calibration_texts or sample_texts
-        return cls(loaded, engine_choice.select_engine(options, loaded, threads, patient, note, texts), options)
+        return cls(loaded, engine_choice.select_engine(options, loaded, threads, may_measure, note, texts), options)
 
     def infer(self, prepared: Prepared, stopping: Callable[[], bool] = lambda: False) -> NDArray[np.float32]:
-        """Probabilities float32 [distinct, labels] of distinct texts; NaN for those without a token.
+        """Return the probabilities of distinct texts, float32 [distinct, labels]; NaN for texts without tokens.
 
-        Raises Stopped as soon as `stopping` says so.
+        Args:
+            prepared: The texts.
+            stopping: Checked before each batch.
+
+        Raises:
+            StopRequested: `stopping` returned True.
+            ModelError: The device has too little memory for a single text.
         """
         lengths = prepared.encoded.lengths
         probabilities = np.full((len(prepared.encoded), len(self.model.labels)), np.nan, np.float32)
@@ -94,7 +111,7 @@ class Scorer(ScoringModel):
         known, found = self.memo.find(prepared.keys[short])
         probabilities[short[known]] = found
         missing = np.union1d(short[~known], np.flatnonzero(lengths > LONGEST))
-        # texts that are written differently may still be the same tokens
+        # different texts may have the same tokens
         keys, first, inverse = np.unique(
             prepared.keys[missing].view("u8,u8").reshape(-1), return_index=True, return_inverse=True
         )
@@ -102,23 +119,28 @@ class Scorer(ScoringModel):
         probabilities[missing] = fresh[inverse]
         worth = (lengths[missing[first]] <= LONGEST) & np.isfinite(fresh).all(axis=1)
         self.memo.add(keys.view(np.uint64).reshape(-1, 2)[worth], fresh[worth])
-        rows = lengths[prepared.place[prepared.place >= 0]]
+        rows = lengths[prepared.index[prepared.index >= 0]]
         self.tally.rows += int((rows > 2).sum())
         self.tally.tokens += int(rows[rows > 2].sum())
         self.tally.repeated_rows += int((rows > 2).sum()) - len(fresh)
         return probabilities
 
     def score(self, texts: Sequence[str | None], previous: Sequence[str | None] | None = None) -> Scored:
-        """Label texts: what `emojob predict` and a notebook call.
+        """Label texts, as in `emojob predict` or a notebook.
 
-        previous: for a model of the context `previous`, the utterance before each text, None where there is none.
-        Raises OptionError where the model was trained without.
+        Args:
+            texts: Utterances; None counts as empty.
+            previous: The utterance before each text, for a model with the context `previous`; None without one.
+
+        Raises:
+            OptionError: The model does not use the previous utterance, or the lengths differ.
+            ModelError: The model returned NaN.
         """
         if isinstance(texts, str | bytes):
             raise InputError(f"score() takes a list of texts, not one {type(texts).__name__}: give [text]")
         if previous is not None and self.model.context != "previous":
             raise OptionError(
-                f"{self.model.name} was trained with the context {self.model.context!r} and reads no previous "
+                f"{self.model.name} was trained with the context {self.model.context!r} and uses no previous "
                 f"utterances: leave them out, or give a model trained with --context previous"
             )
         if previous is not None and len(previous) != len(texts):
@@ -127,7 +149,7 @@ class Scorer(ScoringModel):
         return self.label(prepared, self.infer(prepared))
 
     def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
-        """Probabilities float32 [rows, labels] of some rows, batch by batch."""
+        """Return the probabilities of some rows, float32 [rows, labels], batch by batch."""
         out = np.empty((len(rows), len(self.model.labels)), np.float32)
         left = np.arange(len(rows))
         while len(left):
@@ -147,7 +169,7 @@ class Scorer(ScoringModel):
     def _packed(
         self, encoded: Encoded, rows: NDArray[np.int64], batches: list[NDArray[np.int64]], stopping: Callable[[], bool]
     ) -> Iterator[Packed]:
-        """The batches as the engine takes them, counted."""
+        """Yield the batches for the engine, and count them."""
         for batch in batches:
             if stopping():
                 raise StopRequested
@@ -159,7 +181,7 @@ class Scorer(ScoringModel):
             self.tally.inferred_tokens += len(packed.ids) - packed.padding
 
     def _halve(self, lengths: NDArray[np.int64]) -> None:
-        """Halve the token budget: a batch of texts of these lengths did not fit. Raises ModelError where it was one."""
+        """Halve the token budget after a batch of these lengths did not fit. Raises ModelError for a single text."""
         if len(lengths) == 1:
             raise ModelError(
                 f"{self.model.name} does not fit into the memory of {self.choice.device} with one text of "
@@ -170,5 +192,5 @@ class Scorer(ScoringModel):
 
 
 def _column(texts: Sequence[str | None]) -> pa.Array:
-    # half of a pair that a terminal or a JSON escape may hand over; Arrow and SentencePiece know no such character
+    # a terminal or a JSON escape may produce lone surrogates, which Arrow and SentencePiece do not accept
     return pa.array([text and SURROGATE.sub("\ufffd", text) for text in texts], pa.large_string())

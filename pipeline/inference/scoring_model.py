@@ -1,4 +1,4 @@
-"""A model with the engine choice and the memo: texts to distinct tokens, and probabilities to labelled rows."""
+"""A model with its engine choice and memo: texts to distinct tokens, and probabilities to labelled rows."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ from emojob.schemas.options import ModelOptions
 
 @dataclass(frozen=True)
 class Prepared:
-    """Texts ready for the engine: each distinct one once, or each distinct pair of a previous text and a text.
+    """Texts ready for the engine: every distinct text once, or every distinct pair of previous text and text.
 
-    encoded: the distinct texts' tokens; keys: uint64 [distinct, 2]; place: int64 [rows], which distinct text each
-    row holds, -1 for null.
+    Attributes:
+        encoded: Tokens of the distinct texts.
+        keys: uint64 [distinct, 2], memo keys of the distinct texts.
+        index: int64 [rows], the distinct text of each row; -1 for null.
     """
 
     encoded: Encoded
     keys: Keys
-    place: NDArray[np.int64]
+    index: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What texts came to, in their order.
+    """Results of texts, in their order.
 
-    emotions: int32 [rows], the label's id, -1 where there was no text; probabilities: float32 [rows, labels], NaN
-    there; statuses: int32 [rows], into schemas.columns.STATUSES.
+    Attributes:
+        names: Labels of the model, in id order.
+        emotions: int32 [rows], label id; -1 without text.
+        probabilities: float32 [rows, labels], rows sum to 1; NaN without text.
+        statuses: int32 [rows], indexes of schemas.columns.STATUSES.
     """
 
     names: tuple[str, ...]
@@ -46,29 +51,40 @@ class Scored:
 
     @property
     def labels(self) -> list[str]:
-        """The label of each text; "" where there was no text."""
+        """The label of each text; "" without text."""
         names = [*self.names, ""]
         return [names[i] for i in self.emotions.tolist()]
 
     @property
     def confidences(self) -> NDArray[np.float32]:
-        """float32 [rows]: the probability of the label; NaN where there was no text."""
+        """float32 [rows]: the probability of the label; NaN without text."""
         found: NDArray[np.float32] = self.probabilities.max(axis=1, initial=-1)
         return np.where(self.emotions >= 0, found, np.float32(np.nan)).astype(np.float32)
 
 
 @dataclass
 class Tally:
-    """What the engine was given, counted over a run."""
+    """Counts of the engine's work over a run.
 
-    rows: int = 0  # with text, repeats among them
-    tokens: int = 0  # of these rows
-    repeated_rows: int = 0  # of these, labelled without the engine
+    Attributes:
+        rows: Rows with text, including repeated texts.
+        tokens: Tokens of these rows.
+        repeated_rows: Those of these rows that were labelled without the engine.
+        inferred_rows: Rows that the engine labelled.
+        inferred_tokens: Tokens of these rows.
+        padded_tokens: Padding in the batches.
+        batches: Batches of the engine.
+        halvings: Number of times that the token budget was halved, because a batch did not fit into memory.
+    """
+
+    rows: int = 0
+    tokens: int = 0
+    repeated_rows: int = 0
     inferred_rows: int = 0
     inferred_tokens: int = 0
     padded_tokens: int = 0
     batches: int = 0
-    halvings: int = 0  # how often the token budget was halved for want of memory
+    halvings: int = 0
 
     @property
     def memo_share(self) -> float:
@@ -82,7 +98,16 @@ class Tally:
 
 
 class ScoringModel:
-    """Everything that scoring needs of a model except the engine that runs it, which may be in another process."""
+    """All of a scorer except its engine, which may be in another process.
+
+    Attributes:
+        model: The model.
+        choice: The choice of the engine.
+        options: The resolved options.
+        batch_tokens: Token budget of a batch; halved if a batch does not fit into memory.
+        tally: Counts of the engine's work.
+        memo: Probabilities of texts seen before.
+    """
 
     def __init__(self, loaded: model.Model, choice: EngineChoice, options: ModelOptions) -> None:
         self.model = loaded
@@ -94,7 +119,7 @@ class ScoringModel:
 
     @property
     def depends_on(self) -> dict[str, str | None]:
-        """What probabilities depend on beside the text."""
+        """What the probabilities of a text depend on besides the text, as JSON."""
         return {
             "fingerprint": self.fingerprint,
             "engine": self.choice.engine,
@@ -105,70 +130,87 @@ class ScoringModel:
 
     @property
     def fingerprint(self) -> str:
-        """Stands for weights, tokenizer, labels, max length and context."""
+        """Fingerprint of weights, tokenizer, labels, maximum length and context."""
         return self.model.fingerprint_for(self.options.max_length)
 
     def prepare(self, texts: pa.Array, previous: pa.Array | None = None) -> Prepared:
-        """Find the distinct texts and tokenize them. texts: an Arrow array of strings (or all null).
+        """Find the distinct texts and tokenize them.
 
-        previous: for a model of the context `previous`, the utterance before each text; null, and None for all of
-        them, where there is none.
+        Args:
+            texts: Array of strings, or of type null.
+            previous: The utterance before each text, for a model with the context `previous`; null without one, None
+                if no text has one.
         """
         texts = unwrapped(texts)
         if self.model.context == "previous":
             return self._prepare_pairs(texts, pa.nulls(len(texts)) if previous is None else previous)
         coded = texts.dictionary_encode()
-        place = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
+        index = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         encoded = self.model.tokenizer.encode(coded.dictionary, self.options.max_length)
-        return Prepared(encoded, self.memo.keys_of(encoded), place)
+        return Prepared(encoded, self.memo.keys_of(encoded), index)
 
     def count_tokens(self, prepared: Prepared) -> tuple[int, int]:
-        """The tokens of all rows, special ones left out, and how many of them are unknown to the tokenizer."""
+        """Return the tokens of all rows without special tokens, and how many of them are unknown to the tokenizer."""
         encoded = prepared.encoded
         if not len(encoded):
             return 0, 0
         control = (self.model.tokenizer.cls_id, self.model.tokenizer.sep_id)
-        begins = encoded.offsets[:-1]
-        tokens = np.add.reduceat((~np.isin(encoded.ids, control)).astype(np.int64), begins)
-        unknown = np.add.reduceat((encoded.ids == self.model.tokenizer.unk_id).astype(np.int64), begins)
-        rows = prepared.place[prepared.place >= 0]
+        starts = encoded.offsets[:-1]
+        tokens = np.add.reduceat((~np.isin(encoded.ids, control)).astype(np.int64), starts)
+        unknown = np.add.reduceat((encoded.ids == self.model.tokenizer.unk_id).astype(np.int64), starts)
+        rows = prepared.index[prepared.index >= 0]
         return int(tokens[rows].sum()), int(unknown[rows].sum())
 
     def _prepare_pairs(self, texts: pa.Array, previous: pa.Array) -> Prepared:
+        """Find the distinct pairs of previous text and text, and tokenize them."""
         both = pa.concat_arrays([unwrapped(one).cast(pa.large_string()) for one in (previous, texts)])
         coded = both.dictionary_encode()
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         first, second = codes[: len(texts)], codes[len(texts) :]
         with_text = np.flatnonzero(second >= 0)
-        each = len(coded.dictionary) + 1  # previous texts, none at all among them
+        each = len(coded.dictionary) + 1  # number of possible previous texts, including none
         pairs, inverse = np.unique(second[with_text] * each + first[with_text] + 1, return_inverse=True)
-        place = np.full(len(texts), -1)
-        place[with_text] = inverse
+        index = np.full(len(texts), -1)
+        index[with_text] = inverse
         before = pa.array(pairs % each - 1, mask=pairs % each == 0)
         encoded = self.model.tokenizer.encode_with_previous(
             coded.dictionary.take(pa.array(pairs // each)), coded.dictionary.take(before), self.options.max_length
         )
-        return Prepared(encoded, self.memo.keys_of(encoded), place)
+        return Prepared(encoded, self.memo.keys_of(encoded), index)
 
     def label(self, prepared: Prepared, probabilities: NDArray[np.float32]) -> Scored:
-        """Give every row its distinct text's probabilities. Raises ModelError where the model gave no numbers."""
+        """Return the result of every row.
+
+        Args:
+            prepared: The texts.
+            probabilities: float32 [distinct, labels], as from `Scorer.infer`.
+
+        Raises:
+            ModelError: The model returned NaN.
+        """
         statuses = np.where(prepared.encoded.truncated, STATUSES.index(TRUNCATED), STATUSES.index(SCORED))
         statuses[prepared.encoded.lengths <= 2] = STATUSES.index(EMPTY)
-        # a last entry for null, at index -1
-        statuses = np.append(statuses, STATUSES.index(EMPTY))[prepared.place].astype(np.int32)
+        # one more entry for null, at index -1
+        statuses = np.append(statuses, STATUSES.index(EMPTY))[prepared.index].astype(np.int32)
         nothing = np.full((1, probabilities.shape[1]), np.nan, np.float32)
-        rows = np.concatenate([probabilities, nothing])[prepared.place]
+        rows = np.concatenate([probabilities, nothing])[prepared.index]
         with_text = statuses != STATUSES.index(EMPTY)
         if np.isnan(rows[with_text]).any():
-            raise ModelError(
-                f"{self.model.name} gave no numbers (NaN) in {self.choice.precision}: try --precision fp32"
-            )
+            raise ModelError(f"{self.model.name} returned NaN in {self.choice.precision}: try --precision fp32")
         emotions = np.where(with_text, np.nan_to_num(rows).argmax(axis=1), -1).astype(np.int32)
         return Scored(self.model.labels, emotions, rows, statuses)
 
 
 def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:
-    """The options with the context that the model was trained for. Raises OptionError where they do not fit it."""
+    """Return the options with the context that the model was trained for.
+
+    Args:
+        options: What the user asked for.
+        loaded: The model.
+
+    Raises:
+        OptionError: The model has another context or fewer positions.
+    """
     if options.context not in (None, loaded.context):
         raise OptionError(
             f"--context {options.context}: {loaded.name} was trained with the context {loaded.context!r}: "

@@ -1,4 +1,4 @@
-"""Texts to labels on this process's engine: tokenizing, inference and labelling in threads that overlap."""
+"""A stream of texts to labels on the engine of this process: tokenizing, inference and labelling overlap in threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from emojob.pipeline.system.prefetch import Stages, StageTimer
 
 K = TypeVar("K")
 
-OnTiming = Callable[[Chunk, float], None]  # (chunk, seconds of the engine)
+#: callback(chunk, seconds), called after the engine has labelled a chunk.
+OnTiming = Callable[[Chunk, float], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,12 @@ class Labelled(Generic[K]):
 
 
 def chunk_texts(chunk: Chunk, text_column: str) -> Texts[Chunk]:
-    """The texts of a chunk."""
+    """Return the texts of a chunk.
+
+    Args:
+        chunk: The chunk, which becomes the key.
+        text_column: Name of the text column.
+    """
     return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)
 
 
@@ -97,9 +103,9 @@ def _inferred(
     on_timing: Callable[[K, float], None],
 ) -> Iterator[tuple[K, Prepared, NDArray[np.float32], float]]:
     for key, prepared in given:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         with timer.busy("infer"):
             probabilities = scorer.infer(prepared, lambda: stages.stopping)
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
         on_timing(key, seconds)
         yield key, prepared, probabilities, seconds

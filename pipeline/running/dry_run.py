@@ -92,7 +92,7 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
         prepared = model.prepare(texts, previous)
         known, _ = memo.find(memo.keys_of(prepared.encoded))
         sampled += len(texts)
-        tokens += int(prepared.encoded.lengths[prepared.place[prepared.place >= 0]].sum())
+        tokens += int(prepared.encoded.lengths[prepared.index[prepared.index >= 0]].sum())
         inferred += int(prepared.encoded.lengths[~known].sum())
         samples.append(prepared.encoded)
     if not sampled:

@@ -96,7 +96,7 @@ def main(rows: int, repeats: float, rounds: int, model: str | None) -> None:
     """Print rows/s with and without the memo, and the share of time saved."""
     texts = call_centre(rows, repeats)
     for _ in range(rounds):
-        with_memo, without = (Scorer.load(model, ModelOptions(), patient=True) for _ in range(2))
+        with_memo, without = (Scorer.load(model, ModelOptions(), may_measure=True) for _ in range(2))
         for scorer in (with_memo, without):
             scorer.score(unique_utterances(np.random.default_rng(1), 2_000))  # warm up
             scorer.tally.tokens = scorer.tally.inferred_tokens = 0

@@ -1,4 +1,4 @@
-"""Engines: what a forward pass runs on, and which of them suits this machine, this model and what was asked for."""
+"""Engines: the interface of what runs a model, and the candidates for given options and machine."""
 
 from __future__ import annotations
 
@@ -19,46 +19,63 @@ OutOfMemory = torch.OutOfMemoryError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-# Tokens in one forward pass where the user names none: what keeps a CPU's caches or a GPU's processors busy.
+# Default tokens of one forward pass: enough for the caches of a CPU, and for the processors of a GPU.
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """Where and how a model is run, and why."""
+    """An engine with device and precision, and why it was chosen.
+
+    Attributes:
+        engine: torch or openvino.
+        device: cpu or cuda.
+        precision: fp32, bf16, fp16 or int8.
+        why: Reason, for the user.
+        calibrated_on: Hash of the texts that int8 was calibrated on.
+        tokens_per_second: Rate with the current model, if measured.
+    """
 
     engine: str
     device: str
     precision: str
     why: str
-    calibrated_on: str | None = None  # the hash of the texts that int8 was calibrated on
-    tokens_per_second: float | None = None  # with the model at hand, where it was measured
+    calibrated_on: str | None = None
+    tokens_per_second: float | None = None
 
 
 class Engine(Protocol):
-    """Runs a model, on batches of its layout."""
+    """Runs a model on batches of its layout."""
 
     choice: EngineChoice
     layout: Layout
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
-        """The logits of each batch's texts, float32 [rows, labels], batch after batch; some are taken ahead.
+        """Yield the logits of each batch, float32 [rows, labels], in order. Batches are read some steps ahead.
 
-        Raises OutOfMemory where the device has not the memory for the batch whose turn it is, or one ahead of it.
+        Raises:
+            OutOfMemory: The device has too little memory for the next batch or one after it.
         """
 
 
 def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]:
-    """The engines and precisions that are candidates, the one to prefer unmeasured first.
+    """Return the candidate engines, the preferred one first.
 
-    There are several only on a CPU with OpenVINO, where the model's measured speed decides
-    (`pipeline.inference.engine_choice`). Raises OptionError if what was asked for is unavailable.
+    Only a CPU with OpenVINO has several candidates. There the measured rate of the model decides
+    (`pipeline.inference.engine_choice`).
+
+    Args:
+        options: What the user asked for.
+        here: This machine.
+
+    Raises:
+        OptionError: What the user asked for is unavailable.
     """
     if options.engine == "ray":
         raise OptionError("--engine ray is for `emojob score` and `nightly`: leave it out here, or give torch")
     if options.device == "cuda" and not here.gpus:
         raise OptionError(
-            "--device cuda: no CUDA device is to be seen here: give cpu or auto (`emojob doctor` says more)"
+            "--device cuda: no CUDA device was found: give cpu or auto (`emojob doctor` shows the details)"
         )
     for_openvino = options.engine == "openvino" or options.precision == "int8"
     device = options.device if options.device != "auto" else "cuda" if here.gpus and not for_openvino else "cpu"
@@ -78,7 +95,7 @@ def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]
 
 
 def _check_openvino(options: ModelOptions, device: str) -> None:
-    """Raise OptionError where OpenVINO, or int8, which is OpenVINO's, was asked for and cannot be."""
+    """Raise OptionError if OpenVINO, or int8, which needs OpenVINO, was asked for and is unavailable."""
     asked = "--engine openvino" if options.engine == "openvino" else "--precision int8"
     if options.engine == "torch":
         raise OptionError("--precision int8 is not for --engine torch: leave one of them out")
@@ -95,6 +112,7 @@ def _check_openvino(options: ModelOptions, device: str) -> None:
 
 
 def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tuple[str, str]:
+    """Return the precision and why it was chosen."""
     if options.precision != "auto":
         return options.precision, f"{options.precision} as asked"
     if device == "cuda":
@@ -107,7 +125,12 @@ def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tu
 
 
 def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Probabilities float32 [rows, labels] of logits [rows, labels], each row summing to 1."""
+    """Return probabilities float32 [rows, labels]; rows sum to 1.
+
+    Args:
+        logits: float32 [rows, labels].
+        temperature: Divides the logits.
+    """
     scaled = logits.astype(np.float64) / temperature
     exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return cast(NDArray[np.float32], (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32))

@@ -1,8 +1,8 @@
-"""BERT as an OpenVINO graph, built from the weights as they lie in memory.
+"""BERT as an OpenVINO graph that shares the memory of the weights.
 
-Written out rather than traced from torch: it takes hundredths of a second and no copy of the weights, its inputs are
-texts of one length without a mask, its last layer works out the first token alone, and nothing is sent anywhere (the
-converters of OpenVINO report on their use).
+The graph is built here, not converted from torch. Building it takes hundredths of a second and no copy of the weights.
+Its inputs are texts of the same length without a mask, and its last layer computes only the first token. OpenVINO's
+converters would also send usage data over the network.
 """
 
 from __future__ import annotations
@@ -18,64 +18,69 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def build(classifier: Classifier, shape: BertShape) -> openvino.Model:
-    """The graph of a classifier. Inputs: ids and segments, int32 [rows, tokens]; output: logits float32 [rows, labels].
+    """Return the graph of a classifier.
 
-    The classifier's weights must stay alive as long as the graph.
+    Its inputs are ids and segments, int32 [rows, tokens]; its output is logits, float32 [rows, labels]. The weights of
+    the classifier must stay in memory as long as the graph.
+
+    Args:
+        classifier: The classifier.
+        shape: Its sizes.
     """
     weights = {name: weight.detach().float().numpy() for name, weight in classifier.state_dict().items()}
     ids, segments = (opset13.parameter([-1, -1], np.int32, name=name) for name in ("ids", "segments"))
-    hidden = _embedded(ids, segments, weights, shape)
+    hidden = _embed(ids, segments, weights, shape)
     for i in range(shape.layers):
         hidden = _layer(hidden, weights, f"encoder.layers.{i}", shape, only_first=i == shape.layers - 1)
-    pooled = opset13.tanh(_linear(_squeezed(hidden, 1), weights, "pooler"))
+    pooled = opset13.tanh(_linear(_squeeze(hidden, 1), weights, "pooler"))
     return openvino.Model([opset13.result(_linear(pooled, weights, "head"))], [ids, segments], "classifier")
 
 
-def _embedded(ids: Node, segments: Node, weights: Weights, shape: BertShape) -> Node:
-    """[rows, tokens] -> [rows, tokens, hidden]."""
-    tokens = _squeezed(opset13.gather(opset13.shape_of(ids), _integers(1), _integer(0)), 0)
-    places = opset13.range(_integer(0), tokens, _integer(1), "i64")
+def _embed(ids: Node, segments: Node, weights: Weights, shape: BertShape) -> Node:
+    """Return the embeddings: [rows, tokens] -> [rows, tokens, hidden]."""
+    tokens = _squeeze(opset13.gather(opset13.shape_of(ids), _integers(1), _integer(0)), 0)
+    position_ids = opset13.range(_integer(0), tokens, _integer(1), "i64")
     words = opset13.gather(_constant(weights["encoder.words.weight"]), ids, _integer(0))
-    positions = opset13.gather(_constant(weights["encoder.positions.weight"]), places, _integer(0))
-    kinds = opset13.gather(_constant(weights["encoder.segments.weight"]), segments, _integer(0))
-    return _norm(opset13.add(opset13.add(words, positions), kinds), weights, "encoder.norm", shape)
+    positions = opset13.gather(_constant(weights["encoder.positions.weight"]), position_ids, _integer(0))
+    segment_states = opset13.gather(_constant(weights["encoder.segments.weight"]), segments, _integer(0))
+    return _norm(opset13.add(opset13.add(words, positions), segment_states), weights, "encoder.norm", shape)
 
 
 def _layer(x: Node, weights: Weights, name: str, shape: BertShape, only_first: bool) -> Node:
-    """[rows, tokens, hidden] -> the same; or the state of each text's first token alone, [rows, 1, hidden]."""
+    """Return the states after a layer: [rows, tokens, hidden], or [rows, 1, hidden] with `only_first`."""
     heads, size = shape.heads, shape.hidden_size // shape.heads
-    asking = opset13.slice(x, _integers(0), _integers(1), _integers(1), _integers(1)) if only_first else x
-    turned = _integers(0, 2, 1, 3)  # [rows, tokens, heads, size] <-> [rows, heads, tokens, size]
+    queries = opset13.slice(x, _integers(0), _integers(1), _integers(1), _integers(1)) if only_first else x
+    axes = _integers(0, 2, 1, 3)  # [rows, tokens, heads, size] <-> [rows, heads, tokens, size]
 
     def by_head(which: int, states: Node) -> Node:
         part = slice(which * shape.hidden_size, (which + 1) * shape.hidden_size)
         projected = _linear(states, weights, f"{name}.qkv", part)
-        return opset13.transpose(opset13.reshape(projected, _integers(0, 0, heads, size), True), turned)
+        return opset13.transpose(opset13.reshape(projected, _integers(0, 0, heads, size), True), axes)
 
-    within = opset13.scaled_dot_product_attention(by_head(0, asking), by_head(1, x), by_head(2, x))
-    merged = opset13.reshape(opset13.transpose(within, turned), _integers(0, 0, shape.hidden_size), True)
+    attended = opset13.scaled_dot_product_attention(by_head(0, queries), by_head(1, x), by_head(2, x))
+    merged = opset13.reshape(opset13.transpose(attended, axes), _integers(0, 0, shape.hidden_size), True)
     x = _norm(
-        opset13.add(_linear(merged, weights, f"{name}.attended"), asking), weights, f"{name}.attention_norm", shape
+        opset13.add(_linear(merged, weights, f"{name}.attended"), queries), weights, f"{name}.attention_norm", shape
     )
     raised = opset13.gelu(_linear(x, weights, f"{name}.up"), "erf")
     return _norm(opset13.add(_linear(raised, weights, f"{name}.down"), x), weights, f"{name}.output_norm", shape)
 
 
 def _linear(x: Node, weights: Weights, name: str, rows: slice = slice(None)) -> Node:
-    """A linear layer, or the part of one whose outputs are `rows`."""
+    """Return a linear layer, or only its outputs `rows`."""
     product = opset13.matmul(x, _constant(weights[f"{name}.weight"][rows]), False, True)
     return opset13.add(product, _constant(weights[f"{name}.bias"][rows]))
 
 
 def _norm(x: Node, weights: Weights, name: str, shape: BertShape) -> Node:
-    """LayerNorm over the last axis."""
+    """Return LayerNorm over the last axis."""
     normed = opset13.mvn(x, _integers(-1), True, shape.layer_norm_eps, "inside_sqrt")
     return opset13.add(
         opset13.multiply(normed, _constant(weights[f"{name}.weight"])), _constant(weights[f"{name}.bias"])
     )
 
 
-def _squeezed(x: Node, axis: int) -> Node:
+def _squeeze(x: Node, axis: int) -> Node:
     return opset13.squeeze(x, _integers(axis))
 
 

@@ -1,4 +1,7 @@
-"""A model's graph in int8, by NNCF's post-training quantisation; kept, and refused where it changes too many labels."""
+"""A model's graph in int8, by NNCF's post-training quantization.
+
+The graph is cached. It is refused if it changes the labels of too many texts.
+"""
 
 from __future__ import annotations
 
@@ -21,50 +24,57 @@ from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.batching import Layout, Packed, pack, token_batches
 from emojob.pipeline.inference.engines import openvino_graph
 from emojob.pipeline.inference.engines.engine import EngineChoice
-from emojob.pipeline.inference.engines.openvino_engine import OpenVinoEngine, inputs_of
+from emojob.pipeline.inference.engines.openvino_engine import OpenVinoEngine, group_inputs
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.errors import OptionError
 
-CALIBRATED_ON = 300  # texts; what NNCF's documentation advises
+CALIBRATED_ON = 300  # texts, as NNCF's documentation recommends
 MOST_CHANGED = 0.01  # share of the calibration texts whose label int8 may change
 
-_TOKENS = 512  # of a batch while calibrating
-_WAY = 1  # counts up when the way of quantising changes, so that what was kept before is made anew
+_TOKENS = 512  # tokens of a batch while calibrating
+_METHOD_VERSION = 1  # increased when the method changes, so that cached graphs are made again
 
 
 def hash_texts(texts: list[str]) -> str:
-    """Stands for the texts that int8 is calibrated on."""
+    """Return a hash of calibration texts, hexadecimal."""
     return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def quantised(
+def quantized_graph(
     model: Model,
     texts: list[str],
     max_length: int,
     threads: int | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> openvino.Model:
-    """The model's graph in int8, calibrated on the first of `texts` and compared with fp32 on all of them.
+    """Return the graph of a model in int8, from the cache if it was made before.
 
-    Made once for a model and the same texts; note: gets a line before that. Raises OptionError where more than 1% of
-    the texts change their label.
+    Args:
+        model: The model.
+        texts: Calibration texts; the first 300 calibrate, all of them are compared with fp32.
+        max_length: Tokens of a text.
+        threads: Threads of the comparison; None for one per core.
+        note: callback(line), called before the quantization, which takes a while.
+
+    Raises:
+        OptionError: More than 1% of the texts change their label.
     """
     made_from = {
         "fingerprint": model.fingerprint,
         "texts": hash_texts(texts),
         "max_length": max_length,
-        "versions": [openvino.__version__, metadata.version("nncf"), _WAY],  # importing it takes seconds
+        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # importing it takes seconds
     }
     name = f"int8-{max_length}"
-    kept = artifact_cache.load(model, name, made_from)
-    if kept:
+    saved = artifact_cache.load(model, name, made_from)
+    if saved:
         with contextlib.suppress(RuntimeError):
-            return openvino.Core().read_model(kept["folder"] / f"{name}.xml")
-    note(f"quantising {model.name} to int8; the next run finds it done")
+            return openvino.Core().read_model(saved["folder"] / f"{name}.xml")
+    note(f"quantizing {model.name} to int8; the next run reuses the result")
     encoded = model.encode_consecutive(texts, max_length)
-    graph = _quantise(model, encoded)
-    changed = _changed(model, graph, encoded, threads)
+    graph = _quantize(model, encoded)
+    changed = _changed_share(model, graph, encoded, threads)
     if changed > MOST_CHANGED:
         raise OptionError(
             f"--precision int8 changes the label of {changed:.2%} of {len(encoded):,} calibration texts, and more than "
@@ -77,34 +87,38 @@ def quantised(
     return graph
 
 
-def _quantise(model: Model, encoded: Encoded) -> openvino.Model:
-    os.environ.setdefault("NNCF_CI", "1")  # or it reports on its use over the network
+def _quantize(model: Model, encoded: Encoded) -> openvino.Model:
+    """Return the int8 graph, calibrated on the first texts."""
+    os.environ.setdefault("NNCF_CI", "1")  # otherwise NNCF sends usage data over the network
     import nncf
 
     rows = np.arange(min(len(encoded), CALIBRATED_ON))
-    cut = token_batches(encoded.lengths[rows], _TOKENS, Layout.EVEN)
-    batches = [pack(encoded, rows[one], _TOKENS, Layout.EVEN) for one in cut]
-    samples = [inputs for batch in batches for inputs in inputs_of(batch)]
+    batches = [
+        pack(encoded, rows[batch], _TOKENS, Layout.EVEN)
+        for batch in token_batches(encoded.lengths[rows], _TOKENS, Layout.EVEN)
+    ]
+    samples = [inputs for batch in batches for inputs in group_inputs(batch)]
     nncf.set_log_level(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        quantised: openvino.Model = nncf.quantize(
+        quantized: openvino.Model = nncf.quantize(
             openvino_graph.build(model.classifier, model.shape),
             nncf.Dataset(samples),
             subset_size=len(samples),
             model_type=nncf.ModelType.TRANSFORMER,
         )
-    return quantised
+    return quantized
 
 
-def _changed(model: Model, graph: openvino.Model, encoded: Encoded, threads: int | None) -> float:
-    """The share of texts whose label is another one than in fp32."""
+def _changed_share(model: Model, graph: openvino.Model, encoded: Encoded, threads: int | None) -> float:
+    """Return the share of texts whose label differs from fp32."""
     choice = EngineChoice("openvino", "cpu", "fp32", "")
-    exact = OpenVinoEngine(model, choice, threads)
-    quick = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)
-    return float((_labels(exact, encoded) != _labels(quick, encoded)).mean())
+    fp32 = OpenVinoEngine(model, choice, threads)
+    int8 = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)
+    return float((_labels(fp32, encoded) != _labels(int8, encoded)).mean())
 
 
 def _labels(engine: OpenVinoEngine, encoded: Encoded) -> NDArray[np.int64]:
+    """Return the label id of each text, int64 [rows]."""
     labels = np.empty(len(encoded), np.int64)
     batches = token_batches(encoded.lengths, _TOKENS, engine.layout)
 

@@ -1,4 +1,4 @@
-"""The engine in torch: on a CUDA device or a CPU, in fp32 or 16 bits, next to no padding and no mask."""
+"""The torch engine: on a CUDA device or a CPU, in fp32 or 16 bits, with almost no padding and no mask."""
 
 from __future__ import annotations
 
@@ -13,22 +13,29 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emojob.pipeline.inference.batching import Layout, Packed, filled
+from emojob.pipeline.inference.batching import Layout, Packed, padded_size
 from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, DTYPES, EngineChoice, OutOfMemory
 from emojob.pipeline.models import bert
 from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-_AHEAD = 2  # batches under way on a GPU: while one is worked on, the next one's tokens are copied
+_AHEAD = 2  # batches queued on a GPU: while one is computed, the tokens of the next one are copied
 
 
 class TorchEngine:
-    """BERT in torch: fused attention, weights laid out for the processor."""
+    """BERT in torch: fused attention, and weights in the layout of the processor."""
 
     layout = Layout.PACKED
 
     def __init__(self, model: Model, choice: EngineChoice, threads: int | None = None) -> None:
+        """Copy a model to its device.
+
+        Args:
+            model: The model.
+            choice: A torch choice; sets device and precision.
+            threads: Threads on a CPU; None for one per core.
+        """
         self.choice = choice
         self._threads = threads or hardware.cores()
         self._device = torch.device(choice.device)
@@ -37,40 +44,40 @@ class TorchEngine:
         for layer in classifier.encoder.layers:
             cast(Layer, layer).set_matmul_dtype(self._dtype)
         if choice.device == "cuda":
-            # what the layers add up to as well: a GPU's memory is slow beside its products
+            # the residual sums too, because memory, not arithmetic, limits a GPU
             classifier.encoder.to(self._dtype)
         elif choice.precision == "bf16":
-            _pack(classifier)
+            _pack_linears(classifier)
         self._classifier = classifier
-        self._at_once = choice.device == "cuda" and _attends_at_once(model, self._device, self._dtype)
+        self._uses_varlen = choice.device == "cuda" and _varlen_attention_works(model, self._device, self._dtype)
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
-        """The logits of each batch's texts, float32 [rows, labels], batch after batch."""
+        """Yield the logits of each batch, float32 [rows, labels], in order."""
         if self._device.type == "cpu":
             yield from map(self.logits, batches)
             return
-        under_way: deque[tuple[Tensor, torch.cuda.Event]] = deque()
+        queued: deque[tuple[Tensor, torch.cuda.Event]] = deque()
         for batch in batches:
             try:
-                under_way.append(self._begin(batch))
-            except OutOfMemory:  # of this batch: those before it are done
-                while under_way:
-                    yield _finished(*under_way.popleft())
+                queued.append(self._enqueue(batch))
+            except OutOfMemory:  # for this batch; the batches before it are not affected
+                while queued:
+                    yield _wait_for(*queued.popleft())
                 raise
-            if len(under_way) >= _AHEAD:
-                yield _finished(*under_way.popleft())
-        while under_way:
-            yield _finished(*under_way.popleft())
+            if len(queued) >= _AHEAD:
+                yield _wait_for(*queued.popleft())
+        while queued:
+            yield _wait_for(*queued.popleft())
 
     def logits(self, batch: Packed) -> NDArray[np.float32]:
-        """The logits of the texts of a batch: float32 [rows, labels]."""
+        """Return the logits of a batch on a CPU: float32 [rows, labels]."""
         if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)  # counts for the calling thread only
+            torch.set_num_threads(self._threads)  # applies to the calling thread only
         with torch.inference_mode():
             return cast(NDArray[np.float32], self._forward(batch).numpy())
 
-    def _begin(self, batch: Packed) -> tuple[Tensor, torch.cuda.Event]:
-        """Queue a batch on the GPU; the logits are in the tensor once the event has come."""
+    def _enqueue(self, batch: Packed) -> tuple[Tensor, torch.cuda.Event]:
+        """Queue a batch on the GPU; return the tensor of its logits, and the event after which it is valid."""
         with torch.inference_mode():
             logits = self._forward(batch)
             out = torch.empty(logits.shape, dtype=torch.float32, pin_memory=True)
@@ -80,57 +87,57 @@ class TorchEngine:
         return out, event
 
     def _forward(self, batch: Packed) -> Tensor:
-        """Logits float32 [rows, labels] on the device."""
+        """Return logits float32 [rows, labels] on the device."""
         rows = len(batch.firsts)
-        ids, positions = self._there(batch.ids), self._there(batch.positions)
-        segments = None if batch.segments is None else self._there(batch.segments)
-        # padded too: how a sum of fp32 is rounded must not depend on how many texts there are
-        firsts = self._there(np.pad(batch.firsts, (0, filled(rows) - rows)))
-        bounds = self._bounds(batch, len(firsts)) if self._at_once else None
+        ids, positions = self._to_device(batch.ids), self._to_device(batch.positions)
+        segments = None if batch.segments is None else self._to_device(batch.segments)
+        # padded as well: the rounding of fp32 sums must not depend on the number of texts
+        firsts = self._to_device(np.pad(batch.firsts, (0, padded_size(rows) - rows)))
+        bounds = self._bounds(batch, len(firsts)) if self._uses_varlen else None
         states = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts, bounds=bounds)
         logits: Tensor = self._classifier.head(torch.tanh(self._classifier.pooler(states.float())))[:rows]
         return logits.float()
 
     def _bounds(self, batch: Packed, texts: int) -> Bounds:
-        """Where the batch's texts lie, and then such as have no token, so that there are `texts` of them."""
-        begins = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
-        begins[: len(batch.firsts)] = batch.firsts
-        return Bounds(self._there(begins), max(length for _, length in batch.groups))
+        """Return the bounds of the texts of a batch, followed by empty texts up to the number `texts`."""
+        starts = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
+        starts[: len(batch.firsts)] = batch.firsts
+        return Bounds(self._to_device(starts), max(length for _, length in batch.groups))
 
-    def _there(self, array: NDArray[np.integer]) -> Tensor:
-        """An array on the device, copied while the device works."""
+    def _to_device(self, array: NDArray[np.integer]) -> Tensor:
+        """Copy an array to the device without waiting for it."""
         tensor = torch.from_numpy(array)
         return tensor if self._device.type == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
 
 
-def _attends_at_once(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether torch has attention over texts of several lengths at once here, and it comes to what it should."""
+def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
+    """Return whether torch has attention over texts of several lengths here, with correct results."""
     if dtype is torch.float32 or bert.varlen_attention() is None:
         return False
     layer = Layer(model.shape).to(device=device, dtype=dtype).eval()
     layer.set_matmul_dtype(dtype)
     groups = [(2, 9), (3, 4)]
-    begins = torch.tensor([0, 9, 18, 22, 26, 30], dtype=torch.int32, device=device)
+    starts = torch.tensor([0, 9, 18, 22, 26, 30], dtype=torch.int32, device=device)
     try:
         with torch.inference_mode():
-            x = _some(30, model.shape.hidden_size).to(device, dtype)
-            return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(begins, 9)), atol=0.05, rtol=0.05)
-    except (RuntimeError, TypeError):  # this torch, or this GPU, has it not, or in another form
+            x = _test_input(30, model.shape.hidden_size).to(device, dtype)
+            return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(starts, 9)), atol=0.05, rtol=0.05)
+    except (RuntimeError, TypeError):  # this torch or GPU lacks it, or has another signature
         return False
 
 
-def _some(rows: int, size: int) -> Tensor:
-    """Numbers to compare two ways with, the same in every process: all are to decide alike."""
+def _test_input(rows: int, size: int) -> Tensor:
+    """Return [rows, size] to compare two implementations, the same in every process, so that all decide alike."""
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(0))
 
 
-def _finished(logits: Tensor, event: torch.cuda.Event) -> NDArray[np.float32]:
+def _wait_for(logits: Tensor, event: torch.cuda.Event) -> NDArray[np.float32]:
     event.synchronize()
     return cast(NDArray[np.float32], logits.numpy())
 
 
 class _PackedLinear(nn.Module):
-    """A linear layer with its weight laid out once for oneDNN's bf16 kernels, GELU on request in the same pass."""
+    """A linear layer with its weight in the layout of oneDNN's bf16 kernels, optionally fused with GELU."""
 
     def __init__(self, linear: nn.Linear, activation: str) -> None:
         super().__init__()
@@ -145,12 +152,12 @@ class _PackedLinear(nn.Module):
         )
 
 
-def _pack(classifier: Classifier) -> None:
-    """Replace the blocks' linear layers by packed ones, where this build of torch has oneDNN's and they agree."""
+def _pack_linears(classifier: Classifier) -> None:
+    """Replace the linear layers by packed ones, if this build of torch has oneDNN and the results agree."""
     up = cast(nn.Linear, cast(Layer, classifier.encoder.layers[0]).up)
     try:
         with torch.inference_mode():
-            x = _some(32, up.in_features).to(torch.bfloat16)
+            x = _test_input(32, up.in_features).to(torch.bfloat16)
             if not torch.allclose(_PackedLinear(up, "gelu")(x), F.gelu(up(x)), atol=0.02, rtol=0.02):
                 return
     except (RuntimeError, AttributeError):

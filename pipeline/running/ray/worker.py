@@ -122,7 +122,7 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
     folder = cached_folder(setup.digest, setup.files, lambda found: read_model_files(found, FILES)[1] == setup.digest)
     options = replace(setup.options, model=str(folder))
     texts = calibration_texts(options.calibration)
-    return Scorer.load(options=options, patient=patient, threads=setup.threads, calibration_texts=texts)
+    return Scorer.load(options=options, may_measure=patient, threads=setup.threads, calibration_texts=texts)
 
 
 def returning_errors(work: Callable[[], T]) -> T | EmojobError:

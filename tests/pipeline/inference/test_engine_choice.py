@@ -46,12 +46,12 @@ def test_a_large_job_measures_once_and_keeps_what_it_found(own_model, with_amx, 
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions()
     notes: list[str] = []
-    engine = engine_choice.select_engine(options, loaded, 1, patient=True, note=notes.append)
-    assert notes == [f"measuring which engine is fastest with {own_model}; the next run knows it"]
+    engine = engine_choice.select_engine(options, loaded, 1, may_measure=True, note=notes.append)
+    assert notes == [f"measuring which engine is fastest with {own_model}; the next run reuses the result"]
     assert "tokens/s" in engine.choice.why
-    monkeypatch.setattr(engine_choice, "measure", None)  # would fail if it were called
-    for patient in (True, False):
-        again = engine_choice.select_engine(options, loaded, 1, patient=patient, note=notes.append)
+    monkeypatch.setattr(engine_choice, "measure_rates", None)  # would fail if it were called
+    for may_measure in (True, False):
+        again = engine_choice.select_engine(options, loaded, 1, may_measure=may_measure, note=notes.append)
         assert again.choice == engine.choice
     assert len(notes) == 1
 
@@ -68,7 +68,7 @@ def test_int8_comes_into_question_where_there_is_memory_to_quantise(tiny_model, 
 
 
 def test_a_small_job_takes_the_first_unmeasured(own_model, with_amx, monkeypatch):
-    monkeypatch.setattr(engine_choice, "measure", None)
+    monkeypatch.setattr(engine_choice, "measure_rates", None)
     engine = engine_choice.select_engine(ModelOptions(), model.load(str(own_model)), 1)
     assert (engine.choice.engine, engine.choice.precision) == ("openvino", "bf16")
 
@@ -79,11 +79,11 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
     other = Machine("Xeon", 64, 0, ("amx_bf16",), (), False)
     made_from = engine_choice._made_from(loaded, found, with_amx, ModelOptions())
     engine_choice.artifact_cache.save(loaded, engine_choice._name(found, ModelOptions()), made_from, rates(1, 2, 0), {})
-    assert engine_choice.recall(loaded, found, with_amx, ModelOptions()) == {
+    assert engine_choice.recall_rates(loaded, found, with_amx, ModelOptions()) == {
         engine_choice.choice_key(OPENVINO): 1,
         engine_choice.choice_key(TORCH): 2,
     }
-    assert engine_choice.recall(loaded, found, other, ModelOptions()) is None
+    assert engine_choice.recall_rates(loaded, found, other, ModelOptions()) is None
 
 
 @pytest.mark.parametrize("options", [ModelOptions(max_length=32), ModelOptions(calibration="texts.csv")])
@@ -91,7 +91,7 @@ def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx
     loaded = model.load(str(own_model))
     made_from = engine_choice._made_from(loaded, [OPENVINO], with_amx, ModelOptions())
     engine_choice.artifact_cache.save(loaded, engine_choice._name([OPENVINO], options), made_from, rates(1, 2, 3), {})
-    assert engine_choice.recall(loaded, [OPENVINO], with_amx, options) is None
+    assert engine_choice.recall_rates(loaded, [OPENVINO], with_amx, options) is None
 
 
 def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch):
@@ -102,14 +102,14 @@ def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch)
     kept = {engine_choice.choice_key(one): 900.0 if one.precision == "int8" else 100.0 for one in found}
     made_from = engine_choice._made_from(loaded, found, here, options)
     engine_choice.artifact_cache.save(loaded, engine_choice._name(found, options), made_from, kept, {})
-    start = engine_choice.start
+    start = engine_choice.start_engine
 
     def refuse_int8(choice, *given):
         if choice.precision == "int8":
             raise OptionError("--precision int8 changes too many labels")
         return start(choice, *given)
 
-    monkeypatch.setattr(engine_choice, "start", refuse_int8)
+    monkeypatch.setattr(engine_choice, "start_engine", refuse_int8)
     assert engine_choice.select_engine(options, loaded, 1).choice.precision == "fp32"
     with pytest.raises(OptionError, match="too many"):
         engine_choice.select_engine(ModelOptions(precision="int8"), loaded, 1)
@@ -119,7 +119,7 @@ def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch)
 def test_a_model_of_few_positions_is_measured_within_them(make_model, monkeypatch):
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded = model.load(str(make_model(max_position_embeddings=16)))
-    found = engine_choice.measure(loaded, [OPENVINO, TORCH], ModelOptions(max_length=16), 1, lambda text: None)
+    found = engine_choice.measure_rates(loaded, [OPENVINO, TORCH], ModelOptions(max_length=16), 1, lambda text: None)
     assert min(found.values()) > 0
 
 
@@ -127,9 +127,11 @@ def test_a_model_of_few_positions_is_measured_within_them(make_model, monkeypatc
 def test_int8_that_changes_too_many_labels_has_no_rate(tiny_model, monkeypatch):
     from emojob.pipeline.inference.engines import quantization
 
-    monkeypatch.setattr(quantization, "_changed", lambda *given: 0.5)
+    monkeypatch.setattr(quantization, "_changed_share", lambda *given: 0.5)
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
-    found = engine_choice.measure(model.load(str(tiny_model)), [OPENVINO, INT8], ModelOptions(), 1, lambda text: None)
+    found = engine_choice.measure_rates(
+        model.load(str(tiny_model)), [OPENVINO, INT8], ModelOptions(), 1, lambda text: None
+    )
     assert found[engine_choice.choice_key(INT8)] == 0
     assert found[engine_choice.choice_key(OPENVINO)] > 0
 
@@ -139,6 +141,6 @@ def test_the_rate_of_the_only_choice_is_known_to_large_jobs_and_the_next_ones(ow
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions(engine="torch", precision="fp32", device="cpu")
     assert engine_choice.select_engine(options, loaded, 1).choice.tokens_per_second is None
-    rate = engine_choice.select_engine(options, loaded, 1, patient=True).choice.tokens_per_second
+    rate = engine_choice.select_engine(options, loaded, 1, may_measure=True).choice.tokens_per_second
     assert rate > 0
     assert engine_choice.select_engine(options, loaded, 1).choice.tokens_per_second == rate

@@ -617,7 +617,7 @@ def test_a_night_in_an_object_store(bucket, model, tmp_path, capsys, rows, store
     (["score", "az://bucket/log.csv"], "pip install adlfs"),
     (["score", "https://example.com/log.csv"], "https:// is not known"),
     (["score", "{bucket}/log.csv", "-o", "{bucket}/full"], "not empty and no labelled archive"),
-    (["score", "{bucket}/log.csv", "--memo", "{bucket}/memo"], "give a file of this machine"),
+    (["score", "{bucket}/log.csv", "--memo", "{bucket}/memo"], "give a local file"),
     (["sql", "{bucket}/gone", "FROM labelled"], "does not exist"),
     (["sql", "{bucket}/full", "FROM labelled"], "no labelled archive"),
     (["report", "s3://no-such-bucket/out"], "there is no bucket"),

@@ -93,8 +93,8 @@ class TestInt8:
 
     def test_what_was_quantised_is_kept_beside_the_model_and_made_anew_where_it_is_damaged(self, calm, monkeypatch):
         made = []
-        quantise = quantization._quantise
-        monkeypatch.setattr(quantization, "_quantise", lambda *given: made.append(1) or quantise(*given))
+        quantize = quantization._quantize
+        monkeypatch.setattr(quantization, "_quantize", lambda *given: made.append(1) or quantize(*given))
         notes: list[str] = []
 
         def score():
@@ -107,7 +107,7 @@ class TestInt8:
             "int8-64.json",
             "int8-64.xml",
         ]
-        assert notes == [f"quantising {calm} to int8; the next run finds it done"]
+        assert notes == [f"quantizing {calm} to int8; the next run reuses the result"]
         np.testing.assert_array_equal(score(), first)
         assert len(made) == 1
         (calm / "openvino" / "int8-64.bin").write_bytes(b"not what it was")

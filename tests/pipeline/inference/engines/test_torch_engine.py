@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.inference.engines.engine import EngineChoice
-from emojob.pipeline.inference.engines.torch_engine import TorchEngine, _attends_at_once
+from emojob.pipeline.inference.engines.torch_engine import TorchEngine, _varlen_attention_works
 from emojob.pipeline.models import bert, model
 
 TEXTS = list(dict.fromkeys(sample_texts()))[:150]
@@ -60,15 +60,15 @@ def test_varlen_attention_is_tried_before_it_is_used(loaded, monkeypatch):
         (None, False),
     ):
         monkeypatch.setattr(bert, "varlen_attention", lambda attend=attend: attend)
-        assert _attends_at_once(loaded, device, torch.bfloat16) == works
+        assert _varlen_attention_works(loaded, device, torch.bfloat16) == works
 
     def not_here(*given):
         raise RuntimeError("no kernel image is available for execution on the device")
 
     monkeypatch.setattr(bert, "varlen_attention", lambda: not_here)
-    assert not _attends_at_once(loaded, device, torch.bfloat16)
+    assert not _varlen_attention_works(loaded, device, torch.bfloat16)
     monkeypatch.setattr(bert, "varlen_attention", lambda: attention_text_by_text)
-    assert not _attends_at_once(loaded, device, torch.float32)  # the kernels are for 16 bits
+    assert not _varlen_attention_works(loaded, device, torch.float32)  # the kernels are for 16 bits
 
 
 class FakeEvent:
@@ -95,9 +95,9 @@ def queued(loaded, monkeypatch) -> TorchEngine:
         return torch.from_numpy(engine.logits(batch)), event
 
     FakeEvent.under_way = 0
-    monkeypatch.setattr(engine, "_begin", begin)
+    monkeypatch.setattr(engine, "_enqueue", begin)
     engine._device = torch.device("meta")  # any but a CPU
-    monkeypatch.setattr(engine, "_there", torch.from_numpy)
+    monkeypatch.setattr(engine, "_to_device", torch.from_numpy)
     return engine
 
 
@@ -118,7 +118,7 @@ def test_what_was_queued_before_memory_ran_out_comes_back_first(loaded, queued, 
             raise torch.OutOfMemoryError("CUDA out of memory")
         return begin(batch)
 
-    monkeypatch.setattr(queued, "_begin", short)
+    monkeypatch.setattr(queued, "_enqueue", short)
     came = []
     with pytest.raises(torch.OutOfMemoryError):
         came.extend(queued.run(some))  # extend keeps what came before the error
