@@ -1,4 +1,4 @@
-"""Batches hold every row once, within the budget, and next to no padding."""
+"""Batches contain every row once, within the budget, with almost no padding."""
 
 import numpy as np
 from hypothesis import given
@@ -14,7 +14,7 @@ def encoded(lengths: list[int]) -> Encoded:
 
 
 @given(st.lists(st.integers(2, 64), max_size=300), st.integers(1, 500), st.sampled_from(Layout))
-def test_every_row_stands_in_one_batch_within_the_budget(lengths, budget, layout):
+def test_every_row_is_in_one_batch_within_the_budget(lengths, budget, layout):
     rows = np.array(lengths, np.int64)
     batches = token_batches(rows, budget, layout)
     assert sorted(i for batch in batches for i in batch.tolist()) == list(range(len(rows)))
@@ -22,12 +22,12 @@ def test_every_row_stands_in_one_batch_within_the_budget(lengths, budget, layout
     assert layout is Layout.PACKED or all(len(set(rows[batch].tolist())) == 1 for batch in batches)
 
 
-def test_the_longest_come_first():
+def test_the_longest_rows_come_first():
     assert [batch.tolist() for batch in token_batches(np.array([3, 60, 7, 60]), 70)] == [[1], [3, 2, 0]]
 
 
 @given(st.lists(st.integers(2, 64), min_size=1, max_size=60), st.integers(1, 600), st.sampled_from(Layout))
-def test_a_batch_holds_its_rows_tokens_in_groups_of_one_length(lengths, budget, layout):
+def test_a_batch_contains_its_rows_in_groups_of_the_same_length(lengths, budget, layout):
     texts = encoded(lengths)
     for rows in token_batches(texts.lengths, budget, layout):
         batch = pack(texts, rows, budget, layout)
@@ -50,13 +50,13 @@ def test_the_segments_of_pairs_stay_with_their_tokens():
     assert len(batch.segments) == 16
 
 
-def test_a_long_window_has_under_three_percent_of_padding():
+def test_a_large_row_batch_has_under_three_percent_padding():
     lengths = np.random.default_rng(0).gamma(3.0, 6.0, 4000).astype(int).clip(3, 64).tolist()
     texts = encoded(lengths)
     padding = sum(pack(texts, rows, 2048).padding for rows in token_batches(texts.lengths, 2048))
     assert 0 < padding < 0.03 * sum(lengths)
 
 
-def test_packed_batches_come_in_few_sizes():
+def test_packed_batches_have_few_sizes():
     sizes = {len(pack(encoded([3] * n), np.arange(n), 2048).ids) for n in range(1, 680)}
     assert len(sizes) <= 12

@@ -1,4 +1,4 @@
-"""The engine is the fastest with the model at hand; it is measured once, and not for small jobs."""
+"""The fastest engine for the model is selected; it is measured once, and only by large jobs."""
 
 import pytest
 
@@ -24,11 +24,11 @@ def rates(*values: float) -> dict[str, float]:
     [
         (rates(100, 90, 0), OPENVINO),
         (rates(90, 100, 0), TORCH),
-        (rates(100, 90, 125), OPENVINO),  # not worth the labels that it changes
+        (rates(100, 90, 125), OPENVINO),  # too small a gain for the labels that it changes
         (rates(100, 90, 140), INT8),
     ],
 )
-def test_the_fastest_is_taken_but_int8_only_where_it_is_worth_it(measured, expected):
+def test_the_fastest_is_selected_but_int8_only_if_much_faster(measured, expected):
     best = engine_choice.fastest([OPENVINO, TORCH, INT8], measured)
     assert (best.engine, best.precision) == (expected.engine, expected.precision)
     assert f"{max(measured.values()):,.0f}" in best.why
@@ -42,7 +42,7 @@ def with_amx(monkeypatch):
 
 
 @pytest.mark.measured
-def test_a_large_job_measures_once_and_keeps_what_it_found(own_model, with_amx, monkeypatch):
+def test_a_large_job_measures_once_and_saves_the_rates(own_model, with_amx, monkeypatch):
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions()
     notes: list[str] = []
@@ -56,7 +56,7 @@ def test_a_large_job_measures_once_and_keeps_what_it_found(own_model, with_amx, 
     assert len(notes) == 1
 
 
-def test_int8_comes_into_question_where_there_is_memory_to_quantise(tiny_model, monkeypatch):
+def test_int8_is_a_candidate_if_there_is_memory_to_quantize(tiny_model, monkeypatch):
     loaded = model.load(str(tiny_model))
     for memory, options, precisions in (
         (8 << 30, ModelOptions(), ["fp32", "fp32", "int8"]),
@@ -67,13 +67,13 @@ def test_int8_comes_into_question_where_there_is_memory_to_quantise(tiny_model, 
         assert [one.precision for one in engine_choice.candidates(options, loaded, here)] == precisions
 
 
-def test_a_small_job_takes_the_first_unmeasured(own_model, with_amx, monkeypatch):
+def test_a_small_job_uses_the_first_candidate_without_measuring(own_model, with_amx, monkeypatch):
     monkeypatch.setattr(engine_choice, "measure_rates", None)
     engine = engine_choice.select_engine(ModelOptions(), model.load(str(own_model)), 1)
     assert (engine.choice.engine, engine.choice.precision) == ("openvino", "bf16")
 
 
-def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx):
+def test_rates_of_another_machine_are_not_used(own_model, with_amx):
     loaded = model.load(str(own_model))
     found = [OPENVINO, TORCH]
     other = Machine("Xeon", 64, 0, ("amx_bf16",), (), False)
@@ -87,14 +87,14 @@ def test_what_was_measured_on_another_machine_does_not_count(own_model, with_amx
 
 
 @pytest.mark.parametrize("options", [ModelOptions(max_length=32), ModelOptions(calibration="texts.csv")])
-def test_what_was_measured_with_other_options_does_not_count(own_model, with_amx, options):
+def test_rates_for_other_options_are_not_used(own_model, with_amx, options):
     loaded = model.load(str(own_model))
     made_from = engine_choice._made_from(loaded, [OPENVINO], with_amx, ModelOptions())
     engine_choice.artifact_cache.save(loaded, engine_choice._name([OPENVINO], options), made_from, rates(1, 2, 3), {})
     assert engine_choice.recall_rates(loaded, [OPENVINO], with_amx, options) is None
 
 
-def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch):
+def test_a_failure_of_int8_without_the_option_is_no_error(own_model, monkeypatch):
     here = Machine("Old", 2, 32 << 30, (), (), False)
     monkeypatch.setattr(hardware, "detect", lambda: here)
     loaded, options = model.load(str(own_model)), ModelOptions()
@@ -116,7 +116,7 @@ def test_int8_that_nobody_asked_for_is_no_reason_to_fail(own_model, monkeypatch)
 
 
 @pytest.mark.measured
-def test_a_model_of_few_positions_is_measured_within_them(make_model, monkeypatch):
+def test_a_model_with_few_positions_is_measured_within_them(make_model, monkeypatch):
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded = model.load(str(make_model(max_position_embeddings=16)))
     found = engine_choice.measure_rates(loaded, [OPENVINO, TORCH], ModelOptions(max_length=16), 1, lambda text: None)
@@ -137,7 +137,7 @@ def test_int8_that_changes_too_many_labels_has_no_rate(tiny_model, monkeypatch):
 
 
 @pytest.mark.measured
-def test_the_rate_of_the_only_choice_is_known_to_large_jobs_and_the_next_ones(own_model, monkeypatch):
+def test_a_large_job_measures_the_only_candidate_and_saves_its_rate(own_model, monkeypatch):
     monkeypatch.setattr(engine_choice, "_SECONDS", 0.02)
     loaded, options = model.load(str(own_model)), ModelOptions(engine="torch", precision="fp32", device="cpu")
     assert engine_choice.select_engine(options, loaded, 1).choice.tokens_per_second is None

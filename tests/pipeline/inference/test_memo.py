@@ -1,4 +1,4 @@
-"""The memo knows what it was given, keeps within its bounds, and keeps what is asked for most."""
+"""The memo finds what was added, stays within its limits, and keeps the most frequent texts."""
 
 import numpy as np
 from hypothesis import given
@@ -24,14 +24,14 @@ _ROWS = st.lists(st.lists(st.integers(0, 8001), min_size=2, max_size=12), max_si
 
 @examples(200)
 @given(_ROWS)
-def test_keys_are_equal_exactly_where_the_tokens_are(rows):
+def test_keys_are_equal_exactly_if_the_tokens_are(rows):
     keys = [tuple(key) for key in Memo(3).keys_of(encoded(rows)).tolist()]
     assert len(set(keys)) == len({tuple(row) for row in rows})
 
 
 @examples(100)
 @given(_ROWS, _ROWS)
-def test_what_was_added_is_found_and_nothing_else(first, second):
+def test_only_added_keys_are_found(first, second):
     distinct = [list(row) for row in {tuple(row) for row in first}]
     values = probabilities(len(distinct))
     memo = Memo(3)
@@ -45,12 +45,12 @@ def numbers(start: int, stop: int) -> Encoded:
     return encoded([[2, i, 3] for i in range(start, stop)])
 
 
-def test_a_full_memo_keeps_what_is_asked_for_most():
+def test_a_full_memo_keeps_the_most_frequent_texts():
     memo = Memo(3, entries=128)
     often = memo.keys_of(numbers(0, 40))
     memo.add(often, probabilities(40))
     memo.find(often)
-    for start in range(100, 5000, 50):  # each once: a flood of what never comes again
+    for start in range(100, 5000, 50):  # many texts that occur once
         memo.add(memo.keys_of(numbers(start, start + 50)), probabilities(50))
         if start % 200 == 0:
             assert memo.find(often)[0].mean() > 0.9
@@ -58,7 +58,7 @@ def test_a_full_memo_keeps_what_is_asked_for_most():
     assert memo.find(often)[0].mean() > 0.9
 
 
-def test_of_those_asked_for_alike_the_last_ones_stay():
+def test_among_equally_frequent_texts_the_latest_stay():
     memo = Memo(3, entries=128)
     for start in range(0, 2000, 50):
         memo.add(memo.keys_of(numbers(start, start + 50)), probabilities(50))
@@ -66,8 +66,8 @@ def test_of_those_asked_for_alike_the_last_ones_stay():
     assert not memo.find(memo.keys_of(numbers(0, 1000)))[0].any()
 
 
-def test_texts_that_differ_in_one_token_do_not_share_a_place():
-    """As keys at even distances would, where the distance is near a whole number of sets."""
+def test_texts_that_differ_in_one_token_do_not_share_a_set():
+    """Evenly spaced keys would share sets if their distance is close to a multiple of the set size."""
     evenly = np.full((2, 8), (1 << 62) + 1, np.uint64)
     memo = Memo(3, entries=1 << 12, multipliers=evenly)
     many = memo.keys_of(numbers(0, 2000))
@@ -75,7 +75,7 @@ def test_texts_that_differ_in_one_token_do_not_share_a_place():
     assert memo.find(many)[0].mean() > 0.95
 
 
-def test_what_was_frequent_long_ago_makes_room():
+def test_formerly_frequent_texts_are_replaced():
     memo = Memo(3, entries=8)
     memo.add(memo.keys_of(numbers(0, 8)), probabilities(8))
     for _ in range(10):
@@ -85,12 +85,12 @@ def test_what_was_frequent_long_ago_makes_room():
     assert not memo.find(memo.keys_of(numbers(0, 8)))[0].all()
 
 
-def test_its_bytes_are_bounded_however_many_labels_a_model_has():
+def test_its_bytes_are_limited_for_any_number_of_labels():
     assert Memo(1000, limit=1 << 20).capacity <= 1 << 8
     assert Memo(6).capacity > 100_000
 
 
-def test_of_two_memos_counts_the_higher_one_stays():
+def test_merging_keeps_the_higher_count():
     mine, other = Memo(2), Memo(2)
     keys = np.random.default_rng(0).integers(0, 2**64, (3, 2), dtype=np.uint64)
     for memo, asked in ((mine, [500, 7]), (other, [3, 900, 2])):
@@ -103,7 +103,7 @@ def test_of_two_memos_counts_the_higher_one_stays():
     }
 
 
-def test_no_key_at_all():
+def test_no_keys_are_accepted():
     memo = Memo(3)
     none = memo.keys_of(encoded([]))
     assert memo.find(none)[0].shape == (0,)

@@ -1,4 +1,4 @@
-"""A kept memo comes back as it was; another model's, a damaged one and a file that is none are told apart."""
+"""A memo file is read back unchanged; files of other models, damaged files and other files are recognized."""
 
 import os
 import stat
@@ -34,7 +34,7 @@ def memo() -> Memo:
     return full
 
 
-def test_what_was_kept_comes_back(memo, tmp_path):
+def test_a_saved_memo_is_read_back(memo, tmp_path):
     file = tmp_path / "a.memo"
     save(file, memo, OF)
     back, why = load(file, OF, 3)
@@ -46,7 +46,7 @@ def test_what_was_kept_comes_back(memo, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.memo"]
 
 
-def test_counts_fade_from_run_to_run(memo, tmp_path):
+def test_counts_are_halved_with_each_save(memo, tmp_path):
     keys = memo.contents()[0]
     for _ in range(7):
         memo.find(keys)
@@ -55,7 +55,7 @@ def test_counts_fade_from_run_to_run(memo, tmp_path):
 
 
 @pytest.mark.parametrize("of", [{**OF, "fingerprint": "g"}, {**OF, "precision": "bf16"}])
-def test_another_models_is_not_used(memo, tmp_path, of):
+def test_a_file_of_another_model_is_not_used(memo, tmp_path, of):
     save(tmp_path / "a", memo, OF)
     back, why = load(tmp_path / "a", of, 3)
     assert len(back) == 0
@@ -63,7 +63,7 @@ def test_another_models_is_not_used(memo, tmp_path, of):
 
 
 @pytest.mark.parametrize("at", [0, 30, 400, 900, -3])
-def test_a_damaged_one_is_begun_anew(memo, tmp_path, at):
+def test_a_damaged_file_starts_again_empty(memo, tmp_path, at):
     file = tmp_path / "a"
     save(file, memo, OF)
     content = bytearray(file.read_bytes())
@@ -71,17 +71,17 @@ def test_a_damaged_one_is_begun_anew(memo, tmp_path, at):
     file.write_bytes(content)
     back, why = load(file, OF, 3)
     assert len(back) == 0
-    assert "anew" in why
+    assert "starts again empty" in why
 
 
-def test_half_of_one_is_begun_anew(memo, tmp_path):
+def test_half_a_file_starts_again_empty(memo, tmp_path):
     save(tmp_path / "a", memo, OF)
     content = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(content[: len(content) // 2])
     assert "damaged" in load(tmp_path / "a", OF, 3)[1]
 
 
-def test_no_file_and_an_empty_one_are_a_beginning(tmp_path):
+def test_a_missing_or_empty_file_is_an_empty_memo(tmp_path):
     (tmp_path / "empty").touch()
     for name in ("none", "empty"):
         memo, why = load(tmp_path / name, OF, 3)
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_memo_is_refused(tmp_path, content):
         load(tmp_path / "archive.csv", OF, 3)
 
 
-def test_a_place_where_none_can_be_is_refused(tmp_path):
+def test_a_path_that_cannot_be_a_memo_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "round").symlink_to(tmp_path / "round")
     places = [tmp_path, tmp_path / "no" / "such", tmp_path / "fifo", "/dev/null", "", "s3://bucket/memo"]
@@ -104,25 +104,25 @@ def test_a_place_where_none_can_be_is_refused(tmp_path):
             parse_memo_path(place)
 
 
-def test_a_link_stays_one(memo, tmp_path):
+def test_a_link_stays_a_link(memo, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     save(parse_memo_path(str(tmp_path / "link")), memo, OF)
     assert (tmp_path / "link").is_symlink()
     assert load(parse_memo_path(str(tmp_path / "link")), OF, 3)[1] == ""
 
 
-def test_two_that_keep_at_once_do_not_disturb_each_other(memo, tmp_path):
+def test_concurrent_saves_do_not_disturb_each_other(memo, tmp_path):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: save(tmp_path / "a", memo, OF), range(40)))
     assert load(tmp_path / "a", OF, 3)[1] == ""
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
-def test_what_names_itself_a_memo_and_is_none_is_begun_anew(memo, tmp_path):
+def test_an_invalid_file_with_the_header_of_a_memo_starts_again_empty(memo, tmp_path):
     save(tmp_path / "a", memo, OF)
-    with safe_open(tmp_path / "a", "numpy") as kept:
-        header = kept.metadata()
-        arrays = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
+    with safe_open(tmp_path / "a", "numpy") as saved:
+        header = saved.metadata()
+        arrays = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
     for change in (
         {"asked": arrays["asked"][:3]},
         {"multipliers": arrays["multipliers"][:, :3]},
@@ -134,13 +134,13 @@ def test_what_names_itself_a_memo_and_is_none_is_begun_anew(memo, tmp_path):
         assert (len(back), "damaged" in why) == (0, True)
 
 
-def test_another_programs_tensors_are_refused(tmp_path):
+def test_tensors_of_another_program_are_refused(tmp_path):
     save_tensors({"a": torch.zeros(3, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
     with pytest.raises(OptionError, match="no memo"):
         load(tmp_path / "model.safetensors", OF, 3)
 
 
-def test_it_is_for_its_owner_alone(memo, tmp_path):
+def test_only_the_owner_can_read_it(memo, tmp_path):
     save(tmp_path / "a", memo, OF)
     assert not stat.S_IMODE((tmp_path / "a").stat().st_mode) & 0o077
 
@@ -163,7 +163,7 @@ def scored(archive, tmp_path, model, out, **options) -> tuple[pa.Table, dict, li
     return labelled, run["this_run"], [note for note in notes if "memo" in note]
 
 
-def test_the_next_run_infers_nothing_that_one_before_it_did(archive, tiny_model, tmp_path):
+def test_the_next_run_infers_no_text_of_an_earlier_run(archive, tiny_model, tmp_path):
     model = {"model": str(tiny_model), "precision": "fp32"}
     first, work, notes = scored(archive, tmp_path, model, "one")
     assert work["inferred_rows"] > 300
@@ -174,7 +174,7 @@ def test_the_next_run_infers_nothing_that_one_before_it_did(archive, tiny_model,
     assert notes == []
 
 
-def test_a_run_with_another_model_begins_anew_and_says_so(archive, tiny_model, make_model, tmp_path):
+def test_a_run_with_another_model_starts_empty_and_reports_it(archive, tiny_model, make_model, tmp_path):
     scored(archive, tmp_path, {"model": str(tiny_model), "precision": "fp32"}, "one")
     _, work, notes = scored(archive, tmp_path, {"model": str(make_model(seed=1)), "precision": "fp32"}, "two")
     assert work["inferred_rows"] > 300
@@ -199,7 +199,7 @@ def test_an_interrupted_run_keeps_its_memo(archive, tiny_model, tmp_path, monkey
     assert scored(archive, tmp_path, model, "two")[1]["inferred_rows"] < 300
 
 
-def test_a_memo_that_cannot_be_written_is_told_and_costs_no_label(archive, tiny_model, tmp_path, monkeypatch):
+def test_a_memo_that_cannot_be_written_is_reported_and_costs_no_label(archive, tiny_model, tmp_path, monkeypatch):
     def full(*given):
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""Labels are those of a plain transformers forward pass, whatever the batches, the row batches and the memo."""
+"""Labels equal those of a stock transformers forward pass, for any batches, row batches and memo."""
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ def load(folder, **options) -> Scorer:
 
 @pytest.fixture(scope="module")
 def reference(tiny_model) -> np.ndarray:
-    """Probabilities from stock transformers in fp32, one text at a time."""
+    """Return probabilities from stock transformers in fp32, one text at a time."""
     stock = AutoModelForSequenceClassification.from_pretrained(tiny_model, dtype=torch.float32).eval()
     encoded = load(tiny_model).model.tokenizer.encode(TEXTS).tolist()
     with torch.inference_mode():
@@ -87,7 +87,7 @@ def test_null_and_blank_texts_have_no_label(tiny_model):
     assert np.isnan(scored.probabilities[1:]).all()
 
 
-def test_a_text_longer_than_max_length_is_labelled_and_says_so(tiny_model):
+def test_a_text_longer_than_max_length_is_labelled_as_truncated(tiny_model):
     scored = load(tiny_model, max_length=8).score(["말이 끝없이 길어지면 뒤는 읽히지 않습니다 정말로", "짧아요"])
     assert [STATUSES[i] for i in scored.statuses] == [TRUNCATED, SCORED]
 
@@ -116,7 +116,7 @@ def tiny_scorer(tiny_model) -> Scorer:
     return load(tiny_model)
 
 
-def test_dictionary_and_large_columns_are_scored_like_plain_ones(tiny_scorer):
+def test_dictionary_and_large_columns_are_scored_like_string_columns(tiny_scorer):
     texts = ["기뻐요", None, "기뻐요", "싫어요"]
     expected = tiny_scorer.score(texts).labels
     plain = pa.array(texts)
@@ -127,7 +127,7 @@ def test_dictionary_and_large_columns_are_scored_like_plain_ones(tiny_scorer):
     assert tiny_scorer.label(prepared, tiny_scorer.infer(prepared)).labels == ["", ""]
 
 
-def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypatch):
+def test_lack_of_memory_halves_the_budget_and_loses_no_row(tiny_model, monkeypatch):
     expected = load(tiny_model).score(TEXTS).probabilities
     scorer = load(tiny_model)
     whole = scorer.engine.run
@@ -144,7 +144,7 @@ def test_lack_of_memory_halves_the_budget_and_loses_nothing(tiny_model, monkeypa
     assert scorer.tally.halvings >= 1
 
 
-def test_one_text_that_does_not_fit_at_all_is_an_error(tiny_model, monkeypatch):
+def test_a_single_text_that_does_not_fit_is_an_error(tiny_model, monkeypatch):
     scorer = load(tiny_model)
 
     def no_memory(batches):
@@ -157,12 +157,12 @@ def test_one_text_that_does_not_fit_at_all_is_an_error(tiny_model, monkeypatch):
         scorer.score(["네"])
 
 
-def test_inference_stops_when_told_to(tiny_scorer):
+def test_inference_stops_on_request(tiny_scorer):
     with pytest.raises(StopRequested):
         tiny_scorer.infer(tiny_scorer.prepare(pa.array(["이 문장은 아직 본 적이 없어요"])), lambda: True)
 
 
-def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
+def test_a_model_that_returns_nan_is_an_error(tiny_model, monkeypatch):
     scorer = load(tiny_model)
     monkeypatch.setattr(
         scorer.engine, "run", lambda batches: (np.full((len(one.firsts), 6), np.nan, np.float32) for one in batches)
@@ -171,7 +171,7 @@ def test_a_model_that_gives_no_numbers_is_an_error(tiny_model, monkeypatch):
         scorer.score(["네"])
 
 
-def test_what_came_to_no_number_is_not_remembered(tiny_model, monkeypatch):
+def test_nan_is_not_remembered(tiny_model, monkeypatch):
     scorer = Scorer.load(str(tiny_model), ModelOptions(precision="fp32", engine="torch"))
     run = scorer.engine.run
     monkeypatch.setattr(scorer.engine, "run", lambda batches: (np.full_like(one, np.nan) for one in run(batches)))
@@ -191,6 +191,6 @@ def test_a_gpu_gives_the_cpus_probabilities(precision, distance):
 
 
 @pytest.mark.parametrize("options", [{"engine": "ray"}, {"context": "previous"}])
-def test_what_is_not_to_be_had_is_refused(tiny_model, options):
+def test_unavailable_options_are_refused(tiny_model, options):
     with pytest.raises(OptionError):
         load(tiny_model, **options)

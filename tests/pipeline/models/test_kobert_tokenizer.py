@@ -1,4 +1,4 @@
-"""The tokenizer gives KoBERT's ids, fast path or not, and survives any text."""
+"""The tokenizer gives KoBERT's ids with and without its fast path, and accepts any text."""
 
 import json
 import unicodedata
@@ -45,12 +45,12 @@ def test_pairs_get_the_original_ids_and_segments(tokenizer, key, max_length):
     assert segments == [p[f"token_type_ids{key}"] for p in pairs]
 
 
-def test_a_comma_behind_a_digit_is_a_piece_of_its_own(digits):
+def test_a_comma_after_a_digit_is_its_own_piece(digits):
     encoded = digits.encode([one["text"] for one in RECORDS["digits_comma"]], None)
     assert encoded.tolist() == [one["ids"] for one in RECORDS["digits_comma"]]
 
 
-def test_many_texts_get_the_ids_that_each_gets_alone(tokenizer, monkeypatch):
+def test_many_texts_get_the_same_ids_as_single_texts(tokenizer, monkeypatch):
     texts = [one["text"] for one in RECORDS["single"]]
     monkeypatch.setattr(base_module, "_SLICE", 7)
     assert tokenizer.encode(texts, 64).tolist() == [one["ids_64"] for one in RECORDS["single"]]
@@ -67,7 +67,7 @@ def test_a_text_that_names_special_tokens_gets_none(tokenizer, digits):
         assert not set(ids[1:-1]) & {1, 2, 3, 4}
 
 
-def test_arrow_columns_lists_and_nulls_are_read_alike(tokenizer):
+def test_arrow_columns_lists_and_nulls_give_the_same_ids(tokenizer):
     texts = ["반가워요", None, "", "또 만나요"]
     expected = tokenizer.encode(["반가워요", "", "", "또 만나요"]).tolist()
     assert tokenizer.encode(texts).tolist() == expected
@@ -76,7 +76,7 @@ def test_arrow_columns_lists_and_nulls_are_read_alike(tokenizer):
     assert tokenizer.encode([]).tolist() == []
 
 
-def test_a_long_text_is_cut_exactly_where_the_whole_would_be(tokenizer):
+def test_a_long_text_is_truncated_like_the_whole_text(tokenizer):
     text = "배송이 너무 늦어서 속이 타요 " * 2000
     whole = tokenizer.encode([text], None).tolist()[0]
     short = tokenizer.encode([text], 64)
@@ -84,7 +84,7 @@ def test_a_long_text_is_cut_exactly_where_the_whole_would_be(tokenizer):
     assert short.truncated.tolist() == [True]
 
 
-def test_a_long_text_of_few_tokens_is_read_to_its_end(tokenizer):
+def test_a_long_text_of_few_tokens_is_encoded_completely(tokenizer):
     unknown = "\u4e00" * 5000  # a run of unknown characters is one [UNK]
     text = f"{unknown} 끝에 기쁨이 있어요"
     encoded = tokenizer.encode([text], 64)
@@ -92,7 +92,7 @@ def test_a_long_text_of_few_tokens_is_read_to_its_end(tokenizer):
     assert encoded.tolist() == tokenizer.encode([text], None).tolist()
 
 
-def test_truncated_says_which_texts_were_cut(tokenizer):
+def test_truncated_marks_the_texts_that_were_cut(tokenizer):
     encoded = tokenizer.encode(["네", "아주 긴 말을 끝없이 이어서 해 보려고 합니다"], 6)
     assert encoded.truncated.tolist() == [False, True]
     assert encoded.lengths.tolist() == [3, 6]
@@ -105,7 +105,7 @@ def test_a_model_without_koberts_special_tokens_is_refused(tmp_path):
         KoBertTokenizer(file)
 
 
-def test_every_syllable_survives_the_skipped_normalisation(tokenizer, monkeypatch):
+def test_every_syllable_has_the_same_ids_without_normalization(tokenizer, monkeypatch):
     syllables = [chr(code) for code in range(0xAC00, 0xD7A4)]
     quick = tokenizer.encode(syllables, None).ids
     monkeypatch.setattr(module, "_NEEDS_CLEANING", module.re.compile(""))
@@ -139,7 +139,7 @@ def test_any_two_texts_make_a_pair_within_the_limit(first, second, max_length):
 
 @examples(200)
 @given(st.text(st.characters(), max_size=100))
-def test_any_text_whatsoever_has_ids(text):
+def test_any_text_has_ids(text):
     assert ONE.encode([text], 64).lengths[0] >= 2
     assert "\ud800" not in clean(text)
 
@@ -148,6 +148,6 @@ _ODD = st.text(st.sampled_from("가힣ㄱㄳㅎㅏㅣa~ \t\n'`\"\u00a0\u200b\ud8
 
 
 @given(st.lists(st.one_of(_ODD, st.text(max_size=8)), max_size=20))
-def test_what_needs_care_is_found_for_many_texts_as_for_one(texts):
+def test_rows_to_clean_equals_the_search_text_by_text(texts):
     expected = [row for row, text in enumerate(texts) if module._NEEDS_CLEANING.search(text)]
     assert module.rows_to_clean(texts) == expected

@@ -1,4 +1,4 @@
-"""A model is loaded as it is, or refused in one line that says what to do."""
+"""A model is loaded, or refused with a one-line message that says what to do."""
 
 import re
 import shutil
@@ -39,7 +39,7 @@ def test_the_default_model_has_the_six_labels():
     assert model.load().labels == DEFAULT_LABELS
 
 
-def test_weights_survive_the_translation_of_names(tiny_model):
+def test_translating_the_names_of_weights_is_reversible(tiny_model):
     weights = load_file(tiny_model / "model.safetensors")
     back = to_hf(from_hf(weights, layers=2))
     assert back.keys() == {name for name in weights if "position_ids" not in name}
@@ -112,7 +112,7 @@ def test_weights_of_another_size_than_the_config_are_refused(change_config):
 
 
 @pytest.mark.parametrize("size", ["hidden_size", "intermediate_size", "max_position_embeddings", "num_hidden_layers"])
-def test_an_absurd_size_is_refused_before_memory_is_asked_for(change_config, size):
+def test_an_absurd_size_is_refused_before_memory_is_allocated(change_config, size):
     assert "config.json" in (said := refusal(change_config(**{size: 10**9}))) or "lacks the weight" in said
 
 

@@ -1,4 +1,4 @@
-"""A model folder opens in stock transformers and in emojob, and says the same in both."""
+"""A saved model folder loads in stock transformers and in emojob, with the same results."""
 
 import json
 import random
@@ -35,7 +35,7 @@ def spiece(golden):
 
 @pytest.fixture(scope="module")
 def written(spiece, tmp_path_factory):
-    """A folder with random weights, and what it was written from."""
+    """Return a folder with random weights, and the objects that it was written from."""
     shape = BertShape(8002, hidden_size=16, layers=2, heads=2, intermediate_size=32, max_positions=80)
     torch.manual_seed(1)
     classifier = Classifier(shape, 6)
@@ -59,7 +59,7 @@ def test_stock_transformers_gives_the_same_probabilities(written):
     assert [model.config.id2label[i] for i in range(6)] == list(DEFAULT_LABELS)
 
 
-def test_emojob_opens_what_was_written(written):
+def test_emojob_loads_a_saved_folder(written):
     folder, trained = written
     model = models.load(str(folder))
     assert (model.labels, model.temperature, model.context) == (DEFAULT_LABELS, 1.25, "none")
@@ -69,13 +69,13 @@ def test_emojob_opens_what_was_written(written):
         assert torch.equal(weight, model.classifier.state_dict()[name]), name
 
 
-def test_weights_are_stored_in_16_bits_with_the_metadata_that_transformers_asks_for(written):
+def test_weights_are_stored_in_16_bits_with_the_metadata_of_transformers(written):
     with safe_open(written[0] / "model.safetensors", "pt") as file:
         assert file.metadata() == {"format": "pt"}
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.bfloat16}  # noqa: SIM118
 
 
-def test_the_folder_holds_what_people_look_for_and_no_temporary_files(written):
+def test_the_folder_has_the_usual_files_and_no_temporary_files(written):
     assert sorted(file.name for file in written[0].iterdir()) == [
         "README.md", "config.json", "metrics.json", "model.safetensors", "special_tokens_map.json", "spiece.model",
         "tokenizer.json", "tokenizer_config.json",
@@ -95,7 +95,7 @@ def test_stock_ids_are_kobert_ids(written, spiece):
     ]
     texts = TEXTS + ["".join(chance.choices(alphabet, k=chance.randint(1, 40))) for _ in range(500)]
     theirs = stock(texts)["input_ids"]
-    # two cuts of equal weight may fall out differently, and the comma rule is left out
+    # segmentations of equal score may differ, and the comma rule is missing
     same = sum(a == b for a, b in zip(theirs, ours.encode(texts, None).tolist(), strict=True))
     assert same >= 0.999 * len(texts)
 
@@ -108,7 +108,7 @@ def test_a_pair_has_segments_in_stock_transformers_as_well(written, spiece):
     assert batch["token_type_ids"] == ours.segments.tolist()
 
 
-def test_a_special_token_said_in_a_dialogue_stays_text(written):
+def test_a_special_token_in_a_dialogue_stays_text(written):
     stock = AutoTokenizer.from_pretrained(written[0])
     for token in SPECIAL_TOKENS:
         ids = stock(f"그 사람이 {token} 라고 했어")["input_ids"]

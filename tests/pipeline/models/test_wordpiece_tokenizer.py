@@ -1,4 +1,4 @@
-"""A BERT with WordPiece: the ids of stock transformers, and no text that becomes a special token."""
+"""A BERT with WordPiece gets the ids of stock transformers, and no text becomes a special token."""
 
 import json
 
@@ -58,13 +58,13 @@ def test_a_text_that_names_special_tokens_gets_none(tokenizer):
     assert not set(ids[1:-1]) & controls
 
 
-def test_a_long_text_is_cut_exactly_where_the_whole_would_be(tokenizer):
+def test_a_long_text_is_truncated_like_the_whole_text(tokenizer):
     text = "배송이 너무 늦어서 속이 타요 " * 2000
     whole = tokenizer.encode([text], None).tolist()[0]
     assert tokenizer.encode([text], 64).tolist()[0] == [*whole[:63], tokenizer.sep_id]
 
 
-def test_a_long_text_of_few_tokens_is_read_to_its_end(tokenizer):
+def test_a_long_text_of_few_tokens_is_encoded_completely(tokenizer):
     encoded = tokenizer.encode([f"{'뷁' * 9000} 끝에 기쁨이 있어요"], 64)
     assert encoded.tolist() == tokenizer.encode([f"{'뷁' * 9000} 끝에 기쁨이 있어요"], None).tolist()
     assert not encoded.truncated[0]
@@ -72,7 +72,7 @@ def test_a_long_text_of_few_tokens_is_read_to_its_end(tokenizer):
 
 @examples(200)
 @given(st.lists(st.text(st.characters(), max_size=60), max_size=5))
-def test_any_text_whatsoever_has_ids(wordpiece, texts):
+def test_any_text_has_ids(wordpiece, texts):
     assert (WordPieceTokenizer(wordpiece).encode(texts, 16).lengths >= 2).all()
 
 
@@ -82,7 +82,7 @@ def test_a_model_with_wordpiece_scores(bert):
     np.testing.assert_allclose(np.nansum(scored.probabilities, 1), [1, 1, 1, 0, 1, 1, 1], atol=1e-6)
 
 
-def test_other_files_of_the_tokenizer_are_another_fingerprint(bert, tmp_path):
+def test_other_tokenizer_files_change_the_fingerprint(bert, tmp_path):
     before = model.load(str(bert)).fingerprint
     for file in bert.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -94,10 +94,10 @@ def test_other_files_of_the_tokenizer_are_another_fingerprint(bert, tmp_path):
 
 
 class TestRefused:
-    """Each in one line that says what would be right."""
+    """A message of one line says what would be right."""
 
     @pytest.fixture
-    def said(self, tmp_path):
+    def message(self, tmp_path):
         def read() -> str:
             with pytest.raises(ModelError) as caught:
                 read_tokenizer(tmp_path, "m")
@@ -106,21 +106,21 @@ class TestRefused:
 
         return read
 
-    def test_no_tokenizer_at_all(self, said):
-        assert "lacks its tokenizer" in said()
+    def test_no_tokenizer_at_all(self, message):
+        assert "lacks its tokenizer" in message()
 
-    def test_a_tokenizer_json_of_another_kind(self, said, tmp_path):
+    def test_a_tokenizer_json_of_another_kind(self, message, tmp_path):
         (tmp_path / "tokenizer.json").write_text('{"model": {"type": "Unigram"}}')
-        assert "'Unigram', not 'WordPiece'" in said()
+        assert "'Unigram', not 'WordPiece'" in message()
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"model": 1}', '{"model": {"type": "WordPiece"}}'])
-    def test_a_damaged_tokenizer_json(self, said, tmp_path, text):
+    def test_a_damaged_tokenizer_json(self, message, tmp_path, text):
         (tmp_path / "tokenizer.json").write_text(text)
-        assert "cannot be used" in said()
+        assert "cannot be used" in message()
 
-    def test_a_vocabulary_without_the_special_tokens(self, said, tmp_path):
+    def test_a_vocabulary_without_the_special_tokens(self, message, tmp_path):
         (tmp_path / "vocab.txt").write_text("가\n나\n")
-        assert "lacks the special tokens" in said()
+        assert "lacks the special tokens" in message()
 
     def test_kobert_pieces_read_as_wordpiece(self, golden_pieces, make_model):
         folder = make_model()

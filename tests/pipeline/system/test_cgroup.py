@@ -1,4 +1,4 @@
-"""Limits of containers and units are found in both versions of control groups, wherever they are set."""
+"""Limits of containers and units are found in both versions of control groups, at every level."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from emojob.pipeline.system import cgroup, hardware
 
 @pytest.fixture
 def write(tmp_path):
-    """Write files below a root: write({"cpu.max": "…"}, own="…") -> (root, own)."""
+    """Write files of control groups: write({"cpu.max": "…"}, own="…") -> (root, own)."""
 
     def make(files: dict[str, str], own: str) -> tuple[Path, Path]:
         for name, content in files.items():
@@ -27,7 +27,7 @@ def write(tmp_path):
     [
         ({"cpu.max": "150000 100000\n"}, "0::/\n", 1.5),
         ({"cpu.max": "max 100000\n"}, "0::/\n", None),
-        ({"cpu.max": "200000 100000\n"}, "0::/docker/3f2a\n", 2),  # the path is the host's, the files the container's
+        ({"cpu.max": "200000 100000\n"}, "0::/docker/3f2a\n", 2),  # the host's path with the container's files
         ({"system.slice/a.service/cpu.max": "50000 100000"}, "0::/system.slice/a.service\n", 0.5),
         ({"job.slice/cpu.max": "300000 100000", "job.slice/a/cpu.max": "max 100000"}, "0::/job.slice/a\n", 3),
         ({"cpu/cpu.cfs_quota_us": "4000", "cpu/cpu.cfs_period_us": "1000"}, "4:cpu,cpuacct:/docker/3f2a\n", 4),
@@ -37,7 +37,7 @@ def write(tmp_path):
         ({}, "", None),
     ],
 )
-def test_cores(write, files, own, cores):
+def test_the_narrowest_cpu_limit_applies(write, files, own, cores):
     assert cgroup.cpu_limit(*write(files, own)) == cores
 
 
@@ -51,11 +51,11 @@ def test_cores(write, files, own, cores):
         ({}, "0::/\n", None),
     ],
 )
-def test_memory(write, files, own, limit):
+def test_the_narrowest_memory_limit_applies(write, files, own, limit):
     assert cgroup.memory_limit(*write(files, own)) == limit
 
 
-def test_no_control_groups_at_all(tmp_path):
+def test_a_machine_without_control_groups_has_no_limit(tmp_path):
     assert cgroup.cpu_limit(tmp_path / "none", tmp_path / "none") is None
 
 

@@ -1,4 +1,4 @@
-"""Stages run ahead by so much and no more, pass on errors as they are, and end when told to."""
+"""Stages run ahead by their depth at most, pass on errors unchanged, and end when stopped."""
 
 import threading
 
@@ -19,7 +19,7 @@ def test_items_come_in_order_through_several_stages():
     assert not stage_threads()
 
 
-def test_a_stage_is_at_most_its_depth_ahead():
+def test_a_stage_runs_ahead_by_its_depth_at_most():
     made, taken = [], threading.Event()
 
     def count():
@@ -32,12 +32,12 @@ def test_a_stage_is_at_most_its_depth_ahead():
     stages = Stages()
     items = stages.prefetch(count(), depth=2)
     next(items)
-    assert taken.wait(5)  # one was taken, two wait, one is in hand
+    assert taken.wait(5)  # one item was consumed, two wait in the queue, one is in the thread
     assert len(made) == 4
     stages.join()
 
 
-def test_an_error_reaches_the_one_who_takes_as_it_is():
+def test_an_error_reaches_the_consumer_unchanged():
     def fail():
         yield 1
         raise ValueError("the real message")

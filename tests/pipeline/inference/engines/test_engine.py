@@ -1,4 +1,4 @@
-"""Which engines and precisions come into question, and what is refused."""
+"""Which engines and precisions are candidates, and which options are refused."""
 
 import pytest
 
@@ -13,7 +13,7 @@ EVERYTHING = ("openvino", "nncf")
 
 @pytest.fixture
 def chosen(monkeypatch):
-    """(engine, device, precision) of what comes into question on a machine; given what is installed."""
+    """Return (engine, device, precision) of the candidates for a machine and its installed packages."""
 
     def choose(instructions=(), gpus=(), installed=EVERYTHING, **options):
         monkeypatch.setattr(hardware, "is_installed", lambda package: package in installed)
@@ -43,12 +43,12 @@ AMX = ("amx_int8", "amx_bf16", "avx512_bf16")
         ({"engine": "openvino", "precision": "int8"}, [("openvino", "cpu", "int8")]),
     ],
 )
-def test_what_comes_into_question(chosen, options, expected):
+def test_candidates(chosen, options, expected):
     assert chosen(**options) == expected
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "message"),
     [
         ({"engine": "ray"}, "--engine ray is for `emojob score` and `nightly`"),
         ({"device": "cuda"}, "--device cuda: no CUDA device"),
@@ -63,6 +63,6 @@ def test_what_comes_into_question(chosen, options, expected):
         ({"precision": "int8", "installed": ("openvino",)}, "--precision int8 needs nncf: pip install"),
     ],
 )
-def test_what_is_not_to_be_had_is_refused(chosen, options, complaint):
-    with pytest.raises(OptionError, match=complaint):
+def test_unavailable_options_are_refused(chosen, options, message):
+    with pytest.raises(OptionError, match=message):
         chosen(**options)

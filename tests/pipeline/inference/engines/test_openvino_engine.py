@@ -1,4 +1,4 @@
-"""OpenVINO's engine: order, pairs, and being left off in the middle; what is quantised, kept and refused."""
+"""The OpenVINO engine: order, pairs, and a consumer that stops early; what is quantized, cached and refused."""
 
 import itertools
 import json
@@ -31,13 +31,13 @@ def loaded(tiny_model) -> model.Model:
 
 @pytest.fixture(scope="module")
 def batches(loaded):
-    """Batches, some of several lengths."""
+    """Return batches, some with texts of several lengths."""
     encoded = loaded.tokenizer.encode(TEXTS)
     return [pack(encoded, rows, 100, Layout.EVEN) for rows in token_batches(encoded.lengths, 100)]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_batches_come_back_in_their_order_and_whole(loaded, batches, threads):
+def test_batches_come_back_complete_and_in_order(loaded, batches, threads):
     engine = OpenVinoEngine(loaded, EngineChoice("openvino", "cpu", "fp32", ""), threads)
     together = list(engine.run(iter(batches)))
     assert any(len(batch.groups) > 1 for batch in batches)
@@ -46,7 +46,7 @@ def test_batches_come_back_in_their_order_and_whole(loaded, batches, threads):
         np.testing.assert_array_equal(logits, alone)
 
 
-def test_an_engine_that_was_left_off_goes_on_rightly(loaded, batches):
+def test_an_engine_works_after_a_consumer_stopped_early(loaded, batches):
     engine = OpenVinoEngine(loaded, EngineChoice("openvino", "cpu", "fp32", ""), 2)
     expected = list(engine.run(batches))
     left_off = engine.run(itertools.cycle(batches))
@@ -56,7 +56,7 @@ def test_an_engine_that_was_left_off_goes_on_rightly(loaded, batches):
         np.testing.assert_array_equal(again, first)
 
 
-def test_an_error_among_the_batches_is_raised_as_it_is(loaded, batches):
+def test_an_error_among_the_batches_is_raised_unchanged(loaded, batches):
     def broken():
         yield batches[0]
         raise LookupError("the reader's")
@@ -66,7 +66,7 @@ def test_an_error_among_the_batches_is_raised_as_it_is(loaded, batches):
         list(engine.run(broken()))
 
 
-def test_pairs_come_to_the_same_as_in_torch(make_model):
+def test_pairs_have_the_same_logits_as_in_torch(make_model):
     folder = make_model(emojob_context="previous")
     previous = [None, *TEXTS[:-1]]
     ours, torchs = (load(folder, engine=engine).score(TEXTS, previous) for engine in ("openvino", "torch"))
@@ -78,7 +78,7 @@ def test_pairs_come_to_the_same_as_in_torch(make_model):
 class TestInt8:
     @pytest.fixture
     def calm(self, make_model):
-        """A model of weights so small that int8 changes little; one of its labels wins everywhere."""
+        """Return a model with weights so small that int8 changes little; one label wins for all texts."""
         return make_model(initializer_range=0.02)
 
     def test_its_probabilities_are_close_to_those_of_fp32(self, calm):
@@ -91,7 +91,7 @@ class TestInt8:
             got = load(calm, precision="int8", batch_tokens=batch_tokens).score(TEXTS).probabilities
             np.testing.assert_array_equal(got, expected)
 
-    def test_what_was_quantised_is_kept_beside_the_model_and_made_anew_where_it_is_damaged(self, calm, monkeypatch):
+    def test_the_int8_graph_is_cached_beside_the_model_and_made_again_if_damaged(self, calm, monkeypatch):
         made = []
         quantize = quantization._quantize
         monkeypatch.setattr(quantization, "_quantize", lambda *given: made.append(1) or quantize(*given))
@@ -119,13 +119,13 @@ class TestInt8:
         score()
         assert len(made) == 3
 
-    def test_it_is_refused_where_it_changes_too_many_labels(self, own_model):  # wild weights: about one in ten
+    def test_it_is_refused_if_it_changes_too_many_labels(self, own_model):  # wild weights: about one in ten
         message = r"changes the label of \d+\.\d\d% of 812 calibration.*--calibration FILE"
         with pytest.raises(OptionError, match=message):
             load(own_model, precision="int8")
         assert not (own_model / "openvino").exists()
 
-    def test_it_is_calibrated_on_texts_that_are_given(self, calm):
+    def test_it_is_calibrated_on_the_given_texts(self, calm):
         texts = [f"우리 가게 손님의 {i}번째 말" for i in range(40)]
         options = ModelOptions(engine="openvino", precision="int8", calibration="mine.csv")
         Scorer.load(str(calm), options, calibration_texts=lambda: [*texts, texts[0]])
@@ -138,7 +138,7 @@ class TestInt8:
 
 
 class TestCache:
-    def test_what_is_kept_comes_back_for_the_same_and_nothing_else(self, own_model):
+    def test_an_entry_is_loaded_only_for_the_same_inputs(self, own_model):
         one = model.load(str(own_model))
         artifact_cache.save(one, "thing", {"version": 1}, {"figure": 2.5}, {"thing.bin": b"content"})
         kept = artifact_cache.load(one, "thing", {"version": 1})
@@ -149,13 +149,13 @@ class TestCache:
         assert artifact_cache.load(one, "another", {"version": 1}) is None
 
     @pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"made_from": {"version": 1}, "sha256": [1]}'])
-    def test_a_broken_note_counts_as_none(self, own_model, note):
+    def test_a_broken_entry_counts_as_missing(self, own_model, note):
         one = model.load(str(own_model))
         artifact_cache.save(one, "thing", {"version": 1}, {"figure": 2.5}, {})
         (own_model / "openvino" / "thing.json").write_bytes(note)
         assert artifact_cache.load(one, "thing", {"version": 1}) is None
 
-    def test_where_the_models_folder_cannot_be_written_the_users_cache_is(self, own_model, tmp_path, monkeypatch):
+    def test_the_cache_of_the_user_replaces_a_folder_that_is_not_writable(self, own_model, tmp_path, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         one = model.load(str(own_model))
         (own_model / "openvino").write_bytes(b"a file where the folder would be")

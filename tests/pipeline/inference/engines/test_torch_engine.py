@@ -1,4 +1,4 @@
-"""torch's engine: what a GPU does, as far as a CPU can show it."""
+"""The torch engine: its behaviour on a GPU, as far as a CPU can show it."""
 
 import numpy as np
 import pytest
@@ -19,13 +19,13 @@ def loaded(tiny_model) -> model.Model:
     return model.load(str(tiny_model))
 
 
-def attention_text_by_text(q, k, v, q_begins, k_begins, q_longest, k_longest):
-    """What torch's kernel for GPUs comes to, text by text; what it leaves undefined is not a number here."""
-    assert q_begins.dtype == k_begins.dtype == torch.int32
-    assert len(q_begins) == len(k_begins)
+def attention_text_by_text(q, k, v, q_starts, k_starts, q_longest, k_longest):
+    """Return the result of torch's GPU kernel, text by text; undefined outputs are NaN."""
+    assert q_starts.dtype == k_starts.dtype == torch.int32
+    assert len(q_starts) == len(k_starts)
     out = torch.full_like(q, float("nan"))
-    for i in range(len(q_begins) - 1):
-        asking, there = slice(*q_begins[i : i + 2].tolist()), slice(*k_begins[i : i + 2].tolist())
+    for i in range(len(q_starts) - 1):
+        asking, there = slice(*q_starts[i : i + 2].tolist()), slice(*k_starts[i : i + 2].tolist())
         assert asking.stop - asking.start <= q_longest
         assert there.stop - there.start <= k_longest
         if there.stop > there.start:
@@ -42,7 +42,7 @@ def batches(loaded, texts, budget):
 
 
 @pytest.mark.parametrize("budget", [40, 300, 10_000])
-def test_varlen_attention_comes_to_what_groups_come_to(loaded, monkeypatch, budget):
+def test_varlen_attention_gives_the_same_as_groups(loaded, monkeypatch, budget):
     some = batches(loaded, TEXTS, budget)
     expected = list(TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", "")).run(some))
     monkeypatch.setattr(bert, "varlen_attention", lambda: attention_text_by_text)
@@ -52,7 +52,7 @@ def test_varlen_attention_comes_to_what_groups_come_to(loaded, monkeypatch, budg
         np.testing.assert_allclose(logits, by_groups, atol=1e-5)
 
 
-def test_varlen_attention_is_tried_before_it_is_used(loaded, monkeypatch):
+def test_varlen_attention_is_tested_before_it_is_used(loaded, monkeypatch):
     device = torch.device("cpu")
     for attend, works in (
         (attention_text_by_text, True),
@@ -72,7 +72,7 @@ def test_varlen_attention_is_tried_before_it_is_used(loaded, monkeypatch):
 
 
 class FakeEvent:
-    """Stands in for a CUDA event: what is under way is counted."""
+    """Replaces a CUDA event and counts the queued batches."""
 
     under_way = 0
 
@@ -86,7 +86,7 @@ class FakeEvent:
 
 @pytest.fixture
 def queued(loaded, monkeypatch) -> TorchEngine:
-    """An engine that queues batches as on a GPU, its work done at once."""
+    """Return an engine that queues batches as on a GPU, and computes them immediately."""
     engine = TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", ""))
 
     def begin(batch):
@@ -101,7 +101,7 @@ def queued(loaded, monkeypatch) -> TorchEngine:
     return engine
 
 
-def test_what_is_queued_comes_back_in_order(loaded, queued):
+def test_queued_batches_come_back_in_order(loaded, queued):
     some = batches(loaded, TEXTS, 200)
     expected = list(TorchEngine(loaded, EngineChoice("torch", "cpu", "fp32", "")).run(some))
     for logits, same in zip(queued.run(some), expected, strict=True):
@@ -109,9 +109,9 @@ def test_what_is_queued_comes_back_in_order(loaded, queued):
     assert FakeEvent.under_way == 0
 
 
-def test_what_was_queued_before_memory_ran_out_comes_back_first(loaded, queued, monkeypatch):
+def test_batches_queued_before_memory_ran_out_come_back_first(loaded, queued, monkeypatch):
     some = batches(loaded, TEXTS, 200)
-    begin = queued._begin
+    begin = queued._enqueue
 
     def short(batch):
         if batch is some[3]:
@@ -121,5 +121,5 @@ def test_what_was_queued_before_memory_ran_out_comes_back_first(loaded, queued, 
     monkeypatch.setattr(queued, "_enqueue", short)
     came = []
     with pytest.raises(torch.OutOfMemoryError):
-        came.extend(queued.run(some))  # extend keeps what came before the error
+        came.extend(queued.run(some))  # extend keeps the batches before the error
     assert len(came) == 3
