@@ -1,7 +1,7 @@
-"""Names, options, records and errors that everyone shares. Nothing here reads or writes datasets.
+"""Names, options, records and errors that all rooms share. No module here reads or writes datasets.
 
-`errors` draws the tree of errors, `options` holds the options of a run, `manifest` the counts and markers in OUT,
-`columns`, `labels`, `pii` and `sheet` the names, `messages`, `settings` and `arrow_text` small functions that all use.
+`errors` defines the errors, `options` the options of a run, and `manifest` the counts and completion markers in OUT.
+`columns`, `labels`, `pii` and `sheet` define names. `messages`, `settings` and `arrow_text` contain small functions.
 """
 
 __all__ = ["arrow_text", "columns", "errors", "labels", "manifest", "messages", "options", "pii", "settings", "sheet"]

@@ -1,4 +1,4 @@
-"""Arrow columns to strings: the one version that reading, models, inference and training share."""
+"""Converts Arrow columns to strings and to Python values."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import pyarrow as pa
 
 
 def is_string(kind: pa.DataType) -> bool:
-    """Whether a type is one of Arrow's three string types."""
+    """Return whether a type is string, large_string or string_view."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def unwrapped(column: pa.Array) -> pa.Array:
-    """Return a column's values without extension type, dictionary or view; a column of type null as strings.
+    """Return a column without extension type, dictionary or view. A column of type null becomes large_string.
 
-    Values stay as they are: strings are not checked for UTF-8.
+    The values do not change, and strings are not checked for valid UTF-8.
     """
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()  # a dictionary may hold far more values than these rows have
+        column = column.dictionary_decode()  # a dictionary may have many more values than the column has rows
     if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         return column.cast(pa.large_string())
     return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column
 
 
 def strings(column: pa.Array) -> pa.Array:
-    """Return the values of a column of any type as large_string [rows] in valid UTF-8.
+    """Convert a column of any type to large_string [rows] in valid UTF-8.
 
-    Numbers appear as written, timestamps to the second, lists and structs as Python prints them. Bytes that are not
-    UTF-8 become replacement characters.
+    Timestamps are cut to seconds. Lists and structs become their Python representation. Invalid UTF-8 bytes become
+    replacement characters.
     """
     column = unwrapped(column)
     if pa.types.is_timestamp(column.type):
@@ -46,7 +46,7 @@ def strings(column: pa.Array) -> pa.Array:
 
 
 def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """Return the values of a column as Python values; in strings, invalid bytes become replacement characters."""
+    """Return the values of a column as Python values. Invalid UTF-8 bytes in strings become replacement characters."""
     try:
         values: list[Any] = column.to_pylist()
         return values

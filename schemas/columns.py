@@ -1,4 +1,4 @@
-"""Names of columns: the usual ones of dialogue logs, and those that emojob adds."""
+"""Defines the usual column names of dialogue logs, and the columns that emojob adds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-#: Columns that DuckDB adds when it reads several Parquet files: the number of the file, and of the row in it.
+#: Columns that DuckDB adds when it reads several Parquet files: number of the file, number of the row in the file.
 OF_DUCKDB = ("file_index", "file_row_number")
 
-#: Usual names of the text column. Case and Unicode form do not matter, here and below.
+#: Usual names of the text column. In all lists of usual names, case and Unicode form do not matter.
 USUAL_TEXT_COLUMNS = (
     "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue",
     "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지", "댓글", "리뷰", "사람문장1", "user",
@@ -36,7 +36,8 @@ USUAL_SPEAKER_COLUMNS = (
     "화자_ID", "발화자", "발신자", "보낸사람", "작성자", "역할",
 )  # fmt: skip
 
-#: Values of the status column, in the order of their ids: labelled, labelled but cut to --max-length, without text.
+#: Values of the status column, in the order of their ids. `scored`: labelled. `truncated`: labelled, but the text was
+#: cut to --max-length. `empty`: the row has no text.
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
@@ -44,14 +45,14 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 
 
 def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Return those of the names that are among the usual ones.
+    """Return the column names that are usual names.
 
     Args:
         names: Column names of a file.
-        usual: Usual names; case and Unicode form do not matter.
+        usual: Usual names. Case and Unicode form do not matter.
 
     Returns:
-        Names in the order of the usual ones.
+        Names from `names`, in the order of `usual`.
     """
     place = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
     return sorted((name for name in names if _folded(name) in place), key=lambda name: place[_folded(name)])
@@ -66,7 +67,7 @@ def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
 
     Args:
         labels: Labels of the model, in id order.
-        prefix: Put before each name.
+        prefix: Prefix of the column names.
     """
     return [
         pa.field(f"{prefix}emotion", _NAME),
@@ -86,5 +87,5 @@ REJECTS = pa.schema(
     ]
 )
 
-#: Characters of a rejected row that are kept.
+#: Number of characters of a rejected row that are kept.
 RAW_CHARACTERS = 1000

@@ -1,4 +1,4 @@
-"""Every error that emojob raises on purpose, with its exit code.
+"""Defines every error that emojob raises on purpose, with its exit code.
 
     EmojobError                    1   an internal error of emojob
     |-- InputError                 2   the user's input, options or configuration
@@ -8,12 +8,12 @@
     |   |   `-- ColumnError              a column is missing, ambiguous, of a wrong type or has a reserved name
     |   |-- ModelError                 a model or tokenizer cannot be used
     |   `-- OutputError                an output belongs to something else, or to another model
-    |-- StorageError               1   the disk is full or not writable: the same command continues later
-    |-- WorkerError                1   a worker process ended or failed: the same command continues
+    |-- StorageError               1   the disk is full or not writable; run the same command later to continue
+    |-- WorkerError                1   a worker process ended or failed; run the same command to continue
     |-- BusyError                 75   another run has locked the output
-    `-- Interrupted              130   stopped by Ctrl-C or SIGTERM: the same command continues later
+    `-- Interrupted              130   Ctrl-C or SIGTERM stopped the run; run the same command to continue
 
-A message is one line: what is wrong, the value, what would be right, the next step.
+A message is one line. It shows what is wrong, the wrong value, what would be right, and the next step.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EmojobError(Exception):
 
 
 class InputError(EmojobError):
-    """The user's input, options or configuration."""
+    """The user's input, options or configuration are wrong."""
 
     exit_code = 2
 
@@ -43,8 +43,8 @@ def name_too_long(error: OSError) -> OptionError:
     """Return the error to raise for an OSError with ENAMETOOLONG."""
     name = os.fsdecode(error.filename or "a name")
     return OptionError(
-        f"{name if len(name) < 60 else name[:59] + '…'} is too long: a name in a folder may have 255 bytes (85 letters "
-        "of Hangul), all of a path 4,095; give a shorter one"
+        f"{name if len(name) < 60 else name[:59] + '…'} is too long: a file name may have 255 bytes (85 Hangul "
+        "syllables), a whole path 4,095; give a shorter name"
     )
 
 
@@ -69,7 +69,7 @@ class OutputError(InputError):
 
 
 class StorageError(EmojobError):
-    """The disk is full or not writable. Nothing is lost, and the same command continues later."""
+    """The disk is full or not writable. No completed work is lost: the user runs the same command later to continue."""
 
 
 class WorkerError(EmojobError):
@@ -80,8 +80,8 @@ def internal_error(error: Exception, where: str) -> WorkerError:
     """Return the error that a worker process sends for an exception that is not an EmojobError.
 
     Args:
-        error: The exception; its traceback becomes a note, which --debug shows.
-        where: Where it happened, such as "in the process of device 1".
+        error: The exception. Its traceback becomes a note of the returned error, which --debug shows.
+        where: The process in which the exception was raised, such as "in the process of device 1".
     """
     reported = WorkerError(
         f"an internal error {where} ({type(error).__name__}): run the same command with --debug to see it"
@@ -97,7 +97,7 @@ class BusyError(EmojobError):
 
 
 class Interrupted(EmojobError):
-    """The run was stopped by Ctrl-C or SIGTERM. The same command continues later."""
+    """Ctrl-C or SIGTERM stopped the run. The user runs the same command to continue."""
 
     exit_code = 130
 

@@ -1,4 +1,4 @@
-"""Labels: the six emotions of the default model, and how labels are shown."""
+"""Defines the labels of the default model, their emoji and English names, and which labels are negative."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENGLISH = {
     "우울": "depression",
 }
 
-#: Labels of negative emotions, of this and of other usual label sets.
+#: Labels of negative emotions, in the default label set and in other usual label sets.
 NEGATIVE = frozenset({
     "분노", "불안", "슬픔", "우울", "당황", "상처", "공포", "혐오", "짜증", "부정", "걱정", "실망", "외로움",
     "후회", "피로",

@@ -1,4 +1,7 @@
-"""Records that a run keeps beside its part files: counts of rows, and a completion marker for each part."""
+"""Defines the records that a run writes for each part file: the counts of its rows, and its completion marker.
+
+A part file counts only if it has a valid completion marker, which is written last.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Version of the layout of OUT. A newer version is refused, an older one is read. Version 1 stored the histogram as a
-#: table. Up to version 2 no row could be forgotten, and part names had two numbers.
+#: Version of the layout of OUT. emojob reads this version and older versions, and refuses newer versions. Version 1
+#: stored the histogram as a table. Before version 3, no row could be forgotten, and part names had only two numbers.
 OUT_FORMAT = 3
 
-#: Folder in OUT for everything but the part files. A folder that holds it is a labelled archive.
+#: Folder in OUT for all files other than part files. A folder that contains it is a labelled archive.
 STATE_FOLDER = "_emojob"
 
 #: Pattern of part names: the number of the input, the first row, and how often the part was rewritten by `forget`.
@@ -29,17 +32,17 @@ CONFIDENCE_BINS = 1000
 
 @dataclass(slots=True)
 class Counts:
-    """Numbers of rows by result; read = labelled + empty + rejected + forgotten.
+    """Numbers of rows by result: read = labelled + empty + rejected + forgotten.
 
     Attributes:
-        scored: Labelled rows whose text fits into --max-length.
-        truncated: Labelled rows whose text was cut to --max-length.
-        empty: Rows without text.
-        rejected: Rows that could not be read.
-        forgotten: Rows that `forget` removed.
-        tokens: Tokens of the rows with text, after truncation.
-        unknown_tokens: Tokens that are [UNK].
-        emotions: Rows by label.
+        scored: Number of labelled rows whose text fits into --max-length.
+        truncated: Number of labelled rows whose text was cut to --max-length.
+        empty: Number of rows without text.
+        rejected: Number of rows that could not be read.
+        forgotten: Number of rows that `emojob forget` removed.
+        tokens: Number of tokens of the rows with text, after truncation.
+        unknown_tokens: Number of [UNK] tokens.
+        emotions: {label: number of rows}.
         confidences: Histogram of the confidences of the labelled rows, in CONFIDENCE_BINS bins.
     """
 
@@ -74,7 +77,7 @@ class Counts:
 
     @property
     def median_confidence(self) -> float | None:
-        """Median confidence, to the width of a bin; None if no row is labelled."""
+        """Median confidence, rounded to the middle of a histogram bin; None if no row is labelled."""
         half, below = self.labelled / 2, 0
         for bin_, rows in enumerate(self.confidences):
             below += rows
@@ -83,12 +86,12 @@ class Counts:
         return None
 
     def summary(self) -> dict[str, Any]:
-        """Return the values for run.json."""
+        """Return the counts for run.json, with the median confidence instead of the histogram."""
         names = ("read", "labelled", "truncated", "empty", "rejected", "forgotten", "emotions", "median_confidence")
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
-        """Return JSON values. The histogram is one string of numbers, which is read several times as fast as a list."""
+        """Return JSON values. The histogram is one string, because a string is several times faster to read."""
         return {**asdict(self), "confidences": " ".join(map(str, self.confidences))}
 
     @classmethod
@@ -104,7 +107,7 @@ class Counts:
         return counts
 
     def add(self, other: Counts) -> None:
-        """Add the rows of other counts."""
+        """Add other counts to these counts, in place."""
         self.scored += other.scored
         self.truncated += other.truncated
         self.empty += other.empty
@@ -119,7 +122,7 @@ class Counts:
 
 
 def _bins(plain: Any) -> NDArray[np.uint64]:
-    """Return the histogram of a marker: a string of all bins, or {bin: rows} from version 1.
+    """Parse the histogram of a marker: a string with the rows of all bins, or {bin: rows} in version 1.
 
     Raises TypeError, ValueError, AttributeError.
     """
@@ -137,7 +140,7 @@ def _bins(plain: Any) -> NDArray[np.uint64]:
 
 
 def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
-    """Return numbers of rows: uint64 [n]. Raises TypeError, ValueError."""
+    """Convert numbers of rows to uint64 [n]. Raises TypeError, ValueError."""
     try:
         return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
@@ -145,7 +148,7 @@ def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
 
 
 def _compact(rows: NDArray[np.uint64]) -> array[int]:
-    """Return the histogram in the narrowest type: a driver keeps the markers of 100,000 parts in memory."""
+    """Convert the histogram to the narrowest integer type, because a run may keep the markers of 100,000 parts."""
     most = int(rows.max(initial=0))
     if most < 1 << 16:
         return array("H", rows.astype(np.uint16).tobytes())
@@ -154,18 +157,18 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
 
 @dataclass(frozen=True, slots=True)
 class PartMarker:
-    """One complete part: the rows of the input that it holds, and their counts.
+    """The completion marker of one part: which rows of which input the part contains, and their counts.
 
     Attributes:
-        part: File name in OUT.
-        part_bytes: Size of the part file.
+        part: Name of the part file in OUT.
+        part_bytes: Size of the part file in bytes.
         input: Name of the input, as in `InputFile.name`.
-        input_bytes: Size of the input.
+        input_bytes: Size of the input in bytes.
         input_sha256: Hash of the input, as in `Source.sha256`.
-        encoding: Encoding of a text format, None for Parquet.
-        first_row: First row of the input, from 0; rejected rows count.
-        stop_row: Row after the last one.
-        last: Whether the input ends here.
+        encoding: Encoding of a text format; None for Parquet.
+        first_row: Number of the part's first row in the input, from 0. Rejected rows are numbered, too.
+        stop_row: Number of the row after the part's last row.
+        last: Whether the input ends with this part.
         fingerprint: Fingerprint of the model and its settings.
         counts: Counts of the rows.
         format: Version of the layout of OUT.

@@ -1,17 +1,17 @@
-"""Parts of messages: names in a list, plurals, and one line of an exception's text."""
+"""Formats parts of messages: lists of names, plurals, and one line of an exception's message."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_MOST_LISTED = 40  # names in a message
-_LONGEST_LISTED = 60  # characters; in a file without a header, the first row is read as names
-_SENTENCE = 20  # characters of a name with spaces in it
-_LONGEST_LINE = 300  # characters
+_MOST_LISTED = 40  # most names in a message
+_LONGEST_LISTED = 60  # most characters of a name; a longer name is probably a text in a file without a header
+_SENTENCE = 20  # most characters of a name that contains spaces
+_LONGEST_LINE = 300  # most characters of a line
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names for a message, on one line; names with commas, spaces or line ends are quoted."""
+    """Join names for a message, on one line. Names with commas, spaces or line ends are quoted."""
     shown = list(map(_shown, names))
     more = f", ... ({len(shown) - _MOST_LISTED} more)" if len(shown) > _MOST_LISTED else ""
     return (", ".join(shown[:_MOST_LISTED]) or "none") + more

@@ -1,4 +1,4 @@
-"""Options of a scoring run, with their defaults. The command line takes its defaults from here."""
+"""Defines the options of a scoring run and their defaults, which the command line uses, too."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 ENCODINGS = ("auto", "utf-8", "cp949")
 CONTEXTS = ("none", "previous")
 
-#: Smallest and largest --max-length: [CLS], one token and [SEP]; the positions of BERT.
+#: Smallest and largest --max-length. The smallest has room for [CLS], one token and [SEP]; BERT has 512 positions.
 MAX_LENGTHS = (3, 512)
 
-#: Smallest --max-length with the context `previous`: [CLS], one token, [SEP], one token, [SEP].
+#: Smallest --max-length with the context `previous`. It has room for [CLS], one token, [SEP], one token and [SEP].
 SHORTEST_PAIR = 5
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """The model and how it runs. Checks itself; raises OptionError.
+    """Options of the model and its engine. The constructor raises OptionError for a wrong value.
 
     Attributes:
-        model: Model folder or name on the Hugging Face hub; None means the default model.
+        model: Model folder or name on the Hugging Face hub. If None, the default model is used.
         device: One of DEVICES.
         engine: One of ENGINES.
         precision: One of PRECISIONS.
-        max_length: Most tokens of a text, [CLS] and [SEP] included.
-        batch_tokens: Tokens in one forward pass; None chooses by device.
-        context: One of CONTEXTS; None means the context that the model was trained with.
-        calibration: Dataset of texts that int8 is calibrated on; None means the sample.
+        max_length: Largest number of tokens of a text, [CLS] and [SEP] included.
+        batch_tokens: Number of tokens in one forward pass. If None, it depends on the device.
+        context: One of CONTEXTS. If None, the context that the model was trained with is used.
+        calibration: Dataset whose texts are used to calibrate int8. If None, the sample is used.
     """
 
     model: str | None = None
@@ -55,7 +55,7 @@ class ModelOptions:
             raise OptionError(f"--max-length {self.max_length} is out of range: give {low} to {high} tokens")
         if self.context == "previous" and self.max_length < SHORTEST_PAIR:
             raise OptionError(
-                f"--max-length {self.max_length} is too short for a previous utterance beside the text: "
+                f"--max-length {self.max_length} is too short for a text and its previous utterance: "
                 f"give {SHORTEST_PAIR} to {high} tokens"
             )
         if self.batch_tokens is not None and self.batch_tokens < 1:
@@ -64,26 +64,26 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Options of `emojob score` other than those of the model. Checks itself; raises OptionError.
+    """Options of `emojob score`, except for ModelOptions. The constructor raises OptionError for a wrong value.
 
     Attributes:
-        text_column: Name of the text column; None chooses by the usual names.
+        text_column: Name of the text column. If None, a column with a usual name is used.
         encoding: One of ENCODINGS, for the text formats.
-        prefix: Put before the names of the columns that emojob adds.
-        fresh: Whether to remove the parts in OUT and begin again.
-        limit: Rows of the dataset to label, None for all.
-        max_rejects: Rejected rows that are still a success: a number, or a share such as 1%.
-        conversation_column: Name of the column that identifies conversations; None chooses by the usual names, if the
-            model reads previous utterances.
-        memo: File that keeps the memo between runs.
-        time_column: Name of the column with the time, kept in run.json for reports.
-        speaker_column: Name of the column that identifies speakers, kept in run.json for reports.
-        mask_pii: Whether to mask personal data in the text column and in rejects; None masks rejects only.
+        prefix: Prefix of the names of the columns that emojob adds.
+        fresh: Whether to remove the parts in OUT and start over.
+        limit: Number of rows of the dataset to label. If None, all rows are labelled.
+        max_rejects: Most rejected rows for which the run succeeds: a number, or a percentage such as 1%.
+        conversation_column: Name of the column that identifies conversations. If None, and the model reads previous
+            utterances, a column with a usual name is used.
+        memo: File that keeps the memo (a cache of the labels of repeated texts) between runs.
+        time_column: Name of the column with the time. run.json stores it for reports.
+        speaker_column: Name of the column that identifies speakers. run.json stores it for reports.
+        mask_pii: Whether to mask personal data in the text column and in rejects. If None, only rejects are masked.
         drop_text: Whether to leave the text column out of the output.
-        hash_columns: Columns whose values are replaced by keyed hashes.
-        hash_key_file: File with the key of the hashes; None means that EMOJOB_HASH_KEY holds the key.
-        ray_address: Address of a Ray cluster; None means RAY_ADDRESS, or a cluster of this machine alone.
-        ray_cores: Cores of each worker on nodes without a GPU; None chooses by node.
+        hash_columns: Names of the columns whose values are replaced by keyed hashes.
+        hash_key_file: File with the key of the hashes. If None, the environment variable EMOJOB_HASH_KEY is used.
+        ray_address: Address of a Ray cluster. If None, RAY_ADDRESS is used, or else a cluster on this machine.
+        ray_cores: Number of cores for each worker on a node without a GPU. If None, it depends on the node.
     """
 
     text_column: str | None = None
@@ -112,14 +112,16 @@ class ScoreOptions:
         self.rejects_allowed(0)
 
     def rejects_allowed(self, rows: int) -> float:
-        """Return how many of `rows` read rows may be rejected before the run is no success. Raises OptionError."""
+        """Return how many of `rows` rows may be rejected in a successful run. Raises OptionError."""
         number = self.max_rejects.removesuffix("%")
         try:
             value = float(number)
         except ValueError:
             value = -1.0
         if not 0 <= value < float("inf"):
-            raise OptionError(f"--max-rejects {self.max_rejects!r} is not a number: give rows (100) or a share (1%)")
+            raise OptionError(
+                f"--max-rejects {self.max_rejects!r} is not a number: give a number of rows (100) or a percentage (1%)"
+            )
         return value * rows / 100 if self.max_rejects.endswith("%") else value
 
 

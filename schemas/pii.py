@@ -1,4 +1,4 @@
-"""Kinds of personal data that are masked. The name of each kind is also its placeholder."""
+"""Defines the kinds of personal data that are masked. The name of a kind in brackets is its placeholder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BUSINESS = "사업자등록번호"
 ADDRESS = "주소"
 URL = "URL"
 
-#: All kinds. Where a text fits two kinds, the earlier one here is used.
+#: All kinds. If a text fits two kinds, the kind that comes first in this tuple is used.
 KINDS = (URL, EMAIL, RESIDENT, FOREIGNER, LICENCE, CARD, PHONE, BUSINESS, PASSPORT, ACCOUNT, ADDRESS)
 
 

@@ -1,4 +1,4 @@
-"""Settings in TOML files: read a file, fill a frozen dataclass from a table, and report a wrong key or value."""
+"""Reads settings from TOML files: fills a frozen dataclass from a table, and reports wrong keys and values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emojob.schemas.errors import OptionError
 
 _T = TypeVar("_T")
 
-_MOST_BYTES = 1 << 20  # of a file
+_MOST_BYTES = 1 << 20  # most bytes of a file
 
 _KINDS = {
     str: "a text in quotes",
@@ -43,13 +43,13 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
-    """Return a dataclass with the values of a TOML table.
+    """Create a dataclass from the values of a TOML table.
 
     Args:
         kind: The dataclass. A field with a default is optional.
         table: Keys and values.
-        where: Table or file, the beginning of messages.
-        compare: Hint for messages about missing keys: the file to compare with.
+        where: Name of the table or file, with which messages begin.
+        compare: Hint at the end of messages about missing keys, such as the file to compare with.
 
     Raises:
         OptionError: A key is missing or unknown, or a value has a wrong type.
@@ -79,10 +79,10 @@ def check_keys(
     """Check that a table has the expected keys and no others, with values of the expected types.
 
     Args:
-        where: Table or file, the beginning of messages.
+        where: Name of the table or file, with which messages begin.
         table: Keys and values.
         expected: {key: type}. float accepts integers, too.
-        compare: Hint for messages about missing keys: the file to compare with.
+        compare: Hint at the end of messages about missing keys, such as the file to compare with.
         optional: Keys that may be missing.
 
     Raises:
@@ -106,7 +106,7 @@ def between(where: str, value: float, low: float, high: float) -> None:
     """Check that low <= value <= high.
 
     Args:
-        where: Name of the value, the beginning of the message.
+        where: Name of the value, with which the message begins.
         value: The value.
         low: Smallest allowed value.
         high: Largest allowed value.
@@ -119,7 +119,7 @@ def between(where: str, value: float, low: float, high: float) -> None:
 
 
 def _plain_type(hint: Any) -> Any:
-    """Return a type without `| None` and arguments: str | None -> str, dict[str, int] -> dict."""
+    """Return a type without `| None` and type arguments: str | None -> str, dict[str, int] -> dict."""
     arguments = [one for one in typing.get_args(hint) if one is not type(None)]
     if len(arguments) == 1 and type(None) in typing.get_args(hint):
         hint = arguments[0]

@@ -1,7 +1,7 @@
-"""The annotators' sheet: a CSV file for spreadsheets, written by `emojob sample` and read by `emojob train`.
+"""Defines the annotators' sheet, a CSV file for spreadsheets that `emojob sample` writes and `emojob train` reads.
 
-The texts come from strangers. A spreadsheet may read one as a formula, a number or a date. `escape_cell` puts an
-apostrophe before such a text, and `unescape_cell` removes it.
+The texts are untrusted: a spreadsheet may interpret a text as a formula, a number or a date. So `escape_cell` puts an
+apostrophe before such a text, and `unescape_cell` removes the apostrophe.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ GUESS, CONFIDENCE, SECOND, MARGIN = "emojob_guess", "emojob_confidence", "emojob
 TIMES = "times"
 CONVERSATION, TIME = "conversation", "time"
 
-#: Columns of every sheet, in this order. `label` is blank, for the annotator. `previous` is blank if unknown.
-#: `conversation` and `time` follow if the archive has them.
+#: Columns of every sheet, in this order. The annotator fills in `label`. `previous` is blank if it is unknown. If the
+#: archive has conversations or times, the columns `conversation` and `time` follow.
 SHEET_COLUMNS = (TEXT, LABEL, PREVIOUS, GUESS, CONFIDENCE, SECOND, MARGIN, TIMES)
 
-#: With a byte order mark, by which spreadsheets recognize UTF-8.
+#: UTF-8 with a byte order mark, by which spreadsheets recognize UTF-8.
 SHEET_ENCODING = "utf-8-sig"
 
-# Beginnings that a spreadsheet reads as a formula: = + - @, in Korean and Japanese settings also their full-width
-# forms, with any blank or invisible characters before them. A leading tab or line end moves the text to another cell.
-# The apostrophe is included because `unescape_cell` removes it.
+# A spreadsheet reads a text as a formula if it begins with = + - @ or, in Korean and Japanese settings, with their
+# full-width forms. Blank or invisible characters may come before them. A leading tab or line end moves the text to
+# another cell. A leading apostrophe is escaped, too, because `unescape_cell` would remove it.
 _INVISIBLE = "\\s\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 _FORMULA = re.compile(f"[{_INVISIBLE}]*['=+\\-@＝＋－＠﹦﹢﹣﹫−]|[\x00\t\r\n]")
 
-#: The same pattern for RE2, the regular expressions of Arrow, which search a whole column at once.
+#: The pattern _FORMULA for RE2, the regular expression library of Arrow, which searches a whole column in one call.
 FORMULA_PATTERN = (
     r"^(?:[\s\p{Z}\x00-\x1f\x7f-\x9f\xad\x{61c}\x{180e}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}]*"
     r"['=+\-@＝＋－＠﹦﹢﹣﹫−]|[\x00\t\r\n])"
@@ -45,23 +45,23 @@ _VALUE = re.compile(
 
 
 def is_sheet(columns: Iterable[str]) -> bool:
-    """Return whether a file with these columns is an annotators' sheet. Other columns may be missing or added."""
+    """Return whether a file with these columns is an annotators' sheet: it has the columns text, label and guess."""
     return {TEXT, LABEL, GUESS} <= set(columns)
 
 
 def escape_cell(text: str, keep_values: bool = False) -> str:
-    """Return a cell that a spreadsheet shows as the text, without calculating or converting it.
+    """Return the content of a cell that a spreadsheet shows as the unchanged text.
 
     Args:
         text: Any text.
-        keep_values: Escape formulas only; the spreadsheet may convert numbers and dates.
+        keep_values: Whether to escape only formulas, so that the spreadsheet may convert numbers and dates.
     """
     marked = _FORMULA.match(text) is not None if keep_values else _needs_mark(text)
     return f"'{text}" if marked else text
 
 
 def unescape_cell(cell: str) -> str:
-    """Return the text of a cell from `escape_cell`. A cell without its apostrophe stays unchanged."""
+    """Return the text of a cell that `escape_cell` wrote. A cell that was not escaped stays unchanged."""
     return cell[1:] if cell.startswith("'") and _needs_mark(cell[1:]) else cell
 
 

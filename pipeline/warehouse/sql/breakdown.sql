@@ -1,5 +1,5 @@
 -- One row: a value of a column and an emotion, with the number of rows and their share of the labelled rows with that
--- value. The values with the fewest rows are joined in one (`others`: true, value null).
+-- value. The values after the $most most frequent ones are joined into one value (`others` is true, `value` is null).
 WITH counted AS (
     SELECT coalesce(value, '') AS value, emotion, count(*) AS rows
     FROM broken_down

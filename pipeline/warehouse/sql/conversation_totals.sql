@@ -1,5 +1,5 @@
--- One row: the number of conversations, of those that stayed negative until their end after a better start (`turned`),
--- and of those in which a speaker ended so (`soured`).
+-- One row: the number of conversations; the number of conversations that became negative and stayed negative until
+-- their end (`turned`); and the number of conversations that have a row in the aggregate `soured`.
 SELECT
     count(*) AS conversations,
     count(turned_at_turn) AS turned,

@@ -1,7 +1,7 @@
--- Macros that turn the values of a time column into a TIMESTAMP in the local time of `zone`; null if a value is no time.
--- Local time, because days and hours of the day are those of the speakers.
+-- Macros that convert the values of a time column to TIMESTAMP in the local time of `zone`. A value that is not a time
+-- becomes null. Local time is used, because reports show the days and hours of the speakers.
 
--- A number: 20261121, 20261121093000, or seconds, milliseconds, microseconds or nanoseconds since 1970.
+-- Accepts a number: 20261121, 20261121093000, or seconds, milliseconds, microseconds or nanoseconds since 1970.
 CREATE MACRO moment_of_number(value, zone) AS CASE
     WHEN value BETWEEN 19000101 AND 21001231 THEN try_strptime(value::BIGINT::VARCHAR, '%Y%m%d')
     WHEN value BETWEEN 19000101000000 AND 21001231235959 THEN try_strptime(value::BIGINT::VARCHAR, '%Y%m%d%H%M%S')
@@ -11,7 +11,8 @@ CREATE MACRO moment_of_number(value, zone) AS CASE
     WHEN abs(value) < 9e18 THEN timezone(zone, to_timestamp(value / 1e9))
 END;
 
--- A text: ISO 8601 with or without an offset, or a format of Korean logs and messengers. Years may have two digits.
+-- Accepts a text in ISO 8601, with or without an offset, or in a format of Korean logs and messengers. A year may have
+-- two digits.
 CREATE MACRO moment_of_text(value, zone) AS CASE WHEN regexp_matches(value, '^\s*\d{1,2}[./-]') THEN
     try_strptime(
         replace(replace(trim(value), '/', '.'), '-', '.'),

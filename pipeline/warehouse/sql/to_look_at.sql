@@ -1,5 +1,5 @@
--- One row: a conversation to look at, with the speaker whose last emotion has the highest confidence. The latest days
--- come first; within a day, the highest confidence.
+-- One row: a conversation to look at, with the speaker whose last emotion has the highest confidence. The rows are
+-- sorted by day, latest first, then by confidence, highest first.
 CREATE OR REPLACE TEMP TABLE to_look_at AS
 SELECT *
 FROM (

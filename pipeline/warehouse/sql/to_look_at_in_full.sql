@@ -1,4 +1,4 @@
--- One row: an utterance of a conversation to look at, in order; the last $most of each conversation.
+-- One row: an utterance of a conversation to look at, in order. Only the last $most utterances of each conversation.
 SELECT conversation, speaker, said_at, emotion, confidence, text
 FROM utterances
 WHERE conversation IN (SELECT conversation FROM to_look_at)

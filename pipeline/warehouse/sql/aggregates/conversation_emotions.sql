@@ -1,5 +1,5 @@
--- One row: a conversation and an emotion, with the number of its utterances that have the emotion, and their share of
--- its labelled utterances.
+-- One row: a conversation and an emotion, with the number of utterances that have this emotion, and their share of the
+-- labelled utterances of the conversation.
 SELECT conversation, emotion, count(*) AS rows, count(*) / sum(count(*)) OVER (PARTITION BY conversation) AS share
 FROM utterances
 WHERE conversation IS NOT NULL AND emotion IS NOT NULL

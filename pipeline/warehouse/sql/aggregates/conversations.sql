@@ -1,6 +1,6 @@
 -- One row: a conversation, with the number of its labelled utterances (`turns`), its first and last emotion, the share
--- of negative utterances, the length of the longest run of them, and the turn and time from which it stayed negative
--- until its end (null: it did not end negative, or was negative from the first turn).
+-- of negative utterances, the length of the longest run of negative utterances, and the turn and time from which the
+-- conversation stayed negative until its end (null: it did not end negative, or was negative from the first turn).
 WITH runs AS (
     SELECT talk, calm, count(*) AS length, min(turn) AS first_turn, max(turn) AS last_turn, min(said_at) AS since
     FROM turns

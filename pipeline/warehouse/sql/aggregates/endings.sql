@@ -1,5 +1,5 @@
--- One row: a first and a last emotion, with the number of conversations that began and ended so, and their share of the
--- conversations with that first emotion. Conversations with one labelled utterance are left out.
+-- One row: a first and a last emotion, with the number of conversations that have both, and their share of the
+-- conversations with that first emotion. Conversations with only one labelled utterance are left out.
 SELECT
     first_emotion,
     last_emotion,

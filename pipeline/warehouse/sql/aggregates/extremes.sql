@@ -1,5 +1,5 @@
--- One row: an emotion and a confidence interval of width 0.001 (`step`: its number), with its 20 utterances of the
--- highest and its 20 of the lowest confidence. Only texts of 2 to 200 characters.
+-- One row: an emotion and a confidence interval of width 0.001 (`step`: its number), with the 20 utterances of highest
+-- confidence (`surest`) and the 20 of lowest confidence (`unsurest`). Only texts of 2 to 200 characters are used.
 SELECT
     emotion,
     floor(confidence * 1000)::INTEGER AS step,

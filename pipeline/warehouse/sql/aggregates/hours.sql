@@ -1,5 +1,5 @@
--- One row: an hour of the calendar (null: the time is unknown), an emotion (null: no text) and a status, with the
--- number of rows, the sum of their confidences, and the number of rows with a confidence below 0.5.
+-- One row: a calendar hour (`starts`; null: the time is unknown), an emotion (null: no text) and a status, with the
+-- number of rows, the sum of their confidences, and the number of rows with a confidence below 0.5 (`unsure`).
 SELECT
     date_trunc('hour', said_at) AS starts,
     emotion,

@@ -1,5 +1,5 @@
--- One row: two emotions, with the number of times that a speaker's labelled utterance with the second directly followed
--- one with the first in the same conversation, and the share of all transitions from the first.
+-- One row: two emotions of consecutive labelled utterances of one speaker in one conversation (`emotion_before`,
+-- `emotion`), with the number of such pairs and their share of all pairs with that `emotion_before`.
 SELECT
     before AS emotion_before,
     emotion,

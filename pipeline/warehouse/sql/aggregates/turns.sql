@@ -1,6 +1,6 @@
 -- One row: a labelled utterance of a conversation (`talk`: hash of its name), with its number in the conversation
--- (`turn`, from 1; sorted by time, then by position in the archive) and the number of utterances up to it that were not
--- negative (`calm`: constant within a run of negative ones).
+-- (`turn`, from 1; sorted by time, then by position in the archive) and the number of non-negative utterances up to
+-- this turn (`calm`: constant within a run of negative utterances).
 SELECT
     hash(conversation) AS talk,
     row_number() OVER spoken AS turn,

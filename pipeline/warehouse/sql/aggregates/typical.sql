@@ -1,5 +1,5 @@
--- One row: one of the five utterances of an emotion with the highest confidence. Each text appears once. Only texts of
--- 2 to 200 characters with at least two Hangul syllables.
+-- One row: one of the five utterances with the highest confidence for an emotion. Each text appears once. Only texts of
+-- 2 to 200 characters with at least two Hangul syllables are used.
 SELECT emotion, text, max(confidence) AS confidence
 FROM (SELECT emotion, unnest(surest, recursive := true) FROM extremes)
 WHERE regexp_matches(text, '[가-힣].*[가-힣]')

@@ -1,5 +1,5 @@
--- One row: one of the five utterances of an emotion with the lowest confidence. Each text appears once. Only texts of 2
--- to 200 characters with at least two Hangul syllables.
+-- One row: one of the five utterances with the lowest confidence for an emotion. Each text appears once. Only texts of
+-- 2 to 200 characters with at least two Hangul syllables are used.
 SELECT emotion, text, min(confidence) AS confidence
 FROM (SELECT emotion, unnest(unsurest, recursive := true) FROM extremes)
 WHERE regexp_matches(text, '[가-힣].*[가-힣]')
