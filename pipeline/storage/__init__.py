@@ -1,7 +1,7 @@
-"""Bytes on disks and in object stores. `paths` treats both as one kind of path, `AnyPath`.
+"""Reads and writes files on disks and objects in object stores. `paths` handles both as one type, `AnyPath`.
 
-Other rooms use these modules to write whole files (`atomic`), to lock folders (`lock`) and to limit permissions.
-Only this room needs to know which kind a path is.
+Other rooms use `atomic` to write whole files, `lock` to lock folders and `permissions` to limit permissions. Only this
+room distinguishes local paths from paths in object stores.
 """
 
 __all__ = ["atomic", "lock", "object_errors", "object_io", "object_store", "paths", "permissions"]

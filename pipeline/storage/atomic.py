@@ -1,7 +1,7 @@
-"""Atomic writes: a file appears complete or not at all.
+"""Writes files atomically: a file appears complete or not at all.
 
-On a disk, the content goes to a temporary file, which is fsynced and renamed. In an object store, an object appears
-with its last request.
+On a disk, the content goes to a temporary file, which is fsynced and renamed. In an object store, an object
+appears when its last request succeeds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from emojob.pipeline.storage.paths import AnyPath
 
 
 class Draft:
-    """A file that is being written. It appears at its path with `commit`, and not before.
+    """A file that is being written. It appears at its path only when `commit` is called.
 
     Attributes:
-        sink: Where the content goes: a temporary path, or an open stream for an object.
+        sink: Destination of the content: a temporary path, or an open stream for an object.
     """
 
     def __init__(self, path: AnyPath, token: str = "") -> None:
@@ -30,7 +30,8 @@ class Draft:
 
         Args:
             path: The file to write.
-            token: Part of the temporary name, which separates writers that may write the same file at the same time.
+            token: Part of the temporary file name. Writers that may write the same file concurrently use different
+                tokens.
         """
         self._path = path
         self.sink: Path | Upload = path.upload() if isinstance(path, ObjectPath) else temporary_path(path, token)
@@ -53,7 +54,7 @@ class Draft:
         return size
 
     def discard(self) -> None:
-        """Drop the content; after `commit` this does nothing."""
+        """Discard the content; after `commit` this does nothing."""
         if isinstance(self.sink, Upload):
             self.sink.discard()
         else:
@@ -62,7 +63,7 @@ class Draft:
 
 @contextlib.contextmanager
 def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
-    """Yield a draft that is committed at the end, or discarded after an exception.
+    """Yield a draft; commit it at the end of the context, or discard it after an exception.
 
     Args:
         path: The file to write.
@@ -82,7 +83,7 @@ def commit(written: Path, path: Path) -> None:
 
     Args:
         written: The complete file, in the same folder as `path`.
-        path: Replaced if it exists.
+        path: The destination; an existing file is replaced.
     """
     descriptor = os.open(written, os.O_RDONLY)
     try:
@@ -94,7 +95,7 @@ def commit(written: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames and removals in a folder durable."""
+    """Fsync a folder, so that renames and removals in it survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -119,11 +120,11 @@ def write_json(path: AnyPath, value: Any) -> None:
 def json_bytes(value: Any) -> bytes:
     """Return the bytes that `write_json` writes for a value."""
     text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-    return text.encode("utf-8", "backslashreplace")  # a file name may be in another encoding
+    return text.encode("utf-8", "backslashreplace")  # the value may contain a file name that is not valid Unicode
 
 
 def read_json(path: AnyPath) -> dict[str, Any]:
-    """Return the object in a JSON file; {} if the file is missing or holds no JSON object."""
+    """Return the object in a JSON file; {} if the file is missing or is not a JSON object."""
     try:
         return parse_json(path.read_bytes())
     except FileNotFoundError:
@@ -131,7 +132,7 @@ def read_json(path: AnyPath) -> dict[str, Any]:
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """Return a JSON object from its bytes; {} if they are no JSON object."""
+    """Parse the bytes of a JSON object; return {} if they are not a JSON object."""
     try:
         plain = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):

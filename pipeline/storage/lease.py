@@ -1,7 +1,8 @@
-"""A lease: the lock of an object store, which has no locks. Its holder renews an object while it lives.
+"""Locks a folder in an object store by a lease, because object stores have no locks.
 
-The object is created by a conditional put. A lease is taken over if its process died on this machine, or if nobody
-renewed it for LEASE seconds.
+A lease is an object, created by a conditional put. The process that holds the lease renews the object regularly.
+Another process takes the lease over if the holder died on this machine, or if the object was not renewed for LEASE
+seconds.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ LEASE = 600.0  # seconds without a renewal after which the holder counts as dead
 RENEWAL = 60.0  # seconds between renewals
 _DOUBT = 1.0  # seconds until a concurrent takeover becomes visible in an object store without conditional writes
 _TRIES = 5
-_PATIENCE = 10.0  # seconds to wait for a renewal in progress
+_PATIENCE = 10.0  # seconds to wait at release for a renewal in progress
 
 
 class Lease:
-    """A lease of this process on a folder."""
+    """A lease that this process holds on a folder, so that no other process writes there."""
 
     def __init__(self, file: ObjectPath, folder: AnyPath) -> None:
-        """Prepare a lease.
+        """Prepare a lease; `take` acquires it.
 
         Args:
             file: The object that represents the lease.
-            folder: What it locks, for messages.
+            folder: The locked folder, for messages.
         """
         self._file, self._folder = file, folder
         self._token = uuid.uuid4().hex
@@ -46,7 +47,7 @@ class Lease:
         self._renewal = threading.Thread(target=self._renew, daemon=True)
 
     def check(self) -> None:
-        """Raise StorageError if another run may hold the lease by now, as after this machine was suspended."""
+        """Raise StorageError if another run may have taken the lease over, as while this machine was suspended."""
         if self._is_lost or time.time() - self._renewed > LEASE - RENEWAL:
             raise StorageError(
                 f"this run no longer holds {self._folder}, because it did not renew its lease for too long: "
@@ -61,15 +62,15 @@ class Lease:
                 self._file.write_bytes(self._content(), create_only=True)
                 return
             try:
-                found = self._file.stat()  # before the read, so that a replacement in between is detected
+                found = self._file.stat()  # stat before the read, so that a later replacement is detected
                 holder = parse_json(self._file.read_bytes())
-            except FileNotFoundError:  # released in the meantime
+            except FileNotFoundError:  # the holder released the lease
                 continue
-            if holder.get("token") == self._token:  # created, but the response was lost and the request was retried
+            if holder.get("token") == self._token:  # own lease: the response to an earlier request was lost
                 return
             if holder and not _is_dead(holder):
                 break
-            with contextlib.suppress(OSError):  # another run took it over
+            with contextlib.suppress(OSError):  # another run took the lease over
                 self._file.write_bytes(self._content(), replacing=found)
                 time.sleep(_DOUBT)
                 if self._is_mine():
@@ -82,8 +83,8 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
-            with contextlib.suppress(OSError):  # the object store may be available next time
-                found = self._file.stat()  # before the check, so that the lease of another run is not overwritten
+            with contextlib.suppress(OSError):  # an unavailable store is tried again at the next renewal
+                found = self._file.stat()  # stat before the check, so that no other lease is overwritten
                 if not self._is_mine():
                     self._is_lost = True
                     return
@@ -93,7 +94,7 @@ class Lease:
     def release(self) -> None:
         """Release the lease."""
         self._ended.set()
-        self._renewal.join(_PATIENCE)  # otherwise a renewal could create the lease again
+        self._renewal.join(_PATIENCE)  # otherwise a late renewal could create the lease again
         with contextlib.suppress(OSError):
             if self._is_mine():
                 self._file.unlink(missing_ok=True)
@@ -124,11 +125,11 @@ class Lease:
 
 @contextlib.contextmanager
 def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
-    """Hold a lease while the context lasts.
+    """Hold a lease on a folder within the context.
 
     Args:
         file: The object that represents the lease.
-        folder: What it locks, for messages.
+        folder: The locked folder, for messages.
 
     Raises:
         BusyError: Another run holds the lease.
@@ -153,7 +154,7 @@ def _is_dead(holder: dict[str, Any]) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return True
-    except PermissionError:  # a process of another user
+    except PermissionError:  # the process exists and belongs to another user
         pass
     return _started(process) not in (None, holder.get("started"))
 
@@ -163,7 +164,7 @@ def _number(value: object) -> float:
 
 
 def _process_namespace() -> str:
-    """Return an id of the process numbers here: the boot of this machine and the PID namespace; "" if unknown."""
+    """Return an id of this boot and PID namespace, within which process ids are unique; "" if unknown."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

@@ -1,6 +1,6 @@
-"""Locks that give a folder to one run at a time: a file lock of the kernel, or a lease in an object store.
+"""Locks a folder for one run at a time: by a file lock of the kernel, or by a lease in an object store.
 
-The kernel releases its lock however the process ends.
+The kernel releases a file lock when the process ends, even after a crash.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from emojob.schemas.errors import BusyError
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows has no such lock; the user must prevent concurrent runs
+except ImportError:  # pragma: no cover - Windows lacks fcntl; the user must prevent concurrent runs
     fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
 def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
-    """Lock a folder while the context lasts.
+    """Lock a folder within the context.
 
     Args:
         file: The lock file; created if missing.
-        folder: What it locks, for messages.
+        folder: The locked folder, for messages.
 
     Yields:
         A function that raises StorageError if the lock was lost, which only happens in an object store.
@@ -51,7 +51,7 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in this context with the same folder, then lock it. Raises OSError."""
+    """Lock a folder within the context; wait while another process has the lock. Raises OSError."""
     if fcntl is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Errors of object store clients, translated into OSErrors with a readable message."""
+"""Translates errors of object store clients into OSErrors with a readable message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 NO_OBJECT = "no such object"
 
-#: Packages whose exceptions count as errors of an object store, even if they are no OSErrors.
+#: Packages whose exceptions count as errors of an object store, even if they are not OSErrors.
 _CLIENTS = {"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs"}
 
 _CREDENTIALS = {
@@ -31,7 +31,7 @@ def as_os_errors(url: str) -> Iterator[None]:
     """Translate the errors of an object store client into OSErrors.
 
     Args:
-        url: The object, which becomes the `filename` of the error.
+        url: URL of the object; becomes the `filename` of the error.
     """
     try:
         yield
@@ -54,10 +54,10 @@ def is_object_error(error: BaseException) -> bool:
 def to_os_error(url: str, scheme: str, error: Exception) -> OSError:
     """Return an error of an object store client as an OSError with a readable `strerror`.
 
-    The client's own message is not included, as it may contain anything.
+    The client's own message is not included, because it may contain private data.
 
     Args:
-        url: The object.
+        url: URL of the object.
         scheme: s3, gs or az.
         error: An OSError or an exception of the client.
     """
@@ -78,7 +78,7 @@ def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
         return errno.EACCES, f"the object store does not accept the credentials ({code}); check {check}"
     if isinstance(error, PermissionError):
         return errno.EACCES, f"no permission, or wrong credentials ({code or kind}); check {check} and their rights"
-    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's message for a plain 404
+    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's message for a 404
         return errno.ENOENT, f"there is no bucket {bucket!r}; check the name, and the endpoint"
     if isinstance(error, FileNotFoundError):
         return errno.ENOENT, NO_OBJECT
@@ -92,7 +92,7 @@ def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
 
 
 def _code(error: BaseException | None) -> str:
-    """Return the error code that the object store sent; "" without one."""
+    """Return the error code that the object store sent; "" if it sent none."""
     while error is not None:
         response = getattr(error, "response", None)
         if isinstance(response, dict):
@@ -102,6 +102,6 @@ def _code(error: BaseException | None) -> str:
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether an error is a server error (HTTP 5xx), which a retry may solve."""
+    """Return whether an error is a server error (HTTP 5xx), which may disappear on a retry."""
     response = getattr(error, "response", None)
     return isinstance(response, dict) and response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500

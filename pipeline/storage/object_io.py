@@ -1,4 +1,4 @@
-"""Byte streams of objects in an object store: random-access reads, and uploads that become visible on commit."""
+"""Reads objects of an object store at random positions, and uploads objects that become visible on commit."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 from emojob.pipeline.storage.object_errors import as_os_errors
 
-AT_ONCE = 32  # concurrent requests
+AT_ONCE = 32  # maximum number of concurrent requests
 _PIECE = 8 << 20  # bytes of one request
-_GAP = 64 << 10  # bytes; a smaller gap between two ranges is read too, which saves a request
+_GAP = 64 << 10  # bytes; ranges with a smaller gap are read in one request
 
 
 class Reader(io.RawIOBase):
-    """An object, readable from any position. Raises OSError if the object was replaced in the meantime."""
+    """A stream that reads an object from any position. Raises OSError if the object was replaced after opening."""
 
     def __init__(self, url: str, opener: Callable[[], Any], size: int | None) -> None:
         """Create a reader.
 
         Args:
-            url: The object, for error messages.
-            opener: Opens the client's file.
-            size: Bytes, if known; then the file is opened only when the first byte is read.
+            url: URL of the object, for error messages.
+            opener: Opens the object with the object store client and returns its file object.
+            size: Size of the object in bytes, if known; then the object is opened only when the first byte is read.
         """
         self._url, self._opener, self._at = url, opener, 0
         self._fetched: list[tuple[int, bytes]] = []
@@ -101,7 +101,7 @@ class Reader(io.RawIOBase):
 
 
 class Upload(io.RawIOBase):
-    """An object that is being written. It exists after `commit`, and not before."""
+    """A stream that writes an object. The object exists only after `commit`."""
 
     def __init__(self, url: str, file: Any) -> None:
         self._url, self._file, self._size = url, file, 0
@@ -142,7 +142,7 @@ class Upload(io.RawIOBase):
 
 
 def _merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return byte ranges in order, ranges with a small gap between them merged."""
+    """Sort byte ranges, and merge ranges with a small gap between them."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if merged and start - merged[-1][1] <= _GAP:

@@ -1,7 +1,7 @@
-"""Paths in object stores (s3://, gs://, az://), through fsspec. Each operation needs few requests.
+"""Accesses object stores (s3://, gs://, az://) by paths, through fsspec. Each operation sends few requests.
 
-An object is written whole or not at all, so nothing is renamed. Endpoint and credentials come from the settings that
-the provider's own tools read (AWS_PROFILE, AWS_ENDPOINT_URL and so on).
+An object is written completely or not at all, so nothing is renamed. Endpoint and credentials come from the settings
+that the provider's own tools read (AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 BLOCK = 4 << 20  # bytes that a stream reads ahead
-UPLOAD = 16 << 20  # bytes of the largest object that is uploaded in one request; larger ones use parts of this size
+UPLOAD = 16 << 20  # bytes of the largest object uploaded in one request; larger objects use parts of this size
 
-_RETRIES = {"mode": "standard", "max_attempts": 5}  # with s3fs's own retries, about 40 seconds
+_RETRIES = {"mode": "standard", "max_attempts": 5}  # about 40 seconds, including s3fs's own retries
 _WILDCARD = re.compile(r"[*?[]")
 
 
@@ -44,9 +44,9 @@ class ObjectInfo:
 
 @dataclass(frozen=True, order=True)
 class ObjectPath:
-    """A path in an object store, with the part of pathlib.Path's interface that emojob needs.
+    """A path in an object store, with the methods of pathlib.Path that emojob needs.
 
-    Methods that access the object store raise OSError, mostly a narrower kind, with a readable `strerror`.
+    Methods that access the object store raise OSError or a subclass of it, with a readable `strerror`.
 
     Attributes:
         scheme: s3, gs or az.
@@ -107,7 +107,7 @@ class ObjectPath:
         return _filesystem(self.scheme, os.getpid())
 
     def stat(self) -> ObjectInfo:
-        """Return size and version of the object. Raises FileNotFoundError if there is none."""
+        """Return size and version of the object. Raises FileNotFoundError if the object does not exist."""
         found = self._info()
         if found is None or found["type"] != "file":
             raise FileNotFoundError(errno.ENOENT, NO_OBJECT, str(self))
@@ -119,7 +119,7 @@ class ObjectPath:
         return found is not None and found["type"] == "file"
 
     def is_dir(self) -> bool:
-        """Return whether this is a folder: there are objects in it, but none of its name. Raises as `is_file`."""
+        """Return whether this is a folder: objects lie in it, and no object has its name. Raises as `is_file`."""
         found = self._info()
         return found is not None and found["type"] == "directory"
 
@@ -139,7 +139,7 @@ class ObjectPath:
             raise
 
     def list_objects(self) -> dict[ObjectPath, ObjectInfo]:
-        """Return all objects in this folder and its subfolders, sorted; one request per thousand objects."""
+        """Return all objects in this folder and its subfolders, sorted by path, in one request per thousand objects."""
         with as_os_errors(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
@@ -149,10 +149,10 @@ class ObjectPath:
         }
 
     def glob(self) -> dict[ObjectPath, ObjectInfo]:
-        """Return the objects that this path matches as a pattern, and those in the folders that it matches, sorted.
+        """Use this path as a glob pattern; return the matching objects and the objects in matching folders, sorted.
 
-        All objects that share the fixed beginning of the pattern are listed, because fsspec's own glob skips
-        folders that it may not list.
+        This method lists all objects that start with the fixed beginning of the pattern, because fsspec's own glob
+        skips folders that it is not allowed to list.
         """
         from fsspec.utils import glob_translate
 
@@ -172,13 +172,13 @@ class ObjectPath:
 
     def read_bytes(self) -> bytes:
         """Return the whole object, in one request."""
-        one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # otherwise s3fs requests the size first
+        one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # without this, s3fs first requests the size
         with as_os_errors(str(self)):
             data: bytes = self._fs.cat_file(self.key, **one)
         return data
 
     def read_parallel(self) -> bytes:
-        """Return the whole object in concurrent requests; for large objects."""
+        """Return the whole object, fetched in concurrent requests; use this for large objects."""
         with self.open(prefetch=False) as reader:
             reader.fetch([(0, reader.size)])
             return reader.read()
@@ -188,7 +188,7 @@ class ObjectPath:
 
         Args:
             prefetch: Fetch the next bytes in the background, for sequential reads.
-            size: Bytes, if known; then no request is made before the first byte is read.
+            size: Size of the object in bytes, if known; then no request is sent until the first byte is read.
         """
         options: dict[str, Any] = {"cache_type": "none"}
         if prefetch:
@@ -203,11 +203,11 @@ class ObjectPath:
         Args:
             data: The content.
             create_only: Fail if the object exists.
-            replacing: Fail if the object is no longer this one. Only S3 checks this.
+            replacing: The version to replace; fail if the object has another version. Only S3 checks this.
 
         Raises:
-            FileExistsError: The object exists, with `create_only`.
-            OSError: Another object is there (ESTALE), with `replacing`; or the request failed.
+            FileExistsError: The object exists and `create_only` is set.
+            OSError: The object has another version than `replacing` (ESTALE), or the request failed.
         """
         condition = {"IfMatch": f'"{replacing.etag}"'} if replacing and self.scheme == "s3" else {}
         with as_os_errors(str(self)):
@@ -237,7 +237,7 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # a file syst
         options["config_kwargs"] = {"retries": _RETRIES, "max_pool_connections": AT_ONCE}
     try:
         return fsspec.filesystem(scheme, **options)
-    except ValueError as error:  # adlfs without an account
+    except ValueError as error:  # adlfs found no account
         raise PermissionError(str(error)) from error
 
 

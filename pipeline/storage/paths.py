@@ -1,4 +1,4 @@
-"""`AnyPath`: a path on this machine or in an object store, and the functions that treat both alike."""
+"""Defines `AnyPath`, a path on this machine or in an object store, and functions that work on both."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ def parse_path(given: str) -> AnyPath:
 
 
 def path_from(folder: Path, given: str) -> AnyPath:
-    """Return a path that is relative to a folder, unless it is absolute or a URL. Raises as `parse_path`."""
+    """Return a path; a relative path is resolved against `folder`. Raises as `parse_path`."""
     path = parse_path(given)
     return folder / path if isinstance(path, Path) else path
 
 
 def path_name(path: AnyPath) -> str:
-    """Return the name by which a file is recorded from run to run: its path or its URL, in valid Unicode."""
+    """Return the name of a file in the records of a run: its path or its URL, in valid Unicode."""
     if isinstance(path, ObjectPath):
         return str(path)
-    # a file name may be in another encoding than the system's
+    # a file name may not be valid in the system's encoding
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
@@ -89,12 +89,12 @@ def is_object(path: AnyPath) -> TypeGuard[ObjectPath]:
 
 
 def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
-    """Return {path relative to `folder`: bytes} of the files in a folder.
+    """Return {path relative to `folder`: size in bytes} of the files in a folder.
 
     Args:
-        folder: May be missing.
-        subfolders: Relative paths that are listed as well. In an object store, all subfolders are listed, in one
-            request per thousand objects.
+        folder: The folder; a missing folder has no files.
+        subfolders: Relative paths that are listed as well. In an object store, all subfolders are listed, with
+            one request per thousand objects.
     """
     if isinstance(folder, ObjectPath):
         return {str(path)[len(str(folder)) + 1 :]: info.st_size for path, info in folder.list_objects().items()}
@@ -106,12 +106,12 @@ def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
 
 
 def is_empty(folder: AnyPath) -> bool:
-    """Return whether a folder holds nothing."""
+    """Return whether a folder contains nothing."""
     return not any(folder.list_objects() if isinstance(folder, ObjectPath) else folder.iterdir())
 
 
 def make_folder(folder: AnyPath) -> None:
-    """Create a folder on a disk with its parents. An object store needs none."""
+    """Create a folder and its parents on a disk. Do nothing in an object store, which needs no folders."""
     if isinstance(folder, Path):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -120,12 +120,12 @@ def make_folder(folder: AnyPath) -> None:
 
 
 def open_stream(path: AnyPath) -> BinaryIO | Reader:
-    """Open a file for reading from its beginning to its end. Raises OSError."""
+    """Open a file for sequential reading. Raises OSError."""
     return path.open("rb") if isinstance(path, Path) else path.open()
 
 
 def seekable(path: AnyPath) -> Path | Reader:
-    """Return what pyarrow reads a Parquet file from: the path, or a random-access reader of the object."""
+    """Return a source from which pyarrow can read a Parquet file: the path, or a random-access reader of the object."""
     return path if isinstance(path, Path) else path.open(prefetch=False)
 
 
@@ -135,12 +135,12 @@ def modified_ns(path: AnyPath) -> int:
 
 
 def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
-    """Yield the content of each file, in order; b"" for a missing one."""
+    """Yield the content of each file, in order; b"" if the file is missing."""
     return _map(_read, paths)
 
 
 def remove_all(paths: Sequence[AnyPath]) -> None:
-    """Remove files that may be missing.
+    """Remove files; missing files are ignored.
 
     Each object is removed by its own request, because a request for many objects does not report which of them failed.
     """
@@ -169,7 +169,7 @@ def _remove(path: AnyPath) -> None:
 
 @contextlib.contextmanager
 def output_errors(path: AnyPath) -> Iterator[None]:
-    """Translate an OSError while an output is written into a one-line error.
+    """Within the context, translate an OSError of writing an output into an error with a one-line message.
 
     Args:
         path: The output, for the message.

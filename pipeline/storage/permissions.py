@@ -1,4 +1,4 @@
-"""Permissions of outputs: what is written from a file is readable only by those who can read that file."""
+"""Limits the permissions of outputs: only users who can read the input files can read the outputs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IR
 
 @contextlib.contextmanager
 def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
-    """Within the context, limit the permissions of new files to those of every one of `files`.
+    """Within the context, limit the permissions of new files to the permissions that all `files` share.
 
-    The user's umask still applies. Group and others get no right that they lack for one of the files. Objects in an
-    object store have no such permissions and are ignored. The umask belongs to the process, so other threads are
-    limited as well.
+    The user's umask still applies. If group or others lack a right on one of the files, they do not get this right on
+    new files. Objects in an object store have no file permissions and are ignored. The umask belongs to the process,
+    so it also limits new files of other threads.
     """
     before = umask()
     os.umask(before | _missing_rights(files))
@@ -30,18 +30,18 @@ def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
 
 def umask() -> int:
     """Return the umask of this process."""
-    found = os.umask(0o077)  # it can only be read by setting it
+    found = os.umask(0o077)  # the umask can only be read by setting it
     os.umask(found)
     return found
 
 
 def _missing_rights(files: Iterable[AnyPath]) -> int:
-    """Return the umask that removes the rights which group and others lack for one of the files."""
+    """Return the umask that removes each right that group or others lack on at least one of the files."""
     missing = 0
     for file in filter(None, map(as_local, files)):
         try:
             mode = file.stat().st_mode
-        except OSError:  # reported by the step that reads the file
+        except OSError:  # the step that reads the file reports the error
             continue
         for read, everything, write in _CLASSES:
             if not mode & read:

@@ -1,6 +1,6 @@
-"""The machine that a run works on: cores, memory, GPUs, the limits of its container and the versions of its packages.
+"""Detects the machine of a run: cores, memory, GPUs, the limits of the container and the versions of the packages.
 
-`prefetch` has the threads in which the stages of a run overlap.
+`prefetch` runs the stages of a run in threads, so that the stages overlap.
 """
 
 __all__ = ["cgroup", "hardware", "prefetch", "versions"]

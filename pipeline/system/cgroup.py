@@ -1,6 +1,6 @@
-"""CPU and memory limits of the Linux control group of this process, such as a container or a systemd unit.
+"""Reads the CPU and memory limits of this process's Linux control group, such as a container or a systemd unit.
 
-Both versions of control groups are read, with all parent groups. The narrowest limit applies.
+Versions 1 and 2 of control groups are read, and all parent groups. The smallest limit applies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ OWN = Path("/proc/self/cgroup")
 
 
 def cpu_limit(root: Path = ROOT, own: Path = OWN) -> float | None:
-    """Return the number of cores whose time this process may use; None without a limit.
+    """Return the limit of CPU time as a number of cores, which may be fractional; None if there is no limit.
 
     Args:
         root: Mount point of the control groups.
@@ -21,7 +21,7 @@ def cpu_limit(root: Path = ROOT, own: Path = OWN) -> float | None:
     """
     limits = []
     for folder in _folders("cpu", root, own):
-        if quota := _numbers(folder / "cpu.max"):  # "max 100000" without a limit
+        if quota := _numbers(folder / "cpu.max"):  # "max 100000" means no limit
             limits += [quota[0] / quota[1]] if len(quota) == 2 and quota[1] else []
         period, quota = _numbers(folder / "cpu.cfs_period_us"), _numbers(folder / "cpu.cfs_quota_us")
         if period and quota and period[0] > 0 and quota[0] > 0:  # -1: no limit
@@ -30,7 +30,7 @@ def cpu_limit(root: Path = ROOT, own: Path = OWN) -> float | None:
 
 
 def memory_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
-    """Return the bytes of memory that this process may use; None without a limit.
+    """Return the number of bytes of memory that this process may use; None if there is no limit.
 
     Args:
         root: Mount point of the control groups.
@@ -44,7 +44,7 @@ def memory_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
 def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
     """Yield the folders of this process's group and of its parent groups.
 
-    A container usually sees its own group at the top, whatever path `own` names, so the top is always included.
+    A container usually sees its own group at the top, whatever path `own` names, so the top group is always included.
     """
     try:
         lines = own.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""The hardware that a process may use: cores, memory, matrix instructions of the processor, GPUs."""
+"""Detects the hardware that this process may use: cores, memory, matrix instructions of the processor, GPUs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LARGE_BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine with the limits of its container.
+    """The hardware of this machine, within the limits of the container.
 
     Attributes:
-        memory: Bytes.
+        memory: Bytes of memory that this process may use; 0 if unknown.
         instructions: Matrix and vector instruction sets that inference uses, fastest first.
         native_bf16_gpu: Whether the first GPU computes in bf16 natively.
     """
@@ -53,14 +53,14 @@ def detect(with_gpus: bool = True) -> Machine:
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use, by its affinity and the quota of its container."""
+    """Return the number of cores that this process may use, given its CPU affinity and the quota of the container."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = cgroup.cpu_limit()
     return allowed if limit is None else min(allowed, max(1, round(limit)))
 
 
 def memory() -> int:
-    """Return the bytes of memory that this process may use; 0 if unknown."""
+    """Return the number of bytes of memory that this process may use; 0 if unknown."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -70,12 +70,12 @@ def memory() -> int:
 
 
 def return_freed_memory() -> None:
-    """Make glibc return large blocks to the system when they are freed. Only for a process that emojob owns.
+    """Make glibc return large memory blocks to the system when they are freed. Call it only in emojob's own processes.
 
-    glibc starts that way, but then raises the threshold as large blocks are freed and keeps ever larger blocks in its
-    heaps. With stages in several threads, a run of some million rows then holds 100 MB more than it needs.
+    By default, glibc raises its threshold each time a large block is freed, and then keeps larger blocks in its heaps.
+    With stages in several threads, a run of a few million rows then uses 100 MB more than it needs.
     """
-    with suppress(OSError, AttributeError):  # another C library
+    with suppress(OSError, AttributeError):  # the C library is not glibc
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
@@ -85,7 +85,7 @@ def is_installed(package: str) -> bool:
 
 
 def _processor() -> tuple[str, set[str]]:
-    """Return the name of the processor and its flags."""
+    """Return the name of the processor and its feature flags."""
     name, flags = platform.processor() or platform.machine(), set[str]()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -1,4 +1,4 @@
-"""Pipeline stages that overlap: each stage runs in its own thread, some items ahead of its consumer."""
+"""Runs pipeline stages that overlap: each stage runs in its own thread, a few items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ _TICK = 0.1  # seconds between checks of the stop flag
 
 
 class StopRequested(Exception):
-    """The run was asked to stop."""
+    """Raised in a stage and in its consumer after `Stages.stop` was called."""
 
 
 class Stages:
     """The threads of one run, which stop and join together.
 
-    An exception in a stage is raised unchanged in its consumer, and so reaches the main thread.
+    An exception in a stage is raised unchanged in the consumer of the stage. So it reaches the main thread.
     """
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._stop_requested = False  # by `stop`; `join` alone ends the running stages, and others may follow
+        self._stop_requested = False  # set by `stop` only; after `join`, new stages may start
         self._threads: list[threading.Thread] = []
         self._is_marked = False
 
     @property
     def started(self) -> bool:
-        """Whether a stage has started to work."""
+        """Whether a stage has started."""
         return self._is_marked or bool(self._threads)
 
     def mark_started(self) -> None:
-        """Count the run as started although its work has no thread here; that work must check `stopping`."""
+        """Mark the run as started although its work runs outside these threads; that work must check `stopping`."""
         self._is_marked = True
 
     @property
@@ -45,12 +45,12 @@ class Stages:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Stop every stage, also those that start later. Safe to call from a signal handler."""
+        """Stop all running stages and all stages that start later. Safe to call from a signal handler."""
         self._stop_requested = True
         self._stop.set()
 
     def join(self) -> None:
-        """End the stages and wait for their threads."""
+        """End the running stages and wait for their threads."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -59,11 +59,11 @@ class Stages:
             self._stop.clear()
 
     def prefetch(self, items: Iterator[T], depth: int = 2, tick: Callable[[], None] | None = None) -> Iterator[T]:
-        """Yield `items`, which a new thread iterates over.
+        """Iterate over `items` in a new thread and yield them in order.
 
         Args:
-            items: Closed at the end if it is a generator.
-            depth: Number of items that the thread may be ahead.
+            items: The items to yield; a generator is closed at the end.
+            depth: Maximum number of items that the thread produces ahead of the consumer.
             tick: Called about ten times a second while waiting for an item.
 
         Raises:
@@ -99,7 +99,7 @@ class Stages:
             self._put(ready, (False, error))
         finally:
             if isinstance(items, Generator):
-                items.close()  # it may hold files open, which must not outlive the run
+                items.close()  # closes files that the generator opened
 
     def _put(
         self, ready: queue.Queue[tuple[bool, T | BaseException | None]], entry: tuple[bool, T | BaseException | None]
@@ -115,14 +115,14 @@ class Stages:
 
 
 class StageTimer:
-    """Adds up the seconds that each stage of a run is busy."""
+    """Measures how many seconds each stage of a run is busy."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
     def busy(self, stage: str) -> Iterator[None]:
-        """Add the time within the context to the stage."""
+        """Add the time spent in the context to the busy time of a stage."""
         started = time.perf_counter()
         try:
             yield
@@ -130,11 +130,11 @@ class StageTimer:
             self.add(stage, time.perf_counter() - started)
 
     def add(self, stage: str, seconds: float) -> None:
-        """Add seconds to a stage."""
+        """Add seconds to the busy time of a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def timed(self, stage: str, items: Iterator[T]) -> Iterator[T]:
-        """Yield `items`, and add the time that each of them takes to arrive to the stage."""
+        """Yield `items`, and add the time to produce each item to the busy time of a stage."""
         while True:
             with self.busy(stage):
                 item = next(items, None)

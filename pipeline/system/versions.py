@@ -1,4 +1,4 @@
-"""Installed versions of the packages that a result depends on."""
+"""Finds the installed versions of the packages that a result depends on."""
 
 from __future__ import annotations
 
