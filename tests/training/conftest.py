@@ -1,4 +1,4 @@
-"""What training's tests share: a small world of texts, its tokenizer, and a recipe that takes seconds."""
+"""Fixtures of the training tests: texts of a small vocabulary, their tokenizer, recipes that take seconds."""
 
 import csv
 import dataclasses
@@ -23,7 +23,7 @@ from emojob.training.default_model.corpora import FILES
 from emojob.training.default_model.recipe import Phase, read_recipe
 from emojob.training.finetune.recipe import TrainRecipe, read_train_recipe
 
-# Each class has words of its own, so that whoever learns anything tells them apart.
+# Each class has its own words, so a model can learn it.
 WORDS = {
     "일상": "회의 점심 버스 날씨 서류",
     "분노": "화나 짜증 열받아 어이없어 괘씸해",
@@ -45,7 +45,7 @@ def _one_thread_for_what_a_module_shares() -> None:
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
-    """Sums come out otherwise with another number of threads, and scoring sets the one that it finds best."""
+    """Sums depend on the number of threads, and scoring changes that number."""
     torch.set_num_threads(1)
 
 
@@ -61,14 +61,14 @@ def utterances() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="session")
 def spiece(utterances, tmp_path_factory) -> Path:
-    """A SentencePiece model with KoBERT's special tokens and some hundred pieces."""
-    place = tmp_path_factory.mktemp("spiece") / "spiece"
+    """A SentencePiece model with KoBERT's special tokens and about a hundred pieces."""
+    path = tmp_path_factory.mktemp("spiece") / "spiece"
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([text for text, _ in utterances]), model_prefix=str(place), vocab_size=150,
+        sentence_iterator=iter([text for text, _ in utterances]), model_prefix=str(path), vocab_size=150,
         hard_vocab_limit=False, unk_id=0, unk_piece="[UNK]", pad_id=1, pad_piece="[PAD]", bos_id=-1, eos_id=-1,
         control_symbols=["[CLS]", "[SEP]", "[MASK]"], num_threads=1, minloglevel=2,
     )  # fmt: skip
-    return place.with_suffix(".model")
+    return path.with_suffix(".model")
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +83,7 @@ def shape(tokenizer) -> BertShape:
 
 @pytest.fixture(scope="session")
 def base(golden, tmp_path_factory) -> Path:
-    """A folder with a small encoder as BertModel stores it: no head, no `bert.` before the weights' names."""
+    """A folder with a small encoder as BertModel stores it: no head, weight names without `bert.`."""
     folder = tmp_path_factory.mktemp("base")
     torch.manual_seed(0)
     sizes = transformers.BertConfig(
@@ -111,7 +111,7 @@ def train_recipe() -> TrainRecipe:
 
 @pytest.fixture(scope="session")
 def annotated_csv(utterances, tmp_path_factory) -> Path:
-    """The utterances as the notebook had them: CSV in cp949 with the columns sentiment and user."""
+    """The utterances in the notebook's format: CSV in cp949 with the columns sentiment and user."""
     file = tmp_path_factory.mktemp("annotated") / "annotated.csv"
     with file.open("w", encoding="cp949", newline="") as handle:
         csv.writer(handle).writerows([("sentiment", "user"), *((label, text) for text, label in utterances)])
@@ -120,7 +120,7 @@ def annotated_csv(utterances, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def teacher_base(utterances, tmp_path_factory) -> Path:
-    """A folder with a small sentence encoder that has the words of the utterances for its vocabulary."""
+    """A folder with a small sentence encoder; its vocabulary is the words of the utterances."""
     folder = tmp_path_factory.mktemp("teacher")
     words = sorted({word for text, _ in utterances for word in text.split()})
     vocabulary = {piece: i for i, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "unused", "ask", *words])}
@@ -141,7 +141,7 @@ def teacher_base(utterances, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def recipe(shape, teacher_base):
-    """The default model's recipe with everything small."""
+    """The default model's recipe with small sizes."""
     default = read_recipe()
     phase = Phase(
         "all at once", epochs=10, learning_rate=5e-3,
@@ -169,7 +169,7 @@ def recipe(shape, teacher_base):
 
 @pytest.fixture(scope="session")
 def data(utterances, spiece, tmp_path_factory) -> Path:
-    """A data folder with every corpus that the default model is made from, in its publisher's format."""
+    """A data folder with all corpora of the default model, in their publishers' formats."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "tokenizer").mkdir()
     (folder / FILES["spiece"]).write_bytes(spiece.read_bytes())
@@ -186,5 +186,5 @@ def data(utterances, spiece, tmp_path_factory) -> Path:
     return folder
 
 
-def _write_tsv(place: Path, rows: list[tuple[object, ...]]) -> None:
-    place.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")
+def _write_tsv(path: Path, rows: list[tuple[object, ...]]) -> None:
+    path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows), encoding="utf-8")

@@ -200,7 +200,7 @@ def _refuse_unknown(
     published = [file.kind for file in corpus.files if file.kind in BUILT_IN]
     step = "name, merge or drop them with --label-map FILE.toml"
     if label_map is not None:
-        step = f"correct {label_map.where}: the model's labels stand on the left"
+        step = f"correct {label_map.where}: the model's labels are on the left"
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
     raise DataError(f"{files}: labels that are not among {', '.join(names)}: {listed_with_counts(unknown)}; {step}")

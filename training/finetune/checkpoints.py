@@ -121,8 +121,8 @@ def read_checkpoint(checkpoint: Path) -> tuple[TrainingState, Weights | None]:
         damaged = [_PROGRESS]
     if damaged:
         raise OutputError(
-            f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}): training cannot go on from it; give "
-            "another -o, or --fresh to begin anew"
+            f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}): training cannot resume from it; give "
+            "another -o, or --fresh to start again"
         )
     best = checkpoint / _BEST
     return state, load_file(best) if best.exists() else None

@@ -82,7 +82,7 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
     changed = [key.replace("_", " ") for key in ours if recorded.get(key) != ours[key]]
     if changed:
         raise OutputError(
-            f"-o {out} was begun with other {' and '.join(changed)}: give another -o, or --fresh to begin anew"
+            f"-o {out} was begun with other {' and '.join(changed)}: give another -o, or --fresh to start again"
         )
     return _is_finished(out)
 
@@ -148,7 +148,7 @@ def _read_record(out: Path, record: Path) -> dict[str, Any]:
     if not isinstance(recorded, dict):
         raise OutputError(
             f"-o {out}: {WORK}/{record.name}, the record of the run's inputs, is missing or damaged: give another -o, "
-            "or --fresh to begin anew"
+            "or --fresh to start again"
         )
     return recorded
 

@@ -57,7 +57,7 @@ def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) 
             if not _is_out_of_memory(error):
                 raise
             micro_batch = _halved(attempt.micro_batch)
-            callbacks.note(f"out of memory: going on with {micro_batch} texts at a time, their gradients added up")
+            callbacks.note(f"out of memory: continuing with {micro_batch} texts at a time, gradients accumulated")
         del attempt
         gc.collect()  # the Trainer and its callbacks reference each other, and so keep the optimizer's memory
         if torch.cuda.is_available():
@@ -126,9 +126,7 @@ class _Attempt:
         if not self.state.finished:
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
             if self.watcher.stopping and not self.state.finished:
-                raise Interrupted(
-                    f"interrupted after epoch {len(self.state.curves.epoch)}: the same command goes on from there"
-                )
+                raise Interrupted(f"interrupted after epoch {len(self.state.curves.epoch)}: the same command resumes")
         elif self.checkpoint:
             self.trainer._load_from_checkpoint(str(self.checkpoint))
         if self.inputs.recipe.keep == "best" and self.best is not None:

@@ -62,7 +62,7 @@ class Stop:
     """A request to stop training; a signal handler may make it.
 
     Attributes:
-        started: Whether training has begun, so that a checkpoint can be saved.
+        started: Whether training has begun: a stop request can save a checkpoint.
         stopping: Whether a stop was requested.
     """
 

@@ -1,4 +1,4 @@
-"""One label a text: the label map, and what is empty, unlabelled, unclear, repeated or contradictory, all counted."""
+"""Each kept text has one label; empty, unlabelled, unclear, repeated and contradictory rows are counted."""
 
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ from emojob.training.data.label_map import LabelNames, read_label_map
 
 
 def corpus(*rows: tuple, kind: str = "table") -> Corpus:
-    """rows: (text, label or labels, the utterance before)."""
+    """A corpus of rows (text, label or labels, previous utterance)."""
     texts, given, previous = [], [], []
     for text, labels, *before in rows:
         texts.append(text)
@@ -51,7 +51,7 @@ def test_every_row_is_kept_or_counted():
     )
 
 
-def test_of_a_contradiction_the_label_given_most_often_wins():
+def test_of_contradictory_labels_the_most_frequent_wins():
     annotated = annotate(corpus(("가", "기쁨"), ("가", "슬픔"), ("나", "기쁨"), (" 가", "슬픔")), None)
     assert annotated.texts == ["가", "나"]
     assert labels(annotated) == ["슬픔", "기쁨"]
@@ -63,7 +63,7 @@ def test_on_a_tie_the_first_label_wins():
     assert labels(annotated) == ["슬픔", "기쁨"]
 
 
-def test_the_same_text_after_another_utterance_is_another_one():
+def test_the_same_text_after_another_utterance_is_kept():
     rows = [("네", "기쁨", "합격이래"), ("네", "슬픔", "떠난대"), ("네", "기쁨", "합격이래 "), ("네", "분노")]
     annotated = annotate(corpus(*rows), None)
     assert list(zip(annotated.previous, labels(annotated), strict=True)) == [
@@ -87,12 +87,12 @@ def test_a_label_map_renames_merges_and_drops():
     assert counts(annotated) == {"read": 6, "dropped": 1, "kept": 5}
 
 
-def test_an_entry_that_the_data_lacks_is_no_error_and_makes_no_class():
+def test_a_map_entry_without_data_makes_no_class():
     label_map = LabelNames("map", {"기쁨": ("행복",), "분노": ("짜증",), "불안": ()}, ("기타",))
     assert annotate(corpus(("가", "행복"), ("나", "짜증")), label_map).names == ("기쁨", "분노")
 
 
-def test_several_labels_count_by_the_maps_weights():
+def test_several_labels_are_weighed_by_the_map():
     kote = read_label_map("kote")
     rows = [
         ("가", ("절망", "슬픔")),
@@ -108,14 +108,14 @@ def test_several_labels_count_by_the_maps_weights():
     assert (close.texts, close.counts.unclear) == ([], 1)
 
 
-def test_unmapped_labels_are_one_error_with_their_counts():
+def test_unmapped_labels_are_refused_with_counts():
     rows = [("가", "행복")] + [(f"나{i}", "당황") for i in range(3)] + [(f"다{i}", "상처") for i in range(2)]
     with pytest.raises(DataError, match=r"map leaves labels of a.csv unmapped: 당황 \(3\), 상처 \(2\)") as refusal:
         annotate(corpus(*rows), LabelNames("map", {"기쁨": ("행복",)}))
     assert "\n" not in str(refusal.value)
 
 
-def test_labels_that_a_model_lacks_are_one_error_with_their_counts():
+def test_labels_that_a_model_lacks_are_refused_with_counts():
     rows = [("가", "기쁨"), ("나", "당황"), ("다", "상처"), ("라", "당황"), ("", "없는 것")]
     with pytest.raises(DataError, match=r"일상, .* 우울: 당황 \(2\), 상처 \(1\); .*--label-map FILE"):
         annotate(corpus(*rows), None, DEFAULT_LABELS)
@@ -142,7 +142,7 @@ def test_the_published_corpora_name_their_label_map(kind):
 
 
 @pytest.mark.parametrize("numbers", [("0", "1"), ("기쁨", "3"), ("0,6,10",), ("-1",), ("1.5",)])
-def test_numbers_are_no_labels_without_a_map(numbers):
+def test_numbers_without_a_map_are_refused(numbers):
     with pytest.raises(DataError, match=r"a number means nothing on its own.*--label-map"):
         annotate(corpus(*[(f"가{i}", number) for i, number in enumerate(numbers)]), None)
 
@@ -153,17 +153,17 @@ def test_numbers_that_a_map_or_the_model_names_are_labels():
     assert annotate(rows, None, ("0", "1")).labels.tolist() == [0, 1]
 
 
-def test_the_values_of_a_wrong_column_are_refused():
+def test_a_column_with_too_many_labels_is_refused():
     with pytest.raises(DataError, match=r"1,001 different labels.*--label-column"):
         annotate(corpus(*[(f"가{i}", f"말 {i}") for i in range(1001)]), None)
 
 
-def test_nothing_kept_is_no_error():
+def test_no_kept_row_is_not_an_error():
     annotated = annotate(corpus((None, "기쁨"), ("가", ())), None)
     assert (annotated.texts, annotated.names, annotated.counts.read) == ([], (), 2)
 
 
-def test_take_gives_rows_in_the_order_asked_for():
+def test_take_returns_rows_in_the_given_order():
     annotated = annotate(corpus(("가", "기쁨", "앞"), ("나", "분노")), None).take(np.array([1, 0]))
     assert (annotated.texts, annotated.previous, labels(annotated)) == (["나", "가"], [None, "앞"], ["분노", "기쁨"])
 
@@ -178,7 +178,7 @@ def test_take_gives_rows_in_the_order_asked_for():
         max_size=30,
     )
 )
-def test_counts_add_up_and_no_utterance_stands_twice(rows):
+def test_counts_add_up_and_no_utterance_is_kept_twice(rows):
     annotated = annotate(corpus(*rows), LabelNames("map", {"A": ("a",), "B": ("b", "c")}, ("x",)))
     every = asdict(annotated.counts)
     assert every.pop("read") == len(rows) == sum(every.values())

@@ -1,4 +1,4 @@
-"""A corpus's own labels become classes by the rule: 1 / labels in the class, clear from 1.3 times the next on."""
+"""Label maps: a label weighs 1 / (labels in its class); a class needs 1.3 times the weight of the next."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ def marks(*given: str) -> np.ndarray:
     return np.array([[float(label in one) for label in "pqrstu"] for one in given], np.float32)
 
 
-def test_a_label_weighs_one_by_the_number_of_labels_in_its_class():
+def test_a_label_weighs_1_divided_by_the_labels_in_its_class():
     np.testing.assert_allclose(SMALL.soft(marks("p", "pr", "prst")), [[1, 0], [0.6, 0.4], [1 / 3, 2 / 3]], rtol=1e-6)
 
 
-def test_a_text_counts_from_1_3_times_the_next_class_on():
+def test_a_class_needs_1_3_times_the_weight_of_the_next():
     # p against r: 1/2 to 1/3, 1.5 times; p against r and s: 1/2 to 2/3, 1.33 times; pq against rst: a draw
     assert SMALL.hard(marks("pr", "prs", "pqrst")).tolist() == [0, 1, -1]
 
@@ -35,7 +35,7 @@ def test_exactly_1_3_times_is_enough():
     assert tie.hard(both).tolist() == [0]
 
 
-def test_a_text_with_dropped_labels_alone_has_no_class():
+def test_a_text_with_only_dropped_labels_has_no_class():
     assert np.isnan(SMALL.soft(marks("u"))).all()
     assert SMALL.hard(marks("u")).tolist() == [-1]
 
@@ -45,7 +45,7 @@ def test_a_single_class_is_enough():
     assert alone.hard(np.eye(2, dtype=np.float32)).tolist() == [0, -1]
 
 
-def test_an_unmapped_label_is_an_error_that_names_all_of_them():
+def test_unmapped_labels_are_listed():
     with pytest.raises(OptionError, match="unmapped labels: s, t"):
         LabelMap.from_names(LabelNames("small", {"a": ("p", "q"), "b": ("r",)}, ("u",)), "pqrstu", ("a", "b"))
 
@@ -57,7 +57,7 @@ def test_an_unknown_class_or_label_is_an_error():
         LabelMap.from_names(LabelNames("small", {"a": ("p", "z")}), "p", ("a", "b"))
 
 
-def test_kote_maps_as_the_quality_figures_do():
+def test_the_kote_map_is_that_of_the_quality_figures():
     weights = read_recipe().kote.weights
     members = {label: int((weights[:, i] > 0).sum()) for i, label in enumerate(DEFAULT_LABELS)}
     assert members == {"일상": 3, "분노": 8, "불안": 5, "슬픔": 4, "기쁨": 13, "우울": 6}
@@ -72,7 +72,7 @@ def test_sharpness_gives_the_heaviest_class_more():
 
 
 @pytest.mark.parametrize(("name", "labels"), [("kote", KOTE_LABELS), ("goemotions", GOEMOTIONS_LABELS)])
-def test_the_built_in_maps_place_every_label_of_their_corpus(name, labels):
+def test_the_shipped_maps_map_or_drop_every_label_of_their_corpus(name, labels):
     names = read_label_names(name)
     assert names.classes == DEFAULT_LABELS
     assert sorted([*names.class_of(), *names.dropped]) == sorted({*labels, *DEFAULT_LABELS})
@@ -99,12 +99,12 @@ def test_a_map_renames_merges_and_drops(written):
     assert names.as_table() == {"기쁨": ["행복", "6"], "분노": ["짜증"], "drop": ["기타"]}
 
 
-def test_the_heading_may_be_left_out_and_drop_may_stand_before_it(written):
+def test_the_heading_may_be_missing_and_drop_may_come_before_it(written):
     assert read_label_map(written('"기쁨" = ["행복"]\ndropped = ["기타"]')).dropped == ("기타",)
     assert read_label_map(written('drop = ["기타"]\n[labels]\n"기쁨" = ["행복"]')).dropped == ("기타",)
 
 
-def test_a_class_name_that_is_mapped_elsewhere_or_dropped_is_not_its_own():
+def test_a_class_name_that_is_mapped_or_dropped_does_not_map_to_itself():
     names = LabelNames("map", {"슬픔": ("우울",), "우울": ("절망",)}, ("기쁨",))
     assert names.class_of(("기쁨", "분노")) == {"우울": "슬픔", "절망": "우울", "슬픔": "슬픔", "분노": "분노"}
 
@@ -125,13 +125,13 @@ def test_a_class_name_that_is_mapped_elsewhere_or_dropped_is_not_its_own():
         ("기쁨: 행복", "is not TOML"),
     ],
 )
-def test_a_map_that_cannot_be_is_refused_in_one_line(written, text, complaint):
+def test_an_invalid_map_is_refused_in_one_line(written, text, complaint):
     with pytest.raises(OptionError, match=complaint) as refusal:
         read_label_map(written(text))
     assert "\n" not in str(refusal.value)
 
 
-def test_a_map_that_is_not_there_or_not_utf8_is_refused(tmp_path):
+def test_a_missing_map_or_one_not_in_utf8_is_refused(tmp_path):
     with pytest.raises(OptionError, match="does not exist; give kote or goemotions"):
         read_label_map("kite")
     with pytest.raises(OptionError, match="cannot be read"):
@@ -141,6 +141,6 @@ def test_a_map_that_is_not_there_or_not_utf8_is_refused(tmp_path):
         read_label_map(str(tmp_path / "map.toml"))
 
 
-def test_labels_are_counted_on_one_line_the_most_frequent_first():
+def test_labels_with_counts_are_on_one_line_most_frequent_first():
     assert listed_with_counts({"상처": 45, "당황": 1234, "a\nb": 1}) == "당황 (1,234), 상처 (45), 'a\\nb' (1)"
     assert listed_with_counts({"a": 3, "b": 2, "c": 1}, 2) == "a (3), b (2), ... (1 more)"

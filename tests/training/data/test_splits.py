@@ -1,4 +1,4 @@
-"""Splits: no text in two parts, shares kept, conversations whole, and the notebook's own 80/20."""
+"""Splits have no text in two parts, keep fractions and conversations, and equal the notebook's 80/20."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ SKLEARN = {
 
 
 @pytest.mark.parametrize("rows", SKLEARN)
-def test_plain_is_the_split_of_the_notebook(rows):
+def test_plain_equals_the_split_of_the_notebook(rows):
     found = split(annotated([0] * rows), 0.2, 0.0, 4, "plain")
     assert (found.train.tolist(), found.test.tolist()) == SKLEARN[rows]
     assert (found.validation.tolist(), found.dropped) == ([], 0)
@@ -41,20 +41,20 @@ def test_plain_draws_validation_next():
     assert parts(found) == [[6, 0, 1, 5, 7], [4, 9, 2], [3, 8]]
 
 
-def test_stratified_keeps_each_labels_share():
+def test_stratified_keeps_the_fraction_of_each_label():
     labels = [0] * 100 + [1] * 50 + [2] * 11 + [3]
     found = split(annotated(labels), 0.2, 0.1, 0, "stratified")
     of = [np.bincount(np.array(labels)[part], minlength=4).tolist() for part in parts(found)]
     assert of == [[70, 35, 8, 1], [10, 5, 1, 0], [20, 10, 2, 0]]
 
 
-def test_another_seed_gives_other_parts_and_the_same_seed_the_same():
+def test_only_the_same_seed_gives_the_same_parts():
     data = annotated([0, 1] * 50)
     first, same, other = (parts(split(data, 0.2, 0.2, seed, "stratified")) for seed in (1, 1, 2))
     assert first == same != other
 
 
-def test_conversations_stay_whole_and_labels_keep_about_their_share():
+def test_conversations_stay_whole_and_labels_keep_their_fraction():
     conversations = [f"c{row // 5}" for row in range(1000)]
     labels = [row // 5 % 4 for row in range(1000)]
     found = split(annotated(labels, conversations=conversations), 0.2, 0.1, 3, "stratified")
@@ -65,9 +65,9 @@ def test_conversations_stay_whole_and_labels_keep_about_their_share():
 
 
 def test_few_large_conversations_still_make_a_test_part():
-    labels = [row // 20 for row in range(100)]  # each of five conversations has a label of its own
+    labels = [row // 20 for row in range(100)]  # each of five conversations has its own label
     found = split(annotated(labels, conversations=[f"c{label}" for label in labels]), 0.2, 0.0, 3, "stratified")
-    assert (len(found.train), len(found.test)) == (100, 0)  # for otherwise a label would be in no one's lesson
+    assert (len(found.train), len(found.test)) == (100, 0)  # each label must have texts in train
     found = split(annotated([0] * 100, conversations=[f"c{label}" for label in labels]), 0.2, 0.0, 3, "stratified")
     assert (len(found.train), len(found.test)) == (80, 20)
 
@@ -81,7 +81,7 @@ def test_a_text_in_several_conversations_is_dropped_from_train():
     assert not {text_key(texts[row]) for row in found.train} & {text_key(texts[row]) for row in found.test}
 
 
-def test_a_label_whose_only_texts_in_train_stand_elsewhere_keeps_one_there():
+def test_each_label_keeps_a_text_in_train_even_if_it_is_in_test_too():
     texts = ["네", *[f"말 {row}" for row in range(9)], "네", *[f"글 {row}" for row in range(9)]]
     data = annotated([1, *[0] * 9, 1, *[0] * 9], texts, [f"c{row}" for row in range(20)])
     for seed in range(20):
@@ -101,40 +101,40 @@ def test_a_label_whose_only_texts_in_train_stand_elsewhere_keeps_one_there():
         (0.2, 0.0, 0, "random", "'random' is unknown"),
     ],
 )
-def test_what_cannot_be_is_refused(test, validation, seed, how, complaint):
+def test_invalid_arguments_are_refused(test, validation, seed, how, complaint):
     with pytest.raises(OptionError, match=complaint):
         split(annotated([0, 1]), test, validation, seed, how)
 
 
 @pytest.mark.parametrize("how", ["stratified", "plain"])
-def test_nothing_and_next_to_nothing_can_be_split(how):
+def test_no_text_and_one_text_can_be_split(how):
     assert parts(split(annotated([]), 0.2, 0.1, 0, how)) == [[], [], []]
     assert sum(map(len, parts(split(annotated([0]), 0.2, 0.1, 0, how)))) == 1
 
 
-SHARES = st.tuples(st.floats(0, 0.45), st.floats(0, 0.45))
+FRACTIONS = st.tuples(st.floats(0, 0.45), st.floats(0, 0.45))
 ROWS = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 40), st.one_of(st.none(), st.integers(0, 12))), min_size=1, max_size=80
 )
 
 
-@given(ROWS, SHARES, st.integers(0, 2**32 - 1), st.sampled_from(["stratified", "plain"]))
-def test_no_text_stands_in_two_parts_and_every_row_is_somewhere(rows, shares, seed, how):
+@given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1), st.sampled_from(["stratified", "plain"]))
+def test_no_text_is_in_two_parts_and_every_row_is_counted(rows, fractions, seed, how):
     texts = [f"{' ' * (row % 2)}말  {text}" for row, (_, text, _) in enumerate(rows)]
     conversations = [None if one is None else str(one) for _, _, one in rows]
-    found = split(annotated([label for label, _, _ in rows], texts, conversations), *shares, seed, how)
+    found = split(annotated([label for label, _, _ in rows], texts, conversations), *fractions, seed, how)
     placed = [row for part in parts(found) for row in part]
     assert len(set(placed)) == len(placed) == len(rows) - found.dropped
     train, validation, test = ({text_key(texts[row]) for row in part} for part in parts(found))
     assert not train & validation | train & test | validation & test
 
 
-@given(ROWS, SHARES, st.integers(0, 2**32 - 1))
-def test_stratified_keeps_conversations_whole_and_each_label_in_train(rows, shares, seed):
+@given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1))
+def test_stratified_keeps_conversations_whole_and_each_label_in_train(rows, fractions, seed):
     conversations = [None if one is None else str(one) for _, _, one in rows]
     texts = [f"말 {text}" for _, text, _ in rows]
     data = annotated([label for label, _, _ in rows], texts, conversations)
-    found = split(data, *shares, seed, "stratified")
+    found = split(data, *fractions, seed, "stratified")
     sides = [{conversations[row] for row in part} - {None} for part in parts(found)]
     assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
     learned = set(data.labels[found.train].tolist())
@@ -143,14 +143,14 @@ def test_stratified_keeps_conversations_whole_and_each_label_in_train(rows, shar
             assert label in learned
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=200), SHARES, st.integers(0, 2**32 - 1))
-def test_labels_with_many_texts_keep_their_share_to_within_a_text(labels, shares, seed):
-    found = split(annotated(labels), *shares, seed, "stratified")
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=200), FRACTIONS, st.integers(0, 2**32 - 1))
+def test_labels_with_many_texts_keep_their_fraction_within_one_text(labels, fractions, seed):
+    found = split(annotated(labels), *fractions, seed, "stratified")
     assert found.dropped == 0
-    for share, part in zip(shares, (found.test, found.validation), strict=True):
+    for fraction, part in zip(fractions, (found.test, found.validation), strict=True):
         for label, texts in enumerate(np.bincount(labels)):
-            wanted = texts * share
+            wanted = texts * fraction
             in_part = int((np.array(labels)[part] == label).sum())
             assert in_part <= np.floor(wanted) + 1
-            if texts >= 10:  # of fewer, something has to stay in train
+            if texts >= 10:  # with fewer texts, one has to stay in train
                 assert in_part >= np.floor(wanted)

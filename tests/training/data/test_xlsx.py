@@ -1,4 +1,4 @@
-"""Excel workbooks: read where fastexcel is installed, and refused in one line where they are broken or vast."""
+"""Excel workbooks are read if fastexcel is installed; broken and huge ones are refused in one line."""
 
 import importlib.util
 import zipfile
@@ -18,16 +18,16 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 
 def cell(column: int, row: int, value: object) -> str:
-    place = f"{chr(ord('A') + column)}{row}"
+    reference = f"{chr(ord('A') + column)}{row}"
     if isinstance(value, str):
-        return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
-    return "" if value is None else f'<c r="{place}"><v>{value}</v></c>'
+        return f'<c r="{reference}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
+    return "" if value is None else f'<c r="{reference}"><v>{value}</v></c>'
 
 
-def write_xlsx(file: Path, sheets: dict[str, list[list[object]]], behind: str = "") -> Path:
-    """A workbook as small as can be. behind: XML that stands behind the rows of each sheet."""
+def write_xlsx(file: Path, sheets: dict[str, list[list[object]]], more: str = "") -> Path:
+    """Write a minimal workbook. more: XML after the rows of each sheet."""
     names = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(sheets, 1))
-    places = "".join(
+    relations = "".join(
         f'<Relationship Id="r{i}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>'
         for i in range(1, len(sheets) + 1)
     )
@@ -40,7 +40,7 @@ def write_xlsx(file: Path, sheets: dict[str, list[list[object]]], behind: str = 
         packed.writestr(
             "xl/workbook.xml", f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{names}</sheets></workbook>'
         )
-        packed.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}">{places}</Relationships>')
+        packed.writestr("xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}">{relations}</Relationships>')
         for i, rows in enumerate(sheets.values(), 1):
             lines = "".join(
                 f'<row r="{row}">{"".join(cell(column, row, value) for column, value in enumerate(values))}</row>'
@@ -48,7 +48,7 @@ def write_xlsx(file: Path, sheets: dict[str, list[list[object]]], behind: str = 
             )
             packed.writestr(
                 f"xl/worksheets/sheet{i}.xml",
-                f'<worksheet xmlns="{_MAIN}"><sheetData>{lines}{behind}</sheetData></worksheet>',
+                f'<worksheet xmlns="{_MAIN}"><sheetData>{lines}{more}</sheetData></worksheet>',
             )
     return file
 
@@ -79,7 +79,7 @@ def test_single_sentences_of_ai_hub_with_their_side_table_are_read(tmp_path):
     assert corpus.files[0].kind == "aihub-sentences"
 
 
-def test_sheets_without_annotated_texts_are_passed_over(tmp_path):
+def test_sheets_without_annotated_texts_are_skipped(tmp_path):
     sheets = {
         "설명": [["만든 사람", "날짜"], ["우리 팀", "2026"]],
         "하나": [["문장", "감정"], ["좋아", "기쁨"]],
@@ -91,17 +91,17 @@ def test_sheets_without_annotated_texts_are_passed_over(tmp_path):
     assert corpus.files[0].rows == 2
 
 
-def test_a_workbook_without_annotated_texts_says_what_is_missing(tmp_path):
+def test_a_workbook_without_annotated_texts_is_refused_with_its_columns(tmp_path):
     with pytest.raises(ColumnError, match="columns are 만든이, 날짜"):
         read_corpus([write_xlsx(tmp_path / "a.xlsx", {"설명": [["만든이", "날짜"], ["팀", "2026"]]})])
 
 
-def test_columns_of_one_name_are_refused(tmp_path):
+def test_columns_with_the_same_name_are_refused(tmp_path):
     with pytest.raises(ColumnError, match="more than once: 감정"):
         read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정", "감정"], ["좋아", "기쁨", "분노"]]})])
 
 
-def test_the_given_columns_count_in_workbooks_too(tmp_path):
+def test_the_given_columns_apply_to_workbooks_too(tmp_path):
     file = write_xlsx(tmp_path / "A.XLSX", {"하나": [["말", "느낌", "감정"], ["좋아", "기쁨", "?"]]})
     corpus = read_corpus([file], CorpusOptions(text_column="말", label_column="느낌"))
     assert (corpus.texts, corpus.raw_labels) == (["좋아"], [("기쁨",)])
@@ -122,7 +122,7 @@ def test_a_folder_gives_its_workbooks_and_other_files(tmp_path):
         lambda data: b"",
         lambda data: b"hello" * 100,
         lambda data: data[: len(data) // 2],
-        lambda data: bytes.fromhex("D0CF11E0A1B11AE1") + bytes(5000),  # encrypted ones look so
+        lambda data: bytes.fromhex("D0CF11E0A1B11AE1") + bytes(5000),  # as in encrypted files
         lambda data: data.replace(b"xl/workbook.xml", b"xl/workbork.xml"),
         lambda data: data[:200] + bytes(100) + data[300:],
     ],
@@ -135,15 +135,15 @@ def test_a_broken_workbook_is_refused_in_one_line(tmp_path, damage):
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("place", ["XFD1048576", "ZZZZZZ9", "A99999999999", "XFD4000"])
-def test_a_stray_cell_at_the_end_of_the_sheet_is_refused_before_it_takes_all_memory(tmp_path, place):
-    stray = f'<row spans="1:2" r="4000"><c s="1" r="{place}"><v>1</v></c></row>'
-    file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"]]}, behind=stray)
+@pytest.mark.parametrize("reference", ["XFD1048576", "ZZZZZZ9", "A99999999999", "XFD4000"])
+def test_a_stray_cell_at_the_end_of_a_sheet_is_refused_before_it_takes_all_memory(tmp_path, reference):
+    stray = f'<row spans="1:2" r="4000"><c s="1" r="{reference}"><v>1</v></c></row>'
+    file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"]]}, more=stray)
     with pytest.raises(DataError, match="delete stray cells"):
         read_corpus([file])
 
 
-def test_a_bomb_is_refused(tmp_path, monkeypatch):
+def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["가" * 5000, "기쁨"]]})
     monkeypatch.setattr(xlsx, "MOST_BYTES", 5000)
     with pytest.raises(DataError, match="unpacked"):
@@ -155,19 +155,19 @@ def test_a_workbook_without_rows_is_refused(tmp_path):
         read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": []})])
 
 
-def test_without_fastexcel_it_says_what_to_install(tmp_path, monkeypatch):
+def test_without_fastexcel_the_error_says_what_to_install(tmp_path, monkeypatch):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["좋아", "기쁨"]]})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install 'emojob\[xlsx\]'"):
         read_corpus([file])
 
 
-def test_the_old_format_is_refused_with_what_to_do(tmp_path):
+def test_the_old_format_is_refused_with_the_next_step(tmp_path):
     (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0")
     with pytest.raises(DataError, match=r"save it as \.xlsx or \.csv"):
         read_corpus([tmp_path / "a.xls"])
 
 
-def test_a_workbook_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_workbook_is_refused(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_corpus([tmp_path / "none.xlsx"])

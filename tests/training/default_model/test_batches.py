@@ -1,4 +1,4 @@
-"""Batches of one length: every row once, within the budget, in an order that the seed decides."""
+"""Batches of equal length have every row once, within the budget, in an order that depends on the seed."""
 
 import itertools
 
@@ -12,7 +12,7 @@ lengths_of_rows = st.lists(st.integers(2, 40), min_size=1, max_size=200).map(lam
 
 
 @given(lengths=lengths_of_rows, budget=st.integers(1, 300), seed=st.integers(0, 5))
-def test_every_row_stands_in_one_batch_of_its_own_length_within_the_budget(lengths, budget, seed):
+def test_every_row_is_in_one_batch_of_equal_length_within_the_budget(lengths, budget, seed):
     batches = equal_length_batches(lengths, budget, np.random.default_rng(seed))
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     for rows in batches:
@@ -20,13 +20,13 @@ def test_every_row_stands_in_one_batch_of_its_own_length_within_the_budget(lengt
         assert len(rows) == 1 or lengths[rows].sum() <= budget
 
 
-def test_gather_gives_the_ids_of_the_rows_asked_for(tokenizer):
+def test_gather_returns_the_ids_of_the_rows(tokenizer):
     encoded = tokenizer.encode(["오늘 회의", "정말 기뻐", "어제 회의"])
     same = np.flatnonzero(encoded.lengths == encoded.lengths[0])[::-1]
     assert gather(encoded, same).tolist() == [encoded.tolist()[row] for row in same]
 
 
-def test_epochs_come_in_an_order_of_their_own_that_the_seed_repeats():
+def test_each_epoch_has_its_own_order_that_depends_on_the_seed():
     lengths = np.full(64, 3)
 
     def first_two(seed: int) -> list[list[int]]:

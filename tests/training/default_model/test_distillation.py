@@ -1,4 +1,4 @@
-"""A teacher knows what its base knows, learns the labels, and hands on what it thinks of texts without any."""
+"""A teacher gives its base's hidden states, learns the labels, and labels the other texts."""
 
 import dataclasses
 import shutil
@@ -22,7 +22,7 @@ SIX = len(DEFAULT_LABELS)
 
 @pytest.fixture
 def examples(tokenizer, utterances) -> Examples:
-    """A third of the texts each with a label of KOTE's, of the dialogue, and with none; no class weighs more."""
+    """A third of the texts is KOTE's with labels, a third dialogue with labels, a third reviews without labels."""
     rows = np.arange(len(utterances))
     classes = np.full((len(rows), SIX), np.nan, np.float32)
     for row in np.flatnonzero(rows % 3 < 2):
@@ -35,7 +35,7 @@ def examples(tokenizer, utterances) -> Examples:
     )
 
 
-def test_a_teacher_sees_its_bases_mean_hidden_state_whatever_the_vocabulary_is_cut_to(recipe, teacher_base):
+def test_a_teacher_with_a_reduced_vocabulary_gives_the_same_hidden_states(recipe, teacher_base):
     texts = ["오늘 회의", "정말 행복해 오늘", "회의"]
     teacher, encoded = load_teacher(recipe.teacher, teacher_base, texts, SIX)
     assert teacher.encoder.words.weight.shape[0] == 8  # [PAD] [CLS] [SEP] ask 오늘 회의 정말 행복해
@@ -49,39 +49,49 @@ def test_a_teacher_sees_its_bases_mean_hidden_state_whatever_the_vocabulary_is_c
         np.testing.assert_allclose(predict_logits(teacher, encoded)[row], logits[0], atol=1e-5)
 
 
-def test_a_teacher_learns_the_labels_and_is_asked_about_the_rest(examples, utterances, recipe, tmp_path):
+def test_a_teacher_learns_the_labels_and_labels_the_reviews(examples, utterances, recipe, tmp_path):
     texts = [text for text, _ in utterances]
     truth = np.array([DEFAULT_LABELS.index(label) for _, label in utterances])
     recipe = dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, reviews=40))
     lines: list[str] = []
-    opinion = teacher_logits(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
-    asked = np.isfinite(opinion[:, 0])
-    assert asked[examples.corpora["kote"]].all()
-    assert not asked[examples.corpora["dialogue"]].any()
-    reviews = examples.corpora["reviews"][asked[examples.corpora["reviews"]]]
+    logits_of_teacher = teacher_logits(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
+    labelled = np.isfinite(logits_of_teacher[:, 0])
+    assert labelled[examples.corpora["kote"]].all()
+    assert not labelled[examples.corpora["dialogue"]].any()
+    reviews = examples.corpora["reviews"][labelled[examples.corpora["reviews"]]]
     assert len(reviews) == 40
-    assert (opinion[reviews].argmax(1) == truth[reviews]).mean() > 0.75  # a guess is right in a sixth of them
+    assert (
+        logits_of_teacher[reviews].argmax(1) == truth[reviews]
+    ).mean() > 0.75  # a random guess is right in a sixth of them
     trained = len(lines)
-    (tmp_path / "opinion.npy").unlink()  # as if it had stopped behind its training
+    (tmp_path / "opinion.npy").unlink()  # as if the run had stopped after the teacher's training
     again = teacher_logits(texts, examples, (texts[::7], truth[::7]), recipe, tmp_path, lines.append)
-    np.testing.assert_array_equal(again, opinion)
+    np.testing.assert_array_equal(again, logits_of_teacher)
     assert not any("macro-F1" in line for line in lines[trained:])
-    np.testing.assert_array_equal(teacher_logits([], examples, ([], truth), recipe, tmp_path, lines.append), opinion)
+    np.testing.assert_array_equal(
+        teacher_logits([], examples, ([], truth), recipe, tmp_path, lines.append), logits_of_teacher
+    )
 
 
-def test_labels_keep_their_share_beside_an_opinion_and_reviews_without_one_are_left_out(examples, shape, recipe):
+def test_soft_targets_mix_labels_teacher_and_own_logits(examples, shape, recipe):
     torch.manual_seed(3)
     own = Classifier(shape, SIX).eval()
-    opinion = np.full((len(examples.encoded), SIX), np.nan, np.float32)
-    opinion[:30] = np.random.default_rng(0).normal(0, 2, (30, SIX))
-    opinion[examples.corpora["dialogue"]] = np.nan
-    taught = with_soft_targets(own, examples, opinion, dataclasses.replace(recipe.distillation, trust=0.75, share=0.4))
+    logits_of_teacher = np.full((len(examples.encoded), SIX), np.nan, np.float32)
+    logits_of_teacher[:30] = np.random.default_rng(0).normal(0, 2, (30, SIX))
+    logits_of_teacher[examples.corpora["dialogue"]] = np.nan
+    mixed_examples = with_soft_targets(
+        own, examples, logits_of_teacher, dataclasses.replace(recipe.distillation, trust=0.75, share=0.4)
+    )
     logits = predict_logits(own, examples.encoded)
-    mixed = softmax(0.75 * opinion + 0.25 * logits)
-    np.testing.assert_allclose(taught.classes[3], 0.6 * examples.classes[3] + 0.4 * mixed[3], atol=2e-3)  # of KOTE
-    np.testing.assert_array_equal(taught.classes[4], examples.classes[4])  # dialogue
-    np.testing.assert_allclose(taught.classes[5], mixed[5], atol=2e-3)  # a review; the own logits are taken in bfloat16
-    np.testing.assert_array_equal(taught.corpora["reviews"], np.arange(2, 30, 3))
+    soft = softmax(0.75 * logits_of_teacher + 0.25 * logits)
+    np.testing.assert_allclose(
+        mixed_examples.classes[3], 0.6 * examples.classes[3] + 0.4 * soft[3], atol=2e-3
+    )  # of KOTE
+    np.testing.assert_array_equal(mixed_examples.classes[4], examples.classes[4])  # dialogue
+    np.testing.assert_allclose(
+        mixed_examples.classes[5], soft[5], atol=2e-3
+    )  # a review; its own logits are in bfloat16
+    np.testing.assert_array_equal(mixed_examples.corpora["reviews"], np.arange(2, 30, 3))
 
 
 def test_a_tokenizer_of_another_model_is_refused(recipe, teacher_base, tmp_path):

@@ -1,4 +1,4 @@
-"""The way from corpora to a finished folder, on a world of three hundred texts."""
+"""The steps from corpora to a model folder, on three hundred texts."""
 
 import dataclasses
 import json
@@ -14,16 +14,16 @@ from emojob.training.default_model.make import make_default_model
 
 @pytest.fixture(scope="module")
 def made(data, recipe, tmp_path_factory):
-    """(folder, work folder, metrics, lines of progress) of one whole making."""
-    place = tmp_path_factory.mktemp("made")
+    """(folder, work folder, metrics, progress lines) of one run."""
+    folder = tmp_path_factory.mktemp("made")
     lines: list[str] = []
-    metrics = make_default_model(data, place / "model", place / "work", recipe, lines.append)
-    return place / "model", place / "work", metrics, lines
+    metrics = make_default_model(data, folder / "model", folder / "work", recipe, lines.append)
+    return folder / "model", folder / "work", metrics, lines
 
 
-def test_a_model_is_made_that_knows_its_small_world(made):
+def test_the_made_model_predicts_held_out_texts(made):
     folder, _, metrics, _ = made
-    assert metrics["kote_held_out"]["accuracy"] > 0.7  # a guess is right in a sixth of them
+    assert metrics["kote_held_out"]["accuracy"] > 0.7  # a random guess is right in a sixth of them
     assert json.loads((folder / "metrics.json").read_text(encoding="utf-8")) == metrics
     assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"] == {
         str(i): label for i, label in enumerate(DEFAULT_LABELS)
@@ -41,7 +41,7 @@ def test_the_card_states_the_measured_figures_and_the_licences(made):
     assert "$" not in card
 
 
-def test_made_again_from_its_checkpoint_it_is_the_same_model(made, data, recipe, tmp_path):
+def test_the_same_work_folder_gives_the_same_model(made, data, recipe, tmp_path):
     folder, work, _, _ = made
     make_default_model(data, tmp_path / "again", work, recipe, lambda line: None)
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
@@ -59,7 +59,7 @@ def test_a_work_folder_of_another_teacher_is_refused(made, data, recipe, tmp_pat
         make_default_model(data, tmp_path, made[1], other, lambda line: None)
 
 
-def test_a_teacher_that_cannot_be_had_is_told_before_anything_is_made(data, recipe, tmp_path):
+def test_an_unavailable_teacher_fails_before_pretraining(data, recipe, tmp_path):
     other = dataclasses.replace(recipe, teacher=dataclasses.replace(recipe.teacher, base="./nowhere"))
     lines: list[str] = []
     with pytest.raises(ModelError, match=r"--teacher \./nowhere does not exist"):
@@ -73,13 +73,13 @@ def test_missing_corpora_are_all_named(data, recipe, tmp_path):
         read_corpora(tmp_path, recipe)
 
 
-def test_held_out_texts_are_learnt_from_nowhere(data, recipe):
+def test_held_out_texts_are_not_in_the_training_data(data, recipe):
     read = read_corpora(data, recipe)
     assert len(read.kote_held_out.texts) == 60
     assert not set(read.kote_held_out.texts) & set(read.kote.texts)
 
 
-def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tokenizer):
+def test_each_text_has_its_known_answers_only(data, recipe, tokenizer):
     read = read_corpora(data, recipe)
     examples = labelled_examples(read, tokenizer, recipe)
     known = {task: set(np.flatnonzero(~np.isnan(marks[:, 0]))) for task, marks in examples.marks.items()}
@@ -91,7 +91,7 @@ def test_each_text_brings_what_is_known_of_it_and_nothing_else(data, recipe, tok
     assert set(with_class) == known["kote"] | known["goemotions"] | set(examples.corpora["dialogue"])
 
 
-def test_dialogue_to_learn_from_and_to_be_tested_on_is_apart(data, recipe):
+def test_dialogue_lines_for_training_and_test_differ(data, recipe):
     read = read_corpora(data, recipe)
     parts = (read.dialogue, read.dialogue_test, read.dialogue_other_hand)
     texts = ["".join(filter(str.isalnum, text)) for part in parts for text in part.texts]

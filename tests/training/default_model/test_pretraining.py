@@ -1,4 +1,4 @@
-"""Masked-language pre-training: what is hidden, how fast it learns, and that a stop does no harm."""
+"""Masked-language pre-training: masked tokens, learning rate, resume."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(3)
 
 
-def test_hide_takes_the_share_it_is_told_and_spares_cls_and_sep():
+def test_mask_tokens_masks_the_fraction_of_the_recipe_but_not_cls_and_sep():
     ids = torch.randint(5, 900, (400, 52), generator=generator())
     hidden, at = mask_tokens(ids, dataclasses.replace(RECIPE, masked=0.2), 4, 900, generator())
     assert len(at) / (400 * 50) == pytest.approx(0.2, abs=0.01)
@@ -39,7 +39,7 @@ def test_hide_takes_the_share_it_is_told_and_spares_cls_and_sep():
     assert (hidden.reshape(-1)[others] == ids.reshape(-1)[others]).all()
 
 
-def test_in_each_cycle_the_learning_rate_warms_up_stays_and_falls_to_nothing():
+def test_each_cycle_warms_up_stays_and_decays_to_0():
     recipe = dataclasses.replace(RECIPE, learning_rate=1.0, cycles=(1000, 2000), warmup=100, decay=0.25)
     first = [learning_rate_at(tokens, recipe) for tokens in (0, 50, 100, 500, 750, 875, 999)]
     assert first == pytest.approx([0, 0.5, 1, 1, 1, 0.5, 0.004])
@@ -47,7 +47,7 @@ def test_in_each_cycle_the_learning_rate_warms_up_stays_and_falls_to_nothing():
     assert second == pytest.approx([0, 0.5, 1, 1, 0.5, 0, 0])
 
 
-def test_words_in_the_same_company_begin_alike(tokenizer, utterances):
+def test_initial_word_vectors_are_finite_with_the_spread_of_bert(tokenizer, utterances):
     encoded = tokenizer.encode([text for text, _ in utterances])
     vectors = first_word_vectors(encoded, tokenizer.vocab_size, 8, window=2)
     assert vectors.shape == (tokenizer.vocab_size, 8)
@@ -66,7 +66,7 @@ def run(tokenizer, utterances, shape, checkpoint, **keys):
     return model.state_dict(), lines
 
 
-def test_what_was_interrupted_and_gone_on_with_equals_what_was_not(tokenizer, utterances, shape, tmp_path, monkeypatch):
+def test_a_resumed_run_gives_the_same_model(tokenizer, utterances, shape, tmp_path, monkeypatch):
     whole, _ = run(tokenizer, utterances, shape, tmp_path / "whole.pt")
 
     calls = 0
@@ -88,7 +88,7 @@ def test_what_was_interrupted_and_gone_on_with_equals_what_was_not(tokenizer, ut
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_texts_too_short_to_hide_anything_do_no_harm(tokenizer, shape, tmp_path):
+def test_texts_too_short_to_mask_give_finite_weights(tokenizer, shape, tmp_path):
     recipe = dataclasses.replace(RECIPE, cycles=(60,), warmup=0, batch_tokens=2)
     empty = tokenizer.encode([""] * 40)
     ratings = np.full(40, 1.0, np.float32)
@@ -97,7 +97,7 @@ def test_texts_too_short_to_hide_anything_do_no_harm(tokenizer, shape, tmp_path)
     assert all(torch.isfinite(weight).all() for weight in model.state_dict().values())
 
 
-def test_hidden_tokens_are_guessed_better_after_training(tokenizer, utterances, shape, tmp_path):
+def test_training_lowers_the_loss_of_masked_tokens(tokenizer, utterances, shape, tmp_path):
     texts = [text for text, _ in utterances]
     encoded = tokenizer.encode(texts)
     recipe = dataclasses.replace(RECIPE, cycles=(15_000,), warmup=0, batch_tokens=512, learning_rate=1e-2)
@@ -108,7 +108,7 @@ def test_hidden_tokens_are_guessed_better_after_training(tokenizer, utterances, 
 
 
 def loss(model: pretraining.Pretrainer, tokenizer) -> float:
-    """How surprised the model is by a word it cannot see."""
+    """The loss of a masked word."""
     ids = torch.tensor(tokenizer.encode(["오늘 회의"]).tolist())
     seen = ids.clone()
     seen[0, 1] = tokenizer.mask_id
@@ -117,7 +117,7 @@ def loss(model: pretraining.Pretrainer, tokenizer) -> float:
     return torch.nn.functional.cross_entropy(logits, ids[0, [1]]).item()
 
 
-def test_the_model_has_the_sizes_it_was_asked_for():
+def test_the_model_has_the_given_sizes():
     shape = BertShape(50, hidden_size=16, layers=3, heads=2, intermediate_size=24, max_positions=9)
     model = initial(shape, torch.zeros(50, 16), seed=1)
     assert model.body.encoder.words.weight.shape == (50, 16)

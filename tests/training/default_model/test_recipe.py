@@ -1,4 +1,4 @@
-"""Recipe files: what is read from them, and what is refused."""
+"""Recipe files are read, and invalid ones are refused."""
 
 import dataclasses
 import re
@@ -23,7 +23,7 @@ def changed(tmp_path):
     return change
 
 
-def test_the_default_recipe_is_kobert_made_small():
+def test_the_default_recipe_is_a_small_kobert():
     recipe = read_recipe()
     assert dataclasses.astuple(recipe.shape)[:6] == (8002, 256, 6, 4, 1024, 512)
     assert recipe.corpus.held_out == 1000
@@ -55,18 +55,18 @@ def test_the_default_recipe_is_kobert_made_small():
         ("[model]", "[model", "is not TOML"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_refused_in_one_line(changed, old, new, complaint):
+def test_an_invalid_recipe_is_refused_in_one_line(changed, old, new, complaint):
     with pytest.raises(OptionError, match=re.escape(complaint)) as refusal:
         read_recipe(changed(old, new))
     assert "\n" not in str(refusal.value)
 
 
-def test_a_recipe_that_is_not_there_is_refused(tmp_path):
+def test_a_missing_recipe_is_refused(tmp_path):
     with pytest.raises(OptionError, match="does not exist"):
         read_recipe(tmp_path / "none.toml")
 
 
-def test_a_whole_number_will_do_where_a_fraction_is_meant(changed):
+def test_a_whole_number_is_accepted_as_a_float(changed):
     recipe = read_recipe(changed("weight_decay = 0.01", "weight_decay = 0"))
     assert recipe.pretraining.weight_decay == 0.0
 

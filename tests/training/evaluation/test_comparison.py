@@ -1,4 +1,4 @@
-"""A difference between two models is told where there is one, and not where chance alone made it."""
+"""Comparisons report a difference between two models only if it is significant."""
 
 import math
 import time
@@ -12,8 +12,8 @@ from emojob.training.evaluation.metrics import evaluate
 NAMES = ("a", "b", "c")
 
 
-def guesses(labels: np.ndarray, right: float, rng: np.random.Generator) -> np.ndarray:
-    """Probabilities [texts, 3] of a model that is right on that share of the texts."""
+def probabilities_of(labels: np.ndarray, right: float, rng: np.random.Generator) -> np.ndarray:
+    """Probabilities [texts, 3] of a model that is right on the fraction `right` of the texts."""
     classes = len(NAMES)
     wrong = (labels + rng.integers(1, classes, len(labels))) % classes
     chosen = np.where(rng.random(len(labels)) < right, labels, wrong)
@@ -26,9 +26,9 @@ def rng():
     return np.random.default_rng(11)
 
 
-def test_a_clear_difference_is_told_with_its_interval(rng):
+def test_a_clear_difference_is_significant(rng):
     labels = rng.integers(0, 3, 2000)
-    found = compare(guesses(labels, 0.8, rng), guesses(labels, 0.7, rng), labels, NAMES)
+    found = compare(probabilities_of(labels, 0.8, rng), probabilities_of(labels, 0.7, rng), labels, NAMES)
     assert found.accuracy.low < 0.1 < found.accuracy.high
     assert found.accuracy.low > 0
     assert found.macro_f1.low > 0
@@ -38,31 +38,31 @@ def test_a_clear_difference_is_told_with_its_interval(rng):
     assert "McNemar p < 0.001" in found.sentence("new", "old")
 
 
-def test_the_other_way_round_the_other_model_is_better(rng):
+def test_a_worse_model_is_reported_as_worse(rng):
     labels = rng.integers(0, 3, 2000)
-    one, two = guesses(labels, 0.7, rng), guesses(labels, 0.8, rng)
+    one, two = probabilities_of(labels, 0.7, rng), probabilities_of(labels, 0.8, rng)
     found = compare(one, two, labels, NAMES)
     assert found.sentence("new", "old").startswith("old is better than new: accuracy -0.")
 
 
-def test_equally_good_models_are_not_told_apart(rng):
+def test_equally_good_models_have_no_significant_difference(rng):
     labels = rng.integers(0, 3, 500)
-    found = compare(guesses(labels, 0.7, rng), guesses(labels, 0.7, rng), labels, NAMES)
+    found = compare(probabilities_of(labels, 0.7, rng), probabilities_of(labels, 0.7, rng), labels, NAMES)
     assert found.sentence("new", "old").startswith("No significant difference between new and old on 500 texts")
 
 
-def test_a_model_beside_itself_differs_in_nothing(rng):
+def test_a_model_compared_with_itself_has_no_difference(rng):
     labels = rng.integers(0, 3, 100)
-    same = guesses(labels, 0.7, rng)
+    same = probabilities_of(labels, 0.7, rng)
     found = compare(same, same, labels, NAMES)
     for one in (found.accuracy, found.macro_f1, found.log_loss):
         assert (one.difference, one.low, one.high) == (0, 0, 0)
     assert found.mcnemar_p == 1
 
 
-def test_the_figures_are_those_of_each_model_alone(rng):
-    labels = np.append(rng.integers(0, 2, 200), -1)  # nobody bears c; the last text has no label
-    one, two = guesses(labels % 3, 0.8, rng), guesses(labels % 3, 0.6, rng)
+def test_the_figures_equal_those_of_each_model_alone(rng):
+    labels = np.append(rng.integers(0, 2, 200), -1)  # no text has label c; the last text has no label
+    one, two = probabilities_of(labels % 3, 0.8, rng), probabilities_of(labels % 3, 0.6, rng)
     found = compare(one, two, labels, NAMES)
     for which, probabilities in (("ours", one), ("other", two)):
         alone = evaluate(probabilities, labels, NAMES)
@@ -70,9 +70,9 @@ def test_the_figures_are_those_of_each_model_alone(rng):
             assert getattr(getattr(found, figure), which) == pytest.approx(getattr(alone, figure))
 
 
-def test_intervals_equal_those_of_a_bootstrap_done_text_by_text(rng):
+def test_intervals_equal_those_of_a_plain_bootstrap(rng):
     labels = rng.integers(0, 3, 60)
-    one, two = guesses(labels, 0.8, rng), guesses(labels, 0.6, rng)
+    one, two = probabilities_of(labels, 0.8, rng), probabilities_of(labels, 0.6, rng)
     found = compare(one, two, labels, NAMES, seed=5, resamples=300)
     rows = np.random.default_rng(5).integers(0, 60, (300, 60))
     for figure in ("accuracy", "macro_f1", "log_loss"):
@@ -87,16 +87,16 @@ def test_intervals_equal_those_of_a_bootstrap_done_text_by_text(rng):
 
 def test_the_same_seed_gives_the_same_interval_and_at_least_2000_resamples(rng):
     labels = rng.integers(0, 3, 300)
-    one, two = guesses(labels, 0.8, rng), guesses(labels, 0.7, rng)
+    one, two = probabilities_of(labels, 0.8, rng), probabilities_of(labels, 0.7, rng)
     found = compare(one, two, labels, NAMES)
     assert found == compare(one, two, labels, NAMES)
     assert found != compare(one, two, labels, NAMES, seed=1)
     assert found.resamples >= 2000
 
 
-def test_resamples_drawn_in_rounds_are_those_drawn_at_once(rng, monkeypatch):
+def test_resamples_drawn_in_chunks_equal_those_drawn_at_once(rng, monkeypatch):
     labels = rng.integers(0, 3, 50)
-    one, two = guesses(labels, 0.8, rng), guesses(labels, 0.7, rng)
+    one, two = probabilities_of(labels, 0.8, rng), probabilities_of(labels, 0.7, rng)
     at_once = compare(one, two, labels, NAMES, resamples=100)
     monkeypatch.setattr("emojob.training.evaluation.comparison._DRAWN_AT_A_TIME", 50 * 7)
     assert compare(one, two, labels, NAMES, resamples=100) == at_once
@@ -104,7 +104,7 @@ def test_resamples_drawn_in_rounds_are_those_drawn_at_once(rng, monkeypatch):
 
 def test_ten_thousand_texts_take_seconds(rng):
     labels = rng.integers(0, 3, 10_000)
-    one, two = guesses(labels, 0.8, rng), guesses(labels, 0.7, rng)
+    one, two = probabilities_of(labels, 0.8, rng), probabilities_of(labels, 0.7, rng)
     began = time.process_time()
     compare(one, two, labels, NAMES)
     assert time.process_time() - began < 20
@@ -124,7 +124,7 @@ def test_ten_thousand_texts_take_seconds(rng):
         (20, 40, 0.01417),
     ],
 )
-def test_mcnemar_agrees_with_values_worked_out_by_hand(only_ours, only_other, p):
+def test_mcnemar_equals_values_calculated_by_hand(only_ours, only_other, p):
     assert mcnemar(only_ours, only_other) == pytest.approx(p, rel=1e-3)
 
 
@@ -142,7 +142,7 @@ def comparison(accuracy: float, macro_f1: float, p: float) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "macro_f1", "p", "said"),
+    ("accuracy", "macro_f1", "p", "beginning"),
     [
         (0.05, 0.05, 0.01, "new is better than old: "),
         (0.05, 0.0, 0.01, "new is better than old: "),
@@ -154,10 +154,10 @@ def comparison(accuracy: float, macro_f1: float, p: float) -> Comparison:
         (-0.05, 0.05, 0.01, "old has the better accuracy, new the better macro-F1"),
     ],
 )
-def test_the_sentence_says_which_model_is_better_and_in_what(accuracy, macro_f1, p, said):
-    assert comparison(accuracy, macro_f1, p).sentence("new", "old").startswith(said)
+def test_the_sentence_names_the_better_model_and_figure(accuracy, macro_f1, p, beginning):
+    assert comparison(accuracy, macro_f1, p).sentence("new", "old").startswith(beginning)
 
 
-def test_texts_without_a_label_alone_cannot_be_compared():
+def test_texts_without_any_label_cannot_be_compared():
     with pytest.raises(ValueError, match="no text has a label"):
         compare(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), np.full(3, -1), NAMES)

@@ -1,4 +1,4 @@
-"""Measuring models on annotated files: the same figures as by hand, and two models on the same rows."""
+"""Measuring models on annotated files, alone and against another model."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def reordered(model: Path, folder: Path) -> Path:
     return folder
 
 
-def test_figures_are_those_of_the_scorers_probabilities(data, tiny_model):
+def test_figures_equal_those_of_the_scorers_probabilities(data, tiny_model):
     found = measure([data], CorpusOptions(), None, on(tiny_model))
     scored = Scorer.load(options=on(tiny_model)).score(TEXTS)
     labels = np.array([DEFAULT_LABELS.index(label) for label in LABELS])
@@ -63,7 +63,7 @@ def test_figures_are_those_of_the_scorers_probabilities(data, tiny_model):
     assert found.in_words == ""
 
 
-def test_the_temperature_of_the_model_counts(data, tiny_model, change_config):
+def test_the_temperature_of_the_model_is_used(data, tiny_model, change_config):
     plain = measure([data], CorpusOptions(), None, on(tiny_model)).model
     hotter = measure([data], CorpusOptions(), None, on(change_config(emojob_temperature=9.0))).model
     assert hotter.temperature == 9
@@ -89,19 +89,19 @@ def test_two_models_are_compared_on_the_same_texts(data, make_model, tiny_model)
     assert str(other) in found.in_words
 
 
-def test_models_of_different_labels_are_refused_naming_them(data, make_model, tiny_model):
+def test_models_with_different_labels_are_refused_with_the_labels(data, make_model, tiny_model):
     other = make_model((*DEFAULT_LABELS[:5], "당황"))
     with pytest.raises(ModelError, match=r"only .* has 우울.*only .* has 당황"):
         measure([data], CorpusOptions(), None, on(tiny_model), against=str(other))
 
 
-def test_labels_that_the_model_lacks_are_refused_with_their_counts(tmp_path, tiny_model):
+def test_labels_that_the_model_lacks_are_refused_with_counts(tmp_path, tiny_model):
     rows = [("왜 그래요", "당황"), ("너무해요", "당황"), ("좋아요", "기쁨")]
     with pytest.raises(DataError, match=r"당황 \(2\)"):
         measure([write_csv(tmp_path / "d.csv", rows)], CorpusOptions(), None, on(tiny_model))
 
 
-def test_a_published_corpus_without_its_map_says_which_one(tmp_path, tiny_model):
+def test_a_published_corpus_without_its_label_map_is_refused_with_its_name(tmp_path, tiny_model):
     file = tmp_path / "kote.tsv"
     file.write_text("".join(f"{i}\t문장 {i} 이에요\t{i % 40},{(i + 3) % 40}\n" for i in range(60)), encoding="utf-8")
     with pytest.raises(DataError, match="--label-map kote"):
@@ -114,14 +114,14 @@ def test_data_without_a_labelled_text_is_refused(tmp_path, tiny_model):
         measure([write_csv(tmp_path / "d.csv", [("", "기쁨")])], CorpusOptions(), None, on(tiny_model))
 
 
-def test_texts_that_hold_nothing_to_read_are_left_out_and_counted(tmp_path, tiny_model):
-    file = write_csv(tmp_path / "d.csv", [("\u0301", "기쁨"), ("좋아요", "기쁨")])  # an accent on its own
+def test_texts_without_any_token_are_left_out_and_counted(tmp_path, tiny_model):
+    file = write_csv(tmp_path / "d.csv", [("\u0301", "기쁨"), ("좋아요", "기쁨")])  # an accent without a letter
     found = measure([file], CorpusOptions(), None, on(tiny_model))
     assert (found.model.evaluation.texts, found.wordless) == (1, 1)
     assert "1 without any token left out" in found.data_line
 
 
-def test_a_model_that_reads_the_previous_utterance_is_given_it(tmp_path, tiny_model, change_config):
+def test_a_model_with_context_gets_the_previous_utterances(tmp_path, tiny_model, change_config):
     rows = [(str(i % 2), text, label) for i, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))]
     file = write_csv(tmp_path / "d.csv", rows, ("conversation_id", "text", "label"))
     model = change_config(emojob_context="previous")
@@ -134,7 +134,7 @@ def test_a_model_that_reads_the_previous_utterance_is_given_it(tmp_path, tiny_mo
     assert found.against.evaluation == alone.model.evaluation
 
 
-def test_texts_scored_in_pieces_are_those_scored_at_once(data, tiny_model, monkeypatch):
+def test_texts_scored_in_chunks_equal_those_scored_at_once(data, tiny_model, monkeypatch):
     whole = measure([data], CorpusOptions(), None, on(tiny_model)).model.evaluation
     monkeypatch.setattr("emojob.training.evaluation.predict._TEXTS_AT_A_TIME", 3)
     reports = []
@@ -146,7 +146,7 @@ def test_texts_scored_in_pieces_are_those_scored_at_once(data, tiny_model, monke
     assert len(reports) == -(-len(TEXTS) // 3)
 
 
-def test_a_measurement_is_json(data, tiny_model, make_model):
+def test_a_measurement_can_be_written_as_json(data, tiny_model, make_model):
     found = measure([data], CorpusOptions(), None, on(tiny_model), against=str(make_model(seed=5))).as_json()
     assert json.loads(json.dumps(found)) == found
     assert found["data"]["files"][0]["name"] == "val.csv"

@@ -1,4 +1,4 @@
-"""A model's page and picture: complete, self-contained, and inert whatever labels are called."""
+"""A model's page and picture are complete and self-contained, and escape all names."""
 
 import base64
 import dataclasses
@@ -40,7 +40,7 @@ CURVES = Curves(
 
 
 class Page(HTMLParser):
-    """A page taken apart: elements with their attributes, and the text inside each kind of element."""
+    """A parsed page: elements with their attributes, and the text inside each kind of element."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Page(HTMLParser):
 
     @property
     def policy(self) -> dict[str, list[str]]:
-        """The Content-Security-Policy: {directive: what it allows}."""
+        """The Content-Security-Policy: {directive: allowed sources}."""
         (content,) = [one["content"] for tag, one in self.elements if "http-equiv" in one]
         return {part.split()[0]: part.split()[1:] for part in content.split(";")}
 
@@ -73,19 +73,19 @@ class Page(HTMLParser):
         return json.loads(self.text["script"][0])
 
 
-def judged(names: tuple[str, ...] = DEFAULT_LABELS, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def predictions(names: tuple[str, ...] = DEFAULT_LABELS, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     labels = np.arange(120) % len(names)
     return rng.dirichlet(np.ones(len(names)), 120).astype(np.float32), labels
 
 
 def evaluation(names: tuple[str, ...] = DEFAULT_LABELS) -> Evaluation:
-    return evaluate(*judged(names), names)
+    return evaluate(*predictions(names), names)
 
 
 @pytest.fixture
 def written(tmp_path):
-    """Write a page and take it apart."""
+    """Write a page and parse it."""
 
     def write(*arguments: object, **more: object) -> Page:
         file = tmp_path / "page.html"
@@ -99,7 +99,7 @@ def written(tmp_path):
 def test_the_page_shows_figures_classes_curves_and_facts(written):
     found = evaluation()
     page = written("내 모델", found, CURVES, {"data": "val.csv, 120 rows"})
-    said = page.text["body"][0]
+    text = page.text["body"][0]
     assert page.text["title"] == ["내 모델"]
     for one in (
         f"{found.accuracy:.3f}",
@@ -107,19 +107,19 @@ def test_the_page_shows_figures_classes_curves_and_facts(written):
         f"{found.calibration_error:.3f}",
         "val.csv, 120 rows",
     ):
-        assert one in said
+        assert one in text
     for label in DEFAULT_LABELS:
         assert label in page.text["table"][0]
     assert set(page.charts) == {"confusion", "reliability", "loss", "accuracy", "training-loss", "learning-rate"}
 
 
-def test_every_chart_has_its_place_and_a_table_that_says_the_same(written):
+def test_every_chart_has_an_element_and_a_table_with_its_numbers(written):
     found = evaluation()
     page = written("m", found, CURVES, {})
-    places = [one["id"] for tag, one in page.elements if tag == "div" and one.get("class") == "chart"]
-    assert sorted(places) == sorted(page.charts)
+    ids = [one["id"] for tag, one in page.elements if tag == "div" and one.get("class") == "chart"]
+    assert sorted(ids) == sorted(page.charts)
     assert all(chart["description"] for chart in page.charts.values())
-    tables = dict(zip(places, page.text["details"], strict=True))
+    tables = dict(zip(ids, page.text["details"], strict=True))
     for count in found.confusion[0]:
         assert str(count) in tables["confusion"]
     for one in found.reliability:
@@ -128,7 +128,7 @@ def test_every_chart_has_its_place_and_a_table_that_says_the_same(written):
     assert "0.6123" in tables["accuracy"]
 
 
-def test_nothing_but_the_pages_own_script_and_style_may_run_or_load(written):
+def test_only_the_pages_own_script_and_style_may_run(written):
     page = written("m", evaluation(), CURVES, {})
 
     def digest(text: str) -> str:
@@ -141,7 +141,7 @@ def test_nothing_but_the_pages_own_script_and_style_may_run_or_load(written):
     assert "ast: true" in page.text["script"][1]  # without it Vega needs 'unsafe-eval'
 
 
-def test_the_page_names_no_address_and_has_no_inline_handler_or_style(written):
+def test_the_page_has_no_url_inline_handler_or_inline_style(written):
     page = written("m", evaluation(), CURVES, {})
     for tag, attributes in page.elements:
         assert not {name for name in attributes if name.startswith("on")}
@@ -149,7 +149,7 @@ def test_the_page_names_no_address_and_has_no_inline_handler_or_style(written):
     assert not re.search(r"url\(|@import", page.text["style"][0])
 
 
-def test_hostile_names_stay_text(written):
+def test_hostile_names_are_escaped(written):
     facts = {HOSTILE[0]: HOSTILE[1]}
     plain = written("m", evaluation(tuple("abcdef")), CURVES, {"a": "b"})
     page = written(HOSTILE[1], evaluation(HOSTILE), CURVES, facts)
@@ -162,34 +162,34 @@ def test_hostile_names_stay_text(written):
     assert "\u202e" not in page.text["body"][0]
 
 
-def test_names_that_look_the_same_keep_cells_of_their_own(written):
+def test_names_that_look_the_same_have_separate_cells(written):
     page = written("m", evaluation(("a\u202e", "a\u202d", "b")), None, {})
     (rows,) = page.charts["confusion"]["datasets"].values()
     assert len({(row["true"], row["predicted"]) for row in rows}) == 9
 
 
-def test_a_comparison_is_told_with_its_intervals(written):
-    ours, labels = judged()
-    other, _ = judged(seed=4)
+def test_a_comparison_is_shown_with_its_intervals(written):
+    ours, labels = predictions()
+    other, _ = predictions(seed=4)
     found = compare(ours, other, labels, DEFAULT_LABELS)
     page = written("new", evaluation(), None, {}, found, against="old")
-    said = page.text["body"][0]
-    assert found.sentence("new", "old") in said
-    assert f"{found.accuracy.low:+.3f} to {found.accuracy.high:+.3f}" in said
+    text = page.text["body"][0]
+    assert found.sentence("new", "old") in text
+    assert f"{found.accuracy.low:+.3f} to {found.accuracy.high:+.3f}" in text
 
 
 def test_without_training_there_are_no_curves(written):
     assert set(written("m", evaluation(), None, {}).charts) == {"confusion", "reliability"}
 
 
-def test_a_number_that_is_none_breaks_no_chart(written):
+def test_nan_is_left_out_of_charts(written):
     page = written("m", evaluation(), CURVES, {})
     assert "NaN" not in page.text["script"][0]
     (rows,) = page.charts["training-loss"]["datasets"].values()
     assert [row["step"] for row in rows] == [100, 200]
 
 
-def test_a_long_training_is_drawn_with_fewer_points_but_its_last(written):
+def test_a_long_curve_is_thinned_but_keeps_its_last_point(written):
     steps = list(range(1, 20_002))
     page = written("m", evaluation(), Curves(step=steps, loss=[1.0] * 20_001, learning_rate=[1e-5] * 20_001), {})
     (rows,) = page.charts["training-loss"]["datasets"].values()
@@ -197,7 +197,7 @@ def test_a_long_training_is_drawn_with_fewer_points_but_its_last(written):
     assert rows[-1]["step"] == 20_001
 
 
-def test_many_classes_get_the_whole_width_and_no_numbers(written):
+def test_many_classes_have_a_wide_matrix_without_numbers(written):
     page = written("m", evaluation(tuple(f"class {i}" for i in range(20))), None, {})
     assert ("figure", {"class": "wide"}) in page.elements
     assert len(page.charts["confusion"].get("layer", [])) <= 1
@@ -222,7 +222,7 @@ def test_without_training_there_is_no_picture(tmp_path):
 
 
 @pytest.mark.parametrize("absent", ["altair", "vl_convert"])
-def test_a_missing_package_is_named_with_how_to_get_it(tmp_path, monkeypatch, absent):
+def test_a_missing_package_is_named_with_its_installation(tmp_path, monkeypatch, absent):
     monkeypatch.setattr(page, "is_installed", lambda module: module != absent)
     for write in (
         lambda: write_pictures(tmp_path, CURVES),

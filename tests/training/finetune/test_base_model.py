@@ -1,9 +1,12 @@
-"""A base may be any encoder whose layers are BERT's; what becomes of it gives the same hidden states."""
+"""A base may be any encoder with BERT's layers; the converted BERT gives the same hidden states."""
 
+import dataclasses
+import json
 import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -20,6 +23,7 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import ModelOptions
+from emojob.training.data.corpus import CorpusOptions
 from emojob.training.finetune.base_model import load_base
 from emojob.training.finetune.options import TrainOptions
 from emojob.training.finetune.run import train_model
@@ -52,7 +56,7 @@ def make_base(wordpiece, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_hidden_states_are_those_of_stock_transformers(make_base, kind):
+def test_hidden_states_equal_those_of_transformers(make_base, kind):
     folder, encoder = make_base(kind)
     base = load_base(str(folder), LABELS, seed=1)
     ids = torch.tensor([[2, 7, 8, 9, 10, 3], [2, 11, 12, 7, 7, 3]])
@@ -63,13 +67,13 @@ def test_hidden_states_are_those_of_stock_transformers(make_base, kind):
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
-def test_an_electra_with_narrow_embeddings_is_refused(make_base):
+def test_an_electra_with_smaller_embeddings_is_refused(make_base):
     folder, _ = make_base("electra", embedding_size=16)
     with pytest.raises(ModelError, match="embeddings of size 16 and layers of size 32"):
         load_base(str(folder), LABELS, seed=1)
 
 
-def test_another_kind_is_refused_with_those_that_would_do(make_base):
+def test_another_model_type_is_refused_with_the_supported_ones(make_base):
     folder, _ = make_base("bert")
     config = folder / "config.json"
     config.write_text(config.read_text().replace('"bert"', '"t5"'))
@@ -78,7 +82,7 @@ def test_another_kind_is_refused_with_those_that_would_do(make_base):
 
 
 @pytest.mark.parametrize("kind", ["electra", "roberta"])
-def test_what_is_trained_from_it_is_a_bert_that_emojob_and_stock_transformers_open(
+def test_a_model_trained_from_it_is_a_bert_that_emojob_and_transformers_open(
     make_base, kind, annotated_csv, utterances, train_recipe, tmp_path
 ):
     folder, _ = make_base(kind)
@@ -92,3 +96,48 @@ def test_what_is_trained_from_it_is_a_bert_that_emojob_and_stock_transformers_op
         theirs = stock(**batch).logits.argmax(1).tolist()
     assert [stock.config.id2label[i] for i in theirs] == scored.labels
     assert model.load(str(out)).shape.max_positions == 32
+
+
+def test_a_base_with_one_segment_cannot_learn_pairs(make_model, options, train_recipe, tmp_path):
+    file = tmp_path / "pairs.csv"
+    file.write_text("\n".join(["conversation_id,text,label", *(
+        f"c{n // 2},오늘 {n},{'가나'[n % 3 % 2]}" for n in range(40))]), encoding="utf-8")  # fmt: skip
+    changed = dataclasses.replace(
+        options, data=(file,), base=str(make_model(type_vocab_size=1)), corpus=CorpusOptions(context="previous")
+    )
+    with pytest.raises(ModelError, match="--context previous needs a base with 2 segments"):
+        train_model(changed, train_recipe)
+
+
+@pytest.mark.parametrize("known", [{"x": "기쁨", "y": "슬픔"}, {"0": "기쁨", "7": "슬픔"}, {"0": ["기쁨"]}])
+def test_invalid_label_ids_mean_a_new_head(make_model, known):
+    folder = make_model(labels=("기쁨", "슬픔"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "id2label": known}))
+    assert load_base(str(folder), ("기쁨", "슬픔"), seed=1).notes == ()
+
+
+def test_an_empty_base_name_is_refused(options, train_recipe):
+    with pytest.raises(ModelError, match="--base is empty"):
+        train_model(dataclasses.replace(options, base=" "), train_recipe)
+
+
+def test_a_classifier_with_the_same_labels_keeps_its_head_in_any_order(make_model, golden):
+    folder = make_model(labels=("나", "가"))
+    base = load_base(str(folder), ("가", "나"), seed=1)
+    stored = load_file(folder / "model.safetensors")
+    assert torch.equal(base.classifier.head.weight, stored["classifier.weight"].flip(0))
+    assert "head is trained further" in base.notes[0]
+    other = load_base(str(folder), ("가", "다"), seed=1)
+    assert not torch.equal(other.classifier.head.weight, stored["classifier.weight"].flip(0))
+
+
+def test_a_folder_that_is_not_a_model_is_refused(options, train_recipe, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"lacks config\.json"):
+        train_model(dataclasses.replace(options, base=str(tmp_path / "empty")), train_recipe)
+
+
+def test_a_missing_base_names_the_option(options, train_recipe):
+    with pytest.raises(ModelError, match=r"--base \./nowhere does not exist"):
+        train_model(dataclasses.replace(options, base="./nowhere"), train_recipe)

@@ -1,3 +1,5 @@
+"""Recipes of `emojob train`: the notebook's settings, --epochs, and refused recipes."""
+
 import dataclasses
 
 import numpy as np
@@ -9,7 +11,7 @@ from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.schemas.errors import OptionError
 from emojob.training.data.annotated import Annotated, AnnotatedCounts
 from emojob.training.data.splits import split
-from emojob.training.finetune.learner import Learner, learning_rate_factor, packed_batch, parameter_groups
+from emojob.training.finetune.learner import Learner, learning_rate_factor, parameter_groups
 from emojob.training.finetune.recipe import RECIPES, read_train_recipe
 
 SEED = read_train_recipe("seed")
@@ -21,7 +23,7 @@ def learner(dropout: float = 0.5) -> Learner:
 
 
 class TestTheSeedRecipe:
-    def test_says_what_the_notebook_did(self):
+    def test_has_the_settings_of_the_notebook(self):
         recipe = SEED.training
         assert (recipe.epochs, recipe.batch, recipe.learning_rate) == (50, 64, 5e-5)
         assert (recipe.schedule, recipe.warmup, recipe.clip, recipe.dropout) == ("cosine", 0.1, 1.0, 0.5)
@@ -30,7 +32,7 @@ class TestTheSeedRecipe:
         assert (recipe.keep, recipe.patience, recipe.accumulation) == ("last", 0, 1)
         assert dataclasses.asdict(SEED.split) == {"test": 0.2, "validation": 0.0, "how": "plain", "seed": 4}
 
-    def test_decays_all_weights_but_biases_and_layer_norm(self):
+    def test_decays_all_weights_except_biases_and_layer_norm(self):
         model = learner()
         names = {id(parameter): name for name, parameter in model.named_parameters()}
         decay_of = {
@@ -44,7 +46,7 @@ class TestTheSeedRecipe:
         assert {decay_of[name] for name in decay_of.keys() - plain} == {0.01}
         assert {group["lr"] for group in parameter_groups(model, SEED.training)} == {5e-5}
 
-    def test_warms_up_over_a_tenth_of_the_steps_and_falls_by_a_cosine(self):
+    def test_warms_up_over_a_tenth_of_the_steps_then_decays_by_a_cosine(self):
         steps = 1234
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
         theirs = transformers.get_cosine_schedule_with_warmup(optimizer, int(0.1 * steps), steps)
@@ -56,7 +58,7 @@ class TestTheSeedRecipe:
             optimizer.step()
             theirs.step()
 
-    def test_drops_half_of_the_pooled_output_before_the_linear_layer_and_only_while_learning(self):
+    def test_drops_half_of_the_pooled_output_in_training_only(self):
         model = learner(SEED.training.dropout)
         seen = []
         model.classifier.head.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0].detach()))
@@ -75,7 +77,7 @@ class TestTheSeedRecipe:
         assert (seen[0] == 0).float().mean().item() == pytest.approx(0.5, abs=0.02)
         assert (seen[1] != 0).all()
 
-    def test_splits_as_scikit_learn_does_with_the_seed_4(self):
+    def test_splits_like_scikit_learn_with_seed_4(self):
         texts = [f"문장 {i}" for i in range(10)]
         counts = AnnotatedCounts(10, 0, 0, 0, 0, 0, 0, 10)
         annotated = Annotated(texts, [None] * 10, [None] * 10, np.arange(10) % 2, ("기쁨", "슬픔"), counts)
@@ -85,26 +87,8 @@ class TestTheSeedRecipe:
         assert parts.train.tolist() == [4, 9, 2, 6, 0, 1, 5, 7]
 
 
-def test_each_layer_learns_slower_than_the_one_above_it():
-    recipe = dataclasses.replace(SEED.training, layer_decay=0.5, learning_rate=1.0)
-    model = learner()
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    rate_of = {names[id(p)]: group["lr"] for group in parameter_groups(model, recipe) for p in group["params"]}
-    assert rate_of["classifier.head.weight"] == rate_of["classifier.pooler.bias"] == 1.0
-    assert rate_of["classifier.encoder.layers.1.qkv.weight"] == 0.5
-    assert rate_of["classifier.encoder.layers.0.output_norm.weight"] == 0.25
-    assert rate_of["classifier.encoder.words.weight"] == rate_of["classifier.encoder.norm.bias"] == 0.125
-
-
-def test_linear_schedule_falls_to_nothing_and_constant_stays():
-    linear = dataclasses.replace(SEED.training, schedule="linear", warmup=0.0)
-    assert [learning_rate_factor(step, 4, linear) for step in range(5)] == [1.0, 0.75, 0.5, 0.25, 0.0]
-    constant = dataclasses.replace(SEED.training, schedule="constant", warmup=0.5)
-    assert [learning_rate_factor(step, 4, constant) for step in range(4)] == [0.0, 0.5, 1.0, 1.0]
-
-
 @pytest.mark.parametrize("name", ["default", "seed"])
-def test_epochs_replace_those_of_the_recipe_and_nothing_else(name):
+def test_epochs_replace_only_the_epochs_of_the_recipe(name):
     recipe = read_train_recipe(name, epochs=3)
     assert recipe.training.epochs == 3
     assert dataclasses.replace(recipe.training, epochs=read_train_recipe(name).training.epochs) == (
@@ -113,12 +97,12 @@ def test_epochs_replace_those_of_the_recipe_and_nothing_else(name):
     assert recipe.split == read_train_recipe(name).split
 
 
-def test_epochs_beyond_all_reason_are_refused():
+def test_too_many_epochs_are_refused():
     with pytest.raises(OptionError, match=r"training\.epochs is 1000000, which should lie between 1 and 100000"):
         read_train_recipe("seed", epochs=1_000_000)
 
 
-def test_every_recipe_of_the_package_is_whole():
+def test_shipped_recipes_are_complete():
     for name in ("default", "seed"):
         assert read_train_recipe(name).as_dict()["training"]["seed"] == 4
 
@@ -134,7 +118,7 @@ def test_every_recipe_of_the_package_is_whole():
         ('keep = "best"', "no texts select the best epoch"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_one_line(tmp_path, change, message):
+def test_an_invalid_recipe_is_refused_in_one_line(tmp_path, change, message):
     key = change.split(" ")[0]
     lines = [line for line in (RECIPES / "seed.toml").read_text().splitlines() if not line.startswith(f"{key} =")]
     lines.insert(lines.index("[training]") + 1, change)
@@ -147,32 +131,18 @@ def test_a_recipe_that_cannot_be_is_one_line(tmp_path, change, message):
 
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 50_000, "[training"])
-def test_a_recipe_that_is_not_toml_is_one_line(tmp_path, text):
+def test_a_recipe_that_is_not_toml_is_refused_in_one_line(tmp_path, text):
     (tmp_path / "odd.toml").write_text(text)
     with pytest.raises(OptionError, match="is not TOML"):
         read_train_recipe(str(tmp_path / "odd.toml"))
 
 
 @pytest.mark.parametrize("name", ["a\0b", ".", ""])
-def test_a_name_that_no_recipe_can_have_is_one_line(name):
+def test_an_impossible_recipe_name_is_refused_in_one_line(name):
     with pytest.raises(OptionError, match="--recipe"):
         read_train_recipe(name)
 
 
-def test_a_missing_recipe_names_those_there_are(tmp_path):
+def test_a_missing_recipe_lists_the_existing_ones(tmp_path):
     with pytest.raises(OptionError, match=r"does not exist: give default, seed, or a \.toml file"):
         read_train_recipe(str(tmp_path / "none.toml"))
-
-
-def test_a_packed_batch_holds_each_row_once_with_its_label(tokenizer):
-    encoded = tokenizer.encode(["네", "정말 고맙습니다 오늘도", "아니요 괜찮아요"])
-    labels = np.array([5, 6, 7])
-    batch = packed_batch(encoded, labels, [2, 0, 1])
-    rows = {
-        int(label): batch["ids"][start : start + encoded.lengths[label - 5]].tolist()
-        for label, start in zip(batch["labels"].tolist(), batch["firsts"].tolist(), strict=True)
-    }
-    assert rows == {
-        int(label): encoded.ids[encoded.offsets[i] : encoded.offsets[i + 1]].tolist() for i, label in enumerate(labels)
-    }
-    assert sum(count * length for count, length in batch["groups"]) == len(encoded.ids) <= len(batch["ids"])

@@ -71,7 +71,7 @@ def test_a_model_trained_on_cp949_csv_scores_a_file(emojob, notebooks, recipe, t
     assert "finished already" in out
 
 
-def test_epochs_replace_the_recipes_are_recorded_and_count_as_another_recipe(emojob, notebooks, tmp_path):
+def test_epochs_are_recorded_and_count_as_another_recipe(emojob, notebooks, tmp_path):
     command = ("train", "--data", notebooks, "-o", "model", "--recipe", "seed", "--quiet")
     code, _, err = emojob(*command, "--epochs", 2)
     assert code == 0, err
@@ -83,11 +83,11 @@ def test_epochs_replace_the_recipes_are_recorded_and_count_as_another_recipe(emo
     for other in (("--epochs", 3), ()):
         code, _, err = emojob(*command, *other)
         assert code == 2
-        assert "begun with other recipe: give another -o, or --fresh to begin anew" in err
+        assert "begun with other recipe: give another -o, or --fresh to start again" in err
 
 
 @pytest.mark.parametrize("epochs", ["0", "-1", "2.5", "many"])
-def test_epochs_that_cannot_be_are_one_line(emojob, notebooks, epochs):
+def test_invalid_epochs_are_refused(emojob, notebooks, epochs):
     code, _, err = emojob("train", "--data", notebooks, "-o", "model", "--epochs", epochs)
     assert code == 2
     assert "--epochs" in err

@@ -1,0 +1,71 @@
+"""Previous utterances come from the same conversation, in the order of rows or of a time column."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from emojob.schemas.errors import ColumnError
+from emojob.training.data.corpus import CorpusOptions, read_corpus
+
+PREVIOUS = CorpusOptions(context="previous")
+
+CHAT = (
+    "conversation_id,time,text,label\n"
+    "가,3,늦어서 미안,슬픔\n나,1,안녕,일상\n가,2,괜찮아,일상\n나,2,,일상\n가,1,정말이지,분노\n"
+    "나,3,잘 가,슬픔\n,4,혼잣말,우울\n"
+)
+
+
+def test_the_previous_utterance_is_from_the_same_conversation(written):
+    corpus = read_corpus([written("chat.csv", CHAT)], PREVIOUS)
+    # a blank utterance is no previous utterance, and has none
+    assert corpus.previous == [None, None, "늦어서 미안", None, "괜찮아", "안녕", None]
+    assert corpus.conversations == ["가", "나", "가", "나", "가", "나", None]
+
+
+def test_the_time_column_gives_the_order(written):
+    options = CorpusOptions(context="previous", time_column="time")
+    corpus = read_corpus([written("chat.csv", CHAT.replace(",3,늦", ",10,늦"))], options)
+    assert corpus.previous == ["괜찮아", None, "정말이지", None, None, "안녕", None]
+
+
+def test_times_may_be_texts_or_timestamps_and_missing_ones_are_last(tmp_path, written):
+    dated = "room,time,text,label\n1,2026-10-05 12:00,나중,기쁨\n1,,언젠가,기쁨\n1,2026-10-05 09:00,먼저,기쁨\n"
+    options = CorpusOptions(context="previous", conversation_column="room", time_column="time")
+    assert read_corpus([written("a.csv", dated)], options).previous == ["먼저", "나중", None]
+    times = pa.array([20, None, 10], pa.timestamp("s"))
+    table = pa.table({"room": [1, 1, 1], "time": times, "text": ["나중", "언젠가", "먼저"], "label": ["기쁨"] * 3})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_corpus([tmp_path / "a.parquet"], options).previous == ["먼저", "나중", None]
+
+
+def test_the_text_column_cannot_identify_conversations(written):
+    options = CorpusOptions(context="previous", conversation_column="text")
+    with pytest.raises(ColumnError, match="--conversation-column text holds the text"):
+        read_corpus([written("d.csv", "text,label\n네,기쁨\n")], options)
+
+
+def test_conversations_are_read_without_context_too(written):
+    corpus = read_corpus([written("chat.csv", CHAT)])
+    assert corpus.conversations[:2] == ["가", "나"]
+    assert corpus.previous == [None] * 7
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("a.csv", "text,label\n가,기쁨\n", "--conversation-column"),
+        ("a.csv", "text,label,room_id,session_id\n가,기쁨,1,2\n", "room_id, session_id may each"),
+        ("a.tsv", "1\t가\t3,4\n", "has no conversations"),
+    ],
+)
+def test_context_without_conversations_is_refused(written, name, text, complaint):
+    with pytest.raises(ColumnError, match=complaint) as refusal:
+        read_corpus([written(name, text)], PREVIOUS)
+    assert "\n" not in str(refusal.value)
+    read_corpus([written(name, text)])
+
+
+def test_a_missing_time_column_is_refused(written):
+    with pytest.raises(ColumnError, match="no column 'when'"):
+        read_corpus([written("a.csv", CHAT)], CorpusOptions(context="previous", time_column="when"))
