@@ -1,4 +1,4 @@
-"""Counts and markers survive being written down, and rubbish is told from them."""
+"""Counts and markers come back from JSON unchanged, and malformed ones are refused."""
 
 import json
 
@@ -43,13 +43,13 @@ def test_a_marker_of_the_first_format_is_read():
 @pytest.mark.parametrize(
     "histogram", ["", "1 2 3", "x " * 1000, "-1 " * 1000, {"1000": 1}, {"-1": 1}, {"1": -1}, 7, None]
 )
-def test_a_histogram_that_is_none_is_refused(histogram):
+def test_a_malformed_histogram_is_refused(histogram):
     with pytest.raises((ValueError, TypeError, AttributeError)):
         Counts.from_json({**counts(5, 700).as_json(), "confidences": histogram})
 
 
 @pytest.mark.parametrize("plain", [{}, {"part": 1}, {**marker().as_json(), "format": 99}])
-def test_what_is_no_marker_of_this_format_is_refused(plain):
+def test_a_malformed_marker_is_refused(plain):
     with pytest.raises((KeyError, ValueError, TypeError)):
         PartMarker.from_json(plain)
 

@@ -1,4 +1,4 @@
-"""Options check themselves and say what would be right."""
+"""Options check themselves and report the value and the right ones."""
 
 import pytest
 

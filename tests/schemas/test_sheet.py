@@ -1,4 +1,4 @@
-"""The annotators' sheet: what a stranger wrote neither calculates nor changes in a spreadsheet, and comes back."""
+"""The annotators' sheet: a spreadsheet neither calculates nor converts any text, and every text comes back."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emojob.schemas.sheet import SHEET_COLUMNS, escape_cell, is_sheet, unescape_cell
 
-# beginnings and letters that matter here, far more often than chance would bring them
+# characters that matter here, far more often than by chance
 TEXTS = st.text(st.sampled_from("'=+-@＝＠ \t\r\n\ufeff\u200b0123년월일e가네,\"") | st.characters())
 
 
@@ -17,7 +17,7 @@ TEXTS = st.text(st.sampled_from("'=+-@＝＠ \t\r\n\ufeff\u200b0123년월일e가
 @example("''=1")
 @example("'")
 @example("'안녕")
-def test_what_was_made_inert_is_restored_exactly(text):
+def test_an_escaped_cell_is_restored_exactly(text):
     assert unescape_cell(escape_cell(text)) == text
     assert unescape_cell(escape_cell(text, keep_values=True)) == text
 
@@ -30,7 +30,7 @@ def test_no_cell_begins_as_a_formula(text):
 
 
 @given(st.lists(TEXTS, min_size=1))
-def test_a_row_of_inert_cells_survives_csv(texts):
+def test_a_row_of_escaped_cells_survives_csv(texts):
     stream = io.StringIO(newline="")
     csv.writer(stream).writerow([escape_cell(text.replace("\0", "")) for text in texts])
     rows = list(csv.reader(io.StringIO(stream.getvalue(), newline="")))
@@ -53,12 +53,12 @@ def test_a_cell_typed_by_hand_stays_as_it_is():
     assert unescape_cell("'따옴표로 시작'") == "'따옴표로 시작'"
 
 
-def test_long_texts_take_no_long_time():
+def test_long_texts_take_little_time():
     for text in ("1" * 200_000, " " * 200_000 + "가", "mar" * 100_000, "e+" * 100_000):
         assert unescape_cell(escape_cell(text)) == text
 
 
-def test_a_sheet_is_known_by_its_columns():
+def test_a_sheet_is_recognized_by_its_columns():
     assert is_sheet(SHEET_COLUMNS)
     assert is_sheet(["memo", "emojob_guess", "label", "text"])
     assert not is_sheet(["text", "label"])

@@ -1,4 +1,4 @@
-"""The sample archive that ships with the package: what the demo and the README promise about it."""
+"""The sample dataset of the package has what the demo and its card promise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sample() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def conversations(sample: pa.Table) -> Conversations:
-    """The rows of each conversation in the file's order; a conversation in two places of the file is a failure."""
+    """Return the rows of each conversation in file order. A conversation in two places of the file is a failure."""
     grouped: Conversations = {}
     for name, rows in groupby(sample.to_pylist(), key=lambda row: row["conversation_id"]):
         assert name not in grouped, f"{name} stands in two places"

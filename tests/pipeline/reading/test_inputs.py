@@ -1,4 +1,4 @@
-"""find_inputs: which files an INPUT names, and which it does not."""
+"""find_inputs: which files an INPUT names, and which are skipped."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_folder_is_searched_with_its_subfolders_in_sorted_order(tmp_path: Path
     assert below(tmp_path, find_inputs([str(tmp_path)])) == ["a/c.csv", "a/z.parquet", "b.csv"]
 
 
-def test_a_folder_passes_over_hidden_names_and_labelled_archives(tmp_path: Path) -> None:
+def test_a_folder_skips_hidden_names_and_labelled_archives(tmp_path: Path) -> None:
     put(tmp_path, "a.csv", ".b.csv", "_c.csv", ".git/d.csv", "_tmp/e.csv", "day.emotions/part-0.parquet")
     put(tmp_path, "day.emotions/_emojob/run.json")
     assert below(tmp_path, find_inputs([str(tmp_path)])) == ["a.csv"]
@@ -79,7 +79,7 @@ def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path: Path) -> None:
     assert below(tmp_path, find_inputs([str(tmp_path / "a[1].csv")])) == ["a[1].csv"]
 
 
-def test_a_file_named_twice_counts_once_in_the_first_place(tmp_path: Path) -> None:
+def test_a_file_named_twice_is_found_once_at_its_first_position(tmp_path: Path) -> None:
     put(tmp_path, "a.csv", "b.csv")
     (tmp_path / "link.csv").symlink_to("b.csv")
     given = [str(tmp_path / "b.csv"), str(tmp_path), f"{tmp_path}/*.csv", str(tmp_path / "link.csv")]
@@ -101,20 +101,20 @@ def test_hive_folders_become_partitions(tmp_path: Path) -> None:
     assert globbed.partitions == first.partitions
 
 
-def test_hive_folders_above_the_input_are_no_partitions(tmp_path: Path) -> None:
+def test_hive_folders_above_the_input_are_not_partitions(tmp_path: Path) -> None:
     put(tmp_path, "day=1/shop=2/a.csv")
     assert find_inputs([str(tmp_path / "day=1")])[0].partitions == (("shop", "2"),)
     assert find_inputs([str(tmp_path / "day=1/shop=2/a.csv")])[0].partitions == ()
 
 
-def test_links_that_lead_out_of_a_folder_are_passed_over(tmp_path: Path) -> None:
+def test_links_that_lead_out_of_a_folder_are_skipped(tmp_path: Path) -> None:
     put(tmp_path, "in/a.csv", "elsewhere/b.csv")
     (tmp_path / "in/b.csv").symlink_to(tmp_path / "elsewhere/b.csv")
     (tmp_path / "in/folder").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "in/broken.csv").symlink_to(tmp_path / "nowhere.csv")
     (tmp_path / "in/round").symlink_to(tmp_path / "in")
     assert below(tmp_path, find_inputs([str(tmp_path / "in")])) == ["in/a.csv"]
-    assert below(tmp_path, find_inputs([str(tmp_path / "in/b.csv")])) == ["in/b.csv"]  # named itself, it is meant
+    assert below(tmp_path, find_inputs([str(tmp_path / "in/b.csv")])) == ["in/b.csv"]  # the user names it itself
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,19 @@ def test_links_that_lead_out_of_a_folder_are_passed_over(tmp_path: Path) -> None
         ("file://server/a.csv", "three slashes"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_line(
+def test_an_unreadable_input_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     put(tmp_path, "notes.txt", "a.parquet.gz", "empty/readme.md")
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "broken.csv").symlink_to("gone.csv")
-    with pytest.raises(InputError, match=words) as told:
+    with pytest.raises(InputError, match=words) as caught:
         find_inputs([given])
-    assert "\n" not in str(told.value)
-    assert told.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
 
 
-def test_no_input_at_all_is_told() -> None:
+def test_no_input_at_all_is_refused() -> None:
     with pytest.raises(DataError, match="no input"):
         find_inputs([])

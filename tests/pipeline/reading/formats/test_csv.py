@@ -1,11 +1,10 @@
-"""CSV and TSV: values come back untouched, whatever the blocks; rows that are none are rejected one by one."""
+"""CSV and TSV: values come back unchanged with blocks of any size; malformed rows are rejected individually."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
-import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from hypothesis import strategies as st
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.formats import blocks
 from emojob.pipeline.reading.formats import csv as csv_format
-from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.errors import ColumnError, DataError
@@ -89,7 +87,7 @@ def test_every_line_end_ends_a_row_and_the_last_may_lack_it(tmp_path: Path, line
             assert values(read(file)) == [["하나", "1"], ["둘", "2"]]
 
 
-def test_blank_lines_are_no_rows_but_in_a_file_of_one_column(tmp_path: Path) -> None:
+def test_blank_lines_are_rows_only_in_a_file_of_one_column(tmp_path: Path) -> None:
     assert values(read(stored(tmp_path, "\ntext,b\n\n가,1\n\r\n\n나,2\n\n"))) == [["가", "1"], ["나", "2"]]
     assert values(read(stored(tmp_path, 'text\n\n가\n""\n'))) == [[""], ["가"], [""]]
 
@@ -109,14 +107,14 @@ def test_encodings_come_out_the_same(tmp_path: Path, name: str) -> None:
     assert values(read(file)) == [["펲시, 뷁", "1"]]
 
 
-def test_odd_texts_are_rows_like_any_other(tmp_path: Path) -> None:
+def test_unusual_texts_are_rows_like_any_other(tmp_path: Path) -> None:
     odd = ["", "   ", "가" * 1_000_000, "\x00\x01\x7f binary", "\ufeff", "😀" * 100]
     file = stored(tmp_path, written([["text", "b"], *([text, "1"] for text in odd)]))
     assert values(read(file)) == [[text, "1"] for text in odd]
     assert rejects(read(file)) == []
 
 
-def test_a_header_without_rows_is_an_empty_archive(tmp_path: Path) -> None:
+def test_a_header_without_rows_is_an_empty_dataset(tmp_path: Path) -> None:
     file = stored(tmp_path, "text,b\n")
     assert open_dataset([file]).schema.names == ["text", "b"]
     assert read(file) == []
@@ -137,7 +135,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     assert names == ["ID", "text", "id", 'a "b"\nc', ""]
 
 
-# -- rows that are none --------------------------------------------------------------------------------------------
+# -- malformed rows -------------------------------------------------------------------------------------------------
 
 
 def test_rows_with_too_many_or_too_few_fields_are_rejected_with_their_numbers(tmp_path: Path) -> None:
@@ -171,7 +169,7 @@ def test_a_quote_that_closes_at_the_next_quote_costs_one_line(tmp_path: Path) ->
             assert rejects(found) == [(1, "quote never closed"), (4, "text after a closing quote")]
 
 
-def test_rows_that_do_not_decode_are_rejected_alone(tmp_path: Path) -> None:
+def test_rows_that_do_not_decode_are_rejected_individually(tmp_path: Path) -> None:
     lines = [f"말 {i},{i}".encode() for i in range(1000)]
     lines[500] = b"\xff,500"
     lines[501] = b"a,b,c"
@@ -189,7 +187,7 @@ def test_rows_that_do_not_decode_are_rejected_alone(tmp_path: Path) -> None:
     assert len(values(found)) == 500
 
 
-def test_a_row_beyond_the_limit_is_rejected_and_reading_goes_on(
+def test_a_row_beyond_the_limit_is_rejected_and_reading_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "LONGEST_ROW", 1000)
@@ -206,7 +204,7 @@ def test_what_is_kept_of_a_rejected_row_is_bounded(tmp_path: Path) -> None:
     assert [one.raw for one in found[0].rejects] == ["가" * 1000, '"' + "나" * 999]
 
 
-def test_a_row_far_into_a_file_is_rejected_and_the_run_goes_on(tmp_path: Path) -> None:
+def test_a_row_far_into_a_file_is_rejected_and_reading_continues(tmp_path: Path) -> None:
     lines = [b"text,b", *[b"a,1"] * 100_000, b"a,1,2", b'a,"1', *[b"a,1"] * 100_000]
     found = read(stored(tmp_path, b"\n".join(lines)), rows=61_440)
     assert rejects(found) == [(100_001, "3 fields where the header has 2"), (100_002, "quote never closed")]
@@ -228,7 +226,7 @@ def test_a_quoted_tsv_is_read_with_quotes(tmp_path: Path) -> None:
     ['"가\t1\n나\t2\n', '"가"나\t1\n다\t2\n', '"가\t1\n나\t2\n다"\t3\n', '가\t"\n나\t2\n'],
     ids=["open", "text behind", "closed in a later row", "lone"],
 )
-def test_a_tsv_whose_quotes_mean_themselves_loses_no_row(tmp_path: Path, body: str) -> None:
+def test_a_tsv_whose_quotes_are_ordinary_characters_loses_no_row(tmp_path: Path, body: str) -> None:
     file = stored(tmp_path, "text\tb\n" + body, "a.tsv")
     assert not open_dataset([file]).sources[0].quoted
     assert values(read(file)) == [line.split("\t") for line in body.splitlines()]
@@ -280,14 +278,14 @@ def round_trip(rows: Rows, data: bytes, name: str, block: int, row_batch: int, s
 
 @given(tables(texts), st.sampled_from(["a.csv", "a.tsv"]), st.integers(1, 9), st.integers(1, 5), st.integers(0, 4))
 @examples(150)
-def test_whatever_csv_writer_wrote_comes_back(rows: Rows, name: str, block: int, row_batch: int, start: int) -> None:
+def test_anything_written_comes_back(rows: Rows, name: str, block: int, row_batch: int, start: int) -> None:
     rows = [[f"c{i}" for i in range(len(rows[0]) if rows else 2)], *rows]
     round_trip(rows, written(rows, "," if name == "a.csv" else "\t"), name, block, row_batch, start)
 
 
 @given(tables(korean), st.sampled_from(["\n", "\r\n"]), st.integers(1, 9), st.integers(1, 5))
 @examples(75)
-def test_whatever_csv_writer_wrote_in_cp949_comes_back(rows: Rows, line_end: str, block: int, row_batch: int) -> None:
+def test_anything_written_in_cp949_comes_back(rows: Rows, line_end: str, block: int, row_batch: int) -> None:
     rows = [["문장", *(f"c{i}" for i in range(1, len(rows[0]) if rows else 2))], *rows]
     round_trip(rows, written(rows, line_end=line_end, name="cp949"), "a.csv", block, row_batch, 0)
 
@@ -306,7 +304,7 @@ BAD = {
     st.integers(1, 5),
 )
 @examples(100)
-def test_a_bad_row_costs_itself_alone(rows: Rows, bad: list[tuple[int, str]], block: int, row_batch: int) -> None:
+def test_only_the_bad_row_is_lost(rows: Rows, bad: list[tuple[int, str]], block: int, row_batch: int) -> None:
     lines = [(written([row]), None) for row in rows]
     for at, line in bad:
         lines.insert(min(at, len(lines)), (line.encode(), BAD[line]))
@@ -320,45 +318,3 @@ def test_a_bad_row_costs_itself_alone(rows: Rows, bad: list[tuple[int, str]], bl
     assert all(
         one.first_row < reject.position <= one.first_row + one.rows_read for one in found for reject in one.rejects
     )
-
-
-@given(st.lists(st.sampled_from(['"', '"', ",", "\r", "\n", "a"]), max_size=25).map("".join), st.integers(1, 7))
-@examples(300)
-def test_records_do_not_depend_on_where_blocks_end(text: str, size: int) -> None:
-    data, dialect = text.encode(), Dialect(b",")
-
-    def cut(blocks: list[bytes]) -> list[tuple[bytes, str | None]]:
-        return [
-            record
-            for run, trouble in split_records(blocks, dialect)
-            for record in ([(run, trouble)] if trouble else [(m[0], None) for m in dialect.record.finditer(run)])
-        ]
-
-    whole = cut([data])
-    assert cut([data[i : i + size] for i in range(0, len(data), size)]) == whole
-    assert b"".join(record for record, _ in whole) in (data, data + b"\n")
-
-
-def test_many_open_quotes_take_time_in_proportion() -> None:
-    """Counts the bytes that are looked at, which a quadratic search would multiply by thousands."""
-    looked = 0
-    whole = Dialect(b",").fields
-
-    class Counting(Dialect):
-        @property
-        def fields(self):  # type: ignore[no-untyped-def, override]
-            return self
-
-        def match(self, buffer: bytes, at: int, limit: int):  # type: ignore[no-untyped-def]
-            nonlocal looked
-            found = whole.match(buffer, at, limit)
-            looked += limit - at
-            return found
-
-    line = b'1,""\n'
-    data = (b'0,"open\n' + line * 2000) * 5 + b'9,"open'
-    blocks = [data[i : i + 100] for i in range(0, len(data), 100)]
-    pieces = list(split_records(blocks, Counting(b",")))
-    assert sum(trouble is not None for _, trouble in pieces) == 6
-    assert looked < 40 * len(data)
-    assert b"".join(itertools.chain(piece for piece, _ in pieces)) == data + b"\n"

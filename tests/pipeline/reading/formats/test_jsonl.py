@@ -1,4 +1,4 @@
-"""JSON lines: columns found over the whole file, values unchanged, lines that are no objects rejected one by one."""
+"""JSON lines: columns are found over the whole file, values stay unchanged, malformed lines are rejected."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class TestColumns:
             (None, None, None),
         ]
 
-    def test_no_integer_is_blurred(self, tmp_path: Path) -> None:
+    def test_no_integer_loses_a_digit(self, tmp_path: Path) -> None:
         dataset = opened(
             tmp_path,
             '{"text":"a","id":9223372036854775807,"big":9223372036854775808,"mix":9007199254740993,"f":1}\n'
@@ -141,7 +141,7 @@ INVALID = {
 
 @pytest.mark.parametrize("line", list(INVALID), ids=lambda line: line[:30])
 @pytest.mark.usefixtures("block")
-def test_a_line_that_is_no_object_is_rejected_alone(tmp_path: Path, line: str) -> None:
+def test_only_a_line_without_an_object_is_rejected(tmp_path: Path, line: str) -> None:
     dataset = opened(tmp_path, f'{{"text":"가"}}\n\n{line}\n{{"text":"나"}}\n')
     assert [row["text"] for row in values(dataset)] == ["가", "나"]
     rejects = [one for row_batch in read(dataset) for one in row_batch.rejects]
@@ -150,17 +150,17 @@ def test_a_line_that_is_no_object_is_rejected_alone(tmp_path: Path, line: str) -
     assert sum(row_batch.rows_read for row_batch in read(dataset)) == 3
 
 
-def test_the_last_of_two_equal_names_counts(tmp_path: Path) -> None:
+def test_the_last_value_of_a_repeated_name_counts(tmp_path: Path) -> None:
     assert values(opened(tmp_path, '{"text":"a","text":"b"}\n')) == [{"text": "b"}]
 
 
-def test_a_line_that_does_not_decode_is_rejected_alone(tmp_path: Path) -> None:
+def test_only_a_line_that_does_not_decode_is_rejected(tmp_path: Path) -> None:
     data = b'{"text":"a"}\n' * 200 + b'{"text":"\xff"}\n' + b'{"text":"b"}\n'
     rejects = [one for row_batch in read(opened(tmp_path, data)) for one in row_batch.rejects]
     assert [(one.position, one.reason) for one in rejects] == [(201, "not valid utf-8")]
 
 
-def test_an_overlong_line_is_rejected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_an_overlong_line_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "LONGEST_ROW", 100)
     monkeypatch.setattr(blocks, "BLOCK", 10)
     dataset = opened(tmp_path, '{"text":"a"}\n{"text":"' + "b" * 500 + '"}\n{"text":"c"}\n')
@@ -195,7 +195,7 @@ def test_a_file_without_objects_is_refused(tmp_path: Path) -> None:
         opened(tmp_path, "{}\n{}\n")
 
 
-def test_plain_lines_are_read_by_pyarrow_and_doubtful_ones_looked_at() -> None:
+def test_pyarrow_reads_plain_lines_and_no_doubtful_ones() -> None:
     assert jsonl._read_fast(b'{"text":"a :{ b"}\n\n {"text":"b","v":[{"k":[]}]} \r\n', None).num_rows == 2
     for doubtful in (b'{"a":1}{"a":2}\n', b"null\n", b'{"v":' + b"[" * 70 + b"]" * 70 + b"}\n", b'{"a":1}\n{"a":\n'):
         assert jsonl._read_fast(doubtful, None) is None
@@ -216,7 +216,7 @@ objects = st.lists(st.dictionaries(st.sampled_from(["v", "w", "x"]), trees, max_
 
 
 def same(found: Any, meant: Any) -> bool:
-    """Equal, where a name that is missing in an object is null, and an integer may have become a float."""
+    """Return whether two values are equal. A missing name equals null, and an integer may have become a float."""
     if isinstance(found, dict) and isinstance(meant, dict):
         return all(same(found.get(name), meant.get(name)) for name in found.keys() | meant.keys())
     if isinstance(found, list) and isinstance(meant, list):

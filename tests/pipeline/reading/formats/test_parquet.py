@@ -1,4 +1,4 @@
-"""Parquet: what was written comes back as it was, whatever the row groups; damage is told."""
+"""Parquet: tables come back unchanged with row groups of any size; damage is reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(dataset: Dataset, start_row: int = 0, rows: int = 1000) -> pa.Table:
 
 @pytest.fixture
 def varied() -> pa.Table:
-    """Every kind of column that a log may carry beside its text."""
+    """Return a table with every kind of column that a log may have besides its text."""
     n = 25
     day = datetime.datetime(2026, 10, 5, tzinfo=datetime.UTC)
     columns: dict[str, Any] = {
@@ -75,7 +75,7 @@ def test_a_table_comes_back_bit_for_bit(tmp_path: Path, varied: pa.Table, row_gr
     assert str(found["half"].to_pylist()) == str(varied["half"].to_pylist())
 
 
-def test_windows_are_full_whatever_the_row_groups(tmp_path: Path) -> None:
+def test_row_batches_are_full_with_row_groups_of_any_size(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": [str(i) for i in range(95)]}), path, row_group_size=10)
     dataset = opened(path)
@@ -120,7 +120,7 @@ def test_row_groups_before_the_start_are_not_read(tmp_path: Path) -> None:
         read(dataset)
 
 
-def test_very_long_texts_make_smaller_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_long_texts_make_smaller_row_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_batches, "BATCH_BYTES", 10_000)
     monkeypatch.setattr(parquet, "BATCH_BYTES", 3_000)
     path = tmp_path / "a.parquet"
@@ -149,7 +149,7 @@ def test_dictionaries_too_large_together_for_their_index_stay_apart(tmp_path: Pa
     assert read(dataset)["text"].to_pylist() == [f"{g}.{i}" for g in range(3) for i in range(100)]
 
 
-def test_no_rows_are_a_valid_archive(tmp_path: Path) -> None:
+def test_a_file_without_rows_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
     dataset = opened(path)
@@ -157,14 +157,14 @@ def test_no_rows_are_a_valid_archive(tmp_path: Path) -> None:
     assert list(read_batches(dataset, dataset.sources[0])) == []
 
 
-def test_files_that_are_not_whole_are_told_when_opened(tmp_path: Path) -> None:
+def test_truncated_files_are_reported_when_opened(tmp_path: Path) -> None:
     whole = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["가"] * 1000}), whole)
     for cut in (4, 100, len(whole.read_bytes()) - 1):
         (tmp_path / "cut.parquet").write_bytes(whole.read_bytes()[:cut])
-        with pytest.raises(DataError, match=r"cut.parquet is not a readable Parquet file \(truncated\?\)") as told:
+        with pytest.raises(DataError, match=r"cut.parquet is not a readable Parquet file \(truncated\?\)") as caught:
             opened(tmp_path / "cut.parquet")
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(caught.value)
     (tmp_path / "empty.parquet").write_bytes(b"")
     with pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
         opened(tmp_path / "empty.parquet")

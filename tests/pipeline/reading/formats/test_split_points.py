@@ -1,4 +1,4 @@
-"""Borders: an input read from any of them gives the rows that reading from the start gives."""
+"""Split points: reading from any of them gives the same rows as reading from the start."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.examples import examples
 
 
 @pytest.fixture(autouse=True)
-def close_borders(monkeypatch):
-    """Borders and blocks so close that a small file has many."""
+def close_split_points(monkeypatch):
+    """Make split points and blocks so close that a small file has many."""
     for module in (csv_format, jsonl, parquet):
         monkeypatch.setattr(module, "SPLIT_ROWS", 3)
     monkeypatch.setattr(blocks, "BLOCK", 64)
@@ -29,12 +29,12 @@ def close_borders(monkeypatch):
 
 
 def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
-    """A file, and its rows from the start, (number, values or reason) of each; read from each split point on."""
+    """Return a file and its rows, (number, values or reason) of each, and compare reading from each split point."""
 
-    def apart(files, wanted):
+    def counting(files, wanted):
         return [inspect_file(file, wanted, count_rows=True) for file in files]
 
-    dataset = open_dataset(find_inputs([str(path)]), "text", inspect=apart)
+    dataset = open_dataset(find_inputs([str(path)]), "text", inspect=counting)
     (source,) = dataset.sources
 
     def rows(start: int) -> list[tuple[int, object]]:
@@ -57,7 +57,7 @@ def csv(fields: list[str]) -> bytes:
     return ("id,text\n" + "\n".join(f"{i},{field}" for i, field in enumerate(fields)) + "\n").encode()
 
 
-def test_a_line_end_within_quotes_is_no_border(tmp_path):
+def test_a_line_end_inside_quotes_is_no_split_point(tmp_path):
     file = tmp_path / "a.csv"
     file.write_bytes(csv(['"여러 줄\n1,에 걸친\n2,말"', "한 줄"] * 40))
     source, rows = read(file)
@@ -65,7 +65,7 @@ def test_a_line_end_within_quotes_is_no_border(tmp_path):
     assert len(source.split_points) > 5
 
 
-def test_an_open_quote_far_from_its_end_moves_no_border(tmp_path):
+def test_an_open_quote_far_from_its_end_moves_no_split_point(tmp_path):
     file = tmp_path / "a.csv"
     file.write_bytes(csv((["짧은 말"] * 7 + ['"' + "아주 긴 말\n" * 30 + '"']) * 5))
     _, rows = read(file)
@@ -77,7 +77,7 @@ _FIELD = st.text(st.sampled_from('가나 ",\n\r'), max_size=30)
 
 @examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_FIELD, min_size=1, max_size=60), st.sampled_from(["utf-8", "utf-8-sig", "cp949"]))
-def test_whatever_stands_in_a_csv_file(tmp_path, fields, written_in):
+def test_any_csv_file_is_read_from_any_split_point(tmp_path, fields, written_in):
     file = tmp_path / "a.csv"
     file.write_bytes(csv(fields).decode().encode(written_in))
     read(file)
@@ -91,7 +91,7 @@ def test_tsv_without_quotes(tmp_path):
     assert source.split_points
 
 
-def test_json_lines_with_rubbish_between_them(tmp_path):
+def test_json_lines_with_malformed_lines_between_them(tmp_path):
     file = tmp_path / "a.jsonl"
     lines = [json.dumps({"text": f"말 {i}"}, ensure_ascii=False) if i % 7 else "{rubbish" for i in range(60)]
     file.write_text("\n\n".join(lines))
@@ -100,7 +100,7 @@ def test_json_lines_with_rubbish_between_them(tmp_path):
     assert len(source.split_points) > 3
 
 
-def test_json_lines_have_no_border_behind_a_line_that_is_too_long(tmp_path):
+def test_json_lines_have_no_split_point_after_a_line_that_is_too_long(tmp_path):
     file = tmp_path / "a.jsonl"
     lines = [json.dumps({"text": f"말 {i}" * (200 if i == 30 else 1)}, ensure_ascii=False) for i in range(60)]
     file.write_text("\n".join(lines))
@@ -117,7 +117,7 @@ def test_a_compressed_file_is_read_from_its_start(tmp_path):
     assert not source.split_points
 
 
-def test_parquet_has_borders_at_its_row_groups(tmp_path):
+def test_parquet_has_split_points_at_its_row_groups(tmp_path):
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": [f"말 {i}" for i in range(20)]}), file, row_group_size=2)
     source, _ = read(file)

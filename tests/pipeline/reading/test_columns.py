@@ -1,0 +1,94 @@
+"""The text column is the one that the user names, or the only one of a usual name that fits."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from emojob.pipeline.reading.dataset import Dataset, open_dataset
+from emojob.pipeline.reading.inputs import find_inputs
+from emojob.schemas.errors import ColumnError
+
+
+def opened(*paths: Path, column: str | None = None) -> Dataset:
+    return open_dataset(find_inputs([str(path) for path in paths]), column)
+
+
+def put(path: Path, **columns: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def test_the_only_column_of_a_usual_name_is_the_text(tmp_path: Path) -> None:
+    assert opened(put(tmp_path / "a.parquet", id=[1], Utterance=["가"], note=["나"])).text_column == "Utterance"
+    decomposed = unicodedata.normalize("NFD", "발화")
+    assert opened(put(tmp_path / "b.parquet", **{"id": [1], decomposed: ["가"]})).text_column == decomposed
+
+
+def test_a_column_of_a_usual_name_and_another_type_is_not_the_text(tmp_path: Path) -> None:
+    assert opened(put(tmp_path / "a.parquet", user=[7], message=["가"])).text_column == "message"
+    with pytest.raises(
+        ColumnError, match=r"no column .*\('text' is int64\); the columns are text, id; .*--text-column"
+    ):
+        opened(put(tmp_path / "b.parquet", text=[1], id=["x"]))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["가"]),
+        pa.array(["가"], pa.large_string()),
+        pa.array(["가"], pa.string_view()),
+        pa.array(["가"]).dictionary_encode(),
+        pa.nulls(1),
+    ],
+    ids=lambda column: str(column.type)[:10],
+)
+def test_every_type_of_text_is_text(tmp_path: Path, column: pa.Array) -> None:
+    assert opened(put(tmp_path / "a.parquet", text=column)).text_column == "text"
+
+
+def test_no_or_several_fitting_columns_are_an_error_that_lists_them(tmp_path: Path) -> None:
+    with pytest.raises(ColumnError, match=r"the columns are id, '보낸 사람'; say which: --text-column NAME"):
+        opened(put(tmp_path / "a.parquet", **{"id": [1], "보낸 사람": ["가"]}))
+    with pytest.raises(ColumnError, match=r"columns text, review may each be the text; say which: --text-column NAME"):
+        opened(put(tmp_path / "b.parquet", text=["가"], n=[1], review=["나"]))
+
+
+def test_the_column_that_the_user_names_is_the_text(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.parquet", text=["가"], answer=["나"])
+    assert opened(path, column="answer").text_column == "answer"
+    decomposed = unicodedata.normalize("NFD", "답변")
+    assert opened(put(tmp_path / "b.parquet", **{decomposed: ["가"]}), column="답변").text_column == decomposed
+
+
+def test_a_missing_named_column_is_reported_with_the_nearest(tmp_path: Path) -> None:
+    path = put(tmp_path / "a.parquet", answer=["가"], id=[1])
+    with pytest.raises(
+        ColumnError, match=r"no column 'anwser'; its columns are answer, id; did you mean --text-column answer"
+    ):
+        opened(path, column="anwser")
+    other = put(tmp_path / "b.parquet", reply=["가"])
+    with pytest.raises(ColumnError, match=r"b\.parquet has no column 'answer'; its columns are reply"):
+        opened(path, other, column="answer")
+
+
+@pytest.mark.parametrize("column", [pa.array([1]), pa.array([b"x"]), pa.array([["a"]])], ids=["int", "binary", "list"])
+def test_a_named_column_of_another_type_is_reported_with_its_type(tmp_path: Path, column: pa.Array) -> None:
+    path = put(tmp_path / "a.parquet", v=column, note=["가"])
+    with pytest.raises(ColumnError, match=r"holds (int64|binary|list<.*>), not text; columns with text are note"):
+        opened(path, column="v")
+
+
+def test_the_text_must_be_in_every_file(tmp_path: Path) -> None:
+    first = put(tmp_path / "1.parquet", text=["가"], id=["1"])
+    second = put(tmp_path / "2.parquet", message=["나"], id=["2"])
+    with pytest.raises(ColumnError, match="the columns that all files have are id"):
+        opened(first, second)
+    third = put(tmp_path / "3.parquet", text=["다"], message=["라"])
+    assert opened(first, third).text_column == "text"
