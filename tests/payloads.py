@@ -1,4 +1,4 @@
-"""Texts that attack whoever shows them: terminals, pages, spreadsheets, logs, SQL, file names."""
+"""Texts that attack what shows them: terminals, pages, spreadsheets, logs, SQL, file names."""
 
 import unicodedata
 
@@ -6,11 +6,11 @@ ESC = "\x1b"
 
 TERMINAL = (
     f"{ESC}[2J{ESC}[H비었다",  # clears the screen
-    f"{ESC}]0;owned{ESC}\\",  # sets the title, ended in two ways
+    f"{ESC}]0;owned{ESC}\\",  # sets the title; two ways to end
     f"{ESC}]2;owned\x07",
-    f"{ESC}]8;;http://evil.example{ESC}\\여기{ESC}]8;;{ESC}\\",  # a link that lies
+    f"{ESC}]8;;http://evil.example{ESC}\\여기{ESC}]8;;{ESC}\\",  # a link to another address than it shows
     f"{ESC}]52;c;b3duZWQ={ESC}\\",  # writes the clipboard
-    f'{ESC}P$q"p{ESC}\\',  # asks the terminal to answer
+    f'{ESC}P$q"p{ESC}\\',  # makes the terminal send a response
     f"{ESC}[6n{ESC}[c{ESC}[5n",
     f"{ESC}[?1049h{ESC}[?25l{ESC}[8m",  # another screen, no cursor, hidden letters
     f"{ESC}c{ESC}#8{ESC}(0",  # reset, alignment test, line drawing
@@ -20,7 +20,7 @@ TERMINAL = (
     "앞\u202e뒤집힌\u202c뒤 \u2066고립\u2069 \u200f",
     "[bold red]빨강[/bold red] [link=http://evil.example]여기[/link] [/]",
     "긴" * 5_000,
-    "ᄀ" * 300 + "\u0301" * 300,  # what stacks up on one place
+    "ᄀ" * 300 + "\u0301" * 300,  # combining marks that pile up on one letter
     "😀👨‍👩‍👧‍👦\u200d\ufe0f",
 )
 

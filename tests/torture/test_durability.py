@@ -13,6 +13,8 @@ import pytest
 from tests.torture.conftest import WHOLE
 from tests.torture.scenes import SCENES
 
+pytestmark = pytest.mark.slow
+
 _CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (-?\d+)")
 _FILE = re.compile(r"<([^>]*)>")
 _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')

@@ -9,6 +9,8 @@ from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import FULL, IO_ERROR, NAMES, NO_ACCESS, NO_SPACE, SHORT
 from tests.torture.scenes import SCENES, inspect, rows, visible_rows
 
+pytestmark = pytest.mark.slow
+
 _KINDS = (NO_SPACE, IO_ERROR, NO_ACCESS, SHORT, FULL)
 _SHARES = 8  # of a scene's operations, each a test of its own
 _FEW = 3  # operations of a share in the short form

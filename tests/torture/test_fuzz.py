@@ -37,6 +37,8 @@ from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.targets import TARGETS, in_one_line
 
+pytestmark = pytest.mark.slow
+
 ROUNDS, ROWS = (260, 1_500) if WHOLE else (6, 500)
 TOP = Path(__file__).parent.parent.parent
 SECONDS = 60  # in which each file must be through, however it is spoiled

@@ -32,6 +32,7 @@ def has_namespaces() -> bool:
     return tool is not None and subprocess.run([tool, "-rn", "true"], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_namespaces(), reason="needs unshare, and the right to it")
 def test_no_command_needs_or_asks_for_a_network(tmp_path, tiny_model):
     (tmp_path / "log.csv").write_text("conversation_id,text\nc1,정말 기뻐요\nc2,너무 슬퍼요\n" * 20)

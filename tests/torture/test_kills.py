@@ -8,6 +8,8 @@ from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import INT, KILL, NAMES, TERM
 from tests.torture.scenes import SCENES, inspect
 
+pytestmark = pytest.mark.slow
+
 _WEIGHTS = {"score": 5, "one file": 4, "nightly": 4, "forget": 4, "train": 3}
 _QUICK = ("score", "one file", "forget", "sql", "sample")
 MOMENTS = 100 if WHOLE else 6

@@ -17,6 +17,8 @@ import pytest
 from tests.torture.conftest import WHOLE
 from tests.torture.scenes import rows
 
+pytestmark = pytest.mark.slow
+
 MOST = 1_500  # MB that a command may take in all
 SIZE = 100_000_000 if WHOLE else 40_000_000  # bytes of a row
 COLUMNS = 10_000 if WHOLE else 2_000

@@ -19,6 +19,8 @@ from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import KILL
 from tests.torture.scenes import SCENES, inspect, rows
 
+pytestmark = pytest.mark.slow
+
 ROWS = 2_000
 _COUNT = "SELECT count(*), count(DISTINCT id) FROM labelled"
 

@@ -96,6 +96,7 @@ def archive(tmp_path_factory) -> Path:
     return write_archive(tmp_path_factory.mktemp("archive") / "out", rows)
 
 
+@pytest.mark.slow
 def test_commands_in_a_terminal(archive, tiny_model, tmp_path):
     log = tmp_path / f"log {NAMES[7]}{NAMES[3]}.csv"
     with log.open("w", encoding="utf-8", newline="") as file:
@@ -126,6 +127,7 @@ def test_commands_in_a_terminal(archive, tiny_model, tmp_path):
         in_terminal(tmp_path, tiny_model, *args)
 
 
+@pytest.mark.slow
 def test_a_page_in_a_browser(archive, browser, tmp_path):  # noqa: F811
     file = tmp_path / "page.html"
     write_report(file, make_figures(open_labelled(archive), ReportOptions(mask_pii=False)))

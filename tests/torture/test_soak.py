@@ -8,6 +8,8 @@ import pytest
 from tests.torture.conftest import WHOLE
 from tests.torture.soak import KEPT, nights
 
+pytestmark = pytest.mark.slow
+
 COUNT = 400 if WHOLE else 24
 
 

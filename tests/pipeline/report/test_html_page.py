@@ -13,6 +13,8 @@ from emojob.pipeline.report.words import LANGUAGES, words_of
 from tests.archives import said, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def figures(talks, tmp_path_factory):

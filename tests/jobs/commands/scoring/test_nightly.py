@@ -121,6 +121,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(emojob, place):
     assert "did you mean input?" in err
 
 
+@pytest.mark.slow
 def test_a_killed_night_resumes_to_the_same_result(place, tmp_path_factory, tiny_model):
     def night(folder, seconds: float | None = None) -> int:
         command = [sys.executable, "-m", "emojob", "nightly", str(folder / "n.toml"), "--date", "2026-11-04", "--quiet"]

@@ -31,6 +31,8 @@ from emojob.schemas.errors import DataError, OptionError, WorkerError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.stores import CLIENT, at_random
 
+pytestmark = pytest.mark.slow
+
 ROWS = 130_000  # about four shards
 
 
