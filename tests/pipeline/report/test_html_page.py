@@ -179,12 +179,3 @@ def test_a_chart_of_many_days_is_grouped_by_week_or_month(opened, tmp_path, step
     assert len(shown) == len({period(day) for day in days})
     assert sum(int(row[1].replace(",", "")) for row in shown) == 301
     assert page.locator("#figure-clock").count() == 0  # the times have no hours
-
-
-def test_both_languages_have_the_same_texts():
-    english, korean = (dict(words_of(language)) for language in LANGUAGES)
-    assert english.keys() == korean.keys()
-    assert english.pop("checks").keys() == korean["checks"].keys()
-    for name, text in english.items():
-        fields = {part.split("}")[0] for part in str(text).split("{")[1:]}
-        assert fields == {part.split("}")[0] for part in str(korean[name]).split("{")[1:]}, name

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -62,6 +63,7 @@ def read(out: Path) -> pa.Table:
     return pa.concat_tables(tables).replace_schema_metadata(None)
 
 
+@pytest.mark.slow
 def test_two_processes_come_to_what_one_comes_to(dataset, model, tmp_path, request):
     one = score_dataset([str(dataset)], tmp_path / "one", model_options=model)
     request.getfixturevalue("two")
@@ -73,6 +75,7 @@ def test_two_processes_come_to_what_one_comes_to(dataset, model, tmp_path, reque
     assert both.run["this_run"]["inferred_rows"] >= one.run["this_run"]["inferred_rows"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_what_both_remember_is_kept(dataset, model, tmp_path):
     options = ScoreOptions(memo=str(tmp_path / "kept.memo"))
@@ -82,6 +85,7 @@ def test_what_both_remember_is_kept(dataset, model, tmp_path):
     assert read(tmp_path / "two").equals(read(tmp_path / "one"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(dataset, model, tmp_path, pools):
     def kill_one(progress):
@@ -96,6 +100,7 @@ def test_a_process_that_is_killed_ends_the_run_and_the_next_one_goes_on(dataset,
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_an_interruption_ends_all_processes_and_keeps_what_they_know(dataset, model, tmp_path):
     stages = Stages()
@@ -119,6 +124,7 @@ def test_an_interruption_ends_all_processes_and_keeps_what_they_know(dataset, mo
     assert read(tmp_path / "out")["id"].to_pylist() == list(range(2_000))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(dataset, own_model, tmp_path, monkeypatch):
     enter = processes.GpuWorkers.__enter__
@@ -165,6 +171,7 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
     assert "비밀" in returning_errors.__notes__[0]  # which --debug shows
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two")
 def test_an_error_of_a_process_is_raised_as_it_is(dataset, own_model, tmp_path, monkeypatch):
     enter = processes.GpuWorkers.__enter__
@@ -208,10 +215,12 @@ if __name__ == "__main__":
     stages = Stages()
     signal.signal(signal.SIGINT, lambda *given: stages.stop())
     print("begun", flush=True)
+    def report(progress):
+        print(progress.rows_done, flush=True)
     try:
         while not stages.stopping:
             model = ModelOptions(model=sys.argv[2], engine="torch", precision="fp32")
-            score_dataset([sys.argv[1]], None, ScoreOptions(fresh=True), model, stages=stages)
+            score_dataset([sys.argv[1]], None, ScoreOptions(fresh=True), model, report, stages=stages)
     except Interrupted:
         pass
     sys.stderr.write("emojob: interrupted\\n")
@@ -219,6 +228,21 @@ if __name__ == "__main__":
 """
 
 
+def children_of(process: int) -> list[str]:
+    """Return the numbers of the processes that a process started."""
+    of_threads = Path(f"/proc/{process}/task").glob("*/children")
+    return [child for file in of_threads for child in file.read_text().split()]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Return as soon as the condition holds; fail if it does not hold in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
 def test_processes_whose_parent_was_killed_end(dataset, tiny_model, tmp_path):
     script = tmp_path / "alone.py"
     script.write_text(_ALONE)
@@ -228,19 +252,16 @@ def test_processes_whose_parent_was_killed_end(dataset, tiny_model, tmp_path):
     for line in parent.stdout:
         if int(line) > 0:
             break
-    of_threads = Path(f"/proc/{parent.pid}/task").glob("*/children")
-    children = [child for file in of_threads for child in file.read_text().split()]
+    children = children_of(parent.pid)
     assert len(children) >= 2
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{child}").exists() for child in children):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
 
 
-@pytest.mark.parametrize("seconds", [0.5, 4.0])
-def test_ctrl_c_at_any_moment_ends_all_without_a_traceback(dataset, tiny_model, tmp_path, seconds):
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["workers start", "workers label"])
+def test_ctrl_c_ends_all_without_a_traceback(dataset, tiny_model, tmp_path, moment):
     """A terminal sends it to every process of its group."""
     script = tmp_path / "alone.py"
     script.write_text(_INTERRUPTED)
@@ -250,9 +271,12 @@ def test_ctrl_c_at_any_moment_ends_all_without_a_traceback(dataset, tiny_model, 
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout.readline() == "begun\n"
-    time.sleep(seconds)
+    if moment == "workers start":
+        wait_until(lambda: len(children_of(process.pid)) >= 2)
+    else:
+        assert any(int(line) > 0 for line in process.stdout)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert (process.returncode, errors) == (130, "emojob: interrupted\n")
 
 

@@ -498,6 +498,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_command_killed_again_and_again_loses_nothing(dataset, tiny_model, model, tmp_path, number):
     """The real command as a process that dies while it adds rows, writes, renames, syncs or marks a part."""

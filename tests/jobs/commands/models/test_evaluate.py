@@ -146,6 +146,7 @@ def test_a_hostile_label_does_not_control_the_terminal(tmp_path, make_model, emo
     assert "\x1b" not in out
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(tiny_model, data):
     command = [sys.executable, "-m", "emojob", "evaluate", "--data", str(data), "--model", str(tiny_model)]
     root = Path(__file__).parents[4]
