@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emojob.schemas.errors import DataError
@@ -168,6 +168,7 @@ def test_take_returns_rows_in_the_given_order():
     assert (annotated.texts, annotated.previous, labels(annotated)) == (["나", "가"], [None, "앞"], ["분노", "기쁨"])
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.schemas.errors import OptionError
@@ -118,6 +118,7 @@ ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1), st.sampled_from(["stratified", "plain"]))
 def test_no_text_is_in_two_parts_and_every_row_is_counted(rows, fractions, seed, how):
     texts = [f"{' ' * (row % 2)}말  {text}" for row, (_, text, _) in enumerate(rows)]
@@ -129,6 +130,7 @@ def test_no_text_is_in_two_parts_and_every_row_is_counted(rows, fractions, seed,
     assert not train & validation | train & test | validation & test
 
 
+@settings(deadline=None)
 @given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1))
 def test_stratified_keeps_conversations_whole_and_each_label_in_train(rows, fractions, seed):
     conversations = [None if one is None else str(one) for _, _, one in rows]
@@ -143,6 +145,7 @@ def test_stratified_keeps_conversations_whole_and_each_label_in_train(rows, frac
             assert label in learned
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=200), FRACTIONS, st.integers(0, 2**32 - 1))
 def test_labels_with_many_texts_keep_their_fraction_within_one_text(labels, fractions, seed):
     found = split(annotated(labels), *fractions, seed, "stratified")

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.training.default_model.batches import epochs, equal_length_batches, gather
@@ -11,6 +11,7 @@ from emojob.training.default_model.batches import epochs, equal_length_batches, 
 lengths_of_rows = st.lists(st.integers(2, 40), min_size=1, max_size=200).map(lambda rows: np.array(rows, np.int64))
 
 
+@settings(deadline=None)
 @given(lengths=lengths_of_rows, budget=st.integers(1, 300), seed=st.integers(0, 5))
 def test_every_row_is_in_one_batch_of_equal_length_within_the_budget(lengths, budget, seed):
     batches = equal_length_batches(lengths, budget, np.random.default_rng(seed))

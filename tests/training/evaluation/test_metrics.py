@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emojob.training.evaluation.metrics import calibration_error, evaluate
@@ -41,6 +41,7 @@ def predictions(draw) -> tuple[np.ndarray, np.ndarray]:
     return probabilities, rng.integers(0, draw(st.integers(1, classes)), texts)
 
 
+@settings(deadline=None)
 @given(predictions())
 def test_figures_equal_those_of_a_plain_loop(case):
     probabilities, labels = case
@@ -74,6 +75,7 @@ def test_figures_equal_those_of_a_plain_loop(case):
     assert [one.texts for one in found.reliability] == [len(one) for one in bins if one]
 
 
+@settings(deadline=None)
 @given(predictions())
 def test_the_confusion_matrix_counts_every_text_once(case):
     probabilities, labels = case
