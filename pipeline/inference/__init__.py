@@ -1,7 +1,8 @@
-"""Texts to probabilities: `scorer` tokenizes, batches and runs an engine, and remembers repeated texts in a memo.
+"""Computes probabilities from texts: `scorer` tokenizes texts, makes batches and runs an engine.
 
-`engine_choice` selects the fastest engine for a model and machine. This room reads no inputs and writes no archives; it
-keeps what it measured beside the model (`artifact_cache`), and a memo in the file that the user names (`memo_file`).
+The memo is a cache of the probabilities of repeated texts; `memo_file` keeps it in a file between runs. `engine_choice`
+selects the fastest engine for a model and machine; `artifact_cache` keeps the measured rates in the model folder. This
+room reads no inputs and writes no archives.
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""A cache of what is computed once per model: its int8 graph, and the measured rate of each engine.
+"""Caches results that are computed once per model: the int8 graph, and the measured rate of each engine.
 
-Entries are in the folder `openvino` of the model folder, or in the user's cache if that is not writable. An entry is
-used if its inputs and its hashes match; anything else counts as missing.
+Entries lie in the folder `openvino` of the model folder, or in the user's cache if the model folder is not writable. An
+entry is used if its inputs and hashes match. Otherwise it counts as missing.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from emojob.pipeline.storage.atomic import read_json, write_bytes, write_json
 
 
 def folders(model: Model) -> list[Path]:
-    """Return the folders that may hold the entries of a model, the preferred one first."""
+    """Return the folders that may have the entries of a model, the preferred folder first."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / model.fingerprint[:16]
     return [cache] if model.is_packaged else [model.folder / "openvino", cache]
 
 
 def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a saved value.
+    """Return a value from the cache.
 
     Args:
         model: The model.
         name: Name of the entry.
-        made_from: Inputs of the computation; they must equal those of `save`.
+        made_from: Inputs of the computation; must equal the inputs given to `save`.
 
     Returns:
-        The value with the folder of its files under "folder"; None without a valid entry.
+        The value, with the folder of its files under the key "folder"; None if there is no valid entry.
     """
     for folder in folders(model):
-        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # the file may hold anything
+        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # a damaged file counts as missing
             entry = read_json(folder / f"{name}.json")
             is_complete = all(_hash(folder / file) == sha for file, sha in entry["sha256"].items())
             if is_complete and entry["made_from"] == made_from:
@@ -43,7 +43,7 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
 
 
 def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, Any], files: dict[str, bytes]) -> None:
-    """Save a value and its files in the first writable folder; without one, nothing is saved.
+    """Save a value and its files in the first writable folder. If no folder is writable, nothing is saved.
 
     The JSON file, which makes the entry valid, is written last.
 

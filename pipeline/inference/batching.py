@@ -1,8 +1,8 @@
-"""Cutting a row batch into batches for the engine: rows sorted by length, a token budget, almost no padding.
+"""Cuts a row batch into batches for the engine: rows sorted by length, within a token budget, with almost no padding.
 
-The tokens of a batch are concatenated, rows of the same length next to each other. Attention runs per group of rows of
-the same length; everything else processes all tokens together. So nothing is masked, and the result of a row does not
-depend on its neighbours: batch size, row batch size and memo cannot change a label.
+The tokens of a batch are concatenated, and rows of the same length lie next to each other. Attention runs separately
+for each group of rows of the same length. All other operations process all tokens together. So nothing is masked, and
+the result of a row does not depend on the other rows: batch size, row batch size and memo cannot change a label.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
-_STEP = 256  # tokens; batches are padded to multiples of it
+_STEP = 256  # tokens; batches are padded to a multiple of this number
 _SMALLEST = 16  # tokens of the smallest batch
 
 
 class Layout(Enum):
-    """Which texts a batch may contain.
+    """The rule for which texts a batch may contain.
 
-    PACKED batches are padded to one of a few sizes, because preparing matrix kernels for a new size costs more than the
-    padding.
+    PACKED batches are padded to one of a few sizes, because preparing matrix kernels for a new size takes longer than
+    computing the padding.
     """
 
     PACKED = "texts of several lengths, concatenated"
@@ -40,8 +40,8 @@ class Packed:
     Attributes:
         ids: int32 [tokens].
         positions: int32 [tokens], the position of each token in its text.
-        groups: (rows, tokens of each) of every group of texts of the same length, in order.
-        firsts: int64 [rows], the first token of each text.
+        groups: (number of rows, tokens per row) of each group of texts of the same length, in order.
+        firsts: int64 [rows], the index of the first token of each text.
         padding: Number of tokens after the last text.
         segments: int32 [tokens] for pairs of texts; None for single texts.
     """
@@ -58,9 +58,9 @@ def token_batches(lengths: NDArray[np.int64], batch_tokens: int, layout: Layout 
     """Cut rows into batches, the longest rows first. Every row is in exactly one batch.
 
     Args:
-        lengths: int64 [rows], tokens of each row.
-        batch_tokens: Most tokens of a batch; a longer row is a batch of its own.
-        layout: EVEN: a batch contains only rows of the same length.
+        lengths: int64 [rows], number of tokens of each row.
+        batch_tokens: Maximum number of tokens of a batch; a longer row forms a batch alone.
+        layout: With EVEN, a batch contains only rows of the same length.
 
     Returns:
         Row numbers of each batch, int64 [rows of the batch], by descending length.
@@ -87,7 +87,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
         encoded: Tokens of all rows.
         rows: int64, the rows of the batch, sorted by length.
         batch_tokens: Limit of the padding.
-        layout: PACKED: pad to one of a few sizes.
+        layout: With PACKED, the batch is padded to one of a few sizes.
     """
     lengths = encoded.lengths[rows]
     size = tokens = int(lengths.sum())

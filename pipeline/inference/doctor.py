@@ -1,4 +1,4 @@
-"""The report of `emojob doctor`: this machine, the engine and precision that scoring would use, and why."""
+"""Makes the report of `emojob doctor`: this machine, the engine and precision that scoring would use, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emojob.schemas.options import ModelOptions
 
 
 def examine(options: ModelOptions) -> dict[str, Any]:
-    """Return what this machine offers, and what `auto` would select, as {title: value}.
+    """Return the hardware and software of this machine, and the choice of `auto`, as {title: value}.
 
     Raises:
         OptionError: The options ask for an engine or device that is unavailable.
@@ -45,7 +45,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
 def _expected_choice(
     found: list[EngineChoice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions
 ) -> EngineChoice:
-    """Return the choice of a run: the fastest if the rates are known, else the first candidate."""
+    """Return the engine that a run would use: the fastest if the rates are known, else the first candidate."""
     rates = engine_choice.recall_rates(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return engine_choice.fastest(found, rates)
@@ -57,7 +57,7 @@ def _expected_choice(
 
 
 def _model(name: str | None) -> tuple[model.Model | None, str]:
-    """Return the model, or None if it cannot be used, and its description."""
+    """Return the model (None if it cannot be used) and its description."""
     try:
         loaded = model.load(name)
     except ModelError as error:

@@ -1,7 +1,7 @@
-"""The choice of the engine: if there are several candidates, the fastest with this model on this machine.
+"""Selects the engine. If there are several candidates, selects the fastest for this model on this machine.
 
-The rates are measured once, which takes some seconds, and saved beside the model. A small job does not measure: it uses
-saved rates for the same options, or else the first candidate.
+The rates (tokens/s) are measured once, which takes a few seconds, and saved in the model folder. A small job does not
+measure. It uses saved rates for the same options, or the first candidate if there are none.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
-#: Least speed-up of int8 that justifies the labels which it changes.
+#: Minimum speed-up factor of int8. A smaller speed-up does not justify the labels that int8 changes.
 WORTH_IT = 1.3
 
-_QUANTIZING = 1 << 30  # bytes that quantization needs in addition to six times the weights
+_QUANTIZING = 1 << 30  # bytes that quantization needs, besides six times the size of the weights
 _SECONDS = 2.0  # time to measure one engine
-_TIMES = 8  # most passes over the texts of the sample
+_TIMES = 8  # maximum number of passes over the sample texts
 
 
 def select_engine(
@@ -35,18 +35,19 @@ def select_engine(
     note: Callable[[str], None] = lambda text: None,
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> Engine:
-    """Start the engine that suits the options, the machine and the model.
+    """Select the engine for the options, the machine and the model, and start it.
 
     Args:
-        options: What the user asked for.
+        options: The options that the user gave.
         model: The model.
-        threads: Threads of the engine; None for one per core.
+        threads: Number of threads of the engine; None uses one thread per core.
         may_measure: Whether to measure the candidates if their rates are unknown.
-        note: callback(line), called before anything that takes long.
-        calibration_texts: Returns the texts to calibrate int8 on; called only if int8 is a candidate.
+        note: callback(line), called with a note before each slow step.
+        calibration_texts: callback() that returns the texts for the calibration of int8; called only if int8 is a
+            candidate.
 
     Raises:
-        OptionError: What the user asked for is unavailable.
+        OptionError: The options ask for an engine, device or precision that is unavailable here.
     """
     here = hardware.detect()
     found = candidates(options, model, here)
@@ -66,7 +67,7 @@ def select_engine(
         others = [one for one in found if one.precision != "int8"]
         if best.precision != "int8" or not others:
             raise
-        # int8 was not asked for
+        # the user did not ask for int8
         return start_engine(fastest(others, rates), model, options, threads, note, calibration_texts)
 
 
@@ -80,7 +81,7 @@ def _start_single(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> Engine:
-    """Start the only candidate, with its rate, which sets the size of a job's chunks."""
+    """Start the only candidate, with its known rate, which determines the chunk size of a job."""
     engine = start_engine(choice, model, options, threads, note, calibration_texts)
     rates = recall_rates(model, [choice], here, options)
     if rates is None and may_measure:
@@ -100,21 +101,21 @@ def measure_rates(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> dict[str, float]:
-    """Return {choice_key: tokens/s} of each choice; 0 if it cannot be used.
+    """Return {choice_key: tokens/s} of each choice; 0 if the choice cannot be used.
 
     Args:
         model: The model.
         found: The choices.
-        options: Maximum length and token budget.
-        threads: Threads of the engine; None for one per core.
-        note: callback(line), called before anything that takes long.
-        calibration_texts: Returns the texts to calibrate int8 on.
+        options: Used for maximum length and token budget.
+        threads: Number of threads of the engine; None uses one thread per core.
+        note: callback(line), called with a note before each slow step.
+        calibration_texts: callback() that returns the texts for the calibration of int8.
     """
     return {choice_key(choice): _rate(choice, model, options, threads, note, calibration_texts) for choice in found}
 
 
 def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
-    """Return the choice with the highest rate; int8 only if it is at least `WORTH_IT` times as fast as the others.
+    """Return the choice with the highest rate; int8 must be at least `WORTH_IT` times as fast as the other choices.
 
     Args:
         found: The choices.
@@ -130,17 +131,17 @@ def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
 
 
 def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> list[EngineChoice]:
-    """Return the candidates for a model. Without --precision int8, int8 needs enough memory for the quantization.
+    """Return the candidates for a model. If the user did not ask for int8, int8 needs enough memory for quantization.
 
     Measured peak memory: 0.9 GB for the default model, 2.6 GB for a model of KoBERT's size.
 
     Args:
-        options: What the user asked for.
+        options: The options that the user gave.
         model: The model.
         here: This machine.
 
     Raises:
-        OptionError: What the user asked for is unavailable.
+        OptionError: The options ask for an engine, device or precision that is unavailable here.
     """
     found = choices(options, here)
     weights = 4 * sum(one.numel() for one in model.classifier.parameters())
@@ -152,13 +153,13 @@ def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> l
 def recall_rates(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, float] | None:
-    """Return {choice_key: tokens/s} as measured before for the same model, machine and options; None if unknown.
+    """Return {choice_key: tokens/s} as measured earlier with the same model, machine and options; None if unknown.
 
     Args:
         model: The model.
         found: The choices.
         here: This machine.
-        options: Maximum length, token budget and calibration.
+        options: Used for maximum length, token budget and calibration.
     """
     saved = artifact_cache.load(model, _name(found, options), _made_from(model, found, here, options))
     return saved and {choice_key(choice): float(saved[choice_key(choice)]) for choice in found}
@@ -175,12 +176,12 @@ def start_engine(
     """Start the engine of a choice.
 
     Args:
-        choice: The choice.
+        choice: Engine, device and precision.
         model: The model.
-        options: Maximum length.
-        threads: Threads of the engine; None for one per core.
-        note: callback(line), called before anything that takes long.
-        calibration_texts: Returns the texts to calibrate int8 on.
+        options: Used for the maximum length.
+        threads: Number of threads of the engine; None uses one thread per core.
+        note: callback(line), called with a note before each slow step.
+        calibration_texts: callback() that returns the texts for the calibration of int8.
 
     Raises:
         OptionError: int8 changes too many labels.
@@ -208,7 +209,7 @@ def _rate(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> float:
-    """Return the rate of a choice, tokens/s; 0 if it cannot be used."""
+    """Return the rate of a choice in tokens/s; 0 if the choice cannot be used."""
     try:
         return _engine_rate(start_engine(choice, model, options, threads, note, calibration_texts), model, options)
     except (OptionError, RuntimeError):  # int8 changes too many labels, or the installed packages lack it
@@ -216,14 +217,14 @@ def _rate(
 
 
 def _engine_rate(engine: Engine, model: Model, options: ModelOptions) -> float:
-    """Return the rate of an engine on the texts of the sample, tokens/s."""
+    """Return the rate of an engine on the sample texts in tokens/s."""
     encoded = model.encode_consecutive(sample_texts() * _TIMES, options.max_length)
     budget = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
     return tokens_per_second(engine, encoded, budget, _SECONDS)
 
 
 def choice_key(choice: EngineChoice) -> str:
-    """Return the key of a choice among the rates."""
+    """Return the key of a choice in the dict of rates."""
     return f"{choice.engine} in {choice.precision}"
 
 
@@ -236,7 +237,7 @@ def _name(found: list[EngineChoice], options: ModelOptions) -> str:
 def _made_from(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, Any]:
-    """Return what the rates, and the validity of int8, depend on."""
+    """Return the values that determine the rates and the validity of int8, for the cache entry."""
     installed = versions.installed_versions()
     return {
         "shape": asdict(model.shape),

@@ -1,13 +1,13 @@
-"""The memo: probabilities of texts that were inferred before, so that a repeated text needs no inference.
+"""Implements the memo, a cache of the probabilities of texts, so that a repeated text needs no inference.
 
-The key of a text is a hash of its token ids, which are all that the model sees, so "네" and " 네 " share an entry. The
+The key of a text is a hash of its token ids. The model sees only the token ids, so "네" and " 네 " share an entry. The
 hash has 128 bits and is multilinear (Lemire and Kaser, 2014) with random multipliers. The probability that any two of a
 billion texts share a key is below 1e-12.
 
 The memo is a set-associative table of fixed size: each key belongs to one set of eight slots. If all eight are taken, a
-new key replaces the least frequently used one, and among those the least recently used one. A key that was requested
-again is not replaced by keys that were seen once. All counts are halved from time to time, so that formerly frequent
-texts are replaced in the end (as in TinyLFU; Einziger et al., 2017).
+new key replaces the least frequently used key; on a tie, the least recently used key. A key that was requested again
+is not replaced by a key that was seen once. All counts are halved from time to time, so that texts that are no longer
+frequent are replaced (as in TinyLFU; Einziger et al., 2017).
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]
-Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # and the number of requests of each key, [rows]
+Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # the last array: number of requests of each key, [rows]
 
-#: Tokens of the longest text in the memo. Of 712,404 reviews, 46% of those with up to 5 tokens repeat others, 0.3% of
-#: those with 9 to 47 tokens, and 0.1% of longer ones, which would only replace more useful entries.
+#: Maximum number of tokens of a text in the memo. In 712,404 reviews, 46% of the texts with up to 5 tokens repeat other
+#: texts, but only 0.3% of the texts with 9 to 47 tokens and 0.1% of longer texts. Longer texts would replace more
+#: useful entries.
 LONGEST = 48
 
-_ENTRIES = 1 << 18  # most texts
-_BYTES = 32 << 20  # most bytes, for a model with many labels
-_WAYS = 8  # slots of a set
+_ENTRIES = 1 << 18  # maximum number of texts
+_BYTES = 32 << 20  # maximum size in bytes; matters for a model with many labels
+_WAYS = 8  # slots per set
 _AGES = 4  # counts are halved after this many times the capacity was added
 
 
 class Memo:
-    """Probabilities of texts seen before."""
+    """A cache of the probabilities of texts that were inferred before."""
 
     def __init__(
         self, labels: int, entries: int = _ENTRIES, limit: int = _BYTES, multipliers: Keys | None = None
@@ -40,10 +41,10 @@ class Memo:
         """Create an empty memo.
 
         Args:
-            labels: Labels of the model.
-            entries: Most texts.
-            limit: Most bytes.
-            multipliers: Those of an earlier memo whose keys must stay valid; None for new ones.
+            labels: Number of labels of the model.
+            entries: Maximum number of texts.
+            limit: Maximum size in bytes.
+            multipliers: Multipliers of an earlier memo, so that its keys stay valid; None makes new multipliers.
         """
         # random, so that nobody can construct texts that share a key
         self.multipliers = new_multipliers() if multipliers is None else multipliers
@@ -51,7 +52,7 @@ class Memo:
         sets = max(1, min(entries, limit // each) // _WAYS)
         self._keys = np.zeros((sets, _WAYS, 2), np.uint64)
         self._probabilities = np.zeros((sets, _WAYS, labels), np.float32)
-        self._asked = np.zeros((sets, _WAYS), np.uint32)  # number of requests; 0: the slot is empty
+        self._asked = np.zeros((sets, _WAYS), np.uint32)  # number of requests; 0 means that the slot is empty
         self._last = np.zeros((sets, _WAYS), np.uint32)  # round of the last request
         self._round, self._added = 0, 0
 
@@ -60,7 +61,7 @@ class Memo:
 
     @property
     def capacity(self) -> int:
-        """Most texts that fit."""
+        """The maximum number of texts in the memo."""
         return self._asked.size
 
     def keys_of(self, encoded: Encoded) -> Keys:
@@ -73,7 +74,7 @@ class Memo:
         return np.stack(sums, axis=1)
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Probabilities]:
-        """Look up keys, and count the request of each known one.
+        """Look up keys, and count the request of each known key.
 
         Returns:
             (bool [rows], whether each key is known; float32 [known, labels], the probabilities of the known keys).
@@ -89,7 +90,7 @@ class Memo:
         Args:
             keys: uint64 [rows, 2], all different.
             probabilities: float32 [rows, labels].
-            asked: uint32 [rows], number of requests so far; None for one each.
+            asked: uint32 [rows], number of requests so far; None means one request for each key.
         """
         self._round += 1
         asked = np.ones(len(keys), np.uint32) if asked is None else asked
@@ -110,21 +111,21 @@ class Memo:
         return self._keys[taken], self._probabilities[taken], self._asked[taken]
 
     def merge(self, other: Contents) -> None:
-        """Add the contents of another memo with the same multipliers. The higher of two counts is kept."""
+        """Add the contents of another memo with the same multipliers. If both have a key, the higher count is kept."""
         keys, probabilities, asked = other
         known, at = self._where(keys)
         self._asked[at] = np.maximum(self._asked[at], asked[known])
         self.add(keys[~known], probabilities[~known], asked[~known])
 
     def _where(self, keys: Keys) -> tuple[NDArray[np.bool_], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return which keys are known, bool [rows], and set and slot of the known ones, int64 [known] each."""
+        """Return which keys are known, bool [rows], and (set, slot) of the known keys, two arrays int64 [known]."""
         sets = self._sets(keys)
         way = (self._keys[sets, :, 0] == keys[:, :1]).argmax(axis=1)
         known = (self._keys[sets, way] == keys).all(axis=1) & (self._asked[sets, way] > 0)
         return known, (sets[known], way[known])
 
     def _sets(self, keys: Keys) -> NDArray[np.int64]:
-        """Return the set of each key."""
+        """Return the number of the set of each key."""
         # keys of texts that differ in one token are evenly spaced; without mixing (splitmix64; Steele et al., 2014),
         # many of them would share a set
         scattered = (keys[:, 0] ^ keys[:, 0] >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
@@ -140,9 +141,9 @@ class Memo:
         probabilities: Probabilities,
         asked: NDArray[np.uint32],
     ) -> None:
-        """Put keys into the least valuable slot of their sets, unless that was requested more often than the key.
+        """Put each key into the least valuable slot of its set, unless the key in that slot was requested more often.
 
-        rows: int64, numbers of the keys to insert, no two in the same set; the other arguments are of all keys.
+        rows: int64, indexes of the keys to insert, all in different sets; the other arguments describe all keys.
         """
         own = sets[rows]
         worth = self._asked[own].astype(np.uint64) << np.uint64(32) | self._last[own]

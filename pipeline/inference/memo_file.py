@@ -1,6 +1,7 @@
-"""The memo file, which keeps a memo between runs: a safetensors file with the model and its settings in the header.
+"""Reads and writes the memo file, which keeps the memo (the cache of probabilities of repeated texts) between runs.
 
-A file of another model, or a damaged one, is not used. A file that is no memo is never overwritten.
+The file is a safetensors file with the model and its settings in the header. A file of another model or a damaged file
+is not used. A file that is not a memo is never overwritten.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def parse_memo_path(given: str, option: str = "--memo") -> Path:
-    """Return the memo file that an option names, with links resolved.
+    """Return the path of the memo file that an option names, with symbolic links resolved.
 
     Args:
         given: Value of the option.
         option: The option, for messages.
 
     Raises:
-        OptionError: The path is not local, its folder does not exist, or it is no regular file.
+        OptionError: The path is not local, its folder does not exist, or it is not a regular file.
     """
     try:
         file = as_local(parse_path(given).resolve())
         if file and file.parent.is_dir() and (file.is_file() or not file.exists()):
             return file
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long, a link to itself, a zero byte
+    except (OSError, RuntimeError, ValueError) as error:  # for a name too long, a link to itself, a zero byte
         raise OptionError(f"{option} {given!r}: {getattr(error, 'strerror', None) or error}") from error
     raise OptionError(f"{option} {given!r}: give a local file in an existing folder")
 
@@ -50,15 +51,15 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
     """Read a memo file.
 
     Args:
-        file: May be missing or empty.
-        of: What the probabilities depend on, as JSON; the file must have the same.
+        file: The memo file; may be missing or empty.
+        of: Model and settings that determine the probabilities, as JSON; must equal the entry in the file.
         labels: Labels of the model.
 
     Returns:
-        (memo, reason why it is empty although the file exists, else "").
+        (memo, reason). If the file exists but is not used, reason says why; otherwise reason is "".
 
     Raises:
-        OptionError: The file is no memo, or it cannot be read.
+        OptionError: The file is not a memo, or it cannot be read.
     """
     header: dict[str, str] = {}
     arrays: Arrays = {}
@@ -72,7 +73,7 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
         is_memo = header.get("format") == MEMO_FORMAT or _starts_as_memo(file)
     except OSError as error:
         raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
-    except (SafetensorError, TypeError):  # TypeError: a dtype that numpy lacks
+    except (SafetensorError, TypeError):  # TypeError: numpy lacks a dtype of the file
         is_memo = _starts_as_memo(file)
     if not is_memo:
         raise OptionError(f"--memo {file} is no memo file of emojob: give another file, or delete it")
@@ -89,9 +90,9 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
     """Write a memo file atomically, readable by its owner only.
 
     Args:
-        file: Replaced if it exists.
+        file: The memo file; an existing file is replaced.
         memo: The memo.
-        of: What the probabilities depend on, as JSON.
+        of: Model and settings that determine the probabilities, as JSON.
 
     Raises:
         OSError: The file cannot be written.
@@ -101,14 +102,14 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
     arrays: Arrays = {
         "keys": keys[order],
         "probabilities": probabilities[order],
-        "asked": (asked[order] + 1) // 2,  # halved, so that texts which were frequent long ago are replaced in the end
+        "asked": (asked[order] + 1) // 2,  # halved, so that texts that are no longer frequent are replaced
         "multipliers": memo.multipliers,
     }
     content = to_safetensors(arrays, {"format": MEMO_FORMAT, "of": _header_text(of), "sha256": _hash(arrays)})
     with lock_folder(file.parent):
         try:
             temporary_path(file).unlink(missing_ok=True)
-            temporary_path(file).touch(0o600)  # a reader could test whether a certain text was labelled
+            temporary_path(file).touch(0o600)  # other users could find out whether a text was labelled
             temporary_path(file).write_bytes(content)
             commit(temporary_path(file), file)
         finally:
@@ -117,7 +118,7 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
 
 
 def remove(file: Path) -> None:
-    """Remove a memo file and leftovers of a killed process. Raises OptionError if the file is no memo; OSError."""
+    """Remove a memo file and its temporary file. Raises OSError, or OptionError if the file is not a memo."""
     with lock_folder(file.parent):
         refuse_other(file)
         file.unlink(missing_ok=True)
@@ -133,7 +134,7 @@ def remove_leftovers(file: Path) -> None:
 
 
 def refuse_other(file: Path) -> None:
-    """Raise OptionError if a file exists that is no memo."""
+    """Raise OptionError if the file exists and is not a memo."""
     try:
         if file.exists() and file.stat().st_size and not _starts_as_memo(file):
             raise OptionError(f"--memo {file} is no memo file of emojob: give another file, or delete it")
@@ -154,7 +155,7 @@ def _fits(arrays: Arrays, labels: int) -> bool:
 
 
 def _header_text(of: dict[str, Any]) -> str:
-    """Return the header entry for what the probabilities depend on."""
+    """Return the header entry with the model and settings that determine the probabilities."""
     return json.dumps(of, sort_keys=True)
 
 
@@ -168,6 +169,6 @@ def _hash(arrays: Arrays) -> str:
 
 
 def _starts_as_memo(file: Path) -> bool:
-    """Return whether the beginning of a file is that of a memo; for files that are damaged."""
+    """Return whether a file starts like a memo file; used for damaged files."""
     with file.open("rb") as handle:
         return MEMO_FORMAT.encode() in handle.read(4096)

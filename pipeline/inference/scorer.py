@@ -1,4 +1,4 @@
-"""The scorer: distinct texts -> tokens -> memo -> batches -> engine -> probabilities in the order of the texts."""
+"""Scores texts in this process: distinct texts -> tokens -> memo -> batches -> engine -> probabilities."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scorer(ScoringModel):
     """A model on an engine of this process, with its memo.
 
     Attributes:
-        engine: Runs the model.
+        engine: The engine that runs the model.
     """
 
     def __init__(self, loaded: model.Model, engine: Engine, options: ModelOptions) -> None:
@@ -47,18 +47,18 @@ class Scorer(ScoringModel):
         """Load a model and start its engine.
 
         Args:
-            name: A folder, a URL, or a name on the Hugging Face hub; None for `options.model`, or the default model.
-            options: Engine, device, precision and so on; None for the defaults.
-            may_measure: Whether to measure which engine is fastest if that is unknown, as a large job should.
-            note: callback(line), called before anything that takes long.
-            threads: Threads of tokenizer and engine; None for one per core.
-            calibration_texts: Returns the texts to calibrate int8 on, such as
+            name: A folder, a URL, or a name on the Hugging Face hub; None uses `options.model`, or the default model.
+            options: Engine, device, precision and so on; None uses the defaults.
+            may_measure: Whether to measure the engines if their rates are unknown, as a large job should.
+            note: callback(line), called with a note before each slow step.
+            threads: Number of threads of tokenizer and engine; None uses one thread per core.
+            calibration_texts: callback() that returns the texts for the calibration of int8, such as
                 `reading.calibration.calibration_texts(options.calibration)`; called only if int8 is a candidate. None
-                for the texts of the sample.
+                uses the sample texts.
 
         Raises:
             ModelError: The model cannot be used.
-            OptionError: The options do not fit the model, or ask for what is unavailable here.
+            OptionError: The options do not fit the model, or ask for an engine or device that is unavailable here.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
@@ -83,13 +83,13 @@ class Scorer(ScoringModel):
         Args:
             loaded: The model.
             options: Options whose `context` is that of the model.
-            may_measure: Whether to measure which engine is fastest if that is unknown, as a large job should.
-            note: callback(line), called before anything that takes long.
-            threads: Threads of the engine; None for one per core.
+            may_measure: Whether to measure the engines if their rates are unknown, as a large job should.
+            note: callback(line), called with a note before each slow step.
+            threads: Number of threads of the engine; None uses one thread per core.
             calibration_texts: As in `load`.
 
         Raises:
-            OptionError: The options ask for what is unavailable here.
+            OptionError: The options ask for an engine or device that is unavailable here.
         """
         texts = calibration_texts or sample_texts
         return cls(loaded, engine_choice.select_engine(options, loaded, threads, may_measure, note, texts), options)
@@ -98,8 +98,8 @@ class Scorer(ScoringModel):
         """Return the probabilities of distinct texts, float32 [distinct, labels]; NaN for texts without tokens.
 
         Args:
-            prepared: The texts.
-            stopping: Checked before each batch.
+            prepared: The prepared texts.
+            stopping: callback(), called before each batch; returns True if the run must stop.
 
         Raises:
             StopRequested: `stopping` returned True.
@@ -111,7 +111,7 @@ class Scorer(ScoringModel):
         known, found = self.memo.find(prepared.keys[short])
         probabilities[short[known]] = found
         missing = np.union1d(short[~known], np.flatnonzero(lengths > LONGEST))
-        # different texts may have the same tokens
+        # different texts may have equal tokens
         keys, first, inverse = np.unique(
             prepared.keys[missing].view("u8,u8").reshape(-1), return_index=True, return_inverse=True
         )
@@ -130,7 +130,8 @@ class Scorer(ScoringModel):
 
         Args:
             texts: Utterances; None counts as empty.
-            previous: The utterance before each text, for a model with the context `previous`; None without one.
+            previous: The utterance before each text, for a model with the context `previous`; None if a text has no
+                utterance before it.
 
         Raises:
             OptionError: The model does not use the previous utterance, or the lengths differ.
@@ -149,7 +150,7 @@ class Scorer(ScoringModel):
         return self.label(prepared, self.infer(prepared))
 
     def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
-        """Return the probabilities of some rows, float32 [rows, labels], batch by batch."""
+        """Infer `rows` batch by batch; return the probabilities, float32 [rows, labels]."""
         out = np.empty((len(rows), len(self.model.labels)), np.float32)
         left = np.arange(len(rows))
         while len(left):
@@ -169,7 +170,7 @@ class Scorer(ScoringModel):
     def _packed(
         self, encoded: Encoded, rows: NDArray[np.int64], batches: list[NDArray[np.int64]], stopping: Callable[[], bool]
     ) -> Iterator[Packed]:
-        """Yield the batches for the engine, and count them."""
+        """Yield the batches for the engine, and count them in the tally."""
         for batch in batches:
             if stopping():
                 raise StopRequested
@@ -181,7 +182,7 @@ class Scorer(ScoringModel):
             self.tally.inferred_tokens += len(packed.ids) - packed.padding
 
     def _halve(self, lengths: NDArray[np.int64]) -> None:
-        """Halve the token budget after a batch of these lengths did not fit. Raises ModelError for a single text."""
+        """Halve the token budget after a batch did not fit into memory. Raises ModelError if the batch has one text."""
         if len(lengths) == 1:
             raise ModelError(
                 f"{self.model.name} does not fit into the memory of {self.choice.device} with one text of "

@@ -1,4 +1,4 @@
-"""A model with its engine choice and memo: texts to distinct tokens, and probabilities to labelled rows."""
+"""Prepares texts for the engine (distinct texts, tokens), and turns probabilities into labelled rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from emojob.schemas.options import ModelOptions
 
 @dataclass(frozen=True)
 class Prepared:
-    """Texts ready for the engine: every distinct text once, or every distinct pair of previous text and text.
+    """Tokenized texts for the engine: each distinct text once, or each distinct pair of previous text and text.
 
     Attributes:
         encoded: Tokens of the distinct texts.
         keys: uint64 [distinct, 2], memo keys of the distinct texts.
-        index: int64 [rows], the distinct text of each row; -1 for null.
+        index: int64 [rows], number of the distinct text of each row; -1 for null.
     """
 
     encoded: Encoded
@@ -35,13 +35,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Scored:
-    """Results of texts, in their order.
+    """Results of texts, in the order of the texts.
 
     Attributes:
         names: Labels of the model, in id order.
-        emotions: int32 [rows], label id; -1 without text.
-        probabilities: float32 [rows, labels], rows sum to 1; NaN without text.
-        statuses: int32 [rows], indexes of schemas.columns.STATUSES.
+        emotions: int32 [rows], label id; -1 if the row has no text.
+        probabilities: float32 [rows, labels], rows sum to 1; NaN if the row has no text.
+        statuses: int32 [rows], indexes into schemas.columns.STATUSES.
     """
 
     names: tuple[str, ...]
@@ -51,28 +51,28 @@ class Scored:
 
     @property
     def labels(self) -> list[str]:
-        """The label of each text; "" without text."""
+        """The label of each row; "" if the row has no text."""
         names = [*self.names, ""]
         return [names[i] for i in self.emotions.tolist()]
 
     @property
     def confidences(self) -> NDArray[np.float32]:
-        """float32 [rows]: the probability of the label; NaN without text."""
+        """The probability of the label of each row, float32 [rows]; NaN if the row has no text."""
         found: NDArray[np.float32] = self.probabilities.max(axis=1, initial=-1)
         return np.where(self.emotions >= 0, found, np.float32(np.nan)).astype(np.float32)
 
 
 @dataclass
 class Tally:
-    """Counts of the engine's work over a run.
+    """Counters of rows, tokens and batches in a run.
 
     Attributes:
-        rows: Rows with text, including repeated texts.
-        tokens: Tokens of these rows.
-        repeated_rows: Those of these rows that were labelled without the engine.
+        rows: Number of rows with text, including repeated texts.
+        tokens: Tokens of all rows with text.
+        repeated_rows: Rows with text that were labelled without the engine.
         inferred_rows: Rows that the engine labelled.
-        inferred_tokens: Tokens of these rows.
-        padded_tokens: Padding in the batches.
+        inferred_tokens: Tokens of the inferred rows.
+        padded_tokens: Padding tokens in the batches.
         batches: Batches of the engine.
         halvings: Number of times that the token budget was halved, because a batch did not fit into memory.
     """
@@ -92,21 +92,21 @@ class Tally:
         return self.repeated_rows / self.rows if self.rows else 0.0
 
     def add(self, other: Tally) -> None:
-        """Add the counts of another tally to these."""
+        """Add the counters of another tally to this tally."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 class ScoringModel:
-    """All of a scorer except its engine, which may be in another process.
+    """The base of a scorer: everything except the engine, which may run in another process.
 
     Attributes:
         model: The model.
         choice: The choice of the engine.
         options: The resolved options.
         batch_tokens: Token budget of a batch; halved if a batch does not fit into memory.
-        tally: Counts of the engine's work.
-        memo: Probabilities of texts seen before.
+        tally: Counters of rows, tokens and batches.
+        memo: Cache of the probabilities of repeated texts.
     """
 
     def __init__(self, loaded: model.Model, choice: EngineChoice, options: ModelOptions) -> None:
@@ -119,7 +119,7 @@ class ScoringModel:
 
     @property
     def depends_on(self) -> dict[str, str | None]:
-        """What the probabilities of a text depend on besides the text, as JSON."""
+        """The model and the settings that determine the probabilities of a text, as JSON."""
         return {
             "fingerprint": self.fingerprint,
             "engine": self.choice.engine,
@@ -130,7 +130,7 @@ class ScoringModel:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of weights, tokenizer, labels, maximum length and context."""
+        """A hash of weights, tokenizer, labels, maximum length and context."""
         return self.model.fingerprint_for(self.options.max_length)
 
     def prepare(self, texts: pa.Array, previous: pa.Array | None = None) -> Prepared:
@@ -138,8 +138,8 @@ class ScoringModel:
 
         Args:
             texts: Array of strings, or of type null.
-            previous: The utterance before each text, for a model with the context `previous`; null without one, None
-                if no text has one.
+            previous: The utterance before each text, for a model with the context `previous`; null if a text has no
+                utterance before it, None if no text has one.
         """
         texts = unwrapped(texts)
         if self.model.context == "previous":
@@ -150,7 +150,7 @@ class ScoringModel:
         return Prepared(encoded, self.memo.keys_of(encoded), index)
 
     def count_tokens(self, prepared: Prepared) -> tuple[int, int]:
-        """Return the tokens of all rows without special tokens, and how many of them are unknown to the tokenizer."""
+        """Return the number of tokens of all rows, without special tokens, and how many of these tokens are unknown."""
         encoded = prepared.encoded
         if not len(encoded):
             return 0, 0
@@ -168,7 +168,7 @@ class ScoringModel:
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         first, second = codes[: len(texts)], codes[len(texts) :]
         with_text = np.flatnonzero(second >= 0)
-        each = len(coded.dictionary) + 1  # number of possible previous texts, including none
+        each = len(coded.dictionary) + 1  # number of possible previous texts; "no previous text" counts too
         pairs, inverse = np.unique(second[with_text] * each + first[with_text] + 1, return_inverse=True)
         index = np.full(len(texts), -1)
         index[with_text] = inverse
@@ -182,7 +182,7 @@ class ScoringModel:
         """Return the result of every row.
 
         Args:
-            prepared: The texts.
+            prepared: The prepared texts.
             probabilities: float32 [distinct, labels], as from `Scorer.infer`.
 
         Raises:
@@ -190,7 +190,7 @@ class ScoringModel:
         """
         statuses = np.where(prepared.encoded.truncated, STATUSES.index(TRUNCATED), STATUSES.index(SCORED))
         statuses[prepared.encoded.lengths <= 2] = STATUSES.index(EMPTY)
-        # one more entry for null, at index -1
+        # the last entry, at index -1, is for null
         statuses = np.append(statuses, STATUSES.index(EMPTY))[prepared.index].astype(np.int32)
         nothing = np.full((1, probabilities.shape[1]), np.nan, np.float32)
         rows = np.concatenate([probabilities, nothing])[prepared.index]
@@ -205,7 +205,7 @@ def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:
     """Return the options with the context that the model was trained for.
 
     Args:
-        options: What the user asked for.
+        options: The options that the user gave.
         loaded: The model.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A stream of texts to labels on the engine of this process: tokenizing, inference and labelling overlap in threads."""
+"""Labels a stream of texts on the engine of this process. Tokenizing, inference and labelling overlap in threads."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ OnTiming = Callable[[Chunk, float], None]
 
 @dataclass(frozen=True)
 class Texts(Generic[K]):
-    """Texts to label together.
+    """Texts that are labelled together.
 
     Attributes:
-        key: Returned with the result, such as the chunk that the texts come from.
+        key: Any object that is returned with the result, such as the chunk of the texts.
         texts: Array of strings.
-        previous: The utterance before each text, for a model with the context `previous`.
+        previous: The utterance before each text; used by models with the context `previous`.
     """
 
     key: K
@@ -43,8 +43,8 @@ class Labelled(Generic[K]):
 
     Attributes:
         key: The key of the `Texts`.
-        tokens: (tokens of all texts, tokens unknown to the tokenizer).
-        seconds: Time that the engine took.
+        tokens: (number of tokens of all texts, number of unknown tokens).
+        seconds: Time of the inference.
     """
 
     key: K
@@ -57,7 +57,7 @@ def chunk_texts(chunk: Chunk, text_column: str) -> Texts[Chunk]:
     """Return the texts of a chunk.
 
     Args:
-        chunk: The chunk, which becomes the key.
+        chunk: The chunk; becomes the key of the texts.
         text_column: Name of the text column.
     """
     return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)
@@ -73,10 +73,10 @@ def label(
     """Yield the labelled texts in the order of `given`; tokenizing, inference and labelling overlap in threads.
 
     Args:
-        given: Texts to label, a few of them read ahead.
+        given: Texts to label; a few items are read ahead.
         stages: Runs the threads.
-        timer: Counts the seconds of each stage.
-        on_timing: callback(key, seconds), called after the engine has labelled some texts.
+        timer: Measures the seconds of each stage.
+        on_timing: callback(key, seconds), called after the engine has labelled one item of `given`.
 
     Raises:
         StopRequested: `stages` was stopped.

@@ -1,4 +1,4 @@
-"""The measured rate of an engine."""
+"""Measures the rate of an engine in tokens/s."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.inference.engines.engine import Engine
 from emojob.pipeline.models.tokenizer import Encoded
 
-_WARM = 0.2  # share of the time that is not counted at the start, while kernels are compiled and caches filled
+_WARM = 0.2  # share of the time, at the start, that is not counted: kernels are compiled, caches filled
 
 
 def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, seconds: float) -> float:
-    """Return the rate of an engine, tokens/s, on the batches that a job would make of the texts.
+    """Return the rate of an engine in tokens/s, on the batches that a job would make from the texts.
 
     Args:
         engine: The engine.
-        encoded: Texts.
-        batch_tokens: Tokens of a batch.
-        seconds: Time limit; batches beyond it are left out.
+        encoded: The encoded texts.
+        batch_tokens: Maximum number of tokens of a batch.
+        seconds: Time limit; later batches are skipped.
     """
     rows = np.flatnonzero(encoded.lengths > 2)
     batches = [rows[one] for one in token_batches(encoded.lengths[rows], batch_tokens, engine.layout)]
@@ -28,7 +28,7 @@ def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, secon
     batches = [batches[i] for i in np.random.default_rng(0).permutation(len(batches))]
     packed = (pack(encoded, batch, batch_tokens, engine.layout) for batch in batches)
     started = now = time.perf_counter()
-    tokens, warm = 0, (started, 0)  # end of the warm-up, and the tokens until then
+    tokens, warm = 0, (started, 0)  # warm: end of the warm-up, and number of tokens until then
     for batch, _ in zip(batches, engine.run(packed), strict=False):
         if warm[0] == started and now - started > _WARM * seconds:
             warm = now, tokens

@@ -1,4 +1,4 @@
-"""Model folders and tokenizers. `model` loads and checks a folder, `saving` writes one.
+"""Reads and writes model folders, and tokenizes texts. `model` loads and checks a folder, `saving` writes a folder.
 
 `bert` is the encoder; `kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
 """

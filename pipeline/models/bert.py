@@ -1,9 +1,9 @@
-"""BERT's encoder and classifier, with a memory layout for fast inference.
+"""Implements BERT's encoder and classifier, with a memory layout for fast inference.
 
-The computation is that of `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the layout differs:
-query, key and value are one matrix, and the tokens of a batch are concatenated, with texts of the same length next to
-each other, so nothing is padded or masked. `from_hf` and `to_hf` translate the names of the weights, so a model folder
-stays an ordinary Hugging Face folder.
+The results equal those of `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the layout differs.
+Query, key and value weights form one matrix. The tokens of a batch are concatenated, and texts of the same length lie
+next to each other, so nothing is padded or masked. `from_hf` and `to_hf` translate the names of the weights, so a
+model folder stays an ordinary Hugging Face folder.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: (texts, tokens of each) of every group of texts of the same length, in the order of the batch.
+#: (number of texts, tokens per text) of each group of texts of the same length, in the order of the batch.
 Groups = list[tuple[int, int]]
 
-# With fewer queries, the rounding of the fp32 kernels depends on the memory address of a text.
+# With fewer queries per kernel call, the rounding of fp32 kernels depends on the memory address of a text.
 _FEWEST_QUERIES = 8
 
 
 class Bounds(NamedTuple):
-    """Positions of the texts in a batch, for attention within texts of several lengths in one kernel.
+    """Positions of the texts in a batch, for a single attention kernel over texts of different lengths.
 
     Attributes:
-        starts: int32 [texts + 1], the first token of each text, then the end of the last text.
-        longest: Tokens of the longest text.
+        starts: int32 [texts + 1], the index of the first token of each text, then the end of the last text.
+        longest: Number of tokens of the longest text.
     """
 
     starts: Tensor
@@ -52,7 +52,7 @@ class BertShape:
 
 
 class Layer(nn.Module):
-    """One transformer layer: attention and feed-forward, each followed by residual and LayerNorm."""
+    """One transformer layer: attention, then feed-forward; both are followed by a residual sum and LayerNorm."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
@@ -77,15 +77,15 @@ class Layer(nn.Module):
     ) -> Tensor:
         """Return the hidden states after this layer: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
 
-        Attention is within each text. All other operations process all tokens of the batch together. `x` may have a
-        wider dtype than the matrix products, so that the residual sums are not rounded in every layer.
+        Attention runs within each text. All other operations process all tokens of the batch together. `x` may have a
+        wider dtype than the matrix products. Then the residual sums are not rounded in every layer.
 
         Args:
             x: [tokens, hidden], the texts concatenated, texts of the same length next to each other.
             groups: The groups of texts of the same length.
             dropout: Probability; 0 for inference.
-            firsts: int [rows], the first token of each text, then any padding; the layer computes only these states.
-            bounds: For attention in one kernel; with `firsts`, for as many texts as `firsts` has, the last ones empty.
+            firsts: int [rows], index of the first token of each text, then padding; only these states are computed.
+            bounds: Selects attention in one kernel. With `firsts`, it has len(firsts) texts; padding texts are empty.
         """
         qkv = self.qkv(x.to(self.matmul_dtype))
         if bounds is None:
@@ -100,7 +100,7 @@ class Layer(nn.Module):
         return normed
 
     def _attend_by_groups(self, qkv: Tensor, groups: Groups, dropout: float, firsts: Tensor | None) -> Tensor:
-        """Return attention outputs, one kernel per group: [tokens, 3 hidden] -> [tokens or len(firsts), hidden]."""
+        """Run one attention kernel per group: [tokens, 3 hidden] -> [tokens or len(firsts), hidden]."""
         states = len(qkv) if firsts is None else len(firsts)
         attended, start, row = qkv.new_zeros(states, qkv.shape[1] // 3), 0, 0
         for rows, length in groups:
@@ -113,7 +113,7 @@ class Layer(nn.Module):
         return attended
 
     def _attend_varlen(self, qkv: Tensor, bounds: Bounds, firsts: Tensor | None) -> Tensor:
-        """Return the same as `_attend_by_groups`, in one kernel. Outputs of padding are undefined."""
+        """Compute the output of `_attend_by_groups` in one kernel. Outputs of padding are undefined."""
         q, k, v = qkv.view(len(qkv), 3, self.heads, -1).unbind(1)
         starts, longest = bounds
         attend = cast(Callable[..., Tensor], varlen_attention())
@@ -129,7 +129,7 @@ class Layer(nn.Module):
             linear.to(dtype)
 
     def pack(self, packed: Callable[[nn.Linear, str], nn.Module]) -> None:
-        """Replace the linear layers, for inference only.
+        """Replace the linear layers by packed layers, for inference only.
 
         Args:
             packed: callback(layer, activation) that returns the replacement; activation is "none" or "gelu".
@@ -142,9 +142,9 @@ class Layer(nn.Module):
 
 @cache
 def varlen_attention() -> Callable[..., object] | None:
-    """Return torch's attention over texts of several lengths, for GPUs; None if torch is older than 2.10.
+    """Return torch's attention function for texts of different lengths, for GPUs; None if torch is older than 2.10.
 
-    Importing it takes a second, so it is imported on first use.
+    The import takes a second, so the function is imported on first use.
     """
     try:
         from torch.nn.attention.varlen import varlen_attn
@@ -157,13 +157,13 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
     """Return scaled dot-product attention. q, k, v and the result: [rows, heads, length, size]."""
     if not torch.is_grad_enabled() or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-    # On a CPU, forward and backward of torch's fused kernel take up to nine times as long for texts this short.
+    # On a CPU, torch's fused kernel is up to nine times slower for short texts, forward and backward.
     weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1, dtype=torch.float32).to(v.dtype)
     return F.dropout(weights, dropout, dropout > 0) @ v
 
 
 class Encoder(nn.Module):
-    """BERT's encoder: token ids to hidden states."""
+    """BERT's encoder, which turns token ids into hidden states."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ class Encoder(nn.Module):
 
         Args:
             ids: int [rows, tokens].
-            segments: int [rows, tokens]; None for segment 0 everywhere.
+            segments: int [rows, tokens]; None means segment 0 for all tokens.
             dropout: Probability; 0 for inference.
         """
         rows, length = ids.shape
@@ -203,9 +203,9 @@ class Encoder(nn.Module):
             ids: int [tokens], the texts concatenated.
             positions: int [tokens], the position of each token in its text.
             groups: The groups of texts of the same length; tokens after the last group are padding.
-            segments: int [tokens]; None for segment 0 everywhere.
+            segments: int [tokens]; None means segment 0 for all tokens.
             dropout: Probability; 0 for inference.
-            firsts: int [rows], the first token of each text; the last layer computes only these states.
+            firsts: int [rows], index of the first token of each text; the last layer computes only these states.
             bounds: As in `Layer.forward`.
         """
         x = self.words(ids) + self.positions(positions)
@@ -217,7 +217,7 @@ class Encoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Encoder, pooler of [CLS] and a linear layer to the labels."""
+    """BERT's classifier: the encoder, the pooler of [CLS], and a linear layer that returns one logit per label."""
 
     def __init__(self, shape: BertShape, labels: int) -> None:
         super().__init__()
@@ -230,7 +230,7 @@ class Classifier(nn.Module):
         return torch.tanh(self.pooler(self.summary(self.encoder(ids, segments, dropout))))
 
     def summary(self, hidden: Tensor) -> Tensor:
-        """Return the state that represents each text, here its [CLS]: [rows, tokens, hidden] -> [rows, hidden]."""
+        """Return the hidden state of [CLS], which represents the text: [rows, tokens, hidden] -> [rows, hidden]."""
         return hidden[:, 0]
 
     def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
@@ -265,9 +265,9 @@ def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
         layers: Number of layers.
 
     Raises:
-        KeyError: A weight is missing; the argument is its Hugging Face name.
+        KeyError: A weight is missing; the argument of the error is the Hugging Face name of the weight.
     """
-    # weights converted from TensorFlow name the vectors of LayerNorm gamma and beta
+    # in weights converted from TensorFlow, LayerNorm's vectors are named gamma and beta
     weights = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): w for name, w in weights.items()}
     state = {}
     for kind in ("weight", "bias"):
@@ -284,7 +284,7 @@ def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
 
 
 def to_hf(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state dict of a `Classifier` by Hugging Face names, the inverse of `from_hf`."""
+    """Return the weights of a `Classifier` by their Hugging Face names; the inverse of `from_hf`."""
     weights = {}
     for name, weight in state.items():
         ours, kind = name.rsplit(".", 1)

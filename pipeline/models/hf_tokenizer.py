@@ -1,6 +1,7 @@
-"""A model's tokenizer as stock `transformers` loads it: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
+"""Writes a tokenizer for stock `transformers`: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
 
-For KoBERT, this form lacks rule 3 (a comma after a digit). Otherwise it gives the same ids as `KoBertTokenizer`.
+For KoBERT, the written tokenizer lacks rule 3 (a comma after a digit). Otherwise it returns the same ids as
+`KoBertTokenizer`.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.atomic import commit, temporary_path, write_bytes, write_json
 
-# Score of special tokens, which are also entries of the vocabulary: too low for any text to be segmented into one.
+# Special tokens are entries of the vocabulary. With this low score, no text is segmented into a special token.
 _NEVER = -1000.0
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None:
-    """Write the files of a tokenizer; for KoBERT also spiece.model, unchanged.
+    """Write the files of a tokenizer; for KoBERT, also copy spiece.model.
 
     Args:
-        tokenizer: KoBERT's or a WordPiece tokenizer.
+        tokenizer: KoBERT's tokenizer or a WordPiece tokenizer.
         folder: The model folder.
         max_length: Largest number of tokens that the model accepts.
     """
@@ -72,7 +73,7 @@ def stock_tokenizer(spiece: Path) -> FastTokenizer:
 
 
 def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
-    """Return rule 1 of `KoBertTokenizer`, followed by SentencePiece's own normalization."""
+    """Return rule 1 of `KoBertTokenizer`, followed by SentencePiece's normalization."""
     spaces = Regex(f"[{_character_class(str.isspace)}]+")
     combining = Regex(f"[{_character_class(lambda c: unicodedata.combining(c) > 0)}]")
     steps = [
@@ -82,7 +83,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
         normalizers.Replace("''", '"'),
         normalizers.NFKD(),
         normalizers.Replace(combining, ""),
-        normalizers.NFC(),  # SentencePiece composes Hangul again; `Precompiled` alone does not
+        normalizers.NFC(),  # SentencePiece recomposes Hangul; `Precompiled` does not
     ]
     if precompiled:
         steps.append(normalizers.Precompiled(precompiled))
@@ -96,7 +97,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
 
 
 def _character_class(belongs: Callable[[str], bool]) -> str:
-    """Return the inside of a regular expression's [...] for all characters with `belongs(character)`."""
+    """Return a regular expression's character class, without [], of all characters for which `belongs` is True."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]
     runs: list[list[int]] = []
     for n in numbers:
@@ -108,7 +109,7 @@ def _character_class(belongs: Callable[[str], bool]) -> str:
 
 
 def _precompiled_characters(model: bytes) -> bytes:
-    """Return normalizer_spec.precompiled_charsmap of a SentencePiece ModelProto; empty if it has none."""
+    """Return normalizer_spec.precompiled_charsmap of a SentencePiece ModelProto; empty if the model has none."""
     for number, value in _fields(model):
         if number == 3 and isinstance(value, bytes):
             return next((bytes(inner) for n, inner in _fields(value) if n == 2 and isinstance(inner, bytes)), b"")
@@ -116,7 +117,7 @@ def _precompiled_characters(model: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value) of a Protocol Buffers message: numbers for varints, bytes for other types."""
+    """Yield (field number, value) of a Protocol Buffers message; a varint is an int, other types are bytes."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

@@ -1,8 +1,8 @@
-"""KoBERT's tokenizer: exactly the ids that KoBERT was trained with, a whole row batch at a time.
+"""Tokenizes row batches for KoBERT, with exactly the token ids that KoBERT was trained with.
 
-The rules are those of `KoBERTTokenizer` (SKTBrain/KoBERT, kobert_hf), which derives from `XLNetTokenizer` of
-transformers. That package is in no registry and fails with current versions of transformers, so its rules are
-implemented here with `sentencepiece`. tests/pipeline/models/golden/ holds ids made with the original. The rules:
+The rules come from `KoBERTTokenizer` (SKTBrain/KoBERT, kobert_hf), which derives from `XLNetTokenizer` of
+transformers. The original package is in no registry and fails with current versions of transformers, so this
+module implements its rules with `sentencepiece`. tests/pipeline/models/golden/ has ids from the original. The rules:
 
 1. Strip the text, fold white space, replace `` and '' by ", apply NFKD and drop combining characters.
 2. Encode with the SentencePiece model.
@@ -26,30 +26,30 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Off
 
 WORD_MARK = "▁"
 
-# For a text of only these characters, NFKD followed by SentencePiece's normalizer gives the same as the normalizer
-# alone, so rule 1 is skipped. Excluded: consonant clusters (ㄳ), which NFKD turns into finals; a consonant before a
-# vowel (ㅇㅏ), which it joins into a syllable; the doubled quotes of rule 1.
+# If a text has only these characters, NFKD does not change the result of SentencePiece's normalizer, so rule 1 is
+# skipped. Excluded are consonant clusters (ㄳ), which NFKD turns into final consonants; a consonant before a vowel
+# (ㅇㅏ), which NFKD joins into a syllable; and the doubled quotes of rule 1.
 _PLAIN = [(" ", "~"), ("가", "힣"), *((c, c) for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"), ("ㅏ", "ㅣ")]
 _NEEDS_CLEANING = re.compile(f"[^{''.join(f'{first}-{last}' for first, last in _PLAIN)}]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
-_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # the same for single characters
+_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # bool table by code point: True if a character is not plain
 for _first, _last in _PLAIN:
     _NOT_PLAIN[ord(_first) : ord(_last) + 1] = False
 _DIGIT_COMMA = re.compile(r"\S,")
-_MANY = 1 << 20  # characters; the array method needs 14 bytes per character, so more are searched text by text
+_MANY = 1 << 20  # characters; above this, each text is searched alone: the array method needs 14 bytes per character
 
 
 class KoBertTokenizer(Tokenizer):
-    """Texts to token ids by KoBERT's rules, in C++ threads."""
+    """KoBERT's tokenizer, which runs in C++ threads."""
 
     def __init__(self, model_file: str | os.PathLike[str], threads: int | None = None) -> None:
         """Read a SentencePiece model.
 
         Args:
-            model_file: spiece.model.
-            threads: Number of threads; None for one per core.
+            model_file: Path of spiece.model.
+            threads: Number of threads; None uses one thread per core.
 
         Raises:
-            ValueError: The file is no SentencePiece model or lacks KoBERT's special tokens.
+            ValueError: The file is not a SentencePiece model, or it lacks KoBERT's special tokens.
             OSError: The file cannot be read.
         """
         self.model_file = Path(model_file)
@@ -69,10 +69,10 @@ class KoBertTokenizer(Tokenizer):
         self._control = {i for i in range(len(pieces)) if self._sp.IsControl(i)}
         self._ends_in_digit_comma = np.array([_ends_in_digit_comma(piece) for piece in pieces])
         self._comma_known = "," in ids
-        # If no piece spans a word boundary, the beginning of a text is encoded as in the whole text.
+        # If no piece spans a word boundary, a beginning of a text has the same pieces as in the whole text.
         words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
         self._longest_piece = max(map(len, pieces)) if words_are_apart else None
-        # KoBERT's model folds spaces itself; then a text of plain characters needs no cleaning.
+        # KoBERT's model folds spaces. If the model folds them, a text of plain characters needs no cleaning.
         self._folds_spaces = self._sp.encode("  가  나 ", out_type=int) == self._sp.encode("가 나", out_type=int)
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
@@ -103,7 +103,7 @@ class KoBertTokenizer(Tokenizer):
         return sorted(rows)
 
     def _split_commas(self, text: str) -> list[int]:
-        """Return the ids of one cleaned text with rule 3 applied to each piece."""
+        """Return the ids of a cleaned text, with rule 3 applied to each piece."""
         split: list[str] = []
         for piece in self._sp.encode(text, out_type=str):
             if not _ends_in_digit_comma(piece):
@@ -118,7 +118,7 @@ class KoBertTokenizer(Tokenizer):
 
 
 def rows_to_clean(texts: list[str]) -> list[int]:
-    """Return the rows in which `_NEEDS_CLEANING` matches.
+    """Return the numbers of the rows in which `_NEEDS_CLEANING` matches.
 
     The array method is five times as fast as the regular expression, and threads run it in parallel.
     """
@@ -136,7 +136,7 @@ def rows_to_clean(texts: list[str]) -> list[int]:
 
 
 def clean(text: str) -> str:
-    """Return a text after rule 1: white space folded, doubled quotes replaced, NFKD without combining characters."""
+    """Apply rule 1: fold white space, replace doubled quotes, apply NFKD and drop combining characters."""
     text = " ".join(text.split())
     if not _NEEDS_CLEANING.search(text):
         return text

@@ -1,4 +1,4 @@
-"""Local copies of model folders from an object store, or from the machine that started a job on a cluster."""
+"""Makes local copies of model folders from an object store, or from the machine that started a cluster job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, st
 
     Args:
         folder: The model folder.
-        names: Files to read, if present.
+        names: Names of the files to read; missing files are skipped.
 
     Returns:
         ({name: bytes}, SHA-256 of names and contents).
@@ -42,11 +42,11 @@ def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, st
 
 
 def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
-    """Return a local copy of a model folder in an object store, downloaded again if an object has changed.
+    """Return a local copy of a model folder in an object store; download it again if an object has changed.
 
     Args:
         folder: The model folder.
-        names: Files to download, if present.
+        names: Names of the files to download; missing files are skipped.
         option: The option that names the folder, for messages.
 
     Raises:
@@ -71,12 +71,12 @@ def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
 
 
 def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Callable[[Path], bool]) -> Path:
-    """Return a local folder with a model. It is kept in the user's cache for the next job.
+    """Return a local folder with a model. The folder stays in the user's cache for the next job.
 
     Args:
-        digest: Hexadecimal; identifies the content.
-        files: Returns the files if the folder must be written.
-        is_complete: Returns whether a folder has the expected content.
+        digest: Hexadecimal hash of the content.
+        files: callback() that returns the files; called only if the folder must be written.
+        is_complete: callback(folder) that returns whether a folder has the expected content.
 
     Raises:
         OSError: No folder can be written, or the files cannot be read.
@@ -85,7 +85,7 @@ def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Cal
     try:
         caches.mkdir(parents=True, exist_ok=True)
         return _unpack(caches, digest, files, is_complete)
-    except OSError as error:  # not writable, or full
+    except OSError as error:  # the folder is not writable, or the disk is full
         if is_object_error(error):
             raise
         return _unpack(Path(tempfile.gettempdir()) / f"emojob-models-{os.getuid()}", digest, files, is_complete)
@@ -103,12 +103,12 @@ def _unpack(folder: Path, digest: str, files: Callable[[], ModelFiles], is_compl
     try:
         for name, content in files().items():
             (written / name).write_bytes(content.data)
-        if target.exists():  # damaged
+        if target.exists():  # the folder is damaged
             damaged = written.with_name(f"{written.name}.damaged")
             target.rename(damaged)
             shutil.rmtree(damaged, ignore_errors=True)
         written.rename(target)
-    except OSError:  # another process on this machine was faster
+    except OSError:  # another process has created the folder
         if not _exists_complete(target, is_complete):
             raise
     finally:

@@ -1,4 +1,4 @@
-"""A model that is loaded and checked: from a folder, an object store or the Hugging Face hub."""
+"""Loads and checks a model from a folder, an object store or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import CONTEXTS
 
-#: Version of the keys of config.json that start with emojob_; a newer one is refused.
+#: Version of the keys of config.json that start with emojob_; a folder with a newer version is refused.
 MODEL_FORMAT = 1
 
 
@@ -34,11 +34,11 @@ class Model:
     """A sequence classifier with its tokenizer, on the CPU in fp32.
 
     Attributes:
-        name: For messages.
-        labels: In id order.
+        name: Name of the model, for messages.
+        labels: Names of the labels, in id order.
         temperature: Divides the logits before the softmax.
         context: Input of the model: `none` (the text) or `previous` (the text and the utterance before it).
-        fingerprint: Hexadecimal; identifies weights, tokenizer, labels and temperature.
+        fingerprint: Hexadecimal hash of weights, tokenizer, labels and temperature.
         stored_in: dtype of the weights in the file.
         is_packaged: Whether it is the default model, which the package contains.
     """
@@ -56,15 +56,15 @@ class Model:
     is_packaged: bool
 
     def fingerprint_for(self, max_length: int) -> str:
-        """Return a fingerprint of model, maximum length in tokens, and context: all that determines a text's result."""
+        """Return a hash of model, maximum length in tokens, and context, which determine the result of a text."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
 
     def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
-        """Encode texts of one conversation; with the context `previous`, each after the text before it.
+        """Encode texts of one conversation. With the context `previous`, each text is encoded after the text before it.
 
         Args:
             texts: Utterances in their order.
-            max_length: Tokens, including [CLS] and [SEP].
+            max_length: Maximum number of tokens, including [CLS] and [SEP].
         """
         if self.context == "previous":
             return self.tokenizer.encode_with_previous(texts, [None, *texts[:-1]], max_length)
@@ -75,11 +75,11 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     """Load a model.
 
     Args:
-        name: A folder, a URL, or a name on the Hugging Face hub; None for the default model.
-        threads: Threads of the tokenizer; None for one per core.
+        name: A folder, a URL, or a name on the Hugging Face hub; None selects the default model.
+        threads: Number of threads of the tokenizer; None uses one thread per core.
 
     Raises:
-        ModelError: A part is missing, damaged, or does not fit the others.
+        ModelError: A file is missing or damaged, or the files do not fit each other.
     """
     folder = find_folder(name)
     is_packaged = folder.resolve() == find_folder(None).resolve()

@@ -1,4 +1,4 @@
-"""The files of a model folder: find the folder, then read and check each file.
+"""Finds a model folder, then reads and checks each of its files.
 
 A model folder is an ordinary Hugging Face folder of a BERT: config.json, model.safetensors (or pytorch_model.bin, read
 with weights_only), and the tokenizer: KoBERT's spiece.model, or the tokenizer.json or vocab.txt of another BERT. No
@@ -27,8 +27,8 @@ from emojob.pipeline.storage.paths import is_object, parse_path
 from emojob.schemas.errors import EmojobError, ModelError
 from emojob.schemas.messages import last_line
 
-# Everyday sentences written for this check. The tokenizer of a Korean model knows all of their pieces; a tokenizer with
-# another vocabulary, or with shifted ids, does not.
+# Everyday sentences for the check of the tokenizer. The tokenizer of a Korean model knows all their pieces. A tokenizer
+# with another vocabulary or with shifted ids does not.
 KNOWN_SENTENCES = (
     "오늘 하루도 정말 수고 많으셨어요.",
     "주문한 물건이 아직 도착하지 않아서 너무 답답해요.",
@@ -37,7 +37,7 @@ KNOWN_SENTENCES = (
     "왜 이렇게 사람을 화나게 하는 거야?",
     "혼자 있으면 자꾸 눈물이 나고 슬퍼요.",
 )
-MOST_UNKNOWN = 0.05  # share of [UNK] in these sentences
+MOST_UNKNOWN = 0.05  # maximum share of [UNK] in these sentences
 
 _SENTENCEPIECE = ("spiece.model", "tokenizer.model")
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
@@ -51,7 +51,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
     """Return the local folder of a model.
 
     Args:
-        name: A folder, a URL of an object store, or a name on the Hugging Face hub; None for the default model.
+        name: A folder, a URL of an object store, or a name on the Hugging Face hub; None selects the default model.
         option: The option that names the model, for messages.
 
     Raises:
@@ -94,7 +94,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
     Args:
         folder: The model folder.
         shown: Name of the model in messages.
-        kinds: Accepted values of model_type.
+        kinds: Accepted values of model_type in config.json.
 
     Raises:
         ModelError: The file is missing or damaged, the model is of another type, or its activation is not GELU.
@@ -119,7 +119,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
 
 
 def read_shape(config: dict[str, Any], shown: str) -> BertShape:
-    """Return the sizes in config.json. Raises ModelError if one is missing or invalid."""
+    """Return the sizes in config.json. Raises ModelError if a size is missing or invalid."""
     try:
         shape = BertShape(
             vocab_size=int(config["vocab_size"]),
@@ -164,9 +164,9 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
             return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{shown} has weights that cannot be read: {last_line(error)}") from None
-    except EmojobError:  # raised by a signal handler
+    except EmojobError:  # a signal handler raised the error
         raise
-    except Exception as error:  # torch.load may raise anything, depending on the pickle
+    except Exception as error:  # a damaged pickle can raise any exception in torch.load
         raise ModelError(f"{shown} has a pytorch_model.bin that is not plain weights: {last_line(error)}") from None
     raise ModelError(f"{shown} lacks its weights: {' or '.join(_WEIGHT_FILES)} in one file")
 
@@ -183,7 +183,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
     Args:
         folder: The model folder.
         shown: Name of the model in messages.
-        threads: Number of threads; None for one per core.
+        threads: Number of threads; None uses one thread per core.
 
     Raises:
         ModelError: The tokenizer is missing or invalid.
@@ -206,7 +206,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
 
 
 def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
-    """Raise ModelError if the tokenizer is evidently not the one that the model was trained with.
+    """Raise ModelError if the model was evidently trained with another tokenizer.
 
     Args:
         tokenizer: The tokenizer of the folder.
@@ -216,7 +216,7 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
     """
     rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
     name = tokenizer.files[0].name
-    spare = rows - tokenizer.vocab_size  # WordPiece models often have unused rows, up to a round number
+    spare = rows - tokenizer.vocab_size  # WordPiece models often have unused rows at the end
     if spare < 0 or (spare and isinstance(tokenizer, KoBertTokenizer)):
         raise ModelError(
             f"{shown} has a tokenizer of {tokenizer.vocab_size} pieces, but weights for {rows}: "
@@ -246,7 +246,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
         shown: Name of the model in messages.
 
     Raises:
-        ModelError: The weights do not fit the sizes, or one is missing.
+        ModelError: A weight is missing or does not fit the sizes.
     """
     if any(name.startswith(f"bert.encoder.layer.{shape.layers}.") for name in weights):
         raise ModelError(f"{shown} has weights for more layers than the {shape.layers} that its config.json names")
@@ -257,7 +257,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
             "encoder.positions": (shape.max_positions, shape.hidden_size),
             "encoder.layers.0.up": (shape.intermediate_size, shape.hidden_size),
         }
-        for name, size in expected.items():  # before memory is allocated, since config.json may name any size
+        for name, size in expected.items():  # checked before memory is allocated, because a size may be huge
             if tuple(state[f"{name}.weight"].shape) != size:
                 raise RuntimeError(f"{name} is {tuple(state[f'{name}.weight'].shape)}, not {size}")
         classifier = Classifier(shape, labels)

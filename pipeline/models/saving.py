@@ -1,4 +1,4 @@
-"""Writing a model folder that stock `transformers` loads without remote code."""
+"""Writes a model folder that stock `transformers` loads without remote code."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from emojob.pipeline.storage.atomic import write_bytes, write_json
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained classifier with all that its folder records.
+    """A trained classifier with the settings that its model folder records.
 
     Attributes:
-        labels: In id order.
+        labels: Names of the labels, in id order.
         temperature: Divides the logits before the softmax.
-        context: none or previous, as in `Model`.
+        context: `none` or `previous`, as in `Model`.
     """
 
     classifier: Classifier
@@ -43,12 +43,12 @@ def write_model_folder(
 ) -> None:
     """Write config.json, model.safetensors, the tokenizer's files, metrics.json and README.md.
 
-    config.json is written last: a folder with config.json is complete.
+    config.json is written last, so a folder with config.json is complete.
 
     Args:
-        folder: Created if missing.
+        folder: The model folder; created if missing.
         trained: The classifier.
-        tokenizer: The tokenizer that it was trained with.
+        tokenizer: The tokenizer that the classifier was trained with.
         metrics: Content of metrics.json.
         card: Content of README.md, the model card.
         dtype: dtype of the weights in the file.
@@ -57,7 +57,7 @@ def write_model_folder(
     (folder / "config.json").unlink(missing_ok=True)
     state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
     weights = {name: w.contiguous() for name, w in to_hf(state).items()}
-    # save_file would write a temporary file of its own, which a killed process leaves behind
+    # save_file would write its own temporary file, which remains if the process is killed
     write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)

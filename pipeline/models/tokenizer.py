@@ -1,7 +1,7 @@
-"""The base of all tokenizers: token ids to BERT's input sequences, a whole row batch at a time.
+"""Defines the base class of all tokenizers, which makes BERT's input sequences from token ids, for whole row batches.
 
-A subclass (KoBERT's SentencePiece, BERT's WordPiece) turns texts into ids. Special tokens, pairs and truncation are the
-same for all of them and are done here.
+A subclass (KoBERT's SentencePiece, BERT's WordPiece) turns texts into ids. The base class adds special tokens, joins
+pairs and truncates, because these steps are equal for all tokenizers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SPECIAL_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 _SLICE = 4096  # texts that one thread encodes at a time
-_LONG = 4096  # characters; of a longer text only the beginning is encoded, where the result is the same
+_LONG = 4096  # characters; a longer text is cut to its beginning if that does not change the result
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Encoded:
     Attributes:
         ids: int32 [tokens].
         offsets: int64 [rows + 1]; row i is ids[offsets[i]:offsets[i + 1]].
-        truncated: bool [rows], whether the text was longer than the maximum length.
+        truncated: bool [rows], True if the text was longer than the maximum length.
         segments: int8 [tokens], 1 after the first [SEP] of a pair; None for single texts.
     """
 
@@ -52,7 +52,7 @@ class Encoded:
 
     @property
     def lengths(self) -> Offsets:
-        """int64 [rows]: tokens of each row, including [CLS] and [SEP]."""
+        """The number of tokens of each row, including [CLS] and [SEP]: int64 [rows]."""
         return np.diff(self.offsets)
 
     def tolist(self) -> list[list[int]]:
@@ -61,10 +61,10 @@ class Encoded:
 
 
 class Tokenizer(abc.ABC):
-    """Texts to token ids, in threads. A subclass implements `_pieces_of_slice`.
+    """A tokenizer that encodes texts in threads. A subclass implements `_pieces_of_slice`.
 
     Attributes:
-        files: The files that the tokenizer was read from.
+        files: Paths of the files that the tokenizer was read from.
         vocab_size: Number of pieces.
     """
 
@@ -76,14 +76,14 @@ class Tokenizer(abc.ABC):
 
         Args:
             specials: Ids of [UNK] [PAD] [CLS] [SEP] [MASK].
-            threads: Number of threads; None for one per core.
+            threads: Number of threads; None uses one thread per core.
         """
         self.unk_id, self.pad_id, self.cls_id, self.sep_id, self.mask_id = specials
         self.threads = threads or os.cpu_count() or 1
 
     @abc.abstractmethod
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
-        """Return the same as `_pieces`, for at most `_SLICE` texts."""
+        """Compute the result of `_pieces` for at most `_SLICE` texts."""
 
     def encode(
         self,
@@ -95,8 +95,8 @@ class Tokenizer(abc.ABC):
 
         Args:
             texts: None or null counts as an empty text.
-            max_length: Tokens, including [CLS] and [SEP]; None for no limit. A single text keeps its beginning; a pair
-                loses tokens from the end of its longer text first.
+            max_length: Maximum number of tokens, including [CLS] and [SEP]; None means no limit. A single text is cut
+                at its end. In a pair, the longer text is cut first, at its end.
             second: The second text of each pair.
 
         Raises:
@@ -126,8 +126,8 @@ class Tokenizer(abc.ABC):
     ) -> Encoded:
         """Encode each text after its previous utterance: [CLS] previous [SEP] text [SEP], in the segments 0 and 1.
 
-        A text without a previous utterance (None, or one without tokens) is [CLS] text [SEP] in segment 0, in training
-        and in scoring. A text without tokens is [CLS] [SEP].
+        If the previous utterance is None or has no tokens, the sequence is [CLS] text [SEP] in segment 0, in training
+        and in scoring. If the text has no tokens, the sequence is [CLS] [SEP].
 
         Args:
             texts: None or null counts as an empty text.
@@ -142,7 +142,7 @@ class Tokenizer(abc.ABC):
             raise ValueError(f"{len(texts)} texts, but {len(previous)} previous texts")
         if max_length is not None and max_length < 5:
             raise ValueError(f"{max_length} tokens do not hold a pair: [CLS], a token, [SEP], a token, [SEP]")
-        index = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most occur as text and as previous
+        index = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most utterances occur in both
         at = np.fromiter(map(index.__getitem__, strings), np.int64, len(strings))
         room = None if max_length is None else max_length - 2
         ids, lengths = self._pieces(list(index), room)
@@ -160,18 +160,18 @@ class Tokenizer(abc.ABC):
         return Encoded(out, offsets, (second_kept < second) | (paired & (first_kept < first)), segments)
 
     def unknown_share(self, texts: Sequence[str]) -> float:
-        """Return the share of [UNK] among the tokens of texts, without special tokens."""
+        """Return the share of [UNK] among the tokens of texts, not counting special tokens."""
         ids, _ = self._pieces(list(texts), None)
         return float((ids == self.unk_id).mean()) if len(ids) else 0.0
 
     def _pieces(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
-        """Return ids without special tokens, int32 [tokens], and their number per text, int64 [rows].
+        """Return the ids without special tokens, int32 [tokens], and the number of ids per text, int64 [rows].
 
         Texts are encoded in slices, so that the Python part of one slice overlaps with the C++ part of another.
 
         Args:
             texts: None counts as an empty text.
-            room: Tokens that are needed; a very long text may be cut, but not to `room` tokens or fewer.
+            room: Number of tokens that are needed. A very long text may be cut, but it keeps more than `room` tokens.
         """
         if len(texts) <= _SLICE:
             return self._pieces_of_slice(texts, room)
@@ -183,11 +183,11 @@ class Tokenizer(abc.ABC):
     def _assemble(
         self, parts: list[tuple[Ids, Offsets, Offsets]], without_first: NDArray[np.bool_] | None = None
     ) -> tuple[Ids, Offsets]:
-        """Return ids and offsets of [CLS] part [SEP] (part [SEP]) for every row.
+        """Return ids and offsets of the sequence [CLS] text [SEP], or [CLS] text [SEP] text [SEP], of every row.
 
         Args:
-            parts: (ids, first token of each row in ids, tokens to keep of each row).
-            without_first: bool [rows], the rows without the first part and its [SEP].
+            parts: (ids, index of the first token of each row in ids, number of tokens to keep per row) of each text.
+            without_first: bool [rows], True if the row has no first text and no [SEP] after it.
         """
         total = 1 + sum(kept + 1 for _, _, kept in parts)
         if without_first is not None:
@@ -195,12 +195,12 @@ class Tokenizer(abc.ABC):
         offsets = np.concatenate([[0], np.cumsum(total)]).astype(np.int64)
         out = np.empty(offsets[-1], np.int32)
         out[offsets[:-1]] = self.cls_id
-        at = offsets[:-1] + 1  # start of the next part in each row
+        at = offsets[:-1] + 1  # start of the next text in each row
         for ids, starts, kept in parts:
             position = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
             out[np.repeat(at, kept) + position] = ids[np.repeat(starts, kept) + position]
             at = at + kept
-            out[at] = self.sep_id  # in a row without this part, the next part overwrites it
+            out[at] = self.sep_id  # in a row without this text, the next text overwrites it
             at = at + 1
             if without_first is not None:
                 at, without_first = at - without_first, None
@@ -208,7 +208,7 @@ class Tokenizer(abc.ABC):
 
 
 def flat(rows: list[list[int]]) -> tuple[Ids, Offsets]:
-    """Return the ids of all rows, concatenated, int32 [tokens], and their number per row, int64 [rows]."""
+    """Return the concatenated ids of all rows, int32 [tokens], and the number of ids per row, int64 [rows]."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     return np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
 
@@ -216,13 +216,13 @@ def flat(rows: list[list[int]]) -> tuple[Ids, Offsets]:
 def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> dict[int, str]:
     """Cut long texts in place, at a space, to a beginning that should have more than `room` tokens.
 
-    If a beginning has at most `room` tokens after all (unknown words), the caller must encode the whole text.
+    Unknown words may leave a beginning with only `room` tokens or fewer. Then the caller must encode the whole text.
 
     Args:
         texts: Cleaned texts, changed in place.
-        room: Tokens that are needed; None: nothing is cut.
-        longest_piece: Characters; None: pieces may span words, so a beginning has other pieces than the whole text,
-            and nothing is cut.
+        room: Number of tokens that are needed; if None, nothing is cut.
+        longest_piece: Number of characters of the longest piece. If None, pieces may span words, so a beginning may
+            have other pieces than the whole text. Then nothing is cut.
 
     Returns:
         {row: whole text} of the rows that were cut.
@@ -240,7 +240,7 @@ def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> d
 
 
 def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, Offsets]:
-    """Return the tokens to keep of the two texts of each pair: the longer text is cut first, the second on a tie."""
+    """Return how many tokens each text of a pair keeps. The longer text is cut first; on a tie, the second text."""
     if room is None:
         return a, b
     fits = a + b <= room
@@ -250,7 +250,7 @@ def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, O
 
 
 def _starts(lengths: Offsets) -> Offsets:
-    """Return the first token of each row among the concatenated rows."""
+    """Return the index of the first token of each row in the concatenated rows."""
     starts: Offsets = np.cumsum(lengths) - lengths
     return starts
 

@@ -1,8 +1,8 @@
-"""BERT's WordPiece tokenizer, for Korean BERT models other than KoBERT: tokenizer.json, or only vocab.txt.
+"""Reads BERT's WordPiece tokenizer, for Korean BERT models other than KoBERT, from tokenizer.json or vocab.txt.
 
-The `tokenizers` library does the work. A vocab.txt without tokenizer.json gets BERT's rules (Devlin et al., 2019) with
-the settings of tokenizer_config.json. Missing settings get defaults for Korean: text is not lower-cased, and accents
-stay, because stripping them would decompose Hangul.
+The `tokenizers` library encodes the texts. A vocab.txt without tokenizer.json gets BERT's rules (Devlin et al., 2019)
+with the settings of tokenizer_config.json. Missing settings get defaults for Korean: text is not lower-cased, and
+accents are kept, because stripping accents would decompose Hangul.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _LONGEST_WORD = 100  # characters; WordPiece turns a longer word into one [UNK]
 
 
 class WordPieceTokenizer(Tokenizer):
-    """Texts to token ids by WordPiece, in Rust threads."""
+    """A WordPiece tokenizer, which runs in Rust threads."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        """Read a tokenizer.
+        """Read a tokenizer from a model folder.
 
         Args:
-            folder: Contains tokenizer.json or vocab.txt.
-            threads: Number of threads; None for one per core.
+            folder: A folder with tokenizer.json or vocab.txt.
+            threads: Number of threads; None uses one thread per core.
 
         Raises:
-            ValueError: The file is no WordPiece tokenizer with BERT's special tokens.
+            ValueError: The file is not a WordPiece tokenizer with BERT's special tokens.
             OSError: A file cannot be read.
         """
         whole = folder / "tokenizer.json"
@@ -70,7 +70,7 @@ def _from_json(file: Path) -> FastTokenizer:
         raise ValueError(f"{file.name} has the type {kind!r}, not 'WordPiece'")
     try:
         return FastTokenizer.from_file(str(file))
-    except Exception as error:  # `tokenizers` raises nothing narrower
+    except Exception as error:  # `tokenizers` raises plain Exception
         raise ValueError(f"{file.name} is not a tokenizer: {error}") from None
 
 

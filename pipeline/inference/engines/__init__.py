@@ -1,7 +1,7 @@
-"""Engines: what runs a model on batches of tokens.
+"""Engines, which run a model on batches of tokens.
 
-`engine.py` has the interface and the candidates on this machine; each other file is one engine (torch, OpenVINO) or a
-part of one (its graph, its int8 weights).
+`engine` defines the interface and finds the candidates on this machine. `torch_engine` and `openvino_engine` are the
+engines. `openvino_graph` builds the graph for OpenVINO; `quantization` converts it to int8.
 """
 
 __all__ = ["engine", "openvino_engine", "quantization", "torch_engine"]

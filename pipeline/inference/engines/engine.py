@@ -1,4 +1,4 @@
-"""Engines: the interface of what runs a model, and the candidates for given options and machine."""
+"""Defines the interface of engines, and finds the candidate engines for given options and machine."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ OutOfMemory = torch.OutOfMemoryError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-# Default tokens of one forward pass: enough for the caches of a CPU, and for the processors of a GPU.
+# Default number of tokens of one forward pass: fits the caches of a CPU, and fills the processors of a GPU.
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """An engine with device and precision, and why it was chosen.
+    """An engine with device and precision, and the reason of the choice.
 
     Attributes:
         engine: torch or openvino.
         device: cpu or cuda.
         precision: fp32, bf16, fp16 or int8.
-        why: Reason, for the user.
-        calibrated_on: Hash of the texts that int8 was calibrated on.
-        tokens_per_second: Rate with the current model, if measured.
+        why: Reason of the choice, shown to the user.
+        calibrated_on: Hash of the calibration texts of int8.
+        tokens_per_second: Measured rate with the current model, if known.
     """
 
     engine: str
@@ -45,31 +45,31 @@ class EngineChoice:
 
 
 class Engine(Protocol):
-    """Runs a model on batches of its layout."""
+    """The interface of an engine, which runs a model on batches in the layout of the engine."""
 
     choice: EngineChoice
     layout: Layout
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
-        """Yield the logits of each batch, float32 [rows, labels], in order. Batches are read some steps ahead.
+        """Yield the logits of each batch, float32 [rows, labels], in order. Reads a few batches ahead.
 
         Raises:
-            OutOfMemory: The device has too little memory for the next batch or one after it.
+            OutOfMemory: The device has too little memory for the next batch or a later batch.
         """
 
 
 def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]:
-    """Return the candidate engines, the preferred one first.
+    """Return the candidate engines, the preferred engine first.
 
     Only a CPU with OpenVINO has several candidates. There the measured rate of the model decides
     (`pipeline.inference.engine_choice`).
 
     Args:
-        options: What the user asked for.
+        options: The options that the user gave.
         here: This machine.
 
     Raises:
-        OptionError: What the user asked for is unavailable.
+        OptionError: The options ask for an engine, device or precision that is unavailable here.
     """
     if options.engine == "ray":
         raise OptionError("--engine ray is for `emojob score` and `nightly`: leave it out here, or give torch")
@@ -95,7 +95,7 @@ def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]
 
 
 def _check_openvino(options: ModelOptions, device: str) -> None:
-    """Raise OptionError if OpenVINO, or int8, which needs OpenVINO, was asked for and is unavailable."""
+    """Raise OptionError if the options need OpenVINO, as int8 does, and OpenVINO is unavailable."""
     asked = "--engine openvino" if options.engine == "openvino" else "--precision int8"
     if options.engine == "torch":
         raise OptionError("--precision int8 is not for --engine torch: leave one of them out")
@@ -112,7 +112,7 @@ def _check_openvino(options: ModelOptions, device: str) -> None:
 
 
 def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tuple[str, str]:
-    """Return the precision and why it was chosen."""
+    """Return the precision and the reason of the choice."""
     if options.precision != "auto":
         return options.precision, f"{options.precision} as asked"
     if device == "cuda":
@@ -125,7 +125,7 @@ def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tu
 
 
 def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Return probabilities float32 [rows, labels]; rows sum to 1.
+    """Return the probabilities, float32 [rows, labels]; each row sums to 1.
 
     Args:
         logits: float32 [rows, labels].

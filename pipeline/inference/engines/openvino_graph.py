@@ -1,8 +1,8 @@
-"""BERT as an OpenVINO graph that shares the memory of the weights.
+"""Builds BERT as an OpenVINO graph that shares the memory of the weights.
 
-The graph is built here, not converted from torch. Building it takes hundredths of a second and no copy of the weights.
-Its inputs are texts of the same length without a mask, and its last layer computes only the first token. OpenVINO's
-converters would also send usage data over the network.
+The graph is built here and not converted from torch, because building takes only hundredths of a second and does not
+copy the weights. OpenVINO's converters would also send usage data over the network. The inputs of the graph are texts
+of the same length without a mask. The last layer computes only the first token.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ def build(classifier: Classifier, shape: BertShape) -> openvino.Model:
     """Return the graph of a classifier.
 
     Its inputs are ids and segments, int32 [rows, tokens]; its output is logits, float32 [rows, labels]. The weights of
-    the classifier must stay in memory as long as the graph.
+    the classifier must stay in memory while the graph is in use.
 
     Args:
         classifier: The classifier.
-        shape: Its sizes.
+        shape: Sizes of the classifier.
     """
     weights = {name: weight.detach().float().numpy() for name, weight in classifier.state_dict().items()}
     ids, segments = (opset13.parameter([-1, -1], np.int32, name=name) for name in ("ids", "segments"))
@@ -67,13 +67,13 @@ def _layer(x: Node, weights: Weights, name: str, shape: BertShape, only_first: b
 
 
 def _linear(x: Node, weights: Weights, name: str, rows: slice = slice(None)) -> Node:
-    """Return a linear layer, or only its outputs `rows`."""
+    """Return the output of a linear layer; `rows` selects a part of the outputs."""
     product = opset13.matmul(x, _constant(weights[f"{name}.weight"][rows]), False, True)
     return opset13.add(product, _constant(weights[f"{name}.bias"][rows]))
 
 
 def _norm(x: Node, weights: Weights, name: str, shape: BertShape) -> Node:
-    """Return LayerNorm over the last axis."""
+    """Return the output of LayerNorm over the last axis."""
     normed = opset13.mvn(x, _integers(-1), True, shape.layer_norm_eps, "inside_sqrt")
     return opset13.add(
         opset13.multiply(normed, _constant(weights[f"{name}.weight"])), _constant(weights[f"{name}.bias"])

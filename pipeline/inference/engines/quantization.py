@@ -1,6 +1,6 @@
-"""A model's graph in int8, by NNCF's post-training quantization.
+"""Converts a model's graph to int8 by NNCF's post-training quantization.
 
-The graph is cached. It is refused if it changes the labels of too many texts.
+The int8 graph is cached. The graph is refused if it changes the labels of too many texts.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.errors import OptionError
 
-CALIBRATED_ON = 300  # texts, as NNCF's documentation recommends
-MOST_CHANGED = 0.01  # share of the calibration texts whose label int8 may change
+CALIBRATED_ON = 300  # number of texts that NNCF's documentation recommends
+MOST_CHANGED = 0.01  # maximum share of the calibration texts whose label int8 changes
 
-_TOKENS = 512  # tokens of a batch while calibrating
-_METHOD_VERSION = 1  # increased when the method changes, so that cached graphs are made again
+_TOKENS = 512  # number of tokens per batch during calibration
+_METHOD_VERSION = 1  # increase when the method changes; then cached graphs are not reused
 
 
 def hash_texts(texts: list[str]) -> str:
@@ -48,23 +48,23 @@ def quantized_graph(
     threads: int | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> openvino.Model:
-    """Return the graph of a model in int8, from the cache if it was made before.
+    """Return the int8 graph of a model, from the cache if possible.
 
     Args:
         model: The model.
-        texts: Calibration texts; the first 300 calibrate, all of them are compared with fp32.
-        max_length: Tokens of a text.
-        threads: Threads of the comparison; None for one per core.
-        note: callback(line), called before the quantization, which takes a while.
+        texts: The first 300 texts calibrate int8. For all texts, the labels are compared with fp32.
+        max_length: Maximum number of tokens of a text.
+        threads: Number of threads of the comparison; None uses one thread per core.
+        note: callback(line), called before the quantization, which takes long.
 
     Raises:
-        OptionError: More than 1% of the texts change their label.
+        OptionError: int8 changes the labels of more than 1% of the texts.
     """
     made_from = {
         "fingerprint": model.fingerprint,
         "texts": hash_texts(texts),
         "max_length": max_length,
-        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # importing it takes seconds
+        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # importing nncf takes seconds
     }
     name = f"int8-{max_length}"
     saved = artifact_cache.load(model, name, made_from)

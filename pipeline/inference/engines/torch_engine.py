@@ -1,4 +1,4 @@
-"""The torch engine: on a CUDA device or a CPU, in fp32 or 16 bits, with almost no padding and no mask."""
+"""Runs a model in torch on a CUDA device or a CPU, in fp32 or 16 bits, with almost no padding and no mask."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-_AHEAD = 2  # batches queued on a GPU: while one is computed, the tokens of the next one are copied
+_AHEAD = 2  # batches queued on a GPU: while it computes a batch, the next batch is copied
 
 
 class TorchEngine:
-    """BERT in torch: fused attention, and weights in the layout of the processor."""
+    """An engine that runs BERT in torch, with fused attention and weights in the layout of the processor."""
 
     layout = Layout.PACKED
 
@@ -33,8 +33,8 @@ class TorchEngine:
 
         Args:
             model: The model.
-            choice: A torch choice; sets device and precision.
-            threads: Threads on a CPU; None for one per core.
+            choice: A choice with the engine torch; sets device and precision.
+            threads: Number of threads on a CPU; None uses one thread per core.
         """
         self.choice = choice
         self._threads = threads or hardware.cores()
@@ -44,7 +44,7 @@ class TorchEngine:
         for layer in classifier.encoder.layers:
             cast(Layer, layer).set_matmul_dtype(self._dtype)
         if choice.device == "cuda":
-            # the residual sums too, because memory, not arithmetic, limits a GPU
+            # residual sums in 16 bits too, because memory bandwidth limits a GPU
             classifier.encoder.to(self._dtype)
         elif choice.precision == "bf16":
             _pack_linears(classifier)
@@ -60,7 +60,7 @@ class TorchEngine:
         for batch in batches:
             try:
                 queued.append(self._enqueue(batch))
-            except OutOfMemory:  # for this batch; the batches before it are not affected
+            except OutOfMemory:  # this batch does not fit; yield the earlier batches first
                 while queued:
                     yield _wait_for(*queued.popleft())
                 raise
@@ -72,12 +72,12 @@ class TorchEngine:
     def logits(self, batch: Packed) -> NDArray[np.float32]:
         """Return the logits of a batch on a CPU: float32 [rows, labels]."""
         if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)  # applies to the calling thread only
+            torch.set_num_threads(self._threads)  # this setting applies only to the calling thread
         with torch.inference_mode():
             return cast(NDArray[np.float32], self._forward(batch).numpy())
 
     def _enqueue(self, batch: Packed) -> tuple[Tensor, torch.cuda.Event]:
-        """Queue a batch on the GPU; return the tensor of its logits, and the event after which it is valid."""
+        """Queue a batch on the GPU; return the tensor of logits, and the event after which the tensor is valid."""
         with torch.inference_mode():
             logits = self._forward(batch)
             out = torch.empty(logits.shape, dtype=torch.float32, pin_memory=True)
@@ -87,11 +87,11 @@ class TorchEngine:
         return out, event
 
     def _forward(self, batch: Packed) -> Tensor:
-        """Return logits float32 [rows, labels] on the device."""
+        """Return the logits on the device, float32 [rows, labels]."""
         rows = len(batch.firsts)
         ids, positions = self._to_device(batch.ids), self._to_device(batch.positions)
         segments = None if batch.segments is None else self._to_device(batch.segments)
-        # padded as well: the rounding of fp32 sums must not depend on the number of texts
+        # padded, so that the rounding of fp32 sums does not depend on the number of texts
         firsts = self._to_device(np.pad(batch.firsts, (0, padded_size(rows) - rows)))
         bounds = self._bounds(batch, len(firsts)) if self._uses_varlen else None
         states = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts, bounds=bounds)
@@ -99,7 +99,7 @@ class TorchEngine:
         return logits.float()
 
     def _bounds(self, batch: Packed, texts: int) -> Bounds:
-        """Return the bounds of the texts of a batch, followed by empty texts up to the number `texts`."""
+        """Return the bounds of a batch, padded with empty texts to `texts` texts."""
         starts = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
         starts[: len(batch.firsts)] = batch.firsts
         return Bounds(self._to_device(starts), max(length for _, length in batch.groups))
@@ -111,7 +111,7 @@ class TorchEngine:
 
 
 def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
-    """Return whether torch has attention over texts of several lengths here, with correct results."""
+    """Return whether torch's attention over texts of different lengths works on this device with correct results."""
     if dtype is torch.float32 or bert.varlen_attention() is None:
         return False
     layer = Layer(model.shape).to(device=device, dtype=dtype).eval()
@@ -122,12 +122,12 @@ def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dty
         with torch.inference_mode():
             x = _test_input(30, model.shape.hidden_size).to(device, dtype)
             return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(starts, 9)), atol=0.05, rtol=0.05)
-    except (RuntimeError, TypeError):  # this torch or GPU lacks it, or has another signature
+    except (RuntimeError, TypeError):  # this torch or GPU lacks the kernel, or its signature differs
         return False
 
 
 def _test_input(rows: int, size: int) -> Tensor:
-    """Return [rows, size] to compare two implementations, the same in every process, so that all decide alike."""
+    """Return a tensor [rows, size] for comparing implementations. Equal in all processes, so all decide alike."""
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(0))
 
 
@@ -153,7 +153,7 @@ class _PackedLinear(nn.Module):
 
 
 def _pack_linears(classifier: Classifier) -> None:
-    """Replace the linear layers by packed ones, if this build of torch has oneDNN and the results agree."""
+    """Replace the linear layers by packed layers, if torch has oneDNN here and the results agree."""
     up = cast(nn.Linear, cast(Layer, classifier.encoder.layers[0]).up)
     try:
         with torch.inference_mode():
