@@ -54,8 +54,8 @@ def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
     Returns:
         Names from `names`, in the order of `usual`.
     """
-    place = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
-    return sorted((name for name in names if _folded(name) in place), key=lambda name: place[_folded(name)])
+    rank = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
+    return sorted((name for name in names if _folded(name) in rank), key=lambda name: rank[_folded(name)])
 
 
 def _folded(name: str) -> str:

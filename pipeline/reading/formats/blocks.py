@@ -114,7 +114,7 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
                 raise DataError(
                     f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB), "
-                    f"which no dialogue does: look at it, and unpack it yourself if it is what it should be"
+                    f"which no dialogue does: check it, and unpack it yourself if its content is right"
                 )
             yield block
         while stored.read(BLOCK):  # bytes that the decompressor leaves unread also belong to the hash

@@ -168,7 +168,7 @@ def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
             if unpacked > max(BOMB_CHUNK, BOMB_RATIO * stored):
                 raise DataError(
                     f"{file.name} has a column whose {unpacked >> 20:,} MB are packed into {stored:,} bytes, which no "
-                    f"dialogue is: look at it, and rewrite it if it is what it should be"
+                    f"dialogue is: check it, and rewrite it if its content is right"
                 )
 
 
