@@ -1,4 +1,4 @@
-"""Emotion labels for millions of lines of Korean dialogue.
+"""Labels millions of lines of Korean dialogue with emotions.
 
     import emojob
     scored = emojob.Scorer.load().score(["너무 기뻐요", "불안해요"])
@@ -6,8 +6,8 @@
     with emojob.open("logs.emotions") as archive:
         archive.sql("SELECT emotion, count(*) FROM labelled GROUP BY ALL").show()
 
-docs/python.md describes these names and emojob.train, emojob.evaluate and the errors. A name loads what it needs on
-first use, so `import emojob` is quick.
+docs/python.md describes these names, emojob.train, emojob.evaluate and the errors. A name imports its module on first
+use, so `import emojob` is quick.
 """
 
 from importlib import import_module as _import_module
@@ -56,7 +56,7 @@ __all__ = [
     "train",
 ]
 
-#: Names that are not errors: the module that has them, and their name there.
+#: {public name, except errors: (module, name in the module)}.
 _HOMES = {
     "Scorer": ("emojob.pipeline.inference.scorer", "Scorer"),
     "score": ("emojob.jobs.python_api", "score"),
@@ -66,7 +66,7 @@ _HOMES = {
 }
 
 _here = _Path(__file__).resolve().parent
-if not (_here / "pipeline").is_dir():  # in a checkout the rooms lie beside this folder
+if not (_here / "pipeline").is_dir():  # in a checkout, the rooms lie in the parent folder
     __path__.append(str(_here.parent))
 
 

@@ -1,4 +1,4 @@
-"""`python -m emojob`: the same as the command `emojob`."""
+"""Runs the command line for `python -m emojob`, as the command `emojob` does."""
 
 from emojob.jobs.main import main
 

@@ -1,4 +1,4 @@
-"""The program `emojob`. Commands import heavy libraries when they run, so that --help is quick."""
+"""Defines the program `emojob`. A command imports heavy libraries only when it runs, so --help is quick."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ for command in (score, predict, report, sql, nightly, forget, train, sample, eva
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and exit. An error is one line on standard error; the exit code is that of its kind.
+    """Run a command and exit. Print an error as one line on standard error and exit with the code of the error.
 
     Args:
-        arguments: Words after `emojob`; None for those of this process.
+        arguments: The arguments after `emojob`; None uses the arguments of this process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):  # a terminal or cron may not support Korean
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the interpreter's last flush silent
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids an error in the interpreter's flush
         code = 0
     except OSError as error:
         if debug:
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        # only the type is shown: the message of a library's exception may quote dialogue
+        # only the type is shown, because a library's error message may quote dialogue
         code = _fail(f"an internal error ({type(error).__name__}): run the same command with --debug to see it", 1)
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -1,7 +1,7 @@
-"""What the commands score, train and evaluate do, as functions: `emojob.score`, `emojob.train`, `emojob.evaluate`.
+"""Offers the commands score, train and evaluate as functions: `emojob.score`, `emojob.train`, `emojob.evaluate`.
 
-Options are keyword arguments with the names of the command's options: `--text-column C` is `text_column="C"`. Nothing
-is printed; a function returns its result or raises an error of `schemas.errors`.
+Keyword arguments have the names of the command's options: `--text-column C` is `text_column="C"`. The functions print
+nothing. They return a result or raise an error of `schemas.errors`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
 
     Args:
         inputs: File, folder, glob or URL, or a list of them.
-        out: Folder, or one file X.parquet; None for the folder INPUT-STEM.emotions beside the input.
-        options: Those of `ScoreOptions` and `ModelOptions`, such as text_column, model, device, limit.
+        out: Folder, or one file X.parquet; None selects the folder INPUT-STEM.emotions next to the input.
+        options: Options of `ScoreOptions` and `ModelOptions`, such as text_column, model, device, limit.
 
     Returns:
         The result: `out`, `counts` (rows by outcome), `rows_done` (by this run), `seconds`, and `run` (run.json).
@@ -66,7 +66,7 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
             conversation_column, time_column, encoding, context, device, fresh.
 
     Returns:
-        The outcome: `folder`, `evaluation` (on the test part), `was_finished`, `notes`.
+        The outcome: `folder`, `evaluation` (on the test split), `was_finished`, `notes`.
 
     Raises:
         InputError: The data, an option, the recipe or the base cannot be used.
@@ -86,7 +86,7 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
 
 
 def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
-    """Measure a model on annotated utterances, as `emojob evaluate` does; compare it with another model if given.
+    """Measure a model on annotated utterances, as `emojob evaluate` does; `against` names a model to compare with.
 
     Args:
         data: Annotated file, or a list of them.
@@ -103,13 +103,13 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     from emojob.training.evaluation.evaluate import measure
 
     given = _checked("evaluate", options, ModelOptions, CorpusOptions, others=("against", "label_map"))
-    model = _taken(ModelOptions, given)  # with the context: the data is read as the model needs it
+    model = _taken(ModelOptions, given)  # has the context too, because the data is read for the context of the model
     against, label_map = given.pop("against", None), given.pop("label_map", None)
     return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against)
 
 
 def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:
-    """Return one path, or several, as a list."""
+    """Return a path or several paths as a list."""
     return [paths] if isinstance(paths, str | PathLike) else list(paths)
 
 
@@ -124,7 +124,7 @@ def _checked(
     others: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return keyword arguments with paths as text. Raise OptionError if a name is not an option of these classes."""
+    """Return the keyword arguments, with paths as text. Raise OptionError if a name is not an option of `kinds`."""
     known = [name for kind in kinds for name in _names(kind) if name not in without] + list(others)
     for name in given:
         if name not in known:
@@ -135,5 +135,5 @@ def _checked(
 
 
 def _taken(kind: type[Any], given: dict[str, Any]) -> Any:
-    """Remove the options of a class from keyword arguments and return them as an object of the class."""
+    """Remove the options of a class from the keyword arguments and return an object of the class."""
     return kind(**{name: given.pop(name) for name in _names(kind) if name in given})

@@ -1,6 +1,7 @@
-"""Options that several commands share: `every_command` for all, `model_options` and `data_options` for some.
+"""Options that several commands share.
 
-`output_files` checks the files that a command is to write.
+`every_command` is for all commands; `model_options` and `data_options` are for commands with a model or annotated data.
+`output_files` checks the output files of a command.
 """
 
 __all__ = ["data_options", "every_command", "model_options", "output_files"]

@@ -1,4 +1,4 @@
-"""The options that name annotated data and say how to read it, for train and evaluate."""
+"""Defines the options of train and evaluate that name annotated data and describe how to read it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def take_data(given: dict[str, Any]) -> list[Path]:
     """Remove the data files from a command's options and return them: each --data and the files after it.
 
     Raises:
-        OptionError: There are none.
+        OptionError: There are no data files.
     """
     files = [*given.pop("data"), *given.pop("more_data")]
     if not files:

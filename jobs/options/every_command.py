@@ -1,4 +1,4 @@
-"""What every command has: its settings, the option --debug, and the type of paths that may be URLs."""
+"""Defines what every command has: its click settings, the option --debug, and the type of paths that may be URLs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import click
 
 from emojob.pipeline.storage.paths import AnyPath, parse_path
 
-#: Every option has an environment variable: EMOJOB_ and its name, the same for all commands.
+#: Every option can be set by an environment variable, EMOJOB_ and the name of the option, in all commands.
 SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names": ["-h", "--help"]}
 
 
 class AnyPathType(click.ParamType[Any]):
-    """A local path or the URL of an object; "-" is a path too."""
+    """The type of an option that is a local path or the URL of an object; "-" is also a path."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AnyPath:
-        """Return the path. Raises what `parse_path` raises."""
+        """Return the path. Raises as `parse_path`."""
         return parse_path(value) if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""The options that choose a model and how it runs; their defaults are those of `ModelOptions`."""
+"""Defines the options that select a model, engine and device. `ModelOptions` has the default values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the files that a command is to write. They run before the work, so that a wrong name costs no time."""
+"""Checks the output files of a command before the work starts, so that a wrong file name is reported early."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
 
-#: Stands for standard output, as in `--json -`.
+#: Means standard output, as in `--json -`.
 STDOUT = Path("-")
 
 
 def check_output_file(option: str, file: AnyPath, example: str, data: Sequence[AnyPath] = ()) -> None:
-    """Raise OptionError if a file cannot be written, or if it is one of the data files.
+    """Raise OptionError if an output file cannot be written, or if it is also a data file.
 
     Args:
         option: The option that named the file, such as "--html".
         file: The file to write.
         example: A valid name, for the error message.
-        data: Files that must not be replaced.
+        data: Data files, which must not be overwritten.
     """
     if file.resolve() in {one.resolve() for one in data if isinstance(one, ObjectPath) or one.is_file()}:
         raise OptionError(f"{option} {file} would replace the data: give another file")
@@ -36,7 +36,7 @@ def check_output_file(option: str, file: AnyPath, example: str, data: Sequence[A
 
 
 def check_figure_files(json_file: AnyPath | None, html_file: AnyPath | None, data: Sequence[AnyPath] = ()) -> None:
-    """Check the files of --json and --html as `check_output_file` does; `--json -` is standard output."""
+    """Check the files of --json and --html with `check_output_file`; `--json -` is standard output."""
     if json_file and json_file != STDOUT:
         check_output_file("--json", json_file, "figures.json", data)
     if html_file:

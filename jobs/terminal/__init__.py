@@ -1,4 +1,4 @@
-"""Printing: progress, summaries, tables and the SQL prompt. `text` makes any text safe to print."""
+"""Prints progress, summaries, tables and the SQL prompt. `text` makes any text safe to print."""
 
 __all__ = [
     "console",

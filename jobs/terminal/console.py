@@ -1,4 +1,4 @@
-"""Printing to the terminal: notes on standard error, tables and lines on standard output."""
+"""Prints to the terminal: notes to standard error, tables and lines to standard output."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from emojob.jobs.terminal.text import plain
 
 def note(text: str) -> None:
     """Print a line on standard error that is neither a result nor an error."""
-    with contextlib.suppress(OSError):  # a job continues when nobody reads its notes
+    with contextlib.suppress(OSError):  # the job continues if standard error is closed
         click.echo(f"emojob: {plain(text)}", err=True)

@@ -1,4 +1,4 @@
-"""The figures of a model, as `emojob evaluate` and `emojob train` print them, and the progress of `emojob evaluate`."""
+"""Prints the figures of a model for `emojob evaluate` and `emojob train`, and the progress of `emojob evaluate`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FIGURES = {
 
 @contextlib.contextmanager
 def evaluation_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield a callback(texts scored, all texts) that moves a bar, if standard error is a terminal."""
+    """Yield a callback(scored texts, all texts) that updates a progress bar if standard error is a terminal."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("scoring", total=None)
@@ -43,7 +43,7 @@ def print_measurement(found: Measurement, written: list[Path]) -> None:
 
     Args:
         found: The figures.
-        written: Files that hold them as well.
+        written: Files to which the figures were also written.
     """
     console = PipedConsole()
     console.print_line(f"\n  {plain(found.model.name)} on {found.model.evaluation.texts:,} texts", "bold")
@@ -56,12 +56,12 @@ def print_measurement(found: Measurement, written: list[Path]) -> None:
 
 
 def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparison: Comparison | None = None) -> None:
-    """Print the overall figures and those of each class.
+    """Print the overall figures and the figures of each class.
 
     Args:
         ours: Figures of the model.
-        other: Figures of a second model, printed beside the first.
-        comparison: The differences between the two, with intervals.
+        other: Figures of a second model, printed next to the first.
+        comparison: The differences between the two models, with confidence intervals.
     """
     console = PipedConsole()
     console.print(_overall(ours, other, comparison))

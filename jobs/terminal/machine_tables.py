@@ -1,4 +1,4 @@
-"""The tables of `emojob doctor` and `emojob bench`: what a machine offers, and how fast it is."""
+"""Prints the tables of `emojob doctor` and `emojob bench`: the hardware of a machine, and its speed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def print_speed(figures: dict[str, Any]) -> None:
 
 
 def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return (name, value, remark) of each row."""
+    """Return (name, value, remark) for each row of the speed table."""
     stages = [
         (f"  {stage}", f"{spent:.2f} s", f"busy {f['stage_busy_share'][stage]:.0%}")
         for stage, spent in f["stage_seconds"].items()
@@ -72,7 +72,7 @@ def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _baselines(figures: dict[str, Any]) -> Table:
-    """Return the speed of other ways to label the same rows."""
+    """Return a table with the speed of other methods on the same rows."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("the same rows, in this run")
     for title in ("rows", "rows/s", "emojob is"):

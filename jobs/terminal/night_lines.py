@@ -1,4 +1,4 @@
-"""The lines that `emojob nightly` prints: the plan of a night, or its summary and alarms."""
+"""Prints the lines of `emojob nightly`: the plan of a nightly run, or its summary and alarms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print the inputs by state, with the names of those that the night would score."""
+    """Print the inputs by state, and the names of the inputs that the nightly run would score."""
     click.echo(f"night of {plan.day}")
     for state, names in plan.inputs.items():
         click.echo(f"  {state}: {len(names):,}")
@@ -28,8 +28,8 @@ def print_night(night: Night, quiet: bool) -> None:
     """Print a summary line; on standard error, a line for each input that failed and for each alarm.
 
     Args:
-        night: The night.
-        quiet: Leave the summary out.
+        night: The result of the nightly run.
+        quiet: Do not print the summary.
     """
     for name, why in night.failed.items():
         click.echo(f"emojob: left out: {plain(why if name in why else f'{name}: {why}')}", err=True)

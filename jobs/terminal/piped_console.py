@@ -1,4 +1,4 @@
-"""The console that tables are printed on."""
+"""Defines the console that prints tables to standard output."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.text import Text
 
 
 class PipedConsole(Console):
-    """A console on standard output. If the reader of a pipe leaves early, as `head` does, the command ends with 0."""
+    """A console on standard output. If the reader of a pipe exits early, as `head` does, the command exits with 0."""
 
     def __init__(self) -> None:
         super().__init__(highlight=False)
@@ -16,5 +16,5 @@ class PipedConsole(Console):
         raise BrokenPipeError  # `main` handles it for all commands
 
     def print_line(self, text: str, style: str = "") -> None:
-        """Print text that is not wrapped, so that paths and commands can be copied."""
+        """Print text without line wrapping, so that paths and commands can be copied."""
         self.print(Text(text, style), soft_wrap=True)

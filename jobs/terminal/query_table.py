@@ -1,4 +1,4 @@
-"""The result of a query as a table, for a terminal or a pipe."""
+"""Prints the result of a query as a table, for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from emojob.schemas.messages import counted
 if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import QueryResult
 
-_MOST_ROWS = 1000  # printed
-_LONGEST_CELL = 200  # characters
-_PIPE_WIDTH = 100_000  # columns; in a pipe nothing is cut or folded
+_MOST_ROWS = 1000  # maximum number of printed rows
+_LONGEST_CELL = 200  # maximum number of characters of a cell
+_PIPE_WIDTH = 100_000  # characters; in a pipe, nothing is cut or wrapped
 
 
 def print_table(result: QueryResult) -> None:
-    """Print up to 1,000 rows, and the number of all rows."""
+    """Print up to 1,000 rows, and the total number of rows."""
     import pyarrow as pa
 
     numbers = [pa.types.is_integer(one) or pa.types.is_floating(one) or pa.types.is_decimal(one)

@@ -1,4 +1,4 @@
-"""A report as tables, for a terminal or a pipe; 80 columns wide in a pipe."""
+"""Prints a report as tables, for a terminal or a pipe; in a pipe, tables are 80 characters wide."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from emojob.schemas.labels import EMOJI
 if TYPE_CHECKING:
     from emojob.pipeline.report.figures import Figures
 
-_BAR = 18  # characters
-_MOST_LINES = 31  # of a breakdown by day: a month
-_LONGEST_VALUE = 18  # characters
-_LONGEST_TEXT = 36  # characters
-_WIDTH = 80  # columns in a pipe
+_BAR = 18  # characters of the longest bar
+_MOST_LINES = 31  # lines of a breakdown by day: a month
+_LONGEST_VALUE = 18  # characters of a value
+_LONGEST_TEXT = 36  # characters of an utterance
+_WIDTH = 80  # characters per line in a pipe
 
 
 def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:
@@ -26,8 +26,8 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
 
     Args:
         figures: The figures of the report.
-        by: day, hour or a column; None for day if days are known.
-        words: The words of the report's language.
+        by: day, hour or the name of a column; None selects day if the days are known.
+        words: Words and titles in the language of the report.
     """
     console = PipedConsole()
     if not console.is_terminal:
@@ -64,7 +64,7 @@ def _shown(label: str, words: dict[str, Any]) -> str:
 
 
 def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
-    """Return each emotion's rows and share, and its share and change on the last day."""
+    """Return a table of the emotions: rows, share, and share and change on the last day."""
     latest = {row["emotion"]: row for row in figures.latest.get("emotions", ())}
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column("")
@@ -91,7 +91,7 @@ def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
 
 
 def _change(row: dict[str, Any] | None) -> Text:
-    """Return the change in percentage points; bold from 5 points on."""
+    """Return the change in percentage points, in bold if it is 5 points or more."""
     if row is None or row["change"] is None:
         return Text("–")
     points = 100 * row["change"]
@@ -99,7 +99,7 @@ def _change(row: dict[str, Any] | None) -> Text:
 
 
 def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple[str, Table] | None:
-    """Return heading and table of the emotions' shares by day, hour or column; None if there is nothing to show."""
+    """Return the heading and the table of the emotions' shares by day, hour or column; None if there are no data."""
     by = by or ("day" if figures.days else None)
     if by is None:
         return None

@@ -1,4 +1,4 @@
-"""What `emojob score` and `nightly` print while they run: a bar in a terminal, plain lines elsewhere, or JSON lines."""
+"""Prints the progress of `emojob score` and `nightly`: a bar in a terminal, otherwise plain lines or JSON lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from emojob.pipeline.running.run import Progress, Result
     from emojob.pipeline.system.prefetch import Stages
 
-_LINE_SECONDS = 30.0  # between two lines of progress
+_LINE_SECONDS = 30.0  # seconds between two lines of progress
 
 
 def make_log(log_format: str, quiet: bool) -> Log:
@@ -24,7 +24,7 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
     Args:
         log_format: text or json.
-        quiet: Print errors only.
+        quiet: Print only errors.
     """
     if quiet:
         return Log()
@@ -34,13 +34,13 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
 
 class Log:
-    """A log that prints nothing but a plan; the base of the other logs."""
+    """A log that prints only the plan of a dry run; the base class of the other logs."""
 
-    takes_errors = False  # whether `error` prints errors, in place of the usual line
+    takes_errors = False  # whether `error` prints errors, instead of the usual error line
 
     @contextlib.contextmanager
     def running(self, stages: Stages) -> Iterator[None]:
-        """While open, Ctrl-C and SIGTERM stop the run after the current batch; a second one ends it at once."""
+        """Let Ctrl-C or SIGTERM stop the run after the current batch; a second signal ends the run immediately."""
 
         def stop(number: int, frame: object) -> None:
             if stages.stopping or not stages.started:
@@ -70,11 +70,11 @@ class Log:
         """Print the result of a run."""
 
     def error(self, message: str, code: int) -> None:
-        """Print an error; called only if `takes_errors`."""
+        """Print an error; called only if `takes_errors` is True."""
 
 
 def _print_line(line: str, file: Any = None) -> None:
-    """Print a line, by default on standard error. A run continues when nobody reads its output."""
+    """Print a line, by default on standard error. The run continues if the stream is closed."""
     with contextlib.suppress(OSError):
         print(line, file=file or sys.stderr, flush=True)
 
@@ -85,7 +85,7 @@ def _rows(progress: Progress) -> str:
 
 
 class LineLog(Log):
-    """A plain line every 30 seconds."""
+    """A log that prints a plain line every 30 seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -117,7 +117,7 @@ class LineLog(Log):
 
 
 class JsonLog(LineLog):
-    """One JSON object a line: progress, notes and errors on standard error, plan and summary on standard output."""
+    """A log of JSON lines: progress, notes and errors on standard error, plan and summary on standard output."""
 
     takes_errors = True
 
@@ -150,7 +150,7 @@ class JsonLog(LineLog):
 
 
 class BarLog(LineLog):
-    """A bar in the terminal: rows, rows/s, share of repeats, part, time left."""
+    """A log that shows a progress bar: rows, rows/s, share of repeated texts, part, remaining time."""
 
     def __init__(self) -> None:
         super().__init__()

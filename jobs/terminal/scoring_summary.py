@@ -1,4 +1,4 @@
-"""The summary of a scoring run, and the plan of a dry run."""
+"""Prints the summary of a scoring run, and the plan of a dry run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from emojob.schemas.labels import EMOJI
 if TYPE_CHECKING:
     from emojob.pipeline.running.run import Result
 
-_BAR = 24  # characters
+_BAR = 24  # characters of the longest bar
 
 
 def print_summary(result: Result) -> None:
@@ -45,7 +45,7 @@ def print_summary(result: Result) -> None:
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    """Print the plan of --dry-run, one fact a line."""
+    """Print the plan of --dry-run, one fact per line."""
     console = Console(highlight=False)
     for name, value in plan.items():
         shown = f"{value:,}" if isinstance(value, int) else plain(str(value))
@@ -89,7 +89,7 @@ def _emotions(emotions: dict[str, int], labelled: int) -> Table:
 
 
 def _print_output(console: Console, result: Result) -> None:
-    """Print paths and commands, each on a line that is not wrapped, so that they can be copied."""
+    """Print each path and command on one line without wrapping, so that they can be copied."""
 
     def line(text: str, style: str = "") -> None:
         console.print(Text(text, style), soft_wrap=True)
@@ -111,7 +111,7 @@ def _count_query(prefix: str) -> str:
 
 
 def _program(name: str) -> str:
-    """Return how to call a program of this environment: its name if it is on the PATH, else its path."""
+    """Return the command for a program of this environment: the name if the program is on the PATH, else its path."""
     here = Path(sys.executable).parent / name
     found = shutil.which(name)
     if found and Path(found).parent == here.parent:

@@ -1,4 +1,4 @@
-"""The prompt of `emojob sql`, with completion of names, a history, and queries of several lines."""
+"""Runs the prompt of `emojob sql`, with completion of names, a history, and queries over several lines."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _command(typed: str, tables: dict[str, list[tuple[str, str]]]) -> str:
 
 
 def is_complete(typed: str) -> bool:
-    """Return whether Enter runs the text: a query that ends with ;, a command, or nothing."""
+    """Return whether Enter runs the text: the text is empty, a command, or a query that ends with ";"."""
     typed = typed.strip()
     return not typed or typed.endswith(";") or typed.startswith("\\") or typed in ("quit", "exit")
 
@@ -113,14 +113,14 @@ def _keys() -> KeyBindings:
 
 
 class Names(Completer):
-    """Completes names of columns and views, and SQL keywords."""
+    """A completer for names of columns and views, and for SQL keywords."""
 
     def __init__(self, tables: dict[str, list[tuple[str, str]]]) -> None:
         columns = {column: kind for view in tables.values() for column, kind in view}
         self._names = {**dict.fromkeys(tables, "view"), **columns}
 
     def get_completions(self, document: Any, complete_event: Any) -> Iterator[Completion]:
-        """Yield what may follow the letters before the cursor: names first, then keywords."""
+        """Yield the completions of the letters before the cursor: names first, then keywords."""
         found = _WORD.search(document.text_before_cursor)
         begun = found[0] if found else ""
         for name, kind in self._names.items():
@@ -133,7 +133,7 @@ class Names(Completer):
 
 
 def _history() -> History:
-    """Return a history in a file that only its user can read; in memory if there can be no file."""
+    """Return a history in a file that only the user can read, or in memory if the file cannot be written."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     file = Path(home) / "emojob" / "sql_history"
     try:

@@ -1,4 +1,4 @@
-"""Text for the terminal: dialogue, names and JSON without the characters that control a terminal."""
+"""Makes dialogue, names and JSON safe for the terminal: replaces or escapes control characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 # Unicode categories of invisible characters that control a terminal or the direction of text.
 _CONTROL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _CONTROL_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_JOINER = "\u200d"  # joins emoji
+_JOINER = "\u200d"  # zero-width joiner, which joins emoji
 
 
 def plain(text: str, length: int | None = None) -> str:
@@ -36,7 +36,7 @@ def _printable(character: str) -> str:
 
 
 class PlainStream(io.RawIOBase):
-    """A binary stream that passes UTF-8 text on to another stream, each line made safe by `plain`."""
+    """A binary stream that makes each line of UTF-8 text safe with `plain` and writes it to another stream."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")("replace")
@@ -52,13 +52,13 @@ class PlainStream(io.RawIOBase):
 
 
 def json_line(value: Any) -> str:
-    """Return JSON on one line: Korean as it is, characters that control a terminal as escapes."""
+    """Return JSON on one line. Korean is not escaped; characters that control a terminal are."""
     text = json.dumps(value, ensure_ascii=False)
     return _CONTROL_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the usual units: 4.2 s, 3 min 5 s, 2 h 10 min."""
+    """Return a time in readable units: 4.2 s, 3 min 5 s, 2 h 10 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

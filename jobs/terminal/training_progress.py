@@ -1,4 +1,4 @@
-"""What `emojob train` prints: progress while it trains, and the figures of the finished model."""
+"""Prints the progress of `emojob train`, and the figures of the finished model."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from emojob.training.finetune.run import Outcome
     from emojob.training.finetune.watch import Progress
 
-_LINE_SECONDS = 30.0  # between two lines of progress
+_LINE_SECONDS = 30.0  # seconds between two lines of progress
 
 
 class TrainingLog:
-    """A bar in a terminal, otherwise a line every 30 seconds. Ctrl-C and SIGTERM save a checkpoint, then stop training.
+    """A log that shows a bar in a terminal, and otherwise prints a line every 30 seconds.
 
-    Under torchrun only the first process prints.
+    Ctrl-C or SIGTERM saves a checkpoint, then stops the training. Under torchrun, only the first process prints.
     """
 
     def __init__(self, quiet: bool) -> None:
@@ -65,7 +65,7 @@ class TrainingLog:
         self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _report(self, progress: Progress) -> None:
-        if not self._before:  # other processes of torchrun: until training begins, a signal ends them at once
+        if not self._before:  # other torchrun processes: before training, a signal just ends them
             self._take_signals()
         if self.quiet:
             return

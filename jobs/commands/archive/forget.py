@@ -1,4 +1,4 @@
-"""`emojob forget`: remove rows from a labelled archive for good."""
+"""Defines `emojob forget`, which removes rows from a labelled archive for good."""
 
 from __future__ import annotations
 

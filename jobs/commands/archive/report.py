@@ -1,4 +1,4 @@
-"""`emojob report`: sum up a labelled archive as tables, as a page and as JSON."""
+"""Defines `emojob report`, which sums up a labelled archive as tables, as an HTML page and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`emojob sample`: choose the utterances of a labelled archive that annotators should label."""
+"""Defines `emojob sample`, which chooses utterances of a labelled archive for annotators."""
 
 from __future__ import annotations
 

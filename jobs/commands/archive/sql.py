@@ -1,4 +1,4 @@
-"""`emojob sql`: query a labelled archive in SQL."""
+"""Defines `emojob sql`, which queries a labelled archive in SQL."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | N
 
 
 def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:
-    """Run one query; write its result to a file, or print it."""
+    """Run one query; write the result to a file, or print the result."""
     from emojob.jobs.terminal.query_table import print_table
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 

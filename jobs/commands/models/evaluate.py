@@ -1,4 +1,4 @@
-"""`emojob evaluate`: measure a model on annotated data, and compare it with another model."""
+"""Defines `emojob evaluate`, which measures a model on annotated data and compares it with another model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make the model in the package again: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
+"""Makes the default model again: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Run the command. An error of emojob is one line on standard error; the exit code is that of its kind."""
+    """Run the command. Print an error of emojob as one line on standard error and exit with the code of the error."""
     try:
         make_model()
     except EmojobError as error:

@@ -1,4 +1,4 @@
-"""`emojob train`: fine-tune a model on annotated utterances."""
+"""Defines `emojob train`, which fine-tunes a model on annotated utterances."""
 
 from __future__ import annotations
 

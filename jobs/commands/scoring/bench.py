@@ -1,4 +1,4 @@
-"""`emojob bench`: measure the speed of the whole job on this machine."""
+"""Defines `emojob bench`, which measures the speed of a scoring run on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`emojob doctor`: show what this machine offers and what a run would use."""
+"""Defines `emojob doctor`, which shows the hardware of this machine and the engine that a run would use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`emojob nightly`: do one night of the job, from cron or by hand."""
+"""Defines `emojob nightly`, which does a nightly run, started by cron or by hand."""
 
 from __future__ import annotations
 

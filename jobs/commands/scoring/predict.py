@@ -1,4 +1,4 @@
-"""`emojob predict`: label texts from the command line or standard input."""
+"""Defines `emojob predict`, which labels texts from the command line or standard input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.label_lines import label_json, label_line
 
-_BLOCK_LINES = 2048  # lines of standard input that are scored together
+_BLOCK_LINES = 2048  # number of lines of standard input that are scored together
 
 
 @click.command(context_settings=SETTINGS, short_help="Label texts given here or on standard input.")
@@ -50,7 +50,7 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield lines without line ends in blocks; from a terminal, each line alone."""
+    """Yield blocks of lines without line ends; if standard input is a terminal, each line is a block."""
     size = 1 if sys.stdin.isatty() else _BLOCK_LINES
     lines = iter(lines)
     while block := [line.rstrip("\r\n") for line in itertools.islice(lines, size)]:

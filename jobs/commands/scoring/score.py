@@ -1,4 +1,4 @@
-"""`emojob score`: label every utterance of a dataset."""
+"""Defines `emojob score`, which labels every utterance of a dataset."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
 
 
 def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: dict[str, Any]) -> int:
-    """Run or plan a scoring run; return the exit code. given: the options of both option classes, and dry_run."""
+    """Run or plan a scoring run; return the exit code. `given`: scoring options, model options and dry_run."""
     dry_run, model = given.pop("dry_run"), take_model_options(given)
     options = ScoreOptions(**given)
     if sample == bool(inputs):
