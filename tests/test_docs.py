@@ -26,6 +26,7 @@ from emojob.training.data.label_map import read_label_names
 
 TOP = Path(__file__).parent.parent
 PAGES = ["README.md", "README.ko.md", *sorted(f"docs/{file.name}" for file in (TOP / "docs").glob("*.md"))]
+FAST_AND_SLOW_PAGES = [PAGES[0], *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])]
 PARTS = ("jobs", "training", "pipeline", "schemas")
 SAMPLE = TOP / "pipeline" / "assets" / "sample"
 
@@ -232,7 +233,7 @@ def do_python(block: Block, names: dict[str, object]) -> None:
         exec(code, names)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", FAST_AND_SLOW_PAGES)
 def test_everything_a_page_shows_runs_in_order(page, folder, trained, capsys, monkeypatch):
     names: dict[str, object] = {"__name__": page}
     for block in blocks(page, "console", "bash", "sh", "python"):

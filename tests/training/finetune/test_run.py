@@ -88,6 +88,7 @@ def test_a_stopped_run_resumes_to_the_same_weights(trained, options, train_recip
     assert (options.out / "metrics.json").read_text() == (trained / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(trained, options, train_recipe, tmp_path):
     script = tmp_path / "run.py"
     script.write_text(

@@ -140,6 +140,7 @@ def test_a_loss_that_is_not_finite_ends_training_with_advice(options, train_reci
         train_model(options, change(train_recipe, epochs=1))
 
 
+@pytest.mark.slow
 def test_several_processes_train_like_one_process(options, train_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("emojob.training.finetune.learner.BODY_DROPOUT", 0.0)
     plain = change(train_recipe, epochs=2, dropout=0.0)
