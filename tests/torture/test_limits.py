@@ -173,7 +173,7 @@ def test_objects_that_share_no_name_are_refused(tmp_path, tiny_model):
     code, err, most = run(tmp_path, tiny_model, "score", "sparse.jsonl", "-o", "out", "--quiet")
     assert (code, err.count("\n")) == (2, 1), err
     assert "sparse.jsonl has 1" in err
-    assert "16,384 are the most" in err
+    assert "at most 16,384" in err
     assert most < MOST
 
 
