@@ -65,7 +65,7 @@ def _check_answer(address: str | None) -> None:
 
 @contextlib.contextmanager
 def _handlers_kept() -> Iterator[None]:
-    """Restore this process's signal handlers at the end: Ray replaces that of SIGTERM, which stops a run in order."""
+    """Restore the signal handlers at the end: Ray replaces the one for SIGTERM, with which emojob stops a run."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -12,7 +12,7 @@ from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.schemas.messages import first_of
 
-_SHARDS_EACH = 3  # a shard has the rows that would give each worker this many of the remaining rows
+_SHARDS_EACH = 3  # for each worker, if the remaining rows were divided into equal shards
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Shard:
         return self.number, self.span.first_row
 
 
-def rows_of_next(rows: int, workers: int) -> int:
+def next_shard_rows(rows: int, workers: int) -> int:
     """Return the number of rows of the next shard.
 
     The last shards are the smallest, and all workers end at nearly the same time (guided self-scheduling;
@@ -65,7 +65,7 @@ def _first_rows(first: int, stop: int | None, cuts: list[int], rows: int, worker
     """Return the first row of each shard of the rows from `first` to `stop`; `cuts`: rows where one may start."""
     firsts = [first]
     while True:
-        at = bisect_left(cuts, firsts[-1] + rows_of_next(rows - (firsts[-1] - first), workers))
+        at = bisect_left(cuts, firsts[-1] + next_shard_rows(rows - (firsts[-1] - first), workers))
         if at == len(cuts) or (stop is not None and cuts[at] >= stop):
             return firsts
         firsts.append(cuts[at])

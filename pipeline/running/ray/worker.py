@@ -203,16 +203,16 @@ class Worker:
 
     def memo(self) -> Contents:
         """Return the contents of the memo."""
-        return self._begun().memo.contents()
+        return self._loaded().memo.contents()
 
-    def _begun(self) -> Scorer:
+    def _loaded(self) -> Scorer:
         if self._scorer is None:
             raise AssertionError("not ready")
         return self._scorer
 
     def _label(self, context: JobContext, shard: Shard) -> ShardResult:
         os.umask(context.umask)
-        scorer, stages, timer = self._begun(), Stages(), StageTimer()
+        scorer, stages, timer = self._loaded(), Stages(), StageTimer()
         self._shard_start, self._rows, self._stages, scorer.tally = shard.start, 0, stages, Tally()
         markers, rest = remaining_of(shard, context.folder, scorer.fingerprint)
         if self._is_stopped or rest is None:

@@ -206,6 +206,14 @@ def test_a_shard_at_which_several_workers_die_fails_the_job(nodes, dataset, mode
         score_dataset([str(dataset)], tmp_path / "out", nodes.options, model)
 
 
+def test_a_part_that_another_node_replaced_is_an_error(tmp_path):
+    (tmp_path / "part-1.parquet").write_bytes(b"12345")
+    dispatcher._check_parts(tmp_path, {"part-1.parquet": 5})
+    for written in ({"part-1.parquet": 6}, {"part-1.parquet": 5, "part-2.parquet": 5}):
+        with pytest.raises(WorkerError, match=r"part-\d\.parquet were replaced by a node"):
+            dispatcher._check_parts(tmp_path, written)
+
+
 _DRIVER = """
 import sys
 from pathlib import Path
