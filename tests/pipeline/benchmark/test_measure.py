@@ -23,10 +23,13 @@ def options(tiny_model) -> ModelOptions:
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch):
+def short(request, monkeypatch):
+    """Measure for a short time; also use small matrices, unless the test has the mark `slow`."""
     monkeypatch.setattr(benchmark, "_ENGINE_SECONDS", 0.2)
     monkeypatch.setattr(benchmark, "_BASELINE_SECONDS", 0.2)
     monkeypatch.setattr(matmul, "_SECONDS", 0.02)
+    if "slow" not in request.keywords:
+        monkeypatch.setitem(matmul._PRODUCTS, "cpu", [(64, 64, 64), (256, 128, 256)])
 
 
 def test_the_figures_are_consistent(options):
@@ -83,6 +86,12 @@ def test_baselines_give_the_same_labels(options, tmp_path):
         ids = baselines._label(label, tokenizer, texts, True)
         same = [scorer.model.labels[i] == ours for i, ours in zip(ids, scorer.score(texts).labels, strict=True)]
         assert sum(same) / len(same) > 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_matrix_rate_of_this_machine_is_measured(precision):
+    assert 1e8 < matmul.matrix_rate("cpu", precision, 1) < 1e16
 
 
 def test_a_token_of_kobert_takes_170_million_operations():
