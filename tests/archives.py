@@ -34,7 +34,7 @@ def row(text: str | None, margin: float = 0.0, guess: int = 0, status: str = "sc
 
 
 def table_of(rows: list[dict], prefix: str = "", labels: tuple[str, ...] = LABELS) -> pa.Table:
-    """Return rows of `row` or `said` as a labelled table."""
+    """Return rows of `row` or `utterance` as a labelled table."""
     more = {name: [one[name] for one in rows] for name in rows[0] if name not in ("emotion", "status", "probabilities")}
     added = [
         [one["emotion"] for one in rows],
@@ -76,8 +76,8 @@ def write_run(out: Path, prefix: str = "", **options: object) -> Path:
     return out
 
 
-def said(emotion: str | None, confidence: float = 0.7, text: str | None = "그랬어요", **more: object) -> dict:
-    """Return a row labelled with one of the default model's emotions; None for a row without text."""
+def utterance(emotion: str | None, confidence: float = 0.7, text: str | None = "그랬어요", **more: object) -> dict:
+    """Return the row of an utterance with this label of the default model; without a label, a row without text."""
     if emotion is None:
         nothing = [None] * len(DEFAULT_LABELS)
         return {"text": None, "emotion": None, "status": "empty", "probabilities": nothing, **more}

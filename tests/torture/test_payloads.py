@@ -20,7 +20,7 @@ import pytest
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.html_page import write_report
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 from tests.payloads import ALL, LINES, NAMES, SHEET, TERMINAL
 from tests.pipeline.report.conftest import browser, chromium  # noqa: F401 - fixtures
 from tests.torture.conftest import SEED, WHOLE
@@ -90,7 +90,9 @@ def in_terminal(cwd: Path, model: Path, *args: object) -> str:
 def archive(tmp_path_factory) -> Path:
     """A labelled archive in which all that people may write attacks."""
     rows = [
-        said("분노" if i % 2 else "기쁨", 0.9, text, conversation_id=ALL[i % 7], speaker=ALL[i % 5], channel=text[:50])
+        utterance(
+            "분노" if i % 2 else "기쁨", 0.9, text, conversation_id=ALL[i % 7], speaker=ALL[i % 5], channel=text[:50]
+        )
         for i, text in enumerate(ALL)
     ]
     return write_archive(tmp_path_factory.mktemp("archive") / "out", rows)

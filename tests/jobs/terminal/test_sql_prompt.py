@@ -8,9 +8,13 @@ from prompt_toolkit.output import DummyOutput
 from emojob.jobs.terminal.sql_prompt import Names, _command, is_complete, run_prompt
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.query import open_session
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 
-ROWS = [said("기쁨", 0.9, "좋아요", room="a"), said("분노", 0.8, "왜 안 와요", room="b"), said(None, room="b")]
+ROWS = [
+    utterance("기쁨", 0.9, "좋아요", room="a"),
+    utterance("분노", 0.8, "왜 안 와요", room="b"),
+    utterance(None, room="b"),
+]
 
 
 def test_columns_views_and_keywords_are_completed():

@@ -16,12 +16,12 @@ from emojob.pipeline.reading.resume import Span
 from emojob.schemas.errors import BusyError, OutputError, StorageError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
-from tests.archives import said, table_of, write_part
+from tests.archives import table_of, utterance, write_part
 
 
 def add_part(out: Path, number: int = 0, first_row: int = 0, rows: int = 10, **values: object) -> PartMarker:
     """Write a complete part. values: changes of its marker."""
-    write_part(out, table_of([said("기쁨")] * rows, labels=DEFAULT_LABELS), number, first_row)
+    write_part(out, table_of([utterance("기쁨")] * rows, labels=DEFAULT_LABELS), number, first_row)
     paths = part_paths(out, number, first_row)
     marker = replace(read_marker(paths), input=f"/logs/{number}.csv", **values)
     paths.marker.write_text(json.dumps(marker.as_json()))
@@ -30,7 +30,9 @@ def add_part(out: Path, number: int = 0, first_row: int = 0, rows: int = 10, **v
 
 def source(number: int, **values: object) -> Source:
     """Return the input that `add_part` names."""
-    found = Source(InputFile(Path(f"/logs/{number}.csv"), "csv", None), 1, "", table_of([said("기쁨")]).schema, "utf-8")
+    found = Source(
+        InputFile(Path(f"/logs/{number}.csv"), "csv", None), 1, "", table_of([utterance("기쁨")]).schema, "utf-8"
+    )
     return replace(found, **values)
 
 

@@ -8,12 +8,12 @@ from emojob.pipeline.output.journal import Journal, read_journal, write_journal
 from emojob.pipeline.output.layout import JOURNAL_FILE, part_paths
 from emojob.pipeline.output.parts import read_marker
 from emojob.schemas.labels import DEFAULT_LABELS
-from tests.archives import said, table_of, write_part
+from tests.archives import table_of, utterance, write_part
 
 
 @pytest.fixture
 def marker(tmp_path):
-    write_part(tmp_path, table_of([said("기쁨")], labels=DEFAULT_LABELS))
+    write_part(tmp_path, table_of([utterance("기쁨")], labels=DEFAULT_LABELS))
     return read_marker(part_paths(tmp_path, 0, 0))
 
 

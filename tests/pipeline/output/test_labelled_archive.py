@@ -11,14 +11,14 @@ from emojob.pipeline.output.labelled_archive import open_labelled, text_column_o
 from emojob.schemas.errors import OutputError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import OUT_FORMAT
-from tests.archives import said, table_of, write_archive, write_part, write_run
+from tests.archives import table_of, utterance, write_archive, write_part, write_run
 
 
 @pytest.fixture
 def out(tmp_path):
     """An archive of two parts, 120 and 30 rows. The second one lacks the column `shop`."""
-    first = [said("기쁨", text=f"{i}번", shop=i) for i in range(120)]
-    second = [said("분노", text=f"{i}번") for i in range(120, 150)]
+    first = [utterance("기쁨", text=f"{i}번", shop=i) for i in range(120)]
+    second = [utterance("분노", text=f"{i}번") for i in range(120, 150)]
     write_part(tmp_path, table_of(first, labels=DEFAULT_LABELS))
     write_part(tmp_path, table_of(second, labels=DEFAULT_LABELS), number=1)
     return write_run(tmp_path)
@@ -45,7 +45,7 @@ def test_rows_are_read_by_their_numbers(out):
 
 
 def test_the_columns_of_the_input_and_of_the_labels_are_told_apart(tmp_path):
-    rows = [said("기쁨", room="a", prob_x=0.5)]
+    rows = [utterance("기쁨", room="a", prob_x=0.5)]
     archive = open_labelled(write_archive(tmp_path, rows, prefix="ai_", conversation_column="room"))
     assert archive.columns == ("text", "room", "prob_x")
     assert archive.labels == DEFAULT_LABELS
@@ -55,13 +55,13 @@ def test_the_columns_of_the_input_and_of_the_labels_are_told_apart(tmp_path):
 
 
 def test_a_role_is_the_column_of_the_run_or_one_with_a_usual_name(tmp_path):
-    rows = [said("기쁨", session_id="a", speaker="s", who="w")]
+    rows = [utterance("기쁨", session_id="a", speaker="s", who="w")]
     archive = open_labelled(write_archive(tmp_path, rows, speaker_column="who"))
     assert (archive.conversation_column, archive.speaker_column) == ("session_id", "who")
 
 
 def test_an_archive_without_text_says_so(tmp_path):
-    table = table_of([said("기쁨", id=1)], labels=DEFAULT_LABELS).drop_columns(["text"])
+    table = table_of([utterance("기쁨", id=1)], labels=DEFAULT_LABELS).drop_columns(["text"])
     write_part(tmp_path, table)
     run = {"format": 1, "text_column": "text", "prefix": "", "privacy": {"drop_text": True}}
     (tmp_path / "_emojob" / "run.json").write_text(json.dumps(run))
@@ -105,7 +105,7 @@ def test_what_is_no_labelled_archive_is_refused(tmp_path):
 
 def test_a_single_file_of_a_newer_version_is_refused(tmp_path):
     about = json.dumps({"format": OUT_FORMAT + 1, "run": {"text_column": "text"}}).encode()
-    table = table_of([said("기쁨")], labels=DEFAULT_LABELS).replace_schema_metadata({b"emojob": about})
+    table = table_of([utterance("기쁨")], labels=DEFAULT_LABELS).replace_schema_metadata({b"emojob": about})
     pq.write_table(table, tmp_path / "one.parquet")
     with pytest.raises(OutputError, match=f"format {OUT_FORMAT + 1}"):
         open_labelled(tmp_path / "one.parquet")

@@ -11,13 +11,13 @@ from emojob.pipeline.output.parts import open_parquet, read_marker, row_groups
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
-from tests.archives import said, table_of, write_part
+from tests.archives import table_of, utterance, write_part
 
 
 @pytest.fixture
 def paths(tmp_path) -> PartPaths:
     """A complete part of 120 rows in row groups of 50."""
-    write_part(tmp_path, table_of([said("기쁨")] * 120, labels=DEFAULT_LABELS))
+    write_part(tmp_path, table_of([utterance("기쁨")] * 120, labels=DEFAULT_LABELS))
     return part_paths(tmp_path, 0, 0)
 
 

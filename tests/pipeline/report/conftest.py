@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from emojob.schemas.labels import DEFAULT_LABELS
-from tests.archives import said
+from tests.archives import utterance
 
 HOSTILE = (
     "<script>window.hacked = 1</script>",
@@ -34,7 +34,7 @@ def talks() -> list[dict]:
         for turn in range(chance.randint(2, 9)):
             emotion = chance.choice([*DEFAULT_LABELS[:5], "일상", "기쁨", None])
             rows.append(
-                said(
+                utterance(
                     emotion, chance.choice([0.4, 0.55, 0.7, 0.95]), f"{number}번 대화의 {turn}번째 말이에요",
                     conversation_id=f"c{number:03}", speaker=("고객", "상담원")[turn % 2], channel=channel,
                     sent_at=at + datetime.timedelta(minutes=turn),
@@ -44,7 +44,7 @@ def talks() -> list[dict]:
     emotions = ["기쁨", *["분노"] * len(HOSTILE)]
     for turn, (emotion, text) in enumerate(zip(emotions, ("안녕하세요", *HOSTILE), strict=True)):
         rows.append(
-            said(
+            utterance(
                 emotion, 0.97, text, conversation_id=HOSTILE[0], speaker=HOSTILE[1], channel=HOSTILE[4],
                 sent_at=last + datetime.timedelta(minutes=turn),
             )

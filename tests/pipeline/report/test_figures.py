@@ -9,7 +9,7 @@ import pytest
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import SHOWN_VALUES, ReportOptions, latest, make_figures
 from emojob.schemas.errors import ColumnError, OptionError
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_columns_of_few_values_are_broken_down(figures, talks):
 
 
 def test_a_column_of_many_values_is_broken_down_on_request(figures):
-    rows = [said("기쁨", shop=f"가게 {i % 300}") for i in range(900)] + [said("분노", shop="가게 0")]
+    rows = [utterance("기쁨", shop=f"가게 {i % 300}") for i in range(900)] + [utterance("분노", shop="가게 0")]
     assert figures(rows).breakdowns == {}
     made = figures(rows, by="shop").breakdowns["shop"]
     assert made[0] == {"value": "가게 0", "others": False, "emotion": "기쁨", "rows": 3, "share": 0.75}
@@ -69,15 +69,17 @@ def test_a_column_of_many_values_is_broken_down_on_request(figures):
 
 
 def test_blank_and_missing_values_are_counted_together(figures):
-    made = figures([said("기쁨", shop="a"), said("기쁨", shop=""), said("분노", shop=None)]).breakdowns["shop"]
+    made = figures([utterance("기쁨", shop="a"), utterance("기쁨", shop=""), utterance("분노", shop=None)]).breakdowns[
+        "shop"
+    ]
     assert {(row["value"], row["emotion"]) for row in made} == {("a", "기쁨"), ("", "기쁨"), ("", "분노")}
 
 
 def test_an_unknown_column_is_refused_with_the_known_ones(figures):
     with pytest.raises(ColumnError, match=r"--by shp is not a column.* text, emotion"):
-        figures([said("기쁨")], by="shp")
+        figures([utterance("기쁨")], by="shp")
     with pytest.raises(OptionError, match="--by is empty"):
-        figures([said("기쁨")], by=" ")
+        figures([utterance("기쁨")], by=" ")
 
 
 def test_a_conversation_that_turned_bad_is_shown_in_full(figures, talks):
@@ -88,20 +90,20 @@ def test_a_conversation_that_turned_bad_is_shown_in_full(figures, talks):
 
 
 def test_examples_have_the_highest_and_lowest_confidence_each_text_once(figures):
-    rows = [said("기쁨", 0.3 + i / 100, f"정말 좋은 날 {'가나다라마바사아자차'[i % 10]}") for i in range(50)]
-    made = figures(rows + [said("기쁨", 0.999, "ㅋㅋ"), said("기쁨", 0.999, "네")] * 3)
+    rows = [utterance("기쁨", 0.3 + i / 100, f"정말 좋은 날 {'가나다라마바사아자차'[i % 10]}") for i in range(50)]
+    made = figures(rows + [utterance("기쁨", 0.999, "ㅋㅋ"), utterance("기쁨", 0.999, "네")] * 3)
     assert [row["text"] for row in made.typical] == [f"정말 좋은 날 {c}" for c in "차자아사바"]
     assert [row["text"] for row in made.uncertain] == [f"정말 좋은 날 {c}" for c in "가나다라마"]
 
 
 def test_without_times_and_conversations_their_figures_are_empty(figures):
-    made = figures([said("기쁨"), said(None)])
+    made = figures([utterance("기쁨"), utterance(None)])
     assert (made.days, made.hours_of_week, made.transitions, made.to_look_at, made.latest) == ([], [], [], [], {})
     assert "conversations" not in made.archive
 
 
 def test_an_archive_without_any_text_has_a_report(figures):
-    made = figures([said(None, conversation_id="a", sent_at=None)])
+    made = figures([utterance(None, conversation_id="a", sent_at=None)])
     assert (made.emotions, made.archive["labelled"], made.archive["conversations"]) == ([], 0, 0)
 
 

@@ -10,7 +10,7 @@ from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import make_figures
 from emojob.pipeline.report.html_page import write_report
 from emojob.pipeline.report.words import LANGUAGES, words_of
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 
 pytestmark = pytest.mark.slow
@@ -157,7 +157,9 @@ def test_it_supports_light_dark_and_print(opened, figures):
 
 
 def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened, tmp_path):
-    bare = make_figures(open_labelled(write_archive(tmp_path / "bare", [said("기쁨", text="좋아요"), said("분노")])))
+    bare = make_figures(
+        open_labelled(write_archive(tmp_path / "bare", [utterance("기쁨", text="좋아요"), utterance("분노")]))
+    )
     page = opened(bare)
     assert page.locator("h2").all_text_contents() == [
         "All utterances", "Confidence and length", "Typical and uncertain utterances", "Data and model",
@@ -172,7 +174,7 @@ def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened
 )
 def test_a_chart_of_many_days_is_grouped_by_week_or_month(opened, tmp_path, step, title, period):
     days = [datetime.date(2020, 1, 1) + datetime.timedelta(days=step * i) for i in range(300)]
-    utterances = [said("기쁨", sent_at=str(day)) for day in days] + [said("분노", sent_at="2020-01-01")]
+    utterances = [utterance("기쁨", sent_at=str(day)) for day in days] + [utterance("분노", sent_at="2020-01-01")]
     page = opened(make_figures(open_labelled(write_archive(tmp_path / "long", utterances))))
     assert page.locator("#figure-days h3").inner_text() == title
     shown = rows(page, "days")

@@ -9,9 +9,9 @@ from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.aggregates import store
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.query import open_session
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 
-ROWS = [said("기쁨", 0.9, "좋아요", room="a"), said("분노", 0.8, "=1+1", room="b"), said(None, room="b")]
+ROWS = [utterance("기쁨", 0.9, "좋아요", room="a"), utterance("분노", 0.8, "=1+1", room="b"), utterance(None, room="b")]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.aggregates import AGGREGATES, aggregate, rows_of, store
 from emojob.pipeline.warehouse.database import open_database
 from emojob.schemas.labels import DEFAULT_LABELS
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 
 BAD = {"분노", "불안", "슬픔", "우울"}
 MONDAY = datetime.datetime(2026, 11, 23, 9, 30)
@@ -26,7 +26,7 @@ def rows() -> list[dict]:
     for _ in range(3000):
         emotion = chance.choice([*DEFAULT_LABELS, None])
         rows.append(
-            said(
+            utterance(
                 emotion,
                 chance.choice([0.3, 0.45, 0.65, 0.9]),
                 "가" * chance.randint(1, 300),
@@ -146,7 +146,7 @@ def talk(
 ) -> list[dict]:
     """Return a conversation with one utterance a minute."""
     return [
-        said(emotion, room=conversation, who=speaker, at=start + datetime.timedelta(minutes=i))
+        utterance(emotion, room=conversation, who=speaker, at=start + datetime.timedelta(minutes=i))
         for i, emotion in enumerate(emotions)
     ]
 
@@ -166,4 +166,4 @@ def test_turned_at_turn_is_where_the_last_negative_run_begins(query_rows):
 
 
 def test_an_archive_without_conversations_has_empty_aggregates(query_rows):
-    assert query_rows([said("기쁨"), said(None)], "SELECT count(*) FROM conversations") == [(0,)]
+    assert query_rows([utterance("기쁨"), utterance(None)], "SELECT count(*) FROM conversations") == [(0,)]

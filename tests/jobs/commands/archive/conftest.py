@@ -3,12 +3,12 @@
 import pytest
 
 from emojob.jobs.main import main
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 
 ROWS = [
-    said("기쁨", 0.9, "좋아요", room="a", sent_at="2026-11-23 09:00"),
-    said("분노", 0.8, "왜 안 와요", room="b", sent_at="2026-11-24 10:00"),
-    said(None, room="b", sent_at="2026-11-24 11:00"),
+    utterance("기쁨", 0.9, "좋아요", room="a", sent_at="2026-11-23 09:00"),
+    utterance("분노", 0.8, "왜 안 와요", room="b", sent_at="2026-11-24 10:00"),
+    utterance(None, room="b", sent_at="2026-11-24 11:00"),
 ]
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.archives import said, write_archive
+from tests.archives import utterance, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 
 
@@ -53,7 +53,7 @@ def test_many_rows_are_cut_and_counted(emojob, out):
 
 
 def test_hostile_text_does_not_control_the_terminal(emojob, tmp_path):
-    out = write_archive(tmp_path / "hostile", [said("기쁨", 0.9, text) for text in HOSTILE])
+    out = write_archive(tmp_path / "hostile", [utterance("기쁨", 0.9, text) for text in HOSTILE])
     for arguments in (["sql", out, "SELECT text FROM labelled"], ["report", out]):
         shown = emojob(*arguments)[1]
         assert not set(shown) & set("\x1b\u202e\u202c\x07")
