@@ -1,4 +1,4 @@
-"""Commands that meet a fault at a certain file operation: killed there, or told that it failed."""
+"""Runs commands with a fault at a chosen file operation: the command is killed there, or the operation fails."""
 
 import json
 import os
@@ -12,21 +12,25 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TOP = HERE.parent.parent
 
-#: What may become of the operation, as faults.c numbers it.
+#: Kinds of fault, with the numbers that faults.c uses.
 KILL, TERM, INT, NO_SPACE, IO_ERROR, NO_ACCESS, SHORT, FULL = range(1, 9)
 NAMES = ("", "KILL", "TERM", "INT", "ENOSPC", "EIO", "EACCES", "short", "full disk")
 
 
-def why_not() -> str:
-    """Why there can be no faults here; "" where there can."""
-    return "" if shutil.which("gcc") and sys.platform == "linux" else "a C compiler makes the faults, and there is none"
+def missing_tool() -> str:
+    """Return why faults cannot be made on this machine; "" if they can."""
+    return "" if shutil.which("gcc") and sys.platform == "linux" else "faults need Linux and gcc"
 
 
 @dataclass(frozen=True)
 class Done:
     """How a command ended.
 
-    code: negative for a signal; operations: on files that are watched, None where it was killed.
+    Attributes:
+        code: Exit code; negative for a signal.
+        operations: Number of operations on watched files; None if the command was killed.
+        out: Standard output.
+        err: Standard error.
     """
 
     code: int
@@ -36,10 +40,15 @@ class Done:
 
 
 class Faults:
-    """Runs emojob's commands, each in a process of its own."""
+    """Runs commands of emojob, each in a process of its own."""
 
     def __init__(self, folder: Path, watched: Sequence[Path]) -> None:
-        """folder: for what the harness needs itself; watched: folders on whose files operations are counted."""
+        """Build the library and start the process that forks.
+
+        Args:
+            folder: Folder for the library and the output of commands.
+            watched: Folders; operations on their files are counted.
+        """
         self._folder = folder
         library = folder / "faults.so"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-o", library, HERE / "faults.c", "-ldl"], check=True)
@@ -53,16 +62,24 @@ class Faults:
         )
 
     def run(self, args: Sequence[str | Path], cwd: Path, at: int = 0, kind: int = 0, **env: str) -> Done:
-        """Run a command. at: the number of the operation, from 1, that a fault of this kind meets; 0: none."""
+        """Run a command.
+
+        Args:
+            args: Arguments of emojob.
+            cwd: Current folder of the command.
+            at: Number of the operation with the fault, from 1; 0 for no fault.
+            kind: Kind of the fault.
+            env: More environment variables.
+        """
         out, err = self._folder / "out", self._folder / "err"
-        asked = {"args": list(map(str, args)), "at": at, "kind": kind, "cwd": str(cwd), "env": env}
+        request = {"args": list(map(str, args)), "at": at, "kind": kind, "cwd": str(cwd), "env": env}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({**asked, "out": str(out), "err": str(err)}) + "\n")
+        self._process.stdin.write(json.dumps({**request, "out": str(out), "err": str(err)}) + "\n")
         self._process.stdin.flush()
-        told = json.loads(self._process.stdout.readline())
+        answer = json.loads(self._process.stdout.readline())
         read = (one.read_text(encoding="utf-8", errors="replace") for one in (out, err))
-        return Done(told["code"], told["count"], *read)
+        return Done(answer["code"], answer["count"], *read)
 
     def end(self) -> None:
         """End the process that forks."""
@@ -72,5 +89,5 @@ class Faults:
 
 
 def files_below(folder: Path) -> list[str]:
-    """The names of all that is below a folder."""
+    """Return the paths of all files and folders below a folder."""
     return sorted(str(one.relative_to(folder)) for one in folder.rglob("*"))

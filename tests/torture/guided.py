@@ -1,6 +1,6 @@
-"""Fuzzing that is led by what code the bytes reach: python -m tests.torture.guided TARGET [options of libFuzzer]
+"""Coverage-guided fuzzing of one target: python -m tests.torture.guided TARGET [options of libFuzzer]
 
-Needs atheris, which there is for Linux.
+It needs atheris, which runs on Linux only.
 """
 
 import sys
@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["emojob"]):
 
 
 def main() -> None:
-    """Run one target until the options say that it is enough; ends the process."""
+    """Run one target until the limits of the options are reached, then end the process."""
     target, *options = sys.argv[1:]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

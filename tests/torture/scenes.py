@@ -1,6 +1,6 @@
-"""What is tortured: a command in a folder of its own, and what is to be there when it is done.
+"""The commands that are tortured, each with its inputs and its expected result.
 
-A scene is played once undisturbed; whatever happens to it later, and the same command again, must come to the same.
+A scene runs once without a fault. After any fault, the same command again must give the same result.
 """
 
 import csv
@@ -28,13 +28,18 @@ ROWS = 400
 _ANNOTATED = {"기쁨": "기뻐요 신나요 행복해요 고마워요", "슬픔": "슬퍼요 눈물나요 서러워요 아쉬워요"}
 _OPENINGS = ("오늘", "어제", "정말", "그냥", "우리", "나는", "지금", "아까", "문득", "자꾸")
 
-# What a run leaves in OUT beside parts and their markers.
+# Files of a run in OUT, besides part files and their markers.
 _STATE = {"lock", "run.json", "rejects.parquet", "nightly.json", "nightly.lock", "parts"}
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A command. prepare: puts its inputs into a folder; outs: the labelled archives that it makes or changes."""
+    """A command with its inputs.
+
+    Attributes:
+        prepare: Writes the inputs into a folder.
+        outs: Labelled archives that the command makes or changes.
+    """
 
     name: str
     args: tuple[str, ...]
@@ -43,7 +48,7 @@ class Scene:
 
 
 class Stage:
-    """A folder in which scenes are played, always under the same path, as paths are written down."""
+    """The folder in which commands run. Its path is always the same, because archives record paths."""
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.model, self._folder = model, folder
@@ -56,7 +61,7 @@ class Stage:
         self._undisturbed: dict[str, tuple[dict[str, Any], int]] = {}
 
     def set(self, scene: Scene) -> None:
-        """Put the scene's inputs in place, and nothing else."""
+        """Write the scene's inputs, and remove all other files."""
         kept = self._kept / scene.name
         if not kept.exists():
             self._clear()
@@ -66,20 +71,20 @@ class Stage:
         shutil.copytree(kept, self.work, dirs_exist_ok=True)
 
     def before(self, scene: Scene) -> Path:
-        """A folder as it is before the scene."""
+        """Return a folder with the files that exist before the scene."""
         return self._kept / scene.name
 
     def play(self, scene: Scene, at: int = 0, kind: int = 0) -> Done:
-        """Run the scene's command, with a fault."""
+        """Run the scene's command; a fault of this kind hits operation `at`, 0 for none."""
         return self.run(scene.args, at, kind)
 
     def run(self, args: tuple[str, ...], at: int = 0, kind: int = 0) -> Done:
-        """Run a command."""
+        """Run a command; see `play`."""
         args = tuple(str(self.model) if one == "MODEL" else one for one in args)
         return self._faults.run(args, self.work, at, kind)
 
     def undisturbed(self, scene: Scene) -> tuple[dict[str, Any], int]:
-        """What the scene comes to without a fault, and its file operations."""
+        """Return the scene's result without a fault, and its number of file operations."""
         if scene.name not in self._undisturbed:
             self.set(scene)
             done = self.play(scene)
@@ -88,7 +93,7 @@ class Stage:
         return self._undisturbed[scene.name]
 
     def end(self) -> None:
-        """End the process that runs the commands."""
+        """Stop the process that runs the commands."""
         self._faults.end()
 
     def _clear(self) -> None:
@@ -97,23 +102,23 @@ class Stage:
 
 
 def inspect(folder: Path, scene: Scene) -> dict[str, Any]:
-    """All that is in a folder, as far as it is to be the same however often a command was disturbed."""
+    """Return the content of a folder without what may differ after a fault, such as times."""
     found: dict[str, Any] = {}
     ours = [folder / out for out in scene.outs if (folder / out).is_dir()]
     for out in ours:
-        found |= _look_at_archive(out)
+        found |= _archive_content(out)
     for file in sorted(one for one in folder.rglob("*") if one.is_file() and not any(map(one.is_relative_to, ours))):
         name = str(file.relative_to(folder))
-        if name.startswith("model/_training/runs"):  # TensorBoard's, one for each start
+        if name.startswith("model/_training/runs"):  # logs of TensorBoard, one for each start
             continue
         if file.suffix == ".parquet":
             found[name] = rows(file)
         elif file.suffix == ".duckdb":
             with duckdb.connect(str(file), read_only=True) as db:
                 found[name] = db.execute("FROM labelled ORDER BY ALL").fetchall()
-        elif file.suffix == ".memo":  # what it saves is time, so a command that was killed may end without one
+        elif file.suffix == ".memo":  # only a cache: a killed command may leave none
             continue
-        elif file.suffix == ".prom":  # what this start of the night did is not what the night did
+        elif file.suffix == ".prom":  # counts of this start, not of the nightly run
             lines = file.read_text(encoding="utf-8").splitlines()
             found[name] = [line for line in lines if not re.match("emojob_(inputs|rows)_scored ", line)]
         elif file.suffix in (".json", ".jsonl"):
@@ -124,7 +129,7 @@ def inspect(folder: Path, scene: Scene) -> dict[str, Any]:
 
 
 def rows(place: Path) -> list[dict[str, Any]]:
-    """The rows of a labelled archive or of a Parquet file, in order; those of parts by input and row."""
+    """Return the rows of a labelled archive, by input and row number, or of a Parquet file."""
     if place.is_file():
         return pq.read_table(place).to_pylist()
     output = ArchiveFolder(place)
@@ -134,7 +139,7 @@ def rows(place: Path) -> list[dict[str, Any]]:
 
 
 def visible_rows(place: Path) -> list[dict[str, Any]]:
-    """The rows that a reader of an archive sees now; none where it is refused."""
+    """Return the rows that a reader of the archive sees now; no rows if the archive is refused."""
     from emojob.schemas.errors import OutputError
 
     try:
@@ -144,7 +149,7 @@ def visible_rows(place: Path) -> list[dict[str, Any]]:
     return rows(place)
 
 
-def _look_at_archive(out: Path) -> dict[str, Any]:
+def _archive_content(out: Path) -> dict[str, Any]:
     output = ArchiveFolder(out)
     output.read_markers()
     stems = {Path(marker.part).stem for marker in output.markers}
@@ -165,12 +170,12 @@ def _look_at_archive(out: Path) -> dict[str, Any]:
 
 
 def _without_times(text: str) -> Any:
-    """JSON without what differs from run to run."""
+    """Return JSON without the values that differ from run to run."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            aside = ("scored", "seconds", "started", "finished", "versions", "rows_per_second", "trained_at", "time")
-            return {key: plain(one) for key, one in value.items() if key not in aside}
+            skipped = ("scored", "seconds", "started", "finished", "versions", "rows_per_second", "trained_at", "time")
+            return {key: plain(one) for key, one in value.items() if key not in skipped}
         return list(map(plain, value)) if isinstance(value, list) else value
 
     return [plain(json.loads(line)) for line in text.splitlines()] if "\n{" in text else plain(json.loads(text))
@@ -186,20 +191,20 @@ def _texts(seed: int) -> list[str]:
 
 
 def _logs(stage: Stage, folder: Path) -> None:
-    """Three inputs of three formats, one with rows that cannot be read."""
+    """Write three inputs of three formats, one of them with rows that cannot be read."""
     logs = folder / "logs"
     logs.mkdir()
     with (logs / "2026-11-01.csv").open("w", encoding="cp949", errors="ignore", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "conversation_id", "text"])
         for i, text in enumerate(_texts(1)):
-            writer.writerow([i, f"c{i // 10}", text, *(["zu viel"] if i % 97 == 5 else [])])
+            writer.writerow([i, f"c{i // 10}", text, *(["too many"] if i % 97 == 5 else [])])
     texts = _texts(2)
     ids, talks = [str(i) for i in range(ROWS)], [f"p{i // 8}" for i in range(ROWS)]
     table = pa.table({"id": ids, "conversation_id": talks, "text": texts})
     pq.write_table(table, logs / "2026-11-02.parquet", row_group_size=100)
-    said = [{"id": str(i), "conversation_id": f"j{i // 6}", "text": text} for i, text in enumerate(_texts(3))]
-    lines = [json.dumps(row, ensure_ascii=False) for row in said]
+    rows_of_chat = [{"id": str(i), "conversation_id": f"j{i // 6}", "text": text} for i, text in enumerate(_texts(3))]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows_of_chat]
     (logs / "2026-11-03.jsonl.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
 
 

@@ -1,6 +1,6 @@
-"""Night after night, and what each leaves behind: hundreds of them in minutes.
+"""Runs hundreds of nightly runs in minutes, and measures what each one uses.
 
-python -m tests.torture.soak [--nights 400]    (from the project's root; prints a line for each 20 nights)
+python -m tests.torture.soak [--nights 400]    (from the project's root; prints a line for every 20 nightly runs)
 """
 
 import argparse
@@ -20,15 +20,20 @@ from emojob.pipeline.nightly.config import read_config
 from emojob.pipeline.nightly.monitoring import log_night, write_metrics
 from emojob.pipeline.nightly.night import run_night
 
-KEPT = 10  # days, after which a row is removed, so that the archive grows no more
+KEPT = 10  # days; older rows are removed, so the archive stops growing
 
 
 @dataclass(frozen=True)
-class Left:
-    """What a night leaves.
+class Usage:
+    """What is in use after a nightly run.
 
-    memory: MB of this process; files: open; threads: alive; disk: KB of all that it wrote but the log, which gets a
-    line a night, and the memo, which grows to some MB and no more; seconds: that it took.
+    Attributes:
+        memory: MB of this process.
+        files: Number of open files.
+        threads: Number of live threads.
+        disk: KB of the files on disk, without the log, which gets a line each time, and without the memo, which grows
+            to a few MB.
+        seconds: Duration of the nightly run.
     """
 
     memory: float
@@ -38,8 +43,8 @@ class Left:
     seconds: float
 
 
-def nights(folder: Path, model: Path | None, count: int) -> Iterator[Left]:
-    """So many nights, each with a log of its own."""
+def nights(folder: Path, model: Path | None, count: int) -> Iterator[Usage]:
+    """Do `count` nightly runs, each with a new log, and yield the usage after each."""
     (folder / "logs").mkdir()
     named = f'model = "{model}"\n' if model else ""
     (folder / "night.toml").write_text(
@@ -62,15 +67,15 @@ def nights(folder: Path, model: Path | None, count: int) -> Iterator[Left]:
         night = run_night(config, day)
         log_night(folder / "nights.jsonl", night)
         write_metrics(folder / "night.prom", night)
-        yield _left(folder, time.perf_counter() - begun)
+        yield _usage(folder, time.perf_counter() - begun)
 
 
-def _left(folder: Path, seconds: float) -> Left:
+def _usage(folder: Path, seconds: float) -> Usage:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    aside = ("nights.jsonl", "night.memo")
-    disk = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file() and one.name not in aside)
+    skipped = ("nights.jsonl", "night.memo")
+    disk = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file() and one.name not in skipped)
     files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    return Left(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, files, threading.active_count(), disk / 1e3, seconds)
+    return Usage(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, files, threading.active_count(), disk / 1e3, seconds)
 
 
 def main() -> None:
@@ -80,11 +85,11 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     try:
         print("night  memory MB  files  threads  disk KB  s a night")  # noqa: T201
-        some: list[Left] = []
-        for number, left in enumerate(nights(folder, None, given.nights), 1):
-            some.append(left)
+        some: list[Usage] = []
+        for number, usage in enumerate(nights(folder, None, given.nights), 1):
+            some.append(usage)
             if number % 20 == 0:
-                *last, _ = astuple(left)
+                *last, _ = astuple(usage)
                 seconds = sorted(one.seconds for one in some[-20:])[10]
                 print("{:5}  {:9.1f}  {:5}  {:7}  {:7.0f}  {:9.3f}".format(number, *last, seconds))  # noqa: T201
     finally:

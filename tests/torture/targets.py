@@ -1,4 +1,4 @@
-"""What is fuzzed: a target takes any bytes, and ends with an error of its own only where a promise is broken."""
+"""The targets of fuzzing. A target takes any bytes, and fails only if emojob breaks a promise."""
 
 import gzip
 import io
@@ -23,11 +23,12 @@ KINDS = ("csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet")
 
 
 def in_one_line(error: EmojobError) -> None:
+    """Assert that the message of an error is one line."""
     assert len(str(error).splitlines()) == 1, error
 
 
-def archive(kind: str, folder: Path, data: bytes) -> None:
-    """A file of any bytes is read, with no row too many or too few, or refused in one line."""
+def dataset(kind: str, folder: Path, data: bytes) -> None:
+    """Assert that a file of these bytes is read without losing or adding a row, or is refused in one line."""
     file = folder / f"any.{kind}"
     file.write_bytes(data)
     for wanted in ("auto", "cp949"):
@@ -37,13 +38,13 @@ def archive(kind: str, folder: Path, data: bytes) -> None:
             for row_batch in read_batches(found, found.sources[0]):
                 assert row_batch.rows_read == row_batch.batch.num_rows + len(row_batch.rejects)
                 read += row_batch.rows_read
-            assert found.sources[0].rows in (None, read)  # that of a text file may not be counted
+            assert found.sources[0].rows in (None, read)  # the rows of a text file may be unknown
         except EmojobError as error:
             in_one_line(error)
 
 
 def configuration(folder: Path, data: bytes) -> None:
-    """Any bytes are a night's configuration and a label map, or refused as such in one line."""
+    """Assert that these bytes are read as a nightly configuration and as a label map, or refused in one line."""
     file = folder / "any.toml"
     file.write_bytes(data)
     for read in (read_config, read_label_map):
@@ -54,14 +55,14 @@ def configuration(folder: Path, data: bytes) -> None:
 
 
 def text(_: Path, data: bytes) -> None:
-    """Any text has a number of pieces that fits, and is masked beside others as alone."""
-    said = data.decode("utf-8", "replace")
+    """Assert that this text has valid tokens, and that other texts do not change its tokens or its masking."""
+    decoded = data.decode("utf-8", "replace")
     tokenizer = _tokenizer()
-    ids = tokenizer.encode([said, "네"], 64).tolist()
+    ids = tokenizer.encode([decoded, "네"], 64).tolist()
     assert 2 <= len(ids[0]) <= 64
     assert all(0 <= one < tokenizer.vocab_size for one in ids[0])
-    assert tokenizer.encode([said], 64).tolist()[0] == ids[0]
-    assert mask_texts([said, "네"]) == [*mask_texts([said]), "네"]
+    assert tokenizer.encode([decoded], 64).tolist()[0] == ids[0]
+    assert mask_texts([decoded, "네"]) == [*mask_texts([decoded]), "네"]
 
 
 @cache
@@ -70,7 +71,7 @@ def _tokenizer() -> Tokenizer:
 
 
 TARGETS: dict[str, Callable[[Path, bytes], None]] = {
-    **{kind: lambda folder, data, kind=kind: archive(kind, folder, data) for kind in KINDS},
+    **{kind: lambda folder, data, kind=kind: dataset(kind, folder, data) for kind in KINDS},
     "configuration": configuration,
     "text": text,
 }
@@ -83,7 +84,7 @@ def _parquet() -> bytes:
     return file.getvalue()
 
 
-#: What a target begins with.
+#: First inputs of each target.
 SEEDS: dict[str, list[str | bytes]] = {
     "csv": [_CSV, "text\r\n네\r\n"],
     "tsv": ["id\ttext\n1\t네\n"],

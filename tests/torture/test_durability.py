@@ -1,4 +1,7 @@
-"""What is called complete is on the disk: data, name, folder, and only then the marker, as the system's calls tell."""
+"""A complete part file is on the disk: its data, name and folder are synced before its marker is written.
+
+The tests read a trace of the system calls.
+"""
 
 import os
 import re
@@ -22,7 +25,13 @@ _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 @dataclass(frozen=True)
 class Call:
-    """One call that succeeded. file: what was written, synced or renamed; to: what it was renamed to."""
+    """A system call that succeeded.
+
+    Attributes:
+        name: write, fsync, rename or unlink.
+        file: File that was written, synced, renamed or removed.
+        to: New name of a renamed file.
+    """
 
     name: str
     file: str
@@ -30,11 +39,11 @@ class Call:
 
 
 def traced(command: list[str], work, log) -> list[Call]:
-    """The writes, syncs, renames and removals of a command, in order."""
-    what = "trace=write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat"
+    """Run a command and return its writes, syncs, renames and removals, in order."""
+    traced_calls = "trace=write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat"
     environment = {**os.environ, "EMOJOB_ENGINE": "torch"}
     done = subprocess.run(
-        ["strace", "-f", "-y", "-s", "0", "-o", log, "-e", what, sys.executable, "-m", "emojob", *command],
+        ["strace", "-f", "-y", "-s", "0", "-o", log, "-e", traced_calls, sys.executable, "-m", "emojob", *command],
         cwd=work, env={**environment, "PYTHONPATH": str(Path.cwd())}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -53,34 +62,34 @@ def traced(command: list[str], work, log) -> list[Call]:
 
 
 def where(calls: list[Call], name: str, file: str, to: str = "") -> list[int]:
-    """At which places of the trace a call stands."""
+    """Return the positions of a call in the trace."""
     return [i for i, call in enumerate(calls) if (call.name, call.file, call.to) == (name, file, to)]
 
 
-def check_committed(calls: list[Call], beside: str, place: str) -> int:
-    """That a file was written, synced, renamed and its folder synced, in that order; where the last of these is."""
-    behind = 0
-    for renamed in where(calls, "rename", beside, place):  # run.json is written several times
-        synced, writes = ([i for i in where(calls, one, beside) if behind < i < renamed] for one in ("fsync", "write"))
-        assert writes, place
-        assert synced, place
-        assert max(writes) < max(synced), place
-        behind = min(i for i in where(calls, "fsync", str(Path(place).parent)) if i > renamed)
-    return behind
+def check_committed(calls: list[Call], temporary: str, file: str) -> int:
+    """Assert that a file was written, synced, renamed and its folder synced; return the position of the last call."""
+    last = 0
+    for renamed in where(calls, "rename", temporary, file):  # run.json is written several times
+        synced, writes = ([i for i in where(calls, one, temporary) if last < i < renamed] for one in ("fsync", "write"))
+        assert writes, file
+        assert synced, file
+        assert max(writes) < max(synced), file
+        last = min(i for i in where(calls, "fsync", str(Path(file).parent)) if i > renamed)
+    return last
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize("name", ["score", "forget", *(["one file", "nightly"] if WHOLE else [])])
-def test_a_marker_comes_after_what_it_vouches_for(stage, tmp_path, name):
+def test_a_marker_is_written_after_its_part_file_is_synced(stage, tmp_path, name):
     scene = SCENES[name]
     stage.set(scene)
     args = [str(stage.model) if one == "MODEL" else one for one in scene.args]
     calls = traced(args, stage.work, tmp_path / "trace")
     renames = {call.to: call.file for call in calls if call.name == "rename"}
-    drafts = {place: beside for place, beside in renames.items() if beside.endswith(".tmp")}
-    committed = {place: check_committed(calls, beside, place) for place, beside in drafts.items()}
-    markers = [place for place in renames if re.search(r"/_emojob/parts/part-[\d-]+\.json$", place)]
-    parts = [place for place in renames if re.search(r"/part-[\d-]+\.parquet$", place)]
+    temporary = {file: old for file, old in renames.items() if old.endswith(".tmp")}
+    committed = {file: check_committed(calls, old, file) for file, old in temporary.items()}
+    markers = [file for file in renames if re.search(r"/_emojob/parts/part-[\d-]+\.json$", file)]
+    parts = [file for file in renames if re.search(r"/part-[\d-]+\.parquet$", file)]
     if name == "one file":
         return
     assert len(markers) == len(parts) > 0
@@ -91,7 +100,7 @@ def test_a_marker_comes_after_what_it_vouches_for(stage, tmp_path, name):
         rejects = marker.replace(".json", ".rejects.parquet")
         assert committed.get(rejects, -1) < named
     if name == "forget":
-        (journal,) = [place for place in renames if place.endswith("exchange.json")]
+        (journal,) = [file for file in renames if file.endswith("exchange.json")]
         (named,) = where(calls, "rename", renames[journal], journal)
         assert all(committed[part] < named for part in parts)
         removed = [i for i, call in enumerate(calls) if call.name == "unlink" and call.file.endswith(".parquet")]

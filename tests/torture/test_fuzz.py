@@ -1,7 +1,7 @@
-"""Any bytes at all: no reader fails in a way of its own, hangs, or loses or doubles a row.
+"""Any bytes: a reader never fails with an unknown error, hangs, loses a row or returns a row twice.
 
-Each row carries a mark. However rows are spoiled, a mark must come out once: in a row, or in what was rejected. The
-seeds are EMOJOB_TORTURE_SEED and those behind it; whole, a million rows and more are read (-s prints how many).
+Each row has a mark. Whatever is damaged, each mark comes out once: in a row, or in a rejected row. The seeds are
+EMOJOB_TORTURE_SEED and the numbers after it. The full form reads more than a million rows; -s prints how many.
 """
 
 import contextlib
@@ -41,10 +41,10 @@ pytestmark = pytest.mark.slow
 
 ROUNDS, ROWS = (260, 1_500) if WHOLE else (6, 500)
 TOP = Path(__file__).parent.parent.parent
-SECONDS = 60  # in which each file must be through, however it is spoiled
+SECONDS = 60  # limit for each file, whatever is damaged
 
 MARK = re.compile(r"№(\d+)№")
-SPOILERS = (
+INSERTIONS = (
     b'"', b'""', b"'", b",", b",,,,", b"\t", b"\r", b"\r\n", b"\n", b"\x00", b"\xff", b"\xfe\xff",
     b"\xef\xbb\xbf", b"\\", b"\\u0000", b"\\ud800", b"{", b"}", b"[", b"]", b'{"a":', b"null", b"\x1a", b"\xb0\xa1",
     b"\xa4", b"\xea\xb0", b"\xed\xa0\x80", b"1e999", b"=1+1",
@@ -52,31 +52,33 @@ SPOILERS = (
 )  # fmt: skip
 
 
-def spoiled(line: bytes, chosen: random.Random) -> bytes:
-    """A line with something in it, taken out of it, or in another order."""
+def damaged(line: bytes, chosen: random.Random) -> bytes:
+    """Return a line with inserted bytes, or in another order."""
     at = chosen.randrange(len(line) + 1)
     way = chosen.randrange(5)
     if way == 0:
-        return line[:at] + chosen.choice(SPOILERS) + line[at:]
+        return line[:at] + chosen.choice(INSERTIONS) + line[at:]
     if way == 1:
-        many = chosen.choice(SPOILERS) * chosen.randrange(2, 30)  # of a rejected row only the beginning is told
+        many = chosen.choice(INSERTIONS) * chosen.randrange(
+            2, 30
+        )  # only the first characters of a rejected row are kept
         return line[:at] + many[: RAW_CHARACTERS // 2] + line[at:]
     if way == 2:
         return line[:at] + bytes(chosen.randrange(256) for _ in range(chosen.randrange(1, 8))) + line[at:]
     if way == 3:
         return line[at:] + line[:at]
-    return chosen.choice(SPOILERS) + line + chosen.choice(SPOILERS)
+    return chosen.choice(INSERTIONS) + line + chosen.choice(INSERTIONS)
 
 
 def lines_of(kind: str, chosen: random.Random, codec: str) -> list[bytes]:
-    """A file's lines, some of them spoiled, each with its mark in one piece."""
+    """Return the lines of a file. Some lines are damaged, but each mark is whole."""
     texts = ["안녕하세요", "정말 고마워요", "왜 이렇게 늦어요", "", "네", "두 줄\n짜리", '따옴표 "안"', "쉼표, 안"]
     found = []
     for number in range(ROWS):
         text = chosen.choice(texts)
         if kind == "jsonl":
-            said = json.dumps(text, ensure_ascii=chosen.random() < 0.2)
-            line = f'{{"text": {said}, "mark": "№{number}№"}}'.encode(codec, "replace")
+            value = json.dumps(text, ensure_ascii=chosen.random() < 0.2)
+            line = f'{{"text": {value}, "mark": "№{number}№"}}'.encode(codec, "replace")
         else:
             quoted = (
                 '"' + text.replace('"', '""') + '"' if re.search(r'[",\n]', text) or chosen.random() < 0.2 else text
@@ -84,29 +86,29 @@ def lines_of(kind: str, chosen: random.Random, codec: str) -> list[bytes]:
             line = f"№{number}№{',' if kind == 'csv' else chr(9)}{quoted}".encode(codec, "replace")
         mark = f"№{number}№".encode(codec)
         if chosen.random() < 0.012 and mark in line:
-            before, _, behind = line.partition(mark)
-            line = spoiled(before, chosen) + mark + spoiled(behind, chosen)
+            before, _, after = line.partition(mark)
+            line = damaged(before, chosen) + mark + damaged(after, chosen)
         found.append(line)
     return found
 
 
 def marks(file: Path, wanted: str) -> tuple[list[int], int]:
-    """(the marks that come out of a file, in order; its rows)."""
+    """Read a file; return the marks of its rows and rejected rows, in order, and the number of rows."""
     found, rows = [], 0
-    archive = open_dataset(find_inputs([str(file)]), "text", wanted)
-    for row_batch in read_batches(archive, archive.sources[0]):
+    dataset = open_dataset(find_inputs([str(file)]), "text", wanted)
+    for row_batch in read_batches(dataset, dataset.sources[0]):
         rows += row_batch.rows_read
         assert row_batch.rows_read == row_batch.batch.num_rows + len(row_batch.rejects)
         cells = [
             cell for column in row_batch.batch.columns for cell in column.cast(pa.large_string()).to_pylist() if cell
         ]
-        said = "\n".join([*cells, *(one.raw for one in row_batch.rejects)])
-        found += list(map(int, MARK.findall(said)))
+        content = "\n".join([*cells, *(one.raw for one in row_batch.rejects)])
+        found += list(map(int, MARK.findall(content)))
     return found, rows
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
-def test_rows_that_are_spoiled_cost_no_other_row(tmp_path, kind, monkeypatch):
+def test_damaged_rows_cost_no_other_row(tmp_path, kind, monkeypatch):
     read = 0
     for seed in range(SEED, SEED + ROUNDS):
         chosen = random.Random(f"{kind} {seed}")
@@ -120,20 +122,20 @@ def test_rows_that_are_spoiled_cost_no_other_row(tmp_path, kind, monkeypatch):
         begun = time.monotonic()
         try:
             found, rows = marks(file, codec)
-        except EmojobError as error:  # too much of it is in no encoding, say
+        except EmojobError as error:  # for example, too many bytes are invalid in the encoding
             in_one_line(error)
             continue
         finally:
             assert time.monotonic() - begun < SECONDS
         read += rows
-        there = set(map(int, MARK.findall(content.decode(codec, "replace"))))
+        expected = set(map(int, MARK.findall(content.decode(codec, "replace"))))
         assert len(found) == len(set(found)), (kind, seed)
-        assert set(found) == there, (kind, seed, sorted(there - set(found))[:5])
+        assert set(found) == expected, (kind, seed, sorted(expected - set(found))[:5])
     assert read >= ROUNDS * ROWS // 3
     print(f"{kind}: {read:,} rows, seeds {SEED} to {SEED + ROUNDS - 1}")  # noqa: T201
 
 
-def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
+def test_damaged_parquet_is_refused_or_read(tmp_path):
     file, whole = tmp_path / "log.parquet", tmp_path / "whole.parquet"
     texts, lists = [f"말 {i % 50}" for i in range(2_000)], [[], None, ["네", None]] * 667
     pq.write_table(
@@ -152,12 +154,12 @@ def test_parquet_that_is_spoiled_is_refused_or_read(tmp_path):
             del data[chosen.randrange(len(data)) :]
         file.write_bytes(data)
         with contextlib.suppress(EmojobError):
-            archive = open_dataset(find_inputs([str(file)]), "text")
-            read = list(read_batches(archive, archive.sources[0]))
-            assert sum(row_batch.rows_read for row_batch in read) == archive.sources[0].rows
+            dataset = open_dataset(find_inputs([str(file)]), "text")
+            read = list(read_batches(dataset, dataset.sources[0]))
+            assert sum(row_batch.rows_read for row_batch in read) == dataset.sources[0].rows
 
 
-def test_a_labelled_part_that_is_spoiled_is_refused_or_read(tmp_path, monkeypatch, emojob):
+def test_a_damaged_part_file_is_refused_or_read(tmp_path, monkeypatch, emojob):
     monkeypatch.chdir(tmp_path)
     lists, words = [[], None, ["네", None]] * 20, pa.array(["a", "b"] * 30).dictionary_encode()
     pq.write_table(pa.table({"id": range(60), "text": ["네", None, "말"] * 20, "l": lists, "d": words}), "log.parquet")
@@ -186,8 +188,8 @@ def test_a_labelled_part_that_is_spoiled_is_refused_or_read(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("file", sorted((Path(__file__).parent / "found").iterdir()), ids=lambda file: file.name)
-def test_what_was_found_once_stays_mended(tmp_path, file):
-    """Bytes that ended the process, for the exception was C++'s, or lost rows without a word."""
+def test_earlier_findings_stay_fixed(tmp_path, file):
+    """Bytes that once ended the process by a C++ exception, or lost rows without a message."""
     TARGETS[file.suffix[1:]](tmp_path, file.read_bytes())
 
 
@@ -201,7 +203,9 @@ def test_any_bytes_keep_every_promise(tmp_path_factory, data, target):
 def test_bytes_that_reach_new_code_keep_every_promise(tmp_path, target):
     pytest.importorskip("atheris", reason="atheris is for Linux on x86-64")
     options = [f"-max_total_time={180 if WHOLE else 3}", f"-timeout={SECONDS}", "-max_len=4096", f"-seed={SEED}"]
-    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # MB; a child's peak begins with its parent's
+    ours = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    )  # MB; the peak of a child starts with the peak of its parent
     options += [f"-rss_limit_mb={ours + 2_048}", f"-artifact_prefix={tmp_path}/"]
     command = [sys.executable, "-m", "tests.torture.guided", target, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TOP)
@@ -209,11 +213,11 @@ def test_bytes_that_reach_new_code_keep_every_promise(tmp_path, target):
     runs = re.search(r"Done (\d+) runs", done.stderr)
     assert runs is not None
     assert int(runs[1]) > 100
-    print(f"{target}: {int(runs[1]):,} inputs led by coverage, seed {SEED}")  # noqa: T201
+    print(f"{target}: {int(runs[1]):,} coverage-guided inputs, seed {SEED}")  # noqa: T201
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "cp949"])
-def test_an_encoding_is_told_whatever_is_written_in_it(tmp_path, codec):
+def test_the_encoding_is_detected_for_any_text(tmp_path, codec):
     chosen = random.Random(SEED)
     points = (*range(0x20, 0x7F), *range(0xAC00, 0xD7A4), *range(0x3131, 0x3164))
     known = [char for char in map(chr, points) if char.encode(codec, "ignore") and char not in '",']
@@ -274,7 +278,7 @@ VALUES = st.recursive(
 
 
 def toml(value: object) -> str:
-    """A value as TOML has it; what it has not, as a text."""
+    """Return a value in TOML; a value that TOML lacks becomes a string."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) < 1 << 63:
@@ -323,7 +327,7 @@ def test_any_configuration_is_read_or_refused_in_one_line(tmp_path_factory, tabl
     TARGETS["configuration"](tmp_path_factory.getbasetemp(), data)
 
 
-def test_any_command_line_is_done_or_refused_in_one_line(tmp_path, monkeypatch, capsys):
+def test_any_command_line_is_run_or_refused_in_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log.csv").write_text("text\n네\n")
     chosen = random.Random(SEED)
@@ -344,13 +348,13 @@ def test_any_command_line_is_done_or_refused_in_one_line(tmp_path, monkeypatch, 
         "%",
         *ALL[:30],
     ]
-    aside = ("model", "html_file")  # which take long
+    skipped = ("model", "html_file")  # slow options
     for _ in range(1_500 if WHOLE else 80):
         name, command = chosen.choice(sorted(cli.commands.items()))
         options = [
             one
             for one in command.params
-            if isinstance(one, click.Option) and one.name not in aside and "--debug" not in one.opts
+            if isinstance(one, click.Option) and one.name not in skipped and "--debug" not in one.opts
         ]
         args = [name]
         for option in chosen.sample(options, min(len(options), chosen.randrange(4))):
@@ -373,5 +377,5 @@ def test_any_command_line_is_done_or_refused_in_one_line(tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     "content", [b"a = " + b"[" * 20_000, b"a = " + b"9" * 5_000, b"\xff", b"a = 1\n" * 200_000, b"\xef\xbb\xbf[input]"]
 )
-def test_a_configuration_of_any_bytes_is_one_line(tmp_path, content):
+def test_a_damaged_configuration_is_refused_in_one_line(tmp_path, content):
     TARGETS["configuration"](tmp_path, content)

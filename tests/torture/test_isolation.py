@@ -1,4 +1,4 @@
-"""What nobody asked for does not happen: no network, no code of a model's, no file but those of its folder."""
+"""Commands use no network, run no code of a model, and read no file outside the model's folder."""
 
 import json
 import os
@@ -17,24 +17,24 @@ HERE = Path(__file__).parents[2]
 
 
 class Attack:
-    """What runs a command when it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.place),)
+        return os.mkdir, (str(self.folder),)
 
 
 def has_namespaces() -> bool:
-    """Whether a network without interfaces can be had here."""
+    """Return whether a process can be started here without network interfaces."""
     tool = shutil.which("unshare")
     return tool is not None and subprocess.run([tool, "-rn", "true"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not has_namespaces(), reason="needs unshare, and the right to it")
-def test_no_command_needs_or_asks_for_a_network(tmp_path, tiny_model):
+@pytest.mark.skipif(not has_namespaces(), reason="needs unshare and its permission")
+def test_no_command_uses_a_network(tmp_path, tiny_model):
     (tmp_path / "log.csv").write_text("conversation_id,text\nc1,정말 기뻐요\nc2,너무 슬퍼요\n" * 20)
     (tmp_path / "2026-11-01.csv").write_text("text\n네\n")
     (tmp_path / "night.toml").write_text('[input]\nfiles = "{date}.csv"\n[output]\narchive = "nights"\n')
@@ -54,12 +54,12 @@ def test_no_command_needs_or_asks_for_a_network(tmp_path, tiny_model):
             assert "AF_INET" not in (tmp_path / "calls").read_text(), args
 
 
-# -- models of strangers -----------------------------------------------------------------------------------------------
+# -- models from strangers ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def spoilt(own_model, tmp_path):
-    """A model folder, and a place that an attack would make."""
+def damaged_model(own_model, tmp_path):
+    """A model folder that a test may damage, and the folder that an attack would create."""
     return own_model, tmp_path / "owned"
 
 
@@ -69,8 +69,8 @@ def refused(emojob, model: Path) -> str:
     return err
 
 
-def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(emojob, spoilt):
-    model, owned = spoilt
+def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(emojob, damaged_model):
+    model, owned = damaged_model
     (model / "model.safetensors").unlink()
     for content in (pickle.dumps(Attack(owned)), pickle.dumps({"bert.x": Attack(owned)}, protocol=2)):
         (model / "pytorch_model.bin").write_bytes(content)
@@ -80,8 +80,8 @@ def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(emojob, spoilt):
     assert not owned.exists()
 
 
-def test_code_that_a_model_brings_is_never_run(emojob, spoilt, change_config):
-    model, owned = spoilt
+def test_code_in_a_model_folder_is_never_run(emojob, damaged_model, change_config):
+    model, owned = damaged_model
     code = f"import os\nos.mkdir({str(owned)!r})\nclass Model: pass\n"
     for name in ("modeling_x", "tokenization_x", "configuration_x", "__init__", "setup", "sitecustomize"):
         (model / f"{name}.py").write_text(code)
@@ -94,8 +94,8 @@ def test_code_that_a_model_brings_is_never_run(emojob, spoilt, change_config):
     assert not owned.exists()
 
 
-def test_paths_in_a_models_files_lead_nowhere(emojob, spoilt, change_config, tmp_path):
-    model, _ = spoilt
+def test_paths_in_the_files_of_a_model_are_ignored(emojob, damaged_model, change_config, tmp_path):
+    model, _ = damaged_model
     secret = tmp_path / "secret"
     secret.write_text("비밀")
     before = emojob("predict", "--json", "정말 기뻐요", "--model", model)
@@ -126,13 +126,13 @@ OTHERS = [b"", b"\x00" * 100, b"{}", b"[]", b"\xff" * 8 + b"x" * 100, b'{"a":' *
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "spiece.model"])
 @pytest.mark.parametrize("content", OTHERS)
-def test_files_that_are_something_else_are_refused_in_one_line(emojob, spoilt, name, content):
-    model, _ = spoilt
+def test_files_with_other_content_are_refused_in_one_line(emojob, damaged_model, name, content):
+    model, _ = damaged_model
     (model / name).write_bytes(content)
     refused(emojob, model)
 
 
-def test_links_out_of_an_input_folder_are_not_followed(emojob, tmp_path, monkeypatch):
+def test_links_in_an_input_folder_are_not_followed(emojob, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -147,8 +147,8 @@ def test_links_out_of_an_input_folder_are_not_followed(emojob, tmp_path, monkeyp
     (inside / "zero.txt").symlink_to("/dev/zero")
     assert emojob("score", "in", "-o", "out", "--quiet")[0] == 0
     assert len(json.loads((tmp_path / "out/_emojob/run.json").read_text())["inputs"]) == 1
-    for name, place in (("device.csv", "/dev/zero"), ("null.csv", "/dev/null")):
-        (tmp_path / name).symlink_to(place)
+    for name, target in (("device.csv", "/dev/zero"), ("null.csv", "/dev/null")):
+        (tmp_path / name).symlink_to(target)
         code, _, err = emojob("score", name, "-o", "out2")
         assert (code, "regular file" in err) == (2, True)
     os.mkfifo(tmp_path / "pipe.csv")
@@ -158,7 +158,7 @@ def test_links_out_of_an_input_folder_are_not_followed(emojob, tmp_path, monkeyp
 
 @pytest.mark.parametrize("name", ["config.json", "spiece.model", "model.safetensors"])
 @pytest.mark.parametrize("kind", ["pipe", "device"])
-def test_a_model_of_pipes_and_devices_is_refused_at_once(emojob, own_model, name, kind):
+def test_pipes_and_devices_in_a_model_folder_are_refused(emojob, own_model, name, kind):
     (own_model / name).unlink()
     if kind == "pipe":
         os.mkfifo(own_model / name)

@@ -1,4 +1,4 @@
-"""A command that is ended at any moment, and run again, comes to what it would have come to undisturbed."""
+"""A command that is killed at any moment and run again gives the result of an undisturbed run."""
 
 import random
 
@@ -16,7 +16,7 @@ MOMENTS = 100 if WHOLE else 6
 
 
 def moments() -> list[tuple[str, int, float, float | None]]:
-    """(scene, signal, how far it comes, how far it comes the second time; None where there is none)."""
+    """Return (scene, signal, share of the operations before it, share before a second signal or None)."""
     chosen = random.Random(SEED)
     names = list(SCENES) if WHOLE else list(_QUICK)
     found = []
@@ -29,7 +29,7 @@ def moments() -> list[tuple[str, int, float, float | None]]:
 
 
 @pytest.mark.parametrize(("name", "kind", "first", "second"), moments())
-def test_a_command_that_is_ended_anywhere_and_run_again(stage, name, kind, first, second):
+def test_a_command_killed_anywhere_and_run_again_gives_the_same_result(stage, name, kind, first, second):
     scene = SCENES[name]
     wanted, operations = stage.undisturbed(scene)
     stage.set(scene)

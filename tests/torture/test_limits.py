@@ -1,4 +1,4 @@
-"""Archives of absurd sizes: memory is bounded, or they are refused in one line."""
+"""Inputs of extreme sizes: memory is bounded, or the input is refused in one line."""
 
 import contextlib
 import gzip
@@ -19,24 +19,24 @@ from tests.torture.scenes import rows
 
 pytestmark = pytest.mark.slow
 
-MOST = 1_500  # MB that a command may take in all
+MOST = 1_500  # MB, the most memory that a command may use
 SIZE = 100_000_000 if WHOLE else 40_000_000  # bytes of a row
 COLUMNS = 10_000 if WHOLE else 2_000
 FILES = 100_000 if WHOLE else 60
 
 
 def run(folder: Path, model: Path, *args: str, seconds: float = 300) -> tuple[int, str, float]:
-    """Run a command in a process of its own: (exit code, standard error, the most MB that it took)."""
+    """Run a command in a process of its own; return (exit code, standard error, peak memory in MB)."""
     command = [sys.executable, "-m", "emojob", *args, "--model", str(model), "--precision", "fp32"]
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "EMOJOB_ENGINE": "torch"}
     with (folder / "err").open("w+", encoding="utf-8") as err:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=err)
         end, most = time.monotonic() + seconds, 0
         while process.poll() is None:
-            with contextlib.suppress(OSError):  # not what wait4 says, where this process counts too
+            with contextlib.suppress(OSError):  # wait4 would also count the memory of this process
                 found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())
                 most = max(most, int(found[1])) if found else most
-            assert time.monotonic() < end, "it hangs"
+            assert time.monotonic() < end, "the command hangs"
             time.sleep(0.02)
         err.seek(0)
         return process.returncode, err.read(), most / 1_000
@@ -60,7 +60,7 @@ def write_wide(folder: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"] if WHOLE else ["csv", "parquet"])
-def test_a_row_of_a_hundred_megabytes(tmp_path, tiny_model, kind):
+def test_a_row_of_a_hundred_megabytes_is_read_or_rejected(tmp_path, tiny_model, kind):
     texts = ["안녕", long_row(), "네"]
     file = tmp_path / f"log.{kind}"
     if kind == "parquet":
@@ -82,7 +82,7 @@ def test_a_row_of_a_hundred_megabytes(tmp_path, tiny_model, kind):
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"] if WHOLE else ["parquet"])
-def test_ten_thousand_columns(tmp_path, tiny_model, kind):
+def test_ten_thousand_columns_are_read(tmp_path, tiny_model, kind):
     write_wide(tmp_path, kind)
     code, err, most = run(tmp_path, tiny_model, "score", f"wide.{kind}", "-o", "out", "--quiet")
     assert (code, err) == (0, "")
@@ -98,7 +98,7 @@ def test_a_footer_of_a_million_row_groups_is_refused(tmp_path, tiny_model):
         with pq.ParquetWriter(file, schema, compression="none", use_dictionary=False) as writer:
             for _ in range(1_000_000):
                 writer.write_table(table)
-    else:  # what is read first says how long it is
+    else:  # the length of the footer is read first
         with file.open("wb") as stream:
             stream.write(b"PAR1")
             stream.truncate(200_000_000)
@@ -123,7 +123,7 @@ def test_many_small_row_groups_are_read(tmp_path, tiny_model):
     assert [row["id"] for row in rows(tmp_path / "out")] == list(range(count))
 
 
-def test_a_folder_of_many_files(tmp_path, tiny_model):
+def test_a_folder_of_many_files_is_read(tmp_path, tiny_model):
     logs = tmp_path / "logs"
     logs.mkdir()
     for i in range(FILES):
@@ -138,7 +138,7 @@ def test_a_folder_of_many_files(tmp_path, tiny_model):
 
 
 def compressed(kind: str, head: bytes, block: bytes, times: int) -> bytes:
-    """A file of a beginning, and a block again and again."""
+    """Return a compressed file of a head and a repeated block."""
     if kind.endswith("gz"):
         return gzip.compress(head) + gzip.compress(block, 9) * times
     codec = pa.Codec("zstd")
@@ -167,7 +167,7 @@ def test_a_long_line_in_little_space_is_a_rejected_row(tmp_path, tiny_model, kin
     assert [row["id"] for row in rows(tmp_path / "out")] == ["1", "3"]
 
 
-def test_objects_that_share_no_name_are_refused(tmp_path, tiny_model):
+def test_json_objects_without_a_common_key_are_refused(tmp_path, tiny_model):
     lines = (f'{{"text": "네", "k{i}": {i}}}' for i in range(30_000))
     (tmp_path / "sparse.jsonl").write_text("\n".join(lines))
     code, err, most = run(tmp_path, tiny_model, "score", "sparse.jsonl", "-o", "out", "--quiet")
@@ -177,7 +177,7 @@ def test_objects_that_share_no_name_are_refused(tmp_path, tiny_model):
     assert most < MOST
 
 
-def test_columns_that_are_empty_nearly_everywhere_take_little_at_a_time(tmp_path, tiny_model):
+def test_nearly_empty_columns_take_little_memory(tmp_path, tiny_model):
     names = 1_000 if WHOLE else 300
     lines = (f'{{"text": "네", "k{i % names}": {i}}}' for i in range(20_000))
     (tmp_path / "sparse.jsonl").write_text("\n".join(lines))
@@ -207,9 +207,7 @@ def test_a_page_that_unpacks_to_a_gigabyte_is_refused(tmp_path, tiny_model):
 
 
 @pytest.mark.parametrize("as_dictionary", [False, True])
-def test_a_dictionary_of_parquet_whose_values_are_long_takes_no_more_than_a_few_rows(
-    tmp_path, tiny_model, as_dictionary
-):
+def test_a_parquet_dictionary_of_long_values_takes_the_memory_of_a_few_rows(tmp_path, tiny_model, as_dictionary):
     texts = pa.array(["0123 " * (1 << 20), "네"]).take(pa.array([0, 1] * (400 if WHOLE else 200), pa.int32()))
     if as_dictionary:
         texts = texts.dictionary_encode()

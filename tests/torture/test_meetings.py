@@ -1,4 +1,4 @@
-"""What else goes on while a command works: inputs change, others come along, clocks are set back, state is rubbish."""
+"""What may happen while a command runs: inputs change, other commands run, the clock goes back, state is damaged."""
 
 import json
 import os
@@ -38,16 +38,16 @@ def model(tiny_model) -> ModelOptions:
 
 
 def emojob(capsys, *args: object) -> tuple[int, str, str]:
-    """Run a command in this process: (exit code, standard output, standard error)."""
+    """Run a command in this process; return (exit code, standard output, standard error)."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         main(list(map(str, args)))
-    said = capsys.readouterr()
-    return int(ended.value.code or 0), said.out, said.err
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out, printed.err
 
 
 def write(file, begin: int, count: int) -> None:
-    """Rows with the numbers from `begin` on."""
+    """Write rows with the ids from `begin` on."""
     ids, texts = [str(i) for i in range(begin, begin + count)], [f"말 {i}" for i in range(begin, begin + count)]
     if file.suffix == ".parquet":
         pq.write_table(pa.table({"id": ids, "text": texts}), file, row_group_size=150)
@@ -74,7 +74,7 @@ def replace(file) -> None:
 
 
 def overwrite(file) -> None:
-    """Other bytes, as many as before."""
+    """Change bytes, but not the size."""
     content = bytearray(file.read_bytes())
     at = len(content) // 2
     content[at : at + 20] = content[at : at + 20][::-1]
@@ -88,21 +88,23 @@ def vanish(file) -> None:
 @pytest.mark.parametrize("change", [grow, shrink, replace, overwrite, vanish])
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
 @pytest.mark.parametrize("when", [1, 700, ROWS - 300] if WHOLE else [700])
-def test_an_input_that_changes_while_it_is_read_is_told_and_its_rows_count_once(tmp_path, model, kind, change, when):
+def test_an_input_that_changes_while_it_is_read_is_reported_and_its_rows_count_once(
+    tmp_path, model, kind, change, when
+):
     file = tmp_path / f"log.{kind}"
     write(file, 0, ROWS)
     changed = []
 
-    def meddle(progress) -> None:
+    def change_once(progress) -> None:
         if progress.rows_done >= when and not changed:
             change(file)
             changed.append(True)
 
     try:
-        score_dataset([str(file)], tmp_path / "out", model_options=model, report=meddle)
+        score_dataset([str(file)], tmp_path / "out", model_options=model, report=change_once)
     except DataError as error:
         assert str(file) in str(error)  # noqa: PT017
-    else:  # it had been read by then
+    else:  # it was read before the change
         assert when > 1
         assert [row["id"] for row in rows(tmp_path / "out")] == [str(i) for i in range(ROWS)]
     assert changed
@@ -111,7 +113,7 @@ def test_an_input_that_changes_while_it_is_read_is_told_and_its_rows_count_once(
     assert [row["id"] for row in rows(tmp_path / "out")] == [str(i) for i in range(100, 100 + ROWS)]
 
 
-def test_reports_queries_and_others_meet_a_run(tmp_path, model, capsys):
+def test_reports_and_queries_work_during_a_run_and_other_runs_are_refused(tmp_path, model, capsys):
     file, out = tmp_path / "2026-11-01.csv", tmp_path / "out"
     write(file, 0, ROWS)
     (tmp_path / "night.toml").write_text(
@@ -119,13 +121,13 @@ def test_reports_queries_and_others_meet_a_run(tmp_path, model, capsys):
     )
     seen = []
 
-    def come_along(progress) -> None:
+    def other_commands(progress) -> None:
         if progress.parts > len(seen):
-            code, said, _ = emojob(
+            code, printed, _ = emojob(
                 capsys, "sql", out, "SELECT count(*), count(DISTINCT id) FROM labelled", "--format", "csv"
             )
             assert code == 0
-            seen.append(said.splitlines()[1])
+            seen.append(printed.splitlines()[1])
             assert emojob(capsys, "report", out)[0] == 0
             for args in (
                 ("forget", out, "--where", "true"),
@@ -136,24 +138,24 @@ def test_reports_queries_and_others_meet_a_run(tmp_path, model, capsys):
                 assert (code, err.count("\n")) == (75, 1), (args, err)
                 assert "another run holds" in err
 
-    score_dataset([str(file)], out, model_options=model, report=come_along)
+    score_dataset([str(file)], out, model_options=model, report=other_commands)
     assert seen == [f"{500 * (i + 1)},{500 * (i + 1)}" for i in range(len(seen))]
     assert len(seen) >= 3
     assert len(rows(out)) == ROWS
 
 
-def test_a_clock_that_was_set_back_changes_nothing(stage, monkeypatch):
+def test_a_clock_that_was_set_back_changes_no_result(stage, monkeypatch):
     scene = SCENES["nightly"]
     wanted, operations = stage.undisturbed(scene)
     stage.set(scene)
     stage.play(scene, operations // 2, KILL)
-    for file in stage.work.rglob("*"):  # all that is there comes from the future
+    for file in stage.work.rglob("*"):  # all files seem to come from the future
         os.utime(file, (2_000_000_000, 2_000_000_000))
     assert stage.play(scene).code == 0
     assert inspect(stage.work, scene) == wanted
 
 
-RUBBISH = [
+DAMAGE = [
     b"", b"\x00" * 64, b"{", b"[]", b"null", b'"text"', b"{}", b"\xff\xfe\x00", b"[" * 100_000,
     b'{"format": "x"}', b'{"format": -1}', b'{"format": 1e400}', b'{"markers": {"part-00000-000000000000": {}}}',
     b'{"format": 2, "counts": {"read": "many"}, "model": 5, "engine": [1], "options": "no", "inputs": 7}',
@@ -164,7 +166,7 @@ def state_files(out) -> list[str]:
     return sorted(str(one.relative_to(out)) for one in out.rglob("*") if one.is_file() and one.name != "lock")
 
 
-def test_state_that_is_rubbish_is_refused_or_made_anew(stage, tmp_path):
+def test_damaged_state_is_refused_or_written_again(stage, tmp_path):
     scene = SCENES["score"]
     wanted, _ = stage.undisturbed(scene)
     chosen = random.Random(SEED)
@@ -173,13 +175,13 @@ def test_state_that_is_rubbish_is_refused_or_made_anew(stage, tmp_path):
     whole = tmp_path / "whole"
     shutil.copytree(stage.work, whole)
     names = [f"out/{name}" for name in state_files(stage.work / "out")] + ["out.memo", "out/_emojob/exchange.json"]
-    trials = [(name, rubbish) for name in names for rubbish in RUBBISH]
-    for name, rubbish in trials if WHOLE else chosen.sample(trials, 8):
+    trials = [(name, damage) for name in names for damage in DAMAGE]
+    for name, damage in trials if WHOLE else chosen.sample(trials, 8):
         shutil.rmtree(stage.work)
         shutil.copytree(whole, stage.work)
-        (stage.work / name).write_bytes(rubbish)
+        (stage.work / name).write_bytes(damage)
         done = stage.play(scene)
-        where = (name, rubbish[:40], done)
+        where = (name, damage[:40], done)
         assert done.code in (0, 2), where
         assert "Traceback" not in done.err, where
         if done.code == 2:
@@ -190,7 +192,7 @@ def test_state_that_is_rubbish_is_refused_or_made_anew(stage, tmp_path):
         assert inspect(stage.work, scene) == wanted, where
 
 
-def test_a_limit_and_a_smaller_archive_in_between_lose_nothing(tmp_path, model):
+def test_runs_with_growing_limits_lose_no_row(tmp_path, model):
     file, out = tmp_path / "log.csv", tmp_path / "out"
     write(file, 0, ROWS)
     for limit in (300, 1_200, None):

@@ -1,4 +1,4 @@
-"""Text that attacks whoever shows it is inert: in a terminal, in a browser, in sheets, logs, SQL and names."""
+"""Text that attacks what shows it has no effect: in a terminal, a browser, a spreadsheet, a log, SQL or a name."""
 
 import csv
 import io
@@ -25,13 +25,13 @@ from tests.payloads import ALL, LINES, NAMES, SHEET, TERMINAL
 from tests.pipeline.report.conftest import browser, chromium  # noqa: F401 - fixtures
 from tests.torture.conftest import SEED, WHOLE
 
-#: What rich writes itself: colours, and moving about in its own lines.
+#: Sequences that rich writes: colours, and cursor movements within its lines.
 _OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*[ABCDGKJ]|2K)")
 _STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200e\u200f\u2028\u2029]")
 
 
 class Screen(pyte.Screen):
-    """A terminal that notes what a text had no right to do."""
+    """A terminal that records forbidden effects of a text."""
 
     def __init__(self) -> None:
         super().__init__(160, 400)
@@ -56,25 +56,27 @@ class Screen(pyte.Screen):
 
 
 def in_terminal(cwd: Path, model: Path, *args: object) -> str:
-    """What a command writes to a terminal; it must steer nothing."""
-    mine, its = pty.openpty()
+    """Run a command in a terminal, assert that its output has no forbidden effect, and return the output."""
+    own_end, its_end = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "160", "EMOJOB_MODEL": str(model)}
     environment |= {"PYTHONPATH": str(Path(__file__).parents[2]), "EMOJOB_ENGINE": "torch"}
     command = [sys.executable, "-m", "emojob", *map(str, args)]
-    process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=its, stderr=its)
-    os.close(its)
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=its_end, stderr=its_end
+    )
+    os.close(its_end)
     written = b""
     while True:
-        ready, _, _ = select.select([mine], [], [], 120)
-        assert ready, "it hangs"
+        ready, _, _ = select.select([own_end], [], [], 300)
+        assert ready, "the command hangs"
         try:
-            some = os.read(mine, 1 << 16)
+            some = os.read(own_end, 1 << 16)
         except OSError:  # the other end is closed
             break
         if not some:
             break
         written += some
-    os.close(mine)
+    os.close(own_end)
     assert process.wait() in (0, 2), written
     text = written.decode("utf-8", "replace")
     assert "Traceback" not in text
@@ -88,7 +90,7 @@ def in_terminal(cwd: Path, model: Path, *args: object) -> str:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory) -> Path:
-    """A labelled archive in which all that people may write attacks."""
+    """A labelled archive with an attack in every column that people write."""
     rows = [
         utterance(
             "분노" if i % 2 else "기쁨", 0.9, text, conversation_id=ALL[i % 7], speaker=ALL[i % 5], channel=text[:50]
@@ -99,7 +101,7 @@ def archive(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_commands_in_a_terminal(archive, tiny_model, tmp_path):
+def test_no_command_lets_a_text_control_the_terminal(archive, tiny_model, tmp_path):
     log = tmp_path / f"log {NAMES[7]}{NAMES[3]}.csv"
     with log.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -130,7 +132,7 @@ def test_commands_in_a_terminal(archive, tiny_model, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_page_in_a_browser(archive, browser, tmp_path):  # noqa: F811
+def test_a_text_runs_nothing_in_a_browser(archive, browser, tmp_path):  # noqa: F811
     file = tmp_path / "page.html"
     write_report(file, make_figures(open_labelled(archive), ReportOptions(mask_pii=False)))
     context = browser.new_context()
@@ -154,7 +156,7 @@ def test_a_page_in_a_browser(archive, browser, tmp_path):  # noqa: F811
     context.close()
 
 
-def test_answers_in_csv_are_calculated_by_no_spreadsheet(emojob, archive, tmp_path):
+def test_csv_results_contain_no_formula(emojob, archive, tmp_path):
     assert emojob("sql", archive, "SELECT text, channel FROM labelled", "-o", tmp_path / "found.csv")[0] == 0
     assert emojob("sample", archive, "--uncertain", 50, "-o", tmp_path / "sheet.csv")[0] == 0
     for name in ("found.csv", "sheet.csv"):
@@ -164,7 +166,7 @@ def test_answers_in_csv_are_calculated_by_no_spreadsheet(emojob, archive, tmp_pa
                 assert not re.match(r"[=+\-@＝＋－＠\t\r]", cell) or re.fullmatch(r"-?[0-9.]+", cell), (name, cell)
 
 
-def test_log_lines_stay_one_line_each(emojob, tmp_path, tiny_model, monkeypatch):
+def test_a_log_entry_is_always_one_line(emojob, tmp_path, tiny_model, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "logs").mkdir()
     for i, name in enumerate((*NAMES, *LINES)):
@@ -185,7 +187,7 @@ def test_log_lines_stay_one_line_each(emojob, tmp_path, tiny_model, monkeypatch)
         assert sum(line.startswith(name) for line in (tmp_path / "night.prom").read_text().splitlines()) == 1
 
 
-def test_names_of_columns_and_files_are_names_and_nothing_else(emojob, tmp_path, monkeypatch):
+def test_names_of_columns_and_files_are_only_names(emojob, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     columns = dict.fromkeys(name for name in (*NAMES, *SHEET, *LINES, *ALL[20:30]) if name.strip())
     table = pa.table({"text": ["기뻐요", "슬퍼요"], **{name: ["a", "b"] for name in columns}})

@@ -1,4 +1,4 @@
-"""Night after night, nothing grows: no memory, no open file, no thread, no disk."""
+"""From one nightly run to the next nothing grows: no memory, open files, threads or disk space."""
 
 import statistics
 from pathlib import Path
@@ -14,9 +14,9 @@ COUNT = 400 if WHOLE else 24
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
-def test_nothing_grows_from_night_to_night(tmp_path, tiny_model):
-    left = list(nights(tmp_path, tiny_model, COUNT))
-    settled = left[KEPT + 8 :]
+def test_nothing_grows_from_one_nightly_run_to_the_next(tmp_path, tiny_model):
+    used = list(nights(tmp_path, tiny_model, COUNT))
+    settled = used[KEPT + 8 :]
     early, late = settled[: len(settled) // 3], settled[-len(settled) // 3 :]
     assert max(one.files for one in late) <= max(one.files for one in early)
     assert max(one.threads for one in late) <= max(one.threads for one in early)

@@ -1,7 +1,7 @@
-"""A process that has everything imported, and forks one for each command: what takes seconds is done once.
+"""A process that imports everything once, and forks a child for each command. So a command takes no seconds to import.
 
-Reads one JSON object a line: {"args", "at", "kind", "out", "err", "cwd", "env"}; answers {"code", "count"}, the code
-negative for a signal, the count that of file operations, null where the process did not get to its end.
+It reads one JSON object a line: {"args", "at", "kind", "out", "err", "cwd", "env"}. It answers {"code", "count"}: the
+exit code, negative for a signal, and the number of file operations, null if the child was killed.
 """
 
 import ctypes
@@ -23,41 +23,41 @@ def serve() -> None:
     import emojob.training.finetune.run
     from emojob.pipeline.html import page
 
-    script = _elsewhere("from emojob.pipeline.html.page import _libraries; print(_libraries())")
+    script = _output_of("from emojob.pipeline.html.page import _libraries; print(_libraries())")
     page._libraries = lambda: script  # type: ignore[assignment]
     faults = ctypes.CDLL(None)
     for line in sys.stdin:
-        asked = json.loads(line)
-        mine, childs = os.pipe()
+        request = json.loads(line)
+        own_end, child_end = os.pipe()
         child = os.fork()
         if not child:
-            _run(asked, faults, childs, emojob.jobs.main.main)
-        os.close(childs)
-        with os.fdopen(mine) as pipe:
-            told = pipe.read()
+            _run(request, faults, child_end, emojob.jobs.main.main)
+        os.close(child_end)
+        with os.fdopen(own_end) as pipe:
+            count = pipe.read()
         _, status = os.waitpid(child, 0)
-        answer = {"code": os.waitstatus_to_exitcode(status), "count": int(told) if told else None}
+        answer = {"code": os.waitstatus_to_exitcode(status), "count": int(count) if count else None}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
-def _elsewhere(code: str) -> str:
-    """What Python code prints; in a process of its own, for with threads in this one a fork could hang."""
+def _output_of(code: str) -> str:
+    """Run Python code in a process of its own and return its output: threads in this process could make a fork hang."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
-def _run(asked: dict, faults: ctypes.CDLL, pipe: int, main) -> None:  # type: ignore[no-untyped-def,type-arg]
+def _run(request: dict, faults: ctypes.CDLL, pipe: int, main) -> None:  # type: ignore[no-untyped-def,type-arg]
     code = 1
     try:
         for number, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open(asked[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-        os.chdir(asked["cwd"])
-        os.environ.update(asked["env"])
-        faults.faults_arm(asked["at"], asked["kind"])
+            os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        os.chdir(request["cwd"])
+        os.environ.update(request["env"])
+        faults.faults_arm(request["at"], request["kind"])
         try:
-            main(asked["args"])
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
+            main(request["args"])
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 0
         count = faults.faults_count()
         faults.faults_arm(0, 0)
         sys.stdout.flush()
