@@ -6,6 +6,7 @@ For KoBERT, the written tokenizer lacks rule 3 (a comma after a digit). Otherwis
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 import unicodedata
@@ -75,7 +76,7 @@ def stock_tokenizer(spiece: Path) -> FastTokenizer:
 def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
     """Return rule 1 of `KoBertTokenizer`, followed by SentencePiece's normalization."""
     spaces = Regex(f"[{_character_class(str.isspace)}]+")
-    combining = Regex(f"[{_character_class(lambda c: unicodedata.combining(c) > 0)}]")
+    combining = Regex(f"[{_character_class(_is_combining)}]")
     steps = [
         normalizers.Replace(spaces, " "),
         normalizers.Strip(),
@@ -96,6 +97,11 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
     return normalizers.Sequence(steps)
 
 
+def _is_combining(character: str) -> bool:
+    return unicodedata.combining(character) > 0
+
+
+@functools.cache  # a search through all of Unicode takes 0.3 s
 def _character_class(belongs: Callable[[str], bool]) -> str:
     """Return a regular expression's character class, without [], of all characters for which `belongs` is True."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]

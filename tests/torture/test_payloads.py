@@ -187,6 +187,7 @@ def test_a_log_entry_is_always_one_line(emojob, tmp_path, tiny_model, monkeypatc
         assert sum(line.startswith(name) for line in (tmp_path / "night.prom").read_text().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_names_of_columns_and_files_are_only_names(emojob, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     columns = dict.fromkeys(name for name in (*NAMES, *SHEET, *LINES, *ALL[20:30]) if name.strip())

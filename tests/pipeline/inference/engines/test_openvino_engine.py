@@ -81,16 +81,24 @@ class TestInt8:
         """Return a model with weights so small that int8 changes little; one label wins for all texts."""
         return make_model(initializer_range=0.02)
 
-    def test_its_probabilities_are_close_to_those_of_fp32(self, calm):
-        exact, quick = (load(calm, precision=precision).score(TEXTS) for precision in ("fp32", "int8"))
+    @pytest.fixture(scope="class")
+    def quantized(self, make_model):
+        """Return such a model whose int8 graph is cached. Read-only."""
+        folder = make_model(initializer_range=0.02)
+        load(folder, precision="int8")
+        return folder
+
+    def test_its_probabilities_are_close_to_those_of_fp32(self, quantized):
+        exact, quick = (load(quantized, precision=precision).score(TEXTS) for precision in ("fp32", "int8"))
         assert 0 < np.abs(exact.probabilities - quick.probabilities).max() < 0.02
 
-    def test_the_neighbours_do_not_change_a_single_bit(self, calm):
-        expected = load(calm, precision="int8").score(TEXTS).probabilities
+    def test_the_neighbours_do_not_change_a_single_bit(self, quantized):
+        expected = load(quantized, precision="int8").score(TEXTS).probabilities
         for batch_tokens in (1, 70, 333):
-            got = load(calm, precision="int8", batch_tokens=batch_tokens).score(TEXTS).probabilities
+            got = load(quantized, precision="int8", batch_tokens=batch_tokens).score(TEXTS).probabilities
             np.testing.assert_array_equal(got, expected)
 
+    @pytest.mark.slow
     def test_the_int8_graph_is_cached_beside_the_model_and_made_again_if_damaged(self, calm, monkeypatch):
         made = []
         quantize = quantization._quantize
