@@ -206,7 +206,8 @@ def _compiled(folder: Path) -> Callable[..., _Answer]:
         frontend = FrontEndManager().load_by_framework("pytorch")  # convert_model would send usage data
         decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)  # must outlive the conversion
         graph = frontend.convert(frontend.load(decoder))
-    compiled = openvino.compile_model(graph, "CPU")
+    settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}  # see OpenVinoEngine
+    compiled = openvino.compile_model(graph, "CPU", settings)
     names = [next(iter(port.get_names())) for port in compiled.inputs]
 
     def label(**batch: Tensor) -> _Answer:

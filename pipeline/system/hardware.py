@@ -14,6 +14,20 @@ from emojob.pipeline.system import cgroup
 
 _M_MMAP_THRESHOLD = -3  # glibc's constant, from malloc.h
 _LARGE_BLOCK = 1 << 20  # bytes
+_INSTRUCTIONS = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
+# The instruction sets that oneDNN uses with each value of DNNL_MAX_CPU_ISA. With any other value, it uses all.
+_AVX512 = {
+    "AVX512_CORE": {"avx512f"},
+    "AVX512_CORE_VNNI": {"avx512f", "avx512_vnni"},
+    "AVX512_CORE_BF16": {"avx512f", "avx512_vnni", "avx512_bf16"},
+    "AVX512_CORE_FP16": {"avx512f", "avx512_vnni", "avx512_bf16"},
+}
+_ALLOWED = {
+    "SSE41": set[str](),
+    "AVX": set[str](),
+    **{name: {"avx2"} for name in ("AVX2", "AVX2_VNNI", "AVX2_VNNI_2")},
+    **{name: {"avx2"} | flags for name, flags in _AVX512.items()},
+}
 
 
 @dataclass(frozen=True)
@@ -47,9 +61,15 @@ class Machine:
 def detect(with_gpus: bool = True) -> Machine:
     """Return this machine. GPUs are detected through torch, whose import takes a second."""
     processor, flags = _processor()
-    known = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
     gpus, native = _gpus() if with_gpus else ((), False)
-    return Machine(processor, cores(), memory(), tuple(f for f in known if f in flags), gpus, native)
+    allowed = _onednn_allows()
+    used = tuple(name for name in _INSTRUCTIONS if name in flags and name in allowed)
+    return Machine(processor, cores(), memory(), used, gpus, native)
+
+
+def bf16_is_excluded() -> bool:
+    """Return whether DNNL_MAX_CPU_ISA excludes the bf16 instructions of the processor."""
+    return "avx512_bf16" not in _onednn_allows()
 
 
 def cores() -> int:
@@ -82,6 +102,12 @@ def return_freed_memory() -> None:
 def is_installed(package: str) -> bool:
     """Return whether an optional package is installed, without importing it."""
     return find_spec(package) is not None
+
+
+def _onednn_allows() -> set[str]:
+    """Return the instruction sets that oneDNN may use; its matrix products serve both torch and OpenVINO."""
+    limit = os.environ.get("DNNL_MAX_CPU_ISA") or os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    return _ALLOWED.get(limit.upper(), set(_INSTRUCTIONS))
 
 
 def _processor() -> tuple[str, set[str]]:

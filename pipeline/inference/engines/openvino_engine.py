@@ -44,9 +44,11 @@ class OpenVinoEngine:
         self.choice = choice
         self._weights = model.classifier  # kept, because the graph shares the memory of the weights
         streams = threads or hardware.cores()
+        # If DNNL_MAX_CPU_ISA excludes bf16, OpenVINO would still look for bf16 kernels, and fail.
+        fp32 = choice.precision == "fp32" or hardware.bf16_is_excluded()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": "f32" if choice.precision == "fp32" else "bf16",
+            "INFERENCE_PRECISION_HINT": "f32" if fp32 else "bf16",
             "INFERENCE_NUM_THREADS": streams,
             "NUM_STREAMS": streams,
             "ENABLE_CPU_PINNING": False,  # otherwise concurrent runs would use the same cores
