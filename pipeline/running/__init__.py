@@ -1,6 +1,6 @@
-"""One scoring run: `run.py` labels a dataset into OUT, and `dry_run.py` only describes what a run would do.
+"""One scoring run: `run.py` labels a dataset, and `dry_run.py` only describes what a run would do.
 
-Both start with `prepare.py`. An executor labels the rows: `local.py` on this machine, or `ray/` on a cluster.
+Both modules first use `prepare.py`. An executor labels the rows: `local.py` on this machine, or `ray/` on a cluster.
 """
 
 __all__ = ["dry_run", "prepare", "run"]

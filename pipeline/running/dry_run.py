@@ -23,7 +23,7 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 
 _POSITIONS = 4  # number of positions in the dataset at which texts are sampled
 _ROWS = 16_384  # number of rows sampled at each position
-_SECONDS = 5.0  # duration of the engine measurement
+_SECONDS = 5.0  # duration of the speed measurement
 
 
 def plan_run(
@@ -33,7 +33,7 @@ def plan_run(
     model_options: ModelOptions,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Describe what a run would do. Its duration is estimated by running the model on sampled texts for a few seconds.
+    """Describe what a run would do, and run the model on sampled texts for a few seconds to estimate the duration.
 
     Args:
         inputs: Files, folders, globs or URLs.
@@ -46,7 +46,7 @@ def plan_run(
         {name: value} in the order in which the command prints them.
 
     Raises:
-        InputError: A run with these arguments would fail with this error.
+        InputError: An input, an option, the model or OUT is wrong, so a run would fail, too.
     """
     begun = time.perf_counter()
     with prepare(inputs, out, options, model_options, writes=False) as prepared:
@@ -55,7 +55,7 @@ def plan_run(
 
 
 def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
-    """Describe the run. opening: seconds that the preparation took."""
+    """Describe the run. `opening` is the number of seconds that the preparation took."""
     before, executor = prepared.complete, prepared.executor
     done = before.counts.read if before else job.counts_before.read
     left = 0 if before or job.is_complete else max(0, job.rows - done)
@@ -80,9 +80,9 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
 
     Args:
         job: The job.
-        executor: The started executor.
+        executor: The executor, after `start`.
         rows: Number of rows that the run would label.
-        opening: Seconds that the preparation took.
+        opening: Number of seconds that the preparation took.
     """
     model, memo = job.model, _memo(job)
     sampled = tokens = inferred = 0
@@ -121,21 +121,21 @@ def _memo(job: Job) -> Memo:
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield (texts, previous texts) from a few positions in the rows that a run would read.
+    """Yield (texts, previous texts) from a few positions in the inputs that a run would read.
 
     The previous texts are None if the model does not use them.
     """
     left = [source for source, progress in job.pending if not progress.complete]
     some = left[:: max(1, len(left) // _POSITIONS)][:_POSITIONS]
     for source in some:
-        # A text file can only be read from its start.
+        # Text files are sampled at the start only, because they have no index of rows.
         each = max(1, _POSITIONS // len(some)) if source.file.format == "parquet" else 1
         for position in range(each):
             yield from _texts(job.dataset, source, (source.rows or 0) * position // each)
 
 
 def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield (texts, previous texts) of the row batch that begins at the row `start`.
+    """Yield (texts, previous texts) of one row batch, which begins at the row `start`.
 
     Utterances before this row are not read, so the first utterance of each conversation has no previous text.
     """

@@ -29,25 +29,21 @@ class Executor(Protocol):
 
     @property
     def name(self) -> str | None:
-        """Name of the executor in run.json; None for the executor of this machine."""
+        """Name of the executor in run.json; None if it runs on this machine."""
 
     def check(self, options: ModelOptions) -> None:
-        """Fail early if the device or engine in the options is unavailable.
-
-        Raises:
-            OptionError: The device or engine is unavailable.
-        """
+        """Raise OptionError if the device or engine in the options is unavailable."""
 
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-        """Yield the FileInfo of each file, in the order of `files`. Raises the errors of `dataset.inspect_file`."""
+        """Yield the FileInfo of each file, in the order of `files`. Raises the errors that `inspect_file` raises."""
 
     def start(self, model: Model, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> ScoringModel:
         """Choose the engine and start it.
 
         Args:
             model: The loaded model.
-            options: Options of the model. `context` is not None.
-            is_large: Whether the job is large enough to measure engines and to start several processes.
+            options: Options of the model. `options.context` must not be None.
+            is_large: Whether the job is large. Only then, engines are measured and several processes are started.
             note: callback(line), called before each step that takes long.
 
         Raises:
@@ -56,24 +52,24 @@ class Executor(Protocol):
         """
 
     def processes(self, choice: EngineChoice, is_large: bool) -> int:
-        """Return the number of processes that label the rows of a job with this engine choice."""
+        """Return the number of processes that label rows if this engine is used."""
 
     def rate(self, model: ScoringModel, encoded: Encoded, seconds: float) -> float:
-        """Return the speed of one process in tokens/s, measured for about `seconds` seconds; 0 if it is unknown."""
+        """Return the speed of one process in tokens/s, measured for about `seconds` seconds, or 0 if unknown."""
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """Label the rows that are missing in OUT, write them to parts, and yield the marker of each complete part.
+        """Label the rows that are missing in OUT, write part files, and yield the marker of each complete part file.
 
         Args:
-            job: The job. `start` has started its engine.
-            folder: OUT.
-            stages: The threads of the run. `stages.stop` ends the run.
+            job: The job. Its engine is started.
+            folder: OUT, the output folder.
+            stages: The threads of the run. A call of `stages.stop` ends the run.
             timer: Measures how many seconds each stage is busy.
             on_rows: callback(new_rows), called about ten times per second.
 
         Raises:
-            StopRequested: `stages.stop` was called. All rows labelled until then are in parts.
+            StopRequested: `stages.stop` was called. All rows labelled until then are in part files.
             WorkerError: A worker process ended unexpectedly.
         """

@@ -26,13 +26,13 @@ END, STOP = "no more texts", "stop at once"
 
 @dataclass(frozen=True)
 class GpuWorkerSetup:
-    """Everything that a worker needs to start.
+    """The data with which a worker process starts.
 
     Attributes:
-        number: Number of the worker's GPU.
+        number: Index of the worker's GPU, counted from 0.
         options: Options of the model.
         threads: Number of CPU threads of the worker.
-        fingerprint: Fingerprint that the model must have.
+        fingerprint: Expected fingerprint of the model.
         multipliers: Hash multipliers of the memo, a cache of the labels of repeated texts.
         memo: Contents of the memo.
     """
@@ -50,7 +50,7 @@ class ChunkResult:
     """The labels of one chunk, and the worker's statistics so far.
 
     Attributes:
-        labelled: Number and labels of the chunk.
+        labelled: Labels of the chunk. `labelled.key` is the number of the chunk.
         tally: Counts of the worker's rows, tokens and batches so far.
         seconds: {stage: busy seconds so far}.
     """
@@ -73,7 +73,7 @@ Message = ChunkResult | GpuWorkerResult | EmojobError
 
 
 def run_worker(setup: GpuWorkerSetup, pipe: Connection) -> None:
-    """Label texts until the queue closes or the parent exits."""
+    """Label the texts that arrive in the pipe, until the parent sends END or STOP, or exits."""
     hardware.return_freed_memory()
     stages, timer = Stages(), StageTimer()
     texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
@@ -87,12 +87,12 @@ def run_worker(setup: GpuWorkerSetup, pipe: Connection) -> None:
         pipe.send(GpuWorkerResult(scorer.tally, timer.seconds, scorer.memo.contents()))
     except EmojobError as error:
         pipe.send(error)
-    except Exception as error:  # the parent process reports the error
-        pipe.send(internal_error(error, f"in the process of device {setup.number}"))
+    except Exception as error:  # sent to the parent process, which reports it
+        pipe.send(internal_error(error, f"in the worker process of GPU {setup.number}"))
 
 
 def _scorer(setup: GpuWorkerSetup) -> Scorer:
-    """Load the model on this worker's GPU. Raises WorkerError if the model files changed after the run started."""
+    """Load the model on this worker's GPU. Raises WorkerError if the model files changed since the run started."""
     if setup.options.device == "cuda":
         import torch
 
@@ -100,14 +100,16 @@ def _scorer(setup: GpuWorkerSetup) -> Scorer:
     texts = calibration_texts(setup.options.calibration)
     scorer = Scorer.load(options=setup.options, threads=setup.threads, calibration_texts=texts)
     if scorer.fingerprint != setup.fingerprint:
-        raise WorkerError(f"the model {scorer.model.name} was changed after the start: run the same command again")
+        raise WorkerError(
+            f"the files of the model {scorer.model.name} changed after the run had started: run the same command again"
+        )
     scorer.memo = Memo(len(scorer.model.labels), multipliers=setup.multipliers)
     scorer.memo.merge(setup.memo)
     return scorer
 
 
 def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stages: Stages) -> None:
-    """Read the pipe continuously, so that the parent never waits to send. Exit when the parent exits."""
+    """Read the pipe continuously, so that the parent can always send. Exit when the parent exits."""
     try:
         while (message := pipe.recv()) != END:
             if message == STOP:
@@ -123,7 +125,7 @@ def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stage
 
 
 def pack_texts(texts: pa.Array) -> bytes:
-    """Return texts in Arrow's IPC format. Pickle is not used, because for a slice it would copy the whole array."""
+    """Return texts in Arrow's IPC format. For a slice, pickle would copy the array that contains it."""
     if pa.types.is_dictionary(texts.type):
         texts = texts.dictionary_decode()
     sink = pa.BufferOutputStream()

@@ -1,4 +1,4 @@
-"""Defines the job, which an executor labels."""
+"""Defines the job: the data that an executor needs to label the rows of a run."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Job:
 
     Attributes:
         dataset: The opened inputs.
-        model: The model with the engine choice. The engine itself belongs to the executor.
+        model: The model and the engine choice. The executor has the running engine.
         schema: Schema of the part files.
         privacy: What is masked, dropped or hashed.
-        options: Options of the run, with the names of the columns that were found.
-        inputs_progress: For each input of the dataset, which of its rows are in OUT.
-        processes: Number of processes that label.
+        options: Options of the run. `conversation_column` is the column that was found, if the user gave none.
+        inputs_progress: For each input of the dataset, the rows that OUT already contains.
+        processes: Number of processes that label rows.
         memo: File that keeps the memo (a cache of the labels of repeated texts) between runs; None without --memo.
     """
 
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def pending(self) -> list[tuple[Source, InputProgress]]:
-        """Each input with its progress."""
+        """List of (input, its progress) for all inputs."""
         return list(zip(self.dataset.sources, self.inputs_progress, strict=True))
 
     @property
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def rows(self) -> int:
-        """Number of rows of all inputs, at most `options.limit`. An estimate if `is_estimate` is true."""
+        """Total number of rows of the inputs, at most `options.limit`. It is an estimate if `is_estimate` is true."""
         total = sum(
             progress.next_row if progress.complete else source.lines if source.rows is None else source.rows
             for source, progress in self.pending
@@ -60,12 +60,12 @@ class Job:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether `rows` counts the lines of at least one text file instead of its rows."""
+        """Whether `rows` is an estimate, because it contains the number of lines of a text file instead of its rows."""
         return any(source.rows is None for source in self.dataset.sources)
 
     @property
     def counts_before(self) -> Counts:
-        """Counts of the rows that were in complete parts before this run."""
+        """Counts of the rows that earlier runs of the command have labelled."""
         counts = Counts()
         for progress in self.inputs_progress:
             counts.add(progress.counts)

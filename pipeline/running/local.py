@@ -26,7 +26,7 @@ from emojob.schemas.options import ModelOptions
 
 
 class LocalExecutor:
-    """The executor of this machine. `Executor` documents its methods."""
+    """Runs a job on this machine. `Executor` documents the methods."""
 
     name: str | None = None
 

@@ -1,6 +1,6 @@
-"""Prepares a run: lists and opens the inputs, loads the model, opens OUT, and checks that all three fit together.
+"""Prepares a run: opens the inputs, the model and OUT, and checks that OUT was not written with other settings.
 
-A run, a dry run and a run into a single file all start with `prepare`.
+Every run uses `prepare`, also a dry run (`--dry-run`) and a run that writes a single file (`-o X.parquet`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputErr
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: Bytes of input. With more, a run measures the engines and starts several processes.
+#: Smallest size of the inputs, in bytes, for which a run measures the engines and starts several processes.
 LARGE = 2_000_000
 
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
@@ -55,9 +55,9 @@ class Opened:
         model: The loaded model.
         schema: Schema of the part files.
         privacy: What is masked, dropped or hashed.
-        options: Options of the run, with the names of the columns that were found.
-        model_options: Options of the model, with the context that the model was trained with if none was given.
-        is_large: Whether the inputs have LARGE bytes or more.
+        options: Options of the run. `conversation_column` is the column that was found, if the user gave none.
+        model_options: Options of the model. If --context was not given, `context` is the context of the training.
+        is_large: Whether the inputs have at least LARGE bytes.
     """
 
     dataset: Dataset
@@ -76,15 +76,15 @@ class Opened:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that is ready to start. OUT stays locked until the context manager `prepare` ends.
+    """A run that is ready to start. OUT stays locked until the `with` block of `prepare` ends.
 
     Attributes:
-        out: Output path from the user: a folder, or a file X.parquet.
-        output: Folder of the parts: OUT, or a hidden folder next to a single file.
+        out: Path of the output: a folder, or a file X.parquet.
+        output: Folder of the part files: OUT itself, or a hidden folder next to X.parquet.
         opened: The inputs and the model.
-        executor: The executor, not started.
+        executor: The executor. It has not been started yet.
         memo: File that keeps the memo (a cache of the labels of repeated texts) between runs; None without --memo.
-        complete: Description of the existing single file if it already contains all rows of this run, else None.
+        complete: Settings and counts of the existing X.parquet if it already contains all rows of this run, else None.
         begun: `time.monotonic()` when the preparation started.
     """
 
@@ -97,22 +97,22 @@ class PreparedRun:
     begun: float
 
     def start(self, note: Note = lambda text: None) -> Job:
-        """Choose and start the engine, and find the rows that are missing in OUT. Raises as `Executor.start` does."""
+        """Start the engine, and find the rows that are missing in OUT. Raises the errors of `Executor.start`."""
         opened, options = self.opened, self.opened.model_options
         if options.engine == "ray":
             options = replace(options, engine="auto")  # each node chooses its engine
         if not opened.options.fresh:
-            options = _as_begun(options, self.output.run())
+            options = _as_interrupted_run(options, self.output.run())
         model = self.executor.start(opened.model, options, opened.is_large, note)
         progress = self.output.inputs_progress(opened.dataset.sources, opened.options.fresh)
         processes = self.executor.processes(model.choice, opened.is_large)
         return Job(opened.dataset, model, opened.schema, opened.privacy, opened.options, progress, processes, self.memo)
 
     def notes(self, grows: bool = False) -> list[str]:
-        """Return lines for the user: detected encodings, and rows of other inputs in OUT.
+        """Return lines for the user: the encodings that were found, and a warning if OUT has rows of other inputs.
 
         Args:
-            grows: Whether rows of other inputs are expected in OUT. If true, no line mentions them.
+            grows: Whether OUT grows with each run (nightly runs). If true, the warning is left out.
         """
         return [*_encodings(self.opened.dataset), *([] if grows else _other_inputs(self.output, self.opened.dataset))]
 
@@ -164,13 +164,13 @@ def default_out(inputs: Sequence[str]) -> AnyPath:
     """Return INPUT-STEM.emotions next to the input. Raises DataError if there is more than one input."""
     if len(inputs) == 1:
         path = input_path(inputs[0])
-        with contextlib.suppress(OSError):  # reported by find_inputs
+        with contextlib.suppress(OSError):  # find_inputs reports an input that cannot be read
             if path.exists():
                 path = path.resolve()
                 stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
                 return path.parent / f"{stem}.emotions"
-    find_inputs(inputs)  # a missing input is reported first
-    raise DataError("there are several inputs, so the output needs a path: give -o FOLDER")
+    find_inputs(inputs)  # raises an error if an input is missing
+    raise DataError("with several inputs, -o is required: give -o FOLDER or -o X.parquet")
 
 
 @contextlib.contextmanager
@@ -180,7 +180,7 @@ def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterato
         yield LocalExecutor()
         return
     if not hardware.is_installed("ray"):
-        raise OptionError("--engine ray needs ray: pip install 'emojob[ray]'")
+        raise OptionError("--engine ray needs the package ray: pip install 'emojob[ray]'")
     from emojob.pipeline.running.ray.environment import set_ray_environment
 
     set_ray_environment()
@@ -204,7 +204,7 @@ def _open_folder(folder: AnyPath, writes: bool) -> Iterator[ArchiveFolder]:
 
 def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: ModelOptions, executor: Executor) -> Opened:
     executor.check(model_options)
-    model = models.load(model_options.model)  # before the files are read, so that a wrong model fails early
+    model = models.load(model_options.model)  # loaded before the files are read, to fail early
     model_options = resolve_options(model_options, model)
     dataset = open_dataset(files, options.text_column, options.encoding, executor.inspect)
     dataset = with_conversation_column(dataset, model_options.context, options.conversation_column)
@@ -219,7 +219,10 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
 def _earlier(
     path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
 ) -> single_file.Earlier | None:
-    """Return the description of an existing single file that this run may keep unchanged; None if there is none."""
+    """Return the settings and counts of an existing X.parquet if this run may keep it, else None.
+
+    It cannot be kept with --fresh, or if the hidden folder has part files of an interrupted run.
+    """
     if folder == path:
         return None
     earlier = single_file.read_earlier(path, inputs)
@@ -235,12 +238,12 @@ def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -
 
 
 def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> None:
-    """Raise OutputError if the labels in OUT have other settings or come from an input of the same stem.
+    """Raise OutputError if OUT was labelled with other settings, or if its default name belongs to another input.
 
     Args:
         output: OUT.
         opened: The inputs and the model of this run.
-        given: The input after which OUT is named; None if the user gave -o.
+        given: The input from which OUT got its default name; None if the user gave -o.
     """
     dataset = opened.dataset
     if not opened.options.fresh:
@@ -259,13 +262,13 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
 
 
 def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
-    """Raise OutputError if OUT, which is named after this input, contains labels of another input."""
+    """Raise OutputError if OUT got its default name from the input `given`, but contains labels of another input."""
     folder = f"{input_path(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
     if strangers:
         raise OutputError(
-            f"{output.folder} holds the labels of {first_of(strangers)}, not of {given}: choose another path with -o"
+            f"{output.folder} contains the labels of {first_of(strangers)}, not of {given}: give another output with -o"
         )
 
 
@@ -274,18 +277,18 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
         name = getattr(options, f"{role}_column")
         if name is not None and name not in dataset.schema.names:
             raise ColumnError(
-                f"--{role}-column {name} is no column of the input; it has {listed(dataset.schema.names)}"
+                f"--{role}-column {name}: the input has no such column; its columns are {listed(dataset.schema.names)}"
             )
 
 
-def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
-    """Replace `auto` by the device, engine and precision of an interrupted run, which this run continues.
+def _as_interrupted_run(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
+    """If this run continues an interrupted run, replace `auto` by the earlier device, engine and precision.
 
-    So all rows in OUT are labelled by the same engine.
+    Then the same engine labels all rows of OUT.
 
     Args:
         options: Options of this run.
-        before: Contents of run.json of the interrupted run.
+        before: Contents of run.json in OUT; {} if there is none.
     """
     begun = before.get("engine")
     if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
@@ -294,13 +297,13 @@ def _as_begun(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
     try:
         same = replace(options, **{name: str(value) for name, value in known.items()})  # type: ignore[arg-type]
         choices(same, hardware.detect())
-    except OptionError:  # the engine or device is no longer available
+    except OptionError:  # the earlier engine or device is no longer available
         return options
     return same
 
 
 def _encodings(dataset: Dataset) -> list[str]:
-    """Return lines that show the detected encodings of text files."""
+    """Return one line for each encoding that was found, with the names of its text files."""
     files: dict[str, list[str]] = {}
     for source in dataset.sources:
         if source.encoding:
@@ -309,11 +312,11 @@ def _encodings(dataset: Dataset) -> list[str]:
 
 
 def _other_inputs(output: ArchiveFolder, dataset: Dataset) -> list[str]:
-    """Return a line that warns about rows in OUT whose inputs are not inputs of this run; [] if there are none."""
+    """Return a line that warns if OUT contains rows of inputs that this run does not read, else []."""
     names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
     return (
-        [f"{output.folder} also contains {rows:,} rows of inputs not in this run: {listed(sorted(names))}"]
+        [f"{output.folder} also contains {rows:,} rows of inputs that this run does not read: {listed(sorted(names))}"]
         if names
         else []
     )

@@ -1,8 +1,9 @@
-"""Labels with several GPUs of one machine: one worker process per GPU, and one queue of chunks for all workers.
+"""Labels rows on several GPUs of one machine, with one worker process per GPU.
 
-Each worker has its own model, tokenizer and memo (a cache of the labels of repeated texts). Its stages overlap, as in a
-run with one process. The main process reads the inputs, sends texts to the workers, receives the labels, and writes
-them in order. Each worker has its own pipe. So a killed worker cannot leave a lock for which the other workers wait.
+Each worker has its own model, tokenizer and memo (a cache of the labels of repeated texts). The stages of a
+worker overlap. The main process reads the inputs, sends texts to the workers, receives the labels, and writes them in
+the order of the inputs. Each worker has its own pipe: a killed worker could leave a shared queue locked, and then all
+other workers would wait forever.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 
-_TICK = 0.1  # seconds between two checks whether to stop
-_PATIENCE = 5.0  # seconds that the workers have to end after STOP is sent
-_AHEAD = 4  # most chunks of a worker: one is on the engine, the others are before or after the engine
+_TICK = 0.1  # seconds between two checks whether the run must stop
+_PATIENCE = 5.0  # seconds after STOP is sent, until workers that still run are killed
+_AHEAD = 4  # largest number of chunks that one worker has at a time: the engine runs one, the others wait
 
 
 def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
@@ -46,7 +47,7 @@ def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
 
 
 class _GpuWorker:
-    """The main process's view of one worker process.
+    """One worker process, as the main process sees it.
 
     Attributes:
         process: The worker process.
@@ -64,21 +65,22 @@ class _GpuWorker:
         self.has_ended = False
 
     def send(self, message: object) -> None:
-        """Send a message. If the worker has exited, do nothing: `_heard` finds and reports it."""
+        """Send a message. If the worker has exited, do nothing, because `_messages` raises the error."""
         with contextlib.suppress(OSError):
             self.pipe.send(message)
 
 
 class GpuWorkers:
-    """The worker processes, one per GPU. Use it as a context manager, which starts and ends the workers."""
+    """Context manager that starts one worker process per GPU, and ends the processes."""
 
     def __init__(self, scorer: Scorer, processes: int, stages: Stages, timer: StageTimer) -> None:
-        """Prepare the setups of the workers, without starting them.
+        """Prepare the workers. `__enter__` starts them.
 
         Args:
-            scorer: The model. The workers' memos and tallies are added to its memo and tally. Its engine is not used.
+            scorer: The loaded model. `scorer.memo` and `scorer.tally` receive the memos and counts of all workers.
+                `scorer.engine` is not used.
             processes: Number of workers.
-            stages: The threads of the run. After `stages.stop`, the workers stop, too.
+            stages: The threads of the run. After a call of `stages.stop`, the workers stop, too.
             timer: Measures how many seconds the workers' stages are busy.
         """
         self._scorer, self._stages, self._timer = scorer, stages, timer
@@ -94,7 +96,7 @@ class GpuWorkers:
     def __enter__(self) -> GpuWorkers:
         context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA
         try:
-            with _interruptions_held_back():
+            with _sigint_blocked():
                 for setup in self._setups:
                     ours, theirs = context.Pipe()
                     process = context.Process(target=run_worker, args=(setup, theirs), daemon=True)
@@ -110,22 +112,22 @@ class GpuWorkers:
         for worker in self._workers:
             worker.send(STOP)
         deadline = time.monotonic() + _PATIENCE
-        with contextlib.suppress(EmojobError):  # an error here can only lose the memo of a worker
-            while self._at_work() and time.monotonic() < deadline:
-                for worker, message in self._heard():
-                    self._take(worker, message)
+        with contextlib.suppress(EmojobError):  # an error here loses at most a worker's memo
+            while self._running_workers() and time.monotonic() < deadline:
+                for worker, message in self._messages():
+                    self._process(worker, message)
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
             worker.pipe.close()
 
     def label(self, chunks: Iterator[Chunk], text_column: str, on_timing: OnTiming) -> Iterator[Labelled[Chunk]]:
-        """Yield the labelled chunks in the order of `chunks`. Up to _AHEAD chunks per worker are read ahead.
+        """Yield the labelled chunks in the order of `chunks`. Read up to _AHEAD chunks per worker in advance.
 
         Args:
             chunks: The chunks to label.
             text_column: Name of the text column.
-            on_timing: callback(chunk, seconds), called after each chunk with the seconds that the engine needed.
+            on_timing: callback(chunk, seconds), called after each chunk. The engine needed `seconds` for the chunk.
 
         Raises:
             WorkerError: A worker ended unexpectedly.
@@ -142,7 +144,7 @@ class GpuWorkers:
                     ended = True
                     break
                 waiting[given] = chunk
-                self._give(given, chunk_texts(chunk, text_column))
+                self._send_texts(given, chunk_texts(chunk, text_column))
                 given += 1
             if due in done:
                 one, chunk = done.pop(due), waiting.pop(due)
@@ -154,34 +156,34 @@ class GpuWorkers:
                     on_timing(waiting[labelled.key], labelled.seconds)
         for worker in self._workers:
             worker.send(END)
-        while self._at_work():
+        while self._running_workers():
             self._next()
 
-    def _give(self, number: int, texts: Texts[Chunk]) -> None:
-        """Send texts to the worker that has the fewest chunks."""
+    def _send_texts(self, number: int, texts: Texts[Chunk]) -> None:
+        """Send the texts of a chunk to the worker that has the fewest chunks."""
         worker = min(self._workers, key=lambda one: one.has)
         worker.has += 1
         worker.send((number, pack_texts(texts.texts), None if texts.previous is None else pack_texts(texts.previous)))
 
     def _next(self) -> list[Labelled[int]]:
-        """Return the chunks that were labelled within the next 0.1 seconds.
+        """Wait up to _TICK seconds, and return the chunks that were labelled.
 
         Raises:
             StopRequested: `stages.stop` was called.
             WorkerError: A worker ended unexpectedly.
             EmojobError: A worker reported this error.
         """
-        found = [self._take(worker, message) for worker, message in self._heard()]
+        found = [self._process(worker, message) for worker, message in self._messages()]
         if self._stages.stopping:
             raise StopRequested
         return [one for one in found if one]
 
-    def _at_work(self) -> list[_GpuWorker]:
+    def _running_workers(self) -> list[_GpuWorker]:
         return [worker for worker in self._workers if not worker.has_ended]
 
-    def _heard(self) -> Iterator[tuple[_GpuWorker, Message]]:
-        """Yield the messages that arrive within 0.1 seconds. Raises WorkerError if a worker ended unexpectedly."""
-        by_pipe = {worker.pipe: worker for worker in self._at_work()}
+    def _messages(self) -> Iterator[tuple[_GpuWorker, Message]]:
+        """Wait up to _TICK seconds, and yield the workers' messages. Raises WorkerError if a worker died."""
+        by_pipe = {worker.pipe: worker for worker in self._running_workers()}
         for pipe in wait(list(by_pipe), _TICK):
             worker = by_pipe[pipe]  # type: ignore[index]
             try:
@@ -190,11 +192,11 @@ class GpuWorkers:
                 worker.has_ended = True
                 worker.process.join(_TICK)
                 time.sleep(_TICK)
-                if not self._stages.stopping:  # else a service manager ended all processes
-                    raise _gone(worker.process, self._workers.index(worker)) from None
+                if not self._stages.stopping:  # during a stop, a service manager may end the workers, too
+                    raise _exit_error(worker.process, self._workers.index(worker)) from None
 
-    def _take(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
-        """Handle a message. Return the labelled chunk if it contains one; raise the message if it is an error."""
+    def _process(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
+        """Return the labelled chunk in a message, or None for the last message. If it is an error, raise the error."""
         if isinstance(message, EmojobError):
             worker.has_ended = True
             raise message
@@ -213,21 +215,21 @@ class GpuWorkers:
         return message.labelled
 
 
-def _gone(process: BaseProcess, number: int) -> WorkerError:
-    killed = ": it was killed, perhaps because memory ran out" if process.exitcode == -signal.SIGKILL else ""
+def _exit_error(process: BaseProcess, number: int) -> WorkerError:
+    killed = " (killed, perhaps because memory ran out)" if process.exitcode == -signal.SIGKILL else ""
     return WorkerError(
-        f"the process of device {number} ended with exit code {process.exitcode}{killed}; run the same command to "
+        f"the worker process of GPU {number} ended with exit code {process.exitcode}{killed}: run the same command to "
         "continue"
     )
 
 
 @contextlib.contextmanager
-def _interruptions_held_back() -> Iterator[None]:
+def _sigint_blocked() -> Iterator[None]:
     """Block SIGINT in the processes that are started within the `with` block.
 
-    On Ctrl-C, a terminal sends SIGINT to all processes, but only the main process decides when the workers stop.
+    On Ctrl-C, a terminal sends SIGINT to all processes, but only the main process may stop the workers.
     """
-    resource_tracker.ensure_running()  # now, because its start would unblock SIGINT
+    resource_tracker.ensure_running()  # started before the block, because its start unblocks SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

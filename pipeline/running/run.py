@@ -28,14 +28,14 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 
 @dataclass
 class Progress:
-    """The progress of a run. There is one object per run; its counters are updated in place.
+    """The progress of a run. Each run has one object, whose counters are updated in place.
 
     Attributes:
-        rows_total: Number of rows of all inputs.
-        is_estimate: Whether rows_total counts the lines of text files instead of their rows.
+        rows_total: Total number of rows of the inputs.
+        is_estimate: Whether `rows_total` is an estimate, because the lines of a text file were counted, not its rows.
         rows_before: Number of rows in parts that were complete before this run.
         rows_done: Number of rows read by this run so far.
-        memo_share: Share (0..1) of the rows with text whose labels came from the memo, the cache of repeated texts.
+        memo_share: Share of the rows with text whose labels came from the memo (a cache), from 0 to 1.
         parts: Number of parts written by this run.
         inputs: Number of inputs.
         begun: `time.monotonic()` when the run started.
@@ -68,8 +68,8 @@ class Result:
     """The result of a run.
 
     Attributes:
-        out: The output: a folder or a file.
-        counts: Counts of the rows of all inputs, including parts of earlier runs.
+        out: Path of the output: a folder or a file.
+        counts: Counts of the rows of all inputs, including rows that earlier runs labelled.
         rows_before: Number of rows in parts that were complete before this run.
         seconds: Duration of the run in seconds.
         run: Contents of run.json.
@@ -97,7 +97,7 @@ def score_dataset(
     stages: Stages | None = None,
     grows: bool = False,
 ) -> Result:
-    """Label a dataset into OUT. If an earlier run of this command was interrupted, continue it.
+    """Label a dataset and write the labelled rows to OUT. If an earlier run was interrupted, continue it.
 
     Args:
         inputs: Files, folders, globs or URLs.
@@ -106,8 +106,8 @@ def score_dataset(
         model_options: Options of the model and its engine.
         report: callback(progress), called about ten times per second.
         note: callback(line), called with each message for the user.
-        stages: The threads of the run. `stages.stop` ends the run.
-        grows: Whether rows of other inputs are expected in OUT. If true, no message mentions them.
+        stages: The threads of the run. A call of `stages.stop` ends the run.
+        grows: Whether OUT grows with each run (nightly runs). If true, no message warns of rows of other inputs.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
@@ -124,7 +124,7 @@ def score_dataset(
         for line in prepared.notes(grows):
             note(line)
         job = prepared.start(note)
-        with _remembering(job, note):
+        with _with_memo_file(job, note):
             result = _Run(job, prepared.output, prepared.executor, stages or Stages(), report).go()
         if prepared.out != prepared.output.folder:
             join_parts(prepared.output, prepared.out, result.run, result.counts, job.schema)
@@ -161,7 +161,7 @@ class _Run:
             ) from None
         except BaseException:
             self.stages.join()
-            with contextlib.suppress(OSError, StorageError):  # for example, another run has locked OUT
+            with contextlib.suppress(OSError, StorageError):  # for example, another run has locked OUT meanwhile
                 self._write_failed()
             raise
         finally:
@@ -186,7 +186,7 @@ class _Run:
         pending = PendingChunks(self.job.dataset, self.job.pending, self.options.limit, lambda: self.stages.stopping)
         return next(iter(pending), None) is None
 
-    # -- while labelling, and after ----------------------------------------------------------------------------
+    # -- during and after labelling ------------------------------------------------------------------------------
 
     def _added(self, rows: int) -> None:
         self.output.ensure_lock_held()
@@ -205,7 +205,7 @@ class _Run:
     def _write_failed(self) -> None:
         if self.output.markers:
             self.output.write_run(self._run_json("failed"))
-        else:  # there is no part to continue from, so OUT is emptied
+        else:  # no part file is complete, so OUT is emptied
             self.output.remove_all_parts()
 
     def _run_json(self, state: str) -> dict[str, Any]:
@@ -220,11 +220,11 @@ class _Run:
 
 
 @contextlib.contextmanager
-def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
+def _with_memo_file(job: Job, note: Callable[[str], None]) -> Iterator[None]:
     """Load the memo (a cache of the labels of repeated texts) from its file, and save it at the end of the run.
 
-    It is also saved after an interruption. If it cannot be saved, the next run only takes longer, so the user gets a
-    note, not an error.
+    The memo is also saved after an interruption. If it cannot be saved, the user gets a note instead of an error,
+    because the memo only makes the next run faster.
     """
     if job.memo is None:
         yield
@@ -238,18 +238,20 @@ def _remembering(job: Job, note: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     except Interrupted:
-        _keep(model, file, was_there, note)
+        _save_memo(model, file, was_there, note)
         raise
-    _keep(model, file, was_there, note)
+    _save_memo(model, file, was_there, note)
 
 
-def _keep(model: ScoringModel, file: Path, was_there: bool, note: Callable[[str], None]) -> None:
-    if not model.tally.rows:  # the memo has no new entries
+def _save_memo(model: ScoringModel, file: Path, was_there: bool, note: Callable[[str], None]) -> None:
+    if not model.tally.rows:  # no row was labelled, so the memo has no new entries
         return
-    if was_there and not file.exists():  # `emojob forget` removed it, so its contents must not be saved again
-        note(f"the memo {file} was removed during this run and is not saved; the next run starts a new memo")
+    if was_there and not file.exists():  # `emojob forget` removed the file, so the memo must not be saved
+        note(
+            f"the memo file {file} was removed during this run, so the memo is not saved; the next run starts a new one"
+        )
         return
     try:
         memo_file.save(file, model.memo, model.depends_on)
     except OSError as error:
-        note(f"the memo could not be saved to {file}: {error.strerror or error}")
+        note(f"the memo could not be saved to {file} ({error.strerror or error}); the next run only takes longer")

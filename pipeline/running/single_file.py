@@ -1,7 +1,7 @@
 """Writes the output as one labelled Parquet file (-o X.parquet), and checks whether an existing file is complete.
 
-A run first writes parts into a hidden folder next to the file, so that an interrupted run can be continued. At the end,
-it joins the parts into the file.
+A run first writes part files to a hidden folder next to the file, so that an interrupted run can be continued. At the
+end, it joins the part files into one file.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from emojob.schemas.messages import listed
 
 @dataclass(frozen=True)
 class Earlier:
-    """The settings and counts of an existing labelled file, from its metadata.
+    """The settings and counts of an existing labelled file. They are read from the metadata of the file.
 
     Attributes:
         run: Contents of run.json of the run that wrote the file.
-        counts: Counts of all rows of the file.
+        counts: Counts of the rows of all inputs.
         fingerprint: Fingerprint of the model.
         text_column: Name of the text column.
         conversation_column: Name of the column that identifies conversations; None without --context.
         prefix: Prefix of the label columns.
-        privacy: `Privacy.as_json()` of that run.
-        files: (name, bytes, sha256, encoding) of each input.
-        limit: Value of --limit.
+        privacy: Privacy settings of that run, as `Privacy.as_json()` returns them.
+        files: (name, size in bytes, SHA-256, encoding) of each input.
+        limit: Value of --limit; None if it was not given.
     """
 
     run: dict[str, Any]
@@ -64,14 +64,15 @@ def read_earlier(file: AnyPath, inputs: Sequence[str]) -> Earlier | None:
     """Return the settings and counts of an existing labelled file; None if the file does not exist.
 
     Raises:
-        OutputError: The file is an input, or was not written by emojob.
+        OutputError: The file is an input, or was not written by emojob, or was written by a newer version of emojob.
     """
     rejects = rejects_beside(file)
     if file in {input_path(one).resolve() for one in inputs}:
-        raise OutputError(f"-o {file} is an input itself: choose another name")
+        raise OutputError(f"-o {file} is also an input: choose another name for -o")
     if rejects.exists() and not _has_columns(rejects, REJECTS.names):
         raise OutputError(
-            f"{rejects} was not written by emojob, and rejected rows would replace it: choose another name for -o"
+            f"{rejects} was not written by emojob, but this run would overwrite it with rejected rows: choose another "
+            f"name for -o"
         )
     if not file.exists():
         return None
@@ -80,13 +81,13 @@ def read_earlier(file: AnyPath, inputs: Sequence[str]) -> Earlier | None:
     except (KeyError, TypeError, ValueError, RecursionError, AttributeError, OSError, pa.ArrowException) as error:
         if isinstance(file, ObjectPath) and isinstance(error, OSError) and error.filename:
             raise
-        raise OutputError(f"-o {file} exists and was not written by emojob: choose another name") from None
+        raise OutputError(f"-o {file} exists and was not written by emojob: choose another name for -o") from None
 
 
 def ensure_compatible(
     file: AnyPath, earlier: Earlier, fingerprint: str, dataset: Dataset, prefix: str, privacy: Privacy
 ) -> None:
-    """Raise OutputError if the file was written with another model or prefix, or other columns, inputs or privacy."""
+    """Raise OutputError if the file was written with another model, other inputs or other options."""
     now = {
         "model": fingerprint,
         "text column": dataset.text_column,
@@ -104,20 +105,20 @@ def ensure_compatible(
     for what, value in now.items():
         if value != then[what]:
             raise OutputError(
-                f"-o {file} was made with another {what} ({_shown(then[what])}); this run uses {_shown(value)}: "
-                f"choose another name, or use --fresh to replace the file"
+                f"-o {file} was written with other settings ({what}: {_shown(then[what])}; this run: {_shown(value)}): "
+                f"choose another name for -o, or replace the file with --fresh"
             )
     ensure_same_privacy(f"-o {file}", privacy.as_json(), earlier.privacy)
 
 
 def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
-    """Return whether the labelled file was made from exactly these inputs, with this limit."""
+    """Return whether the labelled file was made from the same inputs with the same content and the same limit."""
     files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
     return files == earlier.files and limit == earlier.limit
 
 
 def finish_removal(work: AnyPath) -> None:
-    """Remove the rest of a folder of parts if an earlier run was killed while it removed that folder."""
+    """If an earlier run was killed while it removed its folder of part files, remove the remaining files."""
     if isinstance(work, Path):
         shutil.rmtree(_being_removed(work), ignore_errors=True)
     elif (work / DONE_FILE).exists():
@@ -126,10 +127,10 @@ def finish_removal(work: AnyPath) -> None:
 
 
 def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
-    """Join the parts of this run into one file, and remove the folder of the parts.
+    """Join the part files of this run into one file, and remove their folder.
 
     Args:
-        output: Locked folder of the parts.
+        output: Folder of the part files, which must be locked.
         file: File to write.
         run: Contents of run.json, which are stored in the metadata of the file.
         counts: Counts of the rows of all inputs.
@@ -150,13 +151,16 @@ def _earlier(file: AnyPath) -> Earlier:
     about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
     run = about["run"]
     if about["format"] > OUT_FORMAT:
-        raise OutputError(f"-o {file} was written by a newer emojob (format {about['format']}): use that version")
+        raise OutputError(
+            f"-o {file} was written by a newer version of emojob (format {about['format']}, this version reads formats "
+            f"up to {OUT_FORMAT}): install the newer version, or choose another name for -o"
+        )
     return Earlier(
         run=run,
         counts=Counts.from_json(run["all_counts"]),
         fingerprint=run["model"]["fingerprint"],
         text_column=run["text_column"],
-        conversation_column=run.get("conversation_column"),  # earlier versions did not write it
+        conversation_column=run.get("conversation_column"),  # earlier versions did not write this key
         prefix=run["prefix"],
         privacy=run.get("privacy"),
         files=[(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]],
@@ -165,10 +169,10 @@ def _earlier(file: AnyPath) -> Earlier:
 
 
 def _remove(work: AnyPath) -> None:
-    """Remove the folder of parts.
+    """Remove the folder of the part files.
 
-    First, the folder is renamed or marked as done. So if the removal is interrupted, no later run mistakes the
-    remaining files for an unfinished run.
+    First, the folder is renamed or marked as done. If the removal is interrupted, a later run sees the name or the
+    mark, and does not continue from the remaining files.
     """
     if isinstance(work, ObjectPath):
         mark = work / DONE_FILE
@@ -183,7 +187,7 @@ def _remove(work: AnyPath) -> None:
 
 
 def _being_removed(work: Path) -> Path:
-    """Return the path of the folder of parts while it is removed."""
+    """Return the path to which the folder of the part files is renamed before it is removed."""
     return work.with_name(f"{work.name}.done")
 
 
@@ -198,7 +202,7 @@ def _shown(value: object) -> str:
 
 
 def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
-    """Write the parts of this run's inputs to one file, in the order of the inputs."""
+    """Write the rows of all part files to one file, in the order of the inputs."""
     order = {one["name"]: i for i, one in enumerate(run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
     run = {**run, "all_counts": counts.as_json()}
@@ -216,9 +220,9 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Add the columns of `schema` that a part lacks, filled with null.
+    """Add the columns of `schema` that a part file lacks, filled with null.
 
-    A part lacks columns if an input with more columns was added after the part was written.
+    A part file lacks columns if an input with more columns was added after the part file was written.
     """
     columns = [
         table.column(field.name).cast(field.type)

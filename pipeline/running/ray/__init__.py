@@ -1,5 +1,5 @@
-"""A run on a Ray cluster: the executor, its connection and nodes, the dispatcher that gives shards to workers, and the
-worker that labels them on a node.
+"""A run on a Ray cluster: the executor, the connection to the cluster, its nodes, the dispatcher, which gives shards of
+rows to workers, and the worker, which labels shards on a node.
 """
 
 __all__ = ["environment", "ray_executor"]

@@ -1,4 +1,4 @@
-"""The connection of this process to a Ray cluster."""
+"""Connects this process to a Ray cluster."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from emojob.schemas.messages import first_line
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Connect to a cluster. A connection that exists already, as in a notebook, is used and stays.
+    """Connect to a Ray cluster for the duration of the `with` block.
+
+    If this process is already connected, for example in a notebook, that connection is used and not closed.
 
     Args:
-        address: HOST:PORT. None stands for RAY_ADDRESS; without it, for a cluster on this machine alone, which ends
-            with the context.
+        address: HOST:PORT. If None, the environment variable RAY_ADDRESS is used. If RAY_ADDRESS is not set either, a
+            cluster is started on this machine only, and stopped at the end.
 
     Raises:
-        OptionError: No cluster answers.
+        OptionError: No cluster answers at the address, or Ray cannot start on this machine.
     """
     with contextlib.nullcontext() if ray.is_initialized() else _joined(address):
         yield
@@ -36,19 +38,19 @@ def connected(address: str | None) -> Iterator[None]:
 def _joined(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS")
     settings: dict[str, Any] = {} if address else {"include_dashboard": False}
-    with _handlers_kept():
+    with _signal_handlers_restored():
         try:
             _check_answer(address)
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
-        except EmojobError:  # raised by a signal
+        except EmojobError:  # a signal handler of emojob raised it
             raise
         except Exception as error:
             reason = first_line(error)
             raise OptionError(
-                f"--ray-address {address}: no Ray cluster answers there ({reason}): see `ray status`; without an "
-                f"address this machine alone is used"
+                f"--ray-address {address}: no Ray cluster answers there ({reason}): run `ray status` on the cluster "
+                f"to check it, or give no address to use this machine only"
                 if address
-                else f"Ray does not start on this machine ({reason}): leave out --engine ray"
+                else f"Ray cannot start on this machine ({reason}): leave out --engine ray"
             ) from error
     try:
         yield
@@ -57,19 +59,19 @@ def _joined(address: str | None) -> Iterator[None]:
 
 
 def _check_answer(address: str | None) -> None:
-    """Raise OSError if nothing listens at HOST:PORT. Ray itself tries for minutes."""
+    """Raise OSError if nothing listens at HOST:PORT. Without this check, Ray would retry for minutes."""
     found = re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:(\d{1,5})", address or "")
     if found:
         socket.create_connection((found[1], int(found[2])), timeout=10).close()
 
 
 @contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Restore the signal handlers at the end: Ray replaces the one for SIGTERM, with which emojob stops a run."""
+def _signal_handlers_restored() -> Iterator[None]:
+    """Restore emojob's handlers of SIGINT and SIGTERM at the end, because Ray replaces the SIGTERM handler."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):  # not the main thread
+        with contextlib.suppress(ValueError):  # signal.signal works only in the main thread
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -1,6 +1,6 @@
 """Gives the shards of a job to the workers of a Ray cluster, and reports their progress.
 
-A shard whose worker dies goes to another worker. Ray would wait for the dead one, whose node may never come back.
+If a worker dies, its shard goes to another worker. Ray itself would wait for the dead worker, even if its node is gone.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.messages import first_of
 
-_TICK = 0.5  # seconds between two requests for a worker's progress
+_TICK = 0.5  # seconds between two requests for the progress of a worker
 _GROWTH_INTERVAL = 10.0  # seconds between two checks whether the cluster has room for more workers
-_LONGEST_WAIT = 1800.0  # seconds without a ready worker, after which the job fails
-_MAX_DEATHS = 4  # workers that may die at one shard; the last death fails the job
+_LONGEST_WAIT = 1800.0  # the job fails after this many seconds without a ready worker
+_MAX_DEATHS = 4  # the job fails after this many worker deaths at the same shard
 
 
 class WorkerHandle:
-    """The dispatcher's view of one worker.
+    """One worker, as the dispatcher sees it.
 
     Attributes:
         actor: The Ray actor, a `Worker`.
-        is_ready: Whether it has loaded the model.
-        shard: The shard that it labels, if any.
-        rows: Rows of that shard labelled so far.
-        next_poll: When to ask for the rows again, in seconds of `time.monotonic`.
-        calls: The method of each unanswered call, by the call's reference.
+        is_ready: Whether the worker has loaded the model.
+        shard: The shard that the worker labels; None if it has no shard.
+        rows: Number of rows of `shard` labelled so far.
+        next_poll: Time of the next request for the progress, in seconds of `time.monotonic`.
+        calls: {Ray reference: name of the called method} of each call that the worker has not answered.
     """
 
     def __init__(self, actor: Any) -> None:
@@ -59,7 +59,7 @@ class WorkerHandle:
 
 
 class Dispatcher:
-    """The workers of one job, from its first shard to its last."""
+    """Starts workers, gives them the shards of one job, and receives the results."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class Dispatcher:
 
         Args:
             nodes: The cluster's nodes.
-            setup: Sent to each worker first.
-            spare: Started actors without a shard; they become the first workers.
-            note: callback(line), called with a line that the user should see.
+            setup: Setup that each worker gets first.
+            spare: Actors that are started and have no shard. They become the first workers.
+            note: callback(line), called with each message for the user.
             job: The job.
-            folder: OUT.
+            folder: OUT, the output folder.
         """
         self.nodes, self.setup, self.spare, self.note = nodes, setup, spare, note
         self.job, self.folder = job, folder
@@ -89,17 +89,17 @@ class Dispatcher:
         memo = job.model.memo
         self.memo_snapshot = SharedObject(MemoSnapshot(memo.multipliers, memo.contents()))
         self.workers: list[WorkerHandle] = []
-        self.shards: deque[Shard] = deque()  # without a worker
-        self.deaths: dict[tuple[int, int], int] = {}  # by where the shard starts
+        self.shards: deque[Shard] = deque()  # shards that no worker has yet
+        self.deaths: dict[tuple[int, int], int] = {}  # {Shard.start: number of dead workers}
         self.rows_in_parts = 0
         self.rows_reported = 0
         self.max_workers = 1
         self.next_growth = 0.0
-        self.last_ready = time.monotonic()  # when a worker was last seen ready
+        self.last_ready = time.monotonic()  # time at which a worker was last ready
         self.has_noted_wait = False
 
     def parts(self, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]) -> Iterator[PartMarker]:
-        """Yield the markers of complete parts, in no order. See `Executor.parts`."""
+        """Yield the markers of complete part files, in any order. See `Executor.parts`."""
         self.timer, self.on_rows = timer, on_rows
         self._make_shards()
         stages.mark_started()
@@ -127,10 +127,10 @@ class Dispatcher:
         rows = max(0, job.rows - job.counts_before.read)
         workers = max(1, self.nodes.capacity(self.device))
         self.shards.extend(make_shards(job.dataset, job.inputs_progress, job.options.limit, rows, workers))
-        self.max_workers = rows // SPLIT_ROWS + len(job.dataset.sources)  # that can have a shard at the same time
+        self.max_workers = rows // SPLIT_ROWS + len(job.dataset.sources)  # more would get no shard
 
     def _grow(self) -> None:
-        """Start as many workers as there are room and shards for; nodes may have joined the cluster."""
+        """Start further workers if the cluster has room for them, for example because a node joined the cluster."""
         now = time.monotonic()
         if now < self.next_growth:
             return
@@ -144,18 +144,20 @@ class Dispatcher:
             self.workers.append(worker)
 
     def _check_wait(self, seconds: float) -> None:
-        """Note once that no worker is ready, which is normal on a busy cluster; fail after a long time."""
+        """Tell the user once if no worker was ready for a minute. Raises WorkerError after _LONGEST_WAIT seconds."""
         if seconds > _LONGEST_WAIT:
             raise WorkerError(
-                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: see `ray status` for free resources, and Ray's "
-                f"logs for workers that die at their start; the same command then goes on"
+                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: check with `ray status` whether resources are "
+                f"free, and in Ray's logs whether workers die during their start, then run the same command to continue"
             )
         if seconds > PATIENCE and not self.has_noted_wait:
             self.has_noted_wait = True
-            self.note("no worker is ready yet: the cluster has no room, or workers die at their start; waiting")
+            self.note(
+                "waiting, because no worker is ready yet: the cluster has no room, or workers die during their start"
+            )
 
     def _call_workers(self) -> None:
-        """Give a shard to each ready worker without one, and ask the others for their progress."""
+        """Give a shard to each ready worker that has none, and ask workers that have a shard for their progress."""
         now = time.monotonic()
         for worker in self.workers:
             if not worker.is_ready:
@@ -168,10 +170,10 @@ class Dispatcher:
                 worker.call("label", self.context, worker.shard)
 
     def _receive(self) -> Iterator[PartMarker]:
-        """Wait for an answer, at most one tick; yield the markers in it, then report new rows.
+        """Wait up to _TICK seconds for an answer, yield the markers in it, and report new rows.
 
         Raises:
-            EmojobError: The error of a worker.
+            EmojobError: A worker reported this error.
         """
         callers = {call: worker for worker in self.workers for call in worker.calls}
         answered, _ = ray.wait(list(callers), num_returns=1, timeout=_TICK)
@@ -182,7 +184,7 @@ class Dispatcher:
         self.rows_reported = rows
 
     def _take(self, worker: WorkerHandle, call: Any) -> list[PartMarker]:
-        """Process the answer to a call; return the markers in it."""
+        """Process a worker's answer to a call, and return the markers in the answer."""
         method = worker.calls.pop(call)
         try:
             answer = ray.get(call)
@@ -198,7 +200,7 @@ class Dispatcher:
         if method == "ready":
             worker.is_ready = True
         elif method == "rows":
-            start, rows = answer  # perhaps of the shard before
+            start, rows = answer  # the answer may still describe the worker's previous shard
             worker.rows = rows if worker.shard and start == worker.shard.start else 0
         return []
 
@@ -211,17 +213,17 @@ class Dispatcher:
         return result.markers
 
     def _reassign(self, worker: WorkerHandle, method: str, error: RayError) -> None:
-        """Take the shard of a dead worker back. Ray restarts the worker; it gets no shard until it is ready."""
-        if method == "ready":  # Ray cannot start it
+        """Put the shard of a dead worker back into the queue. The worker gets no shard until Ray has restarted it."""
+        if method == "ready":  # Ray cannot start the worker
             raise node_failure(error) from error
         if worker.shard:
             shard, worker.shard = worker.shard, None
             self.deaths[shard.start] = self.deaths.get(shard.start, 0) + 1
             if self.deaths[shard.start] == _MAX_DEATHS:
                 raise WorkerError(
-                    f"{_MAX_DEATHS} workers died, one after the other, at the rows of {shard.source.file.name} from "
-                    f"{shard.span.first_row:,} on ({error_kind(error)}): give the nodes more memory; the same "
-                    f"command then goes on"
+                    f"{_MAX_DEATHS} workers died while they labelled {shard.source.file.name} from row "
+                    f"{shard.span.first_row:,} on ({error_kind(error)}): give the nodes more memory, then run the same "
+                    f"command to continue"
                 ) from error
             self.shards.appendleft(shard)
         worker.is_ready, worker.rows = False, 0
@@ -229,7 +231,7 @@ class Dispatcher:
         worker.call("ready", self.setup, self.memo_snapshot)
 
     def _stop(self) -> Iterator[PartMarker]:
-        """Stop the workers, and yield the markers of the parts that they still write."""
+        """Stop the workers, and yield the markers of the part files that they complete while they stop."""
         for worker in self.workers:
             if worker.shard:
                 worker.call("stop")
@@ -238,7 +240,7 @@ class Dispatcher:
             yield from self._receive()
 
     def _collect_memos(self) -> None:
-        """Merge the workers' memos if a file keeps the memo; leave out workers that do not answer soon."""
+        """With --memo, merge the memos of the workers. Skip workers that do not answer within PATIENCE seconds."""
         if self.job.memo is None:
             return
         calls = [worker.actor.memo.remote() for worker in self.workers if worker.is_ready]
@@ -249,19 +251,19 @@ class Dispatcher:
 
 
 def _check_parts(folder: AnyPath, written: dict[str, int]) -> None:
-    """Raise WorkerError if a part has another size than its marker says.
+    """Raise WorkerError if the size of a part file is not the size in its marker.
 
-    Ray counts a node without a connection as dead, but its workers may still write. They can replace a complete part
-    by one with other rows.
+    Ray treats a node that lost its connection as dead, but workers on this node may still write. They can replace a
+    complete part file by a file with other rows.
 
     Args:
-        folder: OUT.
-        written: Bytes of each part, by its name.
+        folder: OUT, the output folder.
+        written: {name of the part file: its size in bytes, from its marker}.
     """
     found = list_files(folder, ())
     changed = [name for name, size in written.items() if found.get(name) != size]
     if changed:
         raise WorkerError(
-            f"{first_of(changed, 'more parts')} were replaced by a node that had lost its connection: the same command "
-            f"labels their rows again"
+            f"a node that lost its connection has overwritten part files ({first_of(changed)}): run the same command "
+            f"to label their rows again"
         )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-#: Ray sends no usage statistics, prints nothing between emojob's lines, and gives its workers the priority of a run
-#: without Ray.
+#: With these settings, Ray sends no usage statistics, prints no lines, and does not lower the priority of its workers.
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*", "RAY_worker_niceness": "0"}
 
 

@@ -1,4 +1,4 @@
-"""The nodes of a Ray cluster: counts the workers that they have room for, and starts workers."""
+"""Counts how many workers the nodes of a Ray cluster can run, and starts workers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from emojob.schemas.errors import WorkerError
 
 T = TypeVar("T")
 
-PATIENCE = 60.0  # seconds that workers have to write their rows after a stop
+PATIENCE = 60.0  # seconds that workers get to write their rows after a stop
 
-_CORES = 4  # of a worker without a GPU, if the nodes have that many
+_CORES = 4  # default number of cores of a worker, if the smallest node has that many
 
 
 class SharedObject(Generic[T]):
-    """An object in Ray's object store, kept as long as this instance. A node calls the instance to fetch it."""
+    """An object in Ray's object store, kept as long as this instance exists. Call the instance to get the object."""
 
     def __init__(self, value: T) -> None:
         self._reference = ray.put(value)
@@ -33,11 +33,11 @@ class Nodes:
     """The nodes of the cluster that this process is connected to."""
 
     def __init__(self, cores: int | None) -> None:
-        """Keep the cores of a worker without a GPU; None for the default."""
+        """cores: Number of cores of each worker without a GPU. If None, the method `cores` chooses the number."""
         self._wanted_cores = cores
 
     def capacity(self, device: str) -> int:
-        """Return the number of workers that the nodes have room for if nothing else runs there.
+        """Return how many workers the nodes can run at the same time if nothing else runs there.
 
         Args:
             device: cpu or cuda.
@@ -46,7 +46,7 @@ class Nodes:
         return sum(int(node.get(kind, 0) // each) for node in self._alive())
 
     def start_worker(self, device: str) -> Any:
-        """Start a worker; return its actor at once, also if Ray has no room for it yet.
+        """Start a worker and return its actor immediately, even if Ray has no room for the worker yet.
 
         Args:
             device: cpu or cuda.
@@ -56,17 +56,17 @@ class Nodes:
         return kind.remote()
 
     def cores(self) -> int:
-        """Return the cores of a worker without a GPU, by default at most those of the smallest node."""
+        """Return the number of cores of each worker without a GPU. The default is _CORES, or fewer on smaller nodes."""
         if self._wanted_cores:
             return self._wanted_cores
         return min([_CORES, *(int(node["CPU"]) for node in self._alive() if node.get("CPU", 0) >= 1)])
 
     def all_cores(self) -> float:
-        """Return the cores of all nodes together."""
+        """Return the total number of cores of all nodes."""
         return sum(node.get("CPU", 0) for node in self._alive())
 
     def threads(self, device: str) -> int:
-        """Return the number of threads that one worker may keep busy.
+        """Return the number of threads that one worker may use.
 
         Args:
             device: cpu or cuda.
@@ -77,7 +77,7 @@ class Nodes:
         return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
     def _resources(self, device: str) -> dict[str, float]:
-        """Return what Ray reserves for one worker."""
+        """Return the numbers of cores and GPUs that Ray reserves for one worker."""
         if device != "cuda":
             return {"num_cpus": self.cores()}
         each = [node.get("CPU", 0) // node["GPU"] for node in self._alive() if node.get("GPU", 0) >= 1]
@@ -85,9 +85,9 @@ class Nodes:
 
 
 def node_failure(error: RayError) -> WorkerError:
-    """Return the error to raise for a node that cannot run emojob."""
+    """Return the WorkerError for a node that cannot run emojob."""
     failure = WorkerError(
-        f"a node of the cluster cannot run emojob ({error_kind(error)}): install emojob {version('emojob')} with its "
+        f"a node of the cluster cannot run emojob ({error_kind(error)}): install emojob {version('emojob')} with the "
         f"extra `ray` on every node"
     )
     failure.add_note(str(error))
@@ -95,6 +95,6 @@ def node_failure(error: RayError) -> WorkerError:
 
 
 def error_kind(error: RayError) -> str:
-    """Return the type name of an error, or of its cause in a task. The message may contain dialogue, the name not."""
+    """Return the class name of an error, or of its cause. The message is not used, because it may contain dialogue."""
     cause = error.cause if isinstance(error, RayTaskError) else error
     return type(cause).__name__

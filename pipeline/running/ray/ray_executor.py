@@ -1,7 +1,8 @@
-"""The executor of a Ray cluster: its nodes run one worker for each GPU, or for a few cores.
+"""The executor of a Ray cluster. The cluster runs one worker per GPU. Without GPUs, each worker uses a few CPU cores.
 
-Tasks on the nodes inspect the files. Ray starts and places the workers, and restarts one on another node if its process
-or node dies. This process plans, gives out shards and receives the markers of parts; no row passes through it.
+Tasks on the nodes inspect the files. Ray starts the workers, and restarts a worker on another node if its process or
+node dies. This process gives shards of rows to the workers and receives the markers of part files. No row passes
+through this process.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions
 
-_FILES_PER_CORE = 4  # inspected at the same time
+_FILES_PER_CORE = 4  # largest number of files that are inspected at the same time, per core of the cluster
 
 
 @contextlib.contextmanager
@@ -43,11 +44,11 @@ def open_ray_executor(address: str | None, cores: int | None) -> Iterator[RayExe
     """Open the executor of a cluster.
 
     Args:
-        address: HOST:PORT; None for RAY_ADDRESS, or without it a cluster on this machine alone.
-        cores: Cores of each worker without a GPU; None for the default.
+        address: HOST:PORT. If None, RAY_ADDRESS is used; if this is not set either, only this machine is used.
+        cores: Number of cores of each worker without a GPU. If None, `Nodes.cores` chooses the number.
 
     Raises:
-        OptionError: No cluster answers.
+        OptionError: No cluster answers at the address, or Ray cannot start on this machine.
     """
     with connected(address):
         executor = RayExecutor(Nodes(cores))
@@ -58,14 +59,14 @@ def open_ray_executor(address: str | None, cores: int | None) -> Iterator[RayExe
 
 
 class RayExecutor:
-    """The cluster that this process is connected to. Its methods are documented in `Executor`."""
+    """Runs a job on the cluster that this process is connected to. `Executor` documents the methods."""
 
     name: str | None = "ray"
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self._setup: WorkerSetup | None = None
-        self._spare: list[Any] = []  # started actors without a shard
+        self._spare: list[Any] = []  # actors that are started and have no shard
         self._note: Callable[[str], None] = lambda text: None
 
     def check(self, options: ModelOptions) -> None:
@@ -98,10 +99,11 @@ class RayExecutor:
         room = self._nodes.capacity(options.device)
         if not room:
             raise OptionError(
-                f"no node of the cluster has {self._nodes.cores()} cores for a worker: give fewer as --ray-cores"
+                f"no node of the cluster has the {self._nodes.cores()} cores that a worker needs: use a smaller "
+                f"--ray-cores"
             )
         self._note = note
-        note("asking the cluster which engine suits the model")
+        note("choosing the engine on a node of the cluster")
         self._spare = [self._nodes.start_worker(options.device) for _ in range(room if is_large else 1)]
         choice, batch_tokens = self._chosen(setup, is_large)
         chosen = replace(options, device=choice.device, engine=choice.engine, precision=choice.precision)
@@ -109,29 +111,32 @@ class RayExecutor:
         return ScoringModel(model, choice, replace(options, batch_tokens=batch_tokens))
 
     def processes(self, choice: EngineChoice, is_large: bool) -> int:
-        """See `Executor.processes`: the number that the cluster has room for now."""
+        """See `Executor.processes`. Returns the number of workers that the nodes can run at the same time."""
         return max(1, self._nodes.capacity(choice.device))
 
     def rate(self, model: ScoringModel, encoded: Encoded, seconds: float) -> float:
-        """See `Executor.rate`: the rate that a worker measured when it chose the engine."""
+        """See `Executor.rate`. Returns the speed that a worker measured when it chose the engine."""
         return model.choice.tokens_per_second or 0.0
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """See `Executor.parts`. Raises WorkerError if several workers die at one shard, one after the other."""
+        """See `Executor.parts`. Raises WorkerError if several workers died while they labelled the same shard."""
         if self._setup is None:
             raise AssertionError("not started")
         dispatcher = Dispatcher(self._nodes, self._setup, self._spare, self._note, job, folder)
         return dispatcher.parts(stages, timer, on_rows)
 
     def close(self) -> None:
-        """End the workers that never got a shard."""
+        """End the workers that are started and have no shard."""
         for actor in self._spare:
             ray.kill(actor)
 
     def _chosen(self, setup: WorkerSetup, is_large: bool) -> tuple[EngineChoice, int]:
-        """Ask a worker for the engine and the tokens in a batch; ask another one if no answer comes for long."""
+        """Return (engine choice, tokens in a batch) from the first worker that answers.
+
+        One worker is asked. As long as no answer comes, one more worker is asked every 2 * PATIENCE seconds.
+        """
         answers: list[Any] = []
         ready: list[Any] = []
         while not ready:
@@ -147,10 +152,10 @@ class RayExecutor:
         return chosen
 
     def _with_device(self, options: ModelOptions) -> ModelOptions:
-        """Choose the device: GPUs if the cluster has any. Raises OptionError if it has none and --device is cuda."""
+        """Return the options with the device set to cpu or cuda. Raises OptionError if --device cuda finds no GPU."""
         has_gpus = self._nodes.capacity("cuda") > 0
         if options.device == "cuda" and not has_gpus:
-            raise OptionError("--device cuda: the cluster has no GPU: give cpu or auto")
+            raise OptionError("--device cuda: the cluster has no GPU; give --device cpu or --device auto")
         for_cpu = options.precision == "int8" or options.device == "cpu"
         return replace(options, device="cuda" if has_gpus and not for_cpu else "cpu")
 

@@ -1,4 +1,4 @@
-"""The shards of a job: consecutive rows of one input, which one worker reads, labels and writes."""
+"""Divides a job into shards. A shard is a range of rows of one input, which one worker reads, labels and writes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.schemas.messages import first_of
 
-_SHARDS_EACH = 3  # for each worker, if the remaining rows were divided into equal shards
+_SHARDS_EACH = 3  # the next shard gets 1/3 of the remaining rows per worker
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Rows to label.
+    """A range of rows of one input, which one worker labels.
 
     Attributes:
-        number: The input's number in OUT.
+        number: Number of the input in OUT.
         source: The input.
-        span: The rows.
+        span: The range of rows.
     """
 
     number: int
@@ -31,38 +31,38 @@ class Shard:
 
     @property
     def start(self) -> tuple[int, int]:
-        """(the input's number, the first row). Identifies the shard."""
+        """(number of the input, first row). These two numbers identify the shard."""
         return self.number, self.span.first_row
 
 
 def next_shard_rows(rows: int, workers: int) -> int:
     """Return the number of rows of the next shard.
 
-    The last shards are the smallest, and all workers end at nearly the same time (guided self-scheduling;
+    Shards become smaller towards the end, so that all workers end at nearly the same time (guided self-scheduling;
     Polychronopoulos and Kuck, 1987).
 
     Args:
-        rows: Rows without a shard.
+        rows: Number of rows that are in no shard yet.
         workers: Number of workers.
     """
     return min(max(rows // (_SHARDS_EACH * workers), SPLIT_ROWS), PART_ROWS)
 
 
 def undivided_inputs(dataset: Dataset) -> list[str]:
-    """Return lines for the user: which large inputs are not divided into shards, and why."""
+    """Return messages for the user that name the large inputs that are not divided into shards, and the reason."""
     reasons: dict[str, list[str]] = {}
     for source in dataset.sources:
         if (source.rows or 0) < 2 * SPLIT_ROWS:
             continue
         if dataset.conversation_column:
-            reasons.setdefault("the model reads each text's previous one", []).append(source.file.path.name)
+            reasons.setdefault("the model also reads previous utterances", []).append(source.file.path.name)
         elif not source.split_points:
-            reasons.setdefault("it is compressed as a whole", []).append(source.file.path.name)
-    return [f"{first_of(names)}: one worker does all of it, as {why}" for why, names in reasons.items()]
+            reasons.setdefault("compressed text can only be read from the start", []).append(source.file.path.name)
+    return [f"{first_of(names)}: one worker labels each whole file, because {why}" for why, names in reasons.items()]
 
 
 def _first_rows(first: int, stop: int | None, cuts: list[int], rows: int, workers: int) -> list[int]:
-    """Return the first row of each shard of the rows from `first` to `stop`; `cuts`: rows where one may start."""
+    """Return the first row of each shard of the rows `first` to `stop`. All later shards begin at a row in `cuts`."""
     firsts = [first]
     while True:
         at = bisect_left(cuts, firsts[-1] + next_shard_rows(rows - (firsts[-1] - first), workers))
@@ -74,15 +74,15 @@ def _first_rows(first: int, stop: int | None, cuts: list[int], rows: int, worker
 def make_shards(
     dataset: Dataset, inputs_progress: Sequence[InputProgress], limit: int | None, rows: int, workers: int
 ) -> Iterator[Shard]:
-    """Yield the missing rows of a dataset in order, divided at split points into shards.
+    """Divide the missing rows of a dataset at split points, and yield the shards in order.
 
-    With a conversation column, inputs are not divided: the model reads each text with those before it.
+    If the dataset has a conversation column, inputs are not divided, because the model also reads previous utterances.
 
     Args:
         dataset: The dataset. With a limit, the number of rows of each source must be known.
-        inputs_progress: For each source, the rows that OUT holds.
-        limit: Number of the dataset's first rows to label; None for all.
-        rows: Rows of all shards together.
+        inputs_progress: For each source, the rows that OUT already contains.
+        limit: Label only this many rows from the start of the dataset; None: label all rows.
+        rows: Total number of rows of all shards.
         workers: Number of workers.
     """
     left = limit
@@ -99,7 +99,7 @@ def make_shards(
             firsts = _first_rows(span.first_row, stop, cuts, rows, workers)
             rows -= (total or 0 if stop is None else stop) - span.first_row
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
-                nearest = bisect_right(split_points, first)  # a worker needs only the one where it begins to read
+                nearest = bisect_right(split_points, first)  # the split point from which the worker reads
                 narrowed = replace(source, split_points=source.split_points[max(0, nearest - 1) : nearest])
                 yield Shard(progress.number, narrowed, Span(first, end))
         if left is not None:

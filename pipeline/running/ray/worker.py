@@ -1,7 +1,7 @@
-"""The actor that labels on a node of a Ray cluster: it loads the model once, then labels shard after shard.
+"""The Ray actor that labels rows on a node of a cluster. It loads the model once, and then labels one shard at a time.
 
-A worker reads the rows of its shards and writes their parts itself: no row passes through another process. Parts that
-an earlier worker completed before it died are found by their markers, and stay.
+A worker reads the rows of its shards and writes the part files. No row passes through another process. If an earlier
+worker of the shard died, the next worker finds its complete part files by their markers and keeps them.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """Sent to a worker first.
+    """The data that a worker needs to load the model.
 
     Attributes:
-        files: Fetches the model's files.
-        digest: Digest of the model's files, hexadecimal.
-        options: The model options, the engine included once it is chosen.
-        threads: Threads that the worker may keep busy.
-        version: The sender's version of emojob.
+        files: Function that returns the model files.
+        digest: Hash of the model files, in hexadecimal.
+        options: Options of the model, with the engine after it is chosen.
+        threads: Number of threads that the worker may use.
+        version: Version of emojob in the process that the user started.
     """
 
     files: Callable[[], ModelFiles]
@@ -62,7 +62,7 @@ class WorkerSetup:
 
 @dataclass(frozen=True)
 class MemoSnapshot:
-    """The memo at the start of a job, which each worker begins with."""
+    """The memo (a cache of the labels of repeated texts) with which each worker starts."""
 
     multipliers: Keys
     contents: Contents
@@ -70,15 +70,15 @@ class MemoSnapshot:
 
 @dataclass(frozen=True)
 class JobContext:
-    """Data that all shards of a job share.
+    """The data that is the same for all shards of a job.
 
     Attributes:
-        dataset: The dataset without its sources.
-        folder: OUT.
-        schema: The schema of the parts.
+        dataset: The dataset with an empty list of sources.
+        folder: OUT, the output folder.
+        schema: Schema of the part files.
         privacy: What is masked, dropped or hashed.
-        rate: Tokens/s of the engine; None if unknown.
-        umask: The umask of the process that the user started.
+        rate: Speed of the engine in tokens/s; None if unknown.
+        umask: The umask of the process that the user started; new files get the same permissions.
     """
 
     dataset: Dataset
@@ -91,12 +91,12 @@ class JobContext:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """The result of a shard.
+    """The result of labelling a shard.
 
     Attributes:
-        markers: The markers of its parts, those of earlier workers included.
-        tally: Counts of the rows labelled now.
-        seconds: Seconds that each stage was busy.
+        markers: Markers of all complete part files of the shard, including part files by earlier workers.
+        tally: Counts of the rows that this worker labelled.
+        seconds: {stage: busy seconds}.
     """
 
     markers: list[PartMarker]
@@ -108,8 +108,8 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
     """Load the model on this node.
 
     Args:
-        setup: Sent by the driver.
-        patient: Whether engines may be measured; see `Scorer.load`.
+        setup: Setup from the process that the user started.
+        patient: Whether engines may be measured, which takes time.
 
     Raises:
         WorkerError: This node has another version of emojob.
@@ -117,7 +117,8 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
     here = version("emojob")
     if here != setup.version:
         raise WorkerError(
-            f"emojob {here} is installed on a node, {setup.version} on this machine: install one version on all nodes"
+            f"a node has emojob {here}, but this machine has emojob {setup.version}: install emojob {setup.version} on "
+            f"every node"
         )
     folder = cached_folder(setup.digest, setup.files, lambda found: read_model_files(found, FILES)[1] == setup.digest)
     options = replace(setup.options, model=str(folder))
@@ -126,7 +127,7 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
 
 
 def returning_errors(work: Callable[[], T]) -> T | EmojobError:
-    """Return the result of `work`, or its error: Ray wraps errors that are raised in errors of its own."""
+    """Return the result of `work`, or the error that it raised. Ray would wrap a raised error in another class."""
     try:
         return work()
     except EmojobError as error:
@@ -136,7 +137,7 @@ def returning_errors(work: Callable[[], T]) -> T | EmojobError:
 
 
 class Worker:
-    """The actor. The methods of the group `aside` answer while `label` runs."""
+    """The Ray actor. Methods of the concurrency group `aside` can run while `label` runs."""
 
     def __init__(self) -> None:
         hardware.return_freed_memory()
@@ -148,11 +149,11 @@ class Worker:
         """Choose the engine for the model on this node.
 
         Args:
-            setup: Sent by the driver.
-            patient: Whether engines may be measured; see `Scorer.load`.
+            setup: Setup from the process that the user started.
+            patient: Whether engines may be measured, which takes time.
 
         Returns:
-            (the engine, tokens in a batch), or an error.
+            (engine choice, tokens in a batch), or an error.
         """
 
         def chosen() -> tuple[EngineChoice, int]:
@@ -163,11 +164,11 @@ class Worker:
 
     @ray.method(max_task_retries=-1)
     def ready(self, setup: WorkerSetup, memo_snapshot: Callable[[], MemoSnapshot]) -> EmojobError | None:
-        """Load the model and the memo, unless they are loaded.
+        """Load the model and the memo if they are not loaded yet.
 
         Args:
-            setup: Sent by the driver.
-            memo_snapshot: Fetches the memo.
+            setup: Setup from the process that the user started.
+            memo_snapshot: Function that returns the memo.
 
         Returns:
             None, or an error.
@@ -179,7 +180,7 @@ class Worker:
         return returning_errors(begin)
 
     def label(self, context: JobContext, shard: Shard) -> ShardResult | EmojobError:
-        """Label a shard. After `stop` it ends soon, and rows labelled until then are in parts.
+        """Label a shard. After a call of `stop`, end soon; all rows labelled until then are in part files.
 
         Args:
             context: Data that all shards of the job share.
@@ -192,12 +193,12 @@ class Worker:
 
     @ray.method(concurrency_group="aside")
     def rows(self) -> tuple[tuple[int, int], int]:
-        """Return (the start of the current shard, its rows labelled so far)."""
+        """Return (`Shard.start` of the current shard, number of its rows labelled so far)."""
         return self._shard_start, self._rows
 
     @ray.method(concurrency_group="aside")
     def stop(self) -> None:
-        """End the current shard, and begin no other."""
+        """Stop labelling the current shard, and start no further shard."""
         self._is_stopped = True
         self._stages.stop()
 
@@ -253,15 +254,15 @@ def _load_with_memo(setup: WorkerSetup, memo_snapshot: MemoSnapshot) -> Scorer:
 
 
 def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
-    """Find the parts of a shard that an earlier worker completed, from the shard's first row on.
+    """Find the part files of a shard that earlier workers completed, and the rows that are still missing.
 
     Args:
         shard: The shard.
-        folder: OUT.
-        fingerprint: The fingerprint of the model and its settings.
+        folder: OUT, the output folder.
+        fingerprint: Fingerprint of the model.
 
     Returns:
-        (their markers, the rows that are missing; None if the shard is complete).
+        (markers of the part files, missing rows). The missing rows are None if the shard is complete.
     """
     markers: list[PartMarker] = []
     row, stop = shard.span.first_row, shard.span.stop_row

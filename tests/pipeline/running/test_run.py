@@ -366,7 +366,7 @@ def test_a_file_that_is_not_ours_is_left_alone(dataset, model, tmp_path):
     other = shutil.copy(dataset, tmp_path / "other.parquet")
     with pytest.raises(OutputError, match="not written by emojob"):
         score_dataset([str(dataset)], other, ScoreOptions(fresh=True), model)
-    with pytest.raises(OutputError, match="is an input itself"):
+    with pytest.raises(OutputError, match="is also an input"):
         score_dataset([str(dataset)], dataset, ScoreOptions(), model)
 
 

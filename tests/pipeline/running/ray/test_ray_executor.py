@@ -202,7 +202,7 @@ def test_a_shard_at_which_several_workers_die_fails_the_job(nodes, dataset, mode
     called = dispatcher.WorkerHandle.call
     monkeypatch.setattr(dispatcher.WorkerHandle, "call", call)
     monkeypatch.setattr(dispatcher, "_MAX_DEATHS", 2)
-    with pytest.raises(WorkerError, match=r"2 workers died, one after the other, at the rows of .*log\.parquet"):
+    with pytest.raises(WorkerError, match=r"2 workers died while they labelled .*log\.parquet"):
         score_dataset([str(dataset)], tmp_path / "out", nodes.options, model)
 
 

@@ -84,9 +84,12 @@ def test_an_input_with_conversations_is_not_divided():
 def test_large_inputs_that_are_not_divided_are_reported():
     large = [source(name, 10 * module.SPLIT_ROWS, []) for name in ("a", "b")]
     (line,) = undivided_inputs(Dataset([*large, source("c", 9, [])], pa.schema([]), "text"))
-    assert line == "a and 1 more: one worker does all of it, as it is compressed as a whole"
+    assert (
+        line
+        == "a and 1 more: one worker labels each whole file, because compressed text can only be read from the start"
+    )
     (line,) = undivided_inputs(Dataset(large, pa.schema([]), "text", "room"))
-    assert line.endswith("as the model reads each text's previous one")
+    assert line.endswith("because the model also reads previous utterances")
     assert undivided_inputs(Dataset([source("a", 10 * module.SPLIT_ROWS, [40_000])], pa.schema([]), "text")) == []
 
 
