@@ -1,6 +1,6 @@
-"""Reads and writes model folders, and tokenizes texts. `model` loads and checks a folder, `saving` writes a folder.
+"""Reads and writes model folders, and tokenizes texts. `model` loads and checks a folder; `saving` writes one.
 
-`bert` is the encoder; `kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
+`bert` is the neural network; `kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Implements BERT's encoder and classifier, with a memory layout for fast inference.
 
 The results equal those of `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the layout differs.
-Query, key and value weights form one matrix. The tokens of a batch are concatenated, and texts of the same length lie
+Query, key and value weights form one matrix. The texts of a batch are concatenated, and texts of the same length are
 next to each other, so nothing is padded or masked. `from_hf` and `to_hf` translate the names of the weights, so a
 model folder stays an ordinary Hugging Face folder.
 """
@@ -17,18 +17,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: (number of texts, tokens per text) of each group of texts of the same length, in the order of the batch.
+#: One (number of texts, tokens per text) for each group of texts of the same length, in the order of the batch.
 Groups = list[tuple[int, int]]
 
-# With fewer queries per kernel call, the rounding of fp32 kernels depends on the memory address of a text.
+# Smallest number of queries per kernel call. With fewer, the result of fp32 kernels can differ in the last digits,
+# depending on the memory address of the text.
 _FEWEST_QUERIES = 8
 
 
 class Bounds(NamedTuple):
-    """Positions of the texts in a batch, for a single attention kernel over texts of different lengths.
+    """Positions of the texts in a batch. One attention kernel uses them to process texts of different lengths.
 
     Attributes:
-        starts: int32 [texts + 1], the index of the first token of each text, then the end of the last text.
+        starts: int32 [texts + 1]. Text i has the tokens starts[i]:starts[i + 1] of the batch.
         longest: Number of tokens of the longest text.
     """
 
@@ -52,7 +53,7 @@ class BertShape:
 
 
 class Layer(nn.Module):
-    """One transformer layer: attention, then feed-forward; both are followed by a residual sum and LayerNorm."""
+    """One transformer layer: attention, then a feed-forward network, each followed by a residual sum and LayerNorm."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
@@ -78,14 +79,16 @@ class Layer(nn.Module):
         """Return the hidden states after this layer: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
 
         Attention runs within each text. All other operations process all tokens of the batch together. `x` may have a
-        wider dtype than the matrix products. Then the residual sums are not rounded in every layer.
+        wider dtype than the matrix products. Then the residual sums have the wider dtype, too.
 
         Args:
-            x: [tokens, hidden], the texts concatenated, texts of the same length next to each other.
+            x: [tokens, hidden], hidden states of the texts. Texts of the same length are next to each other.
             groups: The groups of texts of the same length.
-            dropout: Probability; 0 for inference.
-            firsts: int [rows], index of the first token of each text, then padding; only these states are computed.
-            bounds: Selects attention in one kernel. With `firsts`, it has len(firsts) texts; padding texts are empty.
+            dropout: Dropout probability; 0 for inference.
+            firsts: int [rows], index of the first token of each text, then padding. If given, only the hidden states
+                of these tokens are computed.
+            bounds: If given, one kernel computes the attention of all groups. With `firsts`, `bounds` has one text for
+                each index in `firsts`; the texts that stand for padding are empty.
         """
         qkv = self.qkv(x.to(self.matmul_dtype))
         if bounds is None:
@@ -100,11 +103,18 @@ class Layer(nn.Module):
         return normed
 
     def _attend_by_groups(self, qkv: Tensor, groups: Groups, dropout: float, firsts: Tensor | None) -> Tensor:
-        """Run one attention kernel per group: [tokens, 3 hidden] -> [tokens or len(firsts), hidden]."""
+        """Return the attention output, [tokens or len(firsts), hidden]. Each group is one kernel call.
+
+        Args:
+            qkv: [tokens, 3 * hidden], queries, keys and values.
+            groups: As in `forward`.
+            dropout: As in `forward`.
+            firsts: As in `forward`.
+        """
         states = len(qkv) if firsts is None else len(firsts)
         attended, start, row = qkv.new_zeros(states, qkv.shape[1] // 3), 0, 0
         for rows, length in groups:
-            # a view of [rows, length, 3, heads, size] -> three views of [rows, heads, length, size]
+            # view as [rows, length, 3, heads, size], then split into three views of [rows, heads, length, size]
             q, k, v = qkv[start : start + rows * length].view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             start, each = start + rows * length, length if firsts is None else 1
             output = _attention(q[:, :, : max(each, _FEWEST_QUERIES)], k, v, dropout)[:, :, :each]
@@ -113,7 +123,7 @@ class Layer(nn.Module):
         return attended
 
     def _attend_varlen(self, qkv: Tensor, bounds: Bounds, firsts: Tensor | None) -> Tensor:
-        """Compute the output of `_attend_by_groups` in one kernel. Outputs of padding are undefined."""
+        """Compute the result of `_attend_by_groups` in one kernel call. The values for padding are undefined."""
         q, k, v = qkv.view(len(qkv), 3, self.heads, -1).unbind(1)
         starts, longest = bounds
         attend = cast(Callable[..., Tensor], varlen_attention())
@@ -129,10 +139,11 @@ class Layer(nn.Module):
             linear.to(dtype)
 
     def pack(self, packed: Callable[[nn.Linear, str], nn.Module]) -> None:
-        """Replace the linear layers by packed layers, for inference only.
+        """Replace each linear layer with a faster layer that works only for inference.
 
         Args:
-            packed: callback(layer, activation) that returns the replacement; activation is "none" or "gelu".
+            packed: callback(linear layer, activation) that returns the replacement. The replacement also applies the
+                activation, which is "none" or "gelu".
         """
         for name, activation in (("qkv", "none"), ("attended", "none"), ("up", "gelu"), ("down", "none")):
             linear = getattr(self, name)
@@ -154,10 +165,10 @@ def varlen_attention() -> Callable[..., object] | None:
 
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
-    """Return scaled dot-product attention. q, k, v and the result: [rows, heads, length, size]."""
+    """Return scaled dot-product attention. `q`, `k`, `v` and the result are [rows, heads, length, size]."""
     if not torch.is_grad_enabled() or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-    # On a CPU, torch's fused kernel is up to nine times slower for short texts, forward and backward.
+    # In training on a CPU, torch's fused kernel takes up to nine times as long for short texts.
     weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1, dtype=torch.float32).to(v.dtype)
     return F.dropout(weights, dropout, dropout > 0) @ v
 
@@ -177,9 +188,9 @@ class Encoder(nn.Module):
         """Return the hidden states of texts of the same length: [rows, tokens, hidden].
 
         Args:
-            ids: int [rows, tokens].
-            segments: int [rows, tokens]; None means segment 0 for all tokens.
-            dropout: Probability; 0 for inference.
+            ids: int [rows, tokens], token ids.
+            segments: int [rows, tokens], segment ids; None means segment 0 for all tokens.
+            dropout: Dropout probability; 0 for inference.
         """
         rows, length = ids.shape
         positions = torch.arange(length, device=ids.device).repeat(rows)
@@ -200,12 +211,13 @@ class Encoder(nn.Module):
         """Return the hidden states of concatenated texts: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
 
         Args:
-            ids: int [tokens], the texts concatenated.
+            ids: int [tokens], token ids of the concatenated texts.
             positions: int [tokens], the position of each token in its text.
             groups: The groups of texts of the same length; tokens after the last group are padding.
-            segments: int [tokens]; None means segment 0 for all tokens.
-            dropout: Probability; 0 for inference.
-            firsts: int [rows], index of the first token of each text; the last layer computes only these states.
+            segments: int [tokens], segment ids; None means segment 0 for all tokens.
+            dropout: Dropout probability; 0 for inference.
+            firsts: int [rows], index of the first token of each text, then padding. If given, the last layer computes
+                only the hidden states of these tokens.
             bounds: As in `Layer.forward`.
         """
         x = self.words(ids) + self.positions(positions)
@@ -226,15 +238,15 @@ class Classifier(nn.Module):
         self.head = nn.Linear(shape.hidden_size, labels)
 
     def pooled(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
-        """Return the pooled states of texts of the same length: [rows, hidden]. Arguments as in `Encoder.forward`."""
+        """Return the pooled states, [rows, hidden], of texts of the same length. Arguments: see `Encoder.forward`."""
         return torch.tanh(self.pooler(self.summary(self.encoder(ids, segments, dropout))))
 
     def summary(self, hidden: Tensor) -> Tensor:
-        """Return the hidden state of [CLS], which represents the text: [rows, tokens, hidden] -> [rows, hidden]."""
+        """Return the hidden states of the [CLS] tokens, [rows, hidden]. hidden: [rows, tokens, hidden]."""
         return hidden[:, 0]
 
     def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Return the logits of texts of the same length: [rows, labels]. Arguments as in `Encoder.forward`."""
+        """Return the logits, [rows, labels], of texts of the same length. Arguments: see `Encoder.forward`."""
         logits: Tensor = self.head(self.pooled(ids, segments))
         return logits
 
@@ -258,14 +270,14 @@ _ATTENTION = ("query", "key", "value")
 
 
 def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
-    """Return the state dict of a `Classifier`.
+    """Convert the weights of a Hugging Face BertForSequenceClassification to the state dict of a `Classifier`.
 
     Args:
-        weights: Weights of a Hugging Face BertForSequenceClassification, by name.
+        weights: {Hugging Face name: weight}.
         layers: Number of layers.
 
     Raises:
-        KeyError: A weight is missing; the argument of the error is the Hugging Face name of the weight.
+        KeyError: A weight is missing. The argument of the KeyError is the Hugging Face name of the weight.
     """
     # in weights converted from TensorFlow, LayerNorm's vectors are named gamma and beta
     weights = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): w for name, w in weights.items()}
@@ -284,7 +296,7 @@ def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
 
 
 def to_hf(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a `Classifier` by their Hugging Face names; the inverse of `from_hf`."""
+    """Convert the state dict of a `Classifier` to {Hugging Face name: weight}. This is the inverse of `from_hf`."""
     weights = {}
     for name, weight in state.items():
         ours, kind = name.rsplit(".", 1)

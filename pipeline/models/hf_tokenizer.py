@@ -1,7 +1,7 @@
-"""Writes a tokenizer for stock `transformers`: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
+"""Writes tokenizer files for stock `transformers`: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
 
-For KoBERT, the written tokenizer lacks rule 3 (a comma after a digit). Otherwise it returns the same ids as
-`KoBertTokenizer`.
+For KoBERT, the written tokenizer does not split off a comma after a digit (rule 3 of `kobert_tokenizer`). For all other
+texts, it returns the same ids as `KoBertTokenizer`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.atomic import commit, temporary_path, write_bytes, write_json
 
-# Special tokens are entries of the vocabulary. With this low score, no text is segmented into a special token.
+# Score of the special tokens. It is so low that no text is segmented into a special token.
 _NEVER = -1000.0
 
 
@@ -48,7 +48,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
-        "split_special_tokens": True,  # "[SEP]" in a dialogue does not become the special token
+        "split_special_tokens": True,  # the characters "[SEP]" in a dialogue do not become the special token
         "clean_up_tokenization_spaces": False,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         **named,
@@ -57,7 +57,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None
 
 
 def stock_tokenizer(spiece: Path) -> FastTokenizer:
-    """Return a `tokenizers` tokenizer with the pieces, scores and normalizer of a SentencePiece unigram model."""
+    """Convert a SentencePiece unigram model to a tokenizer of the `tokenizers` library."""
     sp = sentencepiece.SentencePieceProcessor(model_file=str(spiece))
     pieces = [(sp.IdToPiece(i), sp.GetScore(i)) for i in range(sp.GetPieceSize())]
     vocabulary = [(piece, _NEVER if piece in SPECIAL_TOKENS else score) for piece, score in pieces]
@@ -74,7 +74,7 @@ def stock_tokenizer(spiece: Path) -> FastTokenizer:
 
 
 def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
-    """Return rule 1 of `KoBertTokenizer`, followed by SentencePiece's normalization."""
+    """Return a normalizer that applies rule 1 of `kobert_tokenizer`, then SentencePiece's normalization."""
     spaces = Regex(f"[{_character_class(str.isspace)}]+")
     combining = Regex(f"[{_character_class(_is_combining)}]")
     steps = [
@@ -84,7 +84,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
         normalizers.Replace("''", '"'),
         normalizers.NFKD(),
         normalizers.Replace(combining, ""),
-        normalizers.NFC(),  # SentencePiece recomposes Hangul; `Precompiled` does not
+        normalizers.NFC(),  # SentencePiece joins the jamo that NFKD separates; `Precompiled` does not
     ]
     if precompiled:
         steps.append(normalizers.Precompiled(precompiled))
@@ -101,9 +101,9 @@ def _is_combining(character: str) -> bool:
     return unicodedata.combining(character) > 0
 
 
-@functools.cache  # a search through all of Unicode takes 0.3 s
+@functools.cache  # checking every Unicode character takes 0.3 s
 def _character_class(belongs: Callable[[str], bool]) -> str:
-    """Return a regular expression's character class, without [], of all characters for which `belongs` is True."""
+    """Return the character ranges, to be put between [ and ] of a regular expression, for which `belongs` is True."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]
     runs: list[list[int]] = []
     for n in numbers:
@@ -115,7 +115,7 @@ def _character_class(belongs: Callable[[str], bool]) -> str:
 
 
 def _precompiled_characters(model: bytes) -> bytes:
-    """Return normalizer_spec.precompiled_charsmap of a SentencePiece ModelProto; empty if the model has none."""
+    """Return normalizer_spec.precompiled_charsmap of a SentencePiece model file; empty if the file has none."""
     for number, value in _fields(model):
         if number == 3 and isinstance(value, bytes):
             return next((bytes(inner) for n, inner in _fields(value) if n == 2 and isinstance(inner, bytes)), b"")

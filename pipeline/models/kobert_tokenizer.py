@@ -1,14 +1,15 @@
-"""Tokenizes row batches for KoBERT, with exactly the token ids that KoBERT was trained with.
+"""Tokenizes texts for KoBERT. The token ids equal those of KoBERT's original tokenizer.
 
-The rules come from `KoBERTTokenizer` (SKTBrain/KoBERT, kobert_hf), which derives from `XLNetTokenizer` of
-transformers. The original package is in no registry and fails with current versions of transformers, so this
-module implements its rules with `sentencepiece`. tests/pipeline/models/golden/ has ids from the original. The rules:
+The original tokenizer is `KoBERTTokenizer` (SKTBrain/KoBERT, kobert_hf), a subclass of `XLNetTokenizer` in
+transformers. It is not on PyPI, and it fails with current versions of transformers. Therefore this module implements
+its rules with `sentencepiece`. tests/pipeline/models/golden/ contains ids from the original tokenizer. The rules are:
 
-1. Strip the text, fold white space, replace `` and '' by ", apply NFKD and drop combining characters.
-2. Encode with the SentencePiece model.
-3. Split a piece of several characters that ends in a comma after a digit: encode it again without the comma and
-   without the word-boundary mark, then add the comma as its own piece. Unknown pieces become [UNK].
-4. Add [CLS] and [SEP], and truncate. A text never becomes a special token.
+1. Strip the text, replace each run of white space with one space, replace `` and '' with ", apply NFKD, and remove
+   combining characters.
+2. Encode the text with the SentencePiece model.
+3. If a piece has several characters and ends in a digit and a comma, encode the piece again without the comma and
+   without the word-boundary mark, then add the comma as a separate piece. Unknown pieces become [UNK].
+4. Add [CLS] and [SEP], and truncate. Characters such as "[SEP]" in a text never become a special token.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Off
 
 WORD_MARK = "▁"
 
-# If a text has only these characters, NFKD does not change the result of SentencePiece's normalizer, so rule 1 is
-# skipped. Excluded are consonant clusters (ㄳ), which NFKD turns into final consonants; a consonant before a vowel
-# (ㅇㅏ), which NFKD joins into a syllable; and the doubled quotes of rule 1.
+# Ranges of plain characters: (first, last). Rule 1 does not change the ids of a text of plain characters, so it is
+# skipped, except if a consonant is followed by a vowel (ㅇㅏ becomes a syllable) or a quote is doubled ('' becomes ").
+# Consonant clusters (ㄳ) are not plain, because NFKD turns them into final consonants.
 _PLAIN = [(" ", "~"), ("가", "힣"), *((c, c) for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"), ("ㅏ", "ㅣ")]
 _NEEDS_CLEANING = re.compile(f"[^{''.join(f'{first}-{last}' for first, last in _PLAIN)}]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
-_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # bool table by code point: True if a character is not plain
+_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # by code point: True if the character is not plain
 for _first, _last in _PLAIN:
     _NOT_PLAIN[ord(_first) : ord(_last) + 1] = False
 _DIGIT_COMMA = re.compile(r"\S,")
-_MANY = 1 << 20  # characters; above this, each text is searched alone: the array method needs 14 bytes per character
+_MANY = 1 << 20  # characters; above this, arrays need too much memory: 14 bytes per character
 
 
 class KoBertTokenizer(Tokenizer):
-    """KoBERT's tokenizer, which runs in C++ threads."""
+    """KoBERT's tokenizer. The C++ library SentencePiece encodes the texts."""
 
     def __init__(self, model_file: str | os.PathLike[str], threads: int | None = None) -> None:
         """Read a SentencePiece model.
@@ -58,21 +59,23 @@ class KoBertTokenizer(Tokenizer):
         try:
             self._sp.LoadFromSerializedProto(self.model_file.read_bytes())
         except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{self.model_file} is not a SentencePiece model") from error
+            raise ValueError(f"{self.model_file} is not a SentencePiece model, as KoBERT's spiece.model is") from error
         pieces = [self._sp.IdToPiece(i) for i in range(self._sp.GetPieceSize())]
         ids = {piece: i for i, piece in enumerate(pieces)}
         missing = [token for token in SPECIAL_TOKENS if token not in ids]
         if missing:
-            raise ValueError(f"{self.model_file} lacks the special tokens {' '.join(missing)}")
+            raise ValueError(
+                f"{self.model_file} lacks the special tokens {' '.join(missing)}, which KoBERT's spiece.model has"
+            )
         super().__init__([ids[token] for token in SPECIAL_TOKENS], threads)
         self.vocab_size = len(pieces)
         self._control = {i for i in range(len(pieces)) if self._sp.IsControl(i)}
         self._ends_in_digit_comma = np.array([_ends_in_digit_comma(piece) for piece in pieces])
         self._comma_known = "," in ids
-        # If no piece spans a word boundary, a beginning of a text has the same pieces as in the whole text.
+        # If no piece contains a word boundary, a cut at a space does not change the pieces before the cut.
         words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
         self._longest_piece = max(map(len, pieces)) if words_are_apart else None
-        # KoBERT's model folds spaces. If the model folds them, a text of plain characters needs no cleaning.
+        # If the model treats several spaces as one, as KoBERT does, a text of plain characters needs no cleaning.
         self._folds_spaces = self._sp.encode("  가  나 ", out_type=int) == self._sp.encode("가 나", out_type=int)
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
@@ -94,10 +97,10 @@ class KoBertTokenizer(Tokenizer):
         return flat(rows)
 
     def _rows_with_digit_comma(self, cleaned: list[str], ids: Ids, lengths: Offsets) -> list[int]:
-        """Return the rows in which a piece of several characters ends in a comma after a digit (rule 3)."""
+        """Return the numbers of the rows with a piece to which rule 3 applies."""
         hits = np.flatnonzero(self._ends_in_digit_comma[ids])
         rows = set(np.searchsorted(np.cumsum(lengths), hits, side="right").tolist())
-        if not self._comma_known:  # then such a piece may be unknown
+        if not self._comma_known:  # then the digit and the comma may be part of an [UNK] piece
             unknown = np.searchsorted(np.cumsum(lengths), np.flatnonzero(ids == self.unk_id), side="right")
             rows.update(row for row in np.unique(unknown).tolist() if _DIGIT_COMMA.search(cleaned[row]))
         return sorted(rows)
@@ -120,7 +123,8 @@ class KoBertTokenizer(Tokenizer):
 def rows_to_clean(texts: list[str]) -> list[int]:
     """Return the numbers of the rows in which `_NEEDS_CLEANING` matches.
 
-    The array method is five times as fast as the regular expression, and threads run it in parallel.
+    Up to `_MANY` characters are checked with NumPy arrays. This is five times as fast as the regular expression, and
+    threads can do it in parallel.
     """
     if sum(map(len, texts)) > _MANY:
         return [row for row, text in enumerate(texts) if _NEEDS_CLEANING.search(text)]
@@ -136,7 +140,7 @@ def rows_to_clean(texts: list[str]) -> list[int]:
 
 
 def clean(text: str) -> str:
-    """Apply rule 1: fold white space, replace doubled quotes, apply NFKD and drop combining characters."""
+    """Apply rule 1: clean up white space, replace doubled quotes, apply NFKD, and remove combining characters."""
     text = " ".join(text.split())
     if not _NEEDS_CLEANING.search(text):
         return text

@@ -18,19 +18,19 @@ from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.schemas.errors import ModelError
 
-#: {name: content} of the files of a model folder.
+#: {file name: content} of a model folder.
 ModelFiles = dict[str, NDArray[np.uint8]]
 
 
 def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, str]:
-    """Read a model folder.
+    """Read the files of a model folder.
 
     Args:
         folder: The model folder.
         names: Names of the files to read; missing files are skipped.
 
     Returns:
-        ({name: bytes}, SHA-256 of names and contents).
+        ({file name: content}, hexadecimal SHA-256 of all names and contents).
     """
     paths = (folder / name for name in names)
     files = {file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in paths if file.exists()}
@@ -42,12 +42,12 @@ def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, st
 
 
 def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
-    """Return a local copy of a model folder in an object store; download it again if an object has changed.
+    """Return a local copy of a model folder in an object store. If an object has changed, download all files again.
 
     Args:
         folder: The model folder.
         names: Names of the files to download; missing files are skipped.
-        option: The option that names the folder, for messages.
+        option: Name of the option that gives the folder; messages show it.
 
     Raises:
         ModelError: There is no model in the folder, or it cannot be downloaded.
@@ -57,7 +57,8 @@ def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
         found = {path: info for path, info in folder.list_objects().items() if path in wanted}
         if folder / "config.json" not in found:
             raise ModelError(
-                f"{option} {folder} holds no config.json: give the folder of a model, and check the bucket"
+                f"{option} {folder} contains no config.json: check the name of the bucket, and give the folder that "
+                f"contains the model's config.json"
             )
         sizes = {path.name: info.st_size for path, info in found.items()}
         versions = "\n".join(f"{path} {info.st_size} {info.etag}" for path, info in found.items())
@@ -71,21 +72,21 @@ def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
 
 
 def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Callable[[Path], bool]) -> Path:
-    """Return a local folder with a model. The folder stays in the user's cache for the next job.
+    """Return a local folder with the files of a model. The folder stays in the user's cache for later jobs.
 
     Args:
         digest: Hexadecimal hash of the content.
-        files: callback() that returns the files; called only if the folder must be written.
+        files: callback() that returns the files; called only if the cache has no complete folder.
         is_complete: callback(folder) that returns whether a folder has the expected content.
 
     Raises:
-        OSError: No folder can be written, or the files cannot be read.
+        OSError: The folder cannot be written in the cache or in the temporary folder, or `files` failed.
     """
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / "models"
     try:
         caches.mkdir(parents=True, exist_ok=True)
         return _unpack(caches, digest, files, is_complete)
-    except OSError as error:  # the folder is not writable, or the disk is full
+    except OSError as error:  # the cache is not writable, or its disk is full
         if is_object_error(error):
             raise
         return _unpack(Path(tempfile.gettempdir()) / f"emojob-models-{os.getuid()}", digest, files, is_complete)
@@ -103,12 +104,12 @@ def _unpack(folder: Path, digest: str, files: Callable[[], ModelFiles], is_compl
     try:
         for name, content in files().items():
             (written / name).write_bytes(content.data)
-        if target.exists():  # the folder is damaged
+        if target.exists():  # the existing folder is damaged
             damaged = written.with_name(f"{written.name}.damaged")
             target.rename(damaged)
             shutil.rmtree(damaged, ignore_errors=True)
         written.rename(target)
-    except OSError:  # another process has created the folder
+    except OSError:  # another process may have created the folder
         if not _exists_complete(target, is_complete):
             raise
     finally:

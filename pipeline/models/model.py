@@ -25,22 +25,22 @@ from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import CONTEXTS
 
-#: Version of the keys of config.json that start with emojob_; a folder with a newer version is refused.
+#: Version of the keys in config.json that start with emojob_. emojob refuses a model folder with a newer version.
 MODEL_FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Model:
-    """A sequence classifier with its tokenizer, on the CPU in fp32.
+    """A text classifier with its tokenizer. The classifier is on the CPU, in fp32.
 
     Attributes:
         name: Name of the model, for messages.
         labels: Names of the labels, in id order.
-        temperature: Divides the logits before the softmax.
+        temperature: The logits are divided by this number before the softmax.
         context: Input of the model: `none` (the text) or `previous` (the text and the utterance before it).
         fingerprint: Hexadecimal hash of weights, tokenizer, labels and temperature.
-        stored_in: dtype of the weights in the file.
-        is_packaged: Whether it is the default model, which the package contains.
+        stored_in: dtype of the weights in the model folder.
+        is_packaged: Whether this is the default model of the emojob package.
     """
 
     name: str
@@ -56,14 +56,16 @@ class Model:
     is_packaged: bool
 
     def fingerprint_for(self, max_length: int) -> str:
-        """Return a hash of model, maximum length in tokens, and context, which determine the result of a text."""
+        """Return a hash of the model, `max_length` and the context. The probabilities of a text depend on these."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
 
     def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
-        """Encode texts of one conversation. With the context `previous`, each text is encoded after the text before it.
+        """Encode the texts of one conversation.
+
+        With the context `previous`, each text is encoded together with the text before it.
 
         Args:
-            texts: Utterances in their order.
+            texts: Utterances in the order of the conversation.
             max_length: Maximum number of tokens, including [CLS] and [SEP].
         """
         if self.context == "previous":
@@ -79,7 +81,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
         threads: Number of threads of the tokenizer; None uses one thread per core.
 
     Raises:
-        ModelError: A file is missing or damaged, or the files do not fit each other.
+        ModelError: A file is missing or damaged, or the files are not from the same model.
     """
     folder = find_folder(name)
     is_packaged = folder.resolve() == find_folder(None).resolve()
@@ -116,8 +118,8 @@ def _check_format(config: dict[str, Any], shown: str) -> None:
     given = config.get("emojob_format", MODEL_FORMAT)
     if not isinstance(given, int) or given > MODEL_FORMAT:
         raise ModelError(
-            f"{shown} was written by a newer emojob (emojob_format {given!r} in its config.json, this one knows "
-            f"{MODEL_FORMAT}): use that version, or train the model again"
+            f"{shown} was written by a newer emojob (config.json has emojob_format {given!r}, this version reads up to "
+            f"{MODEL_FORMAT}): install the newer version, or train the model again with this version"
         )
 
 
@@ -125,7 +127,7 @@ def _temperature(config: dict[str, Any], shown: str) -> float:
     given = config.get("emojob_temperature", 1.0)
     if not isinstance(given, (int, float)) or not 0 < given < float("inf"):
         raise ModelError(
-            f"{shown} has emojob_temperature {given!r} in its config.json: give a number above 0, or leave it out"
+            f"{shown} has emojob_temperature {given!r} in its config.json: set a number above 0, or remove the key"
         )
     return float(given)
 
@@ -134,13 +136,13 @@ def _context(config: dict[str, Any], shape: BertShape, shown: str) -> str:
     given = config.get("emojob_context", "none")
     if given not in CONTEXTS:
         raise ModelError(
-            f"{shown} has emojob_context {given!r} in its config.json: give one of {', '.join(CONTEXTS)}, or leave it "
-            f"out"
+            f"{shown} has emojob_context {given!r} in its config.json: set it to {' or '.join(CONTEXTS)}, or remove "
+            f"the key"
         )
     if given == "previous" and shape.type_vocab_size < 2:
         raise ModelError(
-            f"{shown} has the context 'previous' in its config.json, but only {shape.type_vocab_size} segment: "
-            f"pairs need a type_vocab_size of 2"
+            f"{shown} has emojob_context 'previous' in its config.json, but type_vocab_size {shape.type_vocab_size}: "
+            f"set emojob_context to 'none', or give a model with a type_vocab_size of at least 2"
         )
     return str(given)
 
@@ -149,7 +151,7 @@ def _check_head(config: dict[str, Any], weights: dict[str, Tensor], shown: str) 
     if "classifier.weight" not in weights:
         raise ModelError(
             f"{shown} is a base model without a classification head: fine-tune it first with "
-            f"`emojob train --base {shown} --data FILE -o DIR`, then give that folder"
+            f"`emojob train --base {shown} --data FILE -o DIR`, then give DIR as the model"
         )
 
 
@@ -157,10 +159,16 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
     number = weights["classifier.weight"].shape[0]
     named = config.get("id2label")
     if not isinstance(named, dict):
-        raise ModelError(f"{shown} has no id2label in its config.json: name its {number} labels there, by id")
+        raise ModelError(
+            f"{shown} has no id2label in its config.json: add the names of its {number} labels, as in "
+            f'"id2label": {{"0": "happy", "1": "sad"}}'
+        )
     labels = tuple(str(named.get(str(i), "")) for i in range(number))
     if len(named) != number or not all(labels) or len(set(labels)) != number:
-        raise ModelError(f"{shown} has {number} outputs, but id2label names {len(named)} labels: name each id once")
+        raise ModelError(
+            f"{shown} has {number} outputs, and id2label in its config.json has {len(named)} entries: "
+            f"give each id from 0 to {number - 1} a different label"
+        )
     return labels
 
 

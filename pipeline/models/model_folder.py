@@ -1,8 +1,8 @@
 """Finds a model folder, then reads and checks each of its files.
 
-A model folder is an ordinary Hugging Face folder of a BERT: config.json, model.safetensors (or pytorch_model.bin, read
-with weights_only), and the tokenizer: KoBERT's spiece.model, or the tokenizer.json or vocab.txt of another BERT. No
-code from the folder is run. In all functions, `shown` is the name of the model in messages.
+A model folder is an ordinary Hugging Face folder of a BERT model. It contains config.json, the weights
+(model.safetensors, or pytorch_model.bin, which is read with weights_only), and the tokenizer (KoBERT's spiece.model, or
+another BERT model's tokenizer.json or vocab.txt). emojob never runs code from the folder.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from emojob.pipeline.storage.paths import is_object, parse_path
 from emojob.schemas.errors import EmojobError, ModelError
 from emojob.schemas.messages import last_line
 
-# Everyday sentences for the check of the tokenizer. The tokenizer of a Korean model knows all their pieces. A tokenizer
-# with another vocabulary or with shifted ids does not.
+# Everyday sentences that test the tokenizer. The right tokenizer of a Korean model encodes them almost without [UNK].
+# A tokenizer with another vocabulary or with shifted ids returns many [UNK].
 KNOWN_SENTENCES = (
     "오늘 하루도 정말 수고 많으셨어요.",
     "주문한 물건이 아직 도착하지 않아서 너무 답답해요.",
@@ -37,13 +37,13 @@ KNOWN_SENTENCES = (
     "왜 이렇게 사람을 화나게 하는 거야?",
     "혼자 있으면 자꾸 눈물이 나고 슬퍼요.",
 )
-MOST_UNKNOWN = 0.05  # maximum share of [UNK] in these sentences
+MOST_UNKNOWN = 0.05  # largest accepted share of [UNK] among the tokens of these sentences
 
 _SENTENCEPIECE = ("spiece.model", "tokenizer.model")
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
-#: All files that are read from a model folder.
+#: Names of all files that emojob reads from a model folder.
 FILES = ("config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *_WORDPIECE, "tokenizer_config.json")
 
 
@@ -52,7 +52,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
 
     Args:
         name: A folder, a URL of an object store, or a name on the Hugging Face hub; None selects the default model.
-        option: The option that names the model, for messages.
+        option: Name of the option that gives the model; messages show it.
 
     Raises:
         ModelError: There is no such model, or it cannot be downloaded.
@@ -66,12 +66,16 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
     if folder.is_dir():
         for file in FILES:
             if (folder / file).exists() and not (folder / file).is_file():
-                raise ModelError(f"{option} {name} has a {file} that is no regular file: give a complete model folder")
+                raise ModelError(
+                    f"{option} {name} has a {file} that is not a regular file: replace it with the model's {file}"
+                )
         return folder
     if folder.exists():
-        raise ModelError(f"{option} {name} is a file: give the folder that holds config.json and the weights")
+        raise ModelError(f"{option} {name} is a file: give the folder that contains config.json and the weights")
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name:
-        raise ModelError(f"{option} {name} does not exist: give a model folder, or a name on the Hugging Face hub")
+        raise ModelError(
+            f"{option} {name} does not exist: give an existing model folder, or a name on the Hugging Face hub"
+        )
     return _from_hub(name, option)
 
 
@@ -83,17 +87,17 @@ def _from_hub(name: str, option: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=[*FILES]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
-            f"{option} {name} is no local folder, and the download from the Hugging Face hub failed "
-            f"({type(error).__name__}): check the name and the network, or give a folder"
+            f"{option} {name} is not a local folder, and its download from the Hugging Face hub failed "
+            f"({type(error).__name__}): check the name and the network connection, or give a local model folder"
         ) from None
 
 
 def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) -> dict[str, Any]:
-    """Return config.json.
+    """Return the contents of config.json.
 
     Args:
         folder: The model folder.
-        shown: Name of the model in messages.
+        shown: Name of the model that messages show.
         kinds: Accepted values of model_type in config.json.
 
     Raises:
@@ -104,17 +108,22 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(
-            f"{shown} lacks config.json: a model folder has config.json, weights and a tokenizer"
+            f"{shown} lacks config.json: give a model folder with config.json, the weights and the tokenizer"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{shown} has a config.json that cannot be read: {last_line(error)}") from None
+        raise ModelError(
+            f"{shown} has a config.json that cannot be read ({last_line(error)}): replace it with the model's original "
+            f"config.json"
+        ) from None
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in kinds:
         known = ", ".join(map(repr, kinds))
-        raise ModelError(f"{shown} has the type {kind!r}: give a model of the type {known} (KoBERT is a 'bert')")
+        raise ModelError(
+            f"{shown} has model_type {kind!r} in its config.json: give a model with {known} (KoBERT has 'bert')"
+        )
     act = config.get("hidden_act", "gelu")
     if act != "gelu":
-        raise ModelError(f"{shown} has the activation {act!r}: emojob runs BERT with 'gelu'")
+        raise ModelError(f"{shown} has hidden_act {act!r} in its config.json: give a model with 'gelu'")
     return dict(config)
 
 
@@ -133,28 +142,33 @@ def read_shape(config: dict[str, Any], shown: str) -> BertShape:
             pad_id=int(config.get("pad_token_id") or 0),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        fault = "lacks" if isinstance(error, KeyError) else "has an invalid size:"
-        raise ModelError(f"{shown} has a config.json that {fault} {last_line(error)}") from None
+        fault = "lacks the key" if isinstance(error, KeyError) else "has an invalid size:"
+        raise ModelError(
+            f"{shown} has a config.json that {fault} {last_line(error)}; replace it with the model's original "
+            f"config.json"
+        ) from None
     if (
         min(shape.vocab_size, shape.hidden_size, shape.layers, shape.heads, shape.max_positions) < 1
         or shape.hidden_size % shape.heads
     ):
         raise ModelError(
-            f"{shown} has {shape.layers} layers of {shape.hidden_size} with {shape.heads} heads in its config.json: "
-            f"give at least one of each, and a size that the heads divide"
+            f"{shown} has invalid sizes in its config.json (vocab_size {shape.vocab_size}, hidden_size "
+            f"{shape.hidden_size}, num_hidden_layers {shape.layers}, num_attention_heads {shape.heads}, "
+            f"max_position_embeddings {shape.max_positions}): set each to at least 1, and hidden_size to a multiple of "
+            f"num_attention_heads"
         )
     return shape
 
 
 def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
-    """Return the weights by their Hugging Face names.
+    """Return the weights as {Hugging Face name: tensor}.
 
     Args:
         folder: The model folder.
-        shown: Name of the model in messages.
+        shown: Name of the model that messages show.
 
     Raises:
-        ModelError: The weights are missing or damaged, or the file contains more than tensors.
+        ModelError: The weights are missing or damaged, or the file contains objects other than tensors.
     """
     safe, pickled = (folder / file for file in _WEIGHT_FILES)
     try:
@@ -163,12 +177,20 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
         if pickled.exists():
             return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{shown} has weights that cannot be read: {last_line(error)}") from None
-    except EmojobError:  # a signal handler raised the error
+        raise ModelError(
+            f"{shown} has weights that cannot be read ({last_line(error)}): copy or download the weights again"
+        ) from None
+    except EmojobError:  # raised by a signal handler, not by torch
         raise
-    except Exception as error:  # a damaged pickle can raise any exception in torch.load
-        raise ModelError(f"{shown} has a pytorch_model.bin that is not plain weights: {last_line(error)}") from None
-    raise ModelError(f"{shown} lacks its weights: {' or '.join(_WEIGHT_FILES)} in one file")
+    except Exception as error:  # torch.load can raise any exception for a damaged file
+        raise ModelError(
+            f"{shown} has a pytorch_model.bin that is damaged or contains objects other than weights "
+            f"({last_line(error)}): replace it with a model.safetensors"
+        ) from None
+    raise ModelError(
+        f"{shown} lacks its weights: copy {' or '.join(_WEIGHT_FILES)} into the folder (weights that are split into "
+        f"several files are not supported)"
+    )
 
 
 def _only_tensors(weights: Any) -> dict[str, Tensor]:
@@ -182,7 +204,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
 
     Args:
         folder: The model folder.
-        shown: Name of the model in messages.
+        shown: Name of the model that messages show.
         threads: Number of threads; None uses one thread per core.
 
     Raises:
@@ -196,60 +218,63 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
             return WordPieceTokenizer(folder, threads)
     except (ValueError, OSError, RecursionError) as error:
         raise ModelError(
-            f"{shown} has a tokenizer that cannot be used: {last_line(error)}; put the spiece.model (KoBERT) or the "
-            "WordPiece tokenizer.json that the model was trained with beside config.json"
+            f"{shown} has a tokenizer that cannot be used ({last_line(error)}): copy the tokenizer that the model was "
+            f"trained with into the model folder, spiece.model for KoBERT, tokenizer.json for another BERT model"
         ) from None
     raise ModelError(
-        f"{shown} lacks its tokenizer: put KoBERT's spiece.model, or another BERT's tokenizer.json or vocab.txt, "
-        "beside config.json"
+        f"{shown} lacks its tokenizer: copy KoBERT's spiece.model, or another BERT model's tokenizer.json or "
+        "vocab.txt, into the model folder"
     )
 
 
 def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
-    """Raise ModelError if the model was evidently trained with another tokenizer.
+    """Raise ModelError if the tokenizer is clearly not the one that the model was trained with.
 
     Args:
         tokenizer: The tokenizer of the folder.
-        config: config.json.
-        weights: Weights by their Hugging Face names.
-        shown: Name of the model in messages.
+        config: Contents of config.json.
+        weights: {Hugging Face name: tensor}.
+        shown: Name of the model that messages show.
     """
     rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
     name = tokenizer.files[0].name
     spare = rows - tokenizer.vocab_size  # WordPiece models often have unused rows at the end
     if spare < 0 or (spare and isinstance(tokenizer, KoBertTokenizer)):
         raise ModelError(
-            f"{shown} has a tokenizer of {tokenizer.vocab_size} pieces, but weights for {rows}: "
-            f"use the {name} that the model was trained with"
+            f"{shown} has a tokenizer with {tokenizer.vocab_size} pieces, but weights for {rows} pieces: "
+            f"copy the {name} that the model was trained with into the model folder"
         )
     pad = config.get("pad_token_id")
     if pad is not None and pad != tokenizer.pad_id:
         raise ModelError(
-            f"{shown} has [PAD] = {pad} in config.json, but {tokenizer.pad_id} in its tokenizer: "
-            f"the two do not belong together"
+            f"{shown} has pad_token_id {pad} in its config.json, but its tokenizer gives [PAD] the id "
+            f"{tokenizer.pad_id}: copy config.json and the tokenizer from the same model"
         )
     unknown = tokenizer.unknown_share(KNOWN_SENTENCES)
     if unknown > MOST_UNKNOWN:
         raise ModelError(
-            f"{shown} has a tokenizer that does not know {unknown:.0%} of everyday Korean ({name}): "
-            f"use the spiece.model or tokenizer.json that the model was trained with"
+            f"{shown} has a tokenizer, {name}, that does not know {unknown:.0%} of everyday Korean: "
+            f"copy the spiece.model or tokenizer.json that the model was trained with into the model folder"
         )
 
 
 def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: str) -> Classifier:
-    """Return a classifier in fp32.
+    """Return a classifier with these weights, in fp32.
 
     Args:
-        weights: Weights by their Hugging Face names.
+        weights: {Hugging Face name: tensor}.
         shape: Sizes of the model.
         labels: Number of labels.
-        shown: Name of the model in messages.
+        shown: Name of the model that messages show.
 
     Raises:
-        ModelError: A weight is missing or does not fit the sizes.
+        ModelError: A weight is missing, or its shape does not fit `shape`.
     """
     if any(name.startswith(f"bert.encoder.layer.{shape.layers}.") for name in weights):
-        raise ModelError(f"{shown} has weights for more layers than the {shape.layers} that its config.json names")
+        raise ModelError(
+            f"{shown} has num_hidden_layers {shape.layers} in its config.json, but weights for more layers: "
+            f"copy config.json and the weights from the same model"
+        )
     try:
         state = {key: w.float() for key, w in from_hf(weights, shape.layers).items()}
         expected = {
@@ -257,20 +282,25 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
             "encoder.positions": (shape.max_positions, shape.hidden_size),
             "encoder.layers.0.up": (shape.intermediate_size, shape.hidden_size),
         }
-        for name, size in expected.items():  # checked before memory is allocated, because a size may be huge
+        for name, size in expected.items():  # checked before `Classifier` allocates memory: a size may be huge
             if tuple(state[f"{name}.weight"].shape) != size:
-                raise RuntimeError(f"{name} is {tuple(state[f'{name}.weight'].shape)}, not {size}")
+                raise RuntimeError(f"the shape of {name} is {tuple(state[f'{name}.weight'].shape)}, not {size}")
         classifier = Classifier(shape, labels)
         classifier.load_state_dict(state)
     except KeyError as error:
-        raise ModelError(f"{shown} lacks the weight {error.args[0]}: is the file complete? Download it again") from None
+        raise ModelError(
+            f"{shown} lacks the weight {error.args[0]}: the file may be incomplete; copy or download the weights again"
+        ) from None
     except RuntimeError as error:
-        raise ModelError(f"{shown} has weights that do not fit its config.json: {last_line(error)}") from None
+        raise ModelError(
+            f"{shown} has weights that do not fit its config.json ({last_line(error)}): copy config.json and the "
+            f"weights from the same model"
+        ) from None
     return classifier
 
 
 def hash_weights(weights: dict[str, Tensor]) -> str:
-    """Return the SHA-256 of the weights and their names, hexadecimal."""
+    """Return the hexadecimal SHA-256 of the weights and their names."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode())

@@ -18,11 +18,11 @@ from emojob.pipeline.storage.atomic import write_bytes, write_json
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained classifier with the settings that its model folder records.
+    """A trained classifier and the settings that are saved with it.
 
     Attributes:
         labels: Names of the labels, in id order.
-        temperature: Divides the logits before the softmax.
+        temperature: The logits are divided by this number before the softmax.
         context: `none` or `previous`, as in `Model`.
     """
 
@@ -57,7 +57,7 @@ def write_model_folder(
     (folder / "config.json").unlink(missing_ok=True)
     state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
     weights = {name: w.contiguous() for name, w in to_hf(state).items()}
-    # save_file would write its own temporary file, which remains if the process is killed
+    # safetensors' save_file would write a temporary file that remains if the process is killed
     write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)

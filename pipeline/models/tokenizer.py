@@ -1,7 +1,7 @@
-"""Defines the base class of all tokenizers, which makes BERT's input sequences from token ids, for whole row batches.
+"""Defines the base class of all tokenizers. It builds BERT's input sequences for all rows of a row batch.
 
 A subclass (KoBERT's SentencePiece, BERT's WordPiece) turns texts into ids. The base class adds special tokens, joins
-pairs and truncates, because these steps are equal for all tokenizers.
+pairs and truncates, because these steps are the same for all tokenizers.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ _LONG = 4096  # characters; a longer text is cut to its beginning if that does n
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of texts, concatenated.
+    """Concatenated token ids of several texts or pairs of texts.
 
     Attributes:
         ids: int32 [tokens].
         offsets: int64 [rows + 1]; row i is ids[offsets[i]:offsets[i + 1]].
-        truncated: bool [rows], True if the text was longer than the maximum length.
-        segments: int8 [tokens], 1 after the first [SEP] of a pair; None for single texts.
+        truncated: bool [rows], True if a text of the row was cut to the maximum length.
+        segments: int8 [tokens], segment ids: 1 for the tokens after the first [SEP] of a pair, 0 for all other tokens.
+            None if only single texts were encoded.
     """
 
     ids: Ids
@@ -52,7 +53,7 @@ class Encoded:
 
     @property
     def lengths(self) -> Offsets:
-        """The number of tokens of each row, including [CLS] and [SEP]: int64 [rows]."""
+        """Number of tokens in each row, including [CLS] and [SEP]: int64 [rows]."""
         return np.diff(self.offsets)
 
     def tolist(self) -> list[list[int]]:
@@ -65,7 +66,7 @@ class Tokenizer(abc.ABC):
 
     Attributes:
         files: Paths of the files that the tokenizer was read from.
-        vocab_size: Number of pieces.
+        vocab_size: Number of pieces in the vocabulary.
     """
 
     files: tuple[Path, ...]
@@ -83,7 +84,7 @@ class Tokenizer(abc.ABC):
 
     @abc.abstractmethod
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
-        """Compute the result of `_pieces` for at most `_SLICE` texts."""
+        """Return the result of `_pieces` for at most `_SLICE` texts."""
 
     def encode(
         self,
@@ -94,7 +95,7 @@ class Tokenizer(abc.ABC):
         """Encode texts, or pairs of texts if `second` is given.
 
         Args:
-            texts: None or null counts as an empty text.
+            texts: The texts. None or null counts as an empty text.
             max_length: Maximum number of tokens, including [CLS] and [SEP]; None means no limit. A single text is cut
                 at its end. In a pair, the longer text is cut first, at its end.
             second: The second text of each pair.
@@ -110,7 +111,9 @@ class Tokenizer(abc.ABC):
             return Encoded(ids, offsets, kept < first_lengths)
         second_ids, second_lengths = self._pieces(_strings(second), room)
         if len(first_lengths) != len(second_lengths):
-            raise ValueError(f"{len(first_lengths)} texts, but {len(second_lengths)} second texts")
+            raise ValueError(
+                f"`texts` has {len(first_lengths)} rows, but `second` has {len(second_lengths)}: give the same number"
+            )
         kept, second_kept = _longest_first(first_lengths, second_lengths, room)
         ids, offsets = self._assemble(
             [(first_ids, _starts(first_lengths), kept), (second_ids, _starts(second_lengths), second_kept)]
@@ -124,13 +127,13 @@ class Tokenizer(abc.ABC):
         previous: Sequence[str | None] | pa.Array | pa.ChunkedArray,
         max_length: int | None = 64,
     ) -> Encoded:
-        """Encode each text after its previous utterance: [CLS] previous [SEP] text [SEP], in the segments 0 and 1.
+        """Encode pairs of previous utterance and text: [CLS] previous [SEP] in segment 0, text [SEP] in segment 1.
 
-        If the previous utterance is None or has no tokens, the sequence is [CLS] text [SEP] in segment 0, in training
-        and in scoring. If the text has no tokens, the sequence is [CLS] [SEP].
+        If the previous utterance is None or has no tokens, the sequence is [CLS] text [SEP] in segment 0. If the text
+        has no tokens, the sequence is [CLS] [SEP]. Training and scoring use the same sequences.
 
         Args:
-            texts: None or null counts as an empty text.
+            texts: The texts. None or null counts as an empty text.
             previous: The utterance before each text.
             max_length: As in `encode`; at least 5.
 
@@ -139,10 +142,10 @@ class Tokenizer(abc.ABC):
         """
         strings = [*_strings(previous), *_strings(texts)]
         if len(strings) != 2 * len(texts):
-            raise ValueError(f"{len(texts)} texts, but {len(previous)} previous texts")
+            raise ValueError(f"`texts` has {len(texts)} rows, but `previous` has {len(previous)}: give the same number")
         if max_length is not None and max_length < 5:
-            raise ValueError(f"{max_length} tokens do not hold a pair: [CLS], a token, [SEP], a token, [SEP]")
-        index = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most utterances occur in both
+            raise ValueError(f"max_length is {max_length}: give at least 5, for [CLS], a token, [SEP], a token, [SEP]")
+        index = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most utterances are in both lists
         at = np.fromiter(map(index.__getitem__, strings), np.int64, len(strings))
         room = None if max_length is None else max_length - 2
         ids, lengths = self._pieces(list(index), room)
@@ -160,18 +163,19 @@ class Tokenizer(abc.ABC):
         return Encoded(out, offsets, (second_kept < second) | (paired & (first_kept < first)), segments)
 
     def unknown_share(self, texts: Sequence[str]) -> float:
-        """Return the share of [UNK] among the tokens of texts, not counting special tokens."""
+        """Return the share of [UNK] (0 to 1) among the tokens of the texts. Other special tokens are not counted."""
         ids, _ = self._pieces(list(texts), None)
         return float((ids == self.unk_id).mean()) if len(ids) else 0.0
 
     def _pieces(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
         """Return the ids without special tokens, int32 [tokens], and the number of ids per text, int64 [rows].
 
-        Texts are encoded in slices, so that the Python part of one slice overlaps with the C++ part of another.
+        Threads encode the texts in slices, so that Python prepares one slice while native code encodes another.
 
         Args:
-            texts: None counts as an empty text.
-            room: Number of tokens that are needed. A very long text may be cut, but it keeps more than `room` tokens.
+            texts: The texts. None counts as an empty text.
+            room: Number of tokens that the caller needs per text; None means all. A very long text may be cut, but it
+                keeps more than `room` tokens.
         """
         if len(texts) <= _SLICE:
             return self._pieces_of_slice(texts, room)
@@ -183,11 +187,12 @@ class Tokenizer(abc.ABC):
     def _assemble(
         self, parts: list[tuple[Ids, Offsets, Offsets]], without_first: NDArray[np.bool_] | None = None
     ) -> tuple[Ids, Offsets]:
-        """Return ids and offsets of the sequence [CLS] text [SEP], or [CLS] text [SEP] text [SEP], of every row.
+        """Return the ids and offsets of all rows. A row is [CLS] text [SEP], or [CLS] text [SEP] text [SEP].
 
         Args:
-            parts: (ids, index of the first token of each row in ids, number of tokens to keep per row) of each text.
-            without_first: bool [rows], True if the row has no first text and no [SEP] after it.
+            parts: One tuple for the first texts of all rows, and one for the second texts: (ids, index of each row's
+                first token in ids, number of tokens to keep of each row).
+            without_first: bool [rows], True if the first text and its [SEP] are left out of the row.
         """
         total = 1 + sum(kept + 1 for _, _, kept in parts)
         if without_first is not None:
@@ -195,12 +200,12 @@ class Tokenizer(abc.ABC):
         offsets = np.concatenate([[0], np.cumsum(total)]).astype(np.int64)
         out = np.empty(offsets[-1], np.int32)
         out[offsets[:-1]] = self.cls_id
-        at = offsets[:-1] + 1  # start of the next text in each row
+        at = offsets[:-1] + 1  # index in `out` of the next text of each row
         for ids, starts, kept in parts:
             position = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
             out[np.repeat(at, kept) + position] = ids[np.repeat(starts, kept) + position]
             at = at + kept
-            out[at] = self.sep_id  # in a row without this text, the next text overwrites it
+            out[at] = self.sep_id  # if the first text is left out, the second text overwrites this [SEP]
             at = at + 1
             if without_first is not None:
                 at, without_first = at - without_first, None
@@ -208,24 +213,25 @@ class Tokenizer(abc.ABC):
 
 
 def flat(rows: list[list[int]]) -> tuple[Ids, Offsets]:
-    """Return the concatenated ids of all rows, int32 [tokens], and the number of ids per row, int64 [rows]."""
+    """Concatenate rows of ids. Return the ids, int32 [tokens], and the number of ids per row, int64 [rows]."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     return np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
 
 
 def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> dict[int, str]:
-    """Cut long texts in place, at a space, to a beginning that should have more than `room` tokens.
+    """Cut very long texts at a space, in place. The kept text usually has more than `room` tokens.
 
-    Unknown words may leave a beginning with only `room` tokens or fewer. Then the caller must encode the whole text.
+    With long unknown words, the kept text may have only `room` tokens or fewer. Then the caller must encode the whole
+    text.
 
     Args:
         texts: Cleaned texts, changed in place.
-        room: Number of tokens that are needed; if None, nothing is cut.
-        longest_piece: Number of characters of the longest piece. If None, pieces may span words, so a beginning may
-            have other pieces than the whole text. Then nothing is cut.
+        room: Number of tokens that the caller needs per text; if None, nothing is cut.
+        longest_piece: Number of characters of the longest piece. None means that a piece may contain a space. Then
+            nothing is cut, because a cut could change the pieces before it.
 
     Returns:
-        {row: whole text} of the rows that were cut.
+        {row number: whole text} for each text that was cut.
     """
     whole: dict[int, str] = {}
     if room is None or longest_piece is None:
@@ -240,7 +246,15 @@ def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> d
 
 
 def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, Offsets]:
-    """Return how many tokens each text of a pair keeps. The longer text is cut first; on a tie, the second text."""
+    """Return how many tokens to keep of the first and of the second text of each pair.
+
+    The longer text is cut first. If both are equally long, the second text is cut first.
+
+    Args:
+        a: int64 [pairs], number of tokens of the first texts.
+        b: int64 [pairs], number of tokens of the second texts.
+        room: Largest number of tokens of a pair; None means no limit.
+    """
     if room is None:
         return a, b
     fits = a + b <= room
@@ -250,13 +264,13 @@ def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, O
 
 
 def _starts(lengths: Offsets) -> Offsets:
-    """Return the index of the first token of each row in the concatenated rows."""
+    """Return, for each row, the index of its first token in the concatenated rows: int64 [rows]."""
     starts: Offsets = np.cumsum(lengths) - lengths
     return starts
 
 
 def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:
-    """Return int8 [sum]: zeros[0] times 0, ones[0] times 1, zeros[1] times 0, and so on."""
+    """Return segment ids, int8 [tokens]. Row i is zeros[i] times a 0, then ones[i] times a 1."""
     runs = np.stack([zeros, ones], axis=1).reshape(-1)
     return np.repeat(np.tile(np.array([0, 1], np.int8), len(zeros)), runs)
 

@@ -1,8 +1,8 @@
-"""Reads BERT's WordPiece tokenizer, for Korean BERT models other than KoBERT, from tokenizer.json or vocab.txt.
+"""Reads the WordPiece tokenizer of a Korean BERT model other than KoBERT, from tokenizer.json or vocab.txt.
 
-The `tokenizers` library encodes the texts. A vocab.txt without tokenizer.json gets BERT's rules (Devlin et al., 2019)
-with the settings of tokenizer_config.json. Missing settings get defaults for Korean: text is not lower-cased, and
-accents are kept, because stripping accents would decompose Hangul.
+The `tokenizers` library encodes the texts. If there is no tokenizer.json, the tokenizer applies BERT's rules (Devlin et
+al., 2019) with the pieces in vocab.txt and the settings in tokenizer_config.json. Missing settings have defaults for
+Korean: text is not lower-cased, and accents are kept, because stripping accents would decompose Hangul.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST_WORD = 100  # characters; WordPiece turns a longer word into one [UNK]
 
 
 class WordPieceTokenizer(Tokenizer):
-    """A WordPiece tokenizer, which runs in Rust threads."""
+    """A WordPiece tokenizer. The Rust library `tokenizers` encodes the texts."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         """Read a tokenizer from a model folder.
@@ -40,12 +40,14 @@ class WordPieceTokenizer(Tokenizer):
         vocabulary = self._fast.get_vocab()
         missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
         if missing:
-            raise ValueError(f"{self.files[0].name} lacks the special tokens {' '.join(missing)}")
+            raise ValueError(
+                f"{self.files[0].name} lacks the special tokens {' '.join(missing)}, which a BERT tokenizer needs"
+            )
         super().__init__([vocabulary[token] for token in SPECIAL_TOKENS], threads)
         self.vocab_size = max(vocabulary.values()) + 1
         self._fast.no_truncation()
         self._fast.no_padding()
-        self._fast.encode_special_tokens = True  # "[SEP]" in a dialogue does not become the special token
+        self._fast.encode_special_tokens = True  # the characters "[SEP]" in a dialogue do not become the special token
 
     def as_json(self) -> str:
         """Return the content of tokenizer.json, which stock `transformers` can load."""
@@ -67,19 +69,20 @@ def _from_json(file: Path) -> FastTokenizer:
     model = _json_object(file).get("model")
     kind = model.get("type") if isinstance(model, dict) else None
     if kind != "WordPiece":
-        raise ValueError(f"{file.name} has the type {kind!r}, not 'WordPiece'")
+        raise ValueError(f"{file.name} has a tokenizer of type {kind!r}; only 'WordPiece' is supported")
     try:
         return FastTokenizer.from_file(str(file))
-    except Exception as error:  # `tokenizers` raises plain Exception
-        raise ValueError(f"{file.name} is not a tokenizer: {error}") from None
+    except Exception as error:  # `tokenizers` raises Exception, not a subclass
+        raise ValueError(f"{file.name} cannot be read as a tokenizer: {error}") from None
 
 
 def _from_vocabulary(folder: Path) -> FastTokenizer:
-    """Return BERT's tokenizer with the pieces of vocab.txt, one per line."""
+    """Return BERT's tokenizer with the pieces in vocab.txt, which has one piece per line."""
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     vocabulary = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece.strip()}
-    if not {"[UNK]", "[CLS]", "[SEP]"} <= vocabulary.keys():
-        raise ValueError("vocab.txt lacks the special tokens [UNK] [CLS] [SEP]")
+    missing = [token for token in ("[UNK]", "[CLS]", "[SEP]") if token not in vocabulary]
+    if missing:
+        raise ValueError(f"vocab.txt lacks the special tokens {' '.join(missing)}, which a BERT tokenizer needs")
     settings = _json_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
     lower_case = bool(settings.get("do_lower_case", False))
     strip_accents = settings.get("strip_accents")

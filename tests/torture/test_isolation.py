@@ -164,4 +164,4 @@ def test_pipes_and_devices_in_a_model_folder_are_refused(emojob, own_model, name
         os.mkfifo(own_model / name)
     else:
         (own_model / name).symlink_to("/dev/zero")
-    assert f"{name} that is no regular file" in refused(emojob, own_model)
+    assert f"{name} that is not a regular file" in refused(emojob, own_model)

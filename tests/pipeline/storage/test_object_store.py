@@ -636,7 +636,7 @@ def test_a_night_in_an_object_store(bucket, model, tmp_path, capsys, rows, store
     (["score", "s3://no-such-bucket/log.csv"], "there is no bucket 'no-such-bucket'"),
     (["score", "{bucket}/gone.csv"], "gone.csv: no such object"),
     (["score", "{bucket}/log.csv", "-o", "s3://no-such-bucket/out"], "there is no bucket 'no-such-bucket'"),
-    (["score", "{bucket}/log.csv", "--model", "{bucket}/model"], "holds no config.json"),
+    (["score", "{bucket}/log.csv", "--model", "{bucket}/model"], "contains no config.json"),
     (["score", "{bucket}/log.csv", "--model", "s3://no-such-bucket/model"], "there is no bucket"),
     (["score", "s3://"], "names no bucket"),
         (["score", "{bucket}/log.csv", "-o", "s3://no-such-bucket/one.parquet"], "there is no bucket"),
