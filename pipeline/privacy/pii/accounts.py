@@ -1,7 +1,7 @@
 """Finds bank account numbers.
 
-An account number has no check digit. So it is masked only if the name of a bank, or a word for an account, is next to
-it.
+An account number has no check digit. So a number is masked only if it is next to the name of a bank or a word such as
+계좌.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from emojob.pipeline.privacy.pii.normalize import Mask, matches
 from emojob.pipeline.privacy.pii.scan import NEAR, NOT_PERSONAL, Scan
 from emojob.schemas.pii import ACCOUNT
 
-_FEWEST, _MOST = 10, 14  # digits
+_FEWEST, _MOST = 10, 14  # digits of an account number
 
 _CLEAR = (
     "국민은행|신한은행|우리은행|하나은행|기업은행|제일은행|씨티은행|산업은행|부산은행|대구은행|광주은행|전북은행|경남은행"
@@ -36,7 +36,7 @@ _NO_BANK_AFTER = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
 
 
 def find_accounts(scan: Scan) -> None:
-    """Add the numbers that are next to the name of a bank or a word for an account."""
+    """Add bank account numbers to `scan.spans`."""
     begins, counts = scan.groups.chains(DASH)
     digits = scan.groups.sums(begins, counts)
     fits = (digits >= _FEWEST) & (digits <= _MOST)
@@ -47,12 +47,12 @@ def find_accounts(scan: Scan) -> None:
 
 
 def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
-    """Add the candidates that are next to the name of a bank or a word for an account.
+    """Add the numbers that are next to the name of a bank or a word such as 계좌.
 
     Args:
-        scan: The texts.
-        found: Candidates.
-        after: Whether the name may also follow the number.
+        scan: The texts and the spans found so far.
+        found: Numbers that may be account numbers.
+        after: Whether the bank name or the word may also be after the number. If False, it must be before the number.
     """
     found = found.select((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
     found = found.select(scan.free(found))
@@ -69,7 +69,7 @@ def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
 
 
 def _is_moment(found: Numbers) -> Mask:
-    """Return which numbers look like a time: 202405011230, 20240501123000."""
+    """Return which numbers look like a date with a time, such as 202405011230. bool [numbers]."""
     year, month, day, hour = (found.value(*digits) for digits in ((0, 4), (4, 6), (6, 8), (8, 10)))
     in_range = (year >= 1990) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (hour < 24)
     return in_range & np.isin(found.size, (10, 12, 14))

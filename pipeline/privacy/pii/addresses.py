@@ -1,7 +1,7 @@
-"""Finds addresses that have a building number or lot number, by the names of Korea's districts before the number.
+"""Finds addresses that have a building number or a lot number.
 
-There are road addresses (도로명주소법) and the older lot addresses (지번주소). Both consist of districts, then a road
-(로, 길) or a neighbourhood (동, 리, 가), then a number, then optionally a building, a floor and a room. The file
+Korea has road addresses (도로명주소) and the older lot addresses (지번주소). Both consist of districts, then a road
+(로, 길) or a neighbourhood (동, 리, 가), then a number, and optionally a building, a floor and a room. The file
 districts.txt lists the names of the districts.
 """
 
@@ -18,8 +18,8 @@ from emojob.pipeline.privacy.pii.normalize import Mask, is_any_of, lengths, matc
 from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
-_BEFORE, _AFTER = 48, 96  # characters of an address before and after its number
-_ENDS = "로길동리가하산"  # last character before the number: the end of a road, of a neighbourhood, of 지하 or of 산
+_BEFORE, _AFTER = 48, 96  # maximum number of characters of an address before its number, and from the number on
+_ENDS = "로길동리가하산"  # last character before the number: of a road, of a neighbourhood, of 지하 or of 산
 
 # A road with an optional branch number, or a neighbourhood with an optional number.
 _ALLEY_OF = r"(?:\s?\d{1,4}(?:번안|[번가나다라마바사아자])?길)?"
@@ -56,7 +56,11 @@ _FLOOR = r"^,?\s?(?:[가-힣A-Za-z0-9]{1,15}\s)?(?:\d{1,4}동\s?)?(?:지하\s?)?
 
 
 def find_addresses(scan: Scan) -> None:
-    """Add addresses. An address without a district needs an unambiguous form, or a word such as 주소 before it."""
+    """Add addresses to `scan.spans`.
+
+    An address without a district is added only if its number has a form such as 12-3, 12번지 or 3번길 5, if a floor or
+    room follows, or if a word such as 주소 is before it.
+    """
     groups = scan.groups
     first = np.flatnonzero(_follows_a_name(groups))
     first = first[scan.spans.free(groups.starts[first], groups.stops[first])]
@@ -78,11 +82,12 @@ def find_addresses(scan: Scan) -> None:
     ends = numbers + lengths(rests.str.extract(_DETAIL).str.strip_chars_end())
     good = begins > 0
     scan.spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
-    scan.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])  # if the longer span overlaps another one
+    # A span with the building and room may overlap an earlier span. Then only the part up to the number is added.
+    scan.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])
 
 
 def _follows_a_name(groups: DigitGroups) -> Mask:
-    """Return which groups of digits follow 로, 길, 동, ..., directly or after one space. bool [groups]."""
+    """Return which groups of digits are directly, or with one space, after a character of _ENDS. bool [groups]."""
     near = groups.char_before(np.arange(len(groups)))
     far = np.append(np.zeros(2, np.uint16), groups.normalized.chars)[groups.starts]
     found: Mask = (is_any_of(near, _ENDS) | ((near == ord(" ")) & is_any_of(far, _ENDS))) & (groups.lengths <= 5)
@@ -91,7 +96,7 @@ def _follows_a_name(groups: DigitGroups) -> Mask:
 
 @functools.cache
 def _districted() -> str:
-    """Return the pattern of the text before a number: districts, then a road or a neighbourhood."""
+    """Return a regular expression for the text before an address number: districts, then a road or a neighbourhood."""
     provinces, names = _names()
     short = {name[:-1] for name in names if len(name) > 2}
     district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
@@ -100,9 +105,9 @@ def _districted() -> str:
 
 @functools.cache
 def _glued() -> str:
-    """Return the pattern of `_districted` for an address directly after another word (집은서울강남구...).
+    """Return the expression of `_districted` for an address directly after another word, as in 집은서울강남구.
 
-    Such an address must begin with a province.
+    Such an address must begin with a province, and its districts must have their full names (강남구, not 강남).
     """
     provinces, names = _names()
     return rf"({_province(provinces)}\s?(?:(?:{_one_of(names)})\s?){{1,3}}{_TOWN}{_STREET}{_BELOW})"
@@ -117,7 +122,7 @@ def _province(names: list[str]) -> str:
 
 @functools.cache
 def _names() -> tuple[list[str], set[str]]:
-    """Return the names of the provinces, and the names of their cities, counties and districts."""
+    """Return the names of all provinces, and the names of all cities, counties and districts."""
     provinces: list[str] = []
     names: set[str] = set()
     for line in (files("emojob.pipeline.privacy.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():

@@ -1,10 +1,10 @@
-"""Checks by dates, check digits and prefixes whether digits are an id number, a card number or a phone number.
+"""Checks the dates, check digits and prefixes of ID numbers, card numbers and phone numbers.
 
-Each function takes Numbers and returns bool [numbers], unless it documents another result.
+Most functions take Numbers and return bool [numbers].
 
 Sources:
 
-- resident registration number: check digit, and its abolition in October 2020 (주민등록법 시행규칙)
+- resident registration number: check digit, which new numbers do not have since October 2020 (주민등록법 시행규칙)
 - business registration number: check digit (국세청)
 - cards: ISO/IEC 7812 (Luhn)
 - phone numbers: Korea's numbering plan (ITU-T E.164, national annex)
@@ -19,16 +19,16 @@ import numpy as np
 from emojob.pipeline.privacy.pii.digit_groups import Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask
 
-_FIRST_UNCHECKED = 201005  # date of birth (YYMMDD) from which numbers have no check digit
+_FIRST_UNCHECKED = 201005  # numbers of people born on this date (YYMMDD) or later have no check digit
 
 
 def is_native(found: Numbers) -> Mask:
-    """Return which registration numbers belong to Koreans, by the seventh digit. For foreigners, it is 5 to 8."""
+    """Return which registration numbers belong to Koreans: their seventh digit is 1 to 4 (foreigners: 5 to 8)."""
     return np.isin(found.digits[:, 6], (1, 2, 3, 4))
 
 
 def is_registration(found: Numbers) -> Mask:
-    """Return which 13-digit numbers are registration numbers, by date of birth, seventh digit and check digit."""
+    """Return which 13-digit numbers have the date of birth, seventh digit and check digit of a registration number."""
     sex = found.digits[:, 6]
     weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
     checked = found.digits[:, 12] == np.where(is_native(found), 11 - weighed, 13 - weighed) % 10
@@ -39,17 +39,17 @@ def is_registration(found: Numbers) -> Mask:
 
 
 def may_be_registration(found: Numbers) -> Mask:
-    """Return which 13-digit numbers may be registration numbers, by date of birth and seventh digit only."""
+    """Return which 13-digit numbers have the date of birth and seventh digit of a registration number."""
     return is_birthday(found) & np.isin(found.digits[:, 6], range(1, 9))
 
 
 def is_young(found: Numbers) -> Mask:
-    """Return which registration numbers have no check digit, by the date of birth."""
+    """Return which registration numbers have no check digit, because the date of birth is 5 October 2020 or later."""
     return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= _year())
 
 
 def is_business(found: Numbers) -> Mask:
-    """Return which ten-digit numbers are business registration numbers, by the check digit."""
+    """Return which ten-digit numbers have the check digit of a business registration number."""
     weighed = _weighed(found, (1, 3, 7, 1, 3, 7, 1, 3, 5)) + found.digits[:, 8].astype(np.int64) * 5 // 10
     good: Mask = found.digits[:, 9] == (10 - weighed % 10) % 10
     return good
@@ -68,9 +68,9 @@ def is_birthday(found: Numbers) -> Mask:
 
 
 def code_size(found: Numbers) -> Ints:
-    """Return how many digits the area code or service code at the beginning of each number has; 0 if there is none.
+    """Return how many digits the area code or service code of each phone number has. int64 [numbers].
 
-    int64 [numbers].
+    The value is 0 if the number does not begin with a known code.
     """
     two, three, four = found.value(0, 2), found.value(0, 3), found.value(0, 4)
     area = ((three >= 31) & (three <= 33)) | ((three >= 41) & (three <= 44)) | ((three >= 51) & (three <= 55))
@@ -94,7 +94,7 @@ def _is_luhn(found: Numbers, length: int) -> Mask:
 
 
 def _is_issued(found: Numbers, length: int) -> Mask:
-    """Return which numbers begin with digits that card issuers use."""
+    """Return which numbers begin with a prefix of cards that have `length` digits."""
     first, two = found.digits[:, 0], found.value(0, 2)
     if length == 16:
         return np.isin(first, (2, 3, 4, 5, 6, 9))
@@ -102,6 +102,6 @@ def _is_issued(found: Numbers, length: int) -> Mask:
 
 
 def _weighed(found: Numbers, weights: tuple[int, ...]) -> Ints:
-    """Return the weighted sum of the first digits of each number. int64 [numbers]."""
+    """Return, for each number, the sum of its first digits, each multiplied by its weight. int64 [numbers]."""
     weighed: Ints = found.digits[:, : len(weights)].astype(np.int64) @ np.array(weights)
     return weighed

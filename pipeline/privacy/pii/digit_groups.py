@@ -14,25 +14,25 @@ from emojob.pipeline.privacy.pii.normalize import Mask, NormalizedTexts
 
 Ints = NDArray[np.int64]
 
-#: Separators between two groups of one number, as bits. Spaces may surround a separator.
+#: One bit for each separator that may be between two groups of a number. Spaces may surround a separator.
 DASH, SPACE, DOT, BRACKET, SLASH, COMMA, LINE, SPOKEN = (1 << i for i in range(8))
 
 _MARKS = {
     "-": DASH, " ": SPACE, ".": DOT, ")": BRACKET, "(": BRACKET, "/": SLASH, ",": COMMA, "_": LINE, "~": LINE,
     **dict.fromkeys("에다시의하고", SPOKEN),
 }  # fmt: skip
-_WIDEST = 4  # most characters of a separator
+_WIDEST = 4  # maximum number of characters between two groups of a number
 
-#: Number of digits of the longest number.
+#: Maximum number of digits that `Numbers.digits` stores for a number.
 LONGEST = 19
 
-#: Fills `Numbers.digits` after the last digit.
+#: Value in `Numbers.digits` after the last digit of a number.
 NO_DIGIT = 10
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers that all consist of the same count of groups.
+    """Numbers that all have the same count of groups.
 
     Attributes:
         first: Index of each number's first group. int64 [numbers].
@@ -47,7 +47,7 @@ class Numbers:
     size: Ints
 
     def select(self, chosen: Mask) -> Numbers:
-        """Return the chosen numbers. chosen: bool [numbers]."""
+        """Return the numbers for which `chosen`, bool [numbers], is True."""
         return Numbers(self.first[chosen], self.groups, self.digits[chosen], self.size[chosen])
 
     def value(self, begin: int, end: int) -> Ints:
@@ -63,7 +63,7 @@ class DigitGroups:
         starts, stops: Position of the first digit, and position after the last digit. int64 [groups].
         lengths: Count of digits in each group. int64 [groups].
         gaps: Separator after each group; 0 if this group and the next cannot belong to one number. uint8 [groups].
-        tight: Whether the gap after each group is one character. bool [groups].
+        tight: Whether exactly one character separates each group from the next group. bool [groups].
     """
 
     def __init__(self, normalized: NormalizedTexts) -> None:
@@ -82,11 +82,11 @@ class DigitGroups:
         return len(self.starts)
 
     def char_before(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character before each group; 0 if the group is at the beginning. uint16 [groups]."""
+        """Return the character before each group; 0 if there is none. uint16 [groups]."""
         return self._padded[self.starts[groups]]
 
     def char_after(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character after each group; 0 if the group is at the end. uint16 [groups]."""
+        """Return the character after each group; 0 if there is none. uint16 [groups]."""
         return self._padded[self.stops[groups] + 1]
 
     def numbers(
@@ -100,8 +100,8 @@ class DigitGroups:
         """Return the numbers that consist of groups with the given counts of digits.
 
         Args:
-            lengths: (fewest, most) digits of each group.
-            gaps: Separators that are allowed between two groups, as bits.
+            lengths: (minimum, maximum) count of digits of each group.
+            gaps: Bits of the separators that are allowed between two groups.
             same_gaps: Whether all separators of a number must be equal.
             isolated: Whether to leave out a number inside a longer number: 010-1234-5678 in 1-010-1234-5678-9.
             may_begin: Groups with which a number may begin, bool [groups]. If None, it may begin with any group.
@@ -118,7 +118,7 @@ class DigitGroups:
         return self.numbers_at(first[self._isolated(first, count)] if isolated else first, count)
 
     def numbers_at(self, first: Ints, count: int) -> Numbers:
-        """Return the numbers that begin with the groups `first` and have `count` groups each."""
+        """Return the numbers that have `count` groups and begin with the groups at the indexes `first`."""
         begin, end = self._at[first], self._at[first + count]
         at = begin[:, None] + np.arange(LONGEST)
         digits = self._digits[at]
@@ -126,12 +126,17 @@ class DigitGroups:
         return Numbers(first, count, digits, end - begin)
 
     def sums(self, first: Ints, counts: Ints) -> Ints:
-        """Return the count of digits in the `counts` groups that start with the groups `first`. int64 [numbers]."""
+        """Return the count of digits in each number. int64 [numbers].
+
+        Args:
+            first: Index of each number's first group.
+            counts: Count of groups in each number.
+        """
         sums: Ints = self._at[first + counts] - self._at[first]
         return sums
 
     def begin_with(self, *numbers: str) -> Mask:
-        """Return at which groups one of `numbers` begins. It may continue in the next group. bool [groups]."""
+        """Return which groups begin with one of `numbers`, which may continue in the next group. bool [groups]."""
         begin = self._at[:-1]
         found = np.zeros(len(self), np.bool_)
         for number in numbers:
@@ -140,17 +145,17 @@ class DigitGroups:
         return found
 
     def chains(self, gap: int) -> tuple[Ints, Ints]:
-        """Return the longest runs of groups that are joined by the one-character separator `gap`.
+        """Split the groups into runs. Only the one-character separator `gap` is between two groups of a run.
 
         Returns:
-            First group and count of groups of each run. int64 [runs] each.
+            Index of each run's first group, and count of groups in each run. Both are int64 [runs].
         """
         joined = ((self.gaps & gap) != 0) & self.tight
         begins = np.flatnonzero(~np.append(False, joined[:-1])) if len(self) else np.empty(0, np.int64)
         return begins, np.diff(np.append(begins, len(self)))
 
     def _isolated(self, first: Ints, count: int) -> Mask:
-        """Return which numbers are not inside a longer number, as 010-1234-5678 is in 1-010-1234-5678-9."""
+        """Return which numbers are not part of a longer number (010-1234-5678 is part of 1-010-1234-5678-9)."""
         last = first + count - 1
         own = self.gaps[first] if count > 1 else np.full(len(first), DOT, np.uint8)
         gap_before = np.append(0, self.gaps)[first]
@@ -164,7 +169,7 @@ class DigitGroups:
         return isolated
 
     def _gaps(self) -> tuple[NDArray[np.uint8], Mask]:
-        """Return the attributes `gaps` and `tight`."""
+        """Compute the attributes `gaps` and `tight`."""
         widths = np.append(self.starts[1:] - self.stops[:-1], 0)[: len(self)]
         marks = np.zeros(0x10000, np.uint8)
         for mark, bit in _MARKS.items():

@@ -29,7 +29,7 @@ from emojob.pipeline.privacy.pii.spoken_numbers import find_spoken
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.pii import KINDS, placeholder
 
-# The more certain kinds come first, because a span that was found is not searched again.
+# The more certain kinds come first, because a later function cannot change a span that was found earlier.
 _BY_NUMBERS = (
     find_residents,
     find_licences,
@@ -44,7 +44,7 @@ _BY_NUMBERS = (
 # Regular expression for RE2. A text without a match contains no personal data that this module can find.
 _SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[(\[](?i:at)[)\]]|[공영빵][\s.,-]*일"
 _DECOMPOSED = r"[\x{1100}-\x{11FF}]"
-_AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # texts and bytes of one task
+_AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # limits of a slice: number of texts, and bytes
 
 
 def mask(texts: pa.Array) -> pa.Array:
@@ -54,7 +54,7 @@ def mask(texts: pa.Array) -> pa.Array:
         texts: Array of any string type, in valid UTF-8. Null stays null.
 
     Returns:
-        Array of the same type. Masked texts have composed Hangul (NFC).
+        Array of the same type. Texts that may contain personal data are returned with composed Hangul (NFC).
     """
     plain = texts.cast(pa.large_string())
     suspect = pc.match_substring_regex(plain, _SUSPECT).fill_null(False)
@@ -78,12 +78,12 @@ def mask_texts(texts: Sequence[str | None]) -> list[str | None]:
 
 
 def find(text: str) -> list[tuple[str, str]]:
-    """Return the personal data in one text as (kind, characters), in the order of the text."""
+    """Return the personal data in one text as a list of (kind, characters), in the order of the text."""
     return [(KINDS[kind], text[start:stop]) for start, stop, kind in zip(*_found([text]), strict=True)]
 
 
 def _slices(texts: pa.Array) -> list[pa.Array]:
-    """Cut an array between texts into slices that need little memory to mask."""
+    """Split an array into slices, because a long array would need too much memory."""
     ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False)) // _BYTES_AT_ONCE
     ends = ends * len(texts) + np.arange(len(texts)) // _AT_ONCE
     begins = np.flatnonzero(np.diff(ends, prepend=-1)).tolist()
@@ -91,7 +91,7 @@ def _slices(texts: pa.Array) -> list[pa.Array]:
 
 
 def _masked(texts: list[str]) -> list[str]:
-    """Mask the texts of a slice: join them, mask the joined text, and cut it again."""
+    """Join texts, mask the joined text, split it again, and return the masked texts."""
     starts, stops, kinds = _found(texts)
     if not starts:
         return texts

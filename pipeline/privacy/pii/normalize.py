@@ -31,7 +31,7 @@ _INVISIBLE = (
     *range(0x2060, 0x2070),
     0xFEFF,
 )
-_OTHER = 0xFFFF  # replaces characters outside the Basic Multilingual Plane, which no pattern contains
+_OTHER = 0xFFFF  # replaces each character outside the Basic Multilingual Plane; no pattern matches it
 
 
 class NormalizedTexts:
@@ -76,7 +76,13 @@ class NormalizedTexts:
         return pl.Series(self.chars.astype("<u2").tobytes().decode("utf-16-le").split(BETWEEN))
 
     def _cut(self, text: Positions, begin: Positions, size: Positions) -> pl.Series:
-        """Return substrings. text: index of the text; begin: first character within it; size: number of characters."""
+        """Return one substring for each element of the arguments.
+
+        Args:
+            text: Index of each substring's text. int64 [substrings].
+            begin: Position of the substring's first character within its text. int64 [substrings].
+            size: Maximum number of characters in the substring. int64 [substrings].
+        """
         if not len(text):
             return pl.Series(dtype=pl.String)
         frame = pl.DataFrame({"text": self._texts.gather(text), "begin": begin, "size": size})
@@ -84,7 +90,7 @@ class NormalizedTexts:
 
 
 def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
-    """Replace O1O- by 010- in `chars`, in place. People write O1O to evade filters."""
+    """Replace the letters in O1O- by zeros (010-) in `chars`, in place. People write O1O to evade filters."""
     first, second, third, fourth = chars[:-3], chars[1:-2], chars[2:-1], chars[3:]
     at = np.flatnonzero(second == ord("1"))
     if not len(at):
@@ -94,7 +100,7 @@ def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
 
 
 def points(characters: str) -> NDArray[np.uint16]:
-    """Return the code points of characters in the Basic Multilingual Plane. uint16 [characters]."""
+    """Return the code point of each character; all must be in the Basic Multilingual Plane. uint16 [characters]."""
     return np.frombuffer(characters.encode("utf-16-le"), np.uint16)
 
 

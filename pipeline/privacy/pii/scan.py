@@ -1,4 +1,4 @@
-"""Holds the state of a search for personal data, and tests the words before and after a number."""
+"""Keeps the personal data found so far, and looks for words before and after a number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emojob.pipeline.privacy.pii.digit_groups import DigitGroups, Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask, matches
 from emojob.pipeline.privacy.pii.spans import Spans
 
-#: Number of characters before (or after) a number in which a word is looked for that names the number.
+#: Words such as 계좌 are searched for in this number of characters before (or after) a number.
 NEAR = 24
 
 #: Words directly before a number that is not personal data, such as an order number.
@@ -25,8 +25,8 @@ class Scan:
     """Normalized texts, and the personal data found in them so far.
 
     Attributes:
-        groups: Groups of digits of the texts.
-        normalized: The texts.
+        groups: Groups of digits in the texts.
+        normalized: The normalized texts.
         spans: Personal data found so far.
     """
 
@@ -34,7 +34,7 @@ class Scan:
         self.groups, self.normalized, self.spans = groups, groups.normalized, spans
 
     def add(self, kind: str, found: Numbers, back: int | Ints = 0) -> None:
-        """Add numbers to the spans.
+        """Add the numbers to `spans`, except those that overlap an existing span.
 
         Args:
             kind: One of `schemas.pii.KINDS`.
@@ -44,15 +44,15 @@ class Scan:
         self.spans.add(kind, self.starts(found) - back, self.stops(found))
 
     def starts(self, found: Numbers) -> Ints:
-        """Return the position of each number's first character."""
+        """Return the position of each number's first digit. int64 [numbers]."""
         return self.groups.starts[found.first]
 
     def stops(self, found: Numbers) -> Ints:
-        """Return the position after each number's last character."""
+        """Return the position after each number's last digit. int64 [numbers]."""
         return self.groups.stops[found.first + found.groups - 1]
 
     def free(self, found: Numbers) -> Mask:
-        """Return which numbers overlap no span found so far. bool [numbers]."""
+        """Return which numbers do not overlap a span found so far. bool [numbers]."""
         return self.spans.free(self.starts(found), self.stops(found))
 
     def near(self, found: Numbers, words: str, only: Mask | None = None, characters: int = NEAR) -> Mask:
@@ -62,7 +62,7 @@ class Scan:
             found: The numbers.
             words: Regular expression that matches the words.
             only: Numbers to test, bool [numbers]. The result is False for all other numbers. If None, all are tested.
-            characters: Number of characters before the number to search.
+            characters: How many characters before each number are searched.
         """
         near = np.zeros(len(found.first), np.bool_)
         asked = np.arange(len(near)) if only is None else np.flatnonzero(only)
@@ -78,7 +78,7 @@ class Scan:
         Args:
             found: The numbers.
             words: Regular expression that matches the words.
-            only: As in `near`.
+            only: Numbers to test, as in `near`.
         """
         named = self.near(found, words, only)
         rest = ~named if only is None else only & ~named
@@ -89,15 +89,15 @@ class Scan:
         return named
 
     def before(self, found: Numbers) -> NDArray[np.uint16]:
-        """Return the character before each number."""
+        """Return the character before each number. uint16 [numbers]."""
         return self.groups.char_before(found.first)
 
     def after(self, found: Numbers) -> NDArray[np.uint16]:
-        """Return the character after each number."""
+        """Return the character after each number. uint16 [numbers]."""
         return self.groups.char_after(found.first + found.groups - 1)
 
     def is_lettered(self, found: Numbers) -> Mask:
-        """Return which numbers touch a Latin letter, as in product codes. bool [numbers]."""
+        """Return which numbers have a Latin letter directly before or after them, as in AB1234. bool [numbers]."""
         return is_letter(self.before(found)) | is_letter(self.after(found))
 
 

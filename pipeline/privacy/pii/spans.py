@@ -22,11 +22,11 @@ class Spans:
         self.starts, self.stops, self.kinds = (np.empty(0, np.int64) for _ in range(3))
 
     def add(self, kind: str, starts: Positions, stops: Positions) -> None:
-        """Add the spans that overlap no existing span. If new spans overlap each other, add the first of them.
+        """Add the spans that do not overlap an existing span. If new spans overlap each other, add the first of them.
 
         Args:
             kind: One of KINDS.
-            starts, stops: Positions of the new spans, like the attributes. int64 [spans].
+            starts, stops: Position of each new span's first character, and position after its last. int64 [spans].
         """
         free = self.free(starts, stops)
         starts, stops = starts[free], stops[free]
@@ -46,7 +46,7 @@ class Spans:
         self.starts, self.stops, self.kinds = starts[order], stops[order], kinds[order]
 
     def free(self, starts: Positions, stops: Positions) -> NDArray[np.bool_]:
-        """Return which of these spans overlap no existing span. bool [spans]."""
+        """Return which of these spans do not overlap an existing span. bool [spans]."""
         if not len(self.starts):
             return np.ones(len(starts), np.bool_)
         after = np.searchsorted(self.stops, starts, "right")

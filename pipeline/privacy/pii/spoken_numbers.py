@@ -1,7 +1,7 @@
 """Finds numbers that are written as digit words, as in dictated or transcribed text: 공일공 일이삼사 오육칠팔.
 
-A digit word may also be the first syllable of an ordinary word (사이, 이쪽). So the digits of a run are counted from
-its beginning, and a single digit at its end is left out if an ordinary word continues there.
+A run is a sequence of digit words. A digit word may also be the first syllable of an ordinary word: 이 in 이쪽. So the
+last digit word of a run is left out if there is a gap before it and another syllable directly after it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _ANY = _SAID + "0123456789"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})"
 _RUN = re.compile(rf"[{_ANY}](?:{_PAUSE}?[{_ANY}]){{8,}}")
-# In its first _FAR characters, a run has at least _FEWEST digits. At least _FEWEST_SAID of them are digit words.
+# The first _FAR characters of a run contain at least _FEWEST digits. At least _FEWEST_SAID of them are digit words.
 _FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3
-_WIDTH = 96  # most characters of a run
+_WIDTH = 96  # maximum number of characters in a run
 
 _REGISTERED = r"주민|등록|외국인|민증"
 _NO_TELEPHONE = r"(?:비밀|인증|승인|주문|접수|예약)\s?번호"
@@ -50,7 +50,7 @@ class _Run:
 
 
 def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add registration numbers, card numbers and phone numbers that are written as digit words."""
+    """Add to `spans` the registration, card and phone numbers that are written as digit words."""
     runs = [run for at, text in zip(*_candidates(normalized), strict=True) if (run := _run(at, text)) is not None]
     if not runs:
         return
@@ -75,19 +75,20 @@ def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
-    """Return the positions at which a run may begin, and the texts that start there."""
+    """Return the positions at which a run may begin, and the text from each of these positions on."""
     said, digits = (np.flatnonzero(is_any_of(normalized.chars, some)) for some in (_SAID, _ANY))
-    at = digits[np.diff(digits, prepend=-2) > 1]  # not within a group
+    at = digits[np.diff(digits, prepend=-2) > 1]  # digits without another digit directly before them
     at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
     texts = normalized.after(at, _WIDTH)
     before = normalized.before(at, 8)
-    lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"  # before it, at most one digit that may belong to a word
+    # At most one other digit may be before a run, because this digit may belong to an ordinary word.
+    lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"
     good = matches(before, lone)
     return at[good].tolist(), texts.filter(good).to_list()
 
 
 def _in_reach(at: Positions, positions: Positions) -> Positions:
-    """Return how many of `positions` are within _FAR characters after each position in `at`."""
+    """Return, for each position in `at`, how many of `positions` are in the next _FAR characters."""
     return np.searchsorted(positions, at + _FAR) - np.searchsorted(positions, at)
 
 
@@ -98,7 +99,8 @@ def _run(at: int, text: str) -> _Run | None:
     positions = [i for i, char in enumerate(match[0]) if char in _VALUES]
     end = match.end()
     lone = positions[-1] - positions[-2] > 1
-    if lone and text[end : end + 1] >= "가" and text[positions[-1]] in _SAID:  # 공일공 ... 이쪽으로
+    # In 공일공 일이삼사 오육칠팔 이쪽으로, the last 이 belongs to 이쪽으로.
+    if lone and text[end : end + 1] >= "가" and text[positions[-1]] in _SAID:
         positions.pop()
     digits = "".join(_VALUES[text[i]] for i in positions)
     return _Run(at, digits, [at + i for i in positions])
@@ -114,9 +116,9 @@ def _numbers(runs: list[_Run]) -> Numbers:
 
 
 def _phone_sizes(runs: list[_Run], found: Numbers) -> Positions:
-    """Return how many digits the phone number at the beginning of each run has; 0 if there is none.
+    """Return how many digits the phone number at the beginning of each run has; 0 if there is no phone number.
 
-    A run may have one digit more than its phone number, because that digit may belong to an ordinary word.
+    A run may have one digit after its phone number, because that digit may belong to an ordinary word.
     """
     mobile = np.array([run.digits.startswith(MOBILE) for run in runs], np.bool_)
     code = np.where(mobile, 3, code_size(found))
