@@ -34,7 +34,10 @@ def _emotion(labels: list[str], title: str) -> alt.Color:
 
 
 def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str) -> Spec:
-    """Return stacked bars of shares by period. rows: day (first day of the period, ISO 8601), emotion, rows, share."""
+    """Return a stacked bar chart with the share of each emotion in each period.
+
+    Columns of `rows`: day (first day of the period, ISO 8601), emotion, rows (number of rows) and share.
+    """
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
     chart = (
@@ -52,7 +55,10 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
 
 
 def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
-    """Return bars of labelled rows by period. rows: day (first day of the period, ISO 8601), labelled."""
+    """Return a bar chart with the number of labelled rows in each period.
+
+    Columns of `rows`: day (first day of the period, ISO 8601) and labelled (number of labelled rows).
+    """
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_bar(color=PAGE.first)
@@ -66,7 +72,10 @@ def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
 
 
 def clock(rows: Rows, words: dict[str, Any]) -> Spec:
-    """Return a heat map of shares by weekday and hour. rows: weekday (as shown), hour_of_day, rows, share."""
+    """Return a heat map with the share of one emotion in each hour of the week.
+
+    Columns of `rows`: weekday (as the page shows it), hour_of_day, rows (number of rows) and share.
+    """
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_rect(fill=PAGE.first, stroke="var(--paper)", strokeWidth=1)
@@ -82,10 +91,10 @@ def clock(rows: Rows, words: dict[str, Any]) -> Spec:
 
 
 def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[str, Any], title: str) -> Spec:
-    """Return a heat map of shares; the shares in each row of the map sum to 1.
+    """Return a heat map of pairs of emotions; the shares in each row of the map sum to 1.
 
     Args:
-        rows: Rows with the columns `down` and `across` (labels as the page shows them), times and share.
+        rows: Rows with the columns `down` and `across` (labels as the page shows them), times (count) and share.
         labels: Labels as the page shows them, in id order.
         down: Column of the vertical axis.
         across: Column of the horizontal axis.
@@ -114,7 +123,10 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
 
 
 def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Return lines of shares through a conversation. rows: tenth (0 to 9), emotion, rows, share."""
+    """Return a line chart with the share of each emotion in each tenth of the conversations.
+
+    Columns of `rows`: tenth (0 to 9), emotion, rows (number of rows) and share.
+    """
     rows = [{**row, "position": row["tenth"] * 10 + 5} for row in rows]
     dashes = [[1, 0], [6, 2], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3]]
     dash = alt.Scale(domain=labels, range=[dashes[i % len(dashes)] for i in range(len(labels))])
@@ -133,7 +145,10 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
 
 
 def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Return a bar of shares for each value of a column. rows: value (as the page shows it), emotion, rows, share."""
+    """Return a stacked bar chart with the share of each emotion for each value of a column.
+
+    Columns of `rows`: value (as the page shows it), emotion, rows (number of rows) and share.
+    """
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
     values = list(dict.fromkeys(row["value"] for row in rows))
@@ -152,10 +167,10 @@ def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
 
 
 def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[str, Any], title: str) -> Spec:
-    """Return a histogram of rows as stacked bars.
+    """Return a histogram with the number of rows in each bin, stacked by emotion.
 
     Args:
-        rows: Rows with the columns `at` (start of a bin), emotion and rows.
+        rows: Rows with the columns `at` (start of a bin), emotion and rows (number of rows).
         at: Column of the horizontal axis: confidence or characters.
         step: Width of a bin, in the unit of `at`.
         labels: Labels as the page shows them, in id order.
@@ -181,7 +196,12 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
 
 
 def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
-    """Return the tooltips of a chart; fields: {field: key of the field's title in `words`}."""
+    """Return the tooltips of a chart.
+
+    Args:
+        words: The texts of `words_of`.
+        fields: Fields to show: {field: key of the field's title in `words`}.
+    """
     formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": "d"}
     return [
         alt.Tooltip(f"{name}:Q", title=words[word], format=formats[name])

@@ -21,7 +21,7 @@ FIGURES_FORMAT = 1
 
 #: The last day is compared with at most this number of days before it.
 BEFORE = 28
-#: A column with more distinct values gets no breakdown.
+#: A column with more distinct values than this number gets no breakdown.
 MOST_VALUES = 200
 #: Maximum number of values in a breakdown; the other values are counted together.
 SHOWN_VALUES = 30
@@ -29,7 +29,8 @@ SHOWN_VALUES = 30
 MOST_TO_LOOK_AT = 30
 MOST_UTTERANCES = 40
 
-_SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000  # size of the sample that finds the columns with few values
+# The columns with few values are found in a sample: the first _SAMPLED_ROWS rows of about _SAMPLED_PARTS part files.
+_SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000
 _COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
 Rows = list[dict[str, Any]]
@@ -40,7 +41,7 @@ class ReportOptions:
     """Options of a report.
 
     Attributes:
-        by: Main breakdown: day, hour or a column of the archive. None means by day, if the archive has times.
+        by: First breakdown: day, hour or a column of the archive. None means day, if the archive has times.
         time_zone: Time zone of days and hours. None uses the archive's time zone, or Asia/Seoul if the archive has
             none.
         mask_pii: Whether personal data is masked.
@@ -68,7 +69,7 @@ class Figures:
         labels: Labels in id order.
         breakdowns: {column: rows of breakdown.sql}.
         latest: The last day compared with the days before it (see `latest`); {} if the archive has no times.
-        to_look_at: Conversations that turned bad: rows of `soured`, each with the conversation's `utterances`.
+        to_look_at: Conversations that turned bad: rows of to_look_at.sql, each with the list `utterances`.
         drift: Drift checks of a nightly run; {} if the report does not belong to a nightly run.
     """
 
@@ -93,7 +94,7 @@ class Figures:
     drift: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values for JSON; dates and times are in ISO 8601."""
+        """Return the figures as values for JSON. Dates and times are strings in ISO 8601."""
         return {"format": FIGURES_FORMAT, **_plain(asdict(self))}
 
 
@@ -106,7 +107,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
     Raises:
         ColumnError: `options.by` names an unknown column.
-        EmojobError: As `open_database`.
+        OptionError, DataError, StorageError: See `open_database`.
     """
     options = options or ReportOptions()
     with open_database(archive, options.time_zone) as db:
@@ -134,16 +135,21 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
 
 def latest(days: Rows) -> dict[str, Any]:
-    """Compare the shares of the last day with the shares of the days before it.
+    """Compare the share of each emotion on the last day with its share on the days before.
 
-    At most BEFORE days are compared. Days without rows do not count.
+    At most BEFORE days before the last day are used. Days without rows are skipped.
 
     Args:
         days: Rows of days.sql.
 
     Returns:
-        {} if `days` is empty. Otherwise day, rows, days_before, rows_a_day_before (mean) and emotions, a list of
-        emotion, share, before and change. If there are no days before, before and change are None.
+        {} if `days` is empty. Otherwise a dictionary with these keys:
+
+        - day, rows: The last day, and its number of rows.
+        - days_before, rows_a_day_before: Number of the days before, and their mean number of rows.
+        - emotions: {"emotion", "share", "before", "change"} of each emotion; `before` is the share on the days before.
+
+        If there are no days before, rows_a_day_before, before and change are None.
     """
     by_day: dict[datetime.date, dict[str, int]] = {}
     for row in days:
@@ -172,7 +178,7 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
     """Count the emotions for each value of a column.
 
     Args:
-        db: Database of `open_database`.
+        db: Database that `open_database` returned.
         archive: The labelled archive.
         column: A column of the view `labelled`.
 
@@ -205,7 +211,7 @@ def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, 
                 few = rows.select(ColumnExpression(name).cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
                 values[name].update(str(value) for (value,) in few.fetchall())
     found = [name for name in names if 2 <= len(values[name]) <= MOST_VALUES and name != by]
-    found.sort(key=lambda name: kinds[name] not in ("VARCHAR", "BOOLEAN"))  # text before numbers
+    found.sort(key=lambda name: kinds[name] not in ("VARCHAR", "BOOLEAN"))  # text columns before number columns
     return found if by in (None, "day", "hour") else [by, *found]
 
 
@@ -217,7 +223,7 @@ def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     for name in ("days", "quality", "hours_of_day", "hours_of_week"):
         setattr(figures, name, rows_of(db, name))
-    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # the times are dates without hours
+    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are dates without hours
         figures.hours_of_day, figures.hours_of_week = [], []
     figures.latest = latest(figures.days)
 

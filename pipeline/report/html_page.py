@@ -12,7 +12,7 @@ from emojob.pipeline.storage.atomic import write_bytes
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.labels import ALARMING
 
-_LONGEST_TEXT = 300  # characters; a longer utterance is cut
+_LONGEST_TEXT = 300  # characters; a longer utterance is shortened
 
 
 def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
@@ -31,7 +31,7 @@ def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
 
 
 def render_report(figures: Figures, language: str = "en") -> bytes:
-    """Return the page of a report in UTF-8; equal figures give equal bytes.
+    """Return the page of a report in UTF-8. The same figures always give the same bytes.
 
     Args:
         figures: The report's figures.
@@ -83,7 +83,7 @@ def _colours(figures: Figures) -> dict[str, str]:
 
 
 def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
-    """Return tiles that compare the last day with the days before it; without times, tiles of all rows."""
+    """Return tiles that compare the last day with the days before. If the archive has no times, they show all rows."""
     latest = figures.latest
     if not latest:
         tiles = [_tile(words["utterances"], f"{figures.archive['labelled']:,}")]

@@ -21,7 +21,7 @@ _MOST_PERIODS = 130  # bars in a chart; if there are more days, they are grouped
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, with one chart specification for each of its views."""
+    """A figure of the page, with one chart specification for each view of the figure."""
 
     figure: Figure
     specs: list[Spec]
@@ -53,7 +53,7 @@ class _Sections:
         self._shown = dict(zip(figures.labels, self._labels, strict=True))
 
     def times(self) -> list[Chart]:
-        """Return the charts of emotions and rows by day, week or month, and of emotions by hour of the week."""
+        """Return the charts over time: emotions and rows in each period, and emotions in each hour of the week."""
         if not self._figures.days:
             return []
         period, first_day = _period({row["day"] for row in self._figures.days})
@@ -80,7 +80,7 @@ class _Sections:
         return [Chart(self._figure("clock", views), specs)] if views else []
 
     def conversations(self) -> list[Chart]:
-        """Return the charts of emotions through a conversation, of transitions, and of first and last emotions."""
+        """Return the charts of conversations: course, transitions between emotions, and first and last emotions."""
         if not (self._figures.transitions or self._figures.arcs):
             return []
         found = []
@@ -99,14 +99,20 @@ class _Sections:
         return found
 
     def _matrix(self, id_: str, rows: Rows, columns: dict[str, str]) -> Chart:
-        """Return a heat map of the first two of `columns`, {column: key of the column's title in `words`}."""
+        """Return a chart with a heat map and a table.
+
+        Args:
+            id_: Id of the figure: transitions or endings.
+            rows: Rows of the figures.
+            columns: {column: key of the column's title in `words`}. The first two columns are the axes of the map.
+        """
         down, across, *_ = columns
         cells = self._named(rows, down, across)
         view = TableView("", table(id_, cells, columns, self._words))
         return Chart(self._figure(id_, [view]), [charts.matrix(cells, self._labels, down, across, self._words, id_)])
 
     def breakdowns(self) -> list[Chart]:
-        """Return the chart of emotions by value, with one view for each column of `Figures.breakdowns`."""
+        """Return the chart of emotions for each value of a column, with a view for each column to break down by."""
         views, specs = [], []
         for column, rows in self._figures.breakdowns.items():
             named = [{**row, "value": self._value(row)} for row in self._named(rows, "emotion")]
@@ -135,7 +141,7 @@ class _Sections:
         return Figure(id_, self._words[name], self._words[f"{name}_caption"], views, wide)
 
     def _named(self, rows: Rows, *columns: str) -> Rows:
-        """Return a copy of the rows, with labels in these columns as the page shows them."""
+        """Return a copy of the rows; in the given columns, each label is replaced by its text on the page."""
         return [{**row, **{name: self._shown.get(row[name], row[name]) for name in columns}} for row in rows]
 
     def _value(self, row: dict[str, Any]) -> str:
@@ -145,7 +151,7 @@ class _Sections:
 
 
 def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
-    """Return the period of a chart (day, week or month), and a function: day -> first day of its period."""
+    """Return the period of a chart (day, week or month), and a function: day -> first day of the period."""
     if len(days) <= _MOST_PERIODS:
         return "day", lambda day: day
     if (max(days) - min(days)).days <= 7 * _MOST_PERIODS:
@@ -154,7 +160,7 @@ def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], da
 
 
 def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
-    """Group the rows by period and `keys`; add up the counts, and compute share and mean_confidence of each group."""
+    """Group rows by period and by the columns `keys`; compute the counts, share and mean_confidence of each group."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     confidences: dict[tuple[Any, ...], float] = {}
     for row in days:

@@ -14,7 +14,7 @@ class Cell:
 
     Attributes:
         shown: Text of the cell.
-        key: Sort key; numbers sort by value, texts by character.
+        key: Sort key: a number, or a text that is compared character by character.
     """
 
     shown: str
@@ -33,7 +33,7 @@ class Table:
     Attributes:
         name: Name of the CSV file that saves the table, without .csv.
         head: Column titles.
-        rows: A list of cells for each row.
+        rows: The cells of each row.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Figure:
 
 
 def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any]) -> Table:
-    """Return a table with some columns of the rows.
+    """Return a table with the given columns of the rows.
 
     Args:
         name: Name of the CSV file that saves the table, without .csv.
@@ -87,7 +87,7 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
 
     Args:
         rows: Rows with the columns `by`, emotion, rows and share.
-        by: Column of `rows` that gives one table row for each of its values.
+        by: Column of `rows` whose values become the rows of the table.
         shown: Labels as the page shows them, in id order.
         words: The texts of `words_of`.
         head: Title of the first column; None uses the text `words[by]`.
@@ -104,7 +104,12 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
 
 
 def quality_table(rows: Rows, words: dict[str, Any]) -> Table:
-    """Return the table of the rows of quality.sql; words: the texts of `words_of`."""
+    """Return the table of data quality.
+
+    Args:
+        rows: Rows of quality.sql.
+        words: The texts of `words_of`.
+    """
     columns = {"rows": "read", "labelled": "labelled", "empty": "empty", "truncated": "truncated", "unsure": "unsure"}
     return table("quality", rows, {"day": "day", **columns, "mean_confidence": "mean_confidence"}, words)
 

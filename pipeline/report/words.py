@@ -1,4 +1,4 @@
-"""Returns the texts of a report in English and Korean, and formats labels and long texts."""
+"""Reads the English and Korean texts of a report, adds emoji to labels, and shortens long texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LANGUAGES = ("en", "ko")
 #: Number of emotion colours in the style sheet; label 12 has the colour of label 0 again.
 COLOURS = 12
 
-LONGEST_VALUE = 60  # characters; a longer value of a column is cut
+LONGEST_VALUE = 60  # characters; a longer value of a column is shortened
 
 
 def part(name: str) -> str:
@@ -30,7 +30,7 @@ def words_of(language: str) -> dict[str, Any]:
 
 
 def label_shown(label: str, words: dict[str, Any]) -> str:
-    """Return a label with its emoji; an English page also shows its English name.
+    """Return a label with its emoji. For an English page, the label's English name is added.
 
     Args:
         label: A label of the model.
@@ -43,5 +43,5 @@ def label_shown(label: str, words: dict[str, Any]) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return a text of at most `longest` characters; a longer text ends in an ellipsis."""
+    """Return a text of at most `longest` characters. A longer text is shortened and ends in an ellipsis."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
