@@ -1,7 +1,7 @@
 """Reads and runs the aggregates, which are the queries that reports are made from.
 
-Each aggregate has a file pipeline/warehouse/sql/aggregates/NAME.sql. The comment at the beginning of the file describes
-one row of the result. Users see it as the comment of the view.
+The query of the aggregate NAME is in the file pipeline/warehouse/sql/aggregates/NAME.sql. The comment at the beginning
+of the file describes one row of the result. It becomes the comment of the view that users query.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ AGGREGATES = (
 
 
 def aggregate(name: str) -> tuple[str, str]:
-    """Return the query and the comment of an aggregate."""
+    """Return the query of an aggregate, and the comment that describes a row of its result."""
     text = read_sql(f"aggregates/{name}")
     comment = " ".join(line.removeprefix("--").strip() for line in text.splitlines() if line.startswith("--"))
     return text, comment
 
 
 def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
-    """Create a view with a comment for each aggregate."""
+    """Create a view for each aggregate, and give the view the aggregate's comment."""
     for name in AGGREGATES:
         query, comment = aggregate(name)
         db.execute(f"CREATE VIEW {name} AS {query}")

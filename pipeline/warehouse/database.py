@@ -34,7 +34,7 @@ def open_database(
         archive: The labelled archive.
         time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
             Asia/Seoul if it has none.
-        memory: Bytes that DuckDB may use.
+        memory: Maximum memory that DuckDB uses, in bytes.
         numbered: Whether to create the view `numbered`, too (see `create_views`).
 
     Raises:
@@ -52,11 +52,11 @@ def open_database(
 
 
 def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | float | list[str]]:
-    """Return settings for DuckDB that respect the limits of this machine or container and load no extensions.
+    """Return settings for DuckDB: the limits of this machine or container apply, and no extensions are loaded.
 
     Args:
         spill: Folder for temporary files.
-        memory: Bytes that DuckDB may use.
+        memory: Maximum memory that DuckDB uses, in bytes.
     """
     return {
         "threads": cores(),
@@ -70,7 +70,7 @@ def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | f
 
 
 def memory_limit(memory: int) -> int:
-    """Return `memory` (bytes), but at most 60 % of the memory of this machine or its control group."""
+    """Return the smaller of `memory` (bytes) and 60 % of the memory of this machine or container."""
     return min(memory, int(_MEMORY_SHARE * (machine_memory() or 2 * memory)))
 
 
@@ -99,7 +99,7 @@ def fetch_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
-    """Convert DuckDB's errors: to DataError if a part file is damaged, to StorageError if memory or disk is full.
+    """Convert errors of DuckDB to DataError (a part file is damaged) or StorageError (memory or disk is full).
 
     Args:
         archive: The labelled archive that DuckDB reads.
@@ -114,18 +114,18 @@ def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
         if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
             raise _unreadable(archive, error) from error
         raise StorageError(
-            f"cannot work on {archive.path} ({type(error).__name__}): free some memory, or some space in the folder "
-            f"for temporary files, {Path(spill).parent}"
+            f"cannot process {archive.path} ({type(error).__name__}): free some memory, or some disk space in "
+            f"{Path(spill).parent}, where DuckDB writes temporary files"
         ) from error
     except duckdb.InterruptException:
         raise
-    except (duckdb.Error, UnicodeDecodeError) as error:  # a query of emojob failed, or a part holds invalid UTF-8
+    except (duckdb.Error, UnicodeDecodeError) as error:  # emojob's own query failed, or a part file has invalid UTF-8
         raise _unreadable(archive, error) from error
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Convert the RuntimeError that DuckDB raises on a signal to Interrupted."""
+    """Raise Interrupted instead of the RuntimeError that DuckDB raises when a signal interrupts a query."""
     try:
         yield
     except RuntimeError as error:
@@ -135,12 +135,12 @@ def interruptible() -> Iterator[None]:
 
 
 def _unreadable(archive: LabelledArchive, error: Exception) -> DataError:
-    """Return the error for a damaged or missing part file, without DuckDB's message, which may quote a value."""
+    """Return the error for a damaged or missing part file. It omits DuckDB's message, which may quote a value."""
     files = [part_file.file for part_file in archive.part_files]
     named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
     if named:
         return DataError(damaged(named[0], error))
     return DataError(
-        f"a part file of {archive.path} cannot be read ({type(error).__name__}): run the same `emojob score` command, "
-        "which writes missing part files again; add --fresh if a part file is damaged"
+        f"a part file of {archive.path} cannot be read ({type(error).__name__}): run the `emojob score` command of "
+        "this archive again, which replaces missing part files; if a part file is damaged, add --fresh"
     )

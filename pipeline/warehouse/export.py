@@ -1,4 +1,4 @@
-"""Exports a labelled archive as a DuckDB database file for other tools. It has `labelled` and the aggregates."""
+"""Exports a labelled archive as a DuckDB database file for other tools, with `labelled` and the aggregates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
         OptionError: The archive is in an object store and `copy` is not set, or the time zone is unknown.
         OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
-        DataError: A part cannot be read.
+        DataError: A part file cannot be read.
     """
     if not copy and archive.object_paths:
         raise OptionError(
@@ -39,7 +39,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
             "which copies the rows into the database"
         )
     if file.exists() and not _is_database(file):
-        raise OutputError(f"--export {file} exists and is no DuckDB database; choose another name")
+        raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
     draft = temporary_path(file)
     draft.unlink(missing_ok=True)
     spill = str(file.parent)
@@ -58,7 +58,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
 
 @contextlib.contextmanager
 def _write_errors(file: Path) -> Iterator[None]:
-    """Convert the errors that DuckDB raises for a full or failing disk to StorageError."""
+    """Raise StorageError instead of the errors that DuckDB raises if a disk is full or fails."""
     try:
         yield
     except (duckdb.TransactionException, duckdb.FatalException) as error:

@@ -1,4 +1,4 @@
-"""Removes rows from a labelled archive for good, for example the rows of a person who asks for it (`emojob forget`).
+"""Removes rows from a labelled archive permanently, for example if a person asks for it (`emojob forget`).
 
 Each part that contains matching rows is written again without them. The new parts replace the old parts in one atomic
 step (output/journal.py). Data derived from the removed rows is removed or written again, too: the counts, the memo (a
@@ -69,14 +69,14 @@ def forget(
     Args:
         out: OUT, a folder or a single file.
         where: SQL condition over the columns of the view `labelled`.
-        memos: Memo files to remove, in addition to the memo file in run.json.
-        dry_run: Whether to count the matching rows only.
+        memos: Memo files to remove, in addition to the memo file that run.json names.
+        dry_run: Whether to only count the matching rows.
         note: callback(line), called with each message for the user.
         remake_report: callback(out), writes the report of the last nightly run again and returns its files.
 
     Raises:
         OutputError: `out` is not a labelled archive.
-        OptionError: `where` is not a condition.
+        OptionError: `where` is not an SQL condition.
         BusyError: A run has locked `out`.
         StorageError: `out` cannot be written.
     """
@@ -91,7 +91,10 @@ def forget(
                 return found
         archive = open_labelled(out)  # raises OutputError if it is not a labelled file
         if work_folder(out).exists():
-            raise BusyError(f"a run into {out} is running or was interrupted: finish it with its command first")
+            raise BusyError(
+                f"an `emojob score` run that writes {out} is not finished: wait until it ends, or run it again if "
+                "it was interrupted; then run this command again"
+            )
         return _forget_in_file(archive, where, memos, dry_run)
 
 
@@ -111,7 +114,8 @@ def _forget_in_folder(
         for file, removed in found.items():
             paths = PartPaths(out, file.stem)
             new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
-        _remove_memos(memo_files)  # first: if the process is killed here, the same command still finds the rows
+        # The memos come first. If the process is killed after that, the same command still finds the rows.
+        _remove_memos(memo_files)
         write_journal(out, new)
         output.read_markers()
         output.finish_journal()
@@ -126,8 +130,8 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
         return Forgotten(len(removed), counts.written - len(removed), int(len(removed) > 0), (), counts.rejected)
     _remove_memos(memo_files)
     work = work_folder(file)
-    # On a disk, the work folder is not used as the lock. If this process were killed, the folder would remain, and the
-    # next run would label the file again.
+    # On a disk, the work folder is not used as the lock. It would remain if this process were killed, and then the next
+    # `emojob score` run would label the file again.
     with limit_permissions([file]), open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
         archive = open_labelled(file)  # again, because the file may have changed before it was locked
         counts = _counts_of(archive)
@@ -147,9 +151,9 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
 
 
 def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
-    """Return {file: numbers of its matching rows} for each file with matching rows.
+    """Return {file: row numbers} for each file with matching rows.
 
-    The numbers start at 0 in each file and are sorted. int64 [rows].
+    The row numbers start at 0 in each file and are sorted. int64 [rows].
     """
     found: dict[int, list[Rows]] = {}
     with open_session(archive, numbered=True) as session:
@@ -163,22 +167,22 @@ def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
 
 
 def _check_condition(session: Session, where: str) -> None:
-    """Raise OptionError if a text is not a single condition that is true or false for each row."""
+    """Raise OptionError if `where` is not a single SQL condition that is true or false for each row."""
     wanted = "give a condition that is true for the rows to remove, such as \"conversation_id = 'c-1042'\""
     if not where.strip():
         raise OptionError(f"--where is empty; {wanted}")
-    # The first query adds no brackets. So a text that would close added brackets fails here.
+    # The first query adds no brackets. So it fails if `where` has a bracket too many, as in `true) OR (true`.
     session.query(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608
     kind = session.query(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
     if not pa.types.is_boolean(kind):
-        raise OptionError(f"--where is not a condition but a value of type {kind}; {wanted}")
+        raise OptionError(f"--where gives a value of type {kind}, not true or false; {wanted}")
 
 
 # -- writing the remaining rows ----------------------------------------------------------------------------------------
 
 
 def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
-    """Write the remaining rows of a part to a new part file. Returns its marker, which goes into the journal."""
+    """Write the remaining rows of a part to a new part file, and return the new marker (description) of the part."""
     new = paths.replacement()
     counts = _counts_without(paths.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
@@ -189,7 +193,7 @@ def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, r
 
 
 def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old: Counts) -> Counts:
-    """Count the remaining rows. The token counts stay unchanged, because the texts are not tokenized again."""
+    """Count the remaining rows. The token counts are not changed, because the texts are not tokenized again."""
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
@@ -204,7 +208,8 @@ def _counts_of(archive: LabelledArchive) -> Counts:
         return Counts.from_json(archive.run["all_counts"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise OutputError(
-            f"{archive.path} holds no valid counts of its rows: label the archive again with `emojob score --fresh`"
+            f"the metadata of {archive.path} has no valid row counts: label the archive again with "
+            "`emojob score --fresh`, then run this command again"
         ) from None
 
 
@@ -216,7 +221,7 @@ def _copy_without(
     Args:
         file: The old file.
         draft: The new file.
-        removed: Numbers of the removed rows. int64 [rows].
+        removed: Row numbers of the removed rows. int64 [rows].
         metadata: Parquet metadata of the new file. If None, the metadata of the old file is copied.
     """
     with open_parquet(file) as parquet:
@@ -250,7 +255,7 @@ def _without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
-    """Return the existing memo files to remove: the given files and the memo file in run.json."""
+    """Return the existing memo files to remove: the given files, and the memo file that run.json names."""
     options = archive.run.get("options")
     named = options.get("memo") if isinstance(options, dict) else None
     files = [memo_file.parse_memo_path(one) for one in given]
@@ -260,7 +265,7 @@ def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
 
 
 def _remove_memos(files: Sequence[Path]) -> None:
-    """Remove whole memo files. A memo does not show who wrote a text, so single entries cannot be selected."""
+    """Remove memo files completely. A memo does not store who wrote a text, so single entries cannot be selected."""
     for file in files:
         memo_file.remove(file)
 
@@ -268,9 +273,9 @@ def _remove_memos(files: Sequence[Path]) -> None:
 def _remake_report(
     out: AnyPath, remake_report: Callable[[AnyPath], Sequence[AnyPath]], note: Callable[[str], None]
 ) -> None:
-    """Write the report of the last nightly run again, because it shows utterances."""
+    """Write the report of the last nightly run again, because the old report may show removed rows."""
     try:
         for path in remake_report(out):
-            note(f"remade: {path}")
-    except EmojobError as error:  # the rows are removed nevertheless
+            note(f"report written again: {path}")
+    except EmojobError as error:  # not raised, because the rows have already been removed
         note(f"cannot write the report of the last nightly run again; it may still show removed rows: {error}")

@@ -40,7 +40,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         return self._strip_protocol(path) in self._paths
 
     def glob(self, path: str, **kwargs: Any) -> list[str]:
-        """Return a list with the file of exactly this name, or an empty list. Wildcards are not supported."""
+        """Return a list with the file that has exactly this name, or an empty list. Wildcards are not supported."""
         return [self._strip_protocol(path)] if self.exists(path) else []
 
     def modified(self, path: str) -> datetime.datetime:

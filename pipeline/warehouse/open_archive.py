@@ -1,4 +1,4 @@
-"""Opens a labelled archive for Python programs: SQL as DuckDB relations, all rows as an Arrow or Polars table."""
+"""Opens a labelled archive for Python programs, which can query it with SQL or read all rows (Arrow or Polars)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-#: Archives that have returned relations. A relation needs its open database. So this set keeps these archives alive
-#: until `close` is called or the interpreter exits.
+#: Archives whose database is open. Relations need this database. So this set keeps the archives alive until `close` is
+#: called or the interpreter exits.
 _in_use: set[OpenArchive] = set()
 
 
@@ -77,7 +77,7 @@ class OpenArchive:
         return frame
 
     def close(self) -> None:
-        """Close the database. Its relations become invalid. A second call does nothing."""
+        """Close the database. Its relations become invalid. You may call this method more than once."""
         self._closed = True
         _in_use.discard(self)
         self._stack.close()
@@ -107,7 +107,7 @@ def open_archive(out: str | PathLike[str], time_zone: str | None = None) -> Open
             or Asia/Seoul if it has none.
 
     Raises:
-        OutputError: `out` is not a labelled archive, or has no complete part.
+        OutputError: `out` is not a labelled archive, or has no complete part file.
     """
     return OpenArchive(open_labelled(parse_path(str(out))), time_zone)
 

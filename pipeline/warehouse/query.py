@@ -96,19 +96,19 @@ class Session:
         return QueryResult(reader.schema, _batches(reader))
 
     def relation(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return one query as a DuckDB relation, which is valid until `open_session` closes the database.
+        """Return the result of one query as a DuckDB relation, which is valid until `open_session` closes the database.
 
         Raises:
             OptionError: The query is not a single read-only statement, or it fails.
         """
         with _query_errors():
             statement = self._reading_statement(query)
-        # DuckDB only parses a SELECT here. For a PIVOT, it already reads rows.
+        # Here, DuckDB reads no rows for a SELECT, but it already reads rows for a PIVOT.
         with _query_errors(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
             # Each query gets its own cursor, because a result that is not read to its end blocks its connection.
             relation = self._db.cursor().sql(statement.query)
         if relation is None:
-            raise OptionError(f"{_short(query)} gives no rows; give a SELECT")
+            raise OptionError(f"{_short(query)} has no result; give a SELECT")
         return relation
 
     def interrupt(self) -> None:
@@ -127,7 +127,7 @@ class Session:
         statements = self._db.extract_statements(query)
         if len(statements) != 1:
             count = "no query" if not statements else f"{len(statements)} queries"
-            raise OptionError(f"{count} in {_short(query)}; give one, such as: FROM labelled LIMIT 10")
+            raise OptionError(f"{_short(query)} contains {count}; give one query, such as: FROM labelled LIMIT 10")
         (statement,) = statements
         inner, keyword = statement, _changing_keyword(query)
         if statement.type == duckdb.StatementType.EXPLAIN:
@@ -144,7 +144,7 @@ class Session:
 
 
 def _changing_keyword(query: str) -> str | None:
-    """Return the first keyword that changes data, in upper case. It may be inside a WITH or before a PIVOT."""
+    """Return the first keyword that changes data, in upper case; None if there is none."""
     encoded = query.encode()
     for position, kind in duckdb.tokenize(query):
         if kind == duckdb.token_type.keyword:
@@ -171,10 +171,10 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 @contextlib.contextmanager
 def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
-    """Convert DuckDB's errors about a query to OptionError, whose message is one line with DuckDB's suggestions.
+    """Convert DuckDB's errors about a query to OptionError. Its message is one line with DuckDB's suggestions.
 
     Args:
-        also: A further type of error whose message may be shown, because DuckDB has not read any row yet.
+        also: Another type of error whose message may be shown, because DuckDB has not read any row yet.
     """
     try:
         yield
@@ -183,24 +183,26 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
-        if type(error) is duckdb.Error:  # about a damaged file; an error about a query has a subclass
+        if type(error) is duckdb.Error:  # a damaged file; errors about a query are subclasses
             raise
         if isinstance(error, _QUERY_ERRORS) or (also and isinstance(error, also)):
-            raise OptionError(f"the query was refused: {_one_line(error)}") from None
+            raise OptionError(f"DuckDB refused the query: {_one_line(error)}") from None
         raise _failed(error) from None
     except UnicodeDecodeError as error:  # DuckDB's message quotes bytes of a row that are not UTF-8
         raise _failed(error) from None
 
 
 def _failed(error: Exception) -> OptionError:
-    """Return the error for a query that failed while it read rows, without DuckDB's message: it may quote a value."""
+    """Return the error for a query that failed on a row. It omits DuckDB's message, which may quote a value."""
     kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
     if _SEVERAL_ROWS in str(error):
-        return OptionError(f"the query failed ({kind}): {_SEVERAL_ROWS}; give it LIMIT 1, or an aggregate such as max")
+        return OptionError(
+            f"the query failed ({kind}): {_SEVERAL_ROWS}; add LIMIT 1 or an aggregate such as max to the subquery"
+        )
     wanted = _TYPE.search(str(error))
     return OptionError(
         f"the query failed ({kind}): a value of the archive does not have the type that the query needs"
-        f"{f', {wanted[1]}' if wanted else ''}; TRY_CAST(... AS ...) and TRY(...) give null for such a value"
+        f"{f' ({wanted[1]})' if wanted else ''}; TRY_CAST(... AS ...) and TRY(...) return null for such a value"
     )
 
 

@@ -29,16 +29,16 @@ Stream = BinaryIO | io.RawIOBase | Upload
 
 FORMATS = ("table", "csv", "json", "parquet")
 
-#: Formats by the suffix of a file.
+#: {suffix of a file: format}.
 ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
 def format_of(file: AnyPath | None, given: str | None) -> str:
-    """Return the format in which a result is written: one of FORMATS.
+    """Return the format of a result, which is one of FORMATS.
 
     Args:
         file: File to write. If None, the result goes to the screen.
-        given: Value of --format. If None, the suffix of the file decides; on the screen, the format is a table.
+        given: Value of --format. If None, the suffix of the file decides; without a file, the format is table.
 
     Raises:
         OptionError: The suffix of the file is not in ENDINGS.
@@ -48,7 +48,8 @@ def format_of(file: AnyPath | None, given: str | None) -> str:
     if file is None:
         return "table"
     if file.suffix.lower() not in ENDINGS:
-        raise OptionError(f"-o {file} has the ending {file.suffix!r}; give --format, or one of {', '.join(ENDINGS)}")
+        endings = " or ".join(ENDINGS)
+        raise OptionError(f"-o {file} does not end in {endings}; use one of these endings, or give --format")
     return ENDINGS[file.suffix.lower()]
 
 
@@ -77,7 +78,7 @@ def write(result: QueryResult, stream: Stream, form: str) -> int:
     Args:
         result: Result of a query.
         stream: Binary stream.
-        form: csv, json (one list, with each row on a line) or parquet.
+        form: csv, json (one list, with one row on each line) or parquet.
 
     Returns:
         Number of rows.
@@ -102,7 +103,7 @@ def _csv_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _csv_cells(column: pa.Array) -> pa.Array:
-    """Return a column for CSV. A text that a spreadsheet would read as a formula gets an apostrophe in front."""
+    """Return a column for CSV. An apostrophe is added before each text that a spreadsheet would read as a formula."""
     if _csv_type(column.type) == column.type and not pa.types.is_large_string(column.type):
         return column
     if pa.types.is_nested(column.type) or pa.types.is_interval(column.type) or pa.types.is_binary(column.type):
@@ -159,7 +160,7 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain_value(one) for key, one in value.items()}
     if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
-        return {str(key): plain_value(one) for key, one in value}  # a MAP
+        return {str(key): plain_value(one) for key, one in value}  # a MAP of DuckDB
     if isinstance(value, (list, tuple)):
         return [plain_value(one) for one in value]
     if isinstance(value, float):
@@ -191,7 +192,8 @@ def _write_parquet(result: QueryResult, stream: Stream) -> int:
         writer = pq.ParquetWriter(stream, schema, compression="zstd")
     except pa.ArrowNotImplementedError as error:
         raise OptionError(
-            f"Parquet does not support a column type ({first_line(error)}); CAST the column to VARCHAR in the query"
+            f"Parquet does not support the type of a column ({first_line(error)}); CAST the column to VARCHAR in the "
+            "query"
         ) from None
     with writer:
         for batch in result.batches:

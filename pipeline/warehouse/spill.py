@@ -27,7 +27,7 @@ _PREFIX = ".spill-"
 
 @contextlib.contextmanager
 def spill_folder(archive: AnyPath) -> Iterator[str]:
-    """Create an empty folder that only its owner can read, and remove it at the end.
+    """Create an empty folder that only its owner can read, and remove it when the `with` block ends.
 
     The folder is in the state folder of a labelled archive, or next to a single labelled file. If that place is not
     writable, or the archive is in an object store, the system's folder for temporary files (TMPDIR) is used. Folders
@@ -52,7 +52,7 @@ def spill_folder(archive: AnyPath) -> Iterator[str]:
 def _make(archive: AnyPath) -> Path:
     if not isinstance(archive, ObjectPath):
         parent = archive / STATE_FOLDER if is_archive(archive) else archive.parent
-        with contextlib.suppress(OSError):  # the archive is read-only
+        with contextlib.suppress(OSError):  # for example, because the archive is read-only
             return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     return Path(tempfile.mkdtemp(prefix=_PREFIX))
 

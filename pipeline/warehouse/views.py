@@ -1,7 +1,7 @@
 """Creates the views of a labelled archive: `labelled`, `utterances`, and `numbered` for `emojob forget`.
 
 - `labelled`: the rows of all complete parts with the archive's columns, plus conversation_id, said_at and speaker.
-- `utterances`: these rows with column names that are equal for all archives. The aggregates read this view.
+- `utterances`: the same rows, with column names that are the same for all archives. The aggregates read this view.
 - `numbered`: the rows and columns of `labelled`, plus the position of each row in the archive.
 
 The macros in sql/moments.sql parse times.
@@ -39,7 +39,7 @@ TIME_ZONE = "Asia/Seoul"
 #: {column of `labelled`: attribute of `LabelledArchive` with the name of the archive's column for this role}.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
 
-#: Columns of `numbered` with the position of a row: number of the part file, number of the row in the part file.
+#: Last two columns of `numbered`: number of the part file, and number of the row in the part file. Both start at 0.
 NUMBERS = '"emojob part", "emojob row"'
 
 _PART, _ROW = OF_DUCKDB
@@ -60,11 +60,11 @@ def create_views(
         time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
             TIME_ZONE if it has none.
         copy: Whether `labelled` is a table with a copy of the rows, instead of a view.
-        numbered: Whether to create the view `numbered`, too. Its last columns are NUMBERS.
+        numbered: Whether to create the view `numbered`, too.
 
     Raises:
         OptionError: The time zone is unknown.
-        ColumnError: The archive has a column with a name that DuckDB reserves.
+        ColumnError: The archive has a column whose name DuckDB reserves.
         duckdb.Error: A part file cannot be read.
     """
     zone = time_zone or archive_time_zone(archive)
@@ -95,7 +95,7 @@ def archive_time_zone(archive: LabelledArchive) -> str:
         schema = pq.read_schema(seekable(archive.part_files[0].file))
         zone = getattr(schema.field(name).type, "tz", None) if name is not None else None
         whole_hours = re.fullmatch(r"([+-])0?(\d{1,2}):00", zone or "")
-        if whole_hours:  # the signs of Etc/GMT names are reversed
+        if whole_hours:  # in Etc/GMT names, the sign is reversed: +09:00 is Etc/GMT-9
             sign, hours = whole_hours.groups()
             zone = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
         if zone and "/" in zone and zone not in ("Etc/UTC", "Etc/GMT-0", "Etc/GMT+0"):
@@ -122,14 +122,14 @@ def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckd
     clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
-            f"{archive.path} has a column {', '.join(clash)}, a name that DuckDB needs; rename the column in the "
-            "input and label the archive again"
+            f"DuckDB reserves the column name {', '.join(clash)} in {archive.path}; rename the column in the input and "
+            "label the archive again"
         )
     return rows
 
 
 def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -> list[Expression]:
-    """Return the columns of `utterances`, except for the position of the row."""
+    """Return the columns of `utterances`, without part and row."""
     text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
     null = SQLExpression("NULL::VARCHAR")
     return [
@@ -150,7 +150,7 @@ def _is_in(value: Expression, labels: list[str]) -> Expression:
 
 
 def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
-    """Return the expressions of conversation_id, said_at and speaker. A role without a usable column is left out."""
+    """Return the SQL expressions of conversation_id, said_at and speaker, except those without a usable column."""
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     found: dict[str, Expression] = {}
     for name, attribute in ROLES.items():

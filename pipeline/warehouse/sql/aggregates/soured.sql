@@ -1,5 +1,5 @@
 -- One row: a speaker in a conversation (or the whole conversation if no speaker is known) whose first emotion was not
--- negative, and whose last one was anger, depression or anxiety with a confidence of 0.6 or more.
+-- negative, and whose last emotion was anger, depression or anxiety with a confidence of 0.6 or more.
 SELECT conversation, ended.* EXCLUDE (talk)
 FROM (
     SELECT

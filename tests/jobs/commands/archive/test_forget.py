@@ -151,4 +151,4 @@ def test_forget_refuses_a_file_without_valid_counts(emojob, chat, counts):
     about["run"]["all_counts"] = counts
     pq.write_table(whole.replace_schema_metadata({b"emojob": json.dumps(about)}), "out.parquet")
     code, _, err = emojob("forget", "out.parquet", "--where", "speaker = '홍길동'")
-    assert (code, err.count("\n"), "holds no valid counts of its rows" in err) == (2, 1, True), err
+    assert (code, err.count("\n"), "has no valid row counts" in err) == (2, 1, True), err
