@@ -1,7 +1,7 @@
-"""Models: from annotated texts to a fine-tuned model, its figures, and the default model that ships with the package.
+"""Training: read annotated texts, fine-tune and measure models, and make the default model of the package.
 
-The rooms in order: `data` reads, `evaluation` measures, `finetune` is `emojob train`, `default_model` is `make model`.
-A room imports only from rooms before it.
+The subpackages are `data` (reads annotated files), `evaluation` (measures models), `finetune` (`emojob train`) and
+`default_model` (`make model`). Each one imports only from the subpackages named before it.
 """
 
 __all__ = ["data", "default_model", "evaluation", "finetune"]

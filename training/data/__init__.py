@@ -1,6 +1,7 @@
-"""Annotated data: files become a corpus of texts with labels, label maps give each text one label, splits divide them.
+"""Annotated data: read files, give each text one label, and split the texts for training, validation and test.
 
-Every row is counted: it is kept, or it has a reason why not. Start with `corpus`, then `annotated`, then `splits`.
+Every row is counted, either as kept or under the reason why it is left out. Read the modules in this order: `corpus`,
+`annotated`, `splits`.
 """
 
 __all__ = ["annotated", "corpus", "label_map", "published", "splits"]

@@ -1,4 +1,4 @@
-"""AI Hub's corpora: 감성대화말뭉치 (dialogues, as a table or as JSON) and 한국어 단발성 대화 (single sentences)."""
+"""Two corpora of AI Hub: 감성대화말뭉치 (dialogues, as table or JSON) and 한국어 단발성 대화 (single sentences)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from emojob.schemas.errors import DataError
 from emojob.training.data.label_map import listed_with_counts
 
-#: Columns of 감성대화말뭉치: the class of a dialogue, the person's sentences, the system's answers.
+#: Columns of 감성대화말뭉치: the class of the dialogue, the person's sentences, and the system's answers.
 CLASS = "감정_대분류"
 PERSON = ("사람문장1", "사람문장2", "사람문장3")
 SYSTEM = ("시스템문장1", "시스템문장2", "시스템문장3")
@@ -17,23 +17,23 @@ SYSTEM = ("시스템문장1", "시스템문장2", "시스템문장3")
 #: Columns of 한국어 단발성 대화.
 SENTENCE, EMOTION = "Sentence", "Emotion"
 
-#: The class of each ten emotion codes: E10 to E19, E20 to E29, ...
+#: Class by the first digit of the emotion code: E10 to E19 are 분노, E20 to E29 are 슬픔, ...
 CLASSES = {"1": "분노", "2": "슬픔", "3": "불안", "4": "상처", "5": "당황", "6": "기쁨"}
 
 Turn = tuple[str | None, str | None]  # (previous utterance, utterance)
 
 
 def is_dialogue_list(objects: Sequence[dict[str, Any]]) -> bool:
-    """Return whether a JSON list is 감성대화말뭉치."""
+    """Return whether any of the JSON objects is a dialogue of 감성대화말뭉치."""
     return any(isinstance(item.get("profile"), dict) and isinstance(item.get("talk"), dict) for item in objects)
 
 
 def dialogue_columns(objects: Sequence[dict[str, Any]], file: str) -> dict[str, list[str | None]]:
-    """Return the columns that the table form of 감성대화말뭉치 has: the class and the six sentences.
+    """Convert dialogues of 감성대화말뭉치 from JSON to the columns of its table: the class and the six sentences.
 
     Args:
-        objects: The dialogues of the JSON form.
-        file: Name of the file, for messages.
+        objects: The dialogues as JSON objects.
+        file: Name of the file, for error messages.
 
     Raises:
         DataError: An emotion code is unknown.
@@ -42,8 +42,8 @@ def dialogue_columns(objects: Sequence[dict[str, Any]], file: str) -> dict[str, 
     unknown = Counter(code for code in codes if code is not None and _class_of(code) is None)
     if unknown:
         raise DataError(
-            f"{file} has unknown emotion codes: {listed_with_counts(unknown)}; known are E10 to E69; correct them, or "
-            "leave these dialogues out"
+            f"{file} has unknown emotion codes: {listed_with_counts(unknown)}; the known codes are E10 to E69; correct "
+            "the codes, or remove these dialogues from the file"
         )
     columns: dict[str, list[str | None]] = {CLASS: [code and _class_of(code) for code in codes]}
     for names, speaker in ((PERSON, "HS"), (SYSTEM, "SS")):
@@ -53,13 +53,13 @@ def dialogue_columns(objects: Sequence[dict[str, Any]], file: str) -> dict[str, 
 
 
 def turns(person: Sequence[str | None], system: Sequence[str | None]) -> list[Turn]:
-    """Return the person's utterances of a dialogue, each with the previous utterance.
+    """Return the person's utterances in a dialogue, each as (previous utterance, utterance).
 
-    Blank utterances are left out, except the first: it stays, so every dialogue is counted.
+    Blank utterances are left out, but the first utterance always stays, so that every dialogue is counted.
 
     Args:
-        person: The person's sentences.
-        system: The system's answers, one for each sentence.
+        person: The person's sentences; None or blank if missing.
+        system: The system's answer to each of these sentences; None or blank if missing.
     """
     found: list[Turn] = []
     previous: str | None = None
@@ -79,7 +79,7 @@ def _class_of(code: str) -> str | None:
 
 
 def _nested_text(value: Any, *keys: str) -> str | None:
-    """Return the stripped text below keys of nested objects, None if it is missing or blank."""
+    """Follow `keys` through nested objects and return the text found there, stripped; None if missing or blank."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     if value is None:

@@ -1,6 +1,6 @@
-"""Texts with one label each, from a corpus: labels are mapped, empty and repeated texts are left out.
+"""Reduce a corpus to texts with one label each: map the labels, and leave out empty and repeated texts.
 
-Every row is counted: it is kept, or it has a reason why not.
+Every row is counted, either as kept or under the reason why it is left out.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.corpus import Corpus, RawLabels
 from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, listed_with_counts
 
-#: A column with more labels than this is not the label column.
+#: Largest number of different labels. A column with more is probably not the label column.
 MOST_LABELS = 1000
 
 _NUMBER = re.compile(r"[0-9.,;|/+\s-]*[0-9][0-9.,;|/+\s-]*")
 
-#: Outcomes of rows that are not kept; the outcome of a kept row is its class number.
+#: Outcomes of rows that are left out. The outcome of a kept row is its class number, 0 or above.
 _UNCLEAR, _UNLABELLED, _DROPPED, _EMPTY, _REPEATED, _CONTRADICTORY = -1, -2, -3, -4, -5, -6
 
 
 @dataclass(frozen=True)
 class AnnotatedCounts:
-    """Counts of a corpus's rows by outcome.
+    """How many rows of a corpus are kept, and how many are left out for each reason.
 
     Attributes:
         read: All rows; the sum of the other counts.
         empty: Rows without text.
         unlabelled: Rows without a label.
-        dropped: Rows whose labels the label map drops.
-        unclear: Rows with several labels and no class that is clearly the heaviest.
-        repeated: Rows with the text and the label of an earlier row.
-        contradictory: Rows with the text of another row whose label is more frequent for this text, or first.
-        kept: The other rows.
+        dropped: Rows whose labels are all dropped by the label map.
+        unclear: Rows whose labels do not clearly belong to one class.
+        repeated: Rows with the same text and the same label as a kept row.
+        contradictory: Rows with the same text as a kept row, but another label.
+        kept: Rows that are used.
     """
 
     read: int
@@ -55,7 +55,7 @@ class AnnotatedCounts:
     kept: int
 
     def summary(self) -> str:
-        """Return one line for the terminal, without the counts that are 0."""
+        """Return the counts as one line for the terminal; counts of 0 are omitted."""
         others = [f"{count:,} {name}" for name, count in asdict(self).items() if count and name not in ("read", "kept")]
         return f"{self.read:,} rows = {self.kept:,} kept" + "".join(f" + {other}" for other in others)
 
@@ -66,11 +66,11 @@ class Annotated:
 
     Attributes:
         texts: The utterances.
-        previous: The previous utterance of each text, None without one.
-        conversations: The conversation of each text, None without one.
-        labels: int64 [texts], indices into `names`.
-        names: The labels, in id order.
-        counts: Counts of the whole corpus, also after `take`.
+        previous: Previous utterance of each text in its conversation; None if there is none.
+        conversations: Conversation ID of each text; None if it has none.
+        labels: int64 [texts], index of each text's label in `names`.
+        names: Names of the labels, in the order of their ids.
+        counts: Row counts of the whole corpus. `take` does not change them.
     """
 
     texts: list[str]
@@ -81,7 +81,7 @@ class Annotated:
     counts: AnnotatedCounts
 
     def take(self, rows: NDArray[np.int64]) -> Annotated:
-        """Return the given rows, in the given order."""
+        """Return only the texts of the given rows, in the given order."""
         return Annotated(
             [self.texts[row] for row in rows],
             [self.previous[row] for row in rows],
@@ -93,20 +93,21 @@ class Annotated:
 
 
 def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...] | None = None) -> Annotated:
-    """Return the texts of a corpus that have one label.
+    """Return the distinct texts of a corpus, each with one label.
 
-    The label of a row with several labels is the class that is clearly the heaviest by the label map's weights
-    (`LabelMap.hard`); without a map such a row is unclear. Of rows with the same text and the same previous utterance,
-    white space folded, one is kept: the first with the most frequent label.
+    A row with several labels gets the class that the label map chooses (see `LabelMap.hard`). If no class is chosen,
+    or if there is no label map, the row is left out as unclear. Rows repeat each other if their texts and previous
+    utterances have equal keys (see `text_key`). Of such rows, the first one with their most frequent label is kept.
 
     Args:
-        corpus: The texts with their labels as in the files.
-        label_map: Renames, merges and drops labels; None keeps them.
-        names: The allowed labels, such as a model's, in id order; None allows all labels. They are then sorted, or in
-            their usual order if they are the default six.
+        corpus: The texts, with their labels as written in the files.
+        label_map: Renames, merges and drops labels. None: keep the labels as written.
+        names: The allowed labels in the order of their ids, for example a model's labels. None: allow all labels, and
+            order them with `ordered_labels`.
 
     Raises:
-        DataError: A label is unmapped, not allowed or a bare number. The message lists all of them with counts.
+        DataError: A label is not in the map, is not allowed, or is only a number, or there are more than `MOST_LABELS`
+            labels. The message lists such labels with their counts.
     """
     has_text = np.asarray(with_text(pa.array(corpus.texts, pa.large_string())))
     outcomes = np.full(len(corpus.texts), _EMPTY, np.int64)
@@ -131,12 +132,12 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
 
 
 def ordered_labels(labels: set[str]) -> tuple[str, ...]:
-    """Return labels in id order: the default six in their usual order, others sorted."""
+    """Return labels in the order of their ids: the order of `DEFAULT_LABELS` for the default six, else sorted."""
     return DEFAULT_LABELS if labels == set(DEFAULT_LABELS) else tuple(sorted(labels))
 
 
 def text_key(text: str) -> str:
-    """Return a key that is equal for texts that count as the same: white space folded, Hangul composed."""
+    """Return a key for finding equal texts: each run of white space is one space, and Hangul is composed (NFC)."""
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
@@ -146,15 +147,15 @@ def text_key(text: str) -> str:
 def _classes(
     corpus: Corpus, combinations: Counter[RawLabels], label_map: LabelNames | None, names: tuple[str, ...] | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the class of each label that has one, and all classes. Raises DataError as `annotate`."""
+    """Return the class of each label (dropped labels have none), and all classes. Raises the errors of `annotate`."""
     labels: Counter[str] = Counter()
     for combination, rows in combinations.items():
         labels.update(dict.fromkeys(combination, rows))
     files = ", ".join(file.name for file in corpus.files)
     if len(labels) > MOST_LABELS:
         raise DataError(
-            f"{files}: {len(labels):,} different labels, more than {MOST_LABELS:,}, such as "
-            f"{listed_with_counts(labels, 3)}; name the column that holds the label: --label-column NAME"
+            f"{files}: the label column has {len(labels):,} different labels, such as {listed_with_counts(labels, 3)}; "
+            f"at most {MOST_LABELS:,} are allowed; give the right column with --label-column NAME"
         )
     if label_map is None:
         class_of = {label: label for label in labels if names is None or label in names}
@@ -175,8 +176,8 @@ def _refuse_numbers(files: str, labels: Mapping[str, int], names: Sequence[str])
     numbers = {label: rows for label, rows in labels.items() if _NUMBER.fullmatch(label) and label not in names}
     if numbers:
         raise DataError(
-            f"{files}: labels that are numbers: {listed_with_counts(numbers)}; a number means nothing on its own: name "
-            'them with --label-map FILE.toml, where [labels] has lines such as "기쁨" = ["4"]'
+            f"{files}: some labels are only numbers: {listed_with_counts(numbers)}; give each number a name with "
+            '--label-map FILE.toml; in the file, write [labels], then lines such as "기쁨" = ["4"]'
         )
 
 
@@ -185,31 +186,34 @@ def _refuse_unmapped(files: str, labels: Mapping[str, int], class_of: dict[str, 
     unmapped = {label: rows for label, rows in labels.items() if label not in known}
     if unmapped:
         raise DataError(
-            f"{label_map.where} leaves labels of {files} unmapped: {listed_with_counts(unmapped)}; put each "
-            "in the list of one of the model's labels, or under drop"
+            f"{label_map.where} lacks labels that {files} has: {listed_with_counts(unmapped)}; add each of them to the "
+            "list of one of the model's labels, or to the list `drop`"
         )
 
 
 def _refuse_unknown(
     corpus: Corpus, unknown: Mapping[str, int], names: Sequence[str], label_map: LabelNames | None
 ) -> None:
-    """Raise DataError if there are labels that are not allowed."""
+    """Raise DataError if `unknown` (labels that are not allowed, with their counts) is not empty."""
     if not unknown:
         return
     files = ", ".join(file.name for file in corpus.files)
     published = [file.kind for file in corpus.files if file.kind in BUILT_IN]
-    step = "name, merge or drop them with --label-map FILE.toml"
+    step = "rename, merge or drop them with --label-map FILE.toml"
     if label_map is not None:
-        step = f"correct {label_map.where}: the model's labels are on the left"
+        step = f"correct {label_map.where}: write only labels of the model on the left of ="
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
-    raise DataError(f"{files}: labels that are not among {', '.join(names)}: {listed_with_counts(unknown)}; {step}")
+    raise DataError(
+        f"{files}: labels that the model does not have: {listed_with_counts(unknown)}; its labels are "
+        f"{', '.join(names)}; {step}"
+    )
 
 
 def _outcome_of(
     combinations: list[RawLabels], class_of: dict[str, str], classes: tuple[str, ...], label_map: LabelNames | None
 ) -> dict[RawLabels, int]:
-    """Return the outcome of each combination of labels: its class number, or why it has none."""
+    """Return the outcome of each combination of labels: its class number, or a negative code if it has no class."""
     if label_map is None:
         single: dict[RawLabels, int] = {labels: classes.index(labels[0]) for labels in combinations if len(labels) == 1}
         return {labels: single.get(labels, _UNCLEAR if labels else _UNLABELLED) for labels in combinations}
@@ -226,11 +230,11 @@ def _outcome_of(
     return outcomes
 
 
-# -- the same text -------------------------------------------------------------------------------------------------
+# -- repeated texts ------------------------------------------------------------------------------------------------
 
 
 def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
-    """Keep one row of each text; mark the others as repeated or contradictory, in place."""
+    """Keep one row of each text, and mark its other rows in `outcomes` as repeated or contradictory."""
     rows_of: dict[tuple[str | None, str], list[int]] = {}
     for row in np.flatnonzero(outcomes >= 0).tolist():
         previous = corpus.previous[row]
@@ -238,7 +242,7 @@ def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
     for rows in rows_of.values():
         if len(rows) > 1:
             labels = outcomes[rows]
-            winner, _ = Counter(labels.tolist()).most_common(1)[0]  # of equally frequent labels, the first
+            winner, _ = Counter(labels.tolist()).most_common(1)[0]  # the first label if several are equally frequent
             outcomes[rows] = np.where(labels == winner, _REPEATED, _CONTRADICTORY)
             outcomes[rows[int(np.argmax(labels == winner))]] = winner
 

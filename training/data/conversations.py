@@ -1,4 +1,4 @@
-"""Conversations of an annotated table, and the previous utterance of each row, found as `emojob score` finds it."""
+"""Find the conversations in an annotated table and the previous utterance of each row, as `emojob score` does."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _BATCH_ROWS = 1 << 14
 
 
 def conversation_column(table: Table, text_column: str, given: str | None, context: str) -> str | None:
-    """Return the column that identifies conversations, None if there is none and none is needed.
+    """Return the name of the column with conversation IDs; None if no column is found and `context` is none.
 
     Args:
         table: The annotated table.
-        text_column: Column with the text.
-        given: Column that the user names; None to look for a usual name.
+        text_column: Name of the text column.
+        given: Name of the column that the user gave. None: find the column by its usual names.
         context: none or previous.
 
     Raises:
-        ColumnError: The given column is missing or holds the text, or the context needs a column and there is none.
+        ColumnError: The given column is missing or is the text column, or no column is found and `context` is previous.
     """
     parts, schema = [(table.file, table.data.schema)], table.data.schema
     try:
         column = choose_conversation_column(parts, schema, text_column, given)
         if column == text_column:
             raise ColumnError(
-                f"{table.name}: --conversation-column {column} holds the text; give the column that identifies "
-                "conversations"
+                f"{table.name}: --conversation-column {column} is the text column; give the column with the "
+                "conversation IDs"
             )
         return column
     except ColumnError:
@@ -45,31 +45,31 @@ def conversation_column(table: Table, text_column: str, given: str | None, conte
 
 
 def no_conversations_error(table: Table) -> ColumnError:
-    """Return the error for a table without conversations when the context needs them."""
+    """Return the error for a table without conversations if the context is previous."""
     return ColumnError(
-        f"{table.name} has no conversations, which the context `previous` needs: give files with a conversation "
-        "column, AI Hub's dialogues or a sheet of emojob sample, or train with --context none"
+        f"{table.name} has no conversations, but the context `previous` needs them; give a table with a column of "
+        "conversation IDs, AI Hub's dialogues or a sheet of emojob sample, or train with --context none"
     )
 
 
 def conversation_names(cells: Sequence[str | None]) -> list[str | None]:
-    """Return the conversation of each row, None for a blank cell."""
+    """Return the conversation ID of each row; None for a blank cell."""
     return [cell if cell and cell.strip() else None for cell in cells]
 
 
 def previous_utterances(
     table: Table, text_column: str, conversation_column: str, time_column: str | None
 ) -> list[str | None]:
-    """Return the previous utterance of each row in its conversation, None for the first.
+    """Return the previous utterance of each row in its conversation; None if there is none.
 
     Args:
         table: The annotated table.
-        text_column: Column with the text.
-        conversation_column: Column that identifies conversations.
-        time_column: Column that gives the order of utterances; None for the order of rows.
+        text_column: Name of the text column.
+        conversation_column: Name of the column with conversation IDs.
+        time_column: Name of the column with the time of each utterance. None: utterances are in the order of the rows.
 
     Raises:
-        ColumnError: The time column is missing or holds no times.
+        ColumnError: The time column is missing, or holds lists or structs.
     """
     data = table.data.select([text_column, conversation_column]).combine_chunks()
     order = None if time_column is None else _time_order(table, time_column)
@@ -90,15 +90,19 @@ def previous_utterances(
 
 
 def _time_order(table: Table, time_column: str) -> list[int]:
-    """Return row numbers sorted by a column of times or numbers, ties in the order of rows, missing values last."""
+    """Return the row numbers, sorted by the time column. Equal times keep their order; rows without a time are last."""
     column = table.find_column(time_column)
     if column is None:
         raise ColumnError(
-            f"{table.name} has no column {time_column!r}; its columns are {listed(table.columns)}; --time-column NAME"
+            f"{table.name} has no column {time_column!r}; its columns are {listed(table.columns)}; give the column "
+            "with the times: --time-column NAME"
         )
     values = table.values(column)
     if pa.types.is_nested(table.data.schema.field(column).type):
-        raise ColumnError(f"{table.name}: column {column!r} holds no times; name another one: --time-column NAME")
+        raise ColumnError(
+            f"{table.name}: column {column!r} holds lists or structs, not times; give the column with the times: "
+            "--time-column NAME"
+        )
     if any(isinstance(value, str) for value in values):
         values = _as_numbers(values)
     missing = [value is None or value != value for value in values]
@@ -106,7 +110,7 @@ def _time_order(table: Table, time_column: str) -> list[int]:
 
 
 def _as_numbers(values: list[str | None]) -> list[Any]:
-    """Return texts as numbers if all are numbers, else as they are: 2026-10-05 12:00 sorts as text. Blank: None."""
+    """Return texts as numbers if all of them are numbers, else unchanged; a blank text becomes None."""
     texts = [value.strip() or None if value is not None else None for value in values]
     try:
         return [value and float(value) for value in texts]

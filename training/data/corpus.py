@@ -1,4 +1,4 @@
-"""Annotated utterances from the user's files; the form of each file is recognized by its columns."""
+"""Read annotated utterances from the user's files; the columns of a file show which corpus or table it is."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from emojob.training.data.conversations import (
 from emojob.training.data.files import Table, find_files, folded_name, read_tables
 from emojob.training.data.label_column import choose_label_column, read_labels
 
-#: The labels of one row as in the file; () without a label.
+#: The labels of one row, as written in the file; () if there is none.
 RawLabels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """Options about the annotated files; None: recognized from the files.
+    """How to read annotated files. If the name of a column is None, the column is found in each file.
 
     Attributes:
-        text_column: Column with the text.
-        label_column: Column with the label.
-        conversation_column: Column that identifies conversations.
-        time_column: Column that gives the order of utterances; None for the order of rows.
-        encoding: auto, utf-8 or cp949.
-        context: none or previous.
+        text_column: Name of the column with the text.
+        label_column: Name of the column with the labels.
+        conversation_column: Name of the column with conversation IDs.
+        time_column: Name of the column with the time of each utterance. None: utterances are in the order of the rows.
+        encoding: Encoding of text files: auto, utf-8 or cp949.
+        context: `previous` if the previous utterance of each text is needed, else `none`.
     """
 
     text_column: str | None = None
@@ -58,10 +58,10 @@ class CorpusFile:
     Attributes:
         name: File name without the folder.
         kind: table, sheet, aihub-dialogue, aihub-sentences, kote or goemotions.
-        sha256: Hash of the file.
-        bytes: Size of the file.
-        rows: Rows, with rejected ones.
-        rejected: Rows that could not be read.
+        sha256: SHA-256 hash of the file.
+        bytes: Size of the file in bytes.
+        rows: Number of rows, rejected rows included.
+        rejected: Number of rows that could not be read.
     """
 
     name: str
@@ -77,11 +77,11 @@ class Corpus:
     """Annotated utterances in the order of their files.
 
     Attributes:
-        texts: One utterance a row.
-        raw_labels: Labels of each row as in the file, () without a label.
-        previous: Previous utterance in the conversation, None without one or with context none.
-        conversations: Conversation of each row, None without one.
-        files: The files.
+        texts: Utterance of each row; None if it is missing.
+        raw_labels: Labels of each row, as written in the file; () if there is none.
+        previous: Previous utterance of each row in its conversation; None if there is none or it is not needed.
+        conversations: Conversation ID of each row; None if there is none.
+        files: Facts about each file.
     """
 
     texts: list[str | None]
@@ -92,18 +92,18 @@ class Corpus:
 
     @property
     def rejected(self) -> int:
-        """Rows that could not be read."""
+        """Number of rows in all files that could not be read."""
         return sum(file.rejected for file in self.files)
 
     def summary(self) -> str:
-        """Return one line for the terminal: the files, and the rows that could not be read."""
+        """Return one line for the terminal: the files, and how many rows could not be read."""
         files = ", ".join(f"{file.name} ({file.kind}, {file.rows:,} rows)" for file in self.files)
         return files + (f"; {self.rejected:,} rows could not be read" if self.rejected else "")
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """The annotated utterances of one table; fields as in CorpusFile and Corpus."""
+    """The annotated utterances of one table. CorpusFile and Corpus describe the fields."""
 
     kind: str
     texts: list[str | None]
@@ -117,17 +117,17 @@ def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> 
     """Read annotated files (CSV, TSV, Parquet, JSON, XLSX) in the given order.
 
     Args:
-        paths: Files, folders and globs.
-        options: Columns, encoding and context.
+        paths: Paths of files or folders, or glob patterns.
+        options: Columns, encoding and context. None: use the defaults.
 
     Raises:
-        DataError: A file cannot be read.
-        ColumnError: The text, the label or the conversations of a file cannot be identified.
+        DataError: A file cannot be read, or no file is given.
+        ColumnError: A file has no column for the text, the label or the conversations, or several possible ones.
     """
     options = options or CorpusOptions()
     files = find_files(paths)
     if not files:
-        raise DataError("no annotated file: name one, such as annotated.csv")
+        raise DataError("no annotated file is given; give at least one, for example annotated.csv")
     read = [_read_file(file, options) for file in files]
     tables = [rows for _, of_file in read for rows in of_file]
 
@@ -161,11 +161,11 @@ def _read_file(file: InputFile, options: CorpusOptions) -> tuple[CorpusFile, lis
     return facts, annotated
 
 
-# -- forms of tables -----------------------------------------------------------------------------------------------
+# -- kinds of tables -----------------------------------------------------------------------------------------------
 
 
 def _rows(table: Table, options: CorpusOptions) -> _Rows:
-    """Return the annotated utterances of a table, read by its form. Raises ColumnError if no form fits."""
+    """Return the annotated utterances of a table of any kind. Raises ColumnError if a needed column is missing."""
     if table.publisher:
         return _published_rows(table, table.publisher, options)
     if sheet.is_sheet(table.columns):
@@ -176,7 +176,7 @@ def _rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _published_rows(table: Table, publisher: str, options: CorpusOptions) -> _Rows:
-    """Read KOTE or GoEmotions in their publishers' format."""
+    """Read a file of KOTE or GoEmotions as its publisher released it."""
     if options.context == "previous":
         raise no_conversations_error(table)
     texts, ids = (table.texts(str(column)) for column in published.TEXT_AND_IDS[publisher])
@@ -194,7 +194,7 @@ def _published_rows(table: Table, publisher: str, options: CorpusOptions) -> _Ro
 
 
 def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
-    """Read a filled-in sheet of `emojob sample`."""
+    """Read a sheet of `emojob sample` in which annotators have filled in the labels."""
 
     def cells(column: str) -> list[str | None]:
         if column not in table.columns:
@@ -204,8 +204,8 @@ def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
     with_previous = options.context == "previous"
     if with_previous and sheet.PREVIOUS not in table.columns:
         raise ColumnError(
-            f"{table.name} lacks the column {sheet.PREVIOUS!r}, which the context `previous` needs; fill in a sheet "
-            "with all of its columns, or train with --context none"
+            f"{table.name} lacks the column {sheet.PREVIOUS!r}, but the context `previous` needs it; use a sheet that "
+            "still has all columns of `emojob sample`, or train with --context none"
         )
     previous = cells(sheet.PREVIOUS) if with_previous else [None] * table.data.num_rows
     return _Rows(
@@ -218,20 +218,23 @@ def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
-    """Return whether a table is AI Hub's 감성대화말뭉치 and the options ask for the person's first sentences."""
+    """Return whether a table is AI Hub's 감성대화말뭉치 and the user gives no text column other than 사람문장1."""
     text = table.find_column(aihub.PERSON[0])
     is_wanted = options.text_column is None or folded_name(options.text_column) == folded_name(aihub.PERSON[0])
     return is_wanted and text is not None and table.find_column(aihub.CLASS) is not None
 
 
 def _dialogue_rows(table: Table, options: CorpusOptions) -> _Rows:
-    """Read AI Hub's 감성대화말뭉치: the first sentence of each dialogue, with context all sentences of the person."""
+    """Read AI Hub's 감성대화말뭉치.
+
+    Each dialogue gives the person's first sentence, or all of the person's sentences if the context is `previous`.
+    """
     person, system = ([_texts_of(table, column) for column in columns] for columns in (aihub.PERSON, aihub.SYSTEM))
     label = table.find_column(options.label_column or aihub.CLASS)
     if label is None:
         raise ColumnError(
             f"{table.name} has no column {options.label_column!r}; its columns are {listed(table.columns)}; "
-            "--label-column NAME, or leave it out"
+            f"give one of them with --label-column NAME, or omit --label-column to use {aihub.CLASS}"
         )
     labels = read_labels(table, label)
     names = [f"{table.file.path.name} {number}" for number in range(len(labels))]
@@ -266,6 +269,6 @@ def _table_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _texts_of(table: Table, name: str) -> list[str | None]:
-    """Return the texts of a column, all None if the table lacks it."""
+    """Return the texts of a column; all texts are None if the table lacks the column."""
     column = table.find_column(name)
     return [None] * table.data.num_rows if column is None else table.texts(column)

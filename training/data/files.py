@@ -1,4 +1,4 @@
-"""Annotated files as whole tables: the formats of `emojob score`, JSON lists, and Excel workbooks."""
+"""Read annotated files into memory as tables: the formats of `emojob score`, JSON lists, and Excel workbooks."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from emojob.training.data import aihub, published, xlsx
 
 @dataclass(frozen=True)
 class Table:
-    """One whole table of a file.
+    """The table of a file, or of one sheet of a workbook.
 
     Attributes:
-        file: The file.
-        name: The file (and sheet), for messages.
-        data: The rows, without rejected ones.
-        sha256: Hash of the file.
-        bytes: Size of the file.
-        rejected: Rows that could not be read.
-        publisher: kote or goemotions if the file has that publisher's format without a header; the columns are then
-            named 0, 1, ...
+        file: The file that contains the table.
+        name: Name of the file, and of the sheet if the file is a workbook, for messages.
+        data: The rows that could be read.
+        sha256: SHA-256 hash of the file.
+        bytes: Size of the file in bytes.
+        rejected: Number of rows that could not be read.
+        publisher: kote or goemotions if the file is a published file of this corpus; its columns are then named 0,
+            1, ... because it has no header. Else None.
     """
 
     file: InputFile
@@ -48,30 +48,34 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """The columns' names."""
+        """Names of the columns."""
         return list(self.data.column_names)
 
     def find_column(self, name: str) -> str | None:
-        """Return the column with a name, ignoring case, outer spaces and form of Hangul; None if there is none."""
+        """Return the column whose name is equal after `folded_name`; None if there is none."""
         if name in self.columns:
             return name
         return next((column for column in self.columns if folded_name(column) == folded_name(name)), None)
 
     def values(self, column: str) -> list[Any]:
-        """Return a column as Python values."""
+        """Return the values of a column as Python objects."""
         return python_values(self.data.column(column))
 
     def texts(self, column: str) -> list[str | None]:
-        """Return a column as texts, None for null."""
+        """Return the values of a column as texts; null becomes None."""
         return [None if value is None else cell_text(value) for value in self.values(column)]
 
     def choose_text(self, given: str | None) -> str:
-        """Return the column with the text, by the rules of `emojob score`. Raises ColumnError."""
+        """Return the name of the text column, chosen as by `emojob score`. Raises ColumnError if that is impossible."""
         return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
 
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
-    """Return the files that paths (files, folders, globs) name, each once: all formats of `emojob score`, and .xlsx."""
+    """Return the files to read, without duplicates: files in the formats of `emojob score`, and .xlsx files.
+
+    Args:
+        paths: Paths of files or folders, or glob patterns.
+    """
     found: dict[AnyPath, InputFile] = {}
     for path in paths:
         for file in _find(path):
@@ -80,10 +84,10 @@ def find_files(paths: Iterable[Path]) -> list[InputFile]:
 
 
 def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
-    """Return the tables of a file: one table, or the sheets of a workbook that have rows.
+    """Return the tables of a file: one table, or a table for each sheet of a workbook that has rows.
 
     Args:
-        file: The file.
+        file: The file to read.
         wanted: Encoding of a text file: auto, utf-8 or cp949.
 
     Raises:
@@ -108,7 +112,7 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
 
 
 def cell_text(value: Any) -> str:
-    """Return a cell as text; 3.0 gives 3, because spreadsheets and data frames turn whole numbers into floats."""
+    """Return a cell as text. 3.0 becomes "3", because spreadsheets and data frames turn integers into floats."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():
@@ -117,7 +121,7 @@ def cell_text(value: Any) -> str:
 
 
 def folded_name(name: str) -> str:
-    """Return a name in lower case without outer spaces, Hangul composed."""
+    """Return a name for comparison: in lower case, without spaces around it, and with composed Hangul (NFC)."""
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
@@ -153,8 +157,8 @@ def _workbook(path: Path) -> InputFile:
 
 
 def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
-    """Read a file with the readers of `emojob score`. schema: the columns found by inspection."""
-    # a dataset must have a text column; the annotated text's column is chosen later, with more rules
+    """Read a file with the readers of `emojob score`. `schema` has the names and types of its columns."""
+    # a dataset needs some text column; which column has the annotated texts is decided later
     any_text = next((field.name for field in schema if is_text(field.type)), None)
     dataset = open_dataset([file], any_text, wanted)
     source = dataset.sources[0]
@@ -169,7 +173,7 @@ def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
 def _read_delimited(
     file: InputFile, info: encoding.TextInfo, names: Sequence[str], quoted: bool, publisher: str | None
 ) -> Table:
-    """Read a file without a header (its first row is in `names`), or with a header that has blank names."""
+    """Read a CSV or TSV file that has no header (`names` is then its first row) or a header with blank names."""
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
     for row_batch in csv.read(file, info.encoding, quoted):
@@ -186,7 +190,7 @@ def _read_delimited(
 
 
 def _with_names(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
-    """Return a table with other column names, without the columns that have a blank name."""
+    """Rename the columns of a table, and remove those whose new name is blank."""
     kept = [number for number, name in enumerate(names) if name and name.strip()]
     check_unique_names(file, [str(names[number]) for number in kept])
     return pa.table([data.column(number) for number in kept], [str(names[number]) for number in kept])
@@ -203,23 +207,27 @@ def _is_json_list(file: InputFile, known_encoding: str) -> bool:
 
 
 def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
-    """Read a file that is one JSON list of objects: AI Hub's dialogues or flat objects. Other items are rejected."""
+    """Read a file that is one JSON list of objects: AI Hub's dialogues or flat objects. Reject items of other types."""
     try:
         text = b"".join(blocks.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
         items = json.loads(text)
     except UnicodeDecodeError as error:
-        raise DataError(f"{file.name} is not in {info.encoding} throughout; convert it with iconv") from error
+        raise DataError(
+            f"{file.name} has bytes that are not valid {info.encoding}; save it again as UTF-8, for example with iconv"
+        ) from error
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{file.name} is not a JSON list ({error.msg} at line {error.lineno}, column {error.colno}); correct it"
+            f"{file.name} is not a valid JSON list: {error.msg} at line {error.lineno}, column {error.colno}; "
+            "correct this place"
         ) from error
     except (RecursionError, ValueError) as error:  # ValueError: an integer of more than 4,300 digits
-        raise DataError(
-            f"{file.name} is nested too deeply or has too long a number; give a list of flat objects"
-        ) from error
+        problem = "is nested too deeply; give a list of flat objects"
+        if isinstance(error, ValueError):
+            problem = "has an integer with more than 4,300 digits; write it in quotes"
+        raise DataError(f"{file.name} {problem}") from error
     objects = [item for item in items if isinstance(item, dict) and _is_valid_unicode(item)]
     if not objects:
-        raise DataError(f"{file.name} holds no JSON object in its list; give a list such as [{{...}}, {{...}}]")
+        raise DataError(f"{file.name}: the JSON list has no valid object; give a list such as [{{...}}, {{...}}]")
     if aihub.is_dialogue_list(objects):
         columns: dict[str, list[Any]] = dict(aihub.dialogue_columns(objects, file.name))
     else:
@@ -230,7 +238,7 @@ def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
 
 
 def _is_valid_unicode(item: dict[str, Any]) -> bool:
-    """Return whether an object has no lone surrogate."""
+    """Return whether all texts in an object are valid Unicode, that is, without lone surrogates."""
     try:
         json.dumps(item, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -239,7 +247,7 @@ def _is_valid_unicode(item: dict[str, Any]) -> bool:
 
 
 def _array(values: list[Any]) -> pa.Array:
-    """Return values as an Arrow array; values of different types as texts."""
+    """Return values as an Arrow array. If they have no common type, convert them to texts."""
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""The label column of an annotated table, and the labels in its cells."""
+"""Find the label column of an annotated table, and read the labels in its cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.schemas.messages import listed
 from emojob.training.data.files import Table, cell_text, folded_name
 from emojob.training.data.label_map import canonical
 
-#: Usual names of the label column; compared without case.
+#: Usual names of the label column; upper and lower case do not matter.
 USUAL_LABEL_COLUMNS = (
     "label", "labels", "emotion", "emotions", "sentiment", "category", "class", "감정", "감정_대분류", "감정대분류",
     "감정분류", "감정_라벨", "감정라벨", "라벨", "레이블", "분류",
@@ -20,23 +20,29 @@ USUAL_LABEL_COLUMNS = (
 
 
 def choose_label_column(table: Table, text_column: str, given: str | None) -> str:
-    """Return the label column: the given one, or the only one with a usual name.
+    """Return the name of the label column: the column that the user gave, or the only column with a usual name.
 
     Args:
         table: The annotated table.
-        text_column: Column with the text.
-        given: Column that the user names; None to look for a usual name.
+        text_column: Name of the text column.
+        given: Name of the column that the user gave. None: find the column by its usual names.
 
     Raises:
-        ColumnError: The given column is missing or holds the text, or no single column has a usual name.
+        ColumnError: The given column is missing or is the text column, or no column or several have a usual name.
     """
     columns = listed(table.columns)
     if given is not None:
         column = given if given in table.columns else table.find_column(given)
         if column is None:
-            raise ColumnError(f"{table.name} has no column {given!r}; its columns are {columns}; --label-column NAME")
+            raise ColumnError(
+                f"{table.name} has no column {given!r}; its columns are {columns}; give the column with the labels: "
+                "--label-column NAME"
+            )
         if column == text_column:
-            raise ColumnError(f"{table.name}: column {column!r} is both text and label; say --label-column NAME")
+            raise ColumnError(
+                f"{table.name}: column {column!r} is already the text column; give the column with the labels: "
+                "--label-column NAME"
+            )
         return column
     usual = {folded_name(name) for name in USUAL_LABEL_COLUMNS}
     candidates = [column for column in table.columns if folded_name(column) in usual and column != text_column]
@@ -44,20 +50,20 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
         return candidates[0]
     if candidates:
         raise ColumnError(
-            f"{table.name}: columns {listed(candidates)} may each be the label; say which: --label-column NAME"
+            f"{table.name}: several columns may hold the labels: {listed(candidates)}; choose one: --label-column NAME"
         )
     raise ColumnError(
-        f"{table.name}: no column of a usual name holds the label; the columns are {columns}; "
-        "say which: --label-column NAME"
+        f"{table.name}: no column has a usual name for labels, such as label or emotion; the columns are {columns}; "
+        "give the column with the labels: --label-column NAME"
     )
 
 
 def read_labels(table: Table, column: str) -> list[tuple[str, ...]]:
-    """Return the labels of each row, () without a label.
+    """Return the labels of each row; () if the row has no label.
 
     Args:
         table: The annotated table.
-        column: A column of texts, numbers, or lists of them.
+        column: Name of the label column, which holds texts, numbers, or lists of texts or numbers.
 
     Raises:
         ColumnError: The column has another type.
@@ -71,7 +77,10 @@ def read_labels(table: Table, column: str) -> list[tuple[str, ...]]:
 
     kind = table.data.schema.field(column).type
     if pa.types.is_nested(kind) and not (_is_list(kind) and not pa.types.is_nested(kind.value_type)):
-        raise ColumnError(f"{table.name}: column {column!r} holds {kind}, no labels; say which: --label-column NAME")
+        raise ColumnError(
+            f"{table.name}: column {column!r} has the type {kind}, but labels are texts, numbers, or lists of them; "
+            "give the column with the labels: --label-column NAME"
+        )
     hashable: Callable[[Any], Any] = tuple if _is_list(kind) else lambda value: value
     found = []
     for value in table.values(column):

@@ -1,7 +1,7 @@
-"""Published corpora in their publishers' formats: texts, ratings, and labels by name.
+"""Read corpora in the formats in which they are published: texts, ratings, and names of labels.
 
-They are film reviews (Parquet), KOTE and GoEmotions in Korean (TSV), and questions and answers (CSV). The files are
-not part of this project.
+The corpora are film reviews (Parquet), KOTE and the Korean GoEmotions (TSV), questions and answers (CSV), and this
+project's dialogue lines (CSV). Only the dialogue lines are part of this project.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.label_map import listed_with_counts
 
-# The labels of each corpus, in the order of their ids.
+# the labels of each corpus, in the order of their ids
 KOTE_LABELS = [
     "불평/불만", "환영/호의", "감동/감탄", "지긋지긋", "고마움", "슬픔", "화남/분노", "존경", "기대감",
     "우쭐댐/무시함", "안타까움/실망", "비장함", "의심/불신", "뿌듯함", "편안/쾌적", "신기함/관심", "아껴주는",
@@ -37,10 +37,10 @@ GOEMOTIONS_LABELS = [
     "surprise", "neutral",
 ]  # fmt: skip
 
-#: Labels of each publisher's corpus, in the order of their ids.
+#: Labels of each corpus, in the order of their ids.
 LABELS = {"kote": KOTE_LABELS, "goemotions": GOEMOTIONS_LABELS}
 
-#: Column numbers of the text and of the label ids in each publisher's files.
+#: Column numbers (text, label ids) in the files of each corpus, counted from 0.
 TEXT_AND_IDS = {"kote": (1, 2), "goemotions": (0, 1)}
 
 _IDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3})*")
@@ -54,7 +54,7 @@ class Labelled:
     Attributes:
         texts: The utterances.
         marks: float32 [texts, labels], 1 for the labels of a text, else 0.
-        labels: All labels of the corpus, in id order.
+        labels: Names of all labels of the corpus, in the order of their ids.
     """
 
     texts: list[str]
@@ -62,25 +62,25 @@ class Labelled:
     labels: list[str]
 
     def take(self, rows: NDArray[np.int64]) -> Labelled:
-        """Return the given rows, in the given order."""
+        """Return only the texts of the given rows, in the given order."""
         return Labelled([self.texts[row] for row in rows], self.marks[rows], self.labels)
 
 
 def kote(path: Path) -> Labelled:
-    """Read KOTE: a TSV with id, text and label ids, quoted as in CSV."""
+    """Read KOTE: a TSV file with the columns id, text and label ids, in which quotes work as in CSV."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return _labelled([row[1] for row in rows], [row[2] for row in rows], KOTE_LABELS)
 
 
 def goemotions(path: Path) -> Labelled:
-    """Read GoEmotions in Korean: a TSV with text, label ids and more; quotes are part of the text."""
+    """Read the Korean GoEmotions: a TSV file that begins with text and label ids; quotes are part of the text."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
 
 
 def dialogue(path: Path) -> Labelled:
-    """Read the project's dialogue lines: a CSV with the columns text and label, one label a line."""
+    """Read this project's dialogue lines: a CSV file with the columns text and label, one label per text."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     marks = np.eye(len(DEFAULT_LABELS), dtype=np.float32)[[DEFAULT_LABELS.index(row["label"]) for row in rows]]
@@ -88,7 +88,7 @@ def dialogue(path: Path) -> Labelled:
 
 
 def publisher(first_row: Sequence[str]) -> str | None:
-    """Return kote or goemotions if the first row of a TSV has that publisher's format, else None."""
+    """Return kote or goemotions if the first row of a TSV file looks like a row of this corpus, else None."""
     if len(first_row) == 3 and _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[2]):
         return "kote"
     if len(first_row) > 1 and not _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[1]):
@@ -97,35 +97,36 @@ def publisher(first_row: Sequence[str]) -> str | None:
 
 
 def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list[tuple[str, ...] | None]:
-    """Return the label names of rows from their label ids, None for a cell without ids.
+    """Translate label ids into label names; None for a cell that has no valid list of ids.
 
     Args:
         cells: Label ids of each row, separated by commas.
         publisher: kote or goemotions.
-        file: Name of the file, for messages.
+        file: Name of the file, for error messages.
 
     Raises:
-        DataError: An id is unknown, or the numbers may be the user's own: every row has one id, and none is above 9.
+        DataError: An id is unknown, or the file may be another corpus: each row has only one id, and no id is above 9.
     """
     ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
     names = LABELS[publisher]
     unknown = Counter(label_id for row in ids if row for label_id in row if label_id >= len(names))
     if unknown:
         raise DataError(
-            f"{file} looks like {publisher}, but has label ids that {publisher} does not have: "
-            f"{listed_with_counts({str(label_id): rows for label_id, rows in unknown.items()})}; known are 0 to "
-            f"{len(names) - 1}; correct them, or write a header (text, label) and the labels' names"
+            f"{file} looks like a file of {publisher}, but has unknown label ids: "
+            f"{listed_with_counts({str(label_id): rows for label_id, rows in unknown.items()})}; the ids of "
+            f"{publisher} are 0 to {len(names) - 1}; correct the ids, or, if this is another corpus, add a header line "
+            "with the column names text and label, and replace the ids with label names"
         )
     if not any(row and (len(row) > 1 or row[0] > 9) for row in ids):
         raise DataError(
-            f"{file} has no header, and a number means nothing on its own; write a header (text, label) before the "
-            "rows, and name the numbers with --label-map"
+            f"{file} has no header line, and its labels are only numbers; add a header line with the column names text "
+            "and label, and give each number a name with --label-map FILE.toml"
         )
     return [None if row is None else tuple(dict.fromkeys(names[label_id] for label_id in row)) for row in ids]
 
 
 def reviews(path: Path) -> tuple[list[str], NDArray[np.float32]]:
-    """Return the distinct reviews of a Parquet file, and the first rating of each, float32 in 0..1."""
+    """Return the distinct reviews of a Parquet file, and the first rating of each review as float32 from 0 to 1."""
     table = pq.read_table(path, columns=["review", "rating"])
     ratings = (table["rating"].to_numpy().astype(np.float32) - 1) / 9
     first_rating: dict[str, float] = {}
@@ -135,7 +136,7 @@ def reviews(path: Path) -> tuple[list[str], NDArray[np.float32]]:
 
 
 def questions_and_answers(path: Path) -> list[str]:
-    """Return the questions and the answers of a CSV with the columns Q and A."""
+    """Return all questions and answers of a CSV file with the columns Q and A."""
     with path.open(encoding="utf-8", newline="") as file:
         return [row[column] for row in csv.DictReader(file) for column in ("Q", "A") if row[column]]
 

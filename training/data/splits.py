@@ -1,4 +1,4 @@
-"""Splits of annotated texts into train, validation and test part; a text is in one part only."""
+"""Split annotated texts into a train, a validation and a test part; no text is in two parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Split:
         train: int64, row numbers of the train part.
         validation: int64, row numbers of the validation part.
         test: int64, row numbers of the test part.
-        dropped: Number of rows left out because their text is in another part.
+        dropped: Number of rows that are in no part, because their text is already in another part.
     """
 
     train: Rows
@@ -34,18 +34,19 @@ class Split:
 
 
 def split(annotated: Annotated, test: float, validation: float, seed: int, how: str) -> Split:
-    """Split annotated texts; the same seed gives the same parts.
+    """Split annotated texts into three parts. The same seed gives the same parts.
 
-    `stratified` keeps each label's fraction in each part and keeps conversations whole. Each label with two or more
-    texts has at least one in the train part. `plain` draws from all texts, like scikit-learn's train_test_split with
-    random_state=seed, in the same order; the validation part is the next draw. A text in several parts is dropped from
-    train first, then from validation. Parts of few texts may be empty.
+    `stratified` keeps the fraction of each label similar in all parts, keeps each conversation in one part, and leaves
+    at least one text of each label with several texts in train. `plain` shuffles the texts like scikit-learn's
+    `train_test_split(random_state=seed)`: the first texts become test, the next ones validation, the others train.
+    Then a text of test is removed from validation, and a text of test or validation is removed from train. With few
+    texts, a part can be empty.
 
     Args:
         annotated: The texts.
-        test: Fraction of the texts, 0 for no test part.
-        validation: Fraction of the texts, 0 for no validation part.
-        seed: Seed of the draw.
+        test: Fraction of the texts for the test part; 0 for no test part.
+        validation: Fraction of the texts for the validation part; 0 for no validation part.
+        seed: Seed of the random order, from 0 to 2^32 - 1.
         how: stratified or plain.
 
     Raises:
@@ -53,11 +54,11 @@ def split(annotated: Annotated, test: float, validation: float, seed: int, how: 
     """
     if not (0 <= test < 1 and 0 <= validation < 1 and test + validation < 1):
         raise OptionError(
-            f"split: test {test:g} and validation {validation:g} leave nothing to learn from; "
-            "give fractions of at least 0 that sum to less than 1"
+            f"split: test = {test:g} and validation = {validation:g} are not valid fractions; both must be at least 0, "
+            "and their sum must be less than 1"
         )
     if not 0 <= seed < 1 << 32:
-        raise OptionError(f"split: the seed {seed} is out of range: give 0 to {(1 << 32) - 1}")
+        raise OptionError(f"split: the seed {seed} is out of range: give a number from 0 to {(1 << 32) - 1}")
     if how not in ("stratified", "plain"):
         raise OptionError(f"split: {how!r} is unknown: give stratified or plain")
     texts = _numbered([text_key(text) for text in annotated.texts])
@@ -77,7 +78,7 @@ def _plain(rows: int, test: float, validation: float, seed: int) -> tuple[Rows, 
 
 
 def _numbered(keys: list[str]) -> Rows:
-    """Return a number for each key, equal for equal keys, in order of first occurrence."""
+    """Return a number for each key: equal keys get the same number, new keys the next number, beginning with 0."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
@@ -86,7 +87,10 @@ def _numbered(keys: list[str]) -> Rows:
 
 
 def _groups(annotated: Annotated, texts: Rows) -> Rows:
-    """Return the group of each row: its conversation, or its text if it has none. A group stays in one part."""
+    """Return a group number for each row. All rows of a group go to the same part.
+
+    A group is a conversation. Rows without a conversation are in one group if they have the same text.
+    """
     keys = [
         f"text {texts[row]}" if conversation is None else f"conversation {conversation}"
         for row, conversation in enumerate(annotated.conversations)
@@ -97,15 +101,15 @@ def _groups(annotated: Annotated, texts: Rows) -> Rows:
 def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed: int) -> Rows:
     """Return the part of each row.
 
-    Groups are assigned label by label, by the majority label of their rows. If the groups of one label have too few
-    or too many rows for a part, the next label's groups compensate.
+    The groups are assigned label by label; the label of a group is the most frequent label of its rows. If a part gets
+    too few or too many rows of one label, this is balanced with the groups of the next label.
 
     Args:
         labels: int64 [rows], label ids.
         groups: int64 [rows], group numbers.
-        test: Fraction of the rows.
-        validation: Fraction of the rows.
-        seed: Seed of the order of groups.
+        test: Fraction of the rows for the test part.
+        validation: Fraction of the rows for the validation part.
+        seed: Seed of the random order of the groups.
     """
     if not len(labels):
         return np.empty(0, np.int64)
@@ -117,7 +121,7 @@ def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed
     quotas[_VALIDATION] = _quotas(rows_of_label, validation, np.maximum(most - quotas[_TEST], 0))
     order = np.random.default_rng(seed).permutation(len(sizes))
     part_of_group = np.full(len(sizes), _TRAIN, np.int64)
-    deficit = dict.fromkeys(quotas, 0)  # rows that a part lacks so far
+    deficit = dict.fromkeys(quotas, 0)  # number of rows that each part still lacks
     for label in np.argsort(-rows_of_label, kind="stable"):
         unassigned = order[majority[order] == label]
         for part, quota in quotas.items():
@@ -132,22 +136,22 @@ def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed
 
 
 def _majority(labels: Rows, groups: Rows) -> Rows:
-    """Return the most frequent label of each group; of equally frequent labels, the lowest id."""
+    """Return the most frequent label of each group; if several are equally frequent, the lowest label id."""
     classes = int(labels.max()) + 1
     pairs, times = np.unique(groups * classes + labels, return_counts=True)
-    order = np.lexsort((-pairs, times))  # the winner of each group is last
+    order = np.lexsort((-pairs, times))  # the most frequent label of a group is last
     majority = np.empty(int(groups.max()) + 1, np.int64)
     majority[pairs[order] // classes] = pairs[order] % classes
     return majority
 
 
 def _quotas(sizes: Rows, fraction: float, most: Rows) -> Rows:
-    """Return how many rows of each label a part gets: `fraction` of all rows, by largest remainders.
+    """Return how many rows of each label go to a part. Fractions are rounded with the largest remainder method.
 
     Args:
-        sizes: int64 [labels], rows of each label.
-        fraction: Fraction of the rows.
-        most: int64 [labels], upper limits.
+        sizes: int64 [labels], number of rows of each label.
+        fraction: Fraction of all rows that goes to the part.
+        most: int64 [labels], largest number of rows of each label that may go to the part.
     """
     exact = sizes * fraction
     quotas: Rows = np.minimum(np.floor(exact).astype(np.int64), most)
@@ -159,14 +163,19 @@ def _quotas(sizes: Rows, fraction: float, most: Rows) -> Rows:
 
 
 def _nearest_count(ends: Rows, target: int) -> int:
-    """Return the number of groups with a total closest to `target` rows. ends: cumulative rows of the groups."""
+    """Return how many groups to take so that they have about `target` rows.
+
+    Args:
+        ends: int64 [groups], number of rows in the first 1, 2, 3, ... groups.
+        target: Number of rows to reach as closely as possible.
+    """
     if target <= 0:
         return 0
     return int(np.argmin(np.abs(np.concatenate([[0], ends]) - target)))
 
 
 def _keep_labels_in_train(labels: Rows, groups: Rows, sizes: Rows, part_of_group: Rows) -> None:
-    """Move a label's smallest group to train, in place, if the label has several rows but none in train."""
+    """Change `part_of_group` so that each label with several rows has at least one group in train."""
     times = np.bincount(labels)
     for label in np.flatnonzero(times > 1):
         candidates = groups[labels == label]
@@ -174,21 +183,21 @@ def _keep_labels_in_train(labels: Rows, groups: Rows, sizes: Rows, part_of_group
             part_of_group[candidates[np.argmin(sizes[candidates])]] = _TRAIN
 
 
-# -- one text, one part --------------------------------------------------------------------------------------------
+# -- texts in several parts ----------------------------------------------------------------------------------------
 
 
 def _without_shared_texts(parts: tuple[Rows, Rows, Rows], texts: Rows, labels: Rows) -> Split:
     """Drop rows until no text is in two parts.
 
     Args:
-        parts: Rows of train, validation and test.
-        texts: int64 [rows], text numbers.
-        labels: int64 [rows], label ids: each label keeps one text in train. Empty to ignore labels.
+        parts: Row numbers of the train, the validation and the test part.
+        texts: int64 [rows], a number for the text of each row; equal texts have equal numbers.
+        labels: int64 [rows], label ids; each label in train keeps at least one text there. Empty: ignore the labels.
     """
     train, validation, test = parts
     in_test = np.isin(texts, texts[test])
     in_others = in_test | np.isin(texts, texts[validation])
-    stays = np.zeros(len(texts), bool)  # texts that stay in train and are dropped from the other parts instead
+    stays = np.zeros(len(texts), bool)  # rows whose text stays in train only
     for label in np.unique(labels):
         candidates = train[labels[train] == label]
         if len(candidates) and (in_others[candidates] & ~stays[candidates]).all():

@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx): the rows of each sheet, every cell as text. Needs the package fastexcel."""
+"""Read Excel workbooks (.xlsx): the rows of each sheet, with all cells as text. This needs the package fastexcel."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from emojob.schemas.messages import first_line
 
 XLSX = "xlsx"
 
-#: Bytes of an unpacked workbook, at most.
+#: Maximum size of an unpacked workbook, in bytes.
 MOST_BYTES = 4 << 30
 
-#: Cells of a sheet from the first to the last, blank cells included, at most.
+#: Maximum number of cells of a sheet: its last row number times its last column number.
 MOST_CELLS = 40_000_000
 
 _BLOCK_BYTES = 1 << 20
-_LONGEST_TAG = 512  # bytes from the tag's start to the end of its reference
+_LONGEST_TAG = 512  # bytes from the start of a tag to the end of its cell reference
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 
@@ -29,10 +29,10 @@ Row = tuple[str | None, ...]
 
 
 def read_sheets(file: InputFile) -> dict[str, list[Row]]:
-    """Return the rows of each sheet that has rows, without blank rows; the first row is the header.
+    """Return the rows of each sheet, header first. Blank rows and empty sheets are left out.
 
     Raises:
-        DataError: The file is not a readable workbook, has no rows, is too large, or fastexcel is missing.
+        DataError: The file is not a readable workbook, has no rows or is too large, or fastexcel is not installed.
     """
     if importlib.util.find_spec("fastexcel") is None:
         raise DataError(
@@ -60,21 +60,24 @@ def read_sheets(file: InputFile) -> dict[str, list[Row]]:
     sheets = {name: [row for row in frame.rows() if any(row)] for name, frame in frames.items()}
     sheets = {name: rows for name, rows in sheets.items() if rows}
     if not sheets:
-        raise DataError(f"{file.name} has no row in any sheet; leave it out, or save it again")
+        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or do not give this file")
     return sheets
 
 
 def _refuse_huge(file: InputFile) -> None:
-    """Raise DataError if a sheet does not fit into memory.
+    """Raise DataError if the workbook or one of its sheets is too large to read.
 
-    The reader allocates all cells at once, and a failed allocation ends the process. One stray cell at the far end of
-    a sheet is enough for that.
+    The reader allocates memory for all cells of a sheet, and the process ends if that fails. A single cell that is far
+    from the other cells is enough for this.
     """
     try:
         with zipfile.ZipFile(str(file.path)) as packed:
             size = sum(member.file_size for member in packed.infolist())
             if size > MOST_BYTES:
-                raise DataError(f"{file.name} is {size:,} bytes unpacked, {MOST_BYTES:,} at most; save it as .csv")
+                raise DataError(
+                    f"{file.name} has {size:,} bytes when unpacked, but at most {MOST_BYTES:,} are allowed; "
+                    "save it as .csv"
+                )
             for member in packed.infolist():
                 if member.filename.lower().endswith(".xml"):
                     _refuse_huge_sheet(file, packed, member)
@@ -89,13 +92,16 @@ def _refuse_huge_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile
         columns = max(columns, *(_column_number(column) if len(column) < 9 else 1 << 60 for column in letters))
     if rows > _LAST_ROW or columns > _LAST_COLUMN or rows * columns > MOST_CELLS:
         raise DataError(
-            f"{file.name} has a sheet of {rows:,} rows and {columns:,} columns, too many to read; "
-            "delete stray cells far from the others, or save it as .csv"
+            f"{file.name} has a sheet with {rows:,} rows and {columns:,} columns, but at most {MOST_CELLS:,} cells are "
+            "allowed; delete cells that are far from the data, or save the sheet as .csv"
         )
 
 
 def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes]]]:
-    """Yield the columns (letters, empty for a row) and rows (digits) of the references in each block of a sheet."""
+    """Yield, for each block of a sheet's XML, the column letters and the row numbers that occur in cell references.
+
+    The letters are empty for a reference to a row.
+    """
     buffer = b""
     with packed.open(member) as part:
         while block := part.read(_BLOCK_BYTES):
@@ -117,5 +123,5 @@ def _column_number(letters: bytes) -> int:
 def _unreadable(file: InputFile, error: BaseException) -> DataError:
     reason = first_line(error).removeprefix("calamine error: ")
     return DataError(
-        f"{file.name} is not a readable .xlsx workbook ({reason}); open and save it again in Excel, or save it as .csv"
+        f"{file.name} is not a readable .xlsx workbook ({reason}); open it in Excel and save it again as .xlsx or .csv"
     )

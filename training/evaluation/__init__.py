@@ -1,6 +1,6 @@
-"""The quality of a model: predictions on labelled texts, figures, calibration, comparison of two models, pages.
+"""Measure models on labelled texts: predictions, metrics, calibration, comparison of two models, and the HTML page.
 
-`evaluate` is `emojob evaluate`; `metrics` computes the figures; `page` writes the HTML page with charts.
+`evaluate` implements `emojob evaluate`, `metrics` computes the metrics, and `page` writes the HTML page with charts.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al., 2017): one number that calibrates a model's probabilities."""
+"""Temperature scaling (Guo et al., 2017): calibrate a model's probabilities with one number, the temperature."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the temperature that minimizes the log-loss of the labels.
+    """Return the temperature that minimizes the log-loss.
 
-    The targets are smoothed as in Platt scaling (1999): with n texts, a label counts as (n + 1) / (n + 2) certain.
-    Otherwise a few texts that are all predicted correctly would give the lowest temperature.
+    The labels are smoothed as in Platt scaling (1999): with n texts, the label of a text gets (n + 1) / (n + 2) of the
+    target, and all classes share the remaining 1 / (n + 2). Without smoothing, a few texts that are all predicted
+    correctly would give the lowest temperature.
 
     Args:
         logits: float32 [texts, classes].
         labels: int64 [texts], label ids; a text with label -1 is left out.
 
     Returns:
-        Divisor of the logits; 1 if no text has a label.
+        The temperature, by which the logits are divided; 1 if no text has a label.
     """
     has_label = labels >= 0
     if not has_label.any():
         return 1.0
     logits, labels = logits[has_label], labels[has_label]
     low, high = np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE)
-    # the loss is convex in 1 / temperature, so bisection by its slope finds the only minimum
+    # the loss is convex in 1 / temperature, so bisection on its slope finds the minimum
     while high - low > 1e-4:
         middle = (low + high) / 2
-        if _slope(logits, labels, 1 / np.exp(middle)) > 0:  # a higher temperature has less loss
+        if _slope(logits, labels, 1 / np.exp(middle)) > 0:  # the loss is lower at a higher temperature
             low = middle
         else:
             high = middle
@@ -37,17 +38,17 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
 
 
 def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return probabilities with a temperature that is fitted on the other half of the texts.
+    """Return the probabilities of each half of the texts, with a temperature that is fitted on the other half.
 
-    They estimate the effect of a temperature if there is no other part of the data. The halves are the texts with even
-    and with odd row numbers.
+    They show the effect of a temperature if there is no separate data for fitting it. One half is the texts with even
+    row numbers, the other half the texts with odd row numbers.
 
     Args:
         logits: float32 [texts, classes].
         labels: int64 [texts], label ids; a text with label -1 is not used for fitting.
 
     Returns:
-        float32 [texts, classes], rows sum to 1.
+        float32 [texts, classes]; each row sums to 1.
     """
     probabilities = np.empty_like(logits)
     for half in (0, 1):
@@ -57,11 +58,14 @@ def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDAr
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Return probabilities float32 [texts, classes], rows sum to 1.
+    """Divide logits by a temperature, and return their softmax.
 
     Args:
         logits: float32 [texts, classes].
-        temperature: Divides the logits.
+        temperature: Number by which the logits are divided.
+
+    Returns:
+        Probabilities, float32 [texts, classes]; each row sums to 1.
     """
     scaled = logits / temperature
     exponentials = np.exp(scaled - scaled.max(1, keepdims=True))
@@ -70,7 +74,7 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
 
 
 def _slope(logits: NDArray[np.float32], labels: NDArray[np.int64], inverse: float) -> float:
-    """Return the derivative of the mean log-loss by the inverse temperature."""
+    """Return the derivative of the mean log-loss with respect to the inverse temperature."""
     smoothing = 1 / (len(labels) + 2)
     target = (1 - smoothing) * logits[np.arange(len(labels)), labels] + smoothing * logits.mean(1)
     return float(((softmax(logits, 1 / inverse) * logits).sum(1) - target).mean())

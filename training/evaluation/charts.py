@@ -1,6 +1,6 @@
-"""The charts of a model's page and picture as Vega-Lite: curves, confusion matrix, reliability diagram.
+"""Vega-Lite charts for a model's HTML page and PNG picture: curves, confusion matrix, reliability diagram.
 
-This module needs Altair (the extra `report`). Only `training.evaluation.page` imports it, when it draws.
+This module needs Altair (the extra `report`). `training.evaluation.page` imports this module only when it draws.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import altair as alt
 from emojob.pipeline.html.page import Palette, Spec, to_spec
 from emojob.training.evaluation.metrics import Bin
 
-#: Points of a line, at most.
+#: Maximum number of points of a line; the last point may be added to these.
 MOST_POINTS = 1000
 
-#: Classes up to which the cells of the confusion matrix have room for numbers.
+#: Maximum number of classes for which the cells of the confusion matrix show numbers.
 MOST_NUMBERED = 12
 
 
 def by_epoch(
     figure: str, epoch: Sequence[float], train: Sequence[float], test: Sequence[float], palette: Palette
 ) -> Spec:
-    """Return two lines: a figure on the train and the test part after each epoch.
+    """Return a chart with two lines: loss or accuracy after each epoch, on the train part and on the test part.
 
     Args:
         figure: loss or accuracy.
-        epoch: The epochs.
-        train: Values on the train part.
-        test: Values on the test part; empty without one.
-        palette: Colours and size.
+        epoch: Numbers of the epochs.
+        train: Values on the train part after these epochs.
+        test: Values on the test part after these epochs; empty if there is no test part.
+        palette: Colours, width and font of the chart.
     """
     rows = [
         {"epoch": at, "part": part, "value": value}
@@ -59,13 +59,13 @@ def by_epoch(
 
 
 def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:
-    """Return a line: a figure at each logging step.
+    """Return a chart with one line: training loss or learning rate over the training steps.
 
     Args:
         figure: training loss or learning rate.
-        step: The logging steps.
+        step: Numbers of the steps at which the value was logged.
         values: Values at these steps.
-        palette: Colours and size.
+        palette: Colours, width and font of the chart.
     """
     points = _thinned(list(zip(step, values, strict=False)))
     rows = [{"step": at, "value": value} for at, value in points]
@@ -84,12 +84,14 @@ def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: 
 
 
 def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette) -> Spec:
-    """Return a heat map: true classes down, predicted classes across, shade by the fraction of the true class.
+    """Return the confusion matrix as a heat map: a row for each true class, a column for each predicted class.
+
+    The more of a true class's texts are in a cell, the darker the cell is.
 
     Args:
-        names: The classes.
-        matrix: Texts by [true class][predicted class].
-        palette: Colours and size.
+        names: Names of the classes.
+        matrix: Number of texts by [true class][predicted class].
+        palette: Colours, width and font of the chart.
     """
     rows = [
         {"true": true, "predicted": predicted, "texts": texts, "share": texts / max(1, sum(row))}
@@ -124,8 +126,8 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
     """Return a reliability diagram: accuracy by confidence, with a diagonal for perfect calibration.
 
     Args:
-        bins: The bins of confidence that have texts.
-        palette: Colours and size.
+        bins: The confidence bins that contain texts.
+        palette: Colours, width and font of the chart.
     """
     rows = [
         {"low": b.low, "high": b.high, "confidence": b.confidence, "accuracy": b.accuracy, "texts": b.texts}
@@ -154,7 +156,7 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
-    """Return one picture of several charts in rows, with the settings of the first chart."""
+    """Arrange charts in rows, and return them as one chart with the settings of the first one."""
     shared = ("$schema", "config", "datasets")
     inner = [[{key: value for key, value in spec.items() if key not in shared} for spec in row] for row in rows]
     first = rows[0][0]
@@ -172,7 +174,7 @@ def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
 
 
 def _thinned(points: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Return the points with a finite value, every n-th if there are too many, and always the last."""
+    """Return the points with finite values. If there are too many, return every n-th of them and the last one."""
     points = [(at, value) for at, value in points if math.isfinite(value)]
     step = math.ceil(len(points) / MOST_POINTS) or 1
     kept = points[::step]

@@ -1,7 +1,8 @@
-"""Comparison of two models on the same texts, with confidence intervals and a significance test.
+"""Compare two models on the same texts, with confidence intervals and a significance test.
 
-The intervals are percentiles of a paired bootstrap over the texts (Efron and Tibshirani, 1993). The test of the
-difference in accuracy is McNemar's (1947): it counts the texts that only one of the models predicts correctly.
+The intervals are percentiles of a paired bootstrap over the texts (Efron and Tibshirani, 1993). McNemar's test (1947)
+tests the difference in accuracy: it uses the texts that only one of the two models predicts correctly.
+"Our model" is the model that is evaluated. "The other model" is the model that it is compared with.
 """
 
 from __future__ import annotations
@@ -18,26 +19,26 @@ from emojob.training.evaluation.metrics import losses, rounded
 
 RESAMPLES = 2000
 
-#: A difference in accuracy is significant below this p-value.
+#: A difference in accuracy is significant if its p-value is below this limit.
 SIGNIFICANT = 0.05
 
-#: McNemar's test is exact below this number of texts that only one model predicts correctly.
+#: McNemar's test is exact if fewer texts than this are predicted correctly by only one of the models.
 EXACT_BELOW = 25
 
-#: Texts drawn at a time over several resamples; limits the memory.
+#: Number of texts to draw at a time, for several resamples together; this limits the memory use.
 _DRAWN_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of two models.
+    """The difference between two models in one metric.
 
     Attributes:
-        ours: The figure of our model.
-        other: The figure of the other model.
+        ours: Value for our model.
+        other: Value for the other model.
         difference: ours - other.
-        low: Lower end of the 95% interval of the difference.
-        high: Upper end of the 95% interval of the difference.
+        low: Lower end of the 95% confidence interval of the difference.
+        high: Upper end of the 95% confidence interval of the difference.
     """
 
     ours: float
@@ -48,7 +49,7 @@ class Difference:
 
     @property
     def sign(self) -> int:
-        """1 if the interval is above 0, -1 if it is below 0, 0 if it contains 0."""
+        """1 if the confidence interval is above 0, -1 if it is below 0, 0 if it contains 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
     def __str__(self) -> str:
@@ -57,16 +58,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same texts.
+    """Result of comparing two models on the same texts.
 
     Attributes:
         texts: Number of texts.
-        resamples: Resamples of the bootstrap.
+        resamples: Number of bootstrap resamples.
         accuracy: Difference in accuracy.
         macro_f1: Difference in macro-F1.
-        log_loss: Difference in log-loss; less is better.
-        only_ours: Texts that only our model predicts correctly.
-        only_other: Texts that only the other model predicts correctly.
+        log_loss: Difference in log-loss; it is negative if our model is better.
+        only_ours: Number of texts that only our model predicts correctly.
+        only_other: Number of texts that only the other model predicts correctly.
         mcnemar_p: Two-sided p-value of McNemar's test.
     """
 
@@ -80,11 +81,11 @@ class Comparison:
     mcnemar_p: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return dicts and numbers, rounded to four digits, except the p-value."""
+        """Return the comparison as a dict for JSON. Numbers are rounded to four decimals, except the p-value."""
         return {**{key: rounded(value) for key, value in asdict(self).items()}, "mcnemar_p": self.mcnemar_p}
 
     def sentence(self, ours: str, other: str) -> str:
-        """Return the result in words.
+        """Return the result as one sentence.
 
         Args:
             ours: Name of our model.
@@ -114,12 +115,12 @@ def compare(
     """Compare the probabilities of two models on the same texts.
 
     Args:
-        ours: float32 [texts, classes], of our model.
-        other: float32 [texts, classes], of the other model, classes in the same order.
+        ours: float32 [texts, classes], probabilities of our model.
+        other: float32 [texts, classes], probabilities of the other model, with the classes in the same order.
         labels: int64 [texts], label ids; a text with label -1 is left out.
-        names: The classes' names, in id order.
+        names: Names of the classes, in the order of their ids.
         seed: Seed of the bootstrap.
-        resamples: Resamples of the bootstrap.
+        resamples: Number of bootstrap resamples.
 
     Raises:
         ValueError: No text has a label.
@@ -148,11 +149,13 @@ def compare(
 
 
 def mcnemar(only_ours: int, only_other: int) -> float:
-    """Return the two-sided p-value of McNemar's test: exact below 25 texts, else chi-square with correction.
+    """Return the two-sided p-value of McNemar's test.
+
+    The test is exact if the two numbers sum to less than 25. Else it is a chi-square test with continuity correction.
 
     Args:
-        only_ours: Texts that only our model predicts correctly.
-        only_other: Texts that only the other model predicts correctly.
+        only_ours: Number of texts that only our model predicts correctly.
+        only_other: Number of texts that only the other model predicts correctly.
     """
     texts, fewer = only_ours + only_other, min(only_ours, only_other)
     if texts < EXACT_BELOW:
@@ -164,13 +167,13 @@ def mcnemar(only_ours: int, only_other: int) -> float:
 
 
 class _Cells:
-    """The distinct triples (label, our prediction, other prediction), and the triple of each text.
+    """Texts grouped into cells: texts in the same cell have the same label and the same predictions by both models.
 
-    Accuracy and F1 depend only on the number of texts in each cell, so a resample is a row of such numbers.
+    Accuracy and F1 depend only on the number of texts in each cell, so a resample is stored as these numbers.
 
     Attributes:
-        of_text: int64 [texts], cell of each text.
-        counts: int64 [cells], texts in each cell.
+        of_text: int64 [texts], number of the cell of each text.
+        counts: int64 [cells], number of texts in each cell.
     """
 
     def __init__(self, labels: NDArray[Any], ours: NDArray[Any], other: NDArray[Any], classes: int) -> None:
@@ -179,16 +182,16 @@ class _Cells:
         rest, of_other = np.divmod(cells, classes)
         of_label, of_ours = np.divmod(rest, classes)
         one_hot = np.eye(classes)
-        # float64 [cells, classes]: 1 for the class that is the cell's label, its prediction, or both
+        # each float64 [cells, classes]: 1 for the label of the cell, for its prediction, or for a correct prediction
         self._true = one_hot[of_label]
         self._predicted = one_hot[of_ours], one_hot[of_other]
         self._hit = tuple(self._true * predicted for predicted in self._predicted)
 
     def figures(self, counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return accuracy and macro-F1 of both models, each float64 [rows, 2].
+        """Return accuracy and macro-F1 of both models for each row of counts, each float64 [rows, 2].
 
         Args:
-            counts: [rows, cells], texts in each cell.
+            counts: [rows, cells], number of texts in each cell.
         """
         true = counts @ self._true
         accuracy, macro_f1 = [], []
@@ -203,13 +206,13 @@ class _Cells:
 def _resample(
     cells: _Cells, loss: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return accuracy, macro-F1 and log-loss of each resample of the texts, each float64 [resamples, 2].
+    """Return accuracy, macro-F1 and log-loss of both models for each resample, each float64 [resamples, 2].
 
     Args:
-        cells: The cells of the texts.
-        loss: float64 [texts, 2], log-loss of both models.
-        resamples: Number of resamples.
-        rng: Source of random numbers.
+        cells: The texts grouped into cells.
+        loss: float64 [texts, 2], log-loss of both models for each text.
+        resamples: Number of bootstrap resamples.
+        rng: Random number generator.
     """
     texts, width = len(loss), len(cells.counts)
     found = []
@@ -224,7 +227,12 @@ def _resample(
 
 
 def _difference(measured: NDArray[np.float64], resampled: NDArray[np.float64]) -> Difference:
-    """Return a difference with its interval. measured: [2], ours and other; resampled: [resamples, 2]."""
+    """Return the difference in one metric with its confidence interval.
+
+    Args:
+        measured: float64 [2], value for our model and for the other model on all texts.
+        resampled: float64 [resamples, 2], the same values on each resample.
+    """
     ours, other = measured.tolist()
     low, high = np.percentile(resampled[:, 0] - resampled[:, 1], [2.5, 97.5]).tolist()
     return Difference(ours, other, ours - other, low, high)

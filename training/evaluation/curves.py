@@ -1,4 +1,4 @@
-"""The figures that training logs over time."""
+"""The values that training logs while it runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Curves:
-    """Logged figures; the lists are empty without training.
+    """Values that training has logged; all lists are empty if there was no training.
 
     Attributes:
-        step: Steps at which training logs.
+        step: Numbers of the steps at which training logs, called logging steps.
         loss: Training loss at each logging step.
         learning_rate: Learning rate at each logging step.
-        epoch: Epochs.
+        epoch: Numbers of the epochs after which training logs.
         train_loss: Loss on the train part after each epoch.
         test_loss: Loss on the test part after each epoch; empty without a test part.
         train_accuracy: Accuracy on the train part after each epoch.

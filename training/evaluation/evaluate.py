@@ -1,4 +1,4 @@
-"""Measuring a model on annotated data, alone or against another model: `emojob evaluate`."""
+"""Measure a model on annotated data, and compare it with another model if one is given: `emojob evaluate`."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from emojob.training.evaluation.predict import OnScored, score_annotated
 
 @dataclass(frozen=True)
 class MeasuredModel:
-    """A model and its figures.
+    """A model and its metrics.
 
     Attributes:
-        name: Folder or hub name.
-        fingerprint: Fingerprint of the model.
+        name: Folder or hub name of the model.
+        fingerprint: Hash that identifies the model and its settings.
         context: none or previous.
-        temperature: Divides the logits before the softmax.
-        max_length: Tokens of a text, at most.
-        engine: Engine, device and precision.
-        evaluation: The figures.
+        temperature: Number by which the logits are divided before the softmax.
+        max_length: Maximum number of tokens of a text.
+        engine: Engine, device and precision, for example `torch on cpu in fp32`.
+        evaluation: The metrics.
     """
 
     name: str
@@ -45,11 +45,11 @@ class MeasuredModel:
     evaluation: Evaluation
 
     def as_json(self) -> dict[str, Any]:
-        """Return dicts, lists and numbers."""
+        """Return the model and its metrics as dicts and lists for JSON."""
         return asdict(self) | {"evaluation": self.evaluation.as_json()}
 
     def summary(self) -> str:
-        """Return the model and its settings in one line."""
+        """Return the model and its settings as one line."""
         return (
             f"{self.name}; fingerprint {self.fingerprint}, {self.engine}, at most {self.max_length} tokens, context "
             f"{self.context}, temperature {self.temperature:.4g}"
@@ -58,15 +58,15 @@ class MeasuredModel:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One model, or two models, measured on the same texts.
+    """Metrics of one model, or of two models on the same texts.
 
     Attributes:
         files: The annotated files.
-        counts: The rows of the files by outcome.
-        wordless: Texts without any token; they are left out.
-        model: The model.
-        against: The other model, if there is one.
-        comparison: The comparison of both models, if there are two.
+        counts: How many rows of the files are kept, and how many are left out for each reason.
+        wordless: Number of texts that are left out because the tokenizer finds no token in them.
+        model: The measured model.
+        against: The model that it is compared with; None if there is none.
+        comparison: The comparison of the two models; None if there is only one.
     """
 
     files: tuple[CorpusFile, ...]
@@ -78,23 +78,23 @@ class Measurement:
 
     @property
     def data_line(self) -> str:
-        """The files and the counts of their rows in one line."""
+        """One line with the names of the files and the counts of their rows."""
         rejected = sum(file.rejected for file in self.files)
         return (
             f"{', '.join(file.name for file in self.files)}: {self.counts.summary()}"
-            + (f"; {self.wordless:,} without any token left out" if self.wordless else "")
+            + (f"; {self.wordless:,} left out (no token)" if self.wordless else "")
             + (f"; {rejected:,} rows could not be read" if rejected else "")
         )
 
     @property
     def in_words(self) -> str:
-        """The result of the comparison; "" without one."""
+        """Sentence with the result of the comparison; "" if there is no comparison."""
         if not (self.against and self.comparison):
             return ""
         return self.comparison.sentence(self.model.name, self.against.name)
 
     def as_json(self) -> dict[str, Any]:
-        """Return dicts, lists and numbers."""
+        """Return the measurement as dicts and lists for JSON."""
         content = {
             "data": {
                 "files": [asdict(file) for file in self.files],
@@ -108,7 +108,7 @@ class Measurement:
         return content | {"versions": installed_versions()}
 
     def facts(self) -> dict[str, str]:
-        """Return the page's facts about models, data and versions, by name."""
+        """Return what the HTML page says about the models, the data and the versions, as name and text."""
         facts = {"model": self.model.summary()}
         if self.against:
             facts["compared with"] = self.against.summary()
@@ -132,10 +132,10 @@ def measure(
 
     Args:
         data: Annotated files.
-        corpus: Columns and encoding; the models decide the context.
-        label_map: Name or path of a label map, None for none.
-        options: The model and its options.
-        against: Folder or hub name of the other model.
+        corpus: Columns and encoding. Its context is ignored, because the models decide the context.
+        label_map: Name or path of a label map. None: use the labels as written in the files.
+        options: The model and how to run it.
+        against: Folder or hub name of the other model; None if there is none.
         on_scored: callback(done, total), called after each chunk of texts.
 
     Raises:
@@ -144,15 +144,18 @@ def measure(
     """
     scorers = _load(options, against)
     context = "previous" if any(scorer.model.context == "previous" for scorer in scorers) else "none"
-    names = tuple(canonical(label) for label in scorers[0].model.labels)  # spelled like the data's labels
+    names = tuple(canonical(label) for label in scorers[0].model.labels)  # the spelling that `annotate` uses
     read = read_corpus(data, replace(corpus, context=context))
     annotated = annotate(read, read_label_map(label_map), names)
     if not annotated.texts:
-        raise DataError(f"the data has no labelled text: {annotated.counts.summary()}; give other data")
+        raise DataError(
+            f"the data has no text with a usable label: {annotated.counts.summary()}; correct the labels, or give "
+            "other files"
+        )
     probabilities = score_annotated(scorers, annotated, on_scored)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
-        raise DataError("no text of the data has a token for the model: give other data")
+        raise DataError("the model finds no token in any text of the data; check --text-column, or give other files")
     labels, probabilities = annotated.labels[readable], probabilities[:, readable]
     models = [
         _measured(scorer, evaluate(of_model, labels, names))
@@ -169,7 +172,7 @@ def measure(
 
 
 def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
-    """Load the model, and the other model if there is one."""
+    """Load the model to measure, and the other model if there is one."""
     texts = calibration_texts(options.calibration)
     scorers = [Scorer.load(options=options, calibration_texts=texts)]
     if against is not None:
@@ -180,7 +183,7 @@ def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
 
 
 def _check_labels(ours: Scorer, other: Scorer) -> None:
-    """Raise ModelError if two models have different labels; name the labels that only one of them has."""
+    """Raise ModelError if two models have different labels; the message lists the labels that only one model has."""
     only_in = {
         one.model.name: [label for label in one.model.labels if label not in two.model.labels]
         for one, two in ((ours, other), (other, ours))
@@ -188,8 +191,8 @@ def _check_labels(ours: Scorer, other: Scorer) -> None:
     differences = [f"only {name} has {', '.join(labels)}" for name, labels in only_in.items() if labels]
     if differences:
         raise ModelError(
-            f"--against {other.model.name}: the models have different labels: {'; '.join(differences)}; compare models "
-            "with the same labels"
+            f"--against {other.model.name}: the models have different labels: {'; '.join(differences)}; give a model "
+            f"with the same labels as {ours.model.name}"
         )
 
 

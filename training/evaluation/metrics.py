@@ -1,4 +1,4 @@
-"""Figures of predictions: accuracy, macro-F1, calibration error, log-loss, each class, confusion matrix."""
+"""Metrics of predictions: accuracy, macro-F1, calibration error, log-loss, confusion matrix, per-class metrics."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Equal-width bins of confidence, for the calibration error and the reliability diagram.
+#: Number of equal-width confidence bins, for the calibration error and the reliability diagram.
 BINS = 15
 
-#: Lower limit of a label's probability: one confident mistake must not make the log-loss infinite.
+#: Smallest probability in the log-loss, so that one confident mistake does not make the log-loss infinite.
 LEAST_LIKELY = 1e-12
 
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """Figures of one class.
+    """Metrics of one class.
 
     Attributes:
-        support: Texts with this label.
-        precision: In 0..1.
-        recall: In 0..1.
-        f1: In 0..1.
+        support: Number of texts with this label.
+        precision: Precision, from 0 to 1.
+        recall: Recall, from 0 to 1.
+        f1: F1 score, from 0 to 1.
     """
 
     support: int
@@ -35,14 +35,14 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Bin:
-    """The texts with a confidence in low..high.
+    """A confidence bin: the texts whose confidence is between two limits.
 
     Attributes:
-        low: Lower limit of the confidence.
-        high: Upper limit of the confidence.
-        texts: Number of texts.
-        confidence: Mean confidence.
-        accuracy: Fraction of correct predictions.
+        low: Lower limit of the confidence; it belongs to the bin.
+        high: Upper limit of the confidence; it belongs to the next bin, except that 1.0 belongs to the last bin.
+        texts: Number of texts in the bin.
+        confidence: Mean confidence of these texts.
+        accuracy: Fraction of correct predictions among these texts.
     """
 
     low: float
@@ -54,18 +54,18 @@ class Bin:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of predictions on labelled texts.
+    """Metrics of predictions on labelled texts.
 
     Attributes:
         texts: Number of texts.
         accuracy: Fraction of correct predictions.
-        macro_f1: Unweighted mean of F1 over the classes that occur in the labels.
-        calibration_error: Expected calibration error over 15 equal-width bins of confidence (Guo et al., 2017).
-        log_loss: Mean negative log-likelihood, in nats.
-        most_frequent: Accuracy of always predicting the most frequent class.
-        classes: Figures of each class.
-        confusion: Texts by [true class][predicted class], in the order of `classes`.
-        reliability: The bins of confidence that have texts, lowest first.
+        macro_f1: Unweighted mean of the F1 scores of all classes that occur in the labels.
+        calibration_error: Expected calibration error over 15 equal-width confidence bins (Guo et al., 2017).
+        log_loss: Mean negative log-likelihood of the labels, in nats.
+        most_frequent: Accuracy of a baseline that always predicts the most frequent class.
+        classes: Metrics of each class, by the name of the class.
+        confusion: Number of texts by [true class][predicted class], in the order of `classes`.
+        reliability: The confidence bins that contain texts, lowest confidence first.
     """
 
     texts: int
@@ -79,17 +79,17 @@ class Evaluation:
     reliability: tuple[Bin, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return dicts, lists and numbers, rounded to four digits."""
+        """Return the metrics as dicts and lists for JSON. Numbers are rounded to four decimals."""
         return {key: rounded(value) for key, value in asdict(self).items()}
 
 
 def evaluate(probabilities: NDArray[np.float32], labels: NDArray[np.int64], names: Sequence[str]) -> Evaluation:
-    """Compare predicted probabilities with labels.
+    """Return the metrics of predicted probabilities.
 
     Args:
         probabilities: float32 [texts, classes].
         labels: int64 [texts], label ids; a text with label -1 is left out.
-        names: The classes' names, in id order.
+        names: Names of the classes, in the order of their ids.
 
     Raises:
         ValueError: No text has a label.
@@ -120,11 +120,11 @@ def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], cl
 
     Args:
         labels: int64 [texts], label ids.
-        predicted: int64 [texts], predicted ids.
+        predicted: int64 [texts], predicted label ids.
         classes: Number of classes.
 
     Returns:
-        int64 [classes, classes]; rows are true classes.
+        int64 [classes, classes]; a row for each true class, a column for each predicted class.
     """
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
@@ -145,7 +145,10 @@ def losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDA
 
 
 def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Return the expected calibration error: the mean gap between confidence and accuracy over bins of confidence.
+    """Return the expected calibration error.
+
+    This is the mean difference between confidence and accuracy over the confidence bins, weighted by the number of
+    texts in each bin.
 
     Args:
         confidence: float32 [texts], probability of the predicted class.
@@ -157,7 +160,7 @@ def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_
 
 
 def reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int = BINS) -> tuple[Bin, ...]:
-    """Return the bins of confidence that have texts, lowest first; arguments as `calibration_error`."""
+    """Return the confidence bins that contain texts, lowest first. The arguments are those of `calibration_error`."""
     texts, confidence_sums, correct_counts = _binned(confidence, correct, bins)
     return tuple(
         Bin(
@@ -172,7 +175,7 @@ def reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bin
 
 
 def rounded(value: Any) -> Any:
-    """Return a value of dicts, lists and numbers with every float rounded to four digits."""
+    """Return nested dicts and lists with every float rounded to four decimals."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -183,7 +186,7 @@ def rounded(value: Any) -> Any:
 def _binned(
     confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return texts, sum of confidence and correct predictions of each bin, each [bins]."""
+    """Return three arrays [bins]: number of texts, sum of confidence, and number of correct predictions."""
     bin_of_text = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     texts: NDArray[np.int64] = np.bincount(bin_of_text, minlength=bins)
     confidence_sums, correct_counts = (

@@ -1,6 +1,6 @@
-"""A model's page (HTML) and picture (PNG): figures, classes, charts and training curves.
+"""Write the HTML page of a model (metrics, classes, charts), and a PNG picture of the training curves.
 
-The page is one HTML file that needs no network. Its Content-Security-Policy allows only its own script.
+The page is one HTML file that needs no network. Its Content-Security-Policy allows only the script in the page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from emojob.training.evaluation.comparison import Comparison, Difference
 from emojob.training.evaluation.curves import Curves
 from emojob.training.evaluation.metrics import Evaluation
 
-#: Rows of a curve's table, at most.
+#: Maximum number of rows in the table of a curve.
 _MOST_ROWS = 60
 
 #: A table: the first row is the header.
@@ -37,15 +37,15 @@ TableRows = list[list[str]]
 
 @dataclass(frozen=True)
 class _Figure:
-    """A chart of the page, with its numbers as a table.
+    """A chart of the page, with the same values as a table.
 
     Attributes:
-        id: Name of the chart's element.
-        title: Heading.
+        id: ID of the HTML element that contains the chart.
+        title: Heading above the chart.
         caption: Text below the chart.
-        spec: The chart.
-        rows: The table.
-        wide: Whether the chart takes the whole width of the page.
+        spec: Vega-Lite specification of the chart.
+        rows: Rows of the table; the first row is the header.
+        wide: Whether the chart is as wide as the page.
     """
 
     id: str
@@ -57,7 +57,7 @@ class _Figure:
 
 
 def write_pictures(folder: Path, curves: Curves) -> list[Path]:
-    """Draw curves.png into a folder; return the written files, none for empty curves.
+    """Draw the training curves to curves.png in a folder, if there are any. Return the paths of the written files.
 
     Raises:
         OptionError: A package for drawing is not installed.
@@ -87,12 +87,12 @@ def write_page(
     """Write a self-contained HTML page about a model.
 
     Args:
-        file: The page.
-        title: Name of the model.
-        evaluation: Figures on the test texts.
-        curves: Figures that training logged, None without training.
-        facts: Facts about data, recipe and versions, by name.
-        comparison: Comparison with another model.
+        file: Path of the page.
+        title: Title of the page: the name of the model.
+        evaluation: Metrics on the test texts.
+        curves: Values that training logged; None if there was no training.
+        facts: Lines about data, recipe and versions, as name and text.
+        comparison: Comparison with another model; None if there is none.
         against: Name of the other model.
 
     Raises:
@@ -117,7 +117,7 @@ def write_page(
     write_bytes(file, page)
 
 
-# -- figures -------------------------------------------------------------------------------------------------------
+# -- charts --------------------------------------------------------------------------------------------------------
 
 
 def _quality_figures(evaluation: Evaluation) -> list[_Figure]:
@@ -132,7 +132,8 @@ def _confusion_figure(evaluation: Evaluation) -> _Figure:
     return _Figure(
         id="confusion",
         title="Confusion matrix",
-        caption="Rows: true classes. Columns: predicted classes. A stronger colour: a larger share of the true class.",
+        caption="Rows: true classes. Columns: predicted classes. The stronger the colour of a cell, the more texts of "
+        "the true class are in it.",
         spec=charts.confusion(names, matrix, PAGE),
         rows=[
             ["true \\ predicted", *names],
@@ -148,8 +149,8 @@ def _reliability_figure(evaluation: Evaluation) -> _Figure:
     return _Figure(
         id="reliability",
         title="Reliability",
-        caption="Bars: accuracy of the texts in each range of confidence. Points: the same at their mean confidence. "
-        "On the dashed line, confidence equals accuracy. "
+        caption="Bars: accuracy of the texts in each range of confidence. Points: the same accuracy, drawn at the mean "
+        "confidence of these texts. On the dashed line, confidence equals accuracy. "
         f"Expected calibration error: {evaluation.calibration_error:.3f}.",
         spec=charts.reliability(evaluation.reliability, PAGE),
         rows=[
@@ -174,7 +175,7 @@ def _training_figures(curves: Curves) -> list[_Figure]:
 
 
 def _curve_charts(curves: Curves, palette: Palette) -> list[list[tuple[str, Spec, TableRows]]]:
-    """Return (title, chart, table) of each logged curve, in rows."""
+    """Return (title, chart, table) for each curve that was logged, arranged in rows of the page."""
     from emojob.training.evaluation import charts
 
     def by_epoch(title: str, train: list[float], test: list[float]) -> tuple[str, Spec, TableRows]:
@@ -220,7 +221,7 @@ def _class_rows(evaluation: Evaluation) -> TableRows:
 
 
 def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]:
-    """Return the page's section about a comparison."""
+    """Return the texts and the table of the page's section that compares two models."""
 
     def row(figure: str, d: Difference) -> list[str]:
         return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f} to {d.high:+.3f}"]
@@ -235,9 +236,9 @@ def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]
             row("log-loss (less is better)", comparison.log_loss),
         ],
         "note": (
-            f"Both models on the same {comparison.texts:,} texts. Only {ours} is right on {comparison.only_ours:,} of "
-            f"them, only {other} on {comparison.only_other:,}. Intervals: paired bootstrap, "
-            f"{comparison.resamples:,} resamples."
+            f"Both models were measured on the same {comparison.texts:,} texts. {comparison.only_ours:,} texts are "
+            f"predicted correctly only by {ours}, and {comparison.only_other:,} only by {other}. The intervals come "
+            f"from a paired bootstrap with {comparison.resamples:,} resamples."
         ),
     }
 
@@ -259,12 +260,12 @@ def _with_english(label: str) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, with a number appended to a name that looks like an earlier one."""
+    """Return the names; append a number to a name that is equal to an earlier one."""
     return [name if name not in names[:i] else f"{name} #{i}" for i, name in enumerate(names)]
 
 
 def _every_nth(rows: TableRows, most: int) -> TableRows:
-    """Return every n-th row, about `most` rows."""
+    """Return every n-th row, so that at most `most` rows remain."""
     return rows[:: math.ceil(len(rows) / most) or 1]
 
 

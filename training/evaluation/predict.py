@@ -1,4 +1,4 @@
-"""Predictions of a classifier: logits of encoded texts, figures on them, and probabilities by scorers."""
+"""Predict labelled texts with models, and return logits, metrics or probabilities."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from emojob.training.data.annotated import Annotated
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.evaluation.metrics import Evaluation, evaluate
 
-#: callback(done, total): texts scored so far, and texts to score in all, over all models.
+#: callback(done, total): number of texts scored so far, and number of all texts to score, summed over all models.
 OnScored = Callable[[int, int], None]
 
-#: Texts scored between two calls of `on_scored`.
+#: Number of texts scored between two calls of `on_scored`.
 _TEXTS_AT_A_TIME = 4096
 
 
@@ -31,14 +31,15 @@ def predict_logits(
     batch_tokens: int = 8192,
     bf16: bool = False,
 ) -> NDArray[np.float32]:
-    """Return the logits of encoded texts, on the classifier's device and without dropout.
+    """Return the logits of encoded texts, computed on the classifier's device and without dropout.
 
     Args:
-        classifier: The model; its weights do not change.
+        classifier: The model.
         encoded: Token ids of the texts.
-        rows: int64 row numbers of the texts to predict, in this order; None for all texts.
-        batch_tokens: Tokens of one forward pass.
-        bf16: Multiply in bfloat16: faster, and precise enough for a teacher's logits, not for reported figures.
+        rows: int64 row numbers of the texts to predict, in this order. None: predict all texts.
+        batch_tokens: Maximum number of tokens in a batch; a longer text is a batch of its own.
+        bf16: Whether to multiply in bfloat16. This is faster, and precise enough for a teacher's logits, but not for
+            metrics that are reported.
 
     Returns:
         float32 [rows, labels].
@@ -70,15 +71,15 @@ def evaluate_classifier(
     rows: NDArray[np.int64] | None = None,
     temperature: float = 1.0,
 ) -> Evaluation:
-    """Return the figures of a classifier on labelled texts.
+    """Return the metrics of a classifier on labelled texts.
 
     Args:
         classifier: The model.
         encoded: Token ids of the texts.
-        labels: int64 [rows], label ids; a text with label -1 is left out.
-        names: The labels' names, in id order.
-        rows: int64 row numbers of the texts to predict; None for all texts.
-        temperature: Divides the logits before the softmax.
+        labels: int64 [rows], label ids of the texts to predict; a text with label -1 is left out.
+        names: Names of the labels, in the order of their ids.
+        rows: int64 row numbers of the texts to predict. None: predict all texts.
+        temperature: Number by which the logits are divided before the softmax.
 
     Raises:
         ValueError: No text has a label.
@@ -87,15 +88,16 @@ def evaluate_classifier(
 
 
 def score_annotated(scorers: Sequence[Scorer], annotated: Annotated, on_scored: OnScored) -> NDArray[np.float32]:
-    """Return the probabilities that each scorer gives to annotated texts.
+    """Return the probabilities of annotated texts by each model.
 
     Args:
-        scorers: Models with the same labels, in any order of ids.
-        annotated: The texts; a model with context `previous` also reads the previous utterances.
+        scorers: The models. They have the same labels, but the order of the labels may differ.
+        annotated: The texts. A model with the context `previous` also reads the previous utterance of each text.
         on_scored: callback(done, total), called after each chunk of texts.
 
     Returns:
-        float32 [scorers, texts, labels], labels in the first model's order; NaN for a text without any token.
+        float32 [scorers, texts, labels], with the labels in the order of the first model; NaN for a text without any
+        token.
     """
     texts, names = annotated.texts, scorers[0].model.labels
     probabilities = np.empty((len(scorers), len(texts), len(names)), np.float32)

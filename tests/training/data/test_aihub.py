@@ -91,7 +91,7 @@ def test_an_emotion_code_gives_the_class_of_its_ten(written, code, label):
 
 def test_unknown_emotion_codes_are_refused_with_counts(written):
     dialogues = [dialogue(code, "그래") for code in ("E70", "E18", "E70", "X1", "E5")]
-    with pytest.raises(DataError, match=r"E70 \(2\), E5 \(1\), X1 \(1\); known are E10 to E69"):
+    with pytest.raises(DataError, match=r"E70 \(2\), E5 \(1\), X1 \(1\); the known codes are E10 to E69"):
         read_corpus([written("a.json", json.dumps(dialogues))])
 
 

@@ -41,7 +41,7 @@ def test_times_may_be_texts_or_timestamps_and_missing_ones_are_last(tmp_path, wr
 
 def test_the_text_column_cannot_identify_conversations(written):
     options = CorpusOptions(context="previous", conversation_column="text")
-    with pytest.raises(ColumnError, match="--conversation-column text holds the text"):
+    with pytest.raises(ColumnError, match="--conversation-column text is the text column"):
         read_corpus([written("d.csv", "text,label\n네,기쁨\n")], options)
 
 

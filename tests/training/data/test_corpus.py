@@ -94,12 +94,12 @@ def test_invalid_utf8_in_parquet_is_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("header", "options", "complaint"),
     [
-        ("text,label,emotion", {}, r"columns label, emotion may each be the label; say which: --label-column"),
-        ("text,기분", {}, r"the columns are text, 기분; say which: --label-column"),
+        ("text,label,emotion", {}, r"several columns may hold the labels: label, emotion; choose one: --label-column"),
+        ("text,기분", {}, r"the columns are text, 기분; give the column with the labels: --label-column"),
         ("말,label", {}, r"--text-column"),
         ("text,label", {"label_column": "감정"}, r"no column '감정'; its columns are text, label"),
         ("text,label", {"text_column": "말"}, r"no column '말'"),
-        ("text,label", {"label_column": "text"}, r"both text and label"),
+        ("text,label", {"label_column": "text"}, r"is already the text column"),
         ("text,label,label", {}, r"more than once: label"),
         ("text,label", {"conversation_column": "room"}, r"no column 'room'"),
     ],
@@ -112,18 +112,18 @@ def test_unclear_columns_are_refused_with_the_existing_ones(written, header, opt
 
 
 def test_objects_as_labels_are_refused(written):
-    with pytest.raises(ColumnError, match="no labels"):
+    with pytest.raises(ColumnError, match="but labels are texts, numbers"):
         read_corpus([written("a.jsonl", '{"text": "가", "label": {"a": 1}}\n')])
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[", "is not a JSON list"),
-        ('[{"text": "가"},]', "is not a JSON list"),
+        ("[", "is not a valid JSON list"),
+        ('[{"text": "가"},]', "is not a valid JSON list"),
         ("[" * 100_000, "nested too deeply"),
-        ("[]", "holds no JSON object"),
-        ('["가", 1]', "holds no JSON object"),
+        ("[]", "has no valid object"),
+        ('["가", 1]', "has no valid object"),
     ],
 )
 def test_a_json_list_that_cannot_be_read_is_refused_in_one_line(written, text, complaint):

@@ -46,12 +46,12 @@ def test_a_single_class_is_enough():
 
 
 def test_unmapped_labels_are_listed():
-    with pytest.raises(OptionError, match="unmapped labels: s, t"):
+    with pytest.raises(OptionError, match="no class for these labels: s, t"):
         LabelMap.from_names(LabelNames("small", {"a": ("p", "q"), "b": ("r",)}, ("u",)), "pqrstu", ("a", "b"))
 
 
 def test_an_unknown_class_or_label_is_an_error():
-    with pytest.raises(OptionError, match=r"unknown classes \(known are a, b\): c"):
+    with pytest.raises(OptionError, match=r"unknown classes \(the classes are a, b\): c"):
         LabelMap.from_names(LabelNames("small", {"c": ("p",)}), "p", ("a", "b"))
     with pytest.raises(OptionError, match="unknown labels: z"):
         LabelMap.from_names(LabelNames("small", {"a": ("p", "z")}), "p", ("a", "b"))
@@ -112,17 +112,17 @@ def test_a_class_name_that_is_mapped_or_dropped_does_not_map_to_itself():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('[labels]\n"기쁨" = "행복"', "should be a list of labels"),
-        ('[labels]\n"기쁨" = [1, 2]', "should be a list of labels"),
-        ('[labels]\n"기쁨" = {a = 1}', "should be a list of labels"),
-        ("labels = 3", "should be a table"),
-        ('[labels]\n"기쁨" = ["행복"]\n"분노" = ["행복"]', "labels given twice: 행복"),
-        ('[labels]\n"기쁨" = ["행복"]\ndrop = ["행복"]', "labels given twice: 행복"),
-        ('"기쁨" = ["행복"]\n[labels]\n"기쁨" = ["신남"]', "both under"),
-        ('[labels]\n"" = ["행복"]', "without a name"),
-        ("[labels]", "names no label"),
-        ("", "names no label"),
-        ("기쁨: 행복", "is not TOML"),
+        ('[labels]\n"기쁨" = "행복"', "must be a list of labels"),
+        ('[labels]\n"기쁨" = [1, 2]', "must be a list of labels"),
+        ('[labels]\n"기쁨" = {a = 1}', "must be a list of labels"),
+        ("labels = 3", "must be a table"),
+        ('[labels]\n"기쁨" = ["행복"]\n"분노" = ["행복"]', "lists some labels twice: 행복"),
+        ('[labels]\n"기쁨" = ["행복"]\ndrop = ["행복"]', "lists some labels twice: 행복"),
+        ('"기쁨" = ["행복"]\n[labels]\n"기쁨" = ["신남"]', "both before"),
+        ('[labels]\n"" = ["행복"]', "has an empty name"),
+        ("[labels]", "has no labels"),
+        ("", "has no labels"),
+        ("기쁨: 행복", "is not a valid TOML file"),
     ],
 )
 def test_an_invalid_map_is_refused_in_one_line(written, text, complaint):
@@ -137,7 +137,7 @@ def test_a_missing_map_or_one_not_in_utf8_is_refused(tmp_path):
     with pytest.raises(OptionError, match="cannot be read"):
         read_label_map(str(tmp_path))
     (tmp_path / "map.toml").write_bytes('"기쁨" = ["행복"]'.encode("cp949"))
-    with pytest.raises(OptionError, match="is not TOML in UTF-8"):
+    with pytest.raises(OptionError, match="is not a valid TOML file in UTF-8"):
         read_label_map(str(tmp_path / "map.toml"))
 
 

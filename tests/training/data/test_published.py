@@ -30,10 +30,10 @@ def test_a_row_without_label_ids_is_rejected(written):
 
 
 def test_unknown_label_ids_are_refused_with_counts(written):
-    with pytest.raises(DataError, match=r"44 \(2\), 99 \(1\); known are 0 to 43"):
+    with pytest.raises(DataError, match=r"44 \(2\), 99 \(1\); the ids of kote are 0 to 43"):
         read_corpus([written("k.tsv", "1\t가\t44\n2\t나\t44,3\n3\t다\t99\n")])
 
 
 def test_numbers_that_may_be_the_users_own_are_refused(written):
-    with pytest.raises(DataError, match="a number means nothing on its own"):
+    with pytest.raises(DataError, match="its labels are only numbers"):
         read_corpus([written("own.tsv", "너무 좋아\t1\n너무 싫어\t0\n")])

@@ -93,10 +93,10 @@ def test_each_label_keeps_a_text_in_train_even_if_it_is_in_test_too():
 @pytest.mark.parametrize(
     ("test", "validation", "seed", "how", "complaint"),
     [
-        (1.0, 0.0, 0, "plain", "nothing to learn from"),
-        (0.6, 0.4, 0, "plain", "nothing to learn from"),
-        (-0.1, 0.0, 0, "plain", "nothing to learn from"),
-        (float("nan"), 0.0, 0, "plain", "nothing to learn from"),
+        (1.0, 0.0, 0, "plain", "are not valid fractions"),
+        (0.6, 0.4, 0, "plain", "are not valid fractions"),
+        (-0.1, 0.0, 0, "plain", "are not valid fractions"),
+        (float("nan"), 0.0, 0, "plain", "are not valid fractions"),
         (0.2, 0.0, -1, "plain", "seed -1"),
         (0.2, 0.0, 0, "random", "'random' is unknown"),
     ],

@@ -110,7 +110,7 @@ def test_a_published_corpus_without_its_label_map_is_refused_with_its_name(tmp_p
 
 
 def test_data_without_a_labelled_text_is_refused(tmp_path, tiny_model):
-    with pytest.raises(DataError, match="no labelled text"):
+    with pytest.raises(DataError, match="no text with a usable label"):
         measure([write_csv(tmp_path / "d.csv", [("", "기쁨")])], CorpusOptions(), None, on(tiny_model))
 
 
@@ -118,7 +118,7 @@ def test_texts_without_any_token_are_left_out_and_counted(tmp_path, tiny_model):
     file = write_csv(tmp_path / "d.csv", [("\u0301", "기쁨"), ("좋아요", "기쁨")])  # an accent without a letter
     found = measure([file], CorpusOptions(), None, on(tiny_model))
     assert (found.model.evaluation.texts, found.wordless) == (1, 1)
-    assert "1 without any token left out" in found.data_line
+    assert "1 left out (no token)" in found.data_line
 
 
 def test_a_model_with_context_gets_the_previous_utterances(tmp_path, tiny_model, change_config):
