@@ -1,6 +1,6 @@
-"""The stages that data passes: reading, inference, writing, and everything made of the labelled archive.
+"""Labels datasets: reads the input, runs the model, writes the labelled archive, and makes reports from the archive.
 
-Each room below is one stage. Which room may import which stands in pyproject.toml, under [tool.importlinter].
+Each subpackage is called a room. The section [tool.importlinter] in pyproject.toml defines which room may import which.
 """
 
 import os
@@ -24,7 +24,7 @@ __all__ = [
     "warehouse",
 ]
 
-# No telemetry: OpenVINO and NNCF report each run to an analytics service unless their package for that cannot be
-# imported. The Hugging Face hub only learns which files are downloaded.
+# No telemetry: OpenVINO and NNCF report each run to an analytics service, but only if they can import the package
+# openvino_telemetry. The Hugging Face hub then only learns which files are downloaded.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -1,4 +1,4 @@
-"""Names, options, records and errors that all rooms share. No module here reads or writes datasets.
+"""Names, options, records and errors that all other packages share. No module here reads or writes datasets.
 
 `errors` defines the errors, `options` the options of a run, and `manifest` the counts and completion markers in OUT.
 `columns`, `labels`, `pii` and `sheet` define names. `messages`, `settings` and `arrow_text` contain small functions.

@@ -13,14 +13,14 @@ def is_string(kind: pa.DataType) -> bool:
 
 
 def unwrapped(column: pa.Array) -> pa.Array:
-    """Return a column without extension type, dictionary or view. A column of type null becomes large_string.
+    """Convert a column to a plain type: no extension type, no dictionary, no view. Type null becomes large_string.
 
     The values do not change, and strings are not checked for valid UTF-8.
     """
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()  # a dictionary may have many more values than the column has rows
+        column = column.dictionary_decode()  # first, because a dictionary may have many more values than rows
     if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         return column.cast(pa.large_string())
     return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column
@@ -29,8 +29,8 @@ def unwrapped(column: pa.Array) -> pa.Array:
 def strings(column: pa.Array) -> pa.Array:
     """Convert a column of any type to large_string [rows] in valid UTF-8.
 
-    Timestamps are cut to seconds. Lists and structs become their Python representation. Invalid UTF-8 bytes become
-    replacement characters.
+    Timestamps lose their fractions of a second. Lists and structs become their Python representation. Invalid UTF-8
+    bytes become replacement characters.
     """
     column = unwrapped(column)
     if pa.types.is_timestamp(column.type):
@@ -39,7 +39,7 @@ def strings(column: pa.Array) -> pa.Array:
         texts = column.cast(pa.large_string())
         texts.validate(full=True)
         return texts
-    except pa.ArrowNotImplementedError:  # lists and the like
+    except pa.ArrowNotImplementedError:  # Arrow cannot cast lists and structs to strings
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
     except pa.ArrowInvalid:  # Parquet does not verify that its strings are UTF-8
         return pa.array(_decoded(column), pa.large_string())

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-#: Columns that DuckDB adds when it reads several Parquet files: number of the file, number of the row in the file.
+#: Columns that DuckDB adds when it reads several Parquet files: the file number, and the row number in the file.
 OF_DUCKDB = ("file_index", "file_row_number")
 
-#: Usual names of the text column. In all lists of usual names, case and Unicode form do not matter.
+#: Usual names of the text column. Names are compared without regard to case and Unicode normalization.
 USUAL_TEXT_COLUMNS = (
     "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue",
     "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지", "댓글", "리뷰", "사람문장1", "user",
@@ -23,7 +23,7 @@ USUAL_CONVERSATION_COLUMNS = (
     "세션ID", "세션_ID", "방ID", "방_ID", "방번호",
 )  # fmt: skip
 
-#: Usual names of the column with the time of an utterance.
+#: Usual names of the column that contains the time of an utterance.
 USUAL_TIME_COLUMNS = (
     "said_at", "sent_at", "created_at", "timestamp", "datetime", "time", "date", "created", "sent", "ts", "regdate",
     "reg_date", "시간", "시각", "일시", "날짜", "등록일", "등록일시", "작성일", "작성일시", "발화시간", "발화시각",
@@ -36,8 +36,8 @@ USUAL_SPEAKER_COLUMNS = (
     "화자_ID", "발화자", "발신자", "보낸사람", "작성자", "역할",
 )  # fmt: skip
 
-#: Values of the status column, in the order of their ids. `scored`: labelled. `truncated`: labelled, but the text was
-#: cut to --max-length. `empty`: the row has no text.
+#: Values of the status column, in the order of their dictionary ids. `scored`: the row is labelled. `truncated`: the
+#: row is labelled, but its text was cut to --max-length. `empty`: the row has no text.
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
@@ -45,14 +45,14 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 
 
 def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Return the column names that are usual names.
+    """Return the column names that are in a list of usual names.
 
     Args:
         names: Column names of a file.
-        usual: Usual names. Case and Unicode form do not matter.
+        usual: List of usual names. Names are compared without regard to case and Unicode normalization.
 
     Returns:
-        Names from `names`, in the order of `usual`.
+        The names as they are written in `names`, in the order of `usual`.
     """
     rank = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
     return sorted((name for name in names if _folded(name) in rank), key=lambda name: rank[_folded(name)])
@@ -63,11 +63,11 @@ def _folded(name: str) -> str:
 
 
 def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
-    """Return the columns that emojob adds after the columns of an input.
+    """Return the Arrow fields of the columns that emojob adds to the columns of an input.
 
     Args:
         labels: Labels of the model, in id order.
-        prefix: Prefix of the column names.
+        prefix: Text at the beginning of each added column name.
     """
     return [
         pa.field(f"{prefix}emotion", _NAME),
@@ -87,5 +87,5 @@ REJECTS = pa.schema(
     ]
 )
 
-#: Number of characters of a rejected row that are kept.
+#: How many characters of a rejected row are stored in rejects.parquet.
 RAW_CHARACTERS = 1000

@@ -1,13 +1,13 @@
 """Defines every error that emojob raises on purpose, with its exit code.
 
     EmojobError                    1   an internal error of emojob
-    |-- InputError                 2   the user's input, options or configuration
+    |-- InputError                 2   the user's input, options or configuration are wrong
     |   |-- OptionError                an option has a wrong value
     |   |-- DataError                  an input is unreadable or malformed
     |   |   |-- NothingFound             an input does not exist
     |   |   `-- ColumnError              a column is missing, ambiguous, of a wrong type or has a reserved name
     |   |-- ModelError                 a model or tokenizer cannot be used
-    |   `-- OutputError                an output belongs to something else, or to another model
+    |   `-- OutputError                an output cannot be used, for example because another model made it
     |-- StorageError               1   the disk is full or not writable; run the same command later to continue
     |-- WorkerError                1   a worker process ended or failed; run the same command to continue
     |-- BusyError                 75   another run has locked the output
@@ -40,11 +40,11 @@ class OptionError(InputError):
 
 
 def name_too_long(error: OSError) -> OptionError:
-    """Return the error to raise for an OSError with ENAMETOOLONG."""
-    name = os.fsdecode(error.filename or "a name")
+    """Return the error to raise for an OSError with errno ENAMETOOLONG."""
+    name = os.fsdecode(error.filename or "a path")
     return OptionError(
-        f"{name if len(name) < 60 else name[:59] + '…'} is too long: a file name may have 255 bytes (85 Hangul "
-        "syllables), a whole path 4,095; give a shorter name"
+        f"{name if len(name) < 60 else name[:59] + '…'} is too long: a file name may have at most 255 bytes (85 Hangul "
+        "syllables), and a path at most 4,095 bytes; give a shorter path"
     )
 
 
@@ -65,33 +65,33 @@ class ModelError(InputError):
 
 
 class OutputError(InputError):
-    """An output belongs to something else, or was made with another model."""
+    """An output cannot be used, for example because another model made it."""
 
 
 class StorageError(EmojobError):
-    """The disk is full or not writable. No completed work is lost: the user runs the same command later to continue."""
+    """The disk is full or not writable. No completed work is lost. The user runs the same command later to continue."""
 
 
 class WorkerError(EmojobError):
-    """A worker process ended or failed."""
+    """A worker process ended or failed. The user runs the same command to continue."""
 
 
 def internal_error(error: Exception, where: str) -> WorkerError:
-    """Return the error that a worker process sends for an exception that is not an EmojobError.
+    """Return the WorkerError that a worker process sends to the main process after an unexpected exception.
 
     Args:
-        error: The exception. Its traceback becomes a note of the returned error, which --debug shows.
-        where: The process in which the exception was raised, such as "in the process of device 1".
+        error: The exception. Its traceback is added to the WorkerError as a note, which --debug shows.
+        where: Where the exception was raised, such as "in the process of device 1".
     """
     reported = WorkerError(
-        f"an internal error {where} ({type(error).__name__}): run the same command with --debug to see it"
+        f"an internal error {where} ({type(error).__name__}): run the same command with --debug to see the traceback"
     )
     reported.add_note("".join(traceback.format_exception(error)))
     return reported
 
 
 class BusyError(EmojobError):
-    """Another run has locked the output."""
+    """Another run has locked the output. The user waits until that run has ended."""
 
     exit_code = 75
 

@@ -16,7 +16,7 @@ ENGLISH = {
     "우울": "depression",
 }
 
-#: Labels of negative emotions, in the default label set and in other usual label sets.
+#: Labels of negative emotions, in the default label set and in other common label sets.
 NEGATIVE = frozenset({
     "분노", "불안", "슬픔", "우울", "당황", "상처", "공포", "혐오", "짜증", "부정", "걱정", "실망", "외로움",
     "후회", "피로",
@@ -24,5 +24,5 @@ NEGATIVE = frozenset({
     "embarrassment", "grief", "nervousness", "remorse", "worry", "negative",
 })  # fmt: skip
 
-#: Negative labels for which a report lists the conversations to look at.
+#: Negative labels for which a report lists conversations that need attention.
 ALARMING = frozenset({"분노", "우울", "불안", "공포", "anger", "depression", "anxiety", "fear"})

@@ -1,6 +1,6 @@
 """Defines the records that a run writes for each part file: the counts of its rows, and its completion marker.
 
-A part file counts only if it has a valid completion marker, which is written last.
+A part file is used only if it has a valid completion marker. The marker is written after the part file is complete.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Version of the layout of OUT. emojob reads this version and older versions, and refuses newer versions. Version 1
-#: stored the histogram as a table. Before version 3, no row could be forgotten, and part names had only two numbers.
+#: stores the histogram as {bin: number of rows}. Version 3 added forgotten rows and the third number in part names.
 OUT_FORMAT = 3
 
-#: Folder in OUT for all files other than part files. A folder that contains it is a labelled archive.
+#: Folder in OUT that contains all files except the part files. If OUT contains this folder, OUT is a labelled archive.
 STATE_FOLDER = "_emojob"
 
-#: Pattern of part names: the number of the input, the first row, and how often the part was rewritten by `forget`.
+#: Pattern of part names. The numbers are: input number, first row, and how often `emojob forget` rewrote the part.
 PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
 _PART_FILE = re.compile(PART_NAME.pattern + r"\.parquet")
 
-#: Number of equal bins over 0..1 in the histogram of confidences.
+#: Number of bins in the histogram of confidences. The bins divide the range from 0 to 1 equally.
 CONFIDENCE_BINS = 1000
 
 
 @dataclass(slots=True)
 class Counts:
-    """Numbers of rows by result: read = labelled + empty + rejected + forgotten.
+    """Numbers of rows by result. Each row that was read is labelled, empty, rejected or forgotten.
 
     Attributes:
-        scored: Number of labelled rows whose text fits into --max-length.
+        scored: Number of labelled rows whose text was not cut.
         truncated: Number of labelled rows whose text was cut to --max-length.
         empty: Number of rows without text.
         rejected: Number of rows that could not be read.
         forgotten: Number of rows that `emojob forget` removed.
-        tokens: Number of tokens of the rows with text, after truncation.
+        tokens: Number of tokens in all rows with text, counted after truncation.
         unknown_tokens: Number of [UNK] tokens.
         emotions: {label: number of rows}.
-        confidences: Histogram of the confidences of the labelled rows, in CONFIDENCE_BINS bins.
+        confidences: Histogram: number of labelled rows for each of CONFIDENCE_BINS ranges of the confidence.
     """
 
     scored: int = 0
@@ -62,12 +62,12 @@ class Counts:
 
     @property
     def labelled(self) -> int:
-        """Number of rows with an emotion."""
+        """Number of rows with a label, whether or not the text was cut."""
         return self.scored + self.truncated
 
     @property
     def written(self) -> int:
-        """Number of rows in the output."""
+        """Number of rows in the part files: labelled rows and rows without text."""
         return self.labelled + self.empty
 
     @property
@@ -91,23 +91,23 @@ class Counts:
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
-        """Return JSON values. The histogram is one string, because a string is several times faster to read."""
+        """Return the counts as JSON values. The histogram is one string, which is several times faster to parse."""
         return {**asdict(self), "confidences": " ".join(map(str, self.confidences))}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Counts:
-        """Return the counts that `as_json` wrote. Raises ValueError, TypeError or KeyError for anything else."""
+        """Parse the JSON values that `as_json` returned. Raises ValueError, TypeError or KeyError for other values."""
         emotions = {sys.intern(name): rows for name, rows in plain["emotions"].items()}
         counts = cls(**{**plain, "emotions": emotions, "confidences": _compact(_bins(plain["confidences"]))})
         rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, counts.forgotten]
         rows += counts.emotions.values()
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError("a count is not a number")
+            raise ValueError("a count is not a number of at least 0")
         return counts
 
     def add(self, other: Counts) -> None:
-        """Add other counts to these counts, in place."""
+        """Add the numbers of `other` to the numbers of this object."""
         self.scored += other.scored
         self.truncated += other.truncated
         self.empty += other.empty
@@ -122,33 +122,33 @@ class Counts:
 
 
 def _bins(plain: Any) -> NDArray[np.uint64]:
-    """Parse the histogram of a marker: a string with the rows of all bins, or {bin: rows} in version 1.
+    """Parse the histogram of a completion marker: a string with one number per bin. In version 1, it is {bin: rows}.
 
-    Raises TypeError, ValueError, AttributeError.
+    Raises TypeError, ValueError or AttributeError if the histogram is malformed.
     """
     if isinstance(plain, str):
         bins = _rows(map(int, plain.split()))
         if len(bins) != CONFIDENCE_BINS:
-            raise ValueError(f"{len(bins)} bins")
+            raise ValueError(f"the histogram has {len(bins)} bins, not {CONFIDENCE_BINS}")
         return bins
     bins = np.zeros(CONFIDENCE_BINS, np.uint64)
     given = [*map(int, plain)]
     if given and not 0 <= min(given) <= max(given) < CONFIDENCE_BINS:
-        raise ValueError("a bin out of range")
+        raise ValueError("a bin of the histogram is out of range")
     bins[given] = _rows(plain.values())
     return bins
 
 
 def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
-    """Convert numbers of rows to uint64 [n]. Raises TypeError, ValueError."""
+    """Convert numbers of rows to a uint64 array. Raises TypeError or ValueError if a number is wrong."""
     try:
         return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
-        raise ValueError("a number of rows below 0") from None
+        raise ValueError("a number of rows is negative or too large") from None
 
 
 def _compact(rows: NDArray[np.uint64]) -> array[int]:
-    """Convert the histogram to the narrowest integer type, because a run may keep the markers of 100,000 parts."""
+    """Convert a histogram to the narrowest integer type. This saves memory if a run has 100,000 completion markers."""
     most = int(rows.max(initial=0))
     if most < 1 << 16:
         return array("H", rows.astype(np.uint16).tobytes())
@@ -162,15 +162,16 @@ class PartMarker:
     Attributes:
         part: Name of the part file in OUT.
         part_bytes: Size of the part file in bytes.
-        input: Name of the input, as in `InputFile.name`.
-        input_bytes: Size of the input in bytes.
-        input_sha256: Hash of the input, as in `Source.sha256`.
-        encoding: Encoding of a text format; None for Parquet.
-        first_row: Number of the part's first row in the input, from 0. Rejected rows are numbered, too.
-        stop_row: Number of the row after the part's last row.
-        last: Whether the input ends with this part.
-        fingerprint: Fingerprint of the model and its settings.
-        counts: Counts of the rows.
+        input: Path or URL of the input file (`InputFile.name`).
+        input_bytes: Size of the input file in bytes.
+        input_sha256: SHA-256 of the input file, or its etag in an object store (`Source.sha256`).
+        encoding: Character encoding of the input file; None for Parquet.
+        first_row: Row number of the part's first row in the input file. Row numbers begin at 0, and rejected rows have
+            numbers, too.
+        stop_row: Row number after the part's last row.
+        last: Whether this is the last part of the input file.
+        fingerprint: Hash of the model and its settings.
+        counts: Counts of the part's rows.
         format: Version of the layout of OUT.
     """
 
@@ -188,20 +189,20 @@ class PartMarker:
     format: int = OUT_FORMAT
 
     def as_json(self) -> dict[str, Any]:
-        """Return JSON values."""
+        """Return the marker as JSON values."""
         return {**asdict(self), "counts": self.counts.as_json()}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> PartMarker:
-        """Return the marker that `as_json` wrote. Raises ValueError, TypeError or KeyError for anything else."""
+        """Parse the JSON values that `as_json` returned. Raises ValueError, TypeError or KeyError for other values."""
         values = {one.name: plain[one.name] for one in fields(cls)}
         if values["format"] > OUT_FORMAT:
-            raise ValueError(f"format {values['format']}")
-        if not _PART_FILE.fullmatch(values["part"]):  # a forged marker must not lead out of the folder
-            raise ValueError("a part with another name")
+            raise ValueError(f"the marker has format {values['format']}, which is newer than {OUT_FORMAT}")
+        if not _PART_FILE.fullmatch(values["part"]):  # a forged marker could contain a path outside OUT
+            raise ValueError("the name of the part has the wrong pattern")
         if not all(isinstance(values[name], int) for name in ("part_bytes", "first_row", "stop_row")):
-            raise ValueError("a row number is not a number")
-        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # equal in many markers, so kept once
+            raise ValueError("a size or a row number is not a number")
+        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # save memory: many markers share these
             if values[name] is not None:
                 values[name] = sys.intern(values[name])
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_MOST_LISTED = 40  # most names in a message
-_LONGEST_LISTED = 60  # most characters of a name; a longer name is probably a text in a file without a header
-_SENTENCE = 20  # most characters of a name that contains spaces
-_LONGEST_LINE = 300  # most characters of a line
+_MOST_LISTED = 40  # maximum number of names in a message
+_LONGEST_LISTED = 60  # maximum length of a name; a longer one is probably an utterance in a file without a header line
+_SENTENCE = 20  # maximum length of a name that contains spaces
+_LONGEST_LINE = 300  # maximum number of characters of a line
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names for a message, on one line. Names with commas, spaces or line ends are quoted."""
+    """Join names to one line for a message. Names with commas, spaces or line ends are quoted."""
     shown = list(map(_shown, names))
     more = f", ... ({len(shown) - _MOST_LISTED} more)" if len(shown) > _MOST_LISTED else ""
     return (", ".join(shown[:_MOST_LISTED]) or "none") + more
@@ -19,7 +19,7 @@ def listed(names: Sequence[str]) -> str:
 
 def _shown(name: str) -> str:
     if len(name) > _LONGEST_LISTED or (len(name) > _SENTENCE and " " in name):  # an utterance, not a name
-        return f"(a text of {len(name)} characters: is there no header?)"
+        return f"(a text of {len(name)} characters: does the file have no header line?)"
     return name if name.isprintable() and not set(name) & set(" ,;'") and name else repr(name)
 
 
@@ -28,7 +28,7 @@ def first_of(names: Sequence[str], others: str = "more") -> str:
 
     Args:
         names: At least one name.
-        others: Noun for the names that are not shown, such as "more parts".
+        others: Words after the number of the other names, such as "more parts".
     """
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} {others}"
 
@@ -49,5 +49,5 @@ def first_line(error: BaseException) -> str:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of an exception's message, where torch states the cause; at most 300 characters."""
+    """Return at most 300 characters of the last line of an exception's message. In torch, it states the cause."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:_LONGEST_LINE]

@@ -1,4 +1,4 @@
-"""Defines the options of a scoring run and their defaults, which the command line uses, too."""
+"""Defines the options of a scoring run and their defaults. The command line uses the same defaults."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 ENCODINGS = ("auto", "utf-8", "cp949")
 CONTEXTS = ("none", "previous")
 
-#: Smallest and largest --max-length. The smallest has room for [CLS], one token and [SEP]; BERT has 512 positions.
+#: Smallest and largest value of --max-length. 3 tokens are [CLS], one token of the text and [SEP]. BERT has at most
+#: 512 positions.
 MAX_LENGTHS = (3, 512)
 
-#: Smallest --max-length with the context `previous`. It has room for [CLS], one token, [SEP], one token and [SEP].
+#: Smallest value of --max-length with the context `previous`: [CLS], one token, [SEP], one token and [SEP].
 SHORTEST_PAIR = 5
 
 
@@ -25,14 +26,15 @@ class ModelOptions:
     """Options of the model and its engine. The constructor raises OptionError for a wrong value.
 
     Attributes:
-        model: Model folder or name on the Hugging Face hub. If None, the default model is used.
-        device: One of DEVICES.
-        engine: One of ENGINES.
-        precision: One of PRECISIONS.
-        max_length: Largest number of tokens of a text, [CLS] and [SEP] included.
-        batch_tokens: Number of tokens in one forward pass. If None, it depends on the device.
-        context: One of CONTEXTS. If None, the context that the model was trained with is used.
-        calibration: Dataset whose texts are used to calibrate int8. If None, the sample is used.
+        model: Model folder, or name of a model on the Hugging Face hub. If None, the default model is used.
+        device: Device that runs the model: one of DEVICES.
+        engine: Program that runs the model: one of ENGINES.
+        precision: Number format in which the model computes: one of PRECISIONS.
+        max_length: Maximum number of tokens that the model reads per text, [CLS] and [SEP] included.
+        batch_tokens: Maximum number of tokens in one forward pass. If None, it depends on the device.
+        context: Whether the model reads the previous utterance with each text: one of CONTEXTS. If None, the
+            context of the training is used.
+        calibration: Dataset whose texts calibrate the int8 quantization. If None, the sample dataset is used.
     """
 
     model: str | None = None
@@ -52,37 +54,39 @@ class ModelOptions:
             _one_of("--context", self.context, CONTEXTS)
         low, high = MAX_LENGTHS
         if not low <= self.max_length <= high:
-            raise OptionError(f"--max-length {self.max_length} is out of range: give {low} to {high} tokens")
+            raise OptionError(f"--max-length {self.max_length} is out of range: give a number from {low} to {high}")
         if self.context == "previous" and self.max_length < SHORTEST_PAIR:
             raise OptionError(
-                f"--max-length {self.max_length} is too short for a text and its previous utterance: "
-                f"give {SHORTEST_PAIR} to {high} tokens"
+                f"--max-length {self.max_length} is too small for a text with its previous utterance: "
+                f"give a number from {SHORTEST_PAIR} to {high}"
             )
         if self.batch_tokens is not None and self.batch_tokens < 1:
-            raise OptionError(f"--batch-tokens {self.batch_tokens} is too small: give at least 1, or leave it out")
+            raise OptionError(f"--batch-tokens {self.batch_tokens} is too small: give at least 1, or omit the option")
 
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """Options of `emojob score`, except for ModelOptions. The constructor raises OptionError for a wrong value.
+    """The options of `emojob score` that are not in ModelOptions. The constructor raises OptionError for a wrong value.
 
     Attributes:
         text_column: Name of the text column. If None, a column with a usual name is used.
-        encoding: One of ENCODINGS, for the text formats.
-        prefix: Prefix of the names of the columns that emojob adds.
+        encoding: Character encoding of the input files that are not Parquet: one of ENCODINGS.
+        prefix: Text at the beginning of the name of each column that emojob adds.
         fresh: Whether to remove the parts in OUT and start over.
-        limit: Number of rows of the dataset to label. If None, all rows are labelled.
-        max_rejects: Most rejected rows for which the run succeeds: a number, or a percentage such as 1%.
-        conversation_column: Name of the column that identifies conversations. If None, and the model reads previous
-            utterances, a column with a usual name is used.
-        memo: File that keeps the memo (a cache of the labels of repeated texts) between runs.
-        time_column: Name of the column with the time. run.json stores it for reports.
-        speaker_column: Name of the column that identifies speakers. run.json stores it for reports.
-        mask_pii: Whether to mask personal data in the text column and in rejects. If None, only rejects are masked.
-        drop_text: Whether to leave the text column out of the output.
+        limit: Number of rows to label, from the beginning of the dataset. If None, all rows are labelled.
+        max_rejects: Maximum number of rejected rows in a successful run: a number, or a percentage such as 1%.
+        conversation_column: Name of the column that identifies conversations. If None, and if the model reads the
+            previous utterance, a column with a usual name is used.
+        memo: File that stores the memo (a cache of the labels of repeated texts) for later runs.
+        time_column: Name of the column with the time of each utterance. Reports read the name from run.json.
+        speaker_column: Name of the column that identifies speakers. Reports read the name from run.json.
+        mask_pii: Whether to mask personal data in the text column and in rejected rows. If None, it is masked only in
+            rejected rows.
+        drop_text: Whether to omit the text column from the output.
         hash_columns: Names of the columns whose values are replaced by keyed hashes.
         hash_key_file: File with the key of the hashes. If None, the environment variable EMOJOB_HASH_KEY is used.
-        ray_address: Address of a Ray cluster. If None, RAY_ADDRESS is used, or else a cluster on this machine.
+        ray_address: Address of a Ray cluster. If None, the environment variable RAY_ADDRESS is used. If that is not
+            set, Ray starts on this machine.
         ray_cores: Number of cores for each worker on a node without a GPU. If None, it depends on the node.
     """
 
@@ -105,14 +109,14 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         if self.ray_cores is not None and self.ray_cores < 1:
-            raise OptionError(f"--ray-cores {self.ray_cores} is too small: give at least 1, or leave it out")
+            raise OptionError(f"--ray-cores {self.ray_cores} is too small: give at least 1, or omit the option")
         _one_of("--encoding", self.encoding, ENCODINGS)
         if self.limit is not None and self.limit < 1:
-            raise OptionError(f"--limit {self.limit} is too small: give at least 1, or leave it out for all rows")
+            raise OptionError(f"--limit {self.limit} is too small: give at least 1, or omit the option for all rows")
         self.rejects_allowed(0)
 
     def rejects_allowed(self, rows: int) -> float:
-        """Return how many of `rows` rows may be rejected in a successful run. Raises OptionError."""
+        """Return how many rows may be rejected in a successful run that reads `rows` rows. Raises OptionError."""
         number = self.max_rejects.removesuffix("%")
         try:
             value = float(number)
@@ -120,7 +124,8 @@ class ScoreOptions:
             value = -1.0
         if not 0 <= value < float("inf"):
             raise OptionError(
-                f"--max-rejects {self.max_rejects!r} is not a number: give a number of rows (100) or a percentage (1%)"
+                f"--max-rejects {self.max_rejects!r} is not a number of rows or a percentage: give, for example, 100 "
+                "or 1%"
             )
         return value * rows / 100 if self.max_rejects.endswith("%") else value
 

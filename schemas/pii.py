@@ -1,4 +1,4 @@
-"""Defines the kinds of personal data that are masked. The name of a kind in brackets is its placeholder."""
+"""Defines the kinds of personal data that are masked. A placeholder such as [전화번호] replaces each finding."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BUSINESS = "사업자등록번호"
 ADDRESS = "주소"
 URL = "URL"
 
-#: All kinds. If a text fits two kinds, the kind that comes first in this tuple is used.
+#: All kinds. If the same characters match two kinds, the kind that comes first in this tuple is used.
 KINDS = (URL, EMAIL, RESIDENT, FOREIGNER, LICENCE, CARD, PHONE, BUSINESS, PASSPORT, ACCOUNT, ADDRESS)
 
 
 def placeholder(kind: str) -> str:
-    """Return the placeholder that replaces personal data of a kind."""
+    """Return the placeholder that replaces personal data of a kind, such as [전화번호]."""
     return f"[{kind}]"

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from emojob.schemas.errors import OptionError
+from emojob.schemas.messages import plural
 
 _T = TypeVar("_T")
 
-_MOST_BYTES = 1 << 20  # most bytes of a file
+_MOST_BYTES = 1 << 20  # maximum size of a settings file, in bytes
 
 _KINDS = {
     str: "a text in quotes",
@@ -30,26 +31,26 @@ def read_toml(file: Path) -> dict[str, Any]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The file is not TOML in UTF-8, is longer than 1 MiB or is nested too deeply.
+        ValueError: The file is not valid TOML in UTF-8, is larger than 1 MiB or is nested too deeply.
     """
     with file.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
+        raise ValueError(f"the file has more than {_MOST_BYTES:,} bytes, which is the maximum")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+        raise ValueError("its lists or tables are nested too deeply") from None
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
     """Create a dataclass from the values of a TOML table.
 
     Args:
-        kind: The dataclass. A field with a default is optional.
-        table: Keys and values.
-        where: Name of the table or file, with which messages begin.
-        compare: Hint at the end of messages about missing keys, such as the file to compare with.
+        kind: The dataclass. A field with a default value is optional in the table.
+        table: Keys and values of the TOML table.
+        where: Name of the table or file. Messages begin with it.
+        compare: What to compare with, such as an example file. Messages about missing keys end with it.
 
     Raises:
         OptionError: A key is missing or unknown, or a value has a wrong type.
@@ -64,7 +65,7 @@ def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
 
 
 def field_types(kind: type) -> dict[str, Any]:
-    """Return {field: type} of a dataclass, without `| None` and type arguments."""
+    """Return {field name: type} of a dataclass. The types are without `| None` and without type arguments."""
     types = typing.get_type_hints(kind)
     return {field.name: _plain_type(types[field.name]) for field in dataclasses.fields(kind)}
 
@@ -76,14 +77,14 @@ def check_keys(
     compare: str,
     optional: set[str] | frozenset[str] = frozenset(),
 ) -> None:
-    """Check that a table has the expected keys and no others, with values of the expected types.
+    """Check that a table has only the expected keys, and that their values have the expected types.
 
     Args:
-        where: Name of the table or file, with which messages begin.
-        table: Keys and values.
-        expected: {key: type}. float accepts integers, too.
-        compare: Hint at the end of messages about missing keys, such as the file to compare with.
-        optional: Keys that may be missing.
+        where: Name of the table or file. Messages begin with it.
+        table: Keys and values of the TOML table.
+        expected: {key: type of its value}. Integers are also accepted for float.
+        compare: What to compare with, such as an example file. Messages about missing keys end with it.
+        optional: Keys of `expected` that may be missing in the table.
 
     Raises:
         OptionError: A key is missing or unknown, or a value has a wrong type.
@@ -91,23 +92,23 @@ def check_keys(
     for key, value in table.items():
         if key not in expected:
             close = difflib.get_close_matches(key, expected, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(expected)}"
+            hint = f"did you mean {close[0]}?" if close else f"the known keys are {', '.join(expected)}"
             raise OptionError(f"{where} has the unknown key {key!r}; {hint}")
         right = _is_number(value) if expected[key] is float else isinstance(value, expected[key])
         if not right or (expected[key] is int and isinstance(value, bool)):
-            kind = _KINDS.get(expected[key], f"of type {expected[key].__name__}")
-            raise OptionError(f"{where}.{key} is {value!r}, which should be {kind}; correct it")
+            kind = _KINDS.get(expected[key], f"a value of type {expected[key].__name__}")
+            raise OptionError(f"{where}.{key} is {value!r}, which has the wrong type; give {kind}")
     missing = [key for key in expected if key not in table and key not in optional]
     if missing:
-        raise OptionError(f"{where} lacks {', '.join(missing)}; {compare}")
+        raise OptionError(f"{where} lacks the {plural(len(missing), 'key')} {', '.join(missing)}; {compare}")
 
 
 def between(where: str, value: float, low: float, high: float) -> None:
     """Check that low <= value <= high.
 
     Args:
-        where: Name of the value, with which the message begins.
-        value: The value.
+        where: Name of the setting. The message begins with it.
+        value: Value of the setting.
         low: Smallest allowed value.
         high: Largest allowed value.
 
@@ -115,11 +116,11 @@ def between(where: str, value: float, low: float, high: float) -> None:
         OptionError: The value is out of range.
     """
     if not low <= value <= high:
-        raise OptionError(f"{where} is {value}, which should lie between {low:g} and {high:g}; correct it")
+        raise OptionError(f"{where} is {value}, which is out of range; give a number from {low:g} to {high:g}")
 
 
 def _plain_type(hint: Any) -> Any:
-    """Return a type without `| None` and type arguments: str | None -> str, dict[str, int] -> dict."""
+    """Return a type without `| None` and without type arguments: str | None -> str, dict[str, int] -> dict."""
     arguments = [one for one in typing.get_args(hint) if one is not type(None)]
     if len(arguments) == 1 and type(None) in typing.get_args(hint):
         hint = arguments[0]

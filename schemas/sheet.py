@@ -14,11 +14,11 @@ GUESS, CONFIDENCE, SECOND, MARGIN = "emojob_guess", "emojob_confidence", "emojob
 TIMES = "times"
 CONVERSATION, TIME = "conversation", "time"
 
-#: Columns of every sheet, in this order. The annotator fills in `label`. `previous` is blank if it is unknown. If the
-#: archive has conversations or times, the columns `conversation` and `time` follow.
+#: Columns of every sheet, in this order. The annotator fills in `label`. `previous` is blank if the previous utterance
+#: is unknown. The columns `conversation` and `time` follow if the archive has conversations or times.
 SHEET_COLUMNS = (TEXT, LABEL, PREVIOUS, GUESS, CONFIDENCE, SECOND, MARGIN, TIMES)
 
-#: UTF-8 with a byte order mark, by which spreadsheets recognize UTF-8.
+#: UTF-8 with a byte order mark. Spreadsheet programs need the mark to recognize UTF-8.
 SHEET_ENCODING = "utf-8-sig"
 
 # A spreadsheet reads a text as a formula if it begins with = + - @ or, in Korean and Japanese settings, with their
@@ -27,13 +27,13 @@ SHEET_ENCODING = "utf-8-sig"
 _INVISIBLE = "\\s\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 _FORMULA = re.compile(f"[{_INVISIBLE}]*['=+\\-@＝＋－＠﹦﹢﹣﹫−]|[\x00\t\r\n]")
 
-#: The pattern _FORMULA for RE2, the regular expression library of Arrow, which searches a whole column in one call.
+#: The same pattern as _FORMULA, in the syntax of RE2. Arrow uses RE2 to search a whole column in one call.
 FORMULA_PATTERN = (
     r"^(?:[\s\p{Z}\x00-\x1f\x7f-\x9f\xad\x{61c}\x{180e}\x{200b}-\x{200f}\x{2028}-\x{202e}\x{2060}-\x{206f}\x{feff}]*"
     r"['=+\-@＝＋－＠﹦﹢﹣﹫−]|[\x00\t\r\n])"
 )
 
-# Texts that a spreadsheet converts to a number, a time, a date or a truth value: 007, 3월 5일, May 5, 1e5.
+# _VALUE matches texts that a spreadsheet converts to a number, time, date or Boolean: 007, 3월 5일, May 5, 1e5, true.
 _MONTH = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
     "nov(?:ember)?|dec(?:ember)?"
@@ -45,23 +45,23 @@ _VALUE = re.compile(
 
 
 def is_sheet(columns: Iterable[str]) -> bool:
-    """Return whether a file with these columns is an annotators' sheet: it has the columns text, label and guess."""
+    """Return whether these are the columns of an annotators' sheet: text, label and emojob_guess are among them."""
     return {TEXT, LABEL, GUESS} <= set(columns)
 
 
 def escape_cell(text: str, keep_values: bool = False) -> str:
-    """Return the content of a cell that a spreadsheet shows as the unchanged text.
+    """Escape a text for a cell, so that a spreadsheet shows the text unchanged.
 
     Args:
         text: Any text.
-        keep_values: Whether to escape only formulas, so that the spreadsheet may convert numbers and dates.
+        keep_values: Whether to escape only formulas. The spreadsheet can then convert numbers and dates.
     """
     marked = _FORMULA.match(text) is not None if keep_values else _needs_mark(text)
     return f"'{text}" if marked else text
 
 
 def unescape_cell(cell: str) -> str:
-    """Return the text of a cell that `escape_cell` wrote. A cell that was not escaped stays unchanged."""
+    """Return the text that `escape_cell` escaped. A cell that was not escaped is returned unchanged."""
     return cell[1:] if cell.startswith("'") and _needs_mark(cell[1:]) else cell
 
 

@@ -1,6 +1,6 @@
 """Files that ship with the package: the sample dataset (`sample/`) and the default model (`default_model/`).
 
-`sample` reads the sample dataset. The model folder is an ordinary one, which `models.model` loads.
+The module `sample` reads the sample dataset. `pipeline.models.model` loads the default model like any other model.
 """
 
 __all__ = ["sample"]

@@ -1,6 +1,6 @@
-"""HTML pages that are one self-contained file: the common style, scripts and charts.
+"""The common style, scripts and charts of HTML pages. Each page is one self-contained file.
 
-The report page and the evaluation pages use it.
+The pages of `emojob report`, `emojob evaluate` and `emojob train` use this package.
 """
 
 __all__ = ["page"]

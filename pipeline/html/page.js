@@ -1,4 +1,4 @@
-// The script that every page starts with: it draws the charts. Chart expressions are interpreted, never evaluated as code.
+// First script of every page. It draws the charts. Vega interprets the expressions in charts and never runs them as code.
 "use strict";
 const given = JSON.parse(document.getElementById("charts").textContent);
 

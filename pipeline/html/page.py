@@ -1,7 +1,8 @@
-"""Renders self-contained HTML pages. A page uses no network and runs only its own script (Content-Security-Policy).
+"""Renders self-contained HTML pages. A Content-Security-Policy keeps a page from using the network and other scripts.
 
-Charts are Vega-Lite specifications, which the libraries that vl-convert bundles draw in the browser. These libraries
-interpret chart expressions and never evaluate them as code. Pages and pictures need the extra `report`.
+A page contains its charts as Vega-Lite specifications, and the Vega libraries (bundled by vl-convert), which draw the
+charts in the browser. The libraries interpret expressions in charts and never run them as JavaScript. HTML pages and
+PNG charts need the extra `report`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from emojob.pipeline.system.hardware import is_installed
 from emojob.schemas.errors import OptionError
 
-#: {module to import: package to install} for pages and pictures.
+#: {module to import: package to install} of the packages that HTML pages and PNG charts need.
 _NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 
 FONTS = "system-ui, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
@@ -32,12 +33,12 @@ class Palette:
 
     Attributes:
         ink: Colour of text.
-        faint: Colour of the grid and the axes.
+        faint: Colour of the grid lines and the axes.
         first: Colour of the first series.
         second: Colour of the second series.
-        on_first: Colour of text on the colour `first`.
-        width: Width in pixels; None fills the width of the page.
-        font: CSS font families.
+        on_first: Colour of text that is drawn on the colour `first`.
+        width: Width in pixels. If None, the chart is as wide as the page.
+        font: Font families, as in the CSS property `font-family`.
     """
 
     ink: str
@@ -49,35 +50,36 @@ class Palette:
     font: str
 
 
-#: Charts in a page use the colours of the page's style sheet, which has variants for light mode, dark mode and print.
+#: Palette of charts in a page. page.css defines the colours for light mode, dark mode and print.
 PAGE = Palette("var(--ink)", "var(--faint)", "var(--first)", "var(--second)", "var(--on-first)", None, FONTS)
+#: Palette of PNG charts.
 PICTURE = Palette("#1d2433", "#d5dae3", "#2563a8", "#c2571a", "#ffffff", 420, "sans-serif")
 
 
 def check_drawable() -> None:
-    """Raise OptionError if a package that pages and pictures need is not installed."""
+    """Raise OptionError if a package that HTML pages and PNG charts need is not installed."""
     missing = [package for module, package in _NEEDED.items() if not is_installed(module)]
     if missing:
         raise OptionError(
-            f"pages and pictures need {' and '.join(missing)}, not installed here: pip install 'emojob[report]'"
+            f"cannot make HTML pages and charts without {' and '.join(missing)}: run pip install 'emojob[report]'"
         )
 
 
 def render(template: str, script: str, style: str, charts: dict[str, Any], **values: Any) -> bytes:
-    """Return a complete page in UTF-8.
+    """Return a complete HTML page in UTF-8.
 
     Args:
-        template: Jinja2 template; values are escaped. Its variables are `policy`, `style`, `charts`, `script` and
-            the names in `values`.
-        script: JavaScript of this page, appended to the common page.js.
+        template: Jinja2 template of the page. Its variables are `policy`, `style`, `charts`, `script` and the names in
+            `values`. Jinja2 escapes `values`.
+        script: JavaScript of this page. It is appended to page.js, which all pages share.
         style: CSS of the page.
-        charts: {name: Vega-Lite specifications or other JSON}; the script reads it as `given`.
-        values: More variables of the template.
+        charts: {name: JSON value, such as a list of Vega-Lite specifications}. In the script, its name is `given`.
+        values: {name: value} of more template variables.
     """
     import jinja2
     from markupsafe import Markup
 
-    # a label may contain `</script>`, which must not end the script
+    # escape <, because a label may contain `</script>`, which would end the script
     specs = json.dumps(charts, ensure_ascii=False).replace("<", "\\u003c")
     script = "\n".join([_libraries(), _file("page.js"), script]).replace("</script", "<\\/script")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -95,7 +97,7 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
 
 
 def visible(text: str) -> str:
-    """Return a text with its control characters, bidi overrides and lone surrogates replaced by �."""
+    """Return a text in which � replaces invisible characters, such as control characters and lone surrogates."""
     invisible = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     return "".join("�" if unicodedata.category(c) in invisible else c for c in text)
 
@@ -105,9 +107,10 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
 
     Args:
         chart: Altair chart.
-        description: Text alternative for screen readers. The title of a picture is the text before the first ":".
+        description: Text alternative for screen readers. A PNG chart has a title: the part of the text before the
+            first ":".
         palette: `PAGE` or `PICTURE`.
-        height: Height in pixels.
+        height: Height of the chart in pixels.
     """
     import altair as alt
 
@@ -131,7 +134,7 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
 
 
 def style_sheet(*more: str) -> str:
-    """Return the CSS that all pages share, followed by the CSS texts in `more`."""
+    """Return page.css, which all pages share, followed by the CSS in `more`."""
     return "\n".join([_file("page.css"), *more])
 
 
@@ -148,5 +151,5 @@ def _libraries() -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the hash source (sha256-...) of an inline script or style for a Content-Security-Policy."""
+    """Return the hash (sha256-...) with which a Content-Security-Policy allows an inline script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,7 +1,7 @@
-"""Reads and writes files on disks and objects in object stores. `paths` handles both as one type, `AnyPath`.
+"""Reads and writes files on disks and objects in object stores.
 
-Other rooms use `atomic` to write whole files, `lock` to lock folders and `permissions` to limit permissions. Only this
-room distinguishes local paths from paths in object stores.
+Other packages use `paths` to open, list and remove files, `atomic` to write whole files, `lock` to lock folders and
+`permissions` to limit file permissions. A path has the type `AnyPath`, whether it is on a disk or in an object store.
 """
 
 __all__ = ["atomic", "lock", "object_errors", "object_io", "object_store", "paths", "permissions"]

@@ -1,7 +1,7 @@
 """Writes files atomically: a file appears complete or not at all.
 
-On a disk, the content goes to a temporary file, which is fsynced and renamed. In an object store, an object
-appears when its last request succeeds.
+On a disk, the content is written to a temporary file, which is fsynced and renamed. In an object store, an object
+appears when the last request of its upload succeeds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Draft:
     """A file that is being written. It appears at its path only when `commit` is called.
 
     Attributes:
-        sink: Destination of the content: a temporary path, or an open stream for an object.
+        sink: Where the content is written: the path of a temporary file, or an open stream for an object.
     """
 
     def __init__(self, path: AnyPath, token: str = "") -> None:
@@ -30,15 +30,14 @@ class Draft:
 
         Args:
             path: The file to write.
-            token: Part of the temporary file name. Writers that may write the same file concurrently use different
-                tokens.
+            token: Part of the temporary file name. Concurrent writers of the same file need different tokens.
         """
         self._path = path
         self.sink: Path | Upload = path.upload() if isinstance(path, ObjectPath) else temporary_path(path, token)
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO | Upload]:
-        """Yield a stream to write to."""
+        """Yield a binary stream to which the content is written."""
         if isinstance(self.sink, Upload):
             yield self.sink
         else:
@@ -46,7 +45,7 @@ class Draft:
                 yield stream
 
     def commit(self) -> int:
-        """Make the file appear at its path; return its size in bytes. Raises OSError."""
+        """Make the file appear at its path, and return its size in bytes. Raises OSError."""
         if isinstance(self.sink, Upload):
             return self.sink.commit()
         size = self.sink.stat().st_size
@@ -63,11 +62,11 @@ class Draft:
 
 @contextlib.contextmanager
 def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
-    """Yield a draft; commit it at the end of the context, or discard it after an exception.
+    """Yield a draft. Commit it at the end of the context, or discard it if the context raises an exception.
 
     Args:
         path: The file to write.
-        token: As in `Draft`.
+        token: Part of the temporary file name. Concurrent writers of the same file need different tokens.
     """
     made = Draft(path, token)
     try:
@@ -79,11 +78,11 @@ def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
 
 
 def commit(written: Path, path: Path) -> None:
-    """Move a complete file to its path: fsync it, rename it, fsync the folder.
+    """Move a complete file to its final path: fsync the file, rename it, and fsync the folder.
 
     Args:
-        written: The complete file, in the same folder as `path`.
-        path: The destination; an existing file is replaced.
+        written: Path of the complete file, in the same folder as `path`.
+        path: Final path. An existing file is replaced.
     """
     descriptor = os.open(written, os.O_RDONLY)
     try:
@@ -124,7 +123,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def read_json(path: AnyPath) -> dict[str, Any]:
-    """Return the object in a JSON file; {} if the file is missing or is not a JSON object."""
+    """Return the content of a JSON file as a dict; {} if the file is missing or does not contain a JSON object."""
     try:
         return parse_json(path.read_bytes())
     except FileNotFoundError:
@@ -132,7 +131,7 @@ def read_json(path: AnyPath) -> dict[str, Any]:
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """Parse the bytes of a JSON object; return {} if they are not a JSON object."""
+    """Parse bytes that contain a JSON object; return {} if they do not."""
     try:
         plain = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -141,10 +140,10 @@ def parse_json(content: bytes) -> dict[str, Any]:
 
 
 def temporary_path(path: Path, token: str = "") -> Path:
-    """Return the hidden path in the same folder where a file is written before it is renamed.
+    """Return the path of the hidden temporary file for `path`, in the same folder.
 
     Args:
         path: The file to write.
-        token: As in `Draft`.
+        token: Part of the temporary file name. Concurrent writers of the same file need different tokens.
     """
     return path.with_name(f".{path.name}.{token}.tmp" if token else f".{path.name}.tmp")

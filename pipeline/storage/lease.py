@@ -1,8 +1,8 @@
-"""Locks a folder in an object store by a lease, because object stores have no locks.
+"""Locks a folder in an object store with a lease, because object stores have no locks.
 
-A lease is an object, created by a conditional put. The process that holds the lease renews the object regularly.
-Another process takes the lease over if the holder died on this machine, or if the object was not renewed for LEASE
-seconds.
+A lease is an object that a conditional put creates. The process that holds the lease rewrites the object regularly,
+which renews the lease. Another process may take over the lease if it was not renewed for LEASE seconds, or if the
+holder was a process on the same machine and has ended.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import BusyError, StorageError
 
-LEASE = 600.0  # seconds without a renewal after which the holder counts as dead
+LEASE = 600.0  # seconds after the last renewal until the lease expires
 RENEWAL = 60.0  # seconds between renewals
-_DOUBT = 1.0  # seconds until a concurrent takeover becomes visible in an object store without conditional writes
+_DOUBT = 1.0  # seconds to wait after a takeover, because another process may overwrite the lease at the same time
 _TRIES = 5
-_PATIENCE = 10.0  # seconds to wait at release for a renewal in progress
+_PATIENCE = 10.0  # seconds that `release` waits for a running renewal
 
 
 class Lease:
@@ -37,7 +37,7 @@ class Lease:
 
         Args:
             file: The object that represents the lease.
-            folder: The locked folder, for messages.
+            folder: The folder to lock. Error messages show it.
         """
         self._file, self._folder = file, folder
         self._token = uuid.uuid4().hex
@@ -47,15 +47,15 @@ class Lease:
         self._renewal = threading.Thread(target=self._renew, daemon=True)
 
     def check(self) -> None:
-        """Raise StorageError if another run may have taken the lease over, as while this machine was suspended."""
+        """Raise StorageError if another run may have taken over the lease, for example while this machine slept."""
         if self._is_lost or time.time() - self._renewed > LEASE - RENEWAL:
             raise StorageError(
-                f"this run no longer holds {self._folder}, because it did not renew its lease for too long: "
-                f"run the same command again once no other run holds it"
+                f"this run lost its lock on {self._folder}, because it did not renew the lock in time: make sure that "
+                f"no other run is writing there, then run the same command again"
             )
 
     def take(self) -> None:
-        """Create the lease, or take it over from a dead holder. Raises BusyError."""
+        """Create the lease, or take over a lease that expired or whose process ended. Raises BusyError."""
         holder: dict[str, Any] = {}
         for _ in range(_TRIES):
             with contextlib.suppress(FileExistsError):
@@ -64,13 +64,13 @@ class Lease:
             try:
                 found = self._file.stat()  # stat before the read, so that a later replacement is detected
                 holder = parse_json(self._file.read_bytes())
-            except FileNotFoundError:  # the holder released the lease
+            except FileNotFoundError:  # the holder has released the lease
                 continue
-            if holder.get("token") == self._token:  # own lease: the response to an earlier request was lost
+            if holder.get("token") == self._token:  # created by this process, but the response was lost
                 return
             if holder and not _is_dead(holder):
                 break
-            with contextlib.suppress(OSError):  # another run took the lease over
+            with contextlib.suppress(OSError):  # the write fails if another run has taken over the lease
                 self._file.write_bytes(self._content(), replacing=found)
                 time.sleep(_DOUBT)
                 if self._is_mine():
@@ -78,13 +78,13 @@ class Lease:
         self._refuse(holder)
 
     def start_renewal(self) -> None:
-        """Renew the lease in a thread until `release`."""
+        """Start a thread that renews the lease until `release` is called."""
         self._renewal.start()
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
-            with contextlib.suppress(OSError):  # an unavailable store is tried again at the next renewal
-                found = self._file.stat()  # stat before the check, so that no other lease is overwritten
+            with contextlib.suppress(OSError):  # after a failed request, the next renewal tries again
+                found = self._file.stat()  # stat before the check, so that the lease of another run is not overwritten
                 if not self._is_mine():
                     self._is_lost = True
                     return
@@ -117,9 +117,9 @@ class Lease:
     def _refuse(self, holder: dict[str, Any]) -> None:
         seconds = time.time() - _number(holder.get("alive"))
         raise BusyError(
-            f"another run holds {self._folder}: process {holder.get('process')} on {holder.get('host')}, last renewed "
-            f"{max(0.0, seconds):,.0f} s ago: wait until it has ended (the lease of a dead process ends "
-            f"{LEASE:,.0f} s after its last renewal), or give another -o"
+            f"another run is using {self._folder}: process {holder.get('process')} on {holder.get('host')}, which last "
+            f"renewed its lock {max(0.0, seconds):,.0f} s ago; wait until that run has ended, or choose another output "
+            f"(if that run crashed, its lock expires {LEASE:,.0f} s after the last renewal)"
         )
 
 
@@ -129,7 +129,7 @@ def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
 
     Args:
         file: The object that represents the lease.
-        folder: The locked folder, for messages.
+        folder: The folder to lock. Error messages show it.
 
     Raises:
         BusyError: Another run holds the lease.
@@ -144,7 +144,7 @@ def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
-    """Return whether the lease expired or its process no longer runs on this machine."""
+    """Return whether the lease expired, or its holder was a process on this machine that has ended."""
     if time.time() - _number(holder.get("alive")) > LEASE:
         return True
     if holder.get("host") != socket.gethostname() or holder.get("processes_of") != _process_namespace():
@@ -164,7 +164,7 @@ def _number(value: object) -> float:
 
 
 def _process_namespace() -> str:
-    """Return an id of this boot and PID namespace, within which process ids are unique; "" if unknown."""
+    """Return an ID of the current boot and PID namespace, within which PIDs are unique; "" if unknown."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -172,7 +172,7 @@ def _process_namespace() -> str:
 
 
 def _started(process: int) -> str | None:
-    """Return the start time of a process in clock ticks since boot; None if there is no such process."""
+    """Return the start time of a process in clock ticks since boot; None if the process does not exist."""
     try:
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -1,6 +1,6 @@
-"""Locks a folder for one run at a time: by a file lock of the kernel, or by a lease in an object store.
+"""Locks a folder for one run at a time: with `flock` on a disk, or with a lease in an object store.
 
-The kernel releases a file lock when the process ends, even after a crash.
+The kernel releases a `flock` when the process ends, even after a crash.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
     """Lock a folder within the context.
 
     Args:
-        file: The lock file; created if missing.
-        folder: The locked folder, for messages.
+        file: The lock file. It is created if it is missing.
+        folder: The folder to lock. Error messages show it.
 
     Yields:
-        A function that raises StorageError if the lock was lost, which only happens in an object store.
+        A function that raises StorageError if the lock was lost. Only a lock in an object store can be lost.
 
     Raises:
         BusyError: Another run holds the lock.
@@ -45,13 +45,15 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
             try:
                 fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BusyError(f"another run holds {folder}: wait until it has ended, or give another -o") from None
+                raise BusyError(
+                    f"another run is using {folder}: wait until that run has ended, or choose another output"
+                ) from None
         yield lambda: None
 
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder within the context; wait while another process has the lock. Raises OSError."""
+    """Lock a local folder within the context. Wait while another process has the lock. Raises OSError."""
     if fcntl is None:
         yield
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 NO_OBJECT = "no such object"
 
-#: Packages whose exceptions count as errors of an object store, even if they are not OSErrors.
+#: Packages whose exceptions are treated as errors of an object store client.
 _CLIENTS = {"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs"}
 
 _CREDENTIALS = {
@@ -31,7 +31,7 @@ def as_os_errors(url: str) -> Iterator[None]:
     """Translate the errors of an object store client into OSErrors.
 
     Args:
-        url: URL of the object; becomes the `filename` of the error.
+        url: URL of the object. It becomes the `filename` of the OSError.
     """
     try:
         yield
@@ -47,19 +47,19 @@ def is_client_error(error: Exception) -> bool:
 
 
 def is_object_error(error: BaseException) -> bool:
-    """Return whether an exception is an OSError about an object in an object store, as `as_os_errors` raises it."""
+    """Return whether an exception is an OSError whose `filename` is the URL of an object."""
     return isinstance(error, OSError) and "://" in str(error.filename)
 
 
 def to_os_error(url: str, scheme: str, error: Exception) -> OSError:
-    """Return an error of an object store client as an OSError with a readable `strerror`.
+    """Translate an error of an object store client into an OSError with a readable `strerror`.
 
-    The client's own message is not included, because it may contain private data.
+    The `strerror` does not contain the message of the client, because that message may contain private data.
 
     Args:
         url: URL of the object.
         scheme: s3, gs or az.
-        error: An OSError or an exception of the client.
+        error: An exception of the client. An OSError about `url` that already has a `strerror` is returned unchanged.
     """
     if isinstance(error, OSError) and error.strerror and error.filename == url:
         return error
@@ -68,7 +68,7 @@ def to_os_error(url: str, scheme: str, error: Exception) -> OSError:
 
 
 def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
-    """Return the errno and the message for an error of a client."""
+    """Return (errno, message) for an error of an object store client."""
     code, kind = _code(error), type(error).__name__
     bucket = url.partition("://")[2].partition("/")[0]
     check = _CREDENTIALS[scheme]
@@ -77,18 +77,20 @@ def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
     if code in _REFUSED:
         return errno.EACCES, f"the object store does not accept the credentials ({code}); check {check}"
     if isinstance(error, PermissionError):
-        return errno.EACCES, f"no permission, or wrong credentials ({code or kind}); check {check} and their rights"
+        return errno.EACCES, (
+            f"no permission, or wrong credentials ({code or kind}); check {check}, and what the credentials permit"
+        )
     if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's message for a 404
-        return errno.ENOENT, f"there is no bucket {bucket!r}; check the name, and the endpoint"
+        return errno.ENOENT, f"there is no bucket {bucket!r}; check its name and the endpoint of the object store"
     if isinstance(error, FileNotFoundError):
         return errno.ENOENT, NO_OBJECT
     if isinstance(error, FileExistsError) or code == "ConditionalRequestConflict":
-        return errno.EEXIST, "the object exists already"
+        return errno.EEXIST, "the object already exists"
     if code == "PreconditionFailed" or kind == "FileExpired":
-        return errno.ESTALE, "it was replaced while it was read; start again when it is complete"
+        return errno.ESTALE, "the object was replaced while it was being read; run the same command again"
     if "Endpoint" in kind or "Connect" in kind or "Timeout" in kind:
-        return errno.EHOSTUNREACH, f"the object store cannot be reached ({kind}); check the network, and the endpoint"
-    return errno.EIO, f"the object store failed ({code or kind}); run the same command again to continue"
+        return errno.EHOSTUNREACH, f"the object store cannot be reached ({kind}); check the network and the endpoint"
+    return errno.EIO, f"the object store failed ({code or kind}); run the same command again"
 
 
 def _code(error: BaseException | None) -> str:
@@ -102,6 +104,6 @@ def _code(error: BaseException | None) -> str:
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether an error is a server error (HTTP 5xx), which may disappear on a retry."""
+    """Return whether an error is a server error (HTTP 5xx), so that a retry may succeed."""
     response = getattr(error, "response", None)
     return isinstance(response, dict) and response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500

@@ -1,4 +1,4 @@
-"""Reads objects of an object store at random positions, and uploads objects that become visible on commit."""
+"""Reads any byte range of an object in an object store, and uploads objects that become visible on commit."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from typing import Any
 from emojob.pipeline.storage.object_errors import as_os_errors
 
 AT_ONCE = 32  # maximum number of concurrent requests
-_PIECE = 8 << 20  # bytes of one request
-_GAP = 64 << 10  # bytes; ranges with a smaller gap are read in one request
+_PIECE = 8 << 20  # maximum number of bytes per request
+_GAP = 64 << 10  # ranges that are at most this many bytes apart are fetched as one range
 
 
 class Reader(io.RawIOBase):
-    """A stream that reads an object from any position. Raises OSError if the object was replaced after opening."""
+    """A stream that reads an object from any position. Reading raises OSError if the object was replaced meanwhile."""
 
     def __init__(self, url: str, opener: Callable[[], Any], size: int | None) -> None:
         """Create a reader.
 
         Args:
             url: URL of the object, for error messages.
-            opener: Opens the object with the object store client and returns its file object.
-            size: Size of the object in bytes, if known; then the object is opened only when the first byte is read.
+            opener: Function that opens the object with the object store client and returns a file object.
+            size: Size of the object in bytes. If None, the object is opened immediately to get its size; otherwise it
+                is opened when the first byte is read.
         """
         self._url, self._opener, self._at = url, opener, 0
         self._fetched: list[tuple[int, bytes]] = []
@@ -41,10 +42,10 @@ class Reader(io.RawIOBase):
         return self._opened_file
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Fetch byte ranges in concurrent requests and keep them until the next call.
+        """Fetch byte ranges in concurrent requests, and keep their bytes in memory until the next call.
 
         Args:
-            ranges: (start, stop) of each range; `stop` is exclusive.
+            ranges: (start, stop) of each range, in bytes; `stop` is exclusive.
         """
         self._fetched = []
         merged = _merge(ranges)
@@ -55,7 +56,8 @@ class Reader(io.RawIOBase):
             for start, stop in merged:
                 data = b"".join(itertools.islice(found, -(-(stop - start) // _PIECE)))
                 if len(data) != stop - start:
-                    raise OSError(errno.EIO, "the object store returned fewer bytes than requested", self._url)
+                    wrong = f"the object store returned {len(data):,} instead of {stop - start:,} bytes"
+                    raise OSError(errno.EIO, f"{wrong}; run the same command again", self._url)
                 self._fetched.append((start, data))
 
     def readable(self) -> bool:
@@ -67,16 +69,16 @@ class Reader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set the position and return it, as in `io.IOBase.seek`."""
+        """Set the position and return it. The arguments are those of `io.IOBase.seek`."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         return self._at
 
     def tell(self) -> int:
-        """Return the position of the next byte."""
+        """Return the position of the next byte to read."""
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read the next bytes into a buffer and return their number."""
+        """Read the next bytes into a buffer, and return how many bytes were read."""
         wanted = min(len(buffer), max(0, self.size - self._at))
         data = self._read_at(wanted) if wanted else b""
         buffer[: len(data)] = data
@@ -84,7 +86,7 @@ class Reader(io.RawIOBase):
         return len(data)
 
     def _read_at(self, wanted: int) -> bytes | memoryview:
-        """Return bytes from the position on, from a fetched range if it holds all of them."""
+        """Return the next `wanted` bytes. No request is sent if one fetched range contains all of them."""
         for start, data in self._fetched:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]
@@ -94,7 +96,7 @@ class Reader(io.RawIOBase):
         return read
 
     def close(self) -> None:
-        """Close the client's file."""
+        """Close the stream and the file object of the client."""
         if not self.closed and self._opened_file is not None:
             self._opened_file.close()
         super().close()
@@ -115,7 +117,7 @@ class Upload(io.RawIOBase):
         return self._size
 
     def write(self, data: Any) -> int:
-        """Append bytes and return their number."""
+        """Append bytes, and return how many bytes were appended."""
         with as_os_errors(self._url):
             self._file.write(data)
         size = memoryview(data).nbytes
@@ -123,7 +125,7 @@ class Upload(io.RawIOBase):
         return size
 
     def commit(self) -> int:
-        """Create the object and return its size in bytes."""
+        """Finish the upload, so that the object exists, and return its size in bytes."""
         with as_os_errors(self._url):
             try:
                 self._file.close()
@@ -142,7 +144,7 @@ class Upload(io.RawIOBase):
 
 
 def _merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sort byte ranges, and merge ranges with a small gap between them."""
+    """Sort byte ranges, and merge ranges that overlap or are at most _GAP bytes apart."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if merged and start - merged[-1][1] <= _GAP:

@@ -1,7 +1,7 @@
-"""Accesses object stores (s3://, gs://, az://) by paths, through fsspec. Each operation sends few requests.
+"""Accesses object stores (s3://, gs://, az://) through fsspec, with as few requests as possible.
 
-An object is written completely or not at all, so nothing is renamed. Endpoint and credentials come from the settings
-that the provider's own tools read (AWS_PROFILE, AWS_ENDPOINT_URL and so on).
+An object appears only after it was written completely, so no temporary objects are needed. The endpoint and the
+credentials come from the settings that the provider's own tools read (AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from emojob.pipeline.storage.object_io import AT_ONCE, Reader, Upload
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-BLOCK = 4 << 20  # bytes that a stream reads ahead
-UPLOAD = 16 << 20  # bytes of the largest object uploaded in one request; larger objects use parts of this size
+BLOCK = 4 << 20  # number of bytes that a stream reads ahead
+UPLOAD = 16 << 20  # maximum number of bytes per upload request; a larger object is uploaded in parts of this size
 
-_RETRIES = {"mode": "standard", "max_attempts": 5}  # about 40 seconds, including s3fs's own retries
+_RETRIES = {"mode": "standard", "max_attempts": 5}  # together with s3fs's own retries, about 40 seconds
 _WILDCARD = re.compile(r"[*?[]")
 
 
@@ -34,8 +34,8 @@ class ObjectInfo:
     """Size and version of an object.
 
     Attributes:
-        st_size: Bytes.
-        etag: Changes with the content, such as S3's ETag.
+        st_size: Size in bytes.
+        etag: A string that changes when the content changes, such as S3's ETag.
     """
 
     st_size: int
@@ -50,7 +50,7 @@ class ObjectPath:
 
     Attributes:
         scheme: s3, gs or az.
-        key: Bucket and key, without a trailing slash.
+        key: BUCKET/KEY, or BUCKET alone, without a trailing slash.
     """
 
     scheme: str
@@ -74,12 +74,12 @@ class ObjectPath:
 
     @property
     def suffix(self) -> str:
-        """The end of the name, from its last dot on."""
+        """The file extension with its dot, such as ".csv"; "" if there is none."""
         return Path(self.name).suffix
 
     @property
     def parent(self) -> ObjectPath:
-        """The folder; the parent of a bucket is the bucket."""
+        """The folder that contains this path. The parent of a bucket is the bucket itself."""
         return ObjectPath(self.scheme, self.key.rpartition("/")[0] or self.key)
 
     def with_name(self, name: str) -> ObjectPath:
@@ -87,11 +87,11 @@ class ObjectPath:
         return self.parent / name
 
     def resolve(self) -> ObjectPath:
-        """Return the path itself: an object store has no links."""
+        """Return the path unchanged, because an object store has no links."""
         return self
 
     def is_relative_to(self, folder: Path | ObjectPath) -> bool:
-        """Return whether this path is the folder or lies in it."""
+        """Return whether this path is `folder` itself or is inside it."""
         if isinstance(folder, Path):
             return False
         return self.scheme == folder.scheme and f"{self.key}/".startswith(f"{folder.key}/")
@@ -107,28 +107,31 @@ class ObjectPath:
         return _filesystem(self.scheme, os.getpid())
 
     def stat(self) -> ObjectInfo:
-        """Return size and version of the object. Raises FileNotFoundError if the object does not exist."""
+        """Return the size and version of the object. Raises FileNotFoundError if the object does not exist."""
         found = self._info()
         if found is None or found["type"] != "file":
             raise FileNotFoundError(errno.ENOENT, NO_OBJECT, str(self))
         return _object_info(found)
 
     def is_file(self) -> bool:
-        """Return whether an object of this name exists. Raises FileNotFoundError if the bucket does not exist."""
+        """Return whether an object has this path. Raises FileNotFoundError if the bucket does not exist."""
         found = self._info()
         return found is not None and found["type"] == "file"
 
     def is_dir(self) -> bool:
-        """Return whether this is a folder: objects lie in it, and no object has its name. Raises as `is_file`."""
+        """Return whether this path is a folder: objects are inside it, and no object has this path.
+
+        Raises FileNotFoundError if the bucket does not exist.
+        """
         found = self._info()
         return found is not None and found["type"] == "directory"
 
     def exists(self) -> bool:
-        """Return whether this is an object or a folder. Raises as `is_file`."""
+        """Return whether this path is an object or a folder. Raises FileNotFoundError if the bucket does not exist."""
         return self._info() is not None
 
     def _info(self) -> dict[str, Any] | None:
-        """Return fsspec's description of the object or folder; None if there is neither."""
+        """Return fsspec's description of the object or folder; None if it does not exist."""
         try:
             with as_os_errors(str(self)):
                 found: dict[str, Any] = self._fs.info(self.key)
@@ -139,7 +142,7 @@ class ObjectPath:
             raise
 
     def list_objects(self) -> dict[ObjectPath, ObjectInfo]:
-        """Return all objects in this folder and its subfolders, sorted by path, in one request per thousand objects."""
+        """Return all objects in this folder and its subfolders, sorted by path. A request lists a thousand objects."""
         with as_os_errors(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
@@ -149,10 +152,10 @@ class ObjectPath:
         }
 
     def glob(self) -> dict[ObjectPath, ObjectInfo]:
-        """Use this path as a glob pattern; return the matching objects and the objects in matching folders, sorted.
+        """Use this path as a glob pattern. Return the objects that match it or are inside a folder that matches it.
 
-        This method lists all objects that start with the fixed beginning of the pattern, because fsspec's own glob
-        skips folders that it is not allowed to list.
+        The objects are sorted by path. This method lists the folder before the first wildcard with all its subfolders,
+        because fsspec's own glob skips folders that it is not allowed to list.
         """
         from fsspec.utils import glob_translate
 
@@ -171,14 +174,14 @@ class ObjectPath:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def read_bytes(self) -> bytes:
-        """Return the whole object, in one request."""
+        """Return the content of the object. Sends one request."""
         one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # without this, s3fs first requests the size
         with as_os_errors(str(self)):
             data: bytes = self._fs.cat_file(self.key, **one)
         return data
 
     def read_parallel(self) -> bytes:
-        """Return the whole object, fetched in concurrent requests; use this for large objects."""
+        """Return the content of a large object. Sends concurrent requests."""
         with self.open(prefetch=False) as reader:
             reader.fetch([(0, reader.size)])
             return reader.read()
@@ -187,8 +190,9 @@ class ObjectPath:
         """Open the object for reading.
 
         Args:
-            prefetch: Fetch the next bytes in the background, for sequential reads.
-            size: Size of the object in bytes, if known; then no request is sent until the first byte is read.
+            prefetch: Whether to fetch the next bytes in the background, which makes sequential reading faster.
+            size: Size of the object in bytes. If None, a request gets the size immediately; otherwise no request is
+                sent until the first byte is read.
         """
         options: dict[str, Any] = {"cache_type": "none"}
         if prefetch:
@@ -202,12 +206,13 @@ class ObjectPath:
 
         Args:
             data: The content.
-            create_only: Fail if the object exists.
-            replacing: The version to replace; fail if the object has another version. Only S3 checks this.
+            create_only: Whether to raise FileExistsError if the object exists.
+            replacing: The version to replace. If the object now has another version, OSError is raised. Only S3
+                checks the version.
 
         Raises:
-            FileExistsError: The object exists and `create_only` is set.
-            OSError: The object has another version than `replacing` (ESTALE), or the request failed.
+            FileExistsError: The object exists, and `create_only` is true.
+            OSError: The object has another version than `replacing` (errno ESTALE), or the request failed.
         """
         condition = {"IfMatch": f'"{replacing.etag}"'} if replacing and self.scheme == "s3" else {}
         with as_os_errors(str(self)):
@@ -226,7 +231,7 @@ class ObjectPath:
 
 
 @functools.cache
-def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # a file system must not be shared by processes
+def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # each process needs its own file system
     import fsspec
 
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
@@ -237,12 +242,12 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # a file syst
         options["config_kwargs"] = {"retries": _RETRIES, "max_pool_connections": AT_ONCE}
     try:
         return fsspec.filesystem(scheme, **options)
-    except ValueError as error:  # adlfs found no account
+    except ValueError as error:  # adlfs found no storage account in the settings
         raise PermissionError(str(error)) from error
 
 
 def _with_folders(key: str) -> Iterator[str]:
-    """Yield a key and the folders that contain it."""
+    """Yield a key, then each folder that contains it, from the innermost to the outermost."""
     while key:
         yield key
         key = key.rpartition("/")[0]

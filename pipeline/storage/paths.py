@@ -1,4 +1,4 @@
-"""Defines `AnyPath`, a path on this machine or in an object store, and functions that work on both."""
+"""Defines `AnyPath`, which is a path on this machine or in an object store, and functions that accept it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AnyPath = Path | ObjectPath
 
 T = TypeVar("T")
 
-#: {scheme: (package that handles it, argument of pip install)}
+#: {URL scheme: (package that reads such URLs, what to give to `pip install`)}
 _PACKAGES = {
     "s3": ("s3fs", "'emojob[s3]'"),
     "gs": ("gcsfs", "gcsfs"),
@@ -33,10 +33,11 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def parse_path(given: str) -> AnyPath:
-    """Return the path that a user gave: a local path, a file:// URL, or a URL of an object store.
+    """Parse the path that a user gave: a local path, a file:// URL, or a URL in an object store.
 
     Raises:
-        OptionError: The URL has another scheme or no bucket, or the package for the scheme is not installed.
+        OptionError: The scheme of the URL is unknown or its package is not installed, the URL has no bucket, or a
+            file:// URL names another machine.
     """
     url = _URL.match(given)
     if not url:
@@ -45,38 +46,46 @@ def parse_path(given: str) -> AnyPath:
     if scheme == "file":
         machine, slash, path = given[len(url[0]) :].partition("/")
         if machine not in ("", "localhost"):
-            raise OptionError(f"{given} names the machine {machine!r}; a local file is file:///path, three slashes")
+            raise OptionError(
+                f"{given} is a file on the machine {machine!r}; for a file on this machine, give file:///PATH with "
+                "three slashes"
+            )
         return Path(unquote(slash + path))
     if scheme not in _PACKAGES:
-        raise OptionError(f"{given}: {scheme}:// is not known; give a path, or s3://, gs:// or az://BUCKET/KEY")
+        raise OptionError(
+            f"{given}: URLs that begin with {scheme}:// are not supported; give a local path, or a URL such as "
+            "s3://BUCKET/KEY, gs://BUCKET/KEY or az://CONTAINER/KEY"
+        )
     bucket, _, rest = given[len(url[0]) :].partition("/")
     key = f"{bucket}/{rest.strip('/')}".rstrip("/")
     if not bucket:
-        raise OptionError(f"{given} names no bucket: give {scheme}://BUCKET/KEY")
+        raise OptionError(f"{given} has no bucket name: give {scheme}://BUCKET/KEY")
     package, name = _PACKAGES[scheme]
     try:
         __import__(package)
     except ImportError:
-        raise OptionError(f"{given}: {scheme}:// needs {package}: pip install {name}") from None
+        raise OptionError(
+            f"{given}: the package {package} is not installed, which reads {scheme}:// URLs: run pip install {name}"
+        ) from None
     return ObjectPath(scheme, key)
 
 
 def path_from(folder: Path, given: str) -> AnyPath:
-    """Return a path; a relative path is resolved against `folder`. Raises as `parse_path`."""
+    """Parse a path like `parse_path`. A relative path is relative to `folder`."""
     path = parse_path(given)
     return folder / path if isinstance(path, Path) else path
 
 
 def path_name(path: AnyPath) -> str:
-    """Return the name of a file in the records of a run: its path or its URL, in valid Unicode."""
+    """Return a path or URL as valid Unicode, so that it can be stored in JSON and Parquet files."""
     if isinstance(path, ObjectPath):
         return str(path)
-    # a file name may not be valid in the system's encoding
+    # a file name on a disk may contain bytes that are not valid UTF-8
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def as_local(path: AnyPath) -> Path | None:
-    """Return the path if it is on this machine, else None."""
+    """Return the path if it is on this machine; None if it is in an object store."""
     return path if isinstance(path, Path) else None
 
 
@@ -89,12 +98,12 @@ def is_object(path: AnyPath) -> TypeGuard[ObjectPath]:
 
 
 def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
-    """Return {path relative to `folder`: size in bytes} of the files in a folder.
+    """Return {path relative to `folder`: size in bytes} for the files in a folder and in some of its subfolders.
 
     Args:
-        folder: The folder; a missing folder has no files.
-        subfolders: Relative paths that are listed as well. In an object store, all subfolders are listed, with
-            one request per thousand objects.
+        folder: The folder. If it does not exist, the result is empty.
+        subfolders: Paths of the subfolders, relative to `folder`. In an object store, the files of all subfolders are
+            returned, because one request lists a thousand objects of a folder and its subfolders.
     """
     if isinstance(folder, ObjectPath):
         return {str(path)[len(str(folder)) + 1 :]: info.st_size for path, info in folder.list_objects().items()}
@@ -106,7 +115,7 @@ def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
 
 
 def is_empty(folder: AnyPath) -> bool:
-    """Return whether a folder contains nothing."""
+    """Return whether a folder contains no files and no subfolders."""
     return not any(folder.list_objects() if isinstance(folder, ObjectPath) else folder.iterdir())
 
 
@@ -125,31 +134,32 @@ def open_stream(path: AnyPath) -> BinaryIO | Reader:
 
 
 def seekable(path: AnyPath) -> Path | Reader:
-    """Return a source from which pyarrow can read a Parquet file: the path, or a random-access reader of the object."""
+    """Return what pyarrow needs to read a Parquet file: a local path, or a random-access reader of an object."""
     return path if isinstance(path, Path) else path.open(prefetch=False)
 
 
 def modified_ns(path: AnyPath) -> int:
-    """Return the modification time in nanoseconds since 1970; 0 for an object. Raises OSError."""
+    """Return the modification time of a local file in nanoseconds since 1970; 0 for an object. Raises OSError."""
     return path.stat().st_mtime_ns if isinstance(path, Path) else 0
 
 
 def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
-    """Yield the content of each file, in order; b"" if the file is missing."""
+    """Yield the content of each file, in the order of `paths`; b"" if a file is missing."""
     return _map(_read, paths)
 
 
 def remove_all(paths: Sequence[AnyPath]) -> None:
-    """Remove files; missing files are ignored.
+    """Remove files. Missing files are ignored.
 
-    Each object is removed by its own request, because a request for many objects does not report which of them failed.
+    Each object is removed with its own request, because a request that removes many objects does not report for which
+    of them it failed.
     """
     for _ in _map(_remove, paths):
         pass
 
 
 def _map(work: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> Iterator[T]:
-    """Yield the result for each path, in order; objects are processed concurrently."""
+    """Yield `work(path)` for each path, in the order of `paths`. Objects are processed concurrently."""
     if not any(isinstance(path, ObjectPath) for path in paths):
         yield from map(work, paths)
         return
@@ -169,14 +179,14 @@ def _remove(path: AnyPath) -> None:
 
 @contextlib.contextmanager
 def output_errors(path: AnyPath) -> Iterator[None]:
-    """Within the context, translate an OSError of writing an output into an error with a one-line message.
+    """Translate an OSError that is raised within the context into an emojob error with a one-line message.
 
     Args:
-        path: The output, for the message.
+        path: The output that is written within the context. The message shows it.
 
     Raises:
-        OptionError: A name is too long.
-        OutputError: The bucket does not exist, or the credentials do not allow the access.
+        OptionError: A file name or a path is too long.
+        OutputError: The bucket does not exist, or the credentials do not permit the access.
         StorageError: Any other OSError.
     """
     try:
@@ -188,7 +198,8 @@ def output_errors(path: AnyPath) -> Iterator[None]:
         why = f"cannot write to {path}{where}: {error.strerror or error}"
         if not isinstance(path, ObjectPath):
             raise StorageError(
-                f"{why}; free space or grant write permission, then run the same command again, or give another path"
+                f"{why}; free disk space or grant write permission, and run the same command again, or give another "
+                "path"
             ) from error
         kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
         raise kind(why) from error

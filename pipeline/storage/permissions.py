@@ -14,11 +14,11 @@ _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IR
 
 @contextlib.contextmanager
 def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
-    """Within the context, limit the permissions of new files to the permissions that all `files` share.
+    """Within the context, give new files no permissions that one of `files` lacks.
 
-    The user's umask still applies. If group or others lack a right on one of the files, they do not get this right on
-    new files. Objects in an object store have no file permissions and are ignored. The umask belongs to the process,
-    so it also limits new files of other threads.
+    For example, if the group may not read one of the files, it may not read new files either. The user's umask still
+    applies. Objects in an object store have no file permissions and are ignored. A process has only one umask, so the
+    permissions of files that other threads create are limited, too.
     """
     before = umask()
     os.umask(before | _missing_rights(files))
@@ -36,12 +36,12 @@ def umask() -> int:
 
 
 def _missing_rights(files: Iterable[AnyPath]) -> int:
-    """Return the umask that removes each right that group or others lack on at least one of the files."""
+    """Return a umask that removes each permission that the group or others lack on at least one of the files."""
     missing = 0
     for file in filter(None, map(as_local, files)):
         try:
             mode = file.stat().st_mode
-        except OSError:  # the step that reads the file reports the error
+        except OSError:  # ignored here: the code that reads the file reports the error
             continue
         for read, everything, write in _CLASSES:
             if not mode & read:

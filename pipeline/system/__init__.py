@@ -1,4 +1,4 @@
-"""Detects the machine of a run: cores, memory, GPUs, the limits of the container and the versions of the packages.
+"""Detects the cores, the memory and the GPUs that this process may use, and the versions of installed packages.
 
 `prefetch` runs the stages of a run in threads, so that the stages overlap.
 """

@@ -1,6 +1,7 @@
-"""Reads the CPU and memory limits of this process's Linux control group, such as a container or a systemd unit.
+"""Reads the CPU and memory limits of this process from its Linux control groups (cgroups).
 
-Versions 1 and 2 of control groups are read, and all parent groups. The smallest limit applies.
+Containers and systemd units set such limits. The module supports cgroup versions 1 and 2. Parent groups can have
+limits, too, and the smallest limit applies.
 """
 
 from __future__ import annotations
@@ -13,28 +14,28 @@ OWN = Path("/proc/self/cgroup")
 
 
 def cpu_limit(root: Path = ROOT, own: Path = OWN) -> float | None:
-    """Return the limit of CPU time as a number of cores, which may be fractional; None if there is no limit.
+    """Return how many cores this process may use, such as 1.5; None if there is no limit.
 
     Args:
-        root: Mount point of the control groups.
-        own: File that names the groups of this process.
+        root: Folder where the control groups are mounted.
+        own: File that lists the control groups of this process.
     """
     limits = []
     for folder in _folders("cpu", root, own):
-        if quota := _numbers(folder / "cpu.max"):  # "max 100000" means no limit
+        if quota := _numbers(folder / "cpu.max"):  # None if the file contains "max 100000", which means no limit
             limits += [quota[0] / quota[1]] if len(quota) == 2 and quota[1] else []
         period, quota = _numbers(folder / "cpu.cfs_period_us"), _numbers(folder / "cpu.cfs_quota_us")
-        if period and quota and period[0] > 0 and quota[0] > 0:  # -1: no limit
+        if period and quota and period[0] > 0 and quota[0] > 0:  # a quota of -1 means no limit
             limits.append(quota[0] / period[0])
     return min(limits, default=None)
 
 
 def memory_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
-    """Return the number of bytes of memory that this process may use; None if there is no limit.
+    """Return how many bytes of memory this process may use; None if there is no limit.
 
     Args:
-        root: Mount point of the control groups.
-        own: File that names the groups of this process.
+        root: Folder where the control groups are mounted.
+        own: File that lists the control groups of this process.
     """
     files = ("memory.max", "memory.limit_in_bytes")
     found = (_numbers(folder / file) for folder in _folders("memory", root, own) for file in files)
@@ -42,9 +43,10 @@ def memory_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
 
 
 def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
-    """Yield the folders of this process's group and of its parent groups.
+    """Yield the folder of this process's control group and the folders of its parent groups.
 
-    A container usually sees its own group at the top, whatever path `own` names, so the top group is always included.
+    The top folder is always included, because a container usually sees its own group there, even if `own` lists another
+    path.
     """
     try:
         lines = own.read_text().splitlines()
@@ -62,7 +64,7 @@ def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
 
 
 def _numbers(file: Path) -> list[int] | None:
-    """Return the numbers in a file of a control group; None if the file is missing or contains words."""
+    """Return the integers in a file of a control group; None if the file is missing or contains anything else."""
     try:
         return [int(word) for word in file.read_text().split()]
     except (OSError, ValueError):

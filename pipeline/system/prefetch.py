@@ -1,4 +1,4 @@
-"""Runs pipeline stages that overlap: each stage runs in its own thread, a few items ahead of its consumer."""
+"""Runs the stages of a pipeline concurrently: each stage runs in its own thread, a few items ahead of its consumer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_TICK = 0.1  # seconds between checks of the stop flag
+_TICK = 0.1  # seconds to wait for a queue until the stop flag is checked again
 
 
 class StopRequested(Exception):
@@ -19,29 +19,29 @@ class StopRequested(Exception):
 
 
 class Stages:
-    """The threads of one run, which stop and join together.
+    """The threads of one run. `stop` stops all of them, and `join` waits for all of them.
 
-    An exception in a stage is raised unchanged in the consumer of the stage. So it reaches the main thread.
+    An exception in a stage is raised again in the consumer of the stage, so it reaches the main thread.
     """
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._stop_requested = False  # set by `stop` only; after `join`, new stages may start
+        self._stop_requested = False  # only `stop` sets it; without `stop`, new stages may start after `join`
         self._threads: list[threading.Thread] = []
         self._is_marked = False
 
     @property
     def started(self) -> bool:
-        """Whether a stage has started."""
+        """Whether a stage was started, or `mark_started` was called."""
         return self._is_marked or bool(self._threads)
 
     def mark_started(self) -> None:
-        """Mark the run as started although its work runs outside these threads; that work must check `stopping`."""
+        """Mark the run as started if its work runs outside these threads. That work must check `stopping` itself."""
         self._is_marked = True
 
     @property
     def stopping(self) -> bool:
-        """Whether the stages must stop. A long step checks it regularly."""
+        """Whether the stages must stop. Code that runs for a long time checks it regularly."""
         return self._stop.is_set()
 
     def stop(self) -> None:
@@ -50,7 +50,7 @@ class Stages:
         self._stop.set()
 
     def join(self) -> None:
-        """End the running stages and wait for their threads."""
+        """Stop the running stages and wait until their threads have ended."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -59,12 +59,12 @@ class Stages:
             self._stop.clear()
 
     def prefetch(self, items: Iterator[T], depth: int = 2, tick: Callable[[], None] | None = None) -> Iterator[T]:
-        """Iterate over `items` in a new thread and yield them in order.
+        """Iterate over `items` in a new thread, and yield them in order.
 
         Args:
-            items: The items to yield; a generator is closed at the end.
-            depth: Maximum number of items that the thread produces ahead of the consumer.
-            tick: Called about ten times a second while waiting for an item.
+            items: The items to yield. If `items` is a generator, it is closed at the end.
+            depth: Maximum number of items that wait for the consumer.
+            tick: Function that is called about ten times a second while no item is ready.
 
         Raises:
             StopRequested: `stop` was called.
@@ -89,7 +89,7 @@ class Stages:
             yield item  # type: ignore[misc]
 
     def _produce(self, items: Iterator[T], ready: queue.Queue[tuple[bool, T | BaseException | None]]) -> None:
-        """Put (True, item) for each item, then (False, None), or (False, exception) if an item fails."""
+        """Put (True, item) into the queue for each item, and at the end (False, None), or (False, exception)."""
         try:
             for item in items:
                 if not self._put(ready, (True, item)):
@@ -104,7 +104,7 @@ class Stages:
     def _put(
         self, ready: queue.Queue[tuple[bool, T | BaseException | None]], entry: tuple[bool, T | BaseException | None]
     ) -> bool:
-        """Put an entry into a queue that may be full; return False if the stages stop first."""
+        """Put an entry into a queue, and wait while the queue is full. Return False if the stages stop meanwhile."""
         while not self.stopping:
             try:
                 ready.put(entry, timeout=_TICK)
@@ -122,7 +122,7 @@ class StageTimer:
 
     @contextlib.contextmanager
     def busy(self, stage: str) -> Iterator[None]:
-        """Add the time spent in the context to the busy time of a stage."""
+        """Add the seconds that the context takes to the busy time of a stage."""
         started = time.perf_counter()
         try:
             yield
@@ -134,7 +134,7 @@ class StageTimer:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def timed(self, stage: str, items: Iterator[T]) -> Iterator[T]:
-        """Yield `items`, and add the time to produce each item to the busy time of a stage."""
+        """Yield `items`, and add the seconds that each item takes to produce to the busy time of a stage."""
         while True:
             with self.busy(stage):
                 item = next(items, None)

@@ -1,4 +1,4 @@
-"""Finds the installed versions of the packages that a result depends on."""
+"""Finds the installed versions of the packages that can affect a result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Return {package: version}, including Python; packages that are not installed are left out."""
+    """Return {package: version} of the installed packages and of Python."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -24,12 +24,12 @@ def test_a_table_fills_a_dataclass(tmp_path):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({}, "sizes lacks rows; see the example"),
+        ({}, "sizes lacks the key rows; see the example"),
         ({"rows": 3, "nam": "x"}, "sizes has the unknown key 'nam'; did you mean name?"),
-        ({"rows": 3, "colour": "x"}, "the unknown key 'colour'; known are rows, share, name"),
-        ({"rows": True}, "sizes.rows is True, which should be a whole number"),
-        ({"rows": 3, "share": "half"}, "sizes.share is 'half', which should be a number"),
-        ({"rows": 3, "name": 7}, "sizes.name is 7, which should be a text in quotes"),
+        ({"rows": 3, "colour": "x"}, "the unknown key 'colour'; the known keys are rows, share, name"),
+        ({"rows": True}, "sizes.rows is True, which has the wrong type; give a whole number"),
+        ({"rows": 3, "share": "half"}, "sizes.share is 'half', which has the wrong type; give a number"),
+        ({"rows": 3, "name": 7}, "sizes.name is 7, which has the wrong type; give a text in quotes"),
     ],
 )
 def test_a_wrong_table_is_refused_with_the_key(table, words):
@@ -42,7 +42,7 @@ def test_a_wrong_table_is_refused_with_the_key(table, words):
     ("content", "words"),
     [
         (b"a = " + b"[" * 5000, "nested too deeply"),
-        (b"a = 1\n" + b"#" * (1 << 20), "it has more than 1,048,576 bytes"),
+        (b"a = 1\n" + b"#" * (1 << 20), "the file has more than 1,048,576 bytes"),
         (b"a = \xff", "can't decode byte 0xff"),
         (b"a 1", "Expected '='"),
     ],
@@ -56,5 +56,5 @@ def test_a_malformed_file_is_a_value_error(tmp_path, content, words):
 
 def test_a_number_must_lie_within_its_bounds():
     between("sizes.share", 1, 0, 1)
-    with pytest.raises(OptionError, match=r"sizes\.share is 2, which should lie between 0 and 1"):
+    with pytest.raises(OptionError, match=r"sizes\.share is 2, which is out of range; give a number from 0 to 1"):
         between("sizes.share", 2, 0, 1)

@@ -136,7 +136,7 @@ def test_reports_and_queries_work_during_a_run_and_other_runs_are_refused(tmp_pa
             ):
                 code, _, err = emojob(capsys, *args)
                 assert (code, err.count("\n")) == (75, 1), (args, err)
-                assert "another run holds" in err
+                assert "another run is using" in err
 
     score_dataset([str(file)], out, model_options=model, report=other_commands)
     assert seen == [f"{500 * (i + 1)},{500 * (i + 1)}" for i in range(len(seen))]

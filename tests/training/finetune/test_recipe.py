@@ -98,7 +98,8 @@ def test_epochs_replace_only_the_epochs_of_the_recipe(name):
 
 
 def test_too_many_epochs_are_refused():
-    with pytest.raises(OptionError, match=r"training\.epochs is 1000000, which should lie between 1 and 100000"):
+    message = r"training\.epochs is 1000000, which is out of range; give a number from 1 to 100000"
+    with pytest.raises(OptionError, match=message):
         read_train_recipe("seed", epochs=1_000_000)
 
 
@@ -110,9 +111,9 @@ def test_shipped_recipes_are_complete():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("epochs = 0", "training.epochs is 0, which should lie between 1"),
+        ("epochs = 0", "training.epochs is 0, which is out of range; give a number from 1"),
         ('schedule = "step"', "training.schedule is 'step', which should be one of cosine, linear, constant"),
-        ("epochs = true", "training.epochs is True, which should be a whole number"),
+        ("epochs = true", "training.epochs is True, which has the wrong type; give a whole number"),
         ("ecopohs = 3", "training has the unknown key 'ecopohs'"),
         ("patience = 2", 'training.patience is 2, but training.keep is "last"'),
         ('keep = "best"', "no texts select the best epoch"),
