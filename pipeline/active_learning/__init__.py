@@ -1,7 +1,7 @@
-"""Active learning: choose the utterances that annotators should label next.
+"""Chooses the utterances that annotators should label next (active learning).
 
-Chosen utterances have a low margin between their two highest probabilities, and differ from each other. `selection`
-chooses them from a labelled archive, and `sheet` writes them as a CSV file for annotators.
+The chosen utterances differ from each other, and the margin between their two highest probabilities is low. `selection`
+chooses the utterances from a labelled archive, and `sheet` writes them as a CSV file for annotators.
 """
 
 __all__ = ["selection", "sheet"]

@@ -1,9 +1,11 @@
-"""Detects near-copies among texts, and chooses texts that are far from each other.
+"""Detects near-copies among texts, and chooses texts that differ from each other.
 
-Texts are compared by hashed vectors of their character 2- and 3-grams. Such vectors need no model and work for any
-Korean ending. The candidates are texts of low margin (Citovsky et al., "Batch Active Learning at Scale", NeurIPS 2021).
-The greedy farthest-first algorithm for core-sets chooses among them (Sener and Savarese, "Active Learning for
-Convolutional Neural Networks: A Core-Set Approach", ICLR 2018), weighted by uncertainty.
+Each text becomes a vector of its hashed character 2- and 3-grams. Vectors are compared by their cosine. Such vectors
+need no model, and a different Korean ending changes them only a little.
+
+The candidates are the texts with the lowest margins (Citovsky et al., "Batch Active Learning at Scale", NeurIPS 2021).
+`farthest_first` chooses among the candidates. It is the greedy core-set algorithm (Sener and Savarese, "Active Learning
+for Convolutional Neural Networks: A Core-Set Approach", ICLR 2018), but prefers uncertain texts.
 """
 
 from __future__ import annotations
@@ -17,20 +19,22 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 256
 
-#: Two texts are near-copies if the cosine of their vectors is at least this value. With one changed word in ten the
-#: cosine is higher; with half of the words changed it is lower.
+#: Two texts are near-copies if the cosine of their vectors is at least this value. If one word in ten differs, the
+#: cosine is higher than this value; if half of the words differ, the cosine is lower.
 NEAR = 0.6
 
-_BLOCK = 1024  # texts in one matrix product
+_BLOCK = 1024  # number of texts in one matrix product
 _DIGITS = re.compile(r"\d+")
 _RUNS = re.compile(r"(.)\1{2,}")
-_MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)  # odd numbers with well-mixed bits
+# hash multipliers, one for each character of a gram
+_MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 
 
 def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return hashed character 2- and 3-gram vectors of length 1, float32 [texts, DIMENSIONS].
+    """Return a vector of hashed character 2- and 3-grams for each text, float32 [texts, DIMENSIONS].
 
-    Before hashing, each number becomes one 0, and a letter repeated three or more times (ㅋㅋㅋㅋ) becomes two letters.
+    Each vector has length 1. Before hashing, each number is replaced by 0, and a character that is repeated three or
+    more times (ㅋㅋㅋㅋ) is replaced by two characters.
     """
     found = np.zeros((len(texts), DIMENSIONS), np.float32)
     for begin in range(0, len(texts), _BLOCK):
@@ -39,9 +43,8 @@ def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _block_vectors(texts: Sequence[str]) -> NDArray[np.float64]:
-    marked = [
-        f"\x02{_normalized(text)}\x03" for text in texts
-    ]  # the marks give the first and last characters grams of their own
+    # the marks \x02 and \x03 distinguish grams at the beginning and at the end of a text from other grams
+    marked = [f"\x02{_normalized(text)}\x03" for text in texts]
     codes = np.frombuffer("".join(marked).encode("utf-32-le"), np.uint32).astype(np.uint64)
     owners = np.repeat(np.arange(len(marked)), [len(one) for one in marked])
     sums = np.zeros(len(texts) * DIMENSIONS)
@@ -49,10 +52,10 @@ def _block_vectors(texts: Sequence[str]) -> NDArray[np.float64]:
         grams = np.zeros(len(codes) - length + 1, np.uint64)
         for at in range(length):
             grams = (grams + codes[at : at + len(grams)]) * np.uint64(_MULTIPLIERS[at])
-        whole = owners[: len(grams)] == owners[length - 1 :]  # the gram begins and ends in the same text
+        whole = owners[: len(grams)] == owners[length - 1 :]  # whether the gram begins and ends in the same text
         mixed = grams[whole] ^ (grams[whole] >> np.uint64(32))
         slots = owners[: len(grams)][whole] * DIMENSIONS + (mixed % np.uint64(DIMENSIONS)).astype(np.int64)
-        # signs make colliding grams cancel as often as they add up
+        # each gram has a sign from its hash, so that on average different grams in the same slot add up to 0
         signs = 1.0 - 2.0 * ((mixed >> np.uint64(20)) & np.uint64(1)).astype(np.float64)
         sums += np.bincount(slots, signs, minlength=len(sums))
     rows = sums.reshape(len(texts), DIMENSIONS)
@@ -64,9 +67,9 @@ def _normalized(text: str) -> str:
 
 
 class Leaders:
-    """A set of texts without near-copies, filled in order: of several near-copies, only the first is added.
+    """A set of texts without near-copies. Each text in the set is called a leader.
 
-    A text in the set is a leader.
+    Texts are added in order, so the set contains only the first of several near-copies.
 
     Args:
         most: Maximum number of leaders.
@@ -114,27 +117,28 @@ class Leaders:
 def farthest_first(
     vectors: NDArray[np.float32], weights: NDArray[np.float32], classes: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    """Choose texts one after another, by a score.
+    """Choose texts that have high weights and are far from each other.
 
-    The score is high for a text with a high weight, far from the texts chosen so far, and of a class with few chosen
-    texts. If scores are equal, the first text is chosen. So the same texts always give the same choice.
+    Each step chooses the text with the highest score. A text has a high score if its weight is high, if it is far from
+    the texts that are already chosen, and if few texts of its class are chosen. If two scores are equal, the first text
+    is chosen, so equal arguments always give an equal result.
 
     Args:
-        vectors: float32 [texts, DIMENSIONS], each of length 1.
-        weights: float32 [texts], 0..1.
-        classes: Class of each text, int64 [texts], from 0.
+        vectors: Vectors of the texts, each of length 1: float32 [texts, DIMENSIONS].
+        weights: Weight of each text, 0 to 1: float32 [texts]. A higher weight makes a text more likely to be chosen.
+        classes: Class number of each text: int64 [texts]. The lowest number is 0.
         count: Number of texts to choose.
 
     Returns:
-        Row numbers of the chosen texts in the order of choice, int64 [min(count, texts)].
+        Indexes of the chosen texts, in the order in which they were chosen: int64 [min(count, texts)].
     """
     kinds = len(np.unique(classes))
-    nearest = np.zeros(len(vectors), np.float32)  # cosine to the nearest chosen text
+    nearest = np.zeros(len(vectors), np.float32)  # for each text, the cosine to the nearest chosen text
     taken = np.zeros(int(classes.max(initial=0)) + 1, np.float32)
     available = np.ones(len(vectors), np.bool_)
     chosen = np.empty(min(count, len(vectors)), np.int64)
     for i in range(len(chosen)):
-        crowding = 1 + taken[classes] * kinds / count  # 2 if the class already has its equal share of the choice
+        crowding = 1 + taken[classes] * kinds / count  # 2 if the class has count / kinds chosen texts
         score = np.where(available, weights * (1 - nearest) / crowding, -np.inf)
         best = int(score.argmax())
         chosen[i], available[best] = best, False

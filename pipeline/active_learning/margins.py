@@ -1,6 +1,6 @@
-"""Ranks the distinct texts of a labelled archive by margin, the difference of the two highest probabilities.
+"""Ranks the distinct texts of a labelled archive by margin, the difference between the two highest probabilities.
 
-The ranking reads the archive once. DuckDB groups the texts. If it reaches its memory limit, it uses temporary files.
+The archive is read once. DuckDB groups the rows by text, and writes temporary files if it reaches its memory limit.
 """
 
 from __future__ import annotations
@@ -25,29 +25,30 @@ from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError
 
-#: Longer texts are left out, because the model reads only their beginning.
+#: Maximum number of characters of a text. Longer texts are left out, because the model reads only their beginning.
 MOST_CHARACTERS = 1_000
 
-_MEMORY_BYTES = 1 << 30  # with more, DuckDB uses temporary files
+_MEMORY_BYTES = 1 << 30  # memory limit of DuckDB; higher if there are many threads
 _MEMORY_OF_A_THREAD = 128 << 20
 
-# An entry is a uint64: the upper bits are the margin of a row, the lower bits are its row number. So the smallest entry
-# of a text is the row with the lowest margin; if margins are equal, the first row.
+# An entry is a uint64 for one row: the upper bits are the margin of the row, the lower bits are the row number. Among
+# rows with the same text, the smallest entry is the row with the lowest margin; if margins are equal, the first row.
 _NUMBER_BITS, _MARGIN_STEPS = 43, 1 << 20
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Distinct texts by margin, lowest first.
+    """The distinct texts of an archive, ordered by margin, the lowest margin first.
 
-    Among texts that differ only in digits and punctuation, one is ranked by its margin; the others come at the end.
+    If several texts differ only in digits, punctuation and spaces, only the text with the lowest margin is ordered by
+    its margin. The other texts come at the end.
 
     Attributes:
-        numbers: For each text, the number of the row with its lowest margin, int64 [texts].
-        times: For each text, the number of rows with this text, int64 [texts].
+        numbers: Row number of each text, int64 [texts]; among rows with the same text, the row with the lowest margin.
+        times: Number of labelled rows with each text, int64 [texts].
         rows: Number of labelled rows in the archive.
-        left_out: Number of labelled rows whose text is too short or too long.
-        texts: Number of distinct texts that are not left out; the ranking may have fewer.
+        left_out: Number of labelled rows that are left out, because the text is too short or too long.
+        texts: Number of distinct texts in the rows that are not left out. The ranking may contain fewer texts.
     """
 
     numbers: NDArray[np.int64]
@@ -58,15 +59,17 @@ class Ranking:
 
 
 def rank(archive: LabelledArchive, most: int) -> Ranking:
-    """Rank the texts with at least two letters and at most MOST_CHARACTERS characters.
+    """Rank the texts that have at least two letters and at most MOST_CHARACTERS characters.
+
+    Single jamo, as in ㅋㅋ, do not count as letters.
 
     Args:
         archive: The labelled archive.
         most: Maximum number of texts in the ranking.
 
     Raises:
-        DataError: A file cannot be read.
-        StorageError: There is no space for temporary files.
+        DataError: A file of the archive cannot be read.
+        StorageError: The memory, or the disk space for temporary files, is too small.
     """
     stream = _Stream(archive)
     with (
@@ -84,7 +87,7 @@ def rank(archive: LabelledArchive, most: int) -> Ranking:
                 raise stream.error from error
             raise StorageError(
                 f"cannot sort the texts of {archive.path} ({type(error).__name__}): "
-                f"free memory, or disk space in {Path(spill).parent}, the folder of the temporary files"
+                f"provide more memory, or more disk space for temporary files in {Path(spill).parent}, then try again"
             ) from error
     numbers = (found["entry"].astype(np.uint64) & np.uint64((1 << _NUMBER_BITS) - 1)).astype(np.int64)
     return Ranking(numbers, found["times"].astype(np.int64), stream.rows, stream.rows - kept, texts)
@@ -112,10 +115,10 @@ class _Stream:
     def __init__(self, archive: LabelledArchive) -> None:
         self._archive = archive
         self.rows = 0
-        self.error: EmojobError | None = None  # an error while DuckDB reads; DuckDB raises another error instead
+        self.error: EmojobError | None = None  # exception of `_batches`; DuckDB raises its own exception instead
 
     def reader(self) -> pa.RecordBatchReader:
-        """Return a reader of the columns text (large_string) and entry (uint64)."""
+        """Return a reader of the labelled rows: columns text (large_string) and entry (uint64, explained above)."""
         schema = pa.schema([("text", pa.large_string()), ("entry", pa.uint64())])
         return pa.RecordBatchReader.from_batches(schema, self._batches())
 
@@ -143,7 +146,7 @@ def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
     """Return the probability columns of a batch, float32 [rows, labels].
 
     Args:
-        batch: A record batch whose last columns are the probabilities.
+        batch: A record batch. Its last columns are the probabilities.
         first: Index of the first probability column.
     """
     columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[first:]]
@@ -151,7 +154,7 @@ def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
 
 
 def margins_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the margin of each row, float32 [rows], 0..1; all margins are 1 if the model has one label."""
+    """Return the margin of each row, 0 to 1: float32 [rows]. If the model has only one label, every margin is 1."""
     if probabilities.shape[1] < 2:
         return np.ones(len(probabilities), np.float32)
     best = np.sort(probabilities, axis=1)

@@ -1,8 +1,8 @@
 """Selects the utterances of a labelled archive that annotators should label next.
 
 1. Rank the texts by the margin between their two highest probabilities, lowest first (margins.py).
-2. Collect ten candidates for each wanted utterance, without near-copies.
-3. Choose the candidates that are far from each other (diversity.py, which names the papers).
+2. Collect up to ten candidates for each wanted utterance, without near-copies.
+3. Choose candidates that differ from each other (diversity.py; its docstring names the papers).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.active_learning.diversity import Leaders, farthest_first, vectors
-from emojob.pipeline.active_learning.margins import Ranking, margins_of, probabilities_of, rank
+from emojob.pipeline.active_learning.margins import MOST_CHARACTERS, Ranking, margins_of, probabilities_of, rank
 from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column_of
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.context import Conversations
@@ -25,12 +25,12 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import DataError, OptionError
 
-#: Maximum number of utterances in one sheet. Annotating so many takes weeks.
+#: Maximum number of utterances in one sheet. Annotating this many utterances takes weeks.
 MOST_WANTED = 10_000
 
-_CANDIDATES = 10  # for each wanted utterance
-_MOST_CANDIDATES = 20_000  # in total; or two candidates for each wanted utterance, if that is more
-_TEXTS_READ = 20  # for each wanted utterance, in the first slice; if many texts are near-copies, more slices are read
+_CANDIDATES = 10  # maximum number for each wanted utterance
+_MOST_CANDIDATES = 20_000  # maximum number in total, or two for each wanted utterance if that is more
+_TEXTS_READ = 20  # number of texts for each wanted utterance in the first slice of the ranking
 _FEWEST_READ, _SLICE, _MOST_READ = 2_048, 65_536, 262_144
 
 _FOLDED = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -41,15 +41,15 @@ class Utterance:
     """One utterance to annotate.
 
     Attributes:
-        text: Text in NFC, with single spaces.
-        previous: The previous utterance in the same conversation; None if unknown.
+        text: Text of the utterance in NFC; repeated spaces are replaced by one space.
+        previous: Text of the previous utterance in the same conversation; None if unknown.
         guess: Label with the highest probability.
         confidence: Probability of `guess`.
         second: Label with the second highest probability; None if the model has one label.
         margin: Difference between the two highest probabilities.
-        times: Number of rows of the archive with this text.
-        conversation: Conversation of the utterance; None if unknown.
-        time: Time of the utterance; None if unknown.
+        times: Number of labelled rows with this text.
+        conversation: ID of the conversation; None if unknown.
+        time: Time of the utterance, as it is written in the archive; None if unknown.
     """
 
     text: str
@@ -68,10 +68,10 @@ class Selection:
     """The selected utterances.
 
     Attributes:
-        utterances: The utterances in the order of choice.
+        utterances: The utterances, in the order in which they were chosen.
         rows: Number of labelled rows in the archive.
-        left_out: Number of labelled rows whose text is too short or too long.
-        texts: Number of distinct texts that are not left out.
+        left_out: Number of labelled rows that are left out, because the text is too short or too long.
+        texts: Number of distinct texts in the rows that are not left out.
     """
 
     utterances: list[Utterance]
@@ -82,7 +82,7 @@ class Selection:
 
 @dataclass
 class _Pool:
-    """Texts to choose from, with their row numbers, counts and probabilities."""
+    """Texts to choose from: for each text, its row number, the number of rows with this text, and the probabilities."""
 
     texts: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -108,19 +108,21 @@ def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Select
     Raises:
         OptionError: `wanted` is out of range.
         OutputError: The archive has no text column.
-        DataError: No text is suitable, or a file cannot be read.
-        StorageError: There is no space for temporary files.
+        DataError: No row is labelled, every text is too short or too long, or a file cannot be read.
+        StorageError: The memory, or the disk space for temporary files, is too small.
     """
     if not 1 <= wanted <= MOST_WANTED:
-        raise OptionError(f"--uncertain {wanted} is out of range: give 1 to {MOST_WANTED:,} utterances")
+        raise OptionError(f"--uncertain {wanted} is out of range: give a number from 1 to {MOST_WANTED:,}")
     text_column_of(archive)
     ranking = rank(archive, max(_MOST_READ, _TEXTS_READ * wanted))
     if not ranking.texts:
-        why = "label a dataset with dialogue" if ranking.rows else "no row has the status scored or truncated"
-        raise DataError(
-            f"{archive.path} has no text to choose from: {ranking.left_out:,} of {ranking.rows:,} labelled rows are "
-            f"too short or too long; {why}"
+        why = (
+            f"all {ranking.rows:,} labelled rows have texts with fewer than two letters or more than "
+            f"{MOST_CHARACTERS:,} characters; give an archive with other texts"
+            if ranking.rows
+            else "no row has the status scored or truncated; give an archive with labelled rows"
         )
+        raise DataError(f"{archive.path} has no text to choose from: {why}")
     pool = _pool(archive, ranking, wanted)
     probabilities = np.stack(pool.probabilities)
     chosen = farthest_first(
@@ -133,7 +135,7 @@ def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Select
 
 
 def _masked(utterances: list[Utterance]) -> list[Utterance]:
-    """Return the utterances with personal data masked in text, previous text and conversation."""
+    """Return the utterances with personal data masked in `text`, `previous` and `conversation`."""
     columns = [mask_texts([getattr(one, name) for one in utterances]) for name in ("text", "previous", "conversation")]
     return [
         replace(one, text=text or "", previous=previous, conversation=conversation)
@@ -145,7 +147,7 @@ def _masked(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
-    """Return the candidates; near-copies are added only if there are fewer than `wanted` other texts."""
+    """Return the candidates without near-copies. If there are fewer than `wanted`, add near-copies."""
     leaders = Leaders(min(_CANDIDATES * wanted, max(_MOST_CANDIDATES, 2 * wanted)))
     pool, copies = _Pool(), _Pool()
     begin, size = 0, min(max(_FEWEST_READ, _TEXTS_READ * wanted), _SLICE)
@@ -161,17 +163,17 @@ def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
 
 
 def _fetch(archive: LabelledArchive, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
-    """Return the texts and probabilities of rows, in the order of `numbers`."""
+    """Read the text and the probabilities of each row in `numbers`. Return them in the order of `numbers`."""
     texts, probabilities = [], []
     for _, batch in archive.rows(numbers, [text_column_of(archive), *archive.probability_columns]):
         texts += [_folded(text) for text in strings(batch.column(0)).to_pylist()]
         probabilities += list(probabilities_of(batch, 1))
-    back = np.argsort(np.argsort(numbers)).tolist()  # the archive yields the rows in the archive's order
+    back = np.argsort(np.argsort(numbers)).tolist()  # `archive.rows` ignores the order of `numbers`
     return _Pool([texts[i] for i in back], numbers.tolist(), times.tolist(), [probabilities[i] for i in back])
 
 
 def _folded(text: str) -> str:
-    """Return a text in NFC with single spaces, as uncertain_texts.sql and the tokenizer compare it."""
+    """Return a text in NFC, with repeated spaces replaced by one space, as uncertain_texts.sql does."""
     return _FOLDED.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
@@ -201,7 +203,7 @@ def _utterances(archive: LabelledArchive, picked: _Pool) -> list[Utterance]:
 
 
 def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tuple[str | None, str | None]]:
-    """Return {row number: (conversation, time)}; a value that the archive does not have is None."""
+    """Return {row number: (conversation ID, time)}. A value is None if the archive does not contain it."""
     about: dict[int, tuple[str | None, str | None]] = dict.fromkeys(numbers.tolist(), (None, None))
     columns = (archive.conversation_column, archive.time_column)
     given = [name for name in dict.fromkeys(columns) if name is not None]
@@ -218,9 +220,9 @@ def _non_blank(column: pa.Array) -> list[str | None]:
 
 
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
-    """Return {row number: previous text in the same conversation}, as a model with context reads it.
+    """Return {row number: previous text in the same conversation}, found in the same way as for scoring.
 
-    conversations: {row number: conversation}; a row without a conversation has no previous text.
+    conversations: {row number: conversation ID}. A row whose ID is None has no previous text.
     """
     searched = pa.array(sorted({name for name in conversations.values() if name is not None}), pa.large_string())
     if archive.conversation_column is None or not len(searched):

@@ -1,4 +1,4 @@
-"""Writes the sheet for annotators, a CSV file; schemas/sheet.py defines its columns."""
+"""Writes the sheet, a CSV file that annotators fill in. schemas/sheet.py defines its columns."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ from emojob.schemas.sheet import (
 
 
 def check_path(file: Path, replace: bool = False) -> None:
-    """Check that a sheet can be written to this path, before the selection starts.
+    """Check that a sheet can be written to a path. This is called before the selection, which takes long.
 
     Args:
         file: Path of the sheet.
         replace: Whether an existing file may be replaced.
 
     Raises:
-        OptionError: The sheet cannot be written to this path.
+        OptionError: The path is a folder or lacks the suffix .csv, its folder does not exist, or the file exists.
     """
     if file.suffix.lower() != ".csv":
-        raise OptionError(f"-o {file}: a sheet is a CSV file, which Excel opens; give a name that ends in .csv")
+        raise OptionError(f"-o {file}: the sheet is a CSV file; give a file name that ends in .csv")
     if file.is_dir():
         raise OptionError(f"-o {file} is a folder: give a file name that ends in .csv")
     if not file.parent.is_dir():
         raise OptionError(f"-o {file}: there is no folder {file.parent}; create it, or give another path")
     if os.path.lexists(file) and not replace:
         raise OptionError(
-            f"-o {file} exists and may contain an annotator's work: give another name, or --force to replace it"
+            f"-o {file} exists and may contain an annotator's labels: give another name, or add --force to replace it"
         )
 
 
 def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = False) -> None:
-    """Write a sheet, completely or not at all. Its column `label` is blank, for the annotators.
+    """Write a sheet atomically. The column `label` is empty: the annotators fill it in.
 
     Args:
         file: Path of the sheet.
-        utterances: The utterances, one for each line.
+        utterances: The utterances. Each becomes one row of the sheet.
         replace: Whether an existing file may be replaced.
 
     Raises:
-        OptionError: As `check_path`.
+        OptionError: `check_path` does not accept the path.
         StorageError: The sheet cannot be written.
     """
     check_path(file, replace)
@@ -67,16 +67,16 @@ def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = Fal
     beside = atomic.temporary_path(file)
     try:
         with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
-            writer = csv.DictWriter(
-                stream, columns, restval="", extrasaction="ignore"
-            )  # lines end in CR LF, as spreadsheets write them
+            # the default line ending is CR LF, as in files that spreadsheet programs write
+            writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(_cells(one) for one in utterances)
         atomic.commit(beside, file)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise StorageError(
-            f"cannot write {file}: {error.strerror or error}; free space or give the right to write, then try again"
+            f"cannot write {file}: {error.strerror or error}; check the disk space and the write permission of the "
+            f"folder, then try again"
         ) from error
 
 
