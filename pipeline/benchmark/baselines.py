@@ -1,7 +1,7 @@
 """Measures baselines: other programs that label the same texts with the same model.
 
-A baseline is a common program on stock `transformers`, with the same weights and number of threads, and with the
-tokenizer in the format of `transformers`. It has an advantage: it reads no dataset and writes no labels.
+A baseline is a common program that uses the library `transformers`. It has the same weights, the same tokenizer and the
+same number of threads as the job. A baseline has an advantage: it reads no dataset and writes no labels.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from emojob.pipeline.system import hardware
 Run = Iterator[int]  # yields the number of finished texts after each batch
 
 _BATCH = 64
-_GPU_BATCHES = (64, 256, 1024)  # batch sizes that a pipeline on a GPU tries; the fastest is used
+_GPU_BATCHES = (64, 256, 1024)  # batch sizes to try for a pipeline on a GPU; the fastest is used
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Baseline:
     """A program that labels texts.
 
     Attributes:
-        name: Name in the results.
+        name: Name of the baseline in the results.
         run: Labels texts and yields the number of finished texts after each batch.
-        whole: Whether the baseline must finish, because it sorts all texts first: its first batches have the longest
-            texts and are not representative.
+        whole: Whether the baseline ignores the time limit. A baseline that sorts the texts must finish, because its
+            first batches contain the longest texts and are slower than later batches.
     """
 
     name: str
@@ -55,10 +55,10 @@ def rates(
 
     Args:
         model: The model.
-        texts: The texts.
+        texts: The texts to label.
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
-        max_length: Maximum number of tokens in a text.
+        max_length: Maximum number of tokens in a text; longer texts are truncated.
         seconds: Time limit in seconds for each baseline that does not sort the texts.
 
     Returns:
@@ -77,7 +77,7 @@ def rates(
 
 
 def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, float]:
-    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm up
+    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm-up, which is not measured
         pass
     begun, rows, spent = time.perf_counter(), 0, 0.0
     for done in baseline.run(texts):
@@ -88,7 +88,7 @@ def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, flo
 
 
 def _write_stock(model: Model, folder: Path, max_length: int) -> None:
-    """Write the model in fp32 as a folder that stock transformers opens."""
+    """Write the model in fp32 as a model folder that the library `transformers` can load."""
     from transformers import BertConfig
 
     shape = model.shape
@@ -133,7 +133,7 @@ def _baselines(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
 
 
 def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return the loop of the well-known notebook, which pads every text to the maximum length."""
+    """Return a simple loop, common in notebooks, that pads every text to the maximum length."""
 
     def run(texts: list[str]) -> Run:
         for start in range(0, len(texts), _BATCH):
@@ -144,7 +144,7 @@ def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
 
 
 def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return the loop of `SentenceTransformer.encode`: sort texts by length, pad each batch to its longest text."""
+    """Return a loop like `SentenceTransformer.encode`: sort texts by length, pad each batch to its longest text."""
 
     def run(texts: list[str]) -> Run:
         ordered = sorted(texts, key=len, reverse=True)
@@ -156,7 +156,7 @@ def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], 
 
 
 def _label(stock: Callable[..., Any], tokenizer: Any, texts: list[str], padding: str | bool) -> list[int]:
-    """Return the label ids of a batch."""
+    """Label a batch; return the label id of each text."""
     batch = tokenizer(texts, padding=padding, truncation=True, return_tensors="pt")
     device = getattr(stock, "device", "cpu")
     logits: Tensor = stock(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
@@ -178,7 +178,7 @@ def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[st
 
 
 def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
-    """Return the batch size of a pipeline; on a GPU, the fastest of _GPU_BATCHES on 4,096 short texts."""
+    """Return the batch size for a pipeline. On a GPU, this is the fastest of _GPU_BATCHES for 4,096 short texts."""
     if device == "cpu":
         return _BATCH
     texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
@@ -194,7 +194,7 @@ class _Answer:
 
 
 def _compiled(folder: Path) -> Callable[..., _Answer]:
-    """Return the model as OpenVINO converts and compiles it with default settings."""
+    """Convert and compile the model with OpenVINO's default settings; return a function that labels a batch."""
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -203,8 +203,8 @@ def _compiled(folder: Path) -> Callable[..., _Answer]:
     stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     example = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask", "token_type_ids")}
     with contextlib.redirect_stderr(io.StringIO()):
-        frontend = FrontEndManager().load_by_framework("pytorch")  # convert_model would send usage data
-        decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)  # must outlive the conversion
+        frontend = FrontEndManager().load_by_framework("pytorch")  # unlike convert_model, sends no usage data
+        decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)  # must exist until the conversion ends
         graph = frontend.convert(frontend.load(decoder))
     settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}  # see OpenVinoEngine
     compiled = openvino.compile_model(graph, "CPU", settings)

@@ -1,4 +1,4 @@
-"""Measures a scoring run: the whole job from Parquet to Parquet, each of its stages, and the engine alone."""
+"""Measures the speed of a scoring job (from Parquet to Parquet), of each stage of the job, and of the engine alone."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: With this name, `--model` uses a model of KoBERT's size with random weights.
+#: `--model kobert-sized` measures a model of KoBERT's size with random weights.
 KOBERT_SIZED = "kobert-sized"
 
 _STAGES = ("read", "tokenize", "infer", "label", "write")
-_TURNS = 10  # utterances in a conversation, for a model that reads the previous utterance
-_JOB_SECONDS = 15.0  # estimated engine time of the measured job, if the number of rows is not given
-_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # if the number of rows is not given
-_ENGINE_SECONDS = 5.0  # for measuring the engine alone
+_TURNS = 10  # utterances per conversation; matters for a model that reads the previous utterance
+_JOB_SECONDS = 15.0  # estimated duration of the job if no number of rows is given
+_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # limits of the number of rows if none is given
+_ENGINE_SECONDS = 5.0  # time limit for measuring the engine alone
 _BASELINE_SECONDS = 30.0  # time limit for each baseline that does not sort the texts
 
 
@@ -61,20 +61,20 @@ def measure(
 
     Args:
         model: Options of the model.
-        source: Path of the dataset; None uses the sample's utterances, each with a running number.
-        text_column: Column with the text; None finds it by its name.
+        source: Path of the dataset. None uses the built-in sample; its texts are repeated, each with another number.
+        text_column: Name of the text column; None searches for one of the usual names.
         rows: Number of rows; None uses as many rows as the engine labels in about 15 seconds.
         compare: Whether to measure the baselines too, on the same rows.
-        note: callback(text), called with a line of text before each step that takes long.
+        note: callback(line), called with a note before each slow step.
 
     Returns:
-        The figures, as JSON: rows/s and tokens/s of the whole job and of the engine alone, FLOP/s of matrix products,
-        shares of padding and repeats, seconds and busy share of each stage, seconds to load the model, peak memory
-        in bytes.
+        The results, as JSON: among others rows/s and tokens/s of the job, tokens/s of the engine alone, FLOP/s of
+        matrix products, the share of padding tokens, the share of repeated texts, the seconds of each stage, the
+        seconds for loading the model, and the peak memory in bytes.
 
     Raises:
         OptionError: The dataset has no row, or no text in its first rows.
-        EmojobError: As `score_dataset`.
+        EmojobError: `score_dataset` failed.
     """
     with (
         tempfile.TemporaryDirectory(prefix=".emojob-bench-", dir=_temporary_parent(source)) as folder,
@@ -102,7 +102,7 @@ def measure(
 def _start(
     options: ModelOptions, texts: pa.Array, note: Callable[[str], None]
 ) -> tuple[EngineChoice, dict[str, Any], float]:
-    """Return the engine choice, the seconds for loading the model and for the first text, and the estimated rows/s."""
+    """Load the model and label a text; return (engine choice, seconds of both steps as JSON, estimated rows/s)."""
     begun = time.perf_counter()
     calibration = calibration_texts(options.calibration)
     scorer = Scorer.load(options=options, may_measure=True, note=note, calibration_texts=calibration)
@@ -111,7 +111,10 @@ def _start(
     first = time.perf_counter() - loaded
     encoded = _prepared(scorer, texts).encoded
     if not (encoded.lengths > 2).any():
-        raise OptionError("--input has no text in its first rows; give another dataset, or --text-column")
+        raise OptionError(
+            f"--input: the first {len(texts):,} rows contain no text; give another dataset, or name the column that "
+            f"contains the text with --text-column"
+        )
     rate = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, 1.0) / max(1.0, encoded.lengths.mean())
     return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
 
@@ -126,20 +129,19 @@ def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
 
 
 def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
-    """Return the texts as a job prepares them: encoded, with the previous utterances if the model reads them."""
+    """Tokenize the texts as a job does: with the previous utterances if the model reads them."""
     rows = np.arange(len(texts))
     return scorer.prepare(texts, texts.take(pa.array(rows - 1, mask=rows % _TURNS == 0)))
 
 
 def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """Compare the engine alone with matrix products and with the job; job: tokens/s of one process of the job."""
+    """Measure the engine alone and matrix products, and compare both with `job`: tokens/s of one process of the job."""
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job packs batches of the same sizes
+    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job also packs up to BATCH_ROWS rows together
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
-    flops = max(
-        flops, matmul.matrix_rate(device, precision, hardware.cores())
-    )  # measured twice, because another process may slow down one measurement
+    # the maximum of two measurements, because another process may slow down one of them
+    flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))
     flops_per_token = matmul.flops_per_token(scorer.model.shape)
     return {
         "engine_tokens_per_second": round(engine, 1),
@@ -152,7 +154,7 @@ def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, An
 
 
 def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
-    """Return {baseline: rows, rows/s, and how many times as fast the job is}; job: rows/s of the job."""
+    """Measure the baselines; `times` in the result is `job` (rows/s of the job) divided by rows/s of the baseline."""
     filled = [text or "" for text in texts.to_pylist()]
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     found = baselines.rates(scorer.model, filled, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
@@ -160,7 +162,7 @@ def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, 
 
 
 def _float_precision(choice: EngineChoice) -> str:
-    """Return the precision of an engine choice; for int8, the fastest floating-point precision of the machine."""
+    """Return the precision of an engine choice; for int8, return the fastest floating-point precision here."""
     if choice.precision != "int8":
         return choice.precision
     return "bf16" if hardware.detect().fast_bf16 else "fp32"
@@ -188,12 +190,12 @@ def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[ModelOptions]:
-    """Yield the options; if the model is KOBERT_SIZED, make that model and yield its folder in the options."""
+    """Yield the options. If the model is KOBERT_SIZED, first write it to a folder and set this folder as the model."""
     if options.model != KOBERT_SIZED:
         yield options
         return
     with tempfile.TemporaryDirectory(prefix="emojob-kobert-sized-") as folder:
-        note("making a model of KoBERT's size with random weights; its labels mean nothing")
+        note("making a model of KoBERT's size with random weights; its labels are meaningless")
         model_folder = Path(folder) / KOBERT_SIZED
         write_kobert_sized(model_folder)
         yield replace(options, model=str(model_folder))
@@ -218,12 +220,12 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
         return pa.array(itertools.islice(repeated, rows), pa.large_string())
     texts = first_texts(source, text_column, rows)
     if not len(texts):
-        raise OptionError(f"--input {source} has no row; give another dataset")
+        raise OptionError(f"--input {source} has no rows; give another dataset")
     return texts
 
 
 def _temporary_parent(source: str | None) -> Path | None:
-    """Return the dataset's folder for temporary files if it is writable; None means the system's temporary folder."""
+    """Return the parent of the temporary folder: the dataset's folder if it is writable, else None (system default)."""
     file = None if source is None else as_local(input_path(source))
     folder = file.parent if file and file.exists() else None
     return folder if folder is not None and os.access(folder, os.W_OK) else None
