@@ -1,8 +1,8 @@
 """Computes probabilities from texts: `scorer` tokenizes texts, makes batches and runs an engine.
 
-The memo is a cache of the probabilities of repeated texts; `memo_file` keeps it in a file between runs. `engine_choice`
-selects the fastest engine for a model and machine; `artifact_cache` keeps the measured rates in the model folder. This
-room reads no inputs and writes no archives.
+The memo is a cache of the probabilities of repeated texts; `memo_file` keeps the memo in a file between runs.
+`engine_choice` selects the fastest engine for a model on this machine; `artifact_cache` saves the measured rates in the
+model folder. This package reads no datasets and writes no archives.
 """
 
 __all__ = [

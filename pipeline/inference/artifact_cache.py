@@ -1,7 +1,8 @@
 """Caches results that are computed once per model: the int8 graph, and the measured rate of each engine.
 
-Entries lie in the folder `openvino` of the model folder, or in the user's cache if the model folder is not writable. An
-entry is used if its inputs and hashes match. Otherwise it counts as missing.
+Entries of the cache are in the subfolder `openvino` of the model folder. If the model folder is not writable, or for
+the default model, they are in the user's cache folder. An entry is used only if it was computed from the same inputs
+and the hashes of its files are correct. Otherwise it is treated as missing.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from emojob.pipeline.storage.atomic import read_json, write_bytes, write_json
 
 
 def folders(model: Model) -> list[Path]:
-    """Return the folders that may have the entries of a model, the preferred folder first."""
+    """Return the folders that may contain entries of a model, the preferred folder first."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / model.fingerprint[:16]
     return [cache] if model.is_packaged else [model.folder / "openvino", cache]
 
 
 def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a value from the cache.
+    """Return a cached value.
 
     Args:
         model: The model.
         name: Name of the entry.
-        made_from: Inputs of the computation; must equal the inputs given to `save`.
+        made_from: Inputs of the computation, as JSON. An entry is used only if it was saved with equal inputs.
 
     Returns:
-        The value, with the folder of its files under the key "folder"; None if there is no valid entry.
+        The value with the additional key "folder", the folder of the entry's files. None if no entry is valid.
     """
     for folder in folders(model):
-        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # a damaged file counts as missing
+        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # a damaged file is treated as missing
             entry = read_json(folder / f"{name}.json")
             is_complete = all(_hash(folder / file) == sha for file, sha in entry["sha256"].items())
             if is_complete and entry["made_from"] == made_from:
@@ -45,14 +46,14 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
 def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, Any], files: dict[str, bytes]) -> None:
     """Save a value and its files in the first writable folder. If no folder is writable, nothing is saved.
 
-    The JSON file, which makes the entry valid, is written last.
+    The JSON file is written last, because an entry without it is not valid.
 
     Args:
         model: The model.
         name: Name of the entry.
         made_from: Inputs of the computation, as JSON.
-        value: Result, as JSON.
-        files: {name: content}.
+        value: Result of the computation, as JSON.
+        files: Other files of the entry: {file name: content}.
     """
     for folder in folders(model):
         with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
-"""Cuts a row batch into batches for the engine: rows sorted by length, within a token budget, with almost no padding.
+"""Divides rows into batches for the engine. Rows are sorted by length, so that batches need almost no padding.
 
-The tokens of a batch are concatenated, and rows of the same length lie next to each other. Attention runs separately
-for each group of rows of the same length. All other operations process all tokens together. So nothing is masked, and
-the result of a row does not depend on the other rows: batch size, row batch size and memo cannot change a label.
+The tokens of a batch are concatenated, and rows of the same length are next to each other. Attention runs separately
+for each group of rows of the same length. All other operations process all tokens together. So no mask is needed, and
+the result of a row does not depend on the other rows of the batch. Neither the batch size nor the memo changes a label.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
-_STEP = 256  # tokens; batches are padded to a multiple of this number
-_SMALLEST = 16  # tokens of the smallest batch
+_STEP = 256  # tokens; large batches are padded to a multiple of this number
+_SMALLEST = 16  # tokens; smaller batches are padded to this number
 
 
 class Layout(Enum):
-    """The rule for which texts a batch may contain.
+    """Which texts a batch may contain: texts of several lengths (PACKED), or only texts of the same length (EVEN).
 
     PACKED batches are padded to one of a few sizes, because preparing matrix kernels for a new size takes longer than
     computing the padding.
@@ -35,15 +35,15 @@ class Layout(Enum):
 
 @dataclass(frozen=True)
 class Packed:
-    """The tokens of a batch, texts concatenated, followed by padding.
+    """The tokens of a batch: the concatenated texts, followed by padding.
 
     Attributes:
-        ids: int32 [tokens].
+        ids: int32 [tokens], token ids.
         positions: int32 [tokens], the position of each token in its text.
-        groups: (number of rows, tokens per row) of each group of texts of the same length, in order.
+        groups: (number of texts, tokens per text) for each group of texts of the same length, in order.
         firsts: int64 [rows], the index of the first token of each text.
-        padding: Number of tokens after the last text.
-        segments: int32 [tokens] for pairs of texts; None for single texts.
+        padding: Number of padding tokens after the last text.
+        segments: int32 [tokens], segment ids if each row is a pair of texts; None if each row is a single text.
     """
 
     ids: NDArray[np.int32]
@@ -55,15 +55,15 @@ class Packed:
 
 
 def token_batches(lengths: NDArray[np.int64], batch_tokens: int, layout: Layout = Layout.PACKED) -> list[Rows]:
-    """Cut rows into batches, the longest rows first. Every row is in exactly one batch.
+    """Divide rows into batches, the longest rows first. Every row is in exactly one batch.
 
     Args:
         lengths: int64 [rows], number of tokens of each row.
-        batch_tokens: Maximum number of tokens of a batch; a longer row forms a batch alone.
+        batch_tokens: Maximum number of tokens of a batch; a row with more tokens is alone in its batch.
         layout: With EVEN, a batch contains only rows of the same length.
 
     Returns:
-        Row numbers of each batch, int64 [rows of the batch], by descending length.
+        For each batch, its row numbers, the longest row first: int64 [rows of the batch].
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
@@ -85,9 +85,9 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
 
     Args:
         encoded: Tokens of all rows.
-        rows: int64, the rows of the batch, sorted by length.
-        batch_tokens: Limit of the padding.
-        layout: With PACKED, the batch is padded to one of a few sizes.
+        rows: Row numbers of the batch, sorted by length: int64 [rows].
+        batch_tokens: The batch is not padded to more than this number of tokens.
+        layout: With PACKED, the batch is padded to one of a few sizes; with EVEN, it is not padded.
     """
     lengths = encoded.lengths[rows]
     size = tokens = int(lengths.sum())
@@ -109,7 +109,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
 
 
 def padded_size(tokens: int) -> int:
-    """Return the smallest of 16, 32, ... 256, 512, 768, ... that is at least `tokens`."""
+    """Return the smallest of the sizes 16, 32, 64, 128, 256, 512, 768, 1024, ... that is at least `tokens`."""
     if tokens > _STEP:
         return -(-tokens // _STEP) * _STEP
     return max(_SMALLEST, 1 << (tokens - 1).bit_length())

@@ -1,4 +1,4 @@
-"""Makes the report of `emojob doctor`: this machine, the engine and precision that scoring would use, and why."""
+"""Collects the output of `emojob doctor`: this machine, the engine and precision for scoring, and the reason."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from emojob.schemas.options import ModelOptions
 
 
 def examine(options: ModelOptions) -> dict[str, Any]:
-    """Return the hardware and software of this machine, and the choice of `auto`, as {title: value}.
+    """Return {title: value}: hardware and software of this machine, and the engine that scoring would use.
 
     Raises:
-        OptionError: The options ask for an engine or device that is unavailable.
+        OptionError: The options require an engine, device or precision that is unavailable here.
     """
     here = hardware.detect()
     found = choices(options, here)
@@ -45,7 +45,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
 def _expected_choice(
     found: list[EngineChoice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions
 ) -> EngineChoice:
-    """Return the engine that a run would use: the fastest if the rates are known, else the first candidate."""
+    """Return the engine that a run would use: the fastest candidate if rates are saved, else the first candidate."""
     rates = engine_choice.recall_rates(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return engine_choice.fastest(found, rates)
@@ -57,7 +57,7 @@ def _expected_choice(
 
 
 def _model(name: str | None) -> tuple[model.Model | None, str]:
-    """Return the model (None if it cannot be used) and its description."""
+    """Return (model, description). The model is None if it cannot be used."""
     try:
         loaded = model.load(name)
     except ModelError as error:

@@ -1,7 +1,8 @@
-"""Selects the engine. If there are several candidates, selects the fastest for this model on this machine.
+"""Selects the engine: of several candidates, the engine that is fastest for this model on this machine.
 
-The rates (tokens/s) are measured once, which takes a few seconds, and saved in the model folder. A small job does not
-measure. It uses saved rates for the same options, or the first candidate if there are none.
+A large job measures the rate (tokens/s) of each candidate once, which takes a few seconds, and saves the rates in the
+model folder. A small job does not measure. It uses the rates that were saved for the same options. If no rates are
+saved, it uses the first candidate.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
-#: Minimum speed-up factor of int8. A smaller speed-up does not justify the labels that int8 changes.
+#: int8 is selected only if it is at least this many times as fast as other engines, because int8 changes some labels.
 WORTH_IT = 1.3
 
-_QUANTIZING = 1 << 30  # bytes that quantization needs, besides six times the size of the weights
-_SECONDS = 2.0  # time to measure one engine
-_TIMES = 8  # maximum number of passes over the sample texts
+_QUANTIZING = 1 << 30  # bytes; quantization needs this much memory and six times the size of the weights
+_SECONDS = 2.0  # time limit for measuring one engine
+_TIMES = 8  # maximum number of times that each sample text is labelled
 
 
 def select_engine(
@@ -41,13 +42,13 @@ def select_engine(
         options: The options that the user gave.
         model: The model.
         threads: Number of threads of the engine; None uses one thread per core.
-        may_measure: Whether to measure the candidates if their rates are unknown.
+        may_measure: Whether to measure the rates of the candidates if no rates are saved.
         note: callback(line), called with a note before each slow step.
         calibration_texts: callback() that returns the texts for the calibration of int8; called only if int8 is a
             candidate.
 
     Raises:
-        OptionError: The options ask for an engine, device or precision that is unavailable here.
+        OptionError: The options require an engine, device or precision that is unavailable here.
     """
     here = hardware.detect()
     found = candidates(options, model, here)
@@ -67,7 +68,7 @@ def select_engine(
         others = [one for one in found if one.precision != "int8"]
         if best.precision != "int8" or not others:
             raise
-        # the user did not ask for int8
+        # int8 failed, but the options do not require int8
         return start_engine(fastest(others, rates), model, options, threads, note, calibration_texts)
 
 
@@ -81,7 +82,7 @@ def _start_single(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> Engine:
-    """Start the only candidate, with its known rate, which determines the chunk size of a job."""
+    """Start the only candidate and set its rate, if known. A job chooses its chunk size from the rate."""
     engine = start_engine(choice, model, options, threads, note, calibration_texts)
     rates = recall_rates(model, [choice], here, options)
     if rates is None and may_measure:
@@ -101,15 +102,18 @@ def measure_rates(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> dict[str, float]:
-    """Return {choice_key: tokens/s} of each choice; 0 if the choice cannot be used.
+    """Measure the rate of each choice.
 
     Args:
         model: The model.
-        found: The choices.
-        options: Used for maximum length and token budget.
+        found: The choices to measure.
+        options: Only the maximum length and the token budget are used.
         threads: Number of threads of the engine; None uses one thread per core.
         note: callback(line), called with a note before each slow step.
         calibration_texts: callback() that returns the texts for the calibration of int8.
+
+    Returns:
+        {choice_key(choice): tokens/s}; 0 if the choice cannot be used.
     """
     return {choice_key(choice): _rate(choice, model, options, threads, note, calibration_texts) for choice in found}
 
@@ -118,22 +122,24 @@ def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
     """Return the choice with the highest rate; int8 must be at least `WORTH_IT` times as fast as the other choices.
 
     Args:
-        found: The choices.
-        rates: {choice_key: tokens/s}.
+        found: The candidates.
+        rates: {choice_key(choice): tokens/s} for each candidate.
     """
     worth = {one: rates[choice_key(one)] / (WORTH_IT if one.precision == "int8" else 1) for one in found}
     best = max(found, key=lambda one: worth[one])
     others = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items() if name != choice_key(best) and rate)
+    others = others or "none"
     rate = rates[choice_key(best)]
     return replace(
-        best, why=f"{best.why}; fastest with this model: {rate:,.0f} tokens/s, {others}", tokens_per_second=rate
+        best, why=f"{best.why}; fastest with this model: {rate:,.0f} tokens/s; others: {others}", tokens_per_second=rate
     )
 
 
 def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> list[EngineChoice]:
-    """Return the candidates for a model. If the user did not ask for int8, int8 needs enough memory for quantization.
+    """Return the engines that can run a model, the preferred engine first.
 
-    Measured peak memory: 0.9 GB for the default model, 2.6 GB for a model of KoBERT's size.
+    If the options do not require int8, int8 is a candidate only if the memory is large enough for quantization. The
+    measured peak memory of quantization is 0.9 GB for the default model, and 2.6 GB for a model of KoBERT's size.
 
     Args:
         options: The options that the user gave.
@@ -141,7 +147,7 @@ def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> l
         here: This machine.
 
     Raises:
-        OptionError: The options ask for an engine, device or precision that is unavailable here.
+        OptionError: The options require an engine, device or precision that is unavailable here.
     """
     found = choices(options, here)
     weights = 4 * sum(one.numel() for one in model.classifier.parameters())
@@ -153,13 +159,15 @@ def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> l
 def recall_rates(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, float] | None:
-    """Return {choice_key: tokens/s} as measured earlier with the same model, machine and options; None if unknown.
+    """Return {choice_key(choice): tokens/s} from an earlier measurement; None if no rates are saved.
+
+    Saved rates are used only if they were measured with the same model, candidates, machine and options.
 
     Args:
         model: The model.
-        found: The choices.
+        found: The candidates.
         here: This machine.
-        options: Used for maximum length, token budget and calibration.
+        options: Only the maximum length, the token budget and the calibration are compared.
     """
     saved = artifact_cache.load(model, _name(found, options), _made_from(model, found, here, options))
     return saved and {choice_key(choice): float(saved[choice_key(choice)]) for choice in found}
@@ -178,13 +186,13 @@ def start_engine(
     Args:
         choice: Engine, device and precision.
         model: The model.
-        options: Used for the maximum length.
+        options: Only the maximum length is used.
         threads: Number of threads of the engine; None uses one thread per core.
         note: callback(line), called with a note before each slow step.
         calibration_texts: callback() that returns the texts for the calibration of int8.
 
     Raises:
-        OptionError: int8 changes too many labels.
+        OptionError: int8 changes the labels of too many calibration texts.
     """
     if choice.engine == "torch":
         from emojob.pipeline.inference.engines.torch_engine import TorchEngine
@@ -209,27 +217,27 @@ def _rate(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> float:
-    """Return the rate of a choice in tokens/s; 0 if the choice cannot be used."""
+    """Start a choice and measure its rate in tokens/s; return 0 if the choice cannot be used."""
     try:
         return _engine_rate(start_engine(choice, model, options, threads, note, calibration_texts), model, options)
-    except (OptionError, RuntimeError):  # int8 changes too many labels, or the installed packages lack it
+    except (OptionError, RuntimeError):  # int8 changes too many labels, or the installed packages do not support it
         return 0.0
 
 
 def _engine_rate(engine: Engine, model: Model, options: ModelOptions) -> float:
-    """Return the rate of an engine on the sample texts in tokens/s."""
+    """Measure the rate of an engine on the sample texts, in tokens/s."""
     encoded = model.encode_consecutive(sample_texts() * _TIMES, options.max_length)
     budget = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
     return tokens_per_second(engine, encoded, budget, _SECONDS)
 
 
 def choice_key(choice: EngineChoice) -> str:
-    """Return the key of a choice in the dict of rates."""
+    """Return the key of a choice in {key: rate}, for example "openvino in int8"."""
     return f"{choice.engine} in {choice.precision}"
 
 
 def _name(found: list[EngineChoice], options: ModelOptions) -> str:
-    """Return the name of the cache entry with the rates."""
+    """Return the name of the cache entry that contains the rates."""
     one = f"rate-{found[0].engine}-{found[0].precision}" if len(found) == 1 else "fastest"
     return f"{one}-{options.max_length}"
 
@@ -237,7 +245,7 @@ def _name(found: list[EngineChoice], options: ModelOptions) -> str:
 def _made_from(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, Any]:
-    """Return the values that determine the rates and the validity of int8, for the cache entry."""
+    """Return everything that the rates depend on. Saved rates are used only if all of these values are equal."""
     installed = versions.installed_versions()
     return {
         "shape": asdict(model.shape),

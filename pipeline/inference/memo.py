@@ -1,13 +1,13 @@
 """Implements the memo, a cache of the probabilities of texts, so that a repeated text needs no inference.
 
 The key of a text is a hash of its token ids. The model sees only the token ids, so "네" and " 네 " share an entry. The
-hash has 128 bits and is multilinear (Lemire and Kaser, 2014) with random multipliers. The probability that any two of a
-billion texts share a key is below 1e-12.
+hash has 128 bits and is multilinear (Lemire and Kaser, 2014) with random multipliers. With a billion texts, the
+probability that any two texts have the same key is below 1e-12.
 
-The memo is a set-associative table of fixed size: each key belongs to one set of eight slots. If all eight are taken, a
-new key replaces the least frequently used key; on a tie, the least recently used key. A key that was requested again
-is not replaced by a key that was seen once. All counts are halved from time to time, so that texts that are no longer
-frequent are replaced (as in TinyLFU; Einziger et al., 2017).
+The memo is a set-associative table of fixed size: each key belongs to one set of eight slots. If the eight slots are
+taken, a new key replaces the least frequently used key; on a tie, the least recently used key. A key that was requested
+several times is not replaced by a key that was requested once. All counts of requests are halved from time to time, so
+that texts that are no longer frequent are replaced (as in TinyLFU; Einziger et al., 2017).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]
-Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # the last array: number of requests of each key, [rows]
+Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # the last array: number of requests for each key
 
 #: Maximum number of tokens of a text in the memo. In 712,404 reviews, 46% of the texts with up to 5 tokens repeat other
 #: texts, but only 0.3% of the texts with 9 to 47 tokens and 0.1% of longer texts. Longer texts would replace more
@@ -27,13 +27,13 @@ Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # the last array: num
 LONGEST = 48
 
 _ENTRIES = 1 << 18  # maximum number of texts
-_BYTES = 32 << 20  # maximum size in bytes; matters for a model with many labels
-_WAYS = 8  # slots per set
-_AGES = 4  # counts are halved after this many times the capacity was added
+_BYTES = 32 << 20  # maximum size in bytes; allows fewer texts if the model has many labels
+_WAYS = 8  # number of slots per set
+_AGES = 4  # counts are halved whenever _AGES * capacity keys have been added
 
 
 class Memo:
-    """A cache of the probabilities of texts that were inferred before."""
+    """A cache of the probabilities of texts that the engine labelled before."""
 
     def __init__(
         self, labels: int, entries: int = _ENTRIES, limit: int = _BYTES, multipliers: Keys | None = None
@@ -53,7 +53,7 @@ class Memo:
         self._keys = np.zeros((sets, _WAYS, 2), np.uint64)
         self._probabilities = np.zeros((sets, _WAYS, labels), np.float32)
         self._asked = np.zeros((sets, _WAYS), np.uint32)  # number of requests; 0 means that the slot is empty
-        self._last = np.zeros((sets, _WAYS), np.uint32)  # round of the last request
+        self._last = np.zeros((sets, _WAYS), np.uint32)  # value of `_round` at the last request
         self._round, self._added = 0, 0
 
     def __len__(self) -> int:
@@ -61,11 +61,11 @@ class Memo:
 
     @property
     def capacity(self) -> int:
-        """The maximum number of texts in the memo."""
+        """Return the maximum number of texts in the memo."""
         return self._asked.size
 
     def keys_of(self, encoded: Encoded) -> Keys:
-        """Return one key per row: uint64 [rows, 2]."""
+        """Return the key of each row: uint64 [rows, 2]."""
         if not len(encoded):
             return np.empty((0, 2), np.uint64)
         position = np.arange(len(encoded.ids)) - np.repeat(encoded.offsets[:-1], encoded.lengths)
@@ -74,10 +74,10 @@ class Memo:
         return np.stack(sums, axis=1)
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Probabilities]:
-        """Look up keys, and count the request of each known key.
+        """Look up keys. For each key that is in the memo, add 1 to its number of requests.
 
         Returns:
-            (bool [rows], whether each key is known; float32 [known, labels], the probabilities of the known keys).
+            (whether each key is in the memo, bool [rows]; probabilities of the keys that are, float32 [known, labels]).
         """
         known, at = self._where(keys)
         np.add.at(self._asked, at, 1)
@@ -90,7 +90,7 @@ class Memo:
         Args:
             keys: uint64 [rows, 2], all different.
             probabilities: float32 [rows, labels].
-            asked: uint32 [rows], number of requests so far; None means one request for each key.
+            asked: uint32 [rows], number of requests of each key so far; None means one request for each key.
         """
         self._round += 1
         asked = np.ones(len(keys), np.uint32) if asked is None else asked
@@ -98,36 +98,36 @@ class Memo:
         order = np.argsort(sets, kind="stable")
         starts = np.flatnonzero(np.diff(sets[order], prepend=-1))
         rank = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
-        for nth in range(int(rank.max(initial=-1)) + 1):  # one key per set at a time
+        for nth in range(int(rank.max(initial=-1)) + 1):  # insert at most one key per set at a time
             self._insert(order[rank == nth], sets, keys, probabilities, asked)
         self._added += len(keys)
         if self._added > _AGES * self.capacity:
             self._added = 0
-            self._asked -= self._asked // 2  # a count of 1 stays 1, so the slot stays taken
+            self._asked -= self._asked // 2  # a count of 1 stays 1, because 0 would mean an empty slot
 
     def contents(self) -> Contents:
-        """Return all keys, their probabilities and their numbers of requests."""
+        """Return all keys, and the probabilities and the number of requests of each key."""
         taken = self._asked > 0
         return self._keys[taken], self._probabilities[taken], self._asked[taken]
 
     def merge(self, other: Contents) -> None:
-        """Add the contents of another memo with the same multipliers. If both have a key, the higher count is kept."""
+        """Add the contents of another memo with equal multipliers. A key in both memos keeps the higher count."""
         keys, probabilities, asked = other
         known, at = self._where(keys)
         self._asked[at] = np.maximum(self._asked[at], asked[known])
         self.add(keys[~known], probabilities[~known], asked[~known])
 
     def _where(self, keys: Keys) -> tuple[NDArray[np.bool_], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return which keys are known, bool [rows], and (set, slot) of the known keys, two arrays int64 [known]."""
+        """Return (whether each key is in the memo, (set and slot of each key that is in the memo))."""
         sets = self._sets(keys)
         way = (self._keys[sets, :, 0] == keys[:, :1]).argmax(axis=1)
         known = (self._keys[sets, way] == keys).all(axis=1) & (self._asked[sets, way] > 0)
         return known, (sets[known], way[known])
 
     def _sets(self, keys: Keys) -> NDArray[np.int64]:
-        """Return the number of the set of each key."""
-        # keys of texts that differ in one token are evenly spaced; without mixing (splitmix64; Steele et al., 2014),
-        # many of them would share a set
+        """Return the set number of each key, int64 [rows]."""
+        # The bits are mixed (splitmix64; Steele et al., 2014), because the keys of texts that differ in one token are
+        # evenly spaced. Without mixing, many of these keys would belong to the same set.
         scattered = (keys[:, 0] ^ keys[:, 0] >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
         scattered = (scattered ^ scattered >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
         high = (scattered ^ scattered >> np.uint64(31)) >> np.uint64(32)
@@ -143,7 +143,9 @@ class Memo:
     ) -> None:
         """Put each key into the least valuable slot of its set, unless the key in that slot was requested more often.
 
-        rows: int64, indexes of the keys to insert, all in different sets; the other arguments describe all keys.
+        The least valuable slot has the fewest requests; on a tie, the oldest last request.
+
+        rows: int64, indexes of the keys to insert, at most one key per set. The other arguments describe all keys.
         """
         own = sets[rows]
         worth = self._asked[own].astype(np.uint64) << np.uint64(32) | self._last[own]
@@ -155,5 +157,5 @@ class Memo:
 
 
 def new_multipliers() -> Keys:
-    """Return random multipliers for keys: uint64 [2, 1024], enough for the longest text of a BERT."""
+    """Return random multipliers for keys: uint64 [2, 1024], enough for texts of up to 1,024 tokens."""
     return np.random.default_rng().integers(1, 2**64, (2, 1024), dtype=np.uint64, endpoint=False)

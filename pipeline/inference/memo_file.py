@@ -1,7 +1,7 @@
 """Reads and writes the memo file, which keeps the memo (the cache of probabilities of repeated texts) between runs.
 
-The file is a safetensors file with the model and its settings in the header. A file of another model or a damaged file
-is not used. A file that is not a memo is never overwritten.
+The file is a safetensors file. Its header contains the model and the settings. A memo file of another model, or a
+damaged memo file, is not used. A file that is not a memo file is never overwritten.
 """
 
 from __future__ import annotations
@@ -29,37 +29,40 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def parse_memo_path(given: str, option: str = "--memo") -> Path:
-    """Return the path of the memo file that an option names, with symbolic links resolved.
+    """Return the path of a memo file from the value of an option, with symbolic links resolved.
 
     Args:
         given: Value of the option.
-        option: The option, for messages.
+        option: Name of the option, for error messages.
 
     Raises:
-        OptionError: The path is not local, its folder does not exist, or it is not a regular file.
+        OptionError: The path is not local, its folder does not exist, or the path is not a regular file.
     """
     try:
         file = as_local(parse_path(given).resolve())
         if file and file.parent.is_dir() and (file.is_file() or not file.exists()):
             return file
-    except (OSError, RuntimeError, ValueError) as error:  # for a name too long, a link to itself, a zero byte
-        raise OptionError(f"{option} {given!r}: {getattr(error, 'strerror', None) or error}") from error
-    raise OptionError(f"{option} {given!r}: give a local file in an existing folder")
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a zero byte, or a circular link
+        reason = getattr(error, "strerror", None) or error
+        raise OptionError(f"{option} {given!r}: {reason}; give another path") from error
+    raise OptionError(
+        f"{option} {given!r} is not a local file in an existing folder: create the folder, or give another path"
+    )
 
 
 def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
     """Read a memo file.
 
     Args:
-        file: The memo file; may be missing or empty.
-        of: Model and settings that determine the probabilities, as JSON; must equal the entry in the file.
-        labels: Labels of the model.
+        file: The memo file; it may be missing or empty.
+        of: Model and settings that determine the probabilities, as JSON. A file with other values is not used.
+        labels: Number of labels of the model.
 
     Returns:
-        (memo, reason). If the file exists but is not used, reason says why; otherwise reason is "".
+        (memo, reason). `reason` explains why an existing file is not used; otherwise it is "".
 
     Raises:
-        OptionError: The file is not a memo, or it cannot be read.
+        OptionError: The file is not a memo file, or it cannot be read.
     """
     header: dict[str, str] = {}
     arrays: Arrays = {}
@@ -72,15 +75,15 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
                 arrays = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
         is_memo = header.get("format") == MEMO_FORMAT or _starts_as_memo(file)
     except OSError as error:
-        raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
-    except (SafetensorError, TypeError):  # TypeError: numpy lacks a dtype of the file
+        raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}; give another path") from error
+    except (SafetensorError, TypeError):  # TypeError: numpy does not have a dtype of the file
         is_memo = _starts_as_memo(file)
     if not is_memo:
-        raise OptionError(f"--memo {file} is no memo file of emojob: give another file, or delete it")
+        raise OptionError(f"--memo {file} is not a memo file of emojob: give another path, or delete the file")
     if header and header.get("of") != _header_text(of):
-        return Memo(labels), f"the memo {file} was written by another model or other settings; it starts again empty"
+        return Memo(labels), f"the memo file {file} is for another model or other settings; starting with an empty memo"
     if header.get("sha256") != _hash(arrays) or not _fits(arrays, labels):
-        return Memo(labels), f"the memo {file} is damaged; it starts again empty"
+        return Memo(labels), f"the memo file {file} is damaged; starting with an empty memo"
     memo = Memo(labels, multipliers=arrays["multipliers"])
     memo.add(arrays["keys"], arrays["probabilities"], arrays["asked"])
     return memo, ""
@@ -109,7 +112,7 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
     with lock_folder(file.parent):
         try:
             temporary_path(file).unlink(missing_ok=True)
-            temporary_path(file).touch(0o600)  # other users could find out whether a text was labelled
+            temporary_path(file).touch(0o600)  # private, because the memo shows whether a text was labelled
             temporary_path(file).write_bytes(content)
             commit(temporary_path(file), file)
         finally:
@@ -118,7 +121,7 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
 
 
 def remove(file: Path) -> None:
-    """Remove a memo file and its temporary file. Raises OSError, or OptionError if the file is not a memo."""
+    """Remove a memo file and its temporary file. Raises OptionError if the file is not a memo file."""
     with lock_folder(file.parent):
         refuse_other(file)
         file.unlink(missing_ok=True)
@@ -134,16 +137,16 @@ def remove_leftovers(file: Path) -> None:
 
 
 def refuse_other(file: Path) -> None:
-    """Raise OptionError if the file exists and is not a memo."""
+    """Raise OptionError if the file exists and is not a memo file."""
     try:
         if file.exists() and file.stat().st_size and not _starts_as_memo(file):
-            raise OptionError(f"--memo {file} is no memo file of emojob: give another file, or delete it")
+            raise OptionError(f"--memo {file} is not a memo file of emojob: give another path, or delete the file")
     except OSError as error:
-        raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}") from error
+        raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}; give another path") from error
 
 
 def _fits(arrays: Arrays, labels: int) -> bool:
-    """Return whether the arrays have the shapes and dtypes of a memo."""
+    """Return whether the arrays have the names, shapes and dtypes of a memo."""
     rows = len(arrays.get("keys", ()))
     wanted = {
         "keys": (np.uint64, (rows, 2)),
@@ -155,12 +158,12 @@ def _fits(arrays: Arrays, labels: int) -> bool:
 
 
 def _header_text(of: dict[str, Any]) -> str:
-    """Return the header entry with the model and settings that determine the probabilities."""
+    """Return `of` as it is written in the header of the file."""
     return json.dumps(of, sort_keys=True)
 
 
 def _hash(arrays: Arrays) -> str:
-    """Return the SHA-256 of names, dtypes, shapes and contents, hexadecimal."""
+    """Return the SHA-256 of the arrays (names, dtypes, shapes and contents), hexadecimal."""
     found = hashlib.sha256()
     for name in sorted(arrays):
         found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
@@ -169,6 +172,6 @@ def _hash(arrays: Arrays) -> str:
 
 
 def _starts_as_memo(file: Path) -> bool:
-    """Return whether a file starts like a memo file; used for damaged files."""
+    """Return whether a file, possibly a damaged file, begins like a memo file."""
     with file.open("rb") as handle:
         return MEMO_FORMAT.encode() in handle.read(4096)

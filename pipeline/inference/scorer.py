@@ -24,7 +24,7 @@ from emojob.schemas.options import ModelOptions
 
 
 class Scorer(ScoringModel):
-    """A model on an engine of this process, with its memo.
+    """A model that runs on an engine in this process, with a memo.
 
     Attributes:
         engine: The engine that runs the model.
@@ -48,8 +48,8 @@ class Scorer(ScoringModel):
 
         Args:
             name: A folder, a URL, or a name on the Hugging Face hub; None uses `options.model`, or the default model.
-            options: Engine, device, precision and so on; None uses the defaults.
-            may_measure: Whether to measure the engines if their rates are unknown, as a large job should.
+            options: Options of the model and the engine; None uses the defaults.
+            may_measure: Whether to measure the rates of the engines if no rates are saved. Use True for large jobs.
             note: callback(line), called with a note before each slow step.
             threads: Number of threads of tokenizer and engine; None uses one thread per core.
             calibration_texts: callback() that returns the texts for the calibration of int8, such as
@@ -58,13 +58,13 @@ class Scorer(ScoringModel):
 
         Raises:
             ModelError: The model cannot be used.
-            OptionError: The options do not fit the model, or ask for an engine or device that is unavailable here.
+            OptionError: The options do not fit the model, or require an engine or device that is unavailable here.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
         if options.calibration is not None and calibration_texts is None:
-            raise OptionError(f"--calibration {options.calibration}: give its texts as calibration_texts")
-        choices(options, hardware.detect())  # fail early if unavailable
+            raise OptionError(f"--calibration {options.calibration}: give its texts in the argument calibration_texts")
+        choices(options, hardware.detect())  # raises OptionError early if an engine or device is unavailable
         loaded = model.load(options.model, threads or hardware.cores())
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
 
@@ -82,14 +82,15 @@ class Scorer(ScoringModel):
 
         Args:
             loaded: The model.
-            options: Options whose `context` is that of the model.
-            may_measure: Whether to measure the engines if their rates are unknown, as a large job should.
+            options: Options from `resolve_options`.
+            may_measure: Whether to measure the rates of the engines if no rates are saved. Use True for large jobs.
             note: callback(line), called with a note before each slow step.
             threads: Number of threads of the engine; None uses one thread per core.
-            calibration_texts: As in `load`.
+            calibration_texts: callback() that returns the texts for the calibration of int8; None uses the sample
+                texts.
 
         Raises:
-            OptionError: The options ask for an engine or device that is unavailable here.
+            OptionError: The options require an engine or device that is unavailable here.
         """
         texts = calibration_texts or sample_texts
         return cls(loaded, engine_choice.select_engine(options, loaded, threads, may_measure, note, texts), options)
@@ -126,15 +127,16 @@ class Scorer(ScoringModel):
         return probabilities
 
     def score(self, texts: Sequence[str | None], previous: Sequence[str | None] | None = None) -> Scored:
-        """Label texts, as in `emojob predict` or a notebook.
+        """Label a few texts, for example for `emojob predict` or in a notebook.
 
         Args:
-            texts: Utterances; None counts as empty.
-            previous: The utterance before each text, for a model with the context `previous`; None if a text has no
-                utterance before it.
+            texts: Utterances; None is treated as an empty text.
+            previous: For a model with the context `previous`: the previous utterance of each text, or None for a text
+                that has no previous utterance.
 
         Raises:
-            OptionError: The model does not use the previous utterance, or the lengths differ.
+            InputError: `texts` is a single string.
+            OptionError: The model does not use previous utterances, or `previous` and `texts` differ in length.
             ModelError: The model returned NaN.
         """
         if isinstance(texts, str | bytes):
@@ -142,15 +144,18 @@ class Scorer(ScoringModel):
         if previous is not None and self.model.context != "previous":
             raise OptionError(
                 f"{self.model.name} was trained with the context {self.model.context!r} and uses no previous "
-                f"utterances: leave them out, or give a model trained with --context previous"
+                f"utterances: leave out the previous utterances, or give a model trained with --context previous"
             )
         if previous is not None and len(previous) != len(texts):
-            raise OptionError(f"{len(texts)} texts, but {len(previous)} previous ones: give one for each, or None")
+            raise OptionError(
+                f"{len(texts)} texts, but {len(previous)} previous utterances: give one previous utterance for each "
+                f"text, or None for a text that has no previous utterance"
+            )
         prepared = self.prepare(_column(texts), None if previous is None else _column(previous))
         return self.label(prepared, self.infer(prepared))
 
     def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
-        """Infer `rows` batch by batch; return the probabilities, float32 [rows, labels]."""
+        """Run the engine on `rows`, batch by batch; return the probabilities, float32 [rows, labels]."""
         out = np.empty((len(rows), len(self.model.labels)), np.float32)
         left = np.arange(len(rows))
         while len(left):
@@ -170,7 +175,7 @@ class Scorer(ScoringModel):
     def _packed(
         self, encoded: Encoded, rows: NDArray[np.int64], batches: list[NDArray[np.int64]], stopping: Callable[[], bool]
     ) -> Iterator[Packed]:
-        """Yield the batches for the engine, and count them in the tally."""
+        """Yield the batches for the engine, and add each batch to the tally."""
         for batch in batches:
             if stopping():
                 raise StopRequested
@@ -182,10 +187,10 @@ class Scorer(ScoringModel):
             self.tally.inferred_tokens += len(packed.ids) - packed.padding
 
     def _halve(self, lengths: NDArray[np.int64]) -> None:
-        """Halve the token budget after a batch did not fit into memory. Raises ModelError if the batch has one text."""
+        """Halve the token budget after a batch did not fit into memory; raise ModelError if the batch has one text."""
         if len(lengths) == 1:
             raise ModelError(
-                f"{self.model.name} does not fit into the memory of {self.choice.device} with one text of "
+                f"the memory of {self.choice.device} is too small for {self.model.name} and one text of "
                 f"{lengths[0]} tokens: give --device cpu"
             ) from None
         self.batch_tokens = max(1, int(lengths.sum()) // 2)

@@ -1,4 +1,4 @@
-"""Prepares texts for the engine (distinct texts, tokens), and turns probabilities into labelled rows."""
+"""Finds and tokenizes the distinct texts for the engine, and converts probabilities to labels of rows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from emojob.schemas.options import ModelOptions
 
 @dataclass(frozen=True)
 class Prepared:
-    """Tokenized texts for the engine: each distinct text once, or each distinct pair of previous text and text.
+    """Tokenized texts for the engine. Each distinct text occurs once.
+
+    For a model with the context `previous`, a distinct text is a distinct pair (previous text, text).
 
     Attributes:
         encoded: Tokens of the distinct texts.
         keys: uint64 [distinct, 2], memo keys of the distinct texts.
-        index: int64 [rows], number of the distinct text of each row; -1 for null.
+        index: int64 [rows], index of each row's text in the distinct texts; -1 if the row is null.
     """
 
     encoded: Encoded
@@ -35,12 +37,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Scored:
-    """Results of texts, in the order of the texts.
+    """The results for texts, in the order of the texts.
 
     Attributes:
-        names: Labels of the model, in id order.
-        emotions: int32 [rows], label id; -1 if the row has no text.
-        probabilities: float32 [rows, labels], rows sum to 1; NaN if the row has no text.
+        names: Labels of the model, ordered by label id.
+        emotions: int32 [rows], label id of each row; -1 if the row has no text.
+        probabilities: float32 [rows, labels]; the sum of each row is 1. NaN if the row has no text.
         statuses: int32 [rows], indexes into schemas.columns.STATUSES.
     """
 
@@ -51,13 +53,13 @@ class Scored:
 
     @property
     def labels(self) -> list[str]:
-        """The label of each row; "" if the row has no text."""
+        """Return the label of each row; "" if the row has no text."""
         names = [*self.names, ""]
         return [names[i] for i in self.emotions.tolist()]
 
     @property
     def confidences(self) -> NDArray[np.float32]:
-        """The probability of the label of each row, float32 [rows]; NaN if the row has no text."""
+        """Return the highest probability of each row, float32 [rows]; NaN if the row has no text."""
         found: NDArray[np.float32] = self.probabilities.max(axis=1, initial=-1)
         return np.where(self.emotions >= 0, found, np.float32(np.nan)).astype(np.float32)
 
@@ -68,12 +70,12 @@ class Tally:
 
     Attributes:
         rows: Number of rows with text, including repeated texts.
-        tokens: Tokens of all rows with text.
-        repeated_rows: Rows with text that were labelled without the engine.
-        inferred_rows: Rows that the engine labelled.
-        inferred_tokens: Tokens of the inferred rows.
-        padded_tokens: Padding tokens in the batches.
-        batches: Batches of the engine.
+        tokens: Number of tokens in all rows with text.
+        repeated_rows: Number of rows with text that did not need the engine, because their texts are repeated.
+        inferred_rows: Number of rows that the engine labelled.
+        inferred_tokens: Number of tokens in the rows that the engine labelled.
+        padded_tokens: Number of padding tokens in the batches.
+        batches: Number of batches that the engine labelled.
         halvings: Number of times that the token budget was halved, because a batch did not fit into memory.
     """
 
@@ -88,7 +90,7 @@ class Tally:
 
     @property
     def memo_share(self) -> float:
-        """The share of the rows with text that were labelled without the engine."""
+        """Return the share of the rows with text that did not need the engine."""
         return self.repeated_rows / self.rows if self.rows else 0.0
 
     def add(self, other: Tally) -> None:
@@ -98,12 +100,12 @@ class Tally:
 
 
 class ScoringModel:
-    """The base of a scorer: everything except the engine, which may run in another process.
+    """The base class of a scorer: everything except the engine. The engine may run in another process.
 
     Attributes:
         model: The model.
-        choice: The choice of the engine.
-        options: The resolved options.
+        choice: The chosen engine, its device and its precision.
+        options: The options, as returned by `resolve_options`.
         batch_tokens: Token budget of a batch; halved if a batch does not fit into memory.
         tally: Counters of rows, tokens and batches.
         memo: Cache of the probabilities of repeated texts.
@@ -119,7 +121,7 @@ class ScoringModel:
 
     @property
     def depends_on(self) -> dict[str, str | None]:
-        """The model and the settings that determine the probabilities of a text, as JSON."""
+        """Return the model and the settings that determine the probabilities of a text, as JSON."""
         return {
             "fingerprint": self.fingerprint,
             "engine": self.choice.engine,
@@ -130,7 +132,7 @@ class ScoringModel:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of weights, tokenizer, labels, maximum length and context."""
+        """Return a hash of weights, tokenizer, labels, maximum length and context."""
         return self.model.fingerprint_for(self.options.max_length)
 
     def prepare(self, texts: pa.Array, previous: pa.Array | None = None) -> Prepared:
@@ -138,8 +140,8 @@ class ScoringModel:
 
         Args:
             texts: Array of strings, or of type null.
-            previous: The utterance before each text, for a model with the context `previous`; null if a text has no
-                utterance before it, None if no text has one.
+            previous: For a model with the context `previous`: the previous utterance of each text, or null for a text
+                that has no previous utterance. None means that no text has a previous utterance.
         """
         texts = unwrapped(texts)
         if self.model.context == "previous":
@@ -150,7 +152,7 @@ class ScoringModel:
         return Prepared(encoded, self.memo.keys_of(encoded), index)
 
     def count_tokens(self, prepared: Prepared) -> tuple[int, int]:
-        """Return the number of tokens of all rows, without special tokens, and how many of these tokens are unknown."""
+        """Return (number of tokens in all rows, without [CLS] and [SEP]; how many of these tokens are unknown)."""
         encoded = prepared.encoded
         if not len(encoded):
             return 0, 0
@@ -162,13 +164,13 @@ class ScoringModel:
         return int(tokens[rows].sum()), int(unknown[rows].sum())
 
     def _prepare_pairs(self, texts: pa.Array, previous: pa.Array) -> Prepared:
-        """Find the distinct pairs of previous text and text, and tokenize them."""
+        """Find the distinct pairs (previous text, text) and tokenize them."""
         both = pa.concat_arrays([unwrapped(one).cast(pa.large_string()) for one in (previous, texts)])
         coded = both.dictionary_encode()
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         first, second = codes[: len(texts)], codes[len(texts) :]
         with_text = np.flatnonzero(second >= 0)
-        each = len(coded.dictionary) + 1  # number of possible previous texts; "no previous text" counts too
+        each = len(coded.dictionary) + 1  # number of possible previous texts, including "no previous text"
         pairs, inverse = np.unique(second[with_text] * each + first[with_text] + 1, return_inverse=True)
         index = np.full(len(texts), -1)
         index[with_text] = inverse
@@ -183,20 +185,22 @@ class ScoringModel:
 
         Args:
             prepared: The prepared texts.
-            probabilities: float32 [distinct, labels], as from `Scorer.infer`.
+            probabilities: float32 [distinct, labels], as returned by `Scorer.infer`.
 
         Raises:
             ModelError: The model returned NaN.
         """
         statuses = np.where(prepared.encoded.truncated, STATUSES.index(TRUNCATED), STATUSES.index(SCORED))
         statuses[prepared.encoded.lengths <= 2] = STATUSES.index(EMPTY)
-        # the last entry, at index -1, is for null
+        # append an entry for null rows: their index is -1, which selects the last entry
         statuses = np.append(statuses, STATUSES.index(EMPTY))[prepared.index].astype(np.int32)
         nothing = np.full((1, probabilities.shape[1]), np.nan, np.float32)
         rows = np.concatenate([probabilities, nothing])[prepared.index]
         with_text = statuses != STATUSES.index(EMPTY)
         if np.isnan(rows[with_text]).any():
-            raise ModelError(f"{self.model.name} returned NaN in {self.choice.precision}: try --precision fp32")
+            raise ModelError(
+                f"{self.model.name} returned NaN in {self.choice.precision}: give --precision fp32, or another model"
+            )
         emotions = np.where(with_text, np.nan_to_num(rows).argmax(axis=1), -1).astype(np.int32)
         return Scored(self.model.labels, emotions, rows, statuses)
 
@@ -209,15 +213,17 @@ def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:
         loaded: The model.
 
     Raises:
-        OptionError: The model has another context or fewer positions.
+        OptionError: The model was trained for another context, or the maximum length is too long for the model.
     """
     if options.context not in (None, loaded.context):
         raise OptionError(
-            f"--context {options.context}: {loaded.name} was trained with the context {loaded.context!r}: "
-            f"give --context {loaded.context}, or a model trained with {options.context}"
+            f"--context {options.context} does not fit {loaded.name}, which was trained with the context "
+            f"{loaded.context!r}: give --context {loaded.context}, or a model that was trained with "
+            f"--context {options.context}"
         )
     if options.max_length > loaded.shape.max_positions:
         raise OptionError(
-            f"--max-length {options.max_length} is too long: {loaded.name} has {loaded.shape.max_positions} positions"
+            f"--max-length {options.max_length} is too long for {loaded.name}: "
+            f"give at most {loaded.shape.max_positions}"
         )
     return replace(options, context=loaded.context)

@@ -27,9 +27,9 @@ class Texts(Generic[K]):
     """Texts that are labelled together.
 
     Attributes:
-        key: Any object that is returned with the result, such as the chunk of the texts.
+        key: Any object, for example the chunk of the texts. The result contains the same object.
         texts: Array of strings.
-        previous: The utterance before each text; used by models with the context `previous`.
+        previous: The previous utterance of each text, for a model with the context `previous`.
     """
 
     key: K
@@ -39,12 +39,13 @@ class Texts(Generic[K]):
 
 @dataclass(frozen=True)
 class Labelled(Generic[K]):
-    """Labelled texts.
+    """The results for one `Texts`.
 
     Attributes:
         key: The key of the `Texts`.
-        tokens: (number of tokens of all texts, number of unknown tokens).
-        seconds: Time of the inference.
+        scored: Labels and probabilities of the texts.
+        tokens: (number of tokens in all texts, number of unknown tokens).
+        seconds: Duration of the inference in seconds.
     """
 
     key: K
@@ -57,7 +58,7 @@ def chunk_texts(chunk: Chunk, text_column: str) -> Texts[Chunk]:
     """Return the texts of a chunk.
 
     Args:
-        chunk: The chunk; becomes the key of the texts.
+        chunk: The chunk; it is also the key of the returned texts.
         text_column: Name of the text column.
     """
     return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)
@@ -74,8 +75,8 @@ def label(
 
     Args:
         given: Texts to label; a few items are read ahead.
-        stages: Runs the threads.
-        timer: Measures the seconds of each stage.
+        stages: Starts the threads and stops them together.
+        timer: Measures how many seconds each stage is busy.
         on_timing: callback(key, seconds), called after the engine has labelled one item of `given`.
 
     Raises:

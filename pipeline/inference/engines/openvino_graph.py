@@ -1,8 +1,8 @@
 """Builds BERT as an OpenVINO graph that shares the memory of the weights.
 
-The graph is built here and not converted from torch, because building takes only hundredths of a second and does not
-copy the weights. OpenVINO's converters would also send usage data over the network. The inputs of the graph are texts
-of the same length without a mask. The last layer computes only the first token.
+The graph is not converted from torch. Building it here takes only hundredths of a second and does not copy the weights,
+and OpenVINO's converters would send usage data over the network. The inputs of the graph are texts of the same length,
+so no mask is needed. The last layer computes only the first token of each text, because no other token is used.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Weights = dict[str, NDArray[np.float32]]
 def build(classifier: Classifier, shape: BertShape) -> openvino.Model:
     """Return the graph of a classifier.
 
-    Its inputs are ids and segments, int32 [rows, tokens]; its output is logits, float32 [rows, labels]. The weights of
-    the classifier must stay in memory while the graph is in use.
+    The inputs of the graph are `ids` and `segments`, int32 [rows, tokens]. Its output is the logits, float32 [rows,
+    labels]. The weights of the classifier must stay in memory as long as the graph is used.
 
     Args:
         classifier: The classifier.
-        shape: Sizes of the classifier.
+        shape: Number of layers and heads, and other sizes of the classifier.
     """
     weights = {name: weight.detach().float().numpy() for name, weight in classifier.state_dict().items()}
     ids, segments = (opset13.parameter([-1, -1], np.int32, name=name) for name in ("ids", "segments"))
@@ -37,7 +37,7 @@ def build(classifier: Classifier, shape: BertShape) -> openvino.Model:
 
 
 def _embed(ids: Node, segments: Node, weights: Weights, shape: BertShape) -> Node:
-    """Return the embeddings: [rows, tokens] -> [rows, tokens, hidden]."""
+    """Return the embeddings of tokens: [rows, tokens, hidden]."""
     tokens = _squeeze(opset13.gather(opset13.shape_of(ids), _integers(1), _integer(0)), 0)
     position_ids = opset13.range(_integer(0), tokens, _integer(1), "i64")
     words = opset13.gather(_constant(weights["encoder.words.weight"]), ids, _integer(0))
@@ -47,7 +47,7 @@ def _embed(ids: Node, segments: Node, weights: Weights, shape: BertShape) -> Nod
 
 
 def _layer(x: Node, weights: Weights, name: str, shape: BertShape, only_first: bool) -> Node:
-    """Return the states after a layer: [rows, tokens, hidden], or [rows, 1, hidden] with `only_first`."""
+    """Return the output of a transformer layer: [rows, tokens, hidden]; with `only_first`, [rows, 1, hidden]."""
     heads, size = shape.heads, shape.hidden_size // shape.heads
     queries = opset13.slice(x, _integers(0), _integers(1), _integers(1), _integers(1)) if only_first else x
     axes = _integers(0, 2, 1, 3)  # [rows, tokens, heads, size] <-> [rows, heads, tokens, size]
@@ -67,7 +67,7 @@ def _layer(x: Node, weights: Weights, name: str, shape: BertShape, only_first: b
 
 
 def _linear(x: Node, weights: Weights, name: str, rows: slice = slice(None)) -> Node:
-    """Return the output of a linear layer; `rows` selects a part of the outputs."""
+    """Return the output of a linear layer; `rows` selects rows of its weight matrix."""
     product = opset13.matmul(x, _constant(weights[f"{name}.weight"][rows]), False, True)
     return opset13.add(product, _constant(weights[f"{name}.bias"][rows]))
 

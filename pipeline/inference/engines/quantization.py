@@ -1,6 +1,6 @@
-"""Converts a model's graph to int8 by NNCF's post-training quantization.
+"""Converts a model's graph to int8 with NNCF's post-training quantization.
 
-The int8 graph is cached. The graph is refused if it changes the labels of too many texts.
+The int8 graph is saved in a cache. It is not used if it changes the labels of more than 1% of the calibration texts.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.errors import OptionError
 
-CALIBRATED_ON = 300  # number of texts that NNCF's documentation recommends
-MOST_CHANGED = 0.01  # maximum share of the calibration texts whose label int8 changes
+CALIBRATED_ON = 300  # number of calibration texts, as NNCF's documentation recommends
+MOST_CHANGED = 0.01  # maximum share of the texts whose labels in int8 and fp32 differ
 
 _TOKENS = 512  # number of tokens per batch during calibration
-_METHOD_VERSION = 1  # increase when the method changes; then cached graphs are not reused
+_METHOD_VERSION = 1  # increase it if the method changes, so that old graphs in the cache are not used
 
 
 def hash_texts(texts: list[str]) -> str:
-    """Return a hash of calibration texts, hexadecimal."""
+    """Return the SHA-256 of calibration texts, hexadecimal."""
     return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -52,10 +52,10 @@ def quantized_graph(
 
     Args:
         model: The model.
-        texts: The first 300 texts calibrate int8. For all texts, the labels are compared with fp32.
+        texts: Calibration texts. The first 300 calibrate int8; then the int8 and fp32 labels of all texts are compared.
         max_length: Maximum number of tokens of a text.
-        threads: Number of threads of the comparison; None uses one thread per core.
-        note: callback(line), called before the quantization, which takes long.
+        threads: Number of threads for comparing the labels; None uses one thread per core.
+        note: callback(line), called with a note before the quantization, which is slow.
 
     Raises:
         OptionError: int8 changes the labels of more than 1% of the texts.
@@ -64,7 +64,7 @@ def quantized_graph(
         "fingerprint": model.fingerprint,
         "texts": hash_texts(texts),
         "max_length": max_length,
-        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # importing nncf takes seconds
+        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # `import nncf` takes seconds
     }
     name = f"int8-{max_length}"
     saved = artifact_cache.load(model, name, made_from)
@@ -77,8 +77,8 @@ def quantized_graph(
     changed = _changed_share(model, graph, encoded, threads)
     if changed > MOST_CHANGED:
         raise OptionError(
-            f"--precision int8 changes the label of {changed:.2%} of {len(encoded):,} calibration texts, and more than "
-            f"{MOST_CHANGED:.0%} is too many: leave it out, or give texts more like your own with --calibration FILE"
+            f"--precision int8 changes the labels of {changed:.2%} of {len(encoded):,} calibration texts, but at most "
+            f"{MOST_CHANGED:.0%} is allowed: leave it out, or give texts like your dataset with --calibration FILE"
         )
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(graph, Path(folder) / f"{name}.xml", compress_to_fp16=False)
@@ -88,7 +88,7 @@ def quantized_graph(
 
 
 def _quantize(model: Model, encoded: Encoded) -> openvino.Model:
-    """Return the int8 graph, calibrated on the first texts."""
+    """Return the int8 graph, calibrated on the first CALIBRATED_ON texts."""
     os.environ.setdefault("NNCF_CI", "1")  # otherwise NNCF sends usage data over the network
     import nncf
 
@@ -110,7 +110,7 @@ def _quantize(model: Model, encoded: Encoded) -> openvino.Model:
 
 
 def _changed_share(model: Model, graph: openvino.Model, encoded: Encoded, threads: int | None) -> float:
-    """Return the share of texts whose label differs from fp32."""
+    """Return the share of texts whose int8 label differs from their fp32 label."""
     choice = EngineChoice("openvino", "cpu", "fp32", "")
     fp32 = OpenVinoEngine(model, choice, threads)
     int8 = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)

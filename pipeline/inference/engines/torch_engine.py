@@ -1,4 +1,4 @@
-"""Runs a model in torch on a CUDA device or a CPU, in fp32 or 16 bits, with almost no padding and no mask."""
+"""Runs a model in torch on a CUDA device or a CPU, in fp32, bf16 or fp16, without a mask and almost without padding."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-_AHEAD = 2  # batches queued on a GPU: while it computes a batch, the next batch is copied
+_AHEAD = 2  # number of batches queued on a GPU: while it computes one batch, the next batch is copied
 
 
 class TorchEngine:
-    """An engine that runs BERT in torch, with fused attention and weights in the layout of the processor."""
+    """An engine that runs BERT in torch with fused attention."""
 
     layout = Layout.PACKED
 
     def __init__(self, model: Model, choice: EngineChoice, threads: int | None = None) -> None:
-        """Copy a model to its device.
+        """Copy a model to the device.
 
         Args:
             model: The model.
-            choice: A choice with the engine torch; sets device and precision.
+            choice: A choice with the engine torch. Its device and precision are used.
             threads: Number of threads on a CPU; None uses one thread per core.
         """
         self.choice = choice
@@ -44,7 +44,7 @@ class TorchEngine:
         for layer in classifier.encoder.layers:
             cast(Layer, layer).set_matmul_dtype(self._dtype)
         if choice.device == "cuda":
-            # residual sums in 16 bits too, because memory bandwidth limits a GPU
+            # the residual sums have this precision too, because the memory bandwidth limits the speed of a GPU
             classifier.encoder.to(self._dtype)
         elif choice.precision == "bf16":
             _pack_linears(classifier)
@@ -87,11 +87,11 @@ class TorchEngine:
         return out, event
 
     def _forward(self, batch: Packed) -> Tensor:
-        """Return the logits on the device, float32 [rows, labels]."""
+        """Return the logits of a batch as a tensor on the device, float32 [rows, labels]."""
         rows = len(batch.firsts)
         ids, positions = self._to_device(batch.ids), self._to_device(batch.positions)
         segments = None if batch.segments is None else self._to_device(batch.segments)
-        # padded, so that the rounding of fp32 sums does not depend on the number of texts
+        # padded to one of a few sizes, because the rounding of fp32 sums can depend on the number of texts
         firsts = self._to_device(np.pad(batch.firsts, (0, padded_size(rows) - rows)))
         bounds = self._bounds(batch, len(firsts)) if self._uses_varlen else None
         states = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts, bounds=bounds)
@@ -99,19 +99,19 @@ class TorchEngine:
         return logits.float()
 
     def _bounds(self, batch: Packed, texts: int) -> Bounds:
-        """Return the bounds of a batch, padded with empty texts to `texts` texts."""
+        """Return the bounds of the texts in a batch; empty texts are appended until there are `texts` texts."""
         starts = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
         starts[: len(batch.firsts)] = batch.firsts
         return Bounds(self._to_device(starts), max(length for _, length in batch.groups))
 
     def _to_device(self, array: NDArray[np.integer]) -> Tensor:
-        """Copy an array to the device without waiting for it."""
+        """Copy an array to the device, without waiting for the end of the copy."""
         tensor = torch.from_numpy(array)
         return tensor if self._device.type == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
 
 
 def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
-    """Return whether torch's attention over texts of different lengths works on this device with correct results."""
+    """Return whether torch's attention for texts of different lengths runs correctly on this device."""
     if dtype is torch.float32 or bert.varlen_attention() is None:
         return False
     layer = Layer(model.shape).to(device=device, dtype=dtype).eval()
@@ -122,12 +122,12 @@ def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dty
         with torch.inference_mode():
             x = _test_input(30, model.shape.hidden_size).to(device, dtype)
             return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(starts, 9)), atol=0.05, rtol=0.05)
-    except (RuntimeError, TypeError):  # this torch or GPU lacks the kernel, or its signature differs
+    except (RuntimeError, TypeError):  # torch or the GPU lacks this attention, or its signature differs
         return False
 
 
 def _test_input(rows: int, size: int) -> Tensor:
-    """Return a tensor [rows, size] for comparing implementations. Equal in all processes, so all decide alike."""
+    """Return a test tensor [rows, size], equal in all processes, so that all choose the same implementation."""
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(0))
 
 
@@ -153,7 +153,7 @@ class _PackedLinear(nn.Module):
 
 
 def _pack_linears(classifier: Classifier) -> None:
-    """Replace the linear layers by packed layers, if torch has oneDNN here and the results agree."""
+    """Replace the linear layers by packed layers, if torch supports these and their results are almost equal."""
     up = cast(nn.Linear, cast(Layer, classifier.encoder.layers[0]).up)
     try:
         with torch.inference_mode():

@@ -71,7 +71,7 @@ def test_a_damaged_file_starts_again_empty(memo, tmp_path, at):
     file.write_bytes(content)
     back, why = load(file, OF, 3)
     assert len(back) == 0
-    assert "starts again empty" in why
+    assert "starting with an empty memo" in why
 
 
 def test_half_a_file_starts_again_empty(memo, tmp_path):
@@ -91,7 +91,7 @@ def test_a_missing_or_empty_file_is_an_empty_memo(tmp_path):
 @pytest.mark.parametrize("content", [b"id,text\n1,a\n", b"PAR1" + bytes(100), b"{}"])
 def test_a_file_that_is_no_memo_is_refused(tmp_path, content):
     (tmp_path / "archive.csv").write_bytes(content)
-    with pytest.raises(OptionError, match=r"archive\.csv is no memo"):
+    with pytest.raises(OptionError, match=r"archive\.csv is not a memo"):
         load(tmp_path / "archive.csv", OF, 3)
 
 
@@ -136,7 +136,7 @@ def test_an_invalid_file_with_the_header_of_a_memo_starts_again_empty(memo, tmp_
 
 def test_tensors_of_another_program_are_refused(tmp_path):
     save_tensors({"a": torch.zeros(3, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
-    with pytest.raises(OptionError, match="no memo"):
+    with pytest.raises(OptionError, match="not a memo"):
         load(tmp_path / "model.safetensors", OF, 3)
 
 

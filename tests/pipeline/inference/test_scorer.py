@@ -159,7 +159,7 @@ def test_a_single_text_that_does_not_fit_is_an_error(tiny_model, monkeypatch):
         yield
 
     monkeypatch.setattr(scorer.engine, "run", no_memory)
-    with pytest.raises(ModelError, match="does not fit"):
+    with pytest.raises(ModelError, match="too small"):
         scorer.score(["네"])
 
 

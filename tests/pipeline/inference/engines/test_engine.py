@@ -50,17 +50,17 @@ def test_candidates(chosen, options, expected):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "ray"}, "--engine ray is for `emojob score` and `nightly`"),
+        ({"engine": "ray"}, "--engine ray works only for `emojob score` and `nightly`"),
         ({"device": "cuda"}, "--device cuda: no CUDA device"),
-        ({"engine": "torch", "precision": "int8"}, "--precision int8 is not for --engine torch"),
-        ({"engine": "openvino", "precision": "fp16"}, "leave --precision fp16 out"),
-        ({"engine": "openvino", "device": "cuda", "gpus": ("H100",)}, "--engine openvino is for a CPU"),
-        ({"precision": "int8", "device": "cuda", "gpus": ("H100",)}, "--precision int8 is for a CPU"),
+        ({"engine": "torch", "precision": "int8"}, "--precision int8 does not work with --engine torch"),
+        ({"engine": "openvino", "precision": "fp16"}, "has no --precision fp16"),
+        ({"engine": "openvino", "device": "cuda", "gpus": ("H100",)}, "--engine openvino works only on a CPU"),
+        ({"precision": "int8", "device": "cuda", "gpus": ("H100",)}, "--precision int8 works only on a CPU"),
         (
             {"engine": "openvino", "installed": ()},
-            r"openvino needs openvino: pip install 'emojob\[openvino\]'",
+            r"openvino needs openvino: install with pip install 'emojob\[openvino\]'",
         ),
-        ({"precision": "int8", "installed": ("openvino",)}, "--precision int8 needs nncf: pip install"),
+        ({"precision": "int8", "installed": ("openvino",)}, "--precision int8 needs nncf: install with pip install"),
     ],
 )
 def test_unavailable_options_are_refused(chosen, options, message):

@@ -128,7 +128,7 @@ class TestInt8:
         assert len(made) == 3
 
     def test_it_is_refused_if_it_changes_too_many_labels(self, own_model):  # wild weights: about one in ten
-        message = r"changes the label of \d+\.\d\d% of 812 calibration.*--calibration FILE"
+        message = r"changes the labels of \d+\.\d\d% of 812 calibration.*--calibration FILE"
         with pytest.raises(OptionError, match=message):
             load(own_model, precision="int8")
         assert not (own_model / "openvino").exists()
