@@ -6,8 +6,8 @@
     with emojob.open("logs.emotions") as archive:
         archive.sql("SELECT emotion, count(*) FROM labelled GROUP BY ALL").show()
 
-docs/python.md describes these names, emojob.train, emojob.evaluate and the errors. A name imports its module on first
-use, so `import emojob` is quick.
+docs/python.md describes the whole API, with emojob.train, emojob.evaluate and the errors. `import emojob` is quick,
+because each function is imported when it is first used.
 """
 
 from importlib import import_module as _import_module
@@ -56,7 +56,7 @@ __all__ = [
     "train",
 ]
 
-#: {public name, except errors: (module, name in the module)}.
+#: {public name: (module, name in the module)}. All other public names are errors in schemas/errors.py.
 _HOMES = {
     "Scorer": ("emojob.pipeline.inference.scorer", "Scorer"),
     "score": ("emojob.jobs.python_api", "score"),
@@ -66,12 +66,12 @@ _HOMES = {
 }
 
 _here = _Path(__file__).resolve().parent
-if not (_here / "pipeline").is_dir():  # in a checkout, the rooms lie in the parent folder
+if not (_here / "pipeline").is_dir():  # in a Git checkout, the packages are in the parent folder
     __path__.append(str(_here.parent))
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name on first use (PEP 562)."""
+    """Import and return a public name when it is first used (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'emojob' has no attribute {name!r}")
     if name == "__version__":

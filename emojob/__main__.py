@@ -1,4 +1,4 @@
-"""Runs the command line for `python -m emojob`, as the command `emojob` does."""
+"""Lets `python -m emojob` run the same program as the command `emojob`."""
 
 from emojob.jobs.main import main
 

@@ -1,6 +1,7 @@
-"""The command line and the Python API: `main` is the program `emojob`; `python_api` offers commands as functions.
+"""The command line and the Python API.
 
-A command parses its options, calls one function of another room and prints the result. This room computes nothing.
+`main` defines the program `emojob`. `python_api` offers some commands as Python functions. A command parses its
+options, calls functions of other packages and prints the result.
 """
 
 __all__ = ["main", "python_api"]

@@ -30,7 +30,7 @@ from emojob.schemas.errors import EmojobError, OptionError, name_too_long
 @click.version_option(package_name="emojob", message="emojob %(version)s")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 def cli() -> None:
-    """Emotion labels for millions of lines of Korean dialogue.
+    """Label millions of lines of Korean dialogue with emotions.
 
     First try: emojob score --sample
     """
@@ -41,13 +41,13 @@ for command in (score, predict, report, sql, nightly, forget, train, sample, eva
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and exit. Print an error as one line on standard error and exit with the code of the error.
+    """Run a command and exit. On an error, print one line on standard error and exit with the error's exit code.
 
     Args:
         arguments: The arguments after `emojob`; None uses the arguments of this process.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):  # a terminal or cron may not support Korean
+    for stream in (sys.stdout, sys.stderr):  # the encoding of a terminal or of cron may lack Korean characters
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     return_freed_memory()
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids an error in the interpreter's flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python's flush at exit fails
         code = 0
     except OSError as error:
         if debug:
@@ -77,12 +77,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if error.errno == errno.ENAMETOOLONG:
             code = _fail(str(name_too_long(error)), OptionError.exit_code)
         else:
-            code = _fail(f"cannot write the result: {error.strerror or error}", 1)
+            code = _fail(f"cannot write the result: {error.strerror or error}; --debug shows the traceback", 1)
     except Exception as error:
         if debug:
             raise
         # only the type is shown, because a library's error message may quote dialogue
-        code = _fail(f"an internal error ({type(error).__name__}): run the same command with --debug to see it", 1)
+        name = type(error).__name__
+        code = _fail(f"an internal error ({name}): run the same command with --debug to see the traceback", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -25,15 +25,16 @@ OnePath = str | PathLike[str]
 
 
 def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **options: Any) -> Result:
-    """Label every utterance of a dataset, as `emojob score` does; resume an interrupted run.
+    """Label every utterance of a dataset, like `emojob score`. If an earlier run was interrupted, resume it.
 
     Args:
-        inputs: File, folder, glob or URL, or a list of them.
-        out: Folder, or one file X.parquet; None selects the folder INPUT-STEM.emotions next to the input.
-        options: Options of `ScoreOptions` and `ModelOptions`, such as text_column, model, device, limit.
+        inputs: A file, folder, glob or URL, or a list of files, folders, globs and URLs.
+        out: Output folder, or one file X.parquet. If None, the folder INPUT-STEM.emotions next to the input is used.
+        options: Fields of `ScoreOptions` and `ModelOptions`, such as text_column, model, device, limit.
 
     Returns:
-        The result: `out`, `counts` (rows by outcome), `rows_done` (by this run), `seconds`, and `run` (run.json).
+        The result: `out`, `counts` (numbers of labelled, empty and rejected rows), `rows_done` (number of rows read by
+        this run), `seconds`, and `run` (the content of run.json).
 
     Raises:
         InputError: An input, an option, the model or the output cannot be used.
@@ -57,19 +58,20 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
 
 
 def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Outcome:
-    """Fine-tune a model on annotated utterances, as `emojob train` does; resume an interrupted run.
+    """Fine-tune a model on annotated utterances, like `emojob train`. If an earlier run was interrupted, resume it.
 
     Args:
-        data: Annotated file, or a list of them.
-        out: Folder for the model.
+        data: One annotated file, or a list of annotated files.
+        out: Folder to write the model to.
         options: recipe, epochs, base, test, label_map, test_label_map, text_column, label_column,
             conversation_column, time_column, encoding, context, device, fresh.
 
     Returns:
-        The outcome: `folder`, `evaluation` (on the test split), `was_finished`, `notes`.
+        The outcome: `folder`, `evaluation` (metrics on the test split), `was_finished` (whether an earlier run had
+        already trained the model), `notes` (messages for the user).
 
     Raises:
-        InputError: The data, an option, the recipe or the base cannot be used.
+        InputError: The data, an option, the recipe or the base model cannot be used.
         BusyError: Another run trains into the same folder.
     """
     from emojob.training.data.corpus import CorpusOptions
@@ -86,10 +88,10 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
 
 
 def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
-    """Measure a model on annotated utterances, as `emojob evaluate` does; `against` names a model to compare with.
+    """Measure a model on annotated utterances, like `emojob evaluate`; `against` is a second model to compare with.
 
     Args:
-        data: Annotated file, or a list of them.
+        data: One annotated file, or a list of annotated files.
         options: model, against, label_map, text_column, label_column, conversation_column, time_column, encoding,
             and the other options of `ModelOptions`.
 
@@ -103,13 +105,13 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     from emojob.training.evaluation.evaluate import measure
 
     given = _checked("evaluate", options, ModelOptions, CorpusOptions, others=("against", "label_map"))
-    model = _taken(ModelOptions, given)  # has the context too, because the data is read for the context of the model
+    model = _taken(ModelOptions, given)  # takes `context`, too: `measure` reads the data with the context of the model
     against, label_map = given.pop("against", None), given.pop("label_map", None)
     return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against)
 
 
 def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:
-    """Return a path or several paths as a list."""
+    """Return a list of paths; a single path becomes a list of one path."""
     return [paths] if isinstance(paths, str | PathLike) else list(paths)
 
 
@@ -124,7 +126,7 @@ def _checked(
     others: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return the keyword arguments, with paths as text. Raise OptionError if a name is not an option of `kinds`."""
+    """Return the keyword arguments, with paths as text. Raise OptionError for a name that is not an option."""
     known = [name for kind in kinds for name in _names(kind) if name not in without] + list(others)
     for name in given:
         if name not in known:
@@ -135,5 +137,5 @@ def _checked(
 
 
 def _taken(kind: type[Any], given: dict[str, Any]) -> Any:
-    """Remove the options of a class from the keyword arguments and return an object of the class."""
+    """Remove the fields of the class `kind` from the keyword arguments, and return an object with their values."""
     return kind(**{name: given.pop(name) for name in _names(kind) if name in given})

@@ -1,6 +1,6 @@
-"""The commands, one file for each command, in three rooms.
+"""The commands of the command line, with one module for each command.
 
-`scoring` labels texts, `archive` works on a labelled archive, `models` makes and measures models.
+`scoring` labels texts, `archive` reads or changes a labelled archive, and `models` trains and evaluates models.
 """
 
 __all__ = ["archive", "models", "scoring"]

@@ -1,4 +1,4 @@
-"""Defines the options of train and evaluate that name annotated data and describe how to read it."""
+"""Defines the options of `emojob train` and `emojob evaluate` for annotated data: its files and how to read them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _FILE = click.Path(path_type=Path)
 
 _OPTIONS = (
     click.argument("more_data", metavar="[FILE...]", nargs=-1, type=_FILE),
-    click.option("--data", metavar="FILE...", multiple=True, type=_FILE, help="Annotated data."),
-    click.option("--text-column", metavar="C", help="Column with the text.  [default: a column with a usual name]"),
-    click.option("--label-column", metavar="C", help="Column with the label.  [default: a column with a usual name]"),
+    click.option("--data", metavar="FILE...", multiple=True, type=_FILE, help="Annotated files."),
+    click.option("--text-column", metavar="C", help="Column with the text.  [default: found by its name]"),
+    click.option("--label-column", metavar="C", help="Column with the label.  [default: found by its name]"),
     click.option(
         "--label-map", metavar="NAME|FILE",
-        help="Maps the data's labels to the model's labels: kote, goemotions, or a TOML file.",
+        help="Map from the data's labels to the model's labels: kote, goemotions, or a TOML file.",
     ),
-    click.option("--conversation-column", metavar="C", help="Column with the conversation."),
-    click.option("--time-column", metavar="C", help="Column with the time; sorts each conversation by it."),
+    click.option("--conversation-column", metavar="C", help="Column with the conversation ID."),
+    click.option("--time-column", metavar="C", help="Column with the time, which orders the texts of a conversation."),
     click.option(
         "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True, help="Encoding of text files."
     ),
@@ -31,14 +31,14 @@ _OPTIONS = (
 
 
 def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --data FILE... and the options for reading the files to a command."""
+    """Add the option --data FILE... and the options for reading these files to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def take_data(given: dict[str, Any]) -> list[Path]:
-    """Remove the data files from a command's options and return them: each --data and the files after it.
+    """Remove the annotated files of --data FILE... from a command's options, and return them.
 
     Raises:
         OptionError: There are no data files.
@@ -50,7 +50,7 @@ def take_data(given: dict[str, Any]) -> list[Path]:
 
 
 def take_corpus_options(given: dict[str, Any]) -> Any:
-    """Remove the options of a `training.data.corpus.CorpusOptions` from a command's options and return the object."""
+    """Remove the options for reading annotated data from a command's options, and return them as CorpusOptions."""
     from emojob.training.data.corpus import CorpusOptions
 
     names = ("text_column", "label_column", "conversation_column", "time_column", "encoding")

@@ -1,4 +1,4 @@
-"""Defines what every command has: its click settings, the option --debug, and the type of paths that may be URLs."""
+"""Defines what all commands share: click settings, the option --debug, and an option type for paths and URLs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import click
 
 from emojob.pipeline.storage.paths import AnyPath, parse_path
 
-#: Every option can be set by an environment variable, EMOJOB_ and the name of the option, in all commands.
+#: Click settings of every command. An environment variable can set an option: EMOJOB_DEVICE sets --device.
 SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names": ["-h", "--help"]}
 
 
 class AnyPathType(click.ParamType[Any]):
-    """The type of an option that is a local path or the URL of an object; "-" is also a path."""
+    """Option type for a local path or the URL of an object in an object store. "-" is also accepted as a path."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AnyPath:
-        """Return the path. Raises as `parse_path`."""
+        """Return the value as a path. Raises the errors of `parse_path`."""
         return parse_path(value) if isinstance(value, str) else value
 
 
@@ -27,5 +27,5 @@ ANY_PATH = AnyPathType()
 
 
 def debug_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --debug to a command; `main` looks for it among the arguments."""
+    """Add --debug to a command. Click only accepts the option; `main` searches the arguments for it."""
     return click.option("--debug", is_flag=True, expose_value=False, hidden=True)(command)

@@ -1,4 +1,4 @@
-"""Defines the options that select a model, engine and device. `ModelOptions` has the default values."""
+"""Defines the options that select a model, engine and device. Their default values are in `ModelOptions`."""
 
 from __future__ import annotations
 
@@ -13,43 +13,47 @@ from emojob.schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, Model
 _DEFAULT = ModelOptions()
 
 _MODEL_OPTIONS = (
-    click.option("--model", metavar="M", help="Model folder, or a name on the Hugging Face hub.  [default: built in]"),
+    click.option(
+        "--model", metavar="M",
+        help="Model folder, or a name on the Hugging Face hub.  [default: the built-in model]",
+    ),
     click.option(
         "--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True,
         help="Processor or GPU that runs the model.",
     ),
     click.option(
         "--engine", type=click.Choice(ENGINES), default=_DEFAULT.engine, show_default=True,
-        help="Library that runs the model, or ray for a cluster.",
+        help="Library that runs the model, or ray to use a Ray cluster.",
     ),
     click.option(
         "--precision", type=click.Choice(PRECISIONS), default=_DEFAULT.precision, show_default=True,
-        help="Number format that the model computes in.",
+        help="Number format of the model's computations.",
     ),
     click.option(
         "--max-length", type=int, default=_DEFAULT.max_length, show_default=True,
-        help="Tokens the model reads of a text; a longer text is truncated.",
+        help="Maximum number of tokens of a text; a longer text is truncated.",
     ),
     click.option(
-        "--batch-tokens", type=int, metavar="N", help="Tokens in one forward pass.  [default: fits the device]"
+        "--batch-tokens", type=int, metavar="N",
+        help="Maximum number of tokens in a batch.  [default: depends on the device]",
     ),
     click.option(
         "--context", type=click.Choice(CONTEXTS),
-        help="Also read the previous utterance of the conversation.  [default: as the model was trained]",
+        help="previous: also read the previous utterance of the conversation.  [default: as in training]",
     ),
-    click.option("--calibration", metavar="FILE", help="Dataset to calibrate int8 on.  [default: the sample]"),
+    click.option("--calibration", metavar="FILE", help="Dataset for calibrating int8.  [default: the built-in sample]"),
 )  # fmt: skip
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `ModelOptions` to a command, and --debug."""
+    """Add --debug and the options of `ModelOptions` to a command."""
     for option in reversed(_MODEL_OPTIONS):
         command = option(command)
     return debug_option(command)
 
 
 def take_model_options(given: dict[str, Any]) -> ModelOptions:
-    """Remove the options of `ModelOptions` from a command's options and return them.
+    """Remove the model options from a command's options, and return them as `ModelOptions`.
 
     Raises:
         OptionError: A value is not allowed.

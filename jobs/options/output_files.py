@@ -20,23 +20,25 @@ def check_output_file(option: str, file: AnyPath, example: str, data: Sequence[A
     Args:
         option: The option that named the file, such as "--html".
         file: The file to write.
-        example: A valid name, for the error message.
+        example: A valid file name, which the error message shows.
         data: Data files, which must not be overwritten.
     """
     if file.resolve() in {one.resolve() for one in data if isinstance(one, ObjectPath) or one.is_file()}:
-        raise OptionError(f"{option} {file} would replace the data: give another file")
+        raise OptionError(f"{option} {file} would overwrite a data file: give another file")
     if isinstance(file, ObjectPath):
         return
     if file.is_dir() or file == STDOUT or (file.exists() and not file.is_file()):
         raise OptionError(f"{option} {file} is not a file: give a file name, such as {example}")
     if not file.parent.is_dir():
-        raise OptionError(f"{option} {file}: the folder {file.parent} does not exist; make it, or give another one")
+        raise OptionError(
+            f"{option} {file}: the folder {file.parent} does not exist; create it, or give a file in another folder"
+        )
     if not os.access(file.parent, os.W_OK):
-        raise OptionError(f"{option} {file}: no permission to write into {file.parent}; give another folder")
+        raise OptionError(f"{option} {file}: no permission to write into {file.parent}; give a file in another folder")
 
 
 def check_figure_files(json_file: AnyPath | None, html_file: AnyPath | None, data: Sequence[AnyPath] = ()) -> None:
-    """Check the files of --json and --html with `check_output_file`; `--json -` is standard output."""
+    """Check the files of --json and --html with `check_output_file`. `--json -` means standard output."""
     if json_file and json_file != STDOUT:
         check_output_file("--json", json_file, "figures.json", data)
     if html_file:

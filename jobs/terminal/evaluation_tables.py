@@ -1,4 +1,4 @@
-"""Prints the figures of a model for `emojob evaluate` and `emojob train`, and the progress of `emojob evaluate`."""
+"""Prints the metrics of a model for `emojob evaluate` and `emojob train`, and the progress of `emojob evaluate`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FIGURES = {
 
 @contextlib.contextmanager
 def evaluation_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield a callback(scored texts, all texts) that updates a progress bar if standard error is a terminal."""
+    """Yield callback(scored texts, total texts), which updates a progress bar if standard error is a terminal."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("scoring", total=None)
@@ -42,8 +42,8 @@ def print_measurement(found: Measurement, written: list[Path]) -> None:
     """Print the result of `emojob evaluate`.
 
     Args:
-        found: The figures.
-        written: Files to which the figures were also written.
+        found: The metrics of the model, and of the second model if there is one.
+        written: Files to which the metrics were also written.
     """
     console = PipedConsole()
     console.print_line(f"\n  {plain(found.model.name)} on {found.model.evaluation.texts:,} texts", "bold")
@@ -56,11 +56,11 @@ def print_measurement(found: Measurement, written: list[Path]) -> None:
 
 
 def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparison: Comparison | None = None) -> None:
-    """Print the overall figures and the figures of each class.
+    """Print the overall metrics and the metrics of each class.
 
     Args:
-        ours: Figures of the model.
-        other: Figures of a second model, printed next to the first.
+        ours: Metrics of the model.
+        other: Metrics of a second model, printed next to those of the first model.
         comparison: The differences between the two models, with confidence intervals.
     """
     console = PipedConsole()

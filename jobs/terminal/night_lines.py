@@ -1,4 +1,4 @@
-"""Prints the lines of `emojob nightly`: the plan of a nightly run, or its summary and alarms."""
+"""Prints the output of `emojob nightly`: the plan of a nightly run, or its summary and alarms."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ if TYPE_CHECKING:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print the inputs by state, and the names of the inputs that the nightly run would score."""
-    click.echo(f"night of {plan.day}")
+    """Print the number of inputs in each state, and the names of the inputs that the nightly run would score."""
+    click.echo(f"nightly run of {plan.day}")
     for state, names in plan.inputs.items():
         click.echo(f"  {state}: {len(names):,}")
         if state != "complete":
             for name in names:
                 click.echo(f"    {plain(name)}")
     if plan.too_old_rows:
-        click.echo(f"  old rows to remove: {plan.too_old_rows:,}")
+        click.echo(f"  rows to remove because they are too old: {plan.too_old_rows:,}")
 
 
 def print_night(night: Night, quiet: bool) -> None:
-    """Print a summary line; on standard error, a line for each input that failed and for each alarm.
+    """Print a summary line on standard output, and each failed input and each alarm on standard error.
 
     Args:
         night: The result of the nightly run.
-        quiet: Do not print the summary.
+        quiet: Whether to leave out the summary.
     """
     for name, why in night.failed.items():
-        click.echo(f"emojob: left out: {plain(why if name in why else f'{name}: {why}')}", err=True)
+        click.echo(f"emojob: input not scored: {plain(why if name in why else f'{name}: {why}')}", err=True)
     for check in night.drift.alarms if night.drift else ():
-        before = "" if check.before is None else f", before {check.before:.3g}"
+        before = "" if check.before is None else f", {check.before:.3g} on the days before"
         click.echo(
-            f"emojob: drift on {night.day}: {check.name} {check.value:.3g}{before}, limit {check.limit:.3g}", err=True
+            f"emojob: drift on {night.day}: {check.name} is {check.value:.3g}, the limit is {check.limit:.3g}{before}",
+            err=True,
         )
     if not quiet:
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
@@ -45,13 +46,13 @@ def print_night(night: Night, quiet: bool) -> None:
 def _facts(night: Night) -> list[str]:
     rows = sum(one.rows for one in night.scored)
     facts = [f"{len(night.scored)} of {night.inputs} inputs scored, {rows:,} rows"]
-    others = sorted({f"{one.was} of {one.day}" for one in night.scored if one.was != "new"})
+    others = sorted({f"{one.was} input of {one.day}" for one in night.scored if one.was != "new"})
     facts += [", ".join(others)] if others else []
-    facts += [f"{len(night.failed)} left out"] if night.failed else []
-    facts += [f"{night.removed_rows:,} old rows removed"] if night.removed_rows else []
-    facts += [f"{night.counts.labelled:,} labelled on the day"]
+    facts += [f"{len(night.failed)} not scored because of an error"] if night.failed else []
+    facts += [f"{night.removed_rows:,} rows removed because they are too old"] if night.removed_rows else []
+    facts += [f"{night.counts.labelled:,} labelled rows of this date"]
     if night.drift:
         alarms = ", ".join(check.name for check in night.drift.alarms)
-        facts += [f"drift: {alarms or ('none' if night.drift.checks else 'not judged, ' + night.drift.why)}"]
+        facts += [f"drift: {alarms or ('none' if night.drift.checks else 'not checked, ' + night.drift.why)}"]
     facts += [f"wrote {plain(', '.join(str(file) for file in night.written))}"] if night.written else []
     return facts

@@ -1,4 +1,4 @@
-"""Defines the console that prints tables to standard output."""
+"""Defines the console that prints tables and lines on standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prints the result of a query as a table, for a terminal or a pipe."""
+"""Prints the result of a query as a table on a terminal or into a pipe."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import QueryResult
 
 _MOST_ROWS = 1000  # maximum number of printed rows
-_LONGEST_CELL = 200  # maximum number of characters of a cell
-_PIPE_WIDTH = 100_000  # characters; in a pipe, nothing is cut or wrapped
+_LONGEST_CELL = 200  # maximum number of characters in a cell
+_PIPE_WIDTH = 100_000  # characters per line in a pipe, so that no row is cut or wrapped
 
 
 def print_table(result: QueryResult) -> None:
@@ -42,7 +42,7 @@ def print_table(result: QueryResult) -> None:
     console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
     console.print(table)
     click.echo(f"{counted(shown + more, 'row')}"
-               + (f", the first {shown:,} are shown: --format csv gives all" if more else ""))  # fmt: skip
+               + (f", only the first {shown:,} are shown; --format csv prints all rows" if more else ""))  # fmt: skip
 
 
 def _rows(batch: Any) -> list[list[str]]:

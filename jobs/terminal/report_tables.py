@@ -1,4 +1,4 @@
-"""Prints a report as tables, for a terminal or a pipe; in a pipe, tables are 80 characters wide."""
+"""Prints a report as tables. In a pipe, the tables are 80 characters wide."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from emojob.schemas.labels import EMOJI
 if TYPE_CHECKING:
     from emojob.pipeline.report.figures import Figures
 
-_BAR = 18  # characters of the longest bar
-_MOST_LINES = 31  # lines of a breakdown by day: a month
-_LONGEST_VALUE = 18  # characters of a value
-_LONGEST_TEXT = 36  # characters of an utterance
+_BAR = 18  # length of the longest bar, in characters
+_MOST_LINES = 31  # maximum number of rows of a table by day, hour or column; one month by day
+_LONGEST_VALUE = 18  # maximum number of characters of a label or of a column's value
+_LONGEST_TEXT = 36  # maximum number of characters of an utterance
 _WIDTH = 80  # characters per line in a pipe
 
 
 def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:
-    """Print the emotions and their change, a breakdown, and the conversations to look at.
+    """Print the emotions and their change, the emotions by day, hour or column, and the conversations that turned bad.
 
     Args:
         figures: The figures of the report.
-        by: day, hour or the name of a column; None selects day if the days are known.
-        words: Words and titles in the language of the report.
+        by: day, hour or the name of a column. If None, day is used if the days are known.
+        words: The fixed texts of the report, in its language.
     """
     console = PipedConsole()
     if not console.is_terminal:
@@ -64,7 +64,7 @@ def _shown(label: str, words: dict[str, Any]) -> str:
 
 
 def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
-    """Return a table of the emotions: rows, share, and share and change on the last day."""
+    """Return a table with the rows and the share of each emotion, and its share and change on the last day."""
     latest = {row["emotion"]: row for row in figures.latest.get("emotions", ())}
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column("")
@@ -91,7 +91,7 @@ def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
 
 
 def _change(row: dict[str, Any] | None) -> Text:
-    """Return the change in percentage points, in bold if it is 5 points or more."""
+    """Return the change of an emotion's share in percentage points, in bold if it is 5 points or more."""
     if row is None or row["change"] is None:
         return Text("–")
     points = 100 * row["change"]
@@ -99,7 +99,7 @@ def _change(row: dict[str, Any] | None) -> Text:
 
 
 def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple[str, Table] | None:
-    """Return the heading and the table of the emotions' shares by day, hour or column; None if there are no data."""
+    """Return the heading and the table of the emotions by day, hour or column, or None if no days are known."""
     by = by or ("day" if figures.days else None)
     if by is None:
         return None

@@ -24,7 +24,7 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
     Args:
         log_format: text or json.
-        quiet: Print only errors.
+        quiet: Whether to print only errors.
     """
     if quiet:
         return Log()
@@ -34,9 +34,9 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
 
 class Log:
-    """A log that prints only the plan of a dry run; the base class of the other logs."""
+    """Log of --quiet, which prints only the plan of a dry run. It is the base class of the other logs."""
 
-    takes_errors = False  # whether `error` prints errors, instead of the usual error line
+    takes_errors = False  # whether `error` prints errors; otherwise, `main` prints them
 
     @contextlib.contextmanager
     def running(self, stages: Stages) -> Iterator[None]:
@@ -44,7 +44,7 @@ class Log:
 
         def stop(number: int, frame: object) -> None:
             if stages.stopping or not stages.started:
-                raise Interrupted("interrupted: the same command resumes with what is not complete")
+                raise Interrupted("interrupted: to resume, run the same command again")
             stages.stop()
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -55,10 +55,10 @@ class Log:
                 signal.signal(number, handler)
 
     def progress(self, progress: Progress) -> None:
-        """Print progress; called about ten times a second."""
+        """Print the progress; called about ten times per second."""
 
     def note(self, text: str) -> None:
-        """Print a line that is neither a result nor an error."""
+        """Print a message for the user."""
 
     def plan(self, plan: dict[str, Any]) -> None:
         """Print the plan of --dry-run."""
@@ -70,7 +70,7 @@ class Log:
         """Print the result of a run."""
 
     def error(self, message: str, code: int) -> None:
-        """Print an error; called only if `takes_errors` is True."""
+        """Print an error; called only if `takes_errors` is true."""
 
 
 def _print_line(line: str, file: Any = None) -> None:
@@ -150,7 +150,7 @@ class JsonLog(LineLog):
 
 
 class BarLog(LineLog):
-    """A log that shows a progress bar: rows, rows/s, share of repeated texts, part, remaining time."""
+    """A log with a progress bar: rows, rows/s, share of repeated texts, number of the current part, remaining time."""
 
     def __init__(self) -> None:
         super().__init__()

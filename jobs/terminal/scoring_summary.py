@@ -20,11 +20,11 @@ from emojob.schemas.labels import EMOJI
 if TYPE_CHECKING:
     from emojob.pipeline.running.run import Result
 
-_BAR = 24  # characters of the longest bar
+_BAR = 24  # length of the longest bar, in characters
 
 
 def print_summary(result: Result) -> None:
-    """Print speed, row counts, emotions with bars, the output, and commands to try next."""
+    """Print the speed, the row counts, a bar for each emotion, the output path, and commands to try next."""
     console = Console(highlight=False)
     counts, run = result.counts, result.run
     console.print()
@@ -35,7 +35,7 @@ def print_summary(result: Result) -> None:
         f"{forgotten}"
     )
     if counts.truncated:
-        console.print(f"  {counts.truncated:,} of them longer than --max-length {run['model']['max_length']}")
+        console.print(f"  {counts.truncated:,} labelled texts truncated to --max-length {run['model']['max_length']}")
     if counts.labelled:
         console.print()
         console.print(_emotions(counts.emotions, counts.labelled))
@@ -45,7 +45,7 @@ def print_summary(result: Result) -> None:
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    """Print the plan of --dry-run, one fact per line."""
+    """Print the plan of --dry-run, one value per line."""
     console = Console(highlight=False)
     for name, value in plan.items():
         shown = f"{value:,}" if isinstance(value, int) else plain(str(value))
@@ -58,7 +58,7 @@ def _headline(result: Result) -> Text:
     run, engine = result.run, result.run["engine"]
     if not result.rows_done:
         return Text(
-            f"  Already complete: {result.counts.read:,} rows were labelled before, nothing was left to do", "bold"
+            f"  Already complete: all {result.counts.read:,} rows were processed by earlier runs; nothing to do", "bold"
         )
     rate = result.rows_done / max(result.seconds, 1e-9)
     before = f" ({result.rows_before:,} were complete before)" if result.rows_before else ""
@@ -89,7 +89,7 @@ def _emotions(emotions: dict[str, int], labelled: int) -> Table:
 
 
 def _print_output(console: Console, result: Result) -> None:
-    """Print each path and command on one line without wrapping, so that they can be copied."""
+    """Print the output path and the next commands without line wrapping, so that they can be copied."""
 
     def line(text: str, style: str = "") -> None:
         console.print(Text(text, style), soft_wrap=True)
@@ -103,7 +103,7 @@ def _print_output(console: Console, result: Result) -> None:
 
 
 def _count_query(prefix: str) -> str:
-    """Return a query that counts the emotions, quoted for the shell."""
+    """Return an SQL query that counts the rows of each emotion, quoted for the shell."""
     name = f"{prefix}emotion"
     name = name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
     query = f"SELECT {name}, count(*) FROM labelled GROUP BY ALL"  # noqa: S608 - for the user to run
@@ -111,7 +111,7 @@ def _count_query(prefix: str) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command for a program of this environment: the name if the program is on the PATH, else its path."""
+    """Return the command that starts a program of this environment: its name if PATH finds it, else its path."""
     here = Path(sys.executable).parent / name
     found = shutil.which(name)
     if found and Path(found).parent == here.parent:

@@ -1,4 +1,4 @@
-"""Runs the prompt of `emojob sql`, with completion of names, a history, and queries over several lines."""
+"""Runs the SQL prompt of `emojob sql`, with completion, a history and multi-line queries."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import Session
 
 _HELP = """\
-  \\d            the views          \\d NAME   the columns of one
-  \\q            leave (Ctrl-D)     \\?        this
-  A query ends with ; and may have several lines. Tab completes. The archive is the view labelled."""
+  \\d            list the views     \\d NAME   list the columns of a view
+  \\q            quit (Ctrl-D)      \\?        show this help
+  A query ends with ; and can have several lines. Tab completes a name. The view labelled contains the rows."""
 
 _KEYWORDS = (
     "SELECT", "FROM", "WHERE", "GROUP BY", "ALL", "ORDER BY", "LIMIT", "HAVING", "AND", "OR", "NOT", "IN",
@@ -40,7 +40,7 @@ _WORD = re.compile(r"\w+$")
 
 
 def run_prompt(session: Session) -> None:
-    """Read queries and print their results until the user leaves."""
+    """Read queries and print their results until the user quits."""
     tables = session.tables()
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
@@ -51,7 +51,7 @@ def run_prompt(session: Session) -> None:
         key_bindings=_keys(),
         prompt_continuation="     ...> ",
     )
-    click.echo("The archive is the view labelled; \\? helps, \\q leaves.")
+    click.echo("The view labelled contains the rows. \\? shows help, \\q quits.")
     while True:
         try:
             typed = prompt.prompt("emojob> ").strip()
@@ -79,7 +79,7 @@ def _answer(session: Session, typed: str, tables: dict[str, list[tuple[str, str]
 
 
 def _command(typed: str, tables: dict[str, list[tuple[str, str]]]) -> str:
-    """Return the answer to \\d, \\d NAME or \\?."""
+    """Return the output of the prompt command \\d, \\d NAME or \\?."""
     name, _, argument = typed.partition(" ")
     argument = argument.strip().rstrip(";")
     if name != "\\d":
@@ -87,13 +87,13 @@ def _command(typed: str, tables: dict[str, list[tuple[str, str]]]) -> str:
     if not argument:
         return "\n".join(f"  {table}  ({len(columns)} columns)" for table, columns in tables.items())
     if argument not in tables:
-        return f"no view {plain(argument)}; there are {', '.join(tables)}"
+        return f"there is no view {plain(argument)}; the views are {', '.join(tables)}"
     width = max(len(column) for column, _ in tables[argument])
     return "\n".join(f"  {plain(column):{width}}  {plain(kind)}" for column, kind in tables[argument])
 
 
 def is_complete(typed: str) -> bool:
-    """Return whether Enter runs the text: the text is empty, a command, or a query that ends with ";"."""
+    """Return whether the typed text is complete: empty, a prompt command, or a query that ends with ";"."""
     typed = typed.strip()
     return not typed or typed.endswith(";") or typed.startswith("\\") or typed in ("quit", "exit")
 
@@ -113,14 +113,14 @@ def _keys() -> KeyBindings:
 
 
 class Names(Completer):
-    """A completer for names of columns and views, and for SQL keywords."""
+    """A completer for the names of views and columns, and for SQL keywords."""
 
     def __init__(self, tables: dict[str, list[tuple[str, str]]]) -> None:
         columns = {column: kind for view in tables.values() for column, kind in view}
         self._names = {**dict.fromkeys(tables, "view"), **columns}
 
     def get_completions(self, document: Any, complete_event: Any) -> Iterator[Completion]:
-        """Yield the completions of the letters before the cursor: names first, then keywords."""
+        """Yield the names, then the keywords, that begin with the letters before the cursor."""
         found = _WORD.search(document.text_before_cursor)
         begun = found[0] if found else ""
         for name, kind in self._names.items():
@@ -133,7 +133,7 @@ class Names(Completer):
 
 
 def _history() -> History:
-    """Return a history in a file that only the user can read, or in memory if the file cannot be written."""
+    """Return a history in a file that only the user can read. If the file cannot be written, it is in memory."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     file = Path(home) / "emojob" / "sql_history"
     try:

@@ -52,13 +52,13 @@ class PlainStream(io.RawIOBase):
 
 
 def json_line(value: Any) -> str:
-    """Return JSON on one line. Korean is not escaped; characters that control a terminal are."""
+    """Return a value as one line of JSON. Characters that control a terminal are escaped; Korean is not."""
     text = json.dumps(value, ensure_ascii=False)
     return _CONTROL_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def duration(seconds: float) -> str:
-    """Return a time in readable units: 4.2 s, 3 min 5 s, 2 h 10 min."""
+    """Return a duration as text, such as 4.2 s, 3 min 5 s or 2 h 10 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

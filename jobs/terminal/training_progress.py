@@ -1,4 +1,4 @@
-"""Prints the progress of `emojob train`, and the figures of the finished model."""
+"""Prints the progress of `emojob train`, and the metrics of the finished model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINE_SECONDS = 30.0  # seconds between two lines of progress
 
 
 class TrainingLog:
-    """A log that shows a bar in a terminal, and otherwise prints a line every 30 seconds.
+    """A log that shows a progress bar in a terminal, and otherwise prints a line every 30 seconds.
 
     Ctrl-C or SIGTERM saves a checkpoint, then stops the training. Under torchrun, only the first process prints.
     """
@@ -58,14 +58,14 @@ class TrainingLog:
     def _stop(self, number: int, frame: object) -> None:
         stop = self.callbacks.stop
         if stop.stopping or not stop.started:
-            raise Interrupted("interrupted: the same command resumes from the last checkpoint")
+            raise Interrupted("interrupted: to resume from the last checkpoint, run the same command again")
         stop.stop()
 
     def _take_signals(self) -> None:
         self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _report(self, progress: Progress) -> None:
-        if not self._before:  # other torchrun processes: before training, a signal just ends them
+        if not self._before:  # other torchrun processes handle signals only during training
             self._take_signals()
         if self.quiet:
             return
@@ -108,14 +108,14 @@ def _bar() -> Any:
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """Print the figures of a finished model, its folder, and the next command."""
+    """Print the metrics of a finished model, its folder, and the command to run next."""
     from emojob.training.finetune.distributed import is_first
 
     if not is_first():
         return
     folder = plain(str(outcome.folder))
     if outcome.was_finished:
-        click.echo(f"{folder} is finished already: nothing to do (--fresh trains it again)")
+        click.echo(f"the model in {folder} is already trained: nothing to do (to train it again, add --fresh)")
         return
     if outcome.evaluation:
         from emojob.jobs.terminal.evaluation_tables import print_evaluation

@@ -1,4 +1,4 @@
-"""Finds the day of each input file, and the input files of a nightly run."""
+"""Finds the input files of a nightly run, and the day of each input file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ Day = datetime.date
 
 
 class Calendar:
-    """The days of the input files: the date in the path, or the date of the nightly run that first found the file.
+    """The day of each input file: the date in its path, or the date of the nightly run that first found the file.
 
     Args:
         config: The configuration; `input.files` may contain `{date}`.
-        seen: {input: day in ISO 8601}; read and extended only if the pattern has no date.
+        seen: {input: day on which a nightly run first found it, in ISO 8601}. Used only if the pattern has no date;
+            `see` adds new inputs.
     """
 
     def __init__(self, config: NightlyConfig, seen: dict[str, str]) -> None:

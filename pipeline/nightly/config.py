@@ -1,4 +1,4 @@
-"""Reads the configuration of nightly runs from a TOML file, and checks it completely before anything runs."""
+"""Reads the configuration of nightly runs from a TOML file, and checks it completely before the run starts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from emojob.schemas.settings import between, check_keys, field_types, fill, read
 
 DATE = "{date}"
 
-_COMPARE = "`emojob nightly --init FILE.toml` writes a configuration with every key"
+_COMPARE = "`emojob nightly --init FILE.toml` writes an example with all keys"
 
-# Options of `emojob score` that a nightly configuration does not have: a nightly run scores all rows, with the batch
-# size that suits the device and the context that the model needs.
+# Options of `emojob score` that are not allowed in [score]: a nightly run scores all rows, with the default batch size
+# of the device and the context of the model.
 _NOT_NIGHTLY = {"batch_tokens", "context", "calibration", "fresh", "limit"}
 
 
@@ -29,7 +29,7 @@ class InputConfig:
 
     Attributes:
         files: Pattern of paths; `{date}` is a day in ISO 8601.
-        days_back: Number of days before the run's date whose files are checked again, for late files.
+        days_back: Number of days before the run's date whose files are checked again, to find late files.
     """
 
     files: str
@@ -40,7 +40,9 @@ class InputConfig:
             raise OptionError("input.files is empty; give a pattern such as logs/{date}*.parquet, or a folder")
         unknown = set(re.findall(r"\{[^}]*\}", self.files)) - {DATE}
         if unknown:
-            raise OptionError(f"input.files has {', '.join(sorted(unknown))}; only {DATE} is known")
+            raise OptionError(
+                f"input.files contains {', '.join(sorted(unknown))}; the only allowed placeholder is {DATE}"
+            )
         between("input.days_back", self.days_back, 0, 3650)
 
     @property
@@ -108,7 +110,7 @@ class ScoreConfig:
 
 @dataclass(frozen=True)
 class DriftConfig:
-    """The section [drift]: the limits of the drift alarms; nightly.toml documents each limit."""
+    """The section [drift]: the limits of the drift alarms. nightly.toml explains each limit."""
 
     days: int = 28
     fewest_days: int = 3
@@ -150,8 +152,12 @@ class NightlyConfig:
     """A complete configuration of nightly runs.
 
     Attributes:
-        file: Absolute path of the TOML file; relative paths in the file start at the folder of the file.
-        input: The section [input]. The other fields are the sections with their names.
+        file: Absolute path of the TOML file; relative paths in the configuration start at its folder.
+        input: The section [input].
+        output: The section [output].
+        score: The section [score].
+        drift: The section [drift].
+        monitoring: The section [monitoring].
     """
 
     file: Path
@@ -165,11 +171,13 @@ class NightlyConfig:
         """Return an absolute local path; None stays None. Raises OptionError for a URL of an object store."""
         path = None if given is None else self.resolve(given)
         if path is not None and is_object(path):
-            raise OptionError(f"{given} is in an object store; give the path of a local file")
+            raise OptionError(
+                f"{given} is in an object store, but this file must be on this machine; give a local path"
+            )
         return None if path is None else as_local(path)
 
     def resolve(self, given: str) -> AnyPath:
-        """Return the absolute path of a path or URL in the configuration. Raises OptionError for an unknown URL."""
+        """Return a path or URL of the configuration, as an absolute path. Raises the errors of `parse_path`."""
         return path_from(self.file.parent, given)
 
     @property
@@ -183,7 +191,7 @@ class NightlyConfig:
         return replace(self.score.options, memo=str(memo) if memo else None, hash_key_file=str(key) if key else None)
 
     def model_options(self) -> ModelOptions:
-        """Return the options of the model, with a local folder as an absolute path; a name on the hub is unchanged."""
+        """Return the options of the model. The path of a local folder becomes absolute; a hub name is unchanged."""
         options = self.score.model
         folder = as_local(self.resolve(options.model)) if options.model else None
         return replace(options, model=str(folder)) if folder and folder.is_dir() else options
@@ -214,11 +222,9 @@ def read_config(file: Path) -> NightlyConfig:
     except FileNotFoundError:
         raise OptionError(f"{file} does not exist; {_COMPARE}") from None
     except OSError as error:
-        raise OptionError(
-            f"{file} cannot be read: {error.strerror}; give the right to read it, or another file"
-        ) from None
+        raise OptionError(f"{file} cannot be read: {error.strerror}; correct the cause, or give another file") from None
     except ValueError as error:
-        raise OptionError(f"{file} is not TOML: {error}; {_COMPARE}") from None
+        raise OptionError(f"{file} is not TOML: {error}; correct it ({_COMPARE})") from None
     try:
         check_keys("the file", table, dict.fromkeys(_SECTIONS, dict), _COMPARE, {"score", "drift", "monitoring"})
         sections = {name: _section(name, table.get(name, {})) for name in _SECTIONS}

@@ -1,7 +1,7 @@
 """Detects drift: compares the rows of one day with the rows of the days before it.
 
-The distributions of emotions are compared by the population stability index, the sum of (p - q) ln(p / q) over the
-emotions (Siddiqi, Credit Risk Scorecards, 2006). Each count is smoothed by half a row.
+The shares of the emotions are compared with the population stability index: the sum of (p - q) ln(p / q) over the
+emotions (Siddiqi, Credit Risk Scorecards, 2006). 0.5 is added to each count, so that no share is 0.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import Any
 from emojob.pipeline.nightly.config import DriftConfig
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
-UNSURE = 0.5  # a row with a lower confidence is unsure
+UNSURE = 0.5  # a label with a lower confidence is unsure
 
 
 @dataclass(frozen=True)
 class Check:
-    """One figure of a day, compared with the days before it.
+    """One drift check: a figure of a day, compared with the days before.
 
     Attributes:
         name: Name of the figure: emotions, unsure, unknown, truncated, empty or rows.
-        value: The figure on the day: for emotions, the population stability index; for rows, the day's rows divided by
-            `before`; otherwise a share, 0..1.
-        before: The figure on the days before: for rows, the median number of rows; otherwise a share. None for
-            emotions, because `value` already compares the day with the days before.
-        limit: A value beyond this limit raises an alarm.
-        alarm: Whether `value` raises an alarm.
+        value: The figure on the checked day: the population stability index of the emotions, the number of rows divided
+            by `before`, or a share (0..1) for the other names.
+        before: The figure on the days before: None for emotions, the median number of rows per day for rows, or a
+            share (0..1) for the other names.
+        limit: Largest value without an alarm. For rows, it is the smallest such value if `value` is less than 1.
+        alarm: Whether `value` is beyond the limit.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Check:
     alarm: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return the result as JSON values."""
         return asdict(self)
 
 
@@ -50,9 +50,9 @@ class Drift:
 
     Attributes:
         day: The checked day.
-        days_before: Number of days before it that have rows and are compared.
+        days_before: Number of earlier days that `day` is compared with; only days with rows are counted.
         checks: The checks; empty if `days_before` is too small.
-        why: Reason for an empty `checks`; otherwise "".
+        why: Why `checks` is empty; "" if `checks` is not empty.
     """
 
     day: datetime.date
@@ -66,7 +66,7 @@ class Drift:
         return tuple(check for check in self.checks if check.alarm)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return the result as JSON values."""
         return {
             "day": self.day.isoformat(),
             "days_before": self.days_before,
@@ -85,13 +85,13 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
         config: The limits, and the number of days to compare with.
 
     Returns:
-        The drift checks; `checks` is empty if fewer than `config.fewest_days` of the days before have rows.
+        The drift checks. `checks` is empty if fewer than `config.fewest_days` earlier days have rows.
     """
     today = days.get(day, Counts())
     first = day - datetime.timedelta(days=config.days)
     earlier = [counts for other, counts in sorted(days.items()) if first <= other < day and counts.written]
     if len(earlier) < config.fewest_days:
-        why = f"{len(earlier)} earlier days with rows are too few to compare with: {config.fewest_days} are needed"
+        why = f"the number of earlier days with rows is {len(earlier)}, but at least {config.fewest_days} are needed"
         return Drift(day, len(earlier), why=why)
     before = Counts()
     for counts in earlier:
@@ -116,7 +116,7 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
 
 
 def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
-    """Return the population stability index of two {emotion: rows}; 0 means equal distributions."""
+    """Return the population stability index of two {emotion: number of rows}; 0 means that the shares are equal."""
     names = {*now, *before}
     rows, rows_before = (sum(counts.values()) + len(names) / 2 for counts in (now, before))
     index = 0.0

@@ -1,4 +1,4 @@
-"""Writes the result of a nightly run for monitoring: one JSON line in a log, and metrics for Prometheus."""
+"""Writes the result of a nightly run for monitoring: a JSON line in a log, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def record_night(config: NightlyConfig, night: Night) -> None:
 def log_night(file: Path, night: Night) -> None:
     """Append the result of a nightly run as one JSON line.
 
-    No line is appended if the log has a line for the same date, the run changed nothing in the archive, and the same
-    inputs failed.
+    No line is appended if the run changed nothing in the archive, and the last line for the same date has the same
+    failed inputs.
 
     Args:
         file: The log; created if missing.
@@ -52,7 +52,7 @@ def log_night(file: Path, night: Night) -> None:
         log.seek(0, os.SEEK_END)
         if log.tell():
             log.seek(-1, os.SEEK_END)
-            if log.read(1) != b"\n":  # a kill or a full disk cut off the last line
+            if log.read(1) != b"\n":  # the last line is incomplete: a run was killed, or the disk was full
                 log.write(b"\n")
         log.write(f"{line}\n".encode())
         log.flush()
@@ -60,7 +60,7 @@ def log_night(file: Path, night: Night) -> None:
 
 
 def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
-    """Return the last log line for the date of a nightly run, or None if the log has no such line."""
+    """Return the values of the last log line for the date of a nightly run, or None if there is no such line."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -77,12 +77,12 @@ def write_metrics(file: Path, night: Night) -> None:
     """Write the metrics of a nightly run for node_exporter's textfile collector. Raises OSError."""
     content = metrics_text(night).encode()
     if file.exists() and file.read_bytes() == content:
-        os.utime(file)  # the collector reports the modification time of the file
+        os.utime(file)  # the collector reports this time, which shows when the last run was
         return
     mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)
     if mode is not None:
-        file.chmod(mode & 0o777)  # the exporter may run as another user
+        file.chmod(mode & 0o777)  # keep the permissions: node_exporter may run as another user
 
 
 def metrics_text(night: Night) -> str:
@@ -117,7 +117,7 @@ def metrics_text(night: Night) -> str:
 
 
 def _metric(name: str, description: str, values: list[tuple[dict[str, str], float]]) -> Iterator[str]:
-    """Yield the lines of one gauge metric; values: list of ({label: text}, number), one for each sample."""
+    """Yield the lines of one gauge metric. `values` has ({label: text}, number) for each sample."""
     yield f"# HELP emojob_{name} {description}"
     yield f"# TYPE emojob_{name} gauge"
     for labels, value in values:

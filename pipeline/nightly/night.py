@@ -1,4 +1,4 @@
-"""Does the nightly run: score new and changed inputs, remove old rows, check for drift, remake the report."""
+"""Does the nightly run: score new and changed inputs, remove old rows, check for drift, write the report."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def run_night(
     Args:
         config: The configuration.
         day: Date of the nightly run.
-        report: Passed to `score_dataset`.
-        note: Passed to `score_dataset`.
-        stages: Passed to `score_dataset`.
+        report: callback(progress), called about ten times per second while rows are scored.
+        note: callback(line), called with each message for the user.
+        stages: The threads of the scoring run. `stages.stop` ends the run.
 
     Returns:
-        The result; its `failed` has the inputs that cannot be read.
+        The result. Inputs that cannot be read are in `failed`.
 
     Raises:
         BusyError: Another nightly run uses the archive; nothing is changed.
-        EmojobError: As `score_dataset`. An unreadable input raises no error.
+        EmojobError: Any other error of `score_dataset`. An input that cannot be read raises no error.
     """
     _check(config)
     found = files_of(config, day)
@@ -71,16 +71,16 @@ def run_night(
 
 
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
-    """Return the plan of a nightly run, and change nothing.
+    """Return the plan of a nightly run. Nothing is changed.
 
-    No file is read: an input counts as changed only if its size has changed.
+    The inputs are not read: an input counts as changed only if its size has changed.
 
     Args:
         config: The configuration.
         day: Date of the nightly run.
 
     Raises:
-        OptionError: The configuration has values that exclude each other, or a missing folder or package.
+        OptionError: Values of the configuration contradict each other, or a folder or package is missing.
         OutputError: The archive's folder has files that emojob did not write.
     """
     _check(config)
@@ -127,7 +127,7 @@ class _Scoring:
 
         To find an unreadable input, open each input alone. If every input opens, score each input alone.
         """
-        for probe in (self._open, self._score_alone):  # opening is cheap and finds most damage
+        for probe in (self._open, self._score_alone):  # opening a file is fast and finds most errors
             if not files:
                 return
             try:
@@ -135,7 +135,7 @@ class _Scoring:
                 return
             except DataError:
                 files = [file for file in files if self._is_readable(file, probe)]
-        if files and self._night.failed:  # run.json describes the last scoring run, so that run must have all inputs
+        if files and self._night.failed:  # run.json describes only the last scoring run: score all files together
             self._score(files)
 
     def _is_readable(self, file: InputFile, probe: Callable[[InputFile], None]) -> bool:
@@ -166,7 +166,7 @@ class _Scoring:
 
 
 def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
-    """Return {input: (SHA-256 of its content, rows in complete part files)}."""
+    """Return {input: (SHA-256 of its content, number of its rows in complete part files)}."""
     found: dict[str, tuple[str, int]] = {}
     for marker in output.markers:
         _, rows = found.get(marker.input, ("", 0))
@@ -177,7 +177,7 @@ def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
 def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str, int]], calendar: Calendar) -> None:
     """Set `scored` and `rejected` of a nightly run, from the inputs whose content or number of rows has changed.
 
-    `before` is the result of `_rows_by_input` before the nightly run.
+    `before` is what `_rows_by_input` returned before the nightly run.
     """
     after = _rows_by_input(output)
     for name, (content, rows) in sorted(after.items()):
@@ -195,12 +195,12 @@ def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str
 
 
 def _check(config: NightlyConfig) -> None:
-    """Raise OptionError or OutputError as `plan_night` documents."""
+    """Check the configuration and the archive's folder. Raises the errors that `plan_night` documents."""
     keep, back = config.output.keep_days, config.input.days_back
     if keep and config.input.has_date and keep <= back:
         raise OptionError(
-            f"output.keep_days is {keep}, but input.days_back is {back}: the days that are read again must be kept; "
-            f"set keep_days to more than {back}, or to 0 to keep all days"
+            f"output.keep_days is {keep}, but input.days_back is {back}: the run would remove rows of days that it checks "
+            f"again; set output.keep_days to more than {back}, or to 0 to keep all days"
         )
     for key, path in (("output.report", config.output.report), ("output.figures", config.output.figures)):
         file = as_local(config.resolve(path or "."))

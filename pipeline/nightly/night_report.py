@@ -1,4 +1,4 @@
-"""Writes the report of a nightly run: the drift checks, the page, and the figures."""
+"""Checks a nightly run for drift, and writes its report: an HTML page, and the figures as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from emojob.schemas.manifest import Counts
 
 
 def remake_report(archive: AnyPath) -> list[AnyPath]:
-    """Remake the report of an archive's last nightly run, with the configuration of that run.
+    """Write the report of an archive's last nightly run again, with the configuration of that run.
 
     Returns:
         Paths of the report's files. Empty if the archive has no nightly run, or if the configuration now names another
@@ -28,7 +28,7 @@ def remake_report(archive: AnyPath) -> list[AnyPath]:
 
     Raises:
         OptionError: The configuration file of that run is missing or wrong.
-        EmojobError: As `make_figures`.
+        EmojobError: Any error of `make_figures`.
     """
     last = read_last_night(archive)
     if last is None:
@@ -48,8 +48,8 @@ def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config
     """Check the date of a nightly run for drift, and write the report of all days.
 
     Args:
-        night: The nightly run; sets its `counts`, `drift` and `written`.
-        output: The labelled archive, after `read_markers`.
+        night: The nightly run. This function sets its `counts`, `drift` and `written`.
+        output: The labelled archive. Its `read_markers` was already called.
         calendar: The days of the inputs.
         config: The configuration of the nightly run.
     """
@@ -76,7 +76,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 
 
 def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
-    """Add a file to `night.written`, and write it unless it already has this content."""
+    """Write a file unless it already has this content, and add it to `night.written`."""
     night.written.append(file)
     with output_errors(file):
         with contextlib.suppress(FileNotFoundError):

@@ -19,7 +19,7 @@ class Scored:
         input: Name of the input.
         day: Day of its rows.
         rows: Number of rows that this nightly run read from the input.
-        was: new, changed (the content has changed since an earlier run) or late (its day is before the run's date).
+        was: new, changed (the content has changed since an earlier run) or late (`day` is before the run's date).
     """
 
     input: str
@@ -40,8 +40,8 @@ class Night:
         removed_rows: Number of rows removed because their day was too old.
         counts: Row counts of `day`.
         rejected: Number of rejected rows in the inputs that this run scored.
-        drift: The drift checks of `day`; None before the checks.
-        written: Paths of the report's files, also of unchanged files.
+        drift: The drift checks of `day`; None if they are not done yet.
+        written: Paths of the report's files, including files that did not change.
     """
 
     day: Day
@@ -55,7 +55,7 @@ class Night:
     written: list[AnyPath] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values, without any text of the archive and without the time of the run."""
+        """Return the result as JSON values, without dialogue and without the time of the run."""
         return {
             "day": self.day.isoformat(),
             "inputs": self.inputs,
@@ -84,7 +84,7 @@ class Plan:
     Attributes:
         day: Date of the nightly run.
         inputs: {state: names of inputs}; the states are new, changed and complete.
-        too_old_rows: Number of rows to remove because their day is too old.
+        too_old_rows: Number of rows that the run would remove because their day is too old.
     """
 
     day: Day

@@ -35,7 +35,7 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
     """Write the state after a nightly run, unless the file already has this state.
 
     Args:
-        config: The configuration of the nightly run; names the archive.
+        config: The configuration of the nightly run. It names the archive.
         seen: {input: day on which a nightly run first found it, in ISO 8601}.
         day: Date of the nightly run.
     """
@@ -47,7 +47,7 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
 
 @contextlib.contextmanager
 def night_lock(archive: AnyPath) -> Iterator[None]:
-    """Create and lock an archive's folder for one nightly run. Raises BusyError if another nightly run has the lock."""
+    """Lock an archive's folder, and create it if missing. Raises BusyError if another nightly run has the lock."""
     make_folder(archive / PARTS_FOLDER)
     with lock(archive / NIGHTLY_LOCK_FILE, archive):
         yield

@@ -1,3 +1,3 @@
-"""Commands that work on a labelled archive, the output OUT of `emojob score`: report, sql, sample and forget."""
+"""Commands that read or change a labelled archive, the output of `emojob score`: report, sql, sample and forget."""
 
 __all__ = ["forget", "report", "sample", "sql"]

@@ -1,4 +1,4 @@
-"""Defines `emojob forget`, which removes rows from a labelled archive for good."""
+"""Defines `emojob forget`, which permanently removes rows from a labelled archive."""
 
 from __future__ import annotations
 
@@ -16,21 +16,32 @@ if TYPE_CHECKING:
     from emojob.pipeline.warehouse.forget import Forgotten
 
 
-@click.command(context_settings=SETTINGS, short_help="Remove rows for good, for example all rows of one person.")
+@click.command(context_settings=SETTINGS, short_help="Permanently remove rows, for example all rows of one person.")
 @click.argument("out", metavar="OUT", type=ANY_PATH)
-@click.option("--where", metavar="CONDITION", required=True, help="SQL condition on the columns of `labelled`.")
-@click.option("--memo", "memos", multiple=True, metavar="FILE", help="Also remove this memo file; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Count the rows; remove nothing.")
+@click.option(
+    "--where", metavar="CONDITION", required=True, help="SQL condition on the columns of the view `labelled`."
+)
+@click.option(
+    "--memo",
+    "memos",
+    multiple=True,
+    metavar="FILE",
+    help="Also remove this --memo file of `emojob score`; may be repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="Count the matching rows; remove nothing.")
 @debug_option
 def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> None:
-    """Remove the rows that match a condition from a labelled archive for good: all of them, or none after an error.
+    """Permanently remove the rows that match a condition from a labelled archive. On an error, no row is removed.
 
     \b
     emojob forget OUT --where "conversation_id = 'c-1042'"
     emojob forget OUT --where "speaker = '홍길동' AND said_at < DATE '2026-01-01'"
 
-    OUT is the output of `emojob score`. The counts are updated, the memo is removed, and a nightly report is remade.
-    The inputs do not change: remove the rows there too, or an input that changes brings them back.
+    OUT is the output of `emojob score`. The command also updates the counts, removes the memo (the file with labels of
+    repeated texts), and writes the report of the last nightly run again.
+
+    The command does not change the input files. Remove the rows there too: otherwise, they come back when an input file
+    changes and is labelled again.
     """
     from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows
@@ -39,11 +50,13 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     click.echo(_result_line(found, dry_run))
     if found.rows and not dry_run:
         for memo in found.memos:
-            click.echo(f"  removed  {plain(str(memo))}, it held labels of these texts; the next run begins a new one")
-        click.echo("  next     remove the rows from the inputs, and reports, sheets and exports that you made of them")
+            click.echo(
+                f"  removed  {plain(str(memo))}: it could contain labels of these texts; the next run creates it again"
+            )
+        click.echo("  next     also remove these rows from the input files, and from your reports, sheets and exports")
     if found.rejected:
         rejected = counted(found.rejected, "row")
-        click.echo(f"  not searched: {rejected} that could not be read, in rejects.parquet")
+        click.echo(f"  note     rejects.parquet was not searched; it contains {rejected} that could not be read")
 
 
 def _result_line(found: Forgotten, dry_run: bool) -> str:
@@ -52,4 +65,4 @@ def _result_line(found: Forgotten, dry_run: bool) -> str:
     parts, rows = counted(found.parts, "part"), counted(found.rows, "row")
     if dry_run:
         return f"{rows} in {parts} would be removed, {found.left:,} would be left"
-    return f"{rows} in {parts} removed for good, {found.left:,} are left"
+    return f"{rows} in {parts} permanently removed, {found.left:,} are left"

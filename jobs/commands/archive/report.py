@@ -1,4 +1,4 @@
-"""Defines `emojob report`, which sums up a labelled archive as tables, as an HTML page and as JSON."""
+"""Defines `emojob report`, which summarizes a labelled archive in tables, an HTML page and JSON."""
 
 from __future__ import annotations
 
@@ -10,29 +10,39 @@ from emojob.jobs.terminal.text import json_line, plain
 from emojob.pipeline.storage.paths import AnyPath, output_errors
 
 
-@click.command(context_settings=SETTINGS, short_help="Sum up a labelled archive: tables, a page, JSON.")
+@click.command(context_settings=SETTINGS, short_help="Summarize a labelled archive in tables, an HTML page or JSON.")
 @click.argument("out", metavar="OUT", type=ANY_PATH)
-@click.option("--by", metavar="day|hour|COLUMN", help="Break down by this.  [default: day, if times are known]")
-@click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write a page for the browser.")
 @click.option(
-    "--json", "json_file", metavar="FILE", type=ANY_PATH, help="Write all figures as JSON; - prints JSON only."
+    "--by",
+    metavar="day|hour|COLUMN",
+    help="Show the emotions by day, hour or the values of COLUMN.  [default: day, if the times are known]",
+)
+@click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write the report as an HTML page.")
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=ANY_PATH,
+    help="Write all figures to FILE as JSON; with -, print only JSON.",
 )
 @click.option(
     "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True,
-    help="Language of the page and the tables.",
+    help="Language of the HTML page and the tables.",
 )  # fmt: skip
 @click.option(
-    "--time-zone", metavar="ZONE", help="Time zone of days and hours.  [default: the archive's, or Asia/Seoul]"
+    "--time-zone",
+    metavar="ZONE",
+    help="Time zone of days and hours.  [default: the archive's time zone, or else Asia/Seoul]",
 )
 @click.option(
-    "--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the texts that are shown."
+    "--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the texts of the report."
 )
 @debug_option
 def report(
     out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,
     time_zone: str | None, mask_pii: bool,
 ) -> None:  # fmt: skip
-    """Sum up a labelled archive: emotions, their change, days and hours, conversations to look at.
+    """Summarize a labelled archive: its emotions, their change over time, and the conversations that turned bad.
 
     OUT is the output of `emojob score`.
     """

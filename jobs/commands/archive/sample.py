@@ -1,4 +1,4 @@
-"""Defines `emojob sample`, which chooses utterances of a labelled archive for annotators."""
+"""Defines `emojob sample`, which chooses utterances of a labelled archive for annotators to label."""
 
 from __future__ import annotations
 
@@ -19,20 +19,31 @@ if TYPE_CHECKING:
 @click.command(context_settings=SETTINGS, short_help="Write a sheet of utterances for annotators to label.")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
-    "--uncertain", type=int, metavar="N", required=True, help="Number of utterances, those with uncertain labels first."
+    "--uncertain",
+    type=int,
+    metavar="N",
+    required=True,
+    help="Number of utterances to choose, from those with the most uncertain labels.",
 )
 @click.option(
-    "-o", "--sheet", "file", metavar="FILE.csv", type=click.Path(path_type=Path), required=True, help="The sheet."
+    "-o",
+    "--sheet",
+    "file",
+    metavar="FILE.csv",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The sheet to write, as CSV.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE.csv if it exists.")
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the sheet.")
 @debug_option
 def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -> None:
-    """Write the N utterances that would teach the model most into a sheet for annotators.
+    """Choose N utterances with uncertain labels, and write them into a sheet for annotators.
 
-    OUT is the output of `emojob score`. The sheet opens in Excel; fill in its column `label`, then give it to `emojob
-    train`. An utterance is chosen if its best two probabilities are nearly equal. Repeats count once, and of similar
-    texts only one is chosen. Texts of fewer than 2 letters or more than 1,000 characters are left out.
+    OUT is the output of `emojob score`. Open the sheet in Excel, fill in the column `label`, then train on it with
+    `emojob train`. A label is uncertain if the two highest probabilities are nearly equal. A repeated text is chosen
+    only once, and only one of several similar texts is chosen. Texts with fewer than 2 letters or more than 1,000
+    characters are left out.
     """
     from emojob.pipeline.active_learning.selection import choose
     from emojob.pipeline.active_learning.sheet import check_path, write_sheet
@@ -45,14 +56,16 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
     with limit_permissions(part_file.file for part_file in archive.part_files):
         write_sheet(file, chosen.utterances, force)
     click.echo(_result_line(chosen, uncertain, file))
-    click.echo(f"Fill in its column label ({plain(', '.join(archive.labels))}), then:")
-    click.echo(f"  emojob train --data FIRST.csv --data {plain(shlex.quote(str(file)))} -o DIR")
+    click.echo(
+        f"Fill in its column `label` ({plain(', '.join(archive.labels))}). Then train on it and your other data:"
+    )
+    click.echo(f"  emojob train --data ANNOTATED.csv --data {plain(shlex.quote(str(file)))} -o DIR")
 
 
 def _result_line(chosen: Selection, wanted: int, file: Path) -> str:
     count = len(chosen.utterances)
-    fewer = f" ({wanted:,} were wanted, there are no more)" if count < wanted else ""
-    left_out = f", {chosen.left_out:,} of them too short or too long" if chosen.left_out else ""
+    fewer = f" ({wanted:,} were requested, but there are no more)" if count < wanted else ""
+    left_out = f"; {chosen.left_out:,} of these rows are too short or too long" if chosen.left_out else ""
     return (
         f"{counted(count, 'utterance')}{fewer} in {plain(str(file))}, out of {chosen.texts:,} distinct texts "
         f"in {chosen.rows:,} labelled rows{left_out}"

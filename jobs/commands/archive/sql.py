@@ -26,25 +26,34 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.argument("out", metavar="OUT", type=ANY_PATH)
 @click.argument("query", metavar="[QUERY]", required=False)
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Format of the result.  [default: table]")
-@click.option("-o", "--output", "file", metavar="FILE", type=ANY_PATH, help="Write the result to a file.")
-@click.option("--time-zone", metavar="ZONE", help="Time zone of said_at.  [default: the archive's, or Asia/Seoul]")
-@click.option("--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Make a database for BI tools.")
-@click.option("--copy", is_flag=True, help="With --export: copy the rows into it; without, it reads the parts.")
+@click.option("-o", "--output", "file", metavar="FILE", type=ANY_PATH, help="Write the result to FILE.")
+@click.option(
+    "--time-zone", metavar="ZONE", help="Time zone of said_at.  [default: the archive's time zone, or else Asia/Seoul]"
+)
+@click.option(
+    "--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Create a DuckDB database for BI tools."
+)
+@click.option(
+    "--copy",
+    is_flag=True,
+    help="With --export: copy the rows into the database. Without --copy, the database reads the files in OUT.",
+)
 @debug_option
 def sql(
     out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None, export: Path | None,
     copy: bool,
 ) -> None:  # fmt: skip
-    """Query a labelled archive, the output of `emojob score`, in DuckDB's SQL. The archive is the view `labelled`.
+    """Query a labelled archive in DuckDB's SQL. The view `labelled` contains its rows.
 
     \b
     emojob sql OUT "SELECT emotion, count(*) FROM labelled GROUP BY ALL"
     echo "FROM labelled LIMIT 5" | emojob sql OUT --format json
-    emojob sql OUT                       (a prompt)
+    emojob sql OUT                       (opens an SQL prompt)
 
-    The view has the input's columns, those of the labels (emotion, confidence, prob_..., emotion_status) and, if they
-    are known, conversation_id, said_at and speaker. More views: emotions, days, hours_of_day, hours_of_week, quality,
-    transitions, conversations, soured (turned bad). A query can read OUT and do nothing else.
+    OUT is the output of `emojob score`. The view has the input's columns and the label columns: emotion, confidence,
+    prob_..., emotion_status. It also has conversation_id, said_at and speaker, if the input has such columns. Other
+    views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured (speakers whose
+    emotion turned bad). A query can only read OUT: it cannot read other files or write a file.
     """
     from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.storage.permissions import limit_permissions
@@ -52,7 +61,7 @@ def sql(
 
     archive = open_labelled(out)
     if copy and not export:
-        raise OptionError("--copy goes with --export FILE.duckdb; give that too, or leave --copy out")
+        raise OptionError("--copy needs --export FILE.duckdb; add --export, or leave out --copy")
     if export:
         _export(archive, export, copy, time_zone)
         return
@@ -77,11 +86,11 @@ def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | N
     check_output_file("--export", file, "archive.duckdb", part_files)
     with limit_permissions(part_files):
         export_database(archive, file, copy, time_zone)
-    click.echo(f"{plain(str(file))}: the view labelled and the aggregates; open it with any DuckDB tool")
+    click.echo(f"wrote {plain(str(file))}: it contains `labelled` and the aggregates; open it with any DuckDB tool")
 
 
 def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:
-    """Run one query; write the result to a file, or print the result."""
+    """Run one query, and write the result to `file`, or print it if `file` is None."""
     from emojob.jobs.terminal.query_table import print_table
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 
@@ -93,6 +102,6 @@ def _answer(session: Session, query: str, form: str | None, file: AnyPath | None
     elif form == "table":
         print_table(result)
     elif form == "parquet" and sys.stdout.isatty():
-        raise OptionError("--format parquet is not for a terminal; give -o FILE.parquet")
+        raise OptionError("--format parquet cannot be printed on a terminal; write a file with -o FILE.parquet")
     else:
         write(result, PlainStream(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)

@@ -1,3 +1,3 @@
-"""Commands that make and measure models: train, evaluate, and make_model, which makes the default model."""
+"""Commands that train and evaluate models: train, evaluate, and make_model, which trains the default model."""
 
 __all__ = ["evaluate", "make_model", "train"]

@@ -19,14 +19,20 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
 
 @click.command(context_settings=SETTINGS, short_help="Measure a model on annotated data; compare two models.")
 @corpus_options
-@click.option("--against", metavar="M", help="Compare with this model on the same texts.")
-@click.option("--json", "json_file", metavar="FILE", type=_FILE, help="Write all figures as JSON; - prints JSON only.")
-@click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write a page with charts for the browser.")
+@click.option("--against", metavar="M", help="Compare the model with this second model on the same texts.")
+@click.option(
+    "--json",
+    "json_file",
+    metavar="FILE",
+    type=_FILE,
+    help="Write all figures to FILE as JSON; with -, print only JSON.",
+)
+@click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write an HTML page with charts.")
 @model_options
 def evaluate(against: str | None, json_file: Path | None, html_file: Path | None, **given: Any) -> None:
-    """Measure a model on annotated data: accuracy, macro-F1, calibration error, log-loss, and figures of each class.
+    """Measure a model on annotated data: accuracy, macro-F1, calibration error, log-loss, and F1 of each class.
 
-    With --against, also say whether the difference between the two models is more than chance.
+    With --against, also test whether the difference between the two models is statistically significant.
     """
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
     check_figure_files(json_file, html_file, data)

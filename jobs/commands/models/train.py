@@ -17,33 +17,41 @@ _DEFAULT = ModelOptions()
 
 @click.command(context_settings=SETTINGS, short_help="Fine-tune a model on annotated utterances.")
 @corpus_options
-@click.option("-o", "--out", metavar="DIR", required=True, help="Folder for the model.")
+@click.option("-o", "--out", metavar="DIR", required=True, help="Folder to write the model to.")
 @click.option(
     "--recipe",
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Settings of the training: default, seed, or a .toml file.",
+    help="Training settings: default, seed, or a .toml file.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="Epochs to train.  [default: the recipe's]")
+@click.option(
+    "--epochs", type=click.IntRange(min=1), metavar="N", help="Number of epochs.  [default: as in the recipe]"
+)
 @click.option(
     "--base", metavar="M",
-    help="KoBERT or another Korean BERT, RoBERTa or ELECTRA: a folder, or a name on the Hugging Face hub.  "
-    "[default: built in]",
+    help="Model to fine-tune, such as KoBERT or another Korean BERT, RoBERTa or ELECTRA: a folder, or a name on the "
+    "Hugging Face hub.  [default: the built-in encoder]",
 )  # fmt: skip
 @click.option(
     "--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
-    help="Measure on this file, not on a part of the data; may be repeated.",
+    help="Measure the model on this file instead of a part of the data; may be repeated.",
 )  # fmt: skip
-@click.option("--test-label-map", metavar="NAME|FILE", help="Label map of the --test files.  [default: --label-map]")
+@click.option(
+    "--test-label-map", metavar="NAME|FILE", help="Label map for the --test files.  [default: as --label-map]"
+)
 @click.option(
     "--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
-    help="previous: the model also reads the utterance before each text.",
+    help="With previous, the model reads each text together with the utterance before it.",
 )  # fmt: skip
 @click.option(
-    "--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True, help="Where the model trains."
+    "--device",
+    type=click.Choice(DEVICES),
+    default=_DEFAULT.device,
+    show_default=True,
+    help="Device that trains the model.",
 )
-@click.option("--fresh", is_flag=True, help="Start over; remove what an earlier run left in DIR.")
+@click.option("--fresh", is_flag=True, help="Start over: remove the files of an earlier run from DIR.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @debug_option
 def train(
@@ -51,8 +59,8 @@ def train(
 ) -> int:
     """Fine-tune a model on annotated utterances.
 
-    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx file with a text and a label column, or a corpus as its publisher
-    gives it (AI Hub, KOTE, GoEmotions). The same command again resumes an interrupted run.
+    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx file with a text column and a label column, or an original file of
+    AI Hub, KOTE or GoEmotions. To resume an interrupted run, run the same command again.
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
     from emojob.jobs.terminal.training_progress import TrainingLog, print_outcome

@@ -17,21 +17,21 @@ from emojob.schemas.errors import OptionError
 
 
 @click.command(context_settings=SETTINGS, short_help="Measure the speed of the whole job on this machine.")
-@click.option("--input", "source", metavar="FILE", help="Dataset to take the rows from.  [default: the sample]")
-@click.option("--text-column", metavar="C", help="Its column with the text.")
-@click.option("--rows", type=int, metavar="N", help="Number of rows to score.  [default: enough for some seconds]")
-@click.option("--compare", is_flag=True, help="Also measure other ways to label the same rows; takes minutes.")
+@click.option("--input", "source", metavar="FILE", help="Dataset with the rows.  [default: the built-in sample]")
+@click.option("--text-column", metavar="C", help="Text column of the dataset.")
+@click.option("--rows", type=int, metavar="N", help="Number of rows to score.  [default: rows for about 15 seconds]")
+@click.option("--compare", is_flag=True, help="Also measure other programs on the same rows; takes minutes.")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
-    help="Write the figures as JSON; - prints JSON only.",
+    help="Write the figures to FILE as JSON; with -, print only JSON.",
 )  # fmt: skip
 @model_options
 def bench(
     source: str | None, text_column: str | None, rows: int | None, compare: bool, json_file: Path | None, **given: Any
 ) -> None:
-    """Score some rows into a temporary folder; show the speed of the job and the time of each stage.
+    """Label some rows into a temporary folder, and show the speed of the whole job and the time of each stage.
 
-    `--model kobert-sized` is a model of KoBERT's size with random weights: they do not change the speed.
+    `--model kobert-sized` is a model of KoBERT's size with random weights, which is as fast as the real KoBERT.
     """
     options = take_model_options(given)
     if rows is not None and rows < 1:

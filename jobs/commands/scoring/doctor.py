@@ -11,11 +11,11 @@ from emojob.jobs.options.every_command import SETTINGS
 from emojob.jobs.options.model_options import model_options, take_model_options
 
 
-@click.command(context_settings=SETTINGS, short_help="Show what this machine offers and what a run would use.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(context_settings=SETTINGS, short_help="Show the hardware, and the engine that a run would use.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @model_options
 def doctor(as_json: bool, **given: Any) -> None:
-    """Show what this machine offers, which engine and precision a run would use, and why."""
+    """Show the hardware and software of this machine, and which engine and precision a run would use and why."""
     options = take_model_options(given)
     from emojob.pipeline.inference.doctor import examine
 

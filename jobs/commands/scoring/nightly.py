@@ -1,4 +1,4 @@
-"""Defines `emojob nightly`, which does a nightly run, started by cron or by hand."""
+"""Defines `emojob nightly`, which does one nightly run, usually started by cron."""
 
 from __future__ import annotations
 
@@ -21,18 +21,26 @@ if TYPE_CHECKING:
     from emojob.pipeline.nightly.outcome import Night
 
 
-@click.command(context_settings=SETTINGS, short_help="One night: score new inputs, check for drift, make the report.")
+@click.command(
+    context_settings=SETTINGS, short_help="Do a nightly run: score new inputs, check for drift, write the report."
+)
 @click.argument("config", metavar="CONFIG.toml", type=click.Path(path_type=Path))
-@click.option("--date", metavar="YYYY-MM-DD", help="Day of the night.  [default: yesterday]")
+@click.option("--date", metavar="YYYY-MM-DD", help="Date of the nightly run.  [default: yesterday]")
 @click.option("--init", is_flag=True, help="Write an example configuration to CONFIG.toml.")
-@click.option("--check", is_flag=True, help="Check CONFIG.toml and print the plan of the night.")
+@click.option("--check", is_flag=True, help="Check CONFIG.toml and print what the nightly run would do.")
 @click.option("--quiet", is_flag=True, help="Print errors and alarms only.")
 @debug_option
 def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool) -> int:
-    """Do one night as CONFIG.toml says. The same night again changes nothing.
+    """Do the nightly run for one date. A second run for the same date changes nothing, unless input files have changed.
 
-    Exit codes: 0 done; 2 the configuration is wrong, or an input could not be read (the others are done); 3 more rows
-    rejected than allowed; 4 a drift alarm; 75 another night of the same archive is running; 130 interrupted.
+    \b
+    Exit codes:
+    0    The run is done.
+    2    The configuration is wrong, or an input could not be read (the other inputs are done).
+    3    More rows were rejected than max_rejects allows.
+    4    There is a drift alarm.
+    75   Another nightly run uses the same archive.
+    130  The run was interrupted.
     """
     if init:
         _write_example(config)
@@ -59,11 +67,11 @@ def _write_example(config: Path) -> None:
     from emojob.pipeline.storage.atomic import write_bytes
 
     if config.exists():
-        raise OptionError(f"{config} exists; give another name, or remove it first")
+        raise OptionError(f"{config} already exists; give another file name, or remove this file first")
     check_output_file("--init", config, "night.toml")
     with output_errors(config):
         write_bytes(config, template().encode())
-    click.echo(f"{plain(str(config))}: fill it in, then: emojob nightly {plain(str(config))} --check")
+    click.echo(f"wrote {plain(str(config))}: edit it, then check it with: emojob nightly {plain(str(config))} --check")
 
 
 def _day(date: str | None) -> datetime.date:
@@ -72,7 +80,7 @@ def _day(date: str | None) -> datetime.date:
     try:
         return datetime.date.fromisoformat(date)
     except ValueError:
-        raise OptionError(f"--date {date!r} is not a day; give one such as 2026-11-24") from None
+        raise OptionError(f"--date {date!r} is not a date; give a date such as 2026-11-24") from None
 
 
 def _exit_code(night: Night, options: ScoreOptions) -> int:

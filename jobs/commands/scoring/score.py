@@ -13,51 +13,55 @@ from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
 from emojob.schemas.options import ENCODINGS, ScoreOptions
 
 _DEFAULT = ScoreOptions()
-_CONVERSATIONS = "Column with the conversation.  [default: a column with a usual name, if the model needs it]"
+_CONVERSATIONS = "Column with the conversation ID.  [default: found by its name, if the model needs it]"
 
 
 @click.command(context_settings=SETTINGS, short_help="Label every utterance of a dataset.")
 @click.argument("inputs", metavar="INPUT...", nargs=-1)
 @click.option(
     "-o", "--out", metavar="OUT",
-    help="Folder, or one file X.parquet.  [default: the folder INPUT-STEM.emotions beside INPUT]",
+    help="Output folder, or one file X.parquet.  [default: the folder INPUT-STEM.emotions next to INPUT]",
 )  # fmt: skip
-@click.option("--text-column", metavar="C", help="Column with the text.  [default: a column with a usual name]")
+@click.option("--text-column", metavar="C", help="Column with the text.  [default: found by its name]")
 @click.option(
     "--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True,
     help="Encoding of text files.",
 )  # fmt: skip
 @model_options
-@click.option("--prefix", default=_DEFAULT.prefix, help="Prefix of the names of the added columns.")
+@click.option("--prefix", default=_DEFAULT.prefix, help="Prefix for the names of the added columns.")
 @click.option("--conversation-column", metavar="C", help=_CONVERSATIONS)
 @click.option("--time-column", metavar="C", help="Column with the time of each utterance, for reports.")
 @click.option("--speaker-column", metavar="C", help="Column with the speaker, for reports.")
-@click.option("--sample", is_flag=True, help="Label the sample that comes with the package.")
-@click.option("--fresh", is_flag=True, help="Start over; remove the parts that are complete.")
+@click.option("--sample", is_flag=True, help="Label the sample dialogue that comes with the package.")
+@click.option("--fresh", is_flag=True, help="Start over: remove the results of earlier runs from OUT.")
 @click.option(
     "--memo",
     metavar="FILE",
-    help="Keep the results of short texts in FILE, so that the next run does not score repeats.",
+    help="Store the labels of short texts in FILE; the next run reuses them for repeated texts.",
 )
-@click.option("--limit", type=int, metavar="N", help="Label the first N rows only.")
+@click.option("--limit", type=int, metavar="N", help="Label only the first N rows.")
 @click.option(
     "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
-    help="With more unreadable rows than this (or a larger share), the exit code is 3.",
+    help="Allowed number (or percentage) of unreadable rows; with more, the exit code is 3.",
 )  # fmt: skip
 @click.option(
     "--mask-pii/--no-mask-pii", default=None,
-    help="Mask personal data in the written text; the model reads the original.  [default: in rejects only]",
+    help="Mask personal data in the output; the model reads the original text.  [default: mask only rejected rows]",
 )  # fmt: skip
-@click.option("--drop-text", is_flag=True, help="Leave the text column out.")
+@click.option("--drop-text", is_flag=True, help="Leave the text column out of the output.")
 @click.option(
     "--hash-column", "hash_columns", multiple=True, metavar="C",
-    help="Write keyed hashes in place of this column's values; may be repeated.",
+    help="Replace the values of this column with keyed hashes; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--hash-key-file", metavar="FILE", help="File with the key for --hash-column.  [default: EMOJOB_HASH_KEY]"
+    "--hash-key-file",
+    metavar="FILE",
+    help="File with the key for --hash-column.  [default: the variable EMOJOB_HASH_KEY]",
 )
-@click.option("--ray-address", metavar="HOST:PORT", help="Cluster for --engine ray.  [default: this machine]")
-@click.option("--ray-cores", type=int, metavar="N", help="Cores of each worker without a GPU, for --engine ray.")
+@click.option(
+    "--ray-address", metavar="HOST:PORT", help="Ray cluster for --engine ray.  [default: RAY_ADDRESS, or this machine]"
+)
+@click.option("--ray-cores", type=int, metavar="N", help="Number of cores for each Ray worker on nodes without a GPU.")
 @click.option("--dry-run", is_flag=True, help="Print what a run would do and how long it would take; label nothing.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.option(
@@ -67,8 +71,9 @@ _CONVERSATIONS = "Column with the conversation.  [default: a column with a usual
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
     """Label every utterance of a dataset with an emotion and its probabilities.
 
-    INPUT is a file, folder, glob or URL (s3://, gs://, az://) of .parquet, .csv, .tsv or .jsonl files; the last three
-    may be compressed (.gz, .zst). OUT and --model may be URLs too. The same command again resumes an interrupted run.
+    INPUT is a file, folder, glob or URL (s3://, gs://, az://) of .parquet, .csv, .tsv or .jsonl files. All but
+    .parquet can be compressed (.gz, .zst). OUT and --model may also be URLs. To resume an interrupted run, run the same
+    command again.
     """
     from emojob.jobs.terminal.scoring_progress import make_log
 
@@ -83,12 +88,12 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
 
 
 def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: dict[str, Any]) -> int:
-    """Run or plan a scoring run; return the exit code. `given`: scoring options, model options and dry_run."""
+    """Do a scoring run or print its plan; return the exit code. `given` has ScoreOptions, ModelOptions and dry_run."""
     dry_run, model = given.pop("dry_run"), take_model_options(given)
     options = ScoreOptions(**given)
     if sample == bool(inputs):
         raise OptionError(
-            "give an INPUT (a file, folder or glob), or --sample for the sample that comes with the package"
+            "give either INPUT (a file, folder, glob or URL), or --sample for the sample that comes with the package"
         )
     from emojob.pipeline.assets.sample import sample_file
     from emojob.pipeline.running.dry_run import plan_run

@@ -59,7 +59,7 @@ def test_the_prompt_answers_until_the_user_leaves(tmp_path, monkeypatch, capsys)
     assert ["number"] in lines
     assert ["3"] in lines
     assert ["conversation_id", "VARCHAR"] in lines
-    assert "no view nothing; there are labelled" in printed.out
+    assert "there is no view nothing; the views are labelled" in printed.out
     assert 'Referenced column "nothing" not found' in printed.err
     history = tmp_path / "emojob" / "sql_history"
     assert "+SELECT count(*) AS number\n+FROM labelled;" in history.read_text()

@@ -49,7 +49,10 @@ def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
         (MINIMAL + "[score]\nmax_length = true\n", "score.max_length is True, which has the wrong type"),
         (MINIMAL + "keep_days = -1\n", "output.keep_days is -1"),
         (MINIMAL + 'language = "fr"\n', "output.language is 'fr'; give en or ko"),
-        ('[input]\nfiles = "a/{day}.csv"\n[output]\narchive = "out"\n', "input.files has {day}; only {date} is known"),
+        (
+            '[input]\nfiles = "a/{day}.csv"\n[output]\narchive = "out"\n',
+            "input.files contains {day}; the only allowed placeholder is {date}",
+        ),
         ('[input]\nfiles = " "\n[output]\narchive = "out"\n', "input.files is empty"),
         ('[input]\nfiles = "a"\n', "the file lacks the key output; `emojob nightly --init"),
         ('[input]\n[output]\narchive = "out"\n', "input lacks the key files"),

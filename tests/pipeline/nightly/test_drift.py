@@ -61,7 +61,7 @@ def test_the_configuration_sets_the_limits():
 def test_with_too_few_days_before_there_are_no_checks():
     found = drift(days(counts(joy=0.99), before=2), DAY, DriftConfig())
     assert (found.checks, found.days_before) == ((), 2)
-    assert "2 earlier days with rows are too few" in found.why
+    assert "earlier days with rows is 2, but at least 3 are needed" in found.why
 
 
 def test_a_day_of_few_rows_is_only_checked_for_its_number_of_rows():

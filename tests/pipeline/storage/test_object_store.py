@@ -585,7 +585,7 @@ def test_a_report_can_be_written_to_an_object_store(bucket, rows, model, capsys,
     assert there["emotions"] == here["emotions"]
     part = next(path for path in (bucket / "out").list_objects() if path.suffix == ".parquet")
     assert run(["report", f"{bucket}/out", "--json", str(part)]) == 2
-    assert "would replace the data" in capsys.readouterr().err
+    assert "would overwrite a data file" in capsys.readouterr().err
 
 
 @pytest.mark.slow

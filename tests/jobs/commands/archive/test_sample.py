@@ -25,7 +25,7 @@ def test_a_labelled_archive_becomes_a_sheet(emojob, labelled, tmp_path):
     code, out, err = emojob("sample", labelled, "--uncertain", 2, "-o", tmp_path / "todo.csv")
     assert (code, err) == (0, "")
     assert f"2 utterances in {tmp_path / 'todo.csv'}, out of 3 distinct texts in 5 labelled rows" in out
-    assert f"emojob train --data FIRST.csv --data {tmp_path / 'todo.csv'} -o DIR" in out
+    assert f"emojob train --data ANNOTATED.csv --data {tmp_path / 'todo.csv'} -o DIR" in out
     rows = read(tmp_path / "todo.csv")
     assert len(rows) == 2
     assert all(row["label"] == "" and row["conversation"] == "'1" for row in rows)
@@ -34,7 +34,7 @@ def test_a_labelled_archive_becomes_a_sheet(emojob, labelled, tmp_path):
 def test_fewer_texts_than_wanted_are_written_and_reported(emojob, labelled, tmp_path):
     code, out, _ = emojob("sample", labelled, "--uncertain", 500, "-o", tmp_path / "todo.csv")
     assert code == 0
-    assert "3 utterances (500 were wanted, there are no more)" in out
+    assert "3 utterances (500 were requested, but there are no more)" in out
     rows = {row["text"]: row for row in read(tmp_path / "todo.csv")}
     assert set(rows) == {"정말 기뻐요", "왜 아직도 안 와요", "'=SUM(1+1) 이게 뭐죠"}
     assert rows["정말 기뻐요"]["times"] == "2"

@@ -49,7 +49,7 @@ def test_a_folder_that_is_no_archive_is_refused(emojob, tmp_path):
 
 def test_many_rows_are_cut_and_counted(emojob, out):
     printed = emojob("sql", out, "FROM range(2500)")[1]
-    assert printed.endswith("2,500 rows, the first 1,000 are shown: --format csv gives all\n")
+    assert printed.endswith("2,500 rows, only the first 1,000 are shown; --format csv prints all rows\n")
 
 
 def test_hostile_text_does_not_control_the_terminal(emojob, tmp_path):
@@ -85,7 +85,7 @@ def test_an_export_does_not_replace_a_file_that_is_no_database(emojob, out, tmp_
 
 
 def test_copy_alone_is_refused(emojob, out):
-    assert "--copy goes with --export" in emojob("sql", out, "--copy")[2]
+    assert "--copy needs --export" in emojob("sql", out, "--copy")[2]
 
 
 def test_times_outside_the_years_1_to_9999_are_null(emojob, tmp_path):

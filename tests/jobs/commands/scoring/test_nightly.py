@@ -43,8 +43,10 @@ def metrics(place) -> dict[tuple[str, str], float]:
 def test_a_night_prints_one_line(emojob, place):
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     assert (code, out.count("\n")) == (0, 1)
-    assert out.startswith("2026-11-04: 4 of 4 inputs scored, 160 rows; late of 2026-11-01, late of 2026-11-02")
-    assert "40 labelled on the day; drift: none; wrote" in out
+    assert out.startswith(
+        "2026-11-04: 4 of 4 inputs scored, 160 rows; late input of 2026-11-01, late input of 2026-11-02"
+    )
+    assert "40 labelled rows of this date; drift: none; wrote" in out
     assert "\x1b" not in err
     assert emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet") == (0, "", "")
 
@@ -54,7 +56,7 @@ def test_a_drift_alarm_ends_with_4_and_is_in_every_output(emojob, place):
     write(place, 5, ["네"] * 40)
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-05", "--quiet")
     assert (code, out) == (4, "")
-    assert err.startswith("emojob: drift on 2026-11-05: emotions ")
+    assert err.startswith("emojob: drift on 2026-11-05: emotions is ")
     assert "emotions" in lines(place)[-1]["drift"]["alarms"]
     assert metrics(place)["emojob_drift_alarm", "emotions"] == 1
     assert "Different from the days before" in (place / "r.html").read_text()
@@ -64,8 +66,8 @@ def test_an_unreadable_input_ends_with_2_and_the_others_are_done(emojob, place):
     (place / "logs" / "2026-11-03.csv").write_bytes(b"")
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     assert code == 2
-    assert "1 left out" in out
-    assert "emojob: left out: " in err
+    assert "1 not scored because of an error" in out
+    assert "emojob: input not scored: " in err
     assert "2026-11-03.csv" in err
     assert metrics(place)["emojob_inputs_failed", ""] == 1
 

@@ -152,7 +152,7 @@ def test_the_result_of_a_query_does_not_replace_its_archive(emojob, chat):
     assert emojob("score", chat, "-o", "out.parquet", "--quiet")[0] == 0
     before = Path("out.parquet").read_bytes()
     code, _, err = emojob("sql", "out.parquet", "SELECT 1", "-o", "./out.parquet")
-    assert (code, "would replace the data" in err) == (2, True)
+    assert (code, "would overwrite a data file" in err) == (2, True)
     assert Path("out.parquet").read_bytes() == before
 
 
