@@ -75,7 +75,7 @@ def _baselines(figures: dict[str, Any]) -> Table:
     """Return a table with the speed of other programs on the same rows."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("the same rows, in this run")
-    for title in ("rows", "rows/s", "emojob is"):
+    for title in ("rows", "rows/s", "speed-up"):
         table.add_column(title, justify="right")
     table.add_row("emojob, file to file", f"{figures['rows']:,}", f"{figures['rows_per_second']:,.1f}", "")
     for name, one in figures["peers"].items():

@@ -1,7 +1,7 @@
 """The nightly run: score new input files, remove old rows, check for drift, and write the report.
 
-`night` does a nightly run or plans it, `outcome` defines the result and the plan, and `night_report` writes the report
-again. `config` reads the configuration file. `monitoring` writes the log and the Prometheus metrics.
+`night` does a nightly run or plans it, `outcome` defines the result and the plan, and `night_report` writes the report.
+`config` reads the configuration file. `monitoring` writes the log and the Prometheus metrics.
 """
 
 __all__ = ["config", "monitoring", "night", "night_report", "outcome"]

@@ -25,11 +25,11 @@ class Check:
 
     Attributes:
         name: Name of the figure: emotions, unsure, unknown, truncated, empty or rows.
-        value: The figure on the checked day: the population stability index of the emotions, the number of rows divided
-            by `before`, or a share (0..1) for the other names.
-        before: The figure on the days before: None for emotions, the median number of rows per day for rows, or a
-            share (0..1) for the other names.
-        limit: Largest value without an alarm. For rows, it is the smallest such value if `value` is less than 1.
+        value: The figure on the checked day. For "emotions", it is the population stability index; for "rows", the
+            number of rows divided by `before`; for any other name, a share (0..1).
+        before: The figure on the days before. For "emotions", it is None; for "rows", the median number of rows per
+            day; for any other name, a share (0..1).
+        limit: Largest allowed value. For "rows", if `value` is less than 1, it is the smallest allowed value.
         alarm: Whether `value` is beyond the limit.
     """
 

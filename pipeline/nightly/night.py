@@ -199,7 +199,7 @@ def _check(config: NightlyConfig) -> None:
     keep, back = config.output.keep_days, config.input.days_back
     if keep and config.input.has_date and keep <= back:
         raise OptionError(
-            f"output.keep_days is {keep}, but input.days_back is {back}: the run would remove rows of days that it checks "
+            f"output.keep_days is {keep}, but input.days_back is {back}: the run would remove days that it checks "
             f"again; set output.keep_days to more than {back}, or to 0 to keep all days"
         )
     for key, path in (("output.report", config.output.report), ("output.figures", config.output.figures)):

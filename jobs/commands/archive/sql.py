@@ -86,7 +86,7 @@ def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | N
     check_output_file("--export", file, "archive.duckdb", part_files)
     with limit_permissions(part_files):
         export_database(archive, file, copy, time_zone)
-    click.echo(f"wrote {plain(str(file))}: it contains `labelled` and the aggregates; open it with any DuckDB tool")
+    click.echo(f"wrote {plain(str(file))}: it contains labelled and the other views; open it with any DuckDB tool")
 
 
 def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:

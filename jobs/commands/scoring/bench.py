@@ -19,7 +19,7 @@ from emojob.schemas.errors import OptionError
 @click.command(context_settings=SETTINGS, short_help="Measure the speed of the whole job on this machine.")
 @click.option("--input", "source", metavar="FILE", help="Dataset with the rows.  [default: the built-in sample]")
 @click.option("--text-column", metavar="C", help="Text column of the dataset.")
-@click.option("--rows", type=int, metavar="N", help="Number of rows to score.  [default: rows for about 15 seconds]")
+@click.option("--rows", type=int, metavar="N", help="Number of rows to score.  [default: enough for about 15 seconds]")
 @click.option("--compare", is_flag=True, help="Also measure other programs on the same rows; takes minutes.")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),

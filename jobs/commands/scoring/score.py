@@ -71,9 +71,9 @@ _CONVERSATIONS = "Column with the conversation ID.  [default: found by its name,
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
     """Label every utterance of a dataset with an emotion and its probabilities.
 
-    INPUT is a file, folder, glob or URL (s3://, gs://, az://) of .parquet, .csv, .tsv or .jsonl files. All but
-    .parquet can be compressed (.gz, .zst). OUT and --model may also be URLs. To resume an interrupted run, run the same
-    command again.
+    INPUT is a file, folder, glob or URL (s3://, gs://, az://) of .parquet, .csv, .tsv or .jsonl files. All files
+    except .parquet can be compressed (.gz, .zst). OUT and --model may also be URLs. To resume an interrupted run, run
+    the same command again.
     """
     from emojob.jobs.terminal.scoring_progress import make_log
 
