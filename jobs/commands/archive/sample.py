@@ -57,7 +57,7 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
         write_sheet(file, chosen.utterances, force)
     click.echo(_result_line(chosen, uncertain, file))
     click.echo(
-        f"Fill in its column `label` ({plain(', '.join(archive.labels))}). Then train on this sheet and your annotated data:"
+        f"Fill in its column `label` ({plain(', '.join(archive.labels))}). Then train on it and your annotated data:"
     )
     click.echo(f"  emojob train --data ANNOTATED.csv --data {plain(shlex.quote(str(file)))} -o DIR")
 
@@ -66,9 +66,7 @@ def _result_line(chosen: Selection, wanted: int, file: Path) -> str:
     count = len(chosen.utterances)
     fewer = f" ({wanted:,} were requested, but there are no more)" if count < wanted else ""
     left_out = (
-        f"; {chosen.left_out:,} of these rows were left out (text too short or too long)"
-        if chosen.left_out
-        else ""
+        f"; {chosen.left_out:,} of these rows were left out (text too short or too long)" if chosen.left_out else ""
     )
     return (
         f"{counted(count, 'utterance')}{fewer} in {plain(str(file))}, out of {chosen.texts:,} distinct texts "

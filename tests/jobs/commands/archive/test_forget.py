@@ -20,7 +20,7 @@ def test_forget_removes_the_rows_of_a_person_and_updates_the_counts(emojob, chat
     assert table(place).equals(before)
     assert (tmp_path / "out.memo").exists()
     code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'", "--memo", "out.memo")
-    assert (code, "2 rows in 1 part permanently removed, 4 are left" in out) == (0, True)
+    assert (code, "2 rows in 1 part removed permanently, 4 are left" in out) == (0, True)
     assert not (tmp_path / "out.memo").exists()
     left = table(place)
     kept = pa.array([name != "홍길동" for name in before["speaker"].to_pylist()])
@@ -91,7 +91,7 @@ def test_forget_removes_rows_of_several_parts_or_of_none(emojob, tmp_path, monke
     some = ", ".join(f"'말 {i}'" for i in range(1, 50, 5))
     assert "10 rows in 1 part removed" in emojob("forget", "out", "--where", f"person = 'p1' AND text IN ({some})")[1]
     assert "all 110 rows" in emojob("forget", "out", "--where", "person IS NULL")[1]
-    assert "110 rows in 3 parts permanently removed, 0 are left" in emojob("forget", "out", "--where", "true")[1]
+    assert "110 rows in 3 parts removed permanently, 0 are left" in emojob("forget", "out", "--where", "true")[1]
     assert "Already complete" in emojob("score", "0.parquet", "1.parquet", "2.parquet", "-o", "out")[1]
 
 
