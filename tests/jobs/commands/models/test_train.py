@@ -68,7 +68,7 @@ def test_a_model_trained_on_cp949_csv_scores_a_file(emojob, notebooks, recipe, t
     assert pq.read_table("labelled.parquet")["emotion"].to_pylist() == ["기쁨", "슬픔"]
     code, out, _ = emojob("train", "--data", notebooks, "-o", "model", "--recipe", recipe)
     assert code == 0
-    assert "finished already" in out
+    assert "already trained" in out
 
 
 def test_epochs_are_recorded_and_count_as_another_recipe(emojob, notebooks, tmp_path):
