@@ -1,8 +1,13 @@
 """Makes the charts of a report as Vega-Lite specifications. This module needs Altair (the extra `report`).
 
-Each function returns the specification of one chart. Its arguments are `rows` (rows of the figures, with labels as the
-page shows them), `labels` (all labels in id order, as the page shows them), and `words` (the texts of `words_of`). A
-period is a day, week or month. The style sheet of the page defines the colours for light mode, dark mode and print.
+Each function returns the specification of one chart. Its arguments are:
+
+- `rows`: Rows of the figures, with labels as the page shows them.
+- `labels`: All labels in id order, as the page shows them.
+- `words`: Texts of the page, from `words_of`.
+- `period`: day, week or month.
+
+The style sheet of the page defines the colours for light mode, dark mode and print.
 """
 
 from __future__ import annotations
@@ -98,7 +103,7 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
         labels: Labels as the page shows them, in id order.
         down: Column of the vertical axis.
         across: Column of the horizontal axis.
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
         title: Key of the title in `words`: transitions or endings.
     """
     is_transitions = title == "transitions"
@@ -174,7 +179,7 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
         at: Column of the horizontal axis: confidence or characters.
         step: Width of a bin, in the unit of `at`.
         labels: Labels as the page shows them, in id order.
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
         title: Key of the title in `words`.
     """
     order = {label: i for i, label in enumerate(labels)}
@@ -199,7 +204,7 @@ def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
     """Return the tooltips of a chart.
 
     Args:
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
         fields: Fields to show: {field: key of the field's title in `words`}.
     """
     formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": "d"}

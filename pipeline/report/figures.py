@@ -68,7 +68,7 @@ class Figures:
         model: The section `model` of run.json.
         labels: Labels in id order.
         breakdowns: {column: rows of breakdown.sql}.
-        latest: The last day compared with the days before it (see `latest`); {} if the archive has no times.
+        latest: The last day compared with the days before it, from `latest`; {} if the archive has no times.
         to_look_at: Conversations that turned bad: rows of to_look_at.sql, each with the list `utterances`.
         drift: Drift checks of a nightly run; {} if the report does not belong to a nightly run.
     """

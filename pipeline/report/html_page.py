@@ -78,7 +78,7 @@ def _headline(figures: Figures, words: dict[str, Any]) -> str:
 
 
 def _colours(figures: Figures) -> dict[str, str]:
-    """Return {label: number of the label's colour in the style sheet}."""
+    """Return {label: colour number in the style sheet}."""
     return {label: str(i % COLOURS) for i, label in enumerate(figures.labels)}
 
 

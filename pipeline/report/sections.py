@@ -32,7 +32,7 @@ def sections(figures: Figures, words: dict[str, Any]) -> list[tuple[str, list[Ch
 
     Args:
         figures: The report's figures.
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
     """
     make = _Sections(figures, words)
     found = [
@@ -103,7 +103,7 @@ class _Sections:
 
         Args:
             id_: Id of the figure: transitions or endings.
-            rows: Rows of the figures.
+            rows: Rows of a table in `Figures`.
             columns: {column: key of the column's title in `words`}. The first two columns are the axes of the map.
         """
         down, across, *_ = columns

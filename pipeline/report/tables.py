@@ -73,9 +73,9 @@ def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any])
 
     Args:
         name: Name of the CSV file that saves the table, without .csv.
-        rows: Rows of the figures.
+        rows: Rows of a table in `Figures`.
         columns: {column: key of the column's title in `words`}.
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
     """
     return Table(
         name, [words[word] for word in columns.values()], [[_cell(row[c], c) for c in columns] for row in rows]
@@ -89,7 +89,7 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
         rows: Rows with the columns `by`, emotion, rows and share.
         by: Column of `rows` whose values become the rows of the table.
         shown: Labels as the page shows them, in id order.
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
         head: Title of the first column; None uses the text `words[by]`.
     """
     values: dict[str, dict[str, Any]] = {}
@@ -108,7 +108,7 @@ def quality_table(rows: Rows, words: dict[str, Any]) -> Table:
 
     Args:
         rows: Rows of quality.sql.
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
     """
     columns = {"rows": "read", "labelled": "labelled", "empty": "empty", "truncated": "truncated", "unsure": "unsure"}
     return table("quality", rows, {"day": "day", **columns, "mean_confidence": "mean_confidence"}, words)

@@ -25,7 +25,7 @@ def part(name: str) -> str:
 
 @functools.cache
 def words_of(language: str) -> dict[str, Any]:
-    """Return {name: text} of a language, en or ko."""
+    """Return the texts of the page in a language (en or ko), as {name: text}."""
     return dict(tomllib.loads(part("words.toml"))[language])
 
 
@@ -34,7 +34,7 @@ def label_shown(label: str, words: dict[str, Any]) -> str:
 
     Args:
         label: A label of the model.
-        words: The texts of `words_of`.
+        words: Texts of the page, from `words_of`.
     """
     name = visible(label)
     if words["language"] == "en" and label in ENGLISH:

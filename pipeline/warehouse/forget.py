@@ -1,8 +1,8 @@
 """Removes rows from a labelled archive permanently, for example if a person asks for it (`emojob forget`).
 
 Each part that contains matching rows is written again without them. The new parts replace the old parts in one atomic
-step (output/journal.py). Data derived from the removed rows is removed or written again, too: the counts, the memo (a
-cache of the labels of repeated texts), and the report of a nightly run.
+step (output/journal.py). Data derived from the removed rows is removed or written again, too: the counts, the memo
+(cached labels of repeated texts), and the report of a nightly run.
 """
 
 from __future__ import annotations

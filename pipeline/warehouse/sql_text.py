@@ -11,7 +11,7 @@ def read_sql(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a text as a quoted SQL literal, for statements that accept no bound values."""
+    """Return a text as a quoted SQL literal, for statements that accept no parameters."""
     return "'" + text.replace("'", "''") + "'"
 
 

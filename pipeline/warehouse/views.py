@@ -36,7 +36,7 @@ from emojob.schemas.labels import ALARMING, NEGATIVE
 #: Time zone of days and hours if neither the archive nor the user names one.
 TIME_ZONE = "Asia/Seoul"
 
-#: {column of `labelled`: attribute of `LabelledArchive` with the name of the archive's column for this role}.
+#: {column of `labelled`: attribute of `LabelledArchive` that names the archive's column with these values}.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
 
 #: Last two columns of `numbered`: number of the part file, and number of the row in the part file. Both start at 0.
