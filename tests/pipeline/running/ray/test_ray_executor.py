@@ -210,7 +210,7 @@ def test_a_part_that_another_node_replaced_is_an_error(tmp_path):
     (tmp_path / "part-1.parquet").write_bytes(b"12345")
     dispatcher._check_parts(tmp_path, {"part-1.parquet": 5})
     for written in ({"part-1.parquet": 6}, {"part-1.parquet": 5, "part-2.parquet": 5}):
-        with pytest.raises(WorkerError, match=r"part-\d\.parquet were replaced by a node"):
+        with pytest.raises(WorkerError, match=r"has overwritten part files \(part-\d\.parquet\)"):
             dispatcher._check_parts(tmp_path, written)
 
 
