@@ -1,4 +1,4 @@
-"""Measures the speed of matrix products alone, which is the upper limit of the machine."""
+"""Measures the speed of matrix products alone, the upper limit for an engine with the same precision."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import torch
 from emojob.pipeline.inference.engines.engine import DTYPES
 from emojob.pipeline.models.bert import BertShape
 
-# (rows, inner size, columns). A GPU is fastest with large products. A CPU is often fastest with products that fit its
-# caches.
+# Sizes of the products: (rows, inner size, columns). A GPU is fastest with large products. A CPU is often fastest with
+# products that fit into its caches.
 _PRODUCTS = {"cuda": [(8192, 8192, 8192)], "cpu": [(2048, 768, 3072), (1024, 1024, 1024), (2048, 2048, 2048)]}
-_SECONDS = 0.4  # for each shape
+_SECONDS = 0.4  # time for each tuple of sizes
 
 
 def flops_per_token(shape: BertShape) -> int:
-    """Return the number of floating-point operations for one token in all matrix products with weights.
+    """Return the number of floating-point operations per token in all products with weight matrices.
 
-    The products of attention are not counted. For short texts they are a few percent of the total.
+    The products in attention are not counted. For short texts, they are only a few percent of all operations.
     """
     layer = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
     return 2 * shape.layers * layer
 
 
 def matrix_rate(device: str, precision: str, threads: int) -> float:
-    """Return the FLOP/s of matrix products, with the fastest of the tried shapes.
+    """Return the speed of matrix products in FLOP/s: the maximum over the sizes in _PRODUCTS.
 
     Args:
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
-        threads: Number of threads of torch.
+        threads: Number of threads that torch uses.
     """
     torch.set_num_threads(threads)
     return max(_rate(torch.device(device), DTYPES[precision], *sizes) for sizes in _PRODUCTS[device])
@@ -47,7 +47,7 @@ def _rate(device: torch.device, dtype: torch.dtype, rows: int, inner: int, colum
 
 
 def _seconds(left: torch.Tensor, right: torch.Tensor) -> float:
-    """Return the seconds of one product. On a GPU, one product is too short to measure, so four are."""
+    """Return the seconds of one product; on a GPU, the mean of four, because one is too short to measure."""
     times = 4 if left.is_cuda else 1
     begun = time.perf_counter()
     for _ in range(times):

@@ -1,6 +1,6 @@
 """Runs a model in OpenVINO on a CPU, with one stream per core. Texts of the same length are computed together.
 
-The result of a text is bit-identical in every batch.
+The result of a text does not depend on the other texts in its batch: it is always bit-identical.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-# Number of cached kernels, one per shape [rows, tokens]. OpenVINO's default of 5,000 needs up to 1,300 MB more memory
-# and is only 5% faster.
+# Maximum number of cached kernels. Each shape [rows, tokens] has its own kernel. OpenVINO's default of 5,000 kernels
+# needs up to 1,300 MB more memory, and is only 5% faster.
 _SHAPES = 64
-_AHEAD = 2  # requests per stream: while one request runs, the next request waits
+_AHEAD = 2  # number of requests per stream: one request runs, and the next request waits
 
 
 class OpenVinoEngine:
@@ -37,12 +37,12 @@ class OpenVinoEngine:
 
         Args:
             model: The model.
-            choice: A choice with the engine openvino; sets the precision.
+            choice: A choice with the engine openvino. Its precision is used.
             threads: Number of threads; None uses one thread per core.
-            graph: Used instead of the graph of the model, such as an int8 graph.
+            graph: Graph to run, for example an int8 graph; None builds the graph from the model.
         """
         self.choice = choice
-        self._weights = model.classifier  # kept, because the graph shares the memory of the weights
+        self._weights = model.classifier  # kept in memory, because the graph uses the same memory
         streams = threads or hardware.cores()
         # If DNNL_MAX_CPU_ISA excludes bf16, OpenVINO would still look for bf16 kernels, and fail.
         fp32 = choice.precision == "fp32" or hardware.bf16_is_excluded()
@@ -75,7 +75,7 @@ class OpenVinoEngine:
             while running:
                 yield from self._next(running, idle, parts)
         finally:
-            for request, _ in running:  # not empty if the consumer stopped early
+            for request, _ in running:  # requests are still running if the consumer stopped early
                 request.wait()
 
     def _next(
@@ -97,7 +97,7 @@ class OpenVinoEngine:
 
 
 def group_inputs(batch: Packed) -> Iterator[list[NDArray[np.int32]]]:
-    """Yield [ids, segments] of each group of texts of the same length: int32 [rows, tokens] each."""
+    """Yield [ids, segments] for each group of texts of the same length. Both are int32 [rows, tokens]."""
     start = 0
     for rows, length in batch.groups:
         group = slice(start, start + rows * length)
