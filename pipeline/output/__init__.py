@@ -1,6 +1,6 @@
 """The labelled archive on disk (OUT): its layout, its parts with their completion markers, and run.json.
 
-A run writes the archive with `archive_folder` and `part_writer`. All other rooms read it with `labelled_archive`.
+A run writes the archive with `archive_folder` and `part_writer`. All other packages read it with `labelled_archive`.
 """
 
 __all__ = [

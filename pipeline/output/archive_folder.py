@@ -1,7 +1,7 @@
-"""Opens the folder of a labelled archive (OUT) for a run, which locks it, and reads and changes its parts.
+"""Opens the folder of a labelled archive (OUT): locks it for a run, and reads, adds and removes its parts.
 
-A part is a part file plus its completion marker, a JSON file in OUT/_emojob/parts that is written last. A part file
-without a marker is ignored.
+A part is a part file and its completion marker. The marker is a JSON file in OUT/_emojob/parts, and it is written last.
+A part file without a marker is ignored.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class ArchiveFolder:
     Attributes:
         folder: OUT.
         markers: Completion markers of the complete parts.
-        ensure_lock_held: Raises StorageError if another run may own OUT by now. Called before every change.
+        ensure_lock_held: callback() that raises StorageError if this run may have lost its lock on OUT. It is called
+            before every change.
     """
 
     def __init__(self, folder: AnyPath, ensure_lock_held: Callable[[], None] = lambda: None) -> None:
@@ -52,13 +53,13 @@ class ArchiveFolder:
         """Read the completion markers. A marker is left out if it is damaged or does not match its part file.
 
         Raises:
-            OutputError: A newer version of emojob wrote the markers.
+            OutputError: A newer version of emojob wrote OUT.
         """
         self.markers, self._journal = [], Journal()
         files, skipped = self._files(), set[str]()
         self._has_journal = layout.JOURNAL_FILE in files
         names = [name for name in sorted(files) if _is_state(name)]
-        names.sort(key=lambda name: name != layout.JOURNAL_FILE)  # the journal first: it lists replaced markers
+        names.sort(key=lambda name: name != layout.JOURNAL_FILE)  # the journal lists markers to skip, so it is first
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
             self._ensure_known_format(plain)
@@ -73,8 +74,8 @@ class ArchiveFolder:
     def _ensure_known_format(self, plain: dict[str, Any]) -> None:
         if isinstance(plain.get("format"), int) and plain["format"] > OUT_FORMAT:
             raise OutputError(
-                f"{self.folder} was written by a newer emojob (format {plain['format']}, this one knows "
-                f"{OUT_FORMAT}): use that version, or choose another -o"
+                f"{self.folder} was written by a newer emojob (it has format {plain['format']}, this version reads up "
+                f"to {OUT_FORMAT}): install the newer version, or choose another -o"
             )
 
     def _add_marker(self, stem: str, plain: dict[str, Any], files: dict[str, int]) -> None:
@@ -83,11 +84,11 @@ class ArchiveFolder:
         self.markers += [marker] if marker else []
 
     def run(self) -> dict[str, Any]:
-        """Return run.json of the last run; {} if there is none."""
+        """Return the contents of run.json, which the last run wrote; {} if there is no run.json."""
         return atomic.read_json(self.folder / layout.RUN_FILE)
 
     def _files(self) -> dict[str, int]:
-        """Return {path in OUT: bytes} of the files that emojob may have written. It must not touch any other file."""
+        """Return {path in OUT: size in bytes} of the files that emojob may have written, and may change or remove."""
         return list_files(self.folder, layout.STATE_FOLDERS)
 
     # -- planning ----------------------------------------------------------------------------------------------
@@ -99,11 +100,13 @@ class ArchiveFolder:
             ensure_same_settings(self.folder, fingerprints, self.run(), settings)
 
     def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
-        """Return the progress of each input. A part is stale if its input has changed since then.
+        """Return the progress of each input.
+
+        A part is stale if its input has changed since the part was written, or if its rows overlap an earlier part.
 
         Args:
             sources: The inputs.
-            fresh: Ignore all parts (--fresh).
+            fresh: Whether to ignore all existing parts (--fresh).
         """
         mine: dict[str, list[PartMarker]] = {source.file.name: [] for source in sources}
         for marker in [] if fresh else self.markers:
@@ -124,7 +127,7 @@ class ArchiveFolder:
         """Remove every part, every marker and run.json (--fresh)."""
         self.ensure_lock_held()
         files = self._files()
-        # A part without a marker is ignored. So the markers are removed first.
+        # The markers are removed first, because a part file without a marker is ignored.
         remove_all([self.folder / name for name in files if _is_state(name)])
         remove_all([self.folder / name for name in filter(layout.PART_PATTERN.fullmatch, files)])
         self.markers = []
@@ -160,9 +163,9 @@ class ArchiveFolder:
         remove_all(unfinished)
 
     def finish_journal(self) -> None:
-        """Finish the replacement of parts that the journal describes (see `output/journal.py`), if there is a journal.
+        """Finish a replacement of parts that a killed process has left unfinished (see `output/journal.py`).
 
-        Writes the new markers, updates run.json, then removes the replaced parts and the journal.
+        If OUT has a journal, write the new markers, update run.json, then remove the replaced parts and the journal.
         """
         if not self._has_journal:
             return
@@ -176,7 +179,7 @@ class ArchiveFolder:
         self._journal, self._has_journal = Journal(), False
 
     def _update_counts(self) -> None:
-        """Write the sum of the markers' counts into run.json."""
+        """Update the counts in run.json: add up the markers of the inputs that run.json lists."""
         run = self.run()
         given = run.get("inputs")
         inputs = {one.get("name") for one in given if isinstance(one, dict)} if isinstance(given, list) else set()
@@ -193,7 +196,7 @@ class ArchiveFolder:
         atomic.write_json(self.folder / layout.RUN_FILE, {"format": 0, **run} | {"format": OUT_FORMAT})
 
     def write_rejects(self) -> None:
-        """Write the rejected rows of all parts to rejects.parquet. If there are no rejected rows, remove that file."""
+        """Write the rejected rows of all parts to rejects.parquet. Remove rejects.parquet if no rows were rejected."""
         self.ensure_lock_held()
         joined = self.folder / layout.REJECTS_FILE
         files = sorted(marker_paths(self.folder, marker).rejects for marker in self.markers if marker.counts.rejected)
@@ -211,7 +214,7 @@ def _is_state(name: str) -> bool:
 
 
 def _remove_parts(parts: Sequence[PartPaths]) -> None:
-    """Remove the files of parts. A part without a marker is ignored, so the markers are removed first."""
+    """Remove the files of parts: first the markers, because a part file without a marker is ignored."""
     remove_all([paths.marker for paths in parts])
     remove_all([file for paths in parts for file in (paths.part, paths.rejects)])
 
@@ -235,7 +238,7 @@ def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> I
 
 @contextlib.contextmanager
 def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
-    """Lock OUT for this run and read its markers. Create OUT if needed; remove it at the end if it is still empty.
+    """Lock OUT for this run and read its markers. A missing OUT is created, and removed again if nothing is written.
 
     Raises:
         OutputError: The folder is neither empty nor a labelled archive.
@@ -260,7 +263,7 @@ def _remove_if_unused(folder: Path, existed: bool) -> None:
     state, parts, lock_file = (folder / one for one in (STATE_FOLDER, layout.PARTS_FOLDER, layout.LOCK_FILE))
     if not lock_file.exists() or any(one not in (lock_file, parts) for one in state.iterdir()):
         return
-    with contextlib.suppress(OSError):  # the folder of parts is not empty
+    with contextlib.suppress(OSError):  # OUT/_emojob/parts is not empty
         parts.rmdir()
         lock_file.unlink()
         state.rmdir()

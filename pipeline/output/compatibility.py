@@ -1,4 +1,4 @@
-"""Refuses an OUT that this run must not write to: a foreign folder, or an archive that other settings produced.
+"""Checks that a run may write to OUT: OUT is new, empty, or a labelled archive with the same settings.
 
 The settings are the model, the text and conversation columns, the prefix and the privacy options.
 """
@@ -17,16 +17,16 @@ from emojob.schemas.manifest import STATE_FOLDER
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """Settings that must be the same in every run into one OUT.
+    """Settings that must be the same in all runs that write to the same OUT.
 
     Attributes:
-        fingerprint: Fingerprint of the model.
+        fingerprint: Hash of the model, the maximum length in tokens, and the context.
         model: Name of the model.
         labels: Labels of the model, in id order.
         text_column: Column with the text.
         conversation_column: Column that identifies conversations; None without --context.
         prefix: Prefix of the label columns.
-        privacy: `Privacy.as_json()`.
+        privacy: Result of `Privacy.as_json()`.
     """
 
     fingerprint: str
@@ -44,11 +44,11 @@ def is_archive(folder: AnyPath) -> bool:
 
 
 def ensure_archive_or_empty(folder: AnyPath) -> None:
-    """Raise OutputError if OUT is a file, or a folder with something other than a labelled archive."""
+    """Raise OutputError if OUT is a file, or a folder that is neither empty nor a labelled archive."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"-o {folder} is a file: choose a folder, or a file name that ends in .parquet")
     if folder.is_dir() and not is_archive(folder) and not is_empty(folder):
-        raise OutputError(f"-o {folder} is not empty and no labelled archive: choose a new or an empty folder")
+        raise OutputError(f"-o {folder} is neither empty nor a labelled archive: choose a new or an empty folder")
 
 
 def ensure_same_settings(
@@ -58,8 +58,8 @@ def ensure_same_settings(
 
     Args:
         folder: OUT.
-        fingerprints: Model fingerprints of the parts in OUT.
-        run_before: run.json of the last run.
+        fingerprints: Fingerprints (as in `LabelSettings`) of the parts in OUT.
+        run_before: Contents of run.json, which the last run wrote.
         now: Settings of this run.
     """
     other = sorted(set(fingerprints) - {now.fingerprint})
@@ -67,9 +67,9 @@ def ensure_same_settings(
         model = run_before.get("model")
         model = model if isinstance(model, dict) else {}
         raise OutputError(
-            f"{folder} was labelled with another model ({model.get('name', 'unknown')}, "
-            f"{', '.join(other)}; labels {_words(model.get('labels'))}); this run uses {now.model} "
-            f"({now.fingerprint}; labels {' '.join(now.labels)}): choose another -o, use the earlier model and "
+            f"{folder} was labelled with another model or --max-length: {model.get('name', 'unknown')} (fingerprint "
+            f"{', '.join(other)}; labels {_words(model.get('labels'))}), but this run uses {now.model} (fingerprint "
+            f"{now.fingerprint}; labels {' '.join(now.labels)}). Choose another -o, use the earlier model and "
             f"--max-length again, or start over with --fresh"
         )
     for name in ("text_column", "conversation_column", "prefix"):
@@ -90,8 +90,8 @@ def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> Non
 
     Args:
         out: Name of OUT in the message.
-        now: `Privacy.as_json()` of this run.
-        before: The object `privacy` of run.json. If it is not a dict, no privacy options were used.
+        now: Result of `Privacy.as_json()` in this run.
+        before: Value of `privacy` in run.json. If it is not a dict, the earlier run used no privacy options.
     """
     then = {**NOTHING, **before} if isinstance(before, dict) else NOTHING
     for name, value in now.items():
@@ -104,7 +104,7 @@ def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> Non
 
 
 def _again(option: str, before: object) -> str:
-    """Return the advice that makes a privacy option equal to its value in the earlier run."""
+    """Return the advice on how to give a privacy option the same value as in the earlier run."""
     if not before:
         return f"leave out {option}"
     if isinstance(before, list):

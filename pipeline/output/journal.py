@@ -1,4 +1,4 @@
-"""Replaces several parts of a labelled archive in one atomic step, by a journal file.
+"""Uses a journal file to replace several parts of a labelled archive in one atomic step.
 
 If the process is killed, readers see either all old parts or all new parts, never a mixture. The steps are:
 
@@ -6,7 +6,7 @@ If the process is killed, readers see either all old parts or all new parts, nev
 2. Write the journal file. It contains the new markers, keyed by the names of the old parts. From now on, every reader
    uses the new parts.
 3. Write the new markers, remove the old parts, and remove the journal. If the process is killed before the end of this
-   step, the next process that opens OUT for writing repeats it (`ArchiveFolder.finish_journal`).
+   step, the next process that opens OUT for writing repeats the step (`ArchiveFolder.finish_journal`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Journal:
     """Contents of a journal file.
 
     Attributes:
-        markers: New markers as plain JSON values, keyed by the names of the parts that they replace.
+        markers: {name of the old part: new marker as JSON values}.
     """
 
     markers: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Journal:
 
     @property
     def replacements(self) -> dict[str, Any]:
-        """New markers, keyed by the names of the new parts."""
+        """{name of the new part: its marker as JSON values}."""
         return {_stem(plain): plain for plain in self.markers.values()}
 
 
@@ -47,7 +47,7 @@ def read_journal(content: bytes) -> Journal:
     markers = atomic.parse_json(content).get("markers")
     if not isinstance(markers, dict) or not all(isinstance(one, dict) for one in markers.values()):
         return Journal()
-    # A manipulated journal must not lead to a file outside OUT.
+    # The names are checked, because a manipulated journal could name a file outside OUT.
     names = [*markers, *map(_stem, markers.values())]
     if not all(map(PART_NAME.fullmatch, names)):
         return Journal()
@@ -59,7 +59,7 @@ def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
 
     Args:
         folder: OUT.
-        markers: New markers, keyed by the names of the parts that they replace.
+        markers: {name of the old part: new marker}.
 
     Raises:
         OSError: The file cannot be written.
@@ -69,5 +69,5 @@ def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
 
 
 def _stem(plain: dict[str, Any]) -> str:
-    """Return the name of a marker's part file without its suffix."""
+    """Return the name of the part that a marker describes: its file name without `.parquet`."""
     return str(plain.get("part")).removesuffix(".parquet")

@@ -20,19 +20,18 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     """Return an input's schema with the label columns appended.
 
     Args:
-        schema: Schema of the input's columns as they are written.
+        schema: Schema of the input's columns, after the privacy options are applied.
         labels: Labels of the model, in id order.
         prefix: Prefix of the label columns.
 
     Raises:
-        ColumnError: An input column has the name of a label column, or a name that DuckDB reserves. The comparison
-            ignores case, as SQL does.
+        ColumnError: An input column has the name of a label column, or a name that DuckDB reserves. Case is
+            ignored, as in SQL.
     """
     reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
     if reserved:
         raise ColumnError(
-            f"the input has a column {', '.join(reserved)}, a name that DuckDB needs for reports and queries; "
-            "rename the column"
+            f"the input has a column with a name that DuckDB reserves ({', '.join(reserved)}): rename it in the input"
         )
     added = label_fields(labels, prefix)
     ours = {field.name.casefold() for field in added}
@@ -49,7 +48,7 @@ def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.
     """Return a batch with the label columns appended.
 
     Args:
-        batch: The input's columns as they are written.
+        batch: The input's columns, after the privacy options are applied.
         scored: Labels of the rows of `batch`.
         schema: Result of `labelled_schema`.
     """
@@ -69,7 +68,7 @@ def count_scored(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)
     Args:
         scored: Labels of the rows.
         rejected: Number of rows of the batch that could not be read.
-        tokens: Number of tokens of the rows, and number of [UNK] tokens among them.
+        tokens: (number of tokens of the rows, number of [UNK] tokens among them).
     """
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
@@ -110,7 +109,7 @@ def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str
 
 
 def _histogram(confidences: NDArray[np.float32]) -> list[int]:
-    """Return the number of rows in each of CONFIDENCE_BINS equal bins over 0..1."""
+    """Divide the range from 0 to 1 into CONFIDENCE_BINS equal bins, and return the number of rows in each bin."""
     bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
     rows: list[int] = np.bincount(bins, minlength=CONFIDENCE_BINS).tolist()
     return rows

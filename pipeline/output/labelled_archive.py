@@ -1,4 +1,4 @@
-"""Opens a labelled archive for reading: finds its complete part files and the roles of its columns."""
+"""Opens a labelled archive for reading: finds its complete part files and its columns."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PartFile:
 
     Attributes:
         file: Path of the Parquet file.
-        input: Name of the input that its rows come from. None for a single labelled file, whose rows may come from
+        input: Name of the input that was labelled. None for a single labelled file, because its rows may come from
             several inputs.
     """
 
@@ -63,10 +63,10 @@ class LabelledArchive:
         prefix: Prefix of the label columns.
         text_column: Column with the text; None after --drop-text.
         columns: Names of the input's columns, in the input's order. A part file may lack some of them.
-        conversation_column: Column that identifies conversations: the column given to the run, else a column with a
-            usual name, else None.
-        time_column: Column with the time of an utterance, found like conversation_column.
-        speaker_column: Column that identifies speakers, found like conversation_column.
+        conversation_column: Column with the conversation IDs: the column that the run used, else a column with a usual
+            name, else None.
+        time_column: Column with the time of an utterance, found like `conversation_column`.
+        speaker_column: Column that identifies speakers, found like `conversation_column`.
         run: Contents of run.json; {} if there is none.
     """
 
@@ -83,12 +83,12 @@ class LabelledArchive:
 
     @property
     def object_paths(self) -> list[ObjectPath]:
-        """The part files that are in an object store."""
+        """Paths of the part files, if the archive is in an object store; else []."""
         return [part_file.file for part_file in self.part_files if isinstance(part_file.file, ObjectPath)]
 
     @property
     def status_column(self) -> str:
-        """Name of the column with the status of a row."""
+        """Name of the column with the status of each row."""
         return f"{self.prefix}emotion_status"
 
     @property
@@ -159,17 +159,17 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
-            f"{out}: {RUN_FILE}, which lists the columns, is missing or damaged: run the same `emojob score` command "
-            f"again; it writes only that file"
+            f"the {RUN_FILE} of {out} is missing or damaged, so the text column is unknown: run the same "
+            f"`emojob score` command again; it writes only {RUN_FILE}"
         )
     with open_parquet(part_files[0].file) as parquet:
         names = parquet.schema_arrow.names
     labels = _labels(names, prefix)
     dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
     if not labels or (text_column not in names and not dropped):
+        missing = f"column {text_column}" if labels else f"label columns ({prefix}emotion, {prefix}prob_...)"
         raise OutputError(
-            f"{part_files[0].file} lacks the column {text_column} or the label columns ({prefix}prob_...): "
-            f"label the archive again with `emojob score --fresh`"
+            f"{part_files[0].file} lacks the {missing}: label the archive again with `emojob score --fresh`"
         )
     added = {field.name for field in label_fields(labels, prefix)}
     columns = tuple(name for name in names if name not in added)
@@ -180,12 +180,15 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
 def text_column_of(archive: LabelledArchive) -> str:
     """Return the name of the text column. Raises OutputError if the archive was labelled with --drop-text."""
     if archive.text_column is None:
-        raise OutputError(f"{archive.path} was labelled with --drop-text and has no text to choose from")
+        raise OutputError(
+            f"{archive.path} has no texts, because it was labelled with --drop-text: give another archive, or label "
+            f"the input again without --drop-text"
+        )
     return archive.text_column
 
 
 def _role_columns(run: dict[str, Any], columns: Sequence[str], text_column: str) -> dict[str, str | None]:
-    """Return the conversation, time and speaker columns, from run.json or, if it has none, by the usual names."""
+    """Return the names of the conversation, time and speaker columns: from run.json, else by usual names."""
     options, found = run.get("options", {}), dict[str, str | None]()
     candidates = [name for name in columns if name != text_column]
     for role, usual in _USUAL_COLUMNS.items():
@@ -213,11 +216,11 @@ def _part_files(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
 
 def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     if not is_archive(out):
-        raise OutputError(f"{out} is no labelled archive: give the folder or file that `emojob score` wrote")
+        raise OutputError(f"{out} is not a labelled archive: give the folder or file that `emojob score` wrote")
     output = ArchiveFolder(out)
     output.read_markers()
     if not output.markers:
-        raise OutputError(f"{out} has no complete part yet: run `emojob score` first")
+        raise OutputError(f"{out} has no complete part file yet: run `emojob score` with -o {out} first")
     markers = sorted(output.markers, key=lambda marker: marker.part)
     return tuple(PartFile(out / marker.part, marker.input) for marker in markers), output.run()
 
@@ -230,16 +233,18 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError, OSError, pa.ArrowException) as error:
         if is_object_error(error):
             raise
-        raise OutputError(f"{file} is no labelled archive: give the folder or file that `emojob score` wrote") from None
+        raise OutputError(
+            f"{file} is not a labelled archive: give the folder or file that `emojob score` wrote"
+        ) from None
     if its_format > OUT_FORMAT:
-        raise OutputError(f"{file} was written by a newer emojob (format {its_format}): use that version")
+        raise OutputError(f"{file} was written by a newer emojob (format {its_format}): install the newer version")
     return run if isinstance(run, dict) else {}
 
 
 def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
-    """Return the labels, taken from the names of the columns between confidence and status.
+    """Return the labels, taken from the names of the columns between the confidence and the status column.
 
-    Only these columns are used, because the input may have columns with similar names.
+    All other columns are ignored, because a column of the input may have a similar name.
     """
     confidence, status, start = f"{prefix}confidence", f"{prefix}emotion_status", f"{prefix}prob_"
     if confidence not in names or status not in names:
@@ -254,7 +259,7 @@ def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
 
 
 def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:
-    """Return a batch with these columns in this order. The values of a missing column are null."""
+    """Return a batch with `columns` in this order. A column that is not in `found` has only null values."""
     values = [found.get(name, pa.nulls(rows)) for name in columns]
     whole = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in values]
     return pa.RecordBatch.from_arrays(whole, names=list(columns))

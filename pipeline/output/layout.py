@@ -1,4 +1,4 @@
-"""Defines the names and paths of the files in a labelled archive (OUT), and of the files next to a single file."""
+"""Defines the names and paths of the files in a labelled archive (OUT)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ RUN_FILE = f"{STATE_FOLDER}/run.json"
 REJECTS_FILE = f"{STATE_FOLDER}/rejects.parquet"
 JOURNAL_FILE = f"{STATE_FOLDER}/exchange.json"
 LOCK_FILE = f"{STATE_FOLDER}/lock"
-DONE_FILE = f"{STATE_FOLDER}/done"  # in a work folder in an object store: its rows are already in the single file
+DONE_FILE = f"{STATE_FOLDER}/done"  # in an object store: all rows of this work folder are in the single file
 NIGHTLY_STATE_FILE = f"{STATE_FOLDER}/nightly.json"
 NIGHTLY_LOCK_FILE = f"{STATE_FOLDER}/nightly.lock"
 
-#: Folders in OUT for all files other than part files.
+#: Folders in OUT that contain all files except the part files.
 STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
 
 PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
@@ -54,19 +54,19 @@ class PartPaths:
         return self.folder / PARTS_FOLDER / f"{self.name}.rejects.parquet"
 
     def replacement(self) -> PartPaths:
-        """Return the paths of the part that replaces this part. Its name sorts at the same position."""
+        """Return the paths of the part that replaces this part. Sorted by name, the new part has the same position."""
         found = PART_NAME.fullmatch(self.name)
         if found is None:
-            raise ValueError(self.name)
+            raise ValueError(f"{self.name} is not the name of a part")
         return PartPaths(self.folder, f"{found[1]}-{int(found[2] or 0) + 1}")
 
 
 def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
-    """Return the paths of a new part. Part names, when sorted, are in row order.
+    """Return the paths of a new part. Part names in sorted order are in row order.
 
     Args:
         folder: OUT.
-        number: Number of the input in OUT.
+        number: Number of the input, from 0. It is the first number in the part's name.
         first_row: First input row of the part, from 0.
     """
     return PartPaths(folder, f"part-{number:05d}-{first_row:012d}")
@@ -78,7 +78,7 @@ def marker_paths(folder: AnyPath, marker: PartMarker) -> PartPaths:
 
 
 def input_number(marker: PartMarker) -> int:
-    """Return the number of the marker's input in OUT."""
+    """Return the number of the part's input: the first number in the part's name."""
     return int(marker.part.split("-")[1])
 
 
@@ -96,5 +96,5 @@ def work_folder(out: AnyPath) -> AnyPath:
 
 
 def rejects_beside(file: AnyPath) -> AnyPath:
-    """Return the path of the file with the rejected rows of a single labelled file."""
+    """Return the path of the file for rejected rows, next to a single labelled file."""
     return file.with_name(f"{file.stem}.rejects.parquet")

@@ -1,7 +1,7 @@
 """Writes labelled chunks to part files.
 
-The completion marker of a part is written last. A part file without a marker is ignored, so a reader sees a complete
-part or none.
+The completion marker of a part is written last. A part file without a marker is ignored, so readers never see
+an incomplete part.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from emojob.pipeline.system.prefetch import StageTimer, StopRequested
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.manifest import Counts, PartMarker
 
-#: Rows after which a part is committed.
+#: A part is committed when it has this number of rows.
 PART_ROWS = 2 * ROW_GROUP
 
-#: Seconds of work after which a part is committed earlier. A kill loses no more work than this.
+#: A part with fewer rows is committed after this number of seconds, so that a killed run loses little work.
 PART_SECONDS = 120.0
 
-_BUFFER_BYTES = 64 << 20  # most bytes of rows that wait for a full row group
+_BUFFER_BYTES = 64 << 20  # maximum size, in bytes, of the rows that wait for a full row group
 
 
 def write_parts(
@@ -48,9 +48,9 @@ def write_parts(
 ) -> Iterator[PartMarker]:
     """Write labelled chunks to parts, and yield the marker of each completed part.
 
-    A part ends when it has enough rows (`PartWriter.due`), or after a chunk that ends a span of rows (`Chunk.closes`).
-    On StopRequested, the rows received so far become a part, and the exception is raised again. On any other exception,
-    the unfinished part is dropped.
+    A part ends when it has enough rows or after enough time (`PartWriter.due`), or if the next chunk does not continue
+    it (`Chunk.closes`). On StopRequested, the rows received so far become a part, and the exception is raised again. On
+    any other exception, the unfinished part is dropped.
 
     Args:
         labelled: Labelled chunks in the order of the inputs.
@@ -58,7 +58,7 @@ def write_parts(
         schema: Schema of the output rows.
         privacy: What to mask, drop or hash.
         fingerprint: Fingerprint of the model.
-        timer: Gets the seconds spent on writing.
+        timer: Measures the seconds spent on writing.
         on_rows: callback(rows), called after each chunk with its number of input rows.
     """
     writer: PartWriter | None = None
@@ -66,7 +66,7 @@ def write_parts(
         for one in labelled:
             chunk = one.key
             if writer and writer.stop_row != chunk.row_batch.first_row:
-                raise AssertionError(f"row {chunk.row_batch.first_row} follows row {writer.stop_row}")
+                raise AssertionError(f"the next row must be {writer.stop_row}, but it is {chunk.row_batch.first_row}")
             marker = None
             with timer.busy("write"):
                 if writer is None:
@@ -98,19 +98,19 @@ def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, priva
 
 
 class PartWriter:
-    """Writes the rows of one part. Nothing is visible before `commit`.
+    """Writes the rows of one part. Readers see the part only after `commit`.
 
     Attributes:
-        first_row: First input row of the part.
-        stop_row: Input row after the last one added.
-        counts: Numbers of rows added so far, by status.
+        first_row: Number of the part's first row in the input, from 0.
+        stop_row: Number of the input row after the last row that was added.
+        counts: Counts of the rows added so far.
     """
 
     def __init__(self, paths: PartPaths, source: Source, schema: pa.Schema, fingerprint: str, first_row: int) -> None:
         self.first_row = self.stop_row = first_row
         self.counts = Counts()
         self._paths, self._source, self._fingerprint = paths, source, fingerprint
-        # On a cluster, a worker that was declared dead may still write the same part.
+        # Part of the temporary file names: a cluster worker that was declared dead may still be writing the same part.
         self._token = uuid.uuid4().hex[:8]
         self._draft: atomic.Draft | None = None
         self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
@@ -118,21 +118,22 @@ class PartWriter:
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
         self._writer: pq.ParquetWriter | None = None
-        # The joined dictionary of several row batches may have more values than an 8-bit or 16-bit index can address.
+        # Whether each row batch is written alone, because the joined dictionary of several row batches may be too large
+        # for an 8-bit or 16-bit index.
         self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
 
     @property
     def due(self) -> bool:
-        """Whether the part has PART_ROWS rows or PART_SECONDS seconds of work."""
+        """Whether the part has at least PART_ROWS rows, or was started at least PART_SECONDS ago."""
         return self.counts.read >= PART_ROWS or time.monotonic() - self._started >= PART_SECONDS
 
     def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
         """Add a labelled row batch. Full row groups are written immediately.
 
         Args:
-            batch: Rows in the schema of the output.
-            counts: Numbers of rows of the batch by status, rejected rows included.
-            stop_row: Input row after the last row of the batch.
+            batch: Labelled rows with the schema of the output.
+            counts: Counts of the rows of the batch, including rejected rows.
+            stop_row: Number of the input row after the last row of the batch.
             rejects: Rows that could not be read.
         """
         self._waiting.append(batch)
@@ -178,17 +179,17 @@ class PartWriter:
         return marker
 
     def abandon(self) -> None:
-        """Drop the rows written so far."""
+        """Remove the unfinished part file."""
         self._waiting.clear()
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            with contextlib.suppress(Exception):  # the disk may be full; the file is removed anyway
+            with contextlib.suppress(Exception):  # closing fails if the disk is full; the file is removed below
                 writer.close()
         if self._draft:
             self._draft.discard()
 
     def _flush(self, rows: int) -> None:
-        """Write up to `rows` waiting rows as one row group. If `rows` is 0, only open the file."""
+        """Write the waiting rows, at most `rows`, as one row group. If `rows` is 0, only open the file."""
         if self._writer is None and (self._waiting or not rows):
             self._draft = self._draft or atomic.Draft(self._paths.part, self._token)
             self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")
@@ -202,7 +203,7 @@ class PartWriter:
 
 
 def _rejects_table(name: str, rejects: list[Reject]) -> pa.Table:
-    """Return rejected rows as a table with the schema REJECTS. name: name of the input."""
+    """Return the rejected rows of the input `name` as a table with the schema REJECTS."""
     columns = [
         [name] * len(rejects),
         [one.position for one in rejects],

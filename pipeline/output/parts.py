@@ -17,7 +17,7 @@ from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
-#: Number of rows in a row group. DuckDB processes each row group of this size in one thread.
+#: Number of rows in a row group of a part file. DuckDB has the same size, and reads a row group per thread.
 ROW_GROUP = 122_880
 
 
@@ -48,32 +48,34 @@ def parse_marker(paths: PartPaths, plain: dict[str, Any], part_bytes: int | None
 
 
 def _has_rejects(paths: PartPaths, marker: PartMarker) -> bool:
-    """Return whether the file of rejected rows has as many rows as the marker counts."""
+    """Return whether the file for rejected rows has the number of rows that the marker states."""
     if not marker.counts.rejected:
         return True
     try:
         return bool(pq.read_metadata(seekable(paths.rejects)).num_rows == marker.counts.rejected)
     except (OSError, pa.ArrowException) as error:
-        if getattr(error, "errno", None) not in (None, errno.ENOENT):  # unreadable now, but it may exist
+        if getattr(error, "errno", None) not in (None, errno.ENOENT):  # the file may exist, but cannot be read now
             raise
         return False
 
 
 @contextlib.contextmanager
 def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
-    """Open a labelled file for reading.
+    """Open a part file or a single labelled file for reading.
 
     Raises:
-        DataError: The file cannot be read when it is opened, or later within the `with` block.
+        DataError: The file cannot be opened, or reading it in the `with` block fails.
     """
     try:
         with pq.ParquetFile(seekable(file)) as parquet:
             yield parquet
     except PermissionError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}; grant read permission") from error
+        raise DataError(f"{file} cannot be read: {error.strerror}; give yourself read permission") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:  # the disk or the object store failed; the contents may be valid
-            raise DataError(f"{file} cannot be read: {error.strerror}") from error
+        if isinstance(error, OSError) and error.errno:  # a disk or store failed; the file may be undamaged
+            raise DataError(
+                f"{file} cannot be read: {error.strerror}; check the disk or the object store, then try again"
+            ) from error
         raise DataError(damaged(file, error)) from error
 
 

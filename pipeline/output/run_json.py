@@ -28,14 +28,14 @@ def run_json(
     """Return the contents of run.json.
 
     Args:
-        state: running, complete, interrupted or failed.
+        state: `running`, `complete`, `interrupted` or `failed`.
         started: Start time of the run, in UTC.
         dataset: The inputs.
-        scorer: Model and engine.
-        privacy: What is masked, dropped or hashed.
+        scorer: The model and its engine.
+        privacy: Privacy options of the run.
         options: Options of the run.
-        counts: Counts of the rows of all inputs.
-        new_rows: Number of rows read by this run.
+        counts: Counts of all rows of the inputs, including rows that earlier runs labelled.
+        new_rows: Number of rows that this run read.
         timings: (start time from `time.monotonic()`, {stage: busy seconds}).
     """
     start, stage_seconds = timings
@@ -65,7 +65,7 @@ def run_json(
 
 
 def how_run(engine: dict[str, Any]) -> str:
-    """Describe the engine of a run in words, such as "torch on 2 x cuda in bf16".
+    """Return a short description of the engine of a run, such as "torch on 2 x cuda in bf16".
 
     Args:
         engine: The object `engine` of run.json.

@@ -230,7 +230,7 @@ def test_an_interrupted_night_resumes(world, monkeypatch):
 def test_a_folder_with_other_files_is_refused(world):
     (world.folder / "out").mkdir()
     (world.folder / "out" / "mine.txt").write_text("notes")
-    with pytest.raises(OutputError, match="no labelled archive"):
+    with pytest.raises(OutputError, match="neither empty nor a labelled archive"):
         world.night(1)
 
 

@@ -74,7 +74,7 @@ class TestOpenOutput:
 
     def test_a_foreign_folder_is_refused_and_unchanged(self, tmp_path):
         (tmp_path / "notes.txt").write_text("mine")
-        with pytest.raises(OutputError, match="no labelled archive"), open_output(tmp_path):
+        with pytest.raises(OutputError, match="nor a labelled archive"), open_output(tmp_path):
             pass
         assert files(tmp_path) == {"notes.txt"}
 

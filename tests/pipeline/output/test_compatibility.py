@@ -27,7 +27,7 @@ def test_a_new_an_empty_and_a_labelled_folder_are_accepted(tmp_path):
 
 def test_a_file_and_a_foreign_folder_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="is not empty and no labelled archive"):
+    with pytest.raises(OutputError, match="is neither empty nor a labelled archive"):
         ensure_archive_or_empty(tmp_path)
     with pytest.raises(OutputError, match=r"is a file: .*\.parquet"):
         ensure_archive_or_empty(tmp_path / "notes.txt")
@@ -43,7 +43,7 @@ def test_the_same_settings_are_accepted(tmp_path):
     [
         (
             {"fingerprint": "f2", "labels": ("a", "b")},
-            r"another model \(kobert, f1; labels 일상 분노\).*f2; labels a b",
+            r"another model or .*: kobert \(fingerprint f1; labels 일상 분노\).*f2; labels a b",
         ),
         ({"text_column": "body"}, r"--text-column 'text', but this run uses 'body'.*use --text-column text again"),
         ({"prefix": "ai_"}, r"--prefix '', but this run uses 'ai_'"),

@@ -93,13 +93,13 @@ def test_a_column_of_run_json_that_the_parts_lack_is_refused(out):
 def test_what_is_no_labelled_archive_is_refused(tmp_path):
     with pytest.raises(OutputError, match="does not exist"):
         open_labelled(tmp_path / "nothing")
-    with pytest.raises(OutputError, match="is no labelled archive"):
+    with pytest.raises(OutputError, match="is not a labelled archive"):
         open_labelled(tmp_path)
     (tmp_path / "_emojob").mkdir()
     with pytest.raises(OutputError, match="no complete part"):
         open_labelled(tmp_path)
     pq.write_table(pa.table({"text": ["네"]}), tmp_path / "plain.parquet")
-    with pytest.raises(OutputError, match="is no labelled archive"):
+    with pytest.raises(OutputError, match="is not a labelled archive"):
         open_labelled(tmp_path / "plain.parquet")
 
 

@@ -100,5 +100,5 @@ def test_run_is_run_json(out):
 
 
 def test_a_folder_that_is_no_labelled_archive_is_refused(tmp_path):
-    with pytest.raises(OutputError, match="no labelled archive"):
+    with pytest.raises(OutputError, match="not a labelled archive"):
         open_archive(tmp_path)

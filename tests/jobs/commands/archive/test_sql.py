@@ -44,7 +44,7 @@ def test_a_refused_query_is_one_line_and_exit_code_2(emojob, out):
 def test_a_folder_that_is_no_archive_is_refused(emojob, tmp_path):
     code, _, err = emojob("sql", tmp_path, "SELECT 1")
     assert code == 2
-    assert "no labelled archive" in err
+    assert "not a labelled archive" in err
 
 
 def test_many_rows_are_cut_and_counted(emojob, out):
