@@ -20,7 +20,7 @@ def unwrapped(column: pa.Array) -> pa.Array:
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()  # first, because a dictionary may have many more values than rows
+        column = column.dictionary_decode()  # before a cast, because it may have many more values than rows
     if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         return column.cast(pa.large_string())
     return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column

@@ -19,7 +19,7 @@ def listed(names: Sequence[str]) -> str:
 
 def _shown(name: str) -> str:
     if len(name) > _LONGEST_LISTED or (len(name) > _SENTENCE and " " in name):  # an utterance, not a name
-        return f"(a text of {len(name)} characters: does the file have no header line?)"
+        return f"(a text of {len(name)} characters: is the header line missing?)"
     return name if name.isprintable() and not set(name) & set(" ,;'") and name else repr(name)
 
 
@@ -49,5 +49,5 @@ def first_line(error: BaseException) -> str:
 
 
 def last_line(error: BaseException) -> str:
-    """Return at most 300 characters of the last line of an exception's message. In torch, it states the cause."""
+    """Return at most 300 characters of the last line of an exception's message, where torch states the cause."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:_LONGEST_LINE]

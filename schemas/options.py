@@ -28,12 +28,12 @@ class ModelOptions:
     Attributes:
         model: Model folder, or name of a model on the Hugging Face hub. If None, the default model is used.
         device: Device that runs the model: one of DEVICES.
-        engine: Program that runs the model: one of ENGINES.
+        engine: Inference engine: one of ENGINES.
         precision: Number format in which the model computes: one of PRECISIONS.
         max_length: Maximum number of tokens that the model reads per text, [CLS] and [SEP] included.
         batch_tokens: Maximum number of tokens in one forward pass. If None, it depends on the device.
-        context: Whether the model reads the previous utterance with each text: one of CONTEXTS. If None, the
-            context of the training is used.
+        context: Whether the model reads the previous utterance with each text: one of CONTEXTS. If None, the model
+            uses the context with which it was trained.
         calibration: Dataset whose texts calibrate the int8 quantization. If None, the sample dataset is used.
     """
 

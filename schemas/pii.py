@@ -1,4 +1,4 @@
-"""Defines the kinds of personal data that are masked. A placeholder such as [전화번호] replaces each finding."""
+"""Defines the kinds of personal data that are masked. A placeholder such as [전화번호] replaces the data."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
         kind: The dataclass. A field with a default value is optional in the table.
         table: Keys and values of the TOML table.
         where: Name of the table or file. Messages begin with it.
-        compare: What to compare with, such as an example file. Messages about missing keys end with it.
+        compare: Advice for the user, such as how to get an example file. Messages about missing keys end with it.
 
     Raises:
         OptionError: A key is missing or unknown, or a value has a wrong type.
@@ -83,7 +83,7 @@ def check_keys(
         where: Name of the table or file. Messages begin with it.
         table: Keys and values of the TOML table.
         expected: {key: type of its value}. Integers are also accepted for float.
-        compare: What to compare with, such as an example file. Messages about missing keys end with it.
+        compare: Advice for the user, such as how to get an example file. Messages about missing keys end with it.
         optional: Keys of `expected` that may be missing in the table.
 
     Raises:

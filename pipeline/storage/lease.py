@@ -47,7 +47,7 @@ class Lease:
         self._renewal = threading.Thread(target=self._renew, daemon=True)
 
     def check(self) -> None:
-        """Raise StorageError if another run may have taken over the lease, for example while this machine slept."""
+        """Raise StorageError if another run may have the lease, for example because this machine was suspended."""
         if self._is_lost or time.time() - self._renewed > LEASE - RENEWAL:
             raise StorageError(
                 f"this run lost its lock on {self._folder}, because it did not renew the lock in time: make sure that "

@@ -20,7 +20,7 @@ AnyPath = Path | ObjectPath
 
 T = TypeVar("T")
 
-#: {URL scheme: (package that reads such URLs, what to give to `pip install`)}
+#: {URL scheme: (package that reads such URLs, argument of `pip install`)}
 _PACKAGES = {
     "s3": ("s3fs", "'emojob[s3]'"),
     "gs": ("gcsfs", "gcsfs"),
@@ -65,7 +65,7 @@ def parse_path(given: str) -> AnyPath:
         __import__(package)
     except ImportError:
         raise OptionError(
-            f"{given}: the package {package} is not installed, which reads {scheme}:// URLs: run pip install {name}"
+            f"{given}: {scheme}:// URLs need the package {package}, which is not installed: run pip install {name}"
         ) from None
     return ObjectPath(scheme, key)
 

@@ -14,7 +14,7 @@ _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IR
 
 @contextlib.contextmanager
 def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
-    """Within the context, give new files no permissions that one of `files` lacks.
+    """Within the context, group and others get only the permissions on new files that they have on all `files`.
 
     For example, if the group may not read one of the files, it may not read new files either. The user's umask still
     applies. Objects in an object store have no file permissions and are ignored. A process has only one umask, so the

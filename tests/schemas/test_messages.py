@@ -17,7 +17,7 @@ def test_a_long_list_ends_in_the_number_of_the_others():
 
 @pytest.mark.parametrize("name", ["배송이 늦어져서 죄송합니다 고객님 확인해 볼게요", "x" * 61])
 def test_an_utterance_is_not_listed_as_a_name(name):
-    assert listed(["id", name]) == f"id, (a text of {len(name)} characters: does the file have no header line?)"
+    assert listed(["id", name]) == f"id, (a text of {len(name)} characters: is the header line missing?)"
 
 
 def test_nouns_fit_their_counts():

@@ -707,7 +707,7 @@ def test_a_missing_permission_is_reported_in_one_line(bucket, store, capsys, row
 
 def test_a_missing_package_is_reported_with_its_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    message = r"s3://bucket/x: the package s3fs is not installed, .*: run pip install 'emojob\[s3\]'"
+    message = r"s3://bucket/x: s3:// URLs need the package s3fs, .*: run pip install 'emojob\[s3\]'"
     with pytest.raises(OptionError, match=message):
         parse_path("s3://bucket/x")
 
