@@ -17,11 +17,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: One (number of texts, tokens per text) for each group of texts of the same length, in the order of the batch.
+#: Groups of texts of the same length, in the order of the batch. A group is (number of texts, tokens per text).
 Groups = list[tuple[int, int]]
 
-# Smallest number of queries per kernel call. With fewer, the result of fp32 kernels can differ in the last digits,
-# depending on the memory address of the text.
+# Smallest number of queries per kernel call. With fewer queries, fp32 results can differ in the last digits, depending
+# on the memory address of the text.
 _FEWEST_QUERIES = 8
 
 
@@ -79,7 +79,7 @@ class Layer(nn.Module):
         """Return the hidden states after this layer: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
 
         Attention runs within each text. All other operations process all tokens of the batch together. `x` may have a
-        wider dtype than the matrix products. Then the residual sums have the wider dtype, too.
+        wider dtype than the matrix products. Then the residual sums also have the wider dtype.
 
         Args:
             x: [tokens, hidden], hidden states of the texts. Texts of the same length are next to each other.
@@ -88,7 +88,7 @@ class Layer(nn.Module):
             firsts: int [rows], index of the first token of each text, then padding. If given, only the hidden states
                 of these tokens are computed.
             bounds: If given, one kernel computes the attention of all groups. With `firsts`, `bounds` has one text for
-                each index in `firsts`; the texts that stand for padding are empty.
+                each index in `firsts`, and an empty text for each padding index.
         """
         qkv = self.qkv(x.to(self.matmul_dtype))
         if bounds is None:
@@ -103,7 +103,7 @@ class Layer(nn.Module):
         return normed
 
     def _attend_by_groups(self, qkv: Tensor, groups: Groups, dropout: float, firsts: Tensor | None) -> Tensor:
-        """Return the attention output, [tokens or len(firsts), hidden]. Each group is one kernel call.
+        """Return the attention output, [tokens or len(firsts), hidden]. There is one kernel call per group.
 
         Args:
             qkv: [tokens, 3 * hidden], queries, keys and values.

@@ -103,7 +103,7 @@ def _is_combining(character: str) -> bool:
 
 @functools.cache  # checking every Unicode character takes 0.3 s
 def _character_class(belongs: Callable[[str], bool]) -> str:
-    """Return the character ranges, to be put between [ and ] of a regular expression, for which `belongs` is True."""
+    """Return all characters for which `belongs` is True, as ranges to put between [ and ] in a regular expression."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]
     runs: list[list[int]] = []
     for n in numbers:

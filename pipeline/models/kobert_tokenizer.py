@@ -36,7 +36,7 @@ _NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # by code point: True if the cha
 for _first, _last in _PLAIN:
     _NOT_PLAIN[ord(_first) : ord(_last) + 1] = False
 _DIGIT_COMMA = re.compile(r"\S,")
-_MANY = 1 << 20  # characters; above this, arrays need too much memory: 14 bytes per character
+_MANY = 1 << 20  # characters; arrays need 14 bytes per character, so more characters are not checked with arrays
 
 
 class KoBertTokenizer(Tokenizer):
@@ -59,7 +59,7 @@ class KoBertTokenizer(Tokenizer):
         try:
             self._sp.LoadFromSerializedProto(self.model_file.read_bytes())
         except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{self.model_file} is not a SentencePiece model, as KoBERT's spiece.model is") from error
+            raise ValueError(f"{self.model_file} is not a SentencePiece model: give KoBERT's spiece.model") from error
         pieces = [self._sp.IdToPiece(i) for i in range(self._sp.GetPieceSize())]
         ids = {piece: i for i, piece in enumerate(pieces)}
         missing = [token for token in SPECIAL_TOKENS if token not in ids]
@@ -100,7 +100,7 @@ class KoBertTokenizer(Tokenizer):
         """Return the numbers of the rows with a piece to which rule 3 applies."""
         hits = np.flatnonzero(self._ends_in_digit_comma[ids])
         rows = set(np.searchsorted(np.cumsum(lengths), hits, side="right").tolist())
-        if not self._comma_known:  # then the digit and the comma may be part of an [UNK] piece
+        if not self._comma_known:  # then the comma may be part of an [UNK] piece
             unknown = np.searchsorted(np.cumsum(lengths), np.flatnonzero(ids == self.unk_id), side="right")
             rows.update(row for row in np.unique(unknown).tolist() if _DIGIT_COMMA.search(cleaned[row]))
         return sorted(rows)
@@ -123,8 +123,8 @@ class KoBertTokenizer(Tokenizer):
 def rows_to_clean(texts: list[str]) -> list[int]:
     """Return the numbers of the rows in which `_NEEDS_CLEANING` matches.
 
-    Up to `_MANY` characters are checked with NumPy arrays. This is five times as fast as the regular expression, and
-    threads can do it in parallel.
+    At most `_MANY` characters are checked with NumPy arrays. This is five times as fast as the regular expression, and
+    several threads can do it in parallel.
     """
     if sum(map(len, texts)) > _MANY:
         return [row for row, text in enumerate(texts) if _NEEDS_CLEANING.search(text)]

@@ -42,12 +42,12 @@ def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, st
 
 
 def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
-    """Return a local copy of a model folder in an object store. If an object has changed, download all files again.
+    """Return a local copy of a model folder in an object store. If an object has changed, download the files again.
 
     Args:
         folder: The model folder.
         names: Names of the files to download; missing files are skipped.
-        option: Name of the option that gives the folder; messages show it.
+        option: Name of the option that gives the folder, such as --model. Error messages show it.
 
     Raises:
         ModelError: There is no model in the folder, or it cannot be downloaded.

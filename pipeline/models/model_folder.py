@@ -52,7 +52,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
 
     Args:
         name: A folder, a URL of an object store, or a name on the Hugging Face hub; None selects the default model.
-        option: Name of the option that gives the model; messages show it.
+        option: Name of the option that gives the model. Error messages show it.
 
     Raises:
         ModelError: There is no such model, or it cannot be downloaded.
@@ -97,7 +97,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
 
     Args:
         folder: The model folder.
-        shown: Name of the model that messages show.
+        shown: Name of the model that error messages show.
         kinds: Accepted values of model_type in config.json.
 
     Raises:
@@ -165,7 +165,7 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
 
     Args:
         folder: The model folder.
-        shown: Name of the model that messages show.
+        shown: Name of the model that error messages show.
 
     Raises:
         ModelError: The weights are missing or damaged, or the file contains objects other than tensors.
@@ -188,8 +188,8 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
             f"({last_line(error)}): replace it with a model.safetensors"
         ) from None
     raise ModelError(
-        f"{shown} lacks its weights: copy {' or '.join(_WEIGHT_FILES)} into the folder (weights that are split into "
-        f"several files are not supported)"
+        f"{shown} lacks its weights: copy {' or '.join(_WEIGHT_FILES)} into the folder; weights in several files "
+        f"are not supported"
     )
 
 
@@ -204,7 +204,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
 
     Args:
         folder: The model folder.
-        shown: Name of the model that messages show.
+        shown: Name of the model that error messages show.
         threads: Number of threads; None uses one thread per core.
 
     Raises:
@@ -219,7 +219,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
     except (ValueError, OSError, RecursionError) as error:
         raise ModelError(
             f"{shown} has a tokenizer that cannot be used ({last_line(error)}): copy the tokenizer that the model was "
-            f"trained with into the model folder, spiece.model for KoBERT, tokenizer.json for another BERT model"
+            f"trained with into the model folder (spiece.model for KoBERT, tokenizer.json for another BERT model)"
         ) from None
     raise ModelError(
         f"{shown} lacks its tokenizer: copy KoBERT's spiece.model, or another BERT model's tokenizer.json or "
@@ -234,7 +234,7 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
         tokenizer: The tokenizer of the folder.
         config: Contents of config.json.
         weights: {Hugging Face name: tensor}.
-        shown: Name of the model that messages show.
+        shown: Name of the model that error messages show.
     """
     rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
     name = tokenizer.files[0].name
@@ -265,7 +265,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
         weights: {Hugging Face name: tensor}.
         shape: Sizes of the model.
         labels: Number of labels.
-        shown: Name of the model that messages show.
+        shown: Name of the model that error messages show.
 
     Raises:
         ModelError: A weight is missing, or its shape does not fit `shape`.
@@ -282,7 +282,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
             "encoder.positions": (shape.max_positions, shape.hidden_size),
             "encoder.layers.0.up": (shape.intermediate_size, shape.hidden_size),
         }
-        for name, size in expected.items():  # checked before `Classifier` allocates memory: a size may be huge
+        for name, size in expected.items():  # a huge size is refused before `Classifier` allocates memory
             if tuple(state[f"{name}.weight"].shape) != size:
                 raise RuntimeError(f"the shape of {name} is {tuple(state[f'{name}.weight'].shape)}, not {size}")
         classifier = Classifier(shape, labels)

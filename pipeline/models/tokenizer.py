@@ -66,7 +66,7 @@ class Tokenizer(abc.ABC):
 
     Attributes:
         files: Paths of the files that the tokenizer was read from.
-        vocab_size: Number of pieces in the vocabulary.
+        vocab_size: Size of the vocabulary (number of pieces).
     """
 
     files: tuple[Path, ...]
@@ -112,7 +112,7 @@ class Tokenizer(abc.ABC):
         second_ids, second_lengths = self._pieces(_strings(second), room)
         if len(first_lengths) != len(second_lengths):
             raise ValueError(
-                f"`texts` has {len(first_lengths)} rows, but `second` has {len(second_lengths)}: give the same number"
+                f"`texts` has {len(first_lengths)} rows, but `second` has {len(second_lengths)}: give one for each text"
             )
         kept, second_kept = _longest_first(first_lengths, second_lengths, room)
         ids, offsets = self._assemble(
@@ -142,7 +142,9 @@ class Tokenizer(abc.ABC):
         """
         strings = [*_strings(previous), *_strings(texts)]
         if len(strings) != 2 * len(texts):
-            raise ValueError(f"`texts` has {len(texts)} rows, but `previous` has {len(previous)}: give the same number")
+            raise ValueError(
+                f"`texts` has {len(texts)} rows, but `previous` has {len(previous)}: give one for each text"
+            )
         if max_length is not None and max_length < 5:
             raise ValueError(f"max_length is {max_length}: give at least 5, for [CLS], a token, [SEP], a token, [SEP]")
         index = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most utterances are in both lists
@@ -228,7 +230,7 @@ def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> d
         texts: Cleaned texts, changed in place.
         room: Number of tokens that the caller needs per text; if None, nothing is cut.
         longest_piece: Number of characters of the longest piece. None means that a piece may contain a space. Then
-            nothing is cut, because a cut could change the pieces before it.
+            nothing is cut, because a cut could change the pieces.
 
     Returns:
         {row number: whole text} for each text that was cut.

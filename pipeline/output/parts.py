@@ -17,7 +17,7 @@ from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
-#: Number of rows in a row group of a part file. DuckDB has the same size, and reads a row group per thread.
+#: Number of rows in a row group of a part file. DuckDB uses the same number; one thread reads one row group.
 ROW_GROUP = 122_880
 
 
