@@ -1,4 +1,4 @@
-"""Protects personal data in the written columns: masks or drops the text, and hashes ids.
+"""Protects personal data in the output: masks or drops the text column, and hashes ID columns.
 
 `policy` applies the privacy options to rows. `pii/` finds and masks personal data in texts.
 """

@@ -1,4 +1,4 @@
-"""Applies the privacy options of a run before rows are written: masks or drops the text, and hashes ids.
+"""Applies the privacy options to output rows: masks or drops the text column, and hashes ID columns.
 
 The model always reads the original text, so the labels do not depend on these options.
 """
@@ -22,11 +22,11 @@ from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.messages import listed
 from emojob.schemas.options import ScoreOptions
 
-#: Environment variable with the key of --hash-column, if no file is given.
+#: Environment variable that holds the hash key if --hash-key-file is not given.
 KEY_VARIABLE = "EMOJOB_HASH_KEY"
 
 _SHORTEST_KEY, _LONGEST_KEY = 16, 65_536  # bytes
-_HEX = 32  # hexadecimal characters of a pseudonym: 128 bits
+_HEX = 32  # hexadecimal characters of a pseudonym (128 bits)
 _HOW = (
     f"put at least {_SHORTEST_KEY} random bytes into a file (head -c 32 /dev/urandom | base64 > my.key) and give "
     f"--hash-key-file my.key, or set {KEY_VARIABLE}"
@@ -41,9 +41,9 @@ class Privacy:
         text_column: Name of the text column.
         masked: Whether personal data in the text column is masked.
         rejects_masked: Whether personal data in the raw text of rejected rows is masked.
-        text_dropped: Whether the text column is left out.
+        text_dropped: Whether the output lacks the text column.
         hashed: Names of the columns whose values are replaced by keyed hashes.
-        key: Key of the hashes.
+        key: Secret key of the hashes; empty if no column is hashed.
     """
 
     text_column: str
@@ -59,11 +59,11 @@ class Privacy:
         kept = [f for f in fields if not (self.text_dropped and f.name == self.text_column)]
         metadata = dict(schema.metadata or {})
         if self.hashed or self.text_dropped:
-            metadata.pop(b"pandas", None)  # it describes the columns before the change
+            metadata.pop(b"pandas", None)  # pandas metadata describes the original columns
         return pa.schema(kept, metadata=metadata or None)
 
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the input's columns of a batch after the privacy options are applied."""
+        """Return a batch of input rows after the privacy options are applied."""
         columns = []
         schema = self.schema(batch.schema)
         for name in schema.names:
@@ -78,7 +78,8 @@ class Privacy:
     def rejects(self, rejects: list[Reject]) -> list[Reject]:
         """Return rejected rows after the privacy options are applied.
 
-        If a column is dropped or hashed, the raw text of every rejected row is empty, because it contains that column.
+        If a column is dropped or hashed, the raw text of every rejected row is removed, because it contains the values
+        of that column.
         """
         if not rejects:
             return rejects
@@ -92,7 +93,10 @@ class Privacy:
         return [replace(one, raw=raw or "") for one, raw in zip(rejects, raws, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the options for run.json. Every run into one OUT must use the same options (`ensure_same_privacy`)."""
+        """Return the options as run.json stores them.
+
+        `ensure_same_privacy` compares them, because all runs into the same OUT must use the same options.
+        """
         return {
             "mask_pii": self.masked,
             "drop_text": self.text_dropped,
@@ -101,37 +105,41 @@ class Privacy:
         }
 
 
-#: `Privacy.as_json()` of a run by an old version of emojob, which did not have these options.
+#: Value of `Privacy.as_json()` for a run of an old emojob version, which did not have these options.
 NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_columns": [], "hash_key": None}
 
 
 def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
-    """Return the privacy options of a run.
+    """Check the privacy options of a run, read the hash key, and return both.
 
     Args:
-        options: Options of the run.
-        dataset: The inputs.
+        options: Command-line options of the run.
+        dataset: The dataset that the run labels.
 
     Raises:
         OptionError: The key is missing or unusable, or --hash-column names the text column.
-        ColumnError: A column to hash does not exist, comes from the names of folders, or has a nested type.
+        ColumnError: A column to hash does not exist, comes from key=value folders, or has a nested type.
     """
     folders = {key for source in dataset.sources for key, _ in source.file.partitions}
     for name in options.hash_columns:
         if name in folders:
             raise ColumnError(
-                f"--hash-column {name} is in the names of the input's folders ({name}=...), which run.json and the "
-                "rejects file show unhashed: move the column into the files, and rename the folders"
+                f"--hash-column {name} cannot be hashed: folder names contain its values ({name}=...), and run.json "
+                "and the rejects file show these names; move the column into the files, and rename the folders"
             )
         if name not in dataset.schema.names:
-            raise ColumnError(f"--hash-column {name} is no column of the input; it has {listed(dataset.schema.names)}")
+            raise ColumnError(
+                f"--hash-column {name}: the input has no such column; its columns are {listed(dataset.schema.names)}"
+            )
         if name == dataset.text_column:
             raise OptionError(
-                f"--hash-column {name} is the text column; use --drop-text to leave it out, or --mask-pii to mask it"
+                f"--hash-column {name} is the text column, which cannot be hashed; use --drop-text to leave it out, "
+                "or --mask-pii to mask personal data in it"
             )
         if pa.types.is_nested(dataset.schema.field(name).type):
             raise ColumnError(
-                f"--hash-column {name} holds {dataset.schema.field(name).type}; give a column of texts or numbers"
+                f"--hash-column {name} has the type {dataset.schema.field(name).type}, which cannot be hashed; "
+                "give a column of strings or numbers"
             )
     return Privacy(
         dataset.text_column,
@@ -150,10 +158,10 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
 
     Args:
         column: Values of any type that is not nested. Null stays null.
-        key: Key of the hash.
+        key: Secret key of the HMAC.
 
     Returns:
-        string [rows], hexadecimal.
+        Hexadecimal pseudonyms: string [rows].
     """
     encoded = strings(column).dictionary_encode()
     values = [hmac.digest(key, value.encode(), "sha256").hex()[:_HEX] for value in encoded.dictionary.to_pylist()]
@@ -161,7 +169,7 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
 
 
 def _masked(column: pa.Array) -> pa.Array:
-    """Mask the personal data in a text column. The result has the type of the column."""
+    """Return a text column with its personal data masked. The type of the column stays the same."""
     from emojob.pipeline.privacy.pii.masking import mask
 
     if pa.types.is_null(column.type):
@@ -172,7 +180,11 @@ def _masked(column: pa.Array) -> pa.Array:
 
 
 def _key(file: str | None) -> bytes:
-    """Read the key from a file or the environment. Raises OptionError if it is missing, too short or too long."""
+    """Return the hash key from `file`, or from the environment variable KEY_VARIABLE if `file` is None.
+
+    Raises OptionError if the key is missing, too short or too long.
+    """
+    source = KEY_VARIABLE if file is None else f"--hash-key-file {file}"
     if file is None:
         key = os.fsencode(os.environ.get(KEY_VARIABLE, "")).strip()
         if not key:
@@ -182,9 +194,9 @@ def _key(file: str | None) -> bytes:
             with Path(file).open("rb") as stream:
                 key = stream.read(_LONGEST_KEY + 1).strip()
         except OSError as error:
-            raise OptionError(f"--hash-key-file {file} cannot be read: {error.strerror}; {_HOW}") from None
+            raise OptionError(f"{source} cannot be read: {error.strerror}; {_HOW}") from None
     if len(key) < _SHORTEST_KEY:
-        raise OptionError(f"the key of --hash-column has {len(key)} bytes, which is too short: {_HOW}")
+        raise OptionError(f"the hash key in {source} has {len(key)} bytes, but needs at least {_SHORTEST_KEY}: {_HOW}")
     if len(key) > _LONGEST_KEY:
-        raise OptionError(f"--hash-key-file {file} has more than {_LONGEST_KEY:,} bytes, which is too long: {_HOW}")
+        raise OptionError(f"the hash key in {source} has more than the maximum of {_LONGEST_KEY:,} bytes: {_HOW}")
     return key

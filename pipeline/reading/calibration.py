@@ -1,4 +1,4 @@
-"""The texts that int8 is calibrated on: the first ones of a dataset, or those of the sample."""
+"""Reads the texts for the calibration of int8: the first texts of a dataset, or the texts of the built-in sample."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import OptionError
 
-ROWS = 2_000  # of a dataset, at most
+ROWS = 2_000  # maximum number of rows that are read from a dataset
 
 
 def calibration_texts(dataset: str | None) -> Callable[[], list[str]]:
-    """Return a function that reads the calibration texts, which are needed only where int8 is a candidate.
+    """Return a function that reads the calibration texts. The engine calls it only if int8 is a candidate.
 
     Args:
-        dataset: File, folder, glob or URL; None means the sample.
+        dataset: File, folder, glob or URL; None: use the built-in sample.
 
     Returns:
-        A function that returns distinct texts. It raises InputError where the dataset cannot be read or has no text.
+        A function that returns distinct texts. It raises InputError if the dataset cannot be read or has no text.
 
     Raises:
-        DataError: There is no such dataset.
+        DataError: The dataset does not exist or cannot be read.
         OptionError: The URL has an unknown scheme.
     """
     if dataset is None:
@@ -36,5 +36,5 @@ def _first_texts(dataset: str) -> list[str]:
     texts = first_texts(dataset, None, ROWS).unique().drop_null().to_pylist()
     texts = [text for text in texts if text.strip()]
     if not texts:
-        raise OptionError(f"--calibration {dataset} has no text: give a dataset of utterances like your own")
+        raise OptionError(f"--calibration {dataset} has no text: give a dataset with utterances similar to yours")
     return texts

@@ -1,4 +1,4 @@
-"""Chunks for the engine: the rows of a dataset that are not labelled yet, in order."""
+"""Splits the rows of a dataset that are not labelled yet into chunks for the engine."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import DataError
 
-BATCH_ROWS = 30_720  # read at a time: a quarter of a row group of the output
-_FIRST_ROWS = 2_048  # of the first chunks, while the engine's speed is unknown
-_LONG = 32  # tokens; most utterances are shorter
+BATCH_ROWS = 30_720  # rows per read: a quarter of a row group of the output
+_FIRST_ROWS = 2_048  # rows of the first chunks if the speed of the engine is unknown
+_LONG = 32  # assumed tokens per utterance; most utterances have fewer
 _FEWEST_ROWS = 1_024
-_CHUNK_SECONDS = 15.0  # that the engine should need for a chunk
+_CHUNK_SECONDS = 15.0  # time that the engine should need for a chunk
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,13 @@ class Chunk:
     """Rows of one input that the engine labels together.
 
     Attributes:
-        source: The input.
-        number: Number of the input in OUT.
-        row_batch: The rows.
-        previous: Utterance before each row of the batch, if the model reads it: large_string [rows].
-        closes: Whether the next chunk does not continue this one, so that a part ends here.
-        last: Whether the input ends here.
+        source: The input file.
+        number: Number of the input, as in the names of its output parts.
+        row_batch: Rows of the chunk.
+        previous: Previous utterance of each row: large_string [rows], null if a row has none. None if the model does
+            not read previous utterances.
+        closes: Whether the output part must end after this chunk, because the next chunk does not continue its rows.
+        last: Whether this chunk is the last one of the input.
     """
 
     source: Source
@@ -42,11 +43,11 @@ class Chunk:
 
     @property
     def stop_row(self) -> int:
-        """The row of the input after the last row of the chunk."""
+        """Number of the input row that follows the chunk."""
         return self.row_batch.first_row + self.row_batch.rows_read
 
     def split(self, rows: int) -> tuple[Chunk, Chunk]:
-        """Return the first `rows` rows, rejected rows included, and the other rows. Nothing is copied."""
+        """Return (chunk of the first `rows` rows, chunk of the other rows). `rows` includes rejected rows."""
         head, rest = self.row_batch.split(rows)
         at = head.batch.num_rows
         before, after = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
@@ -55,7 +56,7 @@ class Chunk:
 
 
 class PendingChunks:
-    """The chunks that a run still has to label. Iterate over it once to read them."""
+    """The chunks that a run still has to label. Iterate over this object only once."""
 
     def __init__(
         self,
@@ -65,22 +66,22 @@ class PendingChunks:
         stopping: Callable[[], bool],
         rate: float | None = None,
     ) -> None:
-        """Prepare to read; nothing is read yet.
+        """Store the arguments. Reading begins with the iteration.
 
         Args:
             dataset: The dataset.
-            sources: Its inputs with their progress.
-            limit: Number of rows of the dataset after which the run ends; None for all rows.
-            stopping: Returns True when the run stops.
-            rate: Speed of the engine in tokens/s, None if unknown.
+            sources: Each input of the dataset with its progress.
+            limit: The run labels only this number of rows at the beginning of the dataset; None: all rows.
+            stopping: Returns True if the run has to stop.
+            rate: Speed of the engine in tokens per second; None if unknown.
         """
         self._dataset, self._sources, self._limit, self._stopping = dataset, sources, limit, stopping
         known = 0 if rate is None else int(rate * _CHUNK_SECONDS / _LONG)
         self._rows = min(max(_FIRST_ROWS, known), BATCH_ROWS)
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Yield the chunks. Raises DataError where an input is damaged or has changed."""
-        left = self._limit  # rows of this input and of the following ones
+        """Yield the chunks. Raises DataError if an input is damaged or has changed."""
+        left = self._limit  # how many more rows of this input and of later inputs the limit allows
         for source, progress in self._sources:
             next_row = progress.next_row
             for span in progress.missing:
@@ -95,11 +96,11 @@ class PendingChunks:
                     return
 
     def on_timing(self, chunk: Chunk, seconds: float) -> None:
-        """Adapt the size of the next chunks, so that the engine needs about 15 seconds for each.
+        """Adapt the size of the next chunks, so that the engine needs about 15 seconds for each chunk.
 
         Args:
-            chunk: A chunk that is labelled.
-            seconds: Time that the engine needed for it.
+            chunk: A chunk that the engine has labelled.
+            seconds: Time that the engine needed for the chunk.
         """
         given = chunk.row_batch.batch.num_rows
         if given >= min(self._rows, _FEWEST_ROWS):
@@ -107,19 +108,19 @@ class PendingChunks:
             self._rows = min(max(rows, _FEWEST_ROWS), 4 * self._rows, BATCH_ROWS)
 
     def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
-        """Yield the chunks of a span and mark the last one; a span without rows gives one empty chunk."""
+        """Yield the chunks of a span. The last chunk closes its part. A span without rows yields one empty chunk."""
         nothing = RowBatch(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
         chunks = self._chunks(source, number, span)
         current = next(chunks, Chunk(source, number, nothing))
         for following in chunks:
             yield current
             current = following
-        if span.stop_row is not None:  # otherwise read_batches checked it at the end of the file
+        if span.stop_row is not None:  # if it is None, read_batches checks the file at its end
             check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
             raise DataError(
                 f"{source.file.name} has changed while it was read: row {span.stop_row:,} no longer exists; "
-                f"start again when it is complete"
+                f"start the run again when the file is complete"
             )
         yield replace(current, closes=True, last=span.stop_row is None)
 
@@ -132,14 +133,15 @@ class PendingChunks:
             previous = None if conversations is None else conversations.previous(row_batch)
             rest = Chunk(source, number, row_batch, previous)
             while left := rest.row_batch.rows_read:
-                head, rest = rest.split(-(-left // max(1, round(left / self._rows))))  # equal: a small chunk is slow
+                # chunks of equal size, because a small last chunk would be slow
+                head, rest = rest.split(-(-left // max(1, round(left / self._rows))))
                 yield head
             if stop is not None and rest.stop_row >= stop:
                 return
 
 
 def _up_to(limit: int | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield the chunks before a row of their input. The last one closes its part."""
+    """Yield only the rows before row `limit` of an input. The chunk that reaches `limit` closes its part."""
     for chunk in chunks:
         if limit is None or chunk.stop_row < limit:
             yield chunk

@@ -1,4 +1,4 @@
-"""Choose columns: the text column, and the column that identifies conversations."""
+"""Chooses the text column and the column that identifies conversations."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMN
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.messages import counted, listed
 
-#: A file and its own schema.
+#: (file, schema of this file alone).
 Part = tuple[InputFile, pa.Schema]
 
-MOST_COLUMNS = 16_384  # as in a spreadsheet
+MOST_COLUMNS = 16_384  # the limit of Excel
 
 
 def check_column_count(owner: str, columns: int) -> None:
-    """Check the number of columns.
+    """Check that a file or a dataset does not have too many columns.
 
     Args:
-        owner: File or dataset, for the message.
-        columns: Number of its columns.
+        owner: Name of the file or dataset, for the error message.
+        columns: Number of columns.
 
     Raises:
-        ColumnError: There are more than MOST_COLUMNS.
+        ColumnError: There are more than MOST_COLUMNS columns.
     """
     if columns > MOST_COLUMNS:
         raise ColumnError(
-            f"{owner} has {columns:,} columns or more, and emojob reads at most {MOST_COLUMNS:,}: if their "
-            f"names are ids or days, write these as the values of one column"
+            f"{owner} has at least {columns:,} columns, but emojob reads at most {MOST_COLUMNS:,}: if the column "
+            f"names are IDs or dates, write them as the values of one column"
         )
 
 
@@ -42,8 +42,8 @@ def check_unique_names(file: InputFile, names: Sequence[str]) -> None:
     """Check that the columns of a file have different names.
 
     Args:
-        file: The file, for the message.
-        names: Names of its columns.
+        file: The file, for the error message.
+        names: Names of the columns of the file.
 
     Raises:
         ColumnError: A name occurs more than once.
@@ -51,7 +51,7 @@ def check_unique_names(file: InputFile, names: Sequence[str]) -> None:
     twins = [name for name, count in Counter(names).items() if count > 1]
     if twins:
         raise ColumnError(
-            f"{file.name} has {counted(len(twins), 'column name')} more than once: {listed(twins)}; rename them"
+            f"{file.name} uses {counted(len(twins), 'column name')} more than once: {listed(twins)}; rename the columns"
         )
 
 
@@ -59,13 +59,13 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     """Return the name of the text column.
 
     Args:
-        parts: Files and their own schemas.
-        schema: Schema of all files together.
-        given: Name that the user gives; None chooses the only column of a usual name that every file has and that
-            holds strings.
+        parts: Each file with its own schema.
+        schema: Common schema of all files.
+        given: Name that the user gives. None: choose the only string column that all files have and whose name is one
+            of USUAL_TEXT_COLUMNS.
 
     Raises:
-        ColumnError: No column fits, or more than one.
+        ColumnError: No column, or more than one, can be the text column.
     """
     names = _in_all_files(parts, schema)
     if given is not None:
@@ -78,11 +78,14 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
         return fitting[0]
     where = _where(parts)
     if fitting:
-        raise ColumnError(f"{where}: columns {listed(fitting)} may each be the text; say which: --text-column NAME")
+        raise ColumnError(
+            f"{where}: more than one column may be the text column ({listed(fitting)}); "
+            f"choose one with --text-column NAME"
+        )
     wrong = "".join(f" ({name!r} is {schema.field(name).type})" for name in called)
     raise ColumnError(
-        f"{where}: no column of a usual name holds the text{wrong}; {_all_columns(parts, names)}; "
-        f"say which: --text-column NAME"
+        f"{where}: no string column has one of the usual names for text{wrong}; {_all_columns(parts, names)}; "
+        f"choose one with --text-column NAME"
     )
 
 
@@ -92,7 +95,8 @@ def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str
     if not is_text(kind):
         texts = [field.name for field in schema if is_text(field.type)]
         raise ColumnError(
-            f"column {name!r} of {_where(parts)} holds {kind}, not text; columns with text are {listed(texts)}"
+            f"column {name!r} of {_where(parts)} has the type {kind}, not string; "
+            f"the string columns are {listed(texts)}"
         )
     return name
 
@@ -108,29 +112,29 @@ def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_co
     """Return the name of the column that identifies conversations.
 
     Args:
-        parts: Files and their own schemas.
-        schema: Schema of all files together.
-        text_column: Name of the text column, which is never chosen.
-        given: Name that the user gives; None chooses the only column of a usual name that every file has and that
-            holds strings, bytes or numbers.
+        parts: Each file with its own schema.
+        schema: Common schema of all files.
+        text_column: Name of the text column, which is not a candidate if `given` is None.
+        given: Name that the user gives. None: choose the only column of strings, bytes or numbers that all files have
+            and whose name is one of USUAL_CONVERSATION_COLUMNS.
 
     Raises:
-        ColumnError: No column fits, or more than one.
+        ColumnError: No column, or more than one, can identify conversations.
     """
     names = _in_all_files(parts, schema)
     if given is not None:
         return _given_conversation_column(parts, schema, names, given)
-    where, ask = _where(parts), "say which column identifies conversations: --conversation-column NAME"
+    where, ask = _where(parts), "choose one with --conversation-column NAME"
     usual = set(of_usual_name(names, USUAL_CONVERSATION_COLUMNS))
     called = [name for name in names if name in usual and name != text_column]
     fitting = [name for name in called if is_conversation(schema.field(name).type)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise ColumnError(f"{where}: columns {listed(fitting)} may each identify conversations, {ask}")
+        raise ColumnError(f"{where}: more than one column may hold conversation IDs ({listed(fitting)}); {ask}")
     raise ColumnError(
-        f"{where}: the model reads each utterance with the previous one of its conversation, and no column of a usual "
-        f"name holds conversations; {_all_columns(parts, names)}; {ask}"
+        f"{where}: the model also reads the previous utterance of the conversation, but no column of strings or "
+        f"numbers has one of the usual names for conversation IDs; {_all_columns(parts, names)}; {ask}"
     )
 
 
@@ -139,8 +143,8 @@ def _given_conversation_column(parts: Sequence[Part], schema: pa.Schema, names: 
     kind = schema.field(name).type
     if not is_conversation(kind):
         raise ColumnError(
-            f"column {name!r} of {_where(parts)} holds {kind}, which cannot identify conversations: "
-            f"give a column of strings or numbers with --conversation-column NAME; the columns are {listed(names)}"
+            f"column {name!r} of {_where(parts)} has the type {kind}, which cannot identify conversations; "
+            f"choose a column of strings or numbers with --conversation-column NAME; the columns are {listed(names)}"
         )
     return name
 
@@ -159,7 +163,10 @@ def is_conversation(kind: pa.DataType) -> bool:
 
 
 def _given_column(parts: Sequence[Part], names: list[str], given: str, option: str) -> str:
-    """Return the column among `names`, which all files have, that the user means. Raises ColumnError."""
+    """Return the name in `names` that equals `given`. Names that differ only in Unicode normalization are equal.
+
+    `names` are the columns that all files have. Raises ColumnError if `given` is not one of them.
+    """
     same = [name for name in names if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", given)]
     if given not in names and len(same) != 1:
         file, own = next(((file, own) for file, own in parts if given not in own.names), parts[0])
@@ -170,7 +177,7 @@ def _given_column(parts: Sequence[Part], names: list[str], given: str, option: s
 
 
 def _in_all_files(parts: Sequence[Part], schema: pa.Schema) -> list[str]:
-    """Return the columns that every file has, in the order of the common schema."""
+    """Return the names of the columns that all files have, in the order of the common schema."""
     everywhere = set.intersection(*(set(own.names) for _, own in parts))
     return [name for name in schema.names if name in everywhere]
 

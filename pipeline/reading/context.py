@@ -1,8 +1,8 @@
-"""The previous utterance of each utterance, for models that were trained to read both.
+"""Finds the previous utterance of each row, for models that read an utterance and its previous utterance.
 
-The previous utterance is the nearest earlier row with text that has the same conversation, in the same input and in
-file order. Conversations may be interleaved. A row without a conversation (null or blank) has no previous utterance.
-The result depends only on the earlier rows, not on row batches, parts or interruptions.
+The previous utterance is the text of the nearest earlier row that belongs to the same input and conversation and has
+text. The rows of several conversations may alternate. A row whose conversation is null or blank has no previous
+utterance. The result depends only on the earlier rows, not on batch sizes, part sizes or interruptions.
 """
 
 from __future__ import annotations
@@ -22,36 +22,39 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings, unwrapped
 from emojob.schemas.errors import ColumnError
 
-#: Limits on the conversations that are remembered, and on the characters of their last utterances. Beyond either, the
-#: least recently seen ones are forgotten, after every _STEP rows of an input, so that the result depends on the rows
-#: alone.
+#: Maximum number of conversations in memory, and of characters in their last utterances. After every _STEP rows of an
+#: input, the least recently seen conversations are dropped until both limits are met. Because the step is fixed, the
+#: result does not depend on batch sizes.
 CONVERSATIONS = 1_000_000
 CHARACTERS = 100_000_000
 _STEP = 16_384  # rows
 
-#: Characters of a previous utterance that are kept: far more than a model has positions.
+#: Maximum number of characters of a previous utterance: far more than a model can read.
 LONGEST = 4096
 
-# A text without any other character has no token: white space, and what KoBERT's SentencePiece model drops.
+# A character that becomes a token: neither white space nor dropped by KoBERT's SentencePiece model.
 _WITH_TEXT = r"[^\s\p{Z}\x01-\x1f\x7f\x85\x8f\x9f\x{61c}\x{200b}\x{200c}\x{200e}\x{200f}\x{feff}]"
 
 
 class Conversations:
-    """The last utterance of each conversation in the rows of one input that were read so far."""
+    """Last utterance of each conversation, for the rows of one input that were read so far."""
 
     def __init__(self, text_column: str, conversation_column: str) -> None:
-        """Start without conversations.
+        """Store the names of the columns.
 
         Args:
             text_column: Name of the text column.
             conversation_column: Name of the column that identifies conversations.
         """
         self.text_column, self.conversation_column = text_column, conversation_column
-        self._last: dict[object, str] = {}  # least recently seen conversation first
+        self._last: dict[object, str] = {}  # {conversation: last utterance}, least recently seen first
         self._characters = 0
 
     def previous(self, row_batch: RowBatch) -> pa.Array:
-        """Return the utterance before each row of the next row batch: large_string [rows], null if there is none."""
+        """Return the previous utterance of each row of a batch: large_string [rows], null if there is none.
+
+        The rows of the batch must follow the rows of the previous call.
+        """
         found, rest = [pa.array([], pa.large_string())], row_batch
         while rest.rows_read:
             head, rest = rest.split(_STEP - rest.first_row % _STEP)
@@ -65,7 +68,7 @@ class Conversations:
         coded = _conversation_keys(batch.column(self.conversation_column)).dictionary_encode()
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         rows = np.flatnonzero(np.asarray(with_text(texts)) & (codes >= 0))
-        rows = rows[np.argsort(codes[rows], kind="stable")]  # conversation by conversation, each in its order
+        rows = rows[np.argsort(codes[rows], kind="stable")]  # grouped by conversation, in row order within each
         codes = codes[rows]
         begins, ends = np.diff(codes, prepend=-1) != 0, np.diff(codes, append=-1) != 0
         conversations = coded.dictionary.take(pa.array(codes[begins])).to_pylist()
@@ -79,7 +82,7 @@ class Conversations:
         return pa.concat_arrays([texts, carried]).take(pa.array(index, mask=index < 0))
 
     def _remember(self, conversations: list[object], texts: pa.Array, lasts: NDArray[np.int64]) -> None:
-        """Keep the last utterance of each conversation. The conversation that ended last comes last."""
+        """Store the last utterance of each conversation, in the order of these utterances."""
         order = np.argsort(lasts)
         for i, text in zip(order.tolist(), texts.take(pa.array(lasts[order])).to_pylist(), strict=True):
             conversation = conversations[i]
@@ -99,20 +102,20 @@ class Conversations:
 def conversations_before(
     dataset: Dataset, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
 ) -> Conversations | None:
-    """Return the conversations of an input before `stop_row`. The earlier rows are read again for this.
+    """Read the rows of an input before `stop_row` again, and return their conversations.
 
     Args:
-        dataset: The dataset; its `conversation_column` is None if the model reads no previous utterance.
+        dataset: The dataset.
         source: One input of the dataset.
-        stop_row: Row after the last one that is read.
-        rows: Rows that are read at a time.
-        stopping: Returns True when the run stops; then the rest is not read, because the run does not need it.
+        stop_row: Number of the first row that is not read.
+        rows: Number of rows per read.
+        stopping: Returns True if the run has to stop. Reading then ends early, because the result is not used.
 
     Returns:
         The conversations; None if the dataset has no conversation column.
 
     Raises:
-        DataError: As in `read_batches`.
+        DataError: The file is damaged, or has changed since it was inspected.
     """
     if dataset.conversation_column is None:
         return None
@@ -132,11 +135,11 @@ def with_conversation_column(dataset: Dataset, context: str | None, given: str |
 
     Args:
         dataset: The dataset.
-        context: Context of the model; the dataset is returned as it is unless this is `previous`.
-        given: Name of the column; None means the only column of a usual name.
+        context: Context that the model reads. Unless it is `previous`, `dataset` is returned unchanged.
+        given: Name that the user gives. None: choose the column by its name (`choose_conversation_column`).
 
     Raises:
-        ColumnError: There is no such column, or it is the text column.
+        ColumnError: No column can be chosen, or `given` is the text column.
     """
     if context != "previous":
         return dataset
@@ -144,17 +147,17 @@ def with_conversation_column(dataset: Dataset, context: str | None, given: str |
     column = choose_conversation_column(parts, dataset.schema, dataset.text_column, given)
     if column == dataset.text_column:
         raise ColumnError(
-            f"--conversation-column {column}: that column holds the text; give the one that identifies conversations"
+            f"--conversation-column {column} is the text column; give the column that identifies conversations"
         )
     return replace(dataset, conversation_column=column)
 
 
 def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | None]:
-    """Return the previous utterance with text of each text of one conversation.
+    """Return, for each text of a conversation, the nearest earlier text that is not empty.
 
     Args:
-        texts: Texts in their order.
-        last: The utterance before the first text, None if there is none.
+        texts: Texts of the conversation, in order.
+        last: Utterance before the first text; None if there is none.
     """
     texts = list(texts)
     found: list[str | None] = []
@@ -166,12 +169,12 @@ def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | 
 
 
 def with_text(texts: pa.Array) -> pa.Array:
-    """Return which texts have a character that becomes a token: bool [rows], false for null."""
+    """Return whether each text has a character that becomes a token: bool [rows], false for null."""
     return pc.match_substring_regex(texts, _WITH_TEXT).fill_null(False)
 
 
 def _utterances(column: pa.Array) -> pa.Array:
-    """Return the strings of a column, cut to LONGEST characters: large_string [rows], valid UTF-8."""
+    """Return the texts of a column as valid UTF-8, cut to LONGEST characters: large_string [rows]."""
     texts = strings(column)
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > LONGEST:
         return pc.utf8_slice_codeunits(texts, 0, LONGEST)
@@ -179,11 +182,11 @@ def _utterances(column: pa.Array) -> pa.Array:
 
 
 def _conversation_keys(column: pa.Array) -> pa.Array:
-    """Return a column's conversations as values that Arrow can dictionary-encode, null where there is none."""
+    """Return conversation IDs in a type that Arrow can dictionary-encode. Blank IDs and NaN become null."""
     values = unwrapped(column)
     if pa.types.is_floating(values.type):
         return pc.if_else(pc.is_nan(values), None, values)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         blank = pc.invert(with_text(_utterances(values)))
-        return pc.if_else(blank, None, values.cast(pa.large_binary()))  # as bytes, which need not be valid UTF-8
+        return pc.if_else(blank, None, values.cast(pa.large_binary()))  # as bytes, because an ID may be invalid UTF-8
     return values

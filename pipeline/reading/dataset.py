@@ -1,4 +1,4 @@
-"""Datasets: files of several formats, inspected once, opened as one table and read in row batches."""
+"""Opens files of several formats as one table (a dataset) and reads it in row batches."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Source:
     Attributes:
         file: The file.
         size: Size in bytes.
-        sha256: SHA-256 of the bytes; in an object store "etag:" and the etag.
-        schema: Columns as they are read, then the key=value folders as strings.
-        encoding: utf-8, utf-8-sig or cp949 for text formats.
-        rows: Number of rows, rejected rows included; None if it is unknown before reading.
-        lines: Line feeds of a text file, an estimate of its rows.
-        quoted: Whether quotes enclose fields (CSV, TSV).
-        json_columns: String columns that hold JSON text.
+        sha256: SHA-256 of the stored bytes; in an object store, "etag:" and the ETag of the object.
+        schema: Columns of the file, then a string column for each key=value folder.
+        encoding: utf-8, utf-8-sig or cp949; None for Parquet.
+        rows: Number of rows, rejected rows included; None if unknown until the file is read.
+        lines: Number of line feeds in a text file, an estimate of its rows.
+        quoted: Whether fields may be in quotes (CSV, TSV).
+        json_columns: Names of the string columns that hold JSON text.
         split_points: Rows at which reading may begin, in order.
-        written: Time of the last change in nanoseconds since 1970, 0 if unknown.
+        written: Modification time in nanoseconds since 1970; 0 if unknown.
     """
 
     file: InputFile
@@ -51,11 +51,12 @@ class Source:
 
 @dataclass(frozen=True)
 class FileInfo:
-    """The result of inspecting one file on its own.
+    """The result of inspecting one file.
 
     Attributes:
         source: The inspected file.
-        kinds: Kinds of the columns of a JSON file. The types follow once all files are inspected.
+        kinds: Kind of each column of a JSON file, None for other formats. `open_dataset` merges the kinds of all files
+            into column types.
     """
 
     source: Source
@@ -70,7 +71,7 @@ class Dataset:
         sources: The inspected files.
         schema: Schema of each row batch.
         text_column: Name of the column that is labelled.
-        conversation_column: Name of the column that identifies conversations, None if the model does not need it.
+        conversation_column: Name of the column that identifies conversations; None if the model does not need it.
     """
 
     sources: list[Source]
@@ -80,7 +81,7 @@ class Dataset:
 
 
 def inspect_files(files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-    """Inspect files one after the other. Arguments and errors are those of `inspect_file`."""
+    """Inspect files one after another. The arguments and errors are the same as for `inspect_file`."""
     return (inspect_file(file, encoding) for file in files)
 
 
@@ -90,23 +91,22 @@ def open_dataset(
     encoding: str = "auto",
     inspect: Callable[[Sequence[InputFile], str], Iterable[FileInfo]] = inspect_files,
 ) -> Dataset:
-    """Inspect every file once, before anything is labelled: its hash, its encoding, its columns.
+    """Inspect the hash, encoding and columns of every file, and return all files as one dataset.
 
     Args:
         files: Input files.
-        text_column: Name of the text column; None means the only column of a usual name
-            (schemas.columns.USUAL_TEXT_COLUMNS) that holds strings in every file.
-        encoding: auto, utf-8 or cp949, for the text formats.
-        inspect: Inspects the files, in their order.
+        text_column: Name of the text column; None: choose the column by its name (`choose_text_column`).
+        encoding: auto, utf-8 or cp949. Only for text formats.
+        inspect: Function that inspects the files and yields the results in the same order.
 
     Raises:
-        DataError: There is no file, or one cannot be read.
-        ColumnError: The columns do not fit together, or no column fits the text.
+        DataError: `files` is empty, or a file cannot be read.
+        ColumnError: The columns of the files do not fit together, or no text column can be chosen.
         OptionError: The encoding is unknown.
     """
     if not files:
-        raise DataError("no input file: name a file, a folder or a glob")
-    json_kinds: Kinds = {}  # of all JSON files together, as a column may hold 1 in one file and 1.5 in the next
+        raise DataError("no input file: give a file, a folder or a glob")
+    json_kinds: Kinds = {}  # merged over all JSON files: one file may have 1 in a column, the next 1.5
     sources = []
     for info in inspect(files, encoding):
         sources.append(info.source)
@@ -129,11 +129,11 @@ def read_batches(
     """Read the rows of one source in order. About one row batch is in memory at a time.
 
     Args:
-        dataset: The dataset, whose schema each row batch has.
-        source: One of its sources.
-        start_row: First row, from 0; rejected rows count.
-        rows: Most rows of a batch. A batch of very long rows has fewer.
-        columns: Names of the columns to read, None for all.
+        dataset: The dataset. Each row batch has its schema.
+        source: The source to read.
+        start_row: Number of the first row to read, from 0; rejected rows are counted.
+        rows: Maximum number of rows in a batch. A batch of very long rows has fewer.
+        columns: Names of the columns to read; None: all columns.
 
     Raises:
         DataError: The file is damaged, or has changed since it was inspected.
@@ -148,7 +148,9 @@ def read_batches(
 
 
 def check_unchanged(source: Source) -> None:
-    """Check that a file is still the one that was inspected. A local file with a newer time is hashed again.
+    """Check that a file has not changed since it was inspected.
+
+    A local file is hashed again only if its modification time has changed.
 
     Raises:
         DataError: The file has changed or cannot be read.
@@ -163,20 +165,20 @@ def check_unchanged(source: Source) -> None:
     if not same:
         raise DataError(
             f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {now.st_size:,}); "
-            f"start again when it is complete"
+            f"start the run again when the file is complete"
         )
 
 
 def first_texts(given: str, text_column: str | None, rows: int) -> pa.Array:
-    """Return the first texts of a dataset as large_string.
+    """Return the first texts of a dataset: large_string [rows].
 
     Args:
         given: File, folder, glob or URL.
-        text_column: Name of the text column; None as in `open_dataset`.
-        rows: Most rows to return.
+        text_column: Name of the text column; None: choose the column by its name.
+        rows: Maximum number of texts.
 
     Raises:
-        InputError: As in `find_inputs` and `open_dataset`.
+        InputError: The dataset cannot be found or opened.
     """
     dataset = open_dataset(find_inputs([given]), text_column)
     columns: list[pa.Array] = []
@@ -187,12 +189,13 @@ def first_texts(given: str, text_column: str | None, rows: int) -> pa.Array:
 
 
 def inspect_file(file: InputFile, encoding: str, count_rows: bool = False) -> FileInfo:
-    """Inspect one file on its own.
+    """Return the hash, encoding and columns of one file.
 
     Args:
         file: The file.
-        encoding: auto, utf-8 or cp949, for the text formats.
-        count_rows: Whether to count the rows of CSV and TSV, because the file may be read from several split points.
+        encoding: auto, utf-8 or cp949. Only for text formats.
+        count_rows: Whether to count the rows of a CSV or TSV file and to find its split points. For other formats this
+            is always done.
 
     Raises:
         DataError: The file cannot be read.
@@ -229,7 +232,7 @@ def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
 
 
 def _with_partitions(source: Source) -> Source:
-    """Return the source with its key=value folders as columns. A column of the file itself has priority."""
+    """Return the source with a string column for each key=value folder whose key is not a column of the file."""
     own = source.schema.names
     folders = tuple((key, value) for key, value in source.file.partitions if key not in own)
     schema = source.schema
@@ -239,7 +242,7 @@ def _with_partitions(source: Source) -> Source:
 
 
 def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[RowBatch]:
-    """Return the rows as the reader of the format gives them. Only Parquet can leave columns unread."""
+    """Yield the rows in blocks of any size. Only the reader of Parquet uses `rows` and `columns`."""
     file = source.file
     if file.format == "parquet":
         return parquet.read(file, start_row, rows, columns)

@@ -1,4 +1,4 @@
-"""Find the input files that the user names: files, folders, globs and URLs. The file name gives the format."""
+"""Finds the input files for the files, folders, globs and URLs that the user gives. The file name shows the format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMATS = {
     ".json": "jsonl",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-KNOWN = "known are .parquet, .csv, .tsv, .jsonl, .ndjson and .json; all but .parquet may also end in .gz or .zst"
+KNOWN = "use .parquet, or .csv, .tsv, .jsonl, .ndjson or .json, which may be followed by .gz or .zst"
 
 _WILDCARD = re.compile(r"[*?[]")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -38,10 +38,10 @@ class InputFile:
     Attributes:
         path: Absolute path or URL.
         format: parquet, csv, tsv or jsonl.
-        compression: gzip, zstd or None. Parquet files are compressed inside.
-        partitions: Keys and values of the key=value folders between the INPUT folder and the file; the value of
-            Hive's null is None.
-        stored: Size and etag of an object in an object store; None for a local file.
+        compression: gzip, zstd or None. Always None for Parquet, which compresses its columns itself.
+        partitions: (key, value) of each key=value folder between the INPUT folder and the file. The value is None for
+            __HIVE_DEFAULT_PARTITION__.
+        stored: Size and ETag of an object in an object store; None for a local file.
     """
 
     path: AnyPath
@@ -52,35 +52,35 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """The name by which the file is recorded from run to run: its absolute path or its URL."""
+        """Absolute path or URL, which identifies the file in later runs."""
         return path_name(self.path)
 
     @property
     def size(self) -> int:
-        """Size in bytes, as stored. Raises OSError."""
+        """Size of the stored file in bytes. Raises OSError."""
         return self.stored.st_size if self.stored else self.path.stat().st_size
 
 
 def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> list[InputFile]:
-    """Return the files that `inputs` name, each file once.
+    """Return the files for `inputs`, each file once.
 
-    A folder is searched with its subfolders. Folders and globs skip names that begin with . or _, labelled archives,
-    `leave_out`, links that lead out of the folder, and files of an unknown format.
+    Folders are searched recursively. In folders and globs, these are skipped: names that begin with . or _, labelled
+    archives, `leave_out`, links that lead out of the folder, and files of an unknown format.
 
     Args:
         inputs: Files, folders, globs and URLs.
         leave_out: Files and folders to skip, such as the run's own output.
 
     Returns:
-        Files in the order of `inputs`; the files of a folder or glob are sorted.
+        Files in the order of `inputs`. The files of each folder or glob are sorted by path.
 
     Raises:
         DataError: An input cannot be read, is not a regular file or has an unknown format.
-        NothingFound: An input names no file.
+        NothingFound: There is no file for an input.
         OptionError: The scheme of a URL is unknown.
     """
     if not inputs:
-        raise NothingFound("no input: name a file, a folder or a glob, such as logs/2026-10-05.parquet")
+        raise NothingFound("no input: give a file, a folder or a glob, such as logs/2026-10-05.parquet")
     left_out = {path.resolve() for path in leave_out}
     found: dict[AnyPath, InputFile] = {}
     for given in inputs:
@@ -102,22 +102,22 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
         if _WILDCARD.search(str(path)):
             return _expand(path, left_out, given)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
-        reason = getattr(error, "strerror", None) or "a link that leads nowhere"
+        reason = getattr(error, "strerror", None) or "it is a link that leads to itself"
         raise DataError(f"{given} cannot be read: {reason}") from error
-    raise NothingFound(f"{given}: no such file or folder; check the path (a relative one begins at {Path.cwd()})")
+    raise NothingFound(f"{given}: no such file or folder; check the path (relative paths begin at {Path.cwd()})")
 
 
 def input_path(given: str) -> AnyPath:
-    """Return the path that an input names. Raises the errors of `parse_path`."""
+    """Parse an input that the user gives. Raises DataError if it is empty, and the errors of `parse_path`."""
     if not given:
-        raise DataError("an input is the empty text: name a file, a folder or a glob")
+        raise DataError("an input is an empty string: give a file, a folder or a glob")
     return parse_path(given)
 
 
 def _named_file(path: Path, given: str) -> InputFile:
-    """Return a file that the user names itself."""
+    """Return a file that the user gives by its own path. Raises DataError."""
     if not path.exists():
-        raise DataError(f"{given} is a link to a file that does not exist: {path.resolve()}")
+        raise DataError(f"{given} is a link to a file that does not exist ({path.resolve()}); correct the link")
     kind = _kind(path)
     if kind is None:
         raise DataError(f"{given} has an unknown format; {KNOWN}")
@@ -125,7 +125,7 @@ def _named_file(path: Path, given: str) -> InputFile:
 
 
 def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """Return the files that a glob matches, and those in the folders that it matches."""
+    """Return the files that match a glob, and the files in the folders that match it."""
     root = Path(*_before_wildcard(pattern.parts)).resolve()
     matched = []
     for text in glob.glob(str(pattern), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
@@ -144,14 +144,14 @@ def _before_wildcard(parts: Sequence[str]) -> Iterator[str]:
 
 
 def _up_to(root: Path, path: Path) -> Iterator[Path]:
-    """Yield `path` and its parent folders below `root`."""
+    """Yield `path` and its parent folders, up to but not including `root`."""
     while path not in (root, path.parent):
         yield path
         path = path.parent
 
 
 def _walk(folder: Path, left_out: set[AnyPath]) -> Iterator[Path]:
-    """Yield every file below `folder` that is not skipped. Links to folders are not followed."""
+    """Yield the files in `folder` and its subfolders, without skipped ones. Links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
         raise error
@@ -166,7 +166,7 @@ def _is_skipped(path: Path, left_out: set[AnyPath]) -> bool:
 
 
 def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:
-    """Return the readable files of a known format, sorted. `paths` are at or below the folder `root`."""
+    """Return the files of a known format, sorted by path. Links that lead out of the folder `root` are skipped."""
     files = []
     for path in sorted(set(paths)):
         kind = _kind(path)
@@ -174,14 +174,14 @@ def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFil
         if kind and not leads_out:
             files.append(_local_file(path, kind, root))
     if not files:
-        raise NothingFound(f"{given} holds no file of a known format; {KNOWN}")
+        raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
     return files
 
 
 def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """Return the object that a URL names, the objects below it, or those that it matches as a pattern.
+    """Return the object at a URL, the objects below the URL, or the objects that match it as a pattern.
 
-    Raises OSError with a message in `strerror`, NothingFound.
+    Raises DataError, NothingFound, or OSError with a message in `strerror`.
     """
     if path.is_file():
         kind = _kind(path)
@@ -193,7 +193,7 @@ def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         root = ObjectPath(path.scheme, "/".join(_before_wildcard(path.key.split("/"))))
         found = path.glob()
     if not found:
-        raise NothingFound(f"{given}: no such object, and none below or that it matches; check the bucket and the key")
+        raise NothingFound(f"{given}: no such object, folder or match of a pattern; check the bucket and the key")
     skipped = {*left_out, *_labelled_archives(found, root)}
     files = []
     for one, stored in sorted(found.items()):
@@ -202,7 +202,7 @@ def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         if kind and not is_hidden and not any(one.is_relative_to(folder) for folder in skipped):
             files.append(_object(one, kind, root, stored))
     if not files:
-        raise NothingFound(f"{given} holds no file of a known format; {KNOWN}")
+        raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
     return files
 
 
@@ -213,7 +213,7 @@ def _labelled_archives(found: Iterable[ObjectPath], root: ObjectPath) -> set[Obj
 
 
 def _kind(path: AnyPath) -> tuple[str, str | None] | None:
-    """Return (format, compression) by the end of the name, None for an unknown format."""
+    """Return (format, compression) by the file name extensions; None if the format is unknown."""
     stem, last = os.path.splitext(path.name.lower())  # noqa: PTH122  (to Path, the name .csv has no suffix)
     compression = COMPRESSIONS.get(last)
     if compression:
@@ -226,7 +226,7 @@ def _kind(path: AnyPath) -> tuple[str, str | None] | None:
 
 def _local_file(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
     if not path.is_file():
-        raise DataError(f"{path} is not a regular file (a pipe or device?); write it to a file first")
+        raise DataError(f"{path} is not a regular file (is it a pipe or a device?); write its data to a file first")
     return InputFile(path, *kind, _partitions(path.parent.relative_to(root).parts))
 
 
@@ -235,7 +235,7 @@ def _object(path: ObjectPath, kind: tuple[str, str | None], root: ObjectPath, st
 
 
 def _partitions(folders: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """Return the keys and values of Hive's key=value folders."""
+    """Return (key, value) of each folder with a name like key=value, as Hive writes it."""
     named = (folder.partition("=") for folder in folders)
     found = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, sign, value in named if sign}
     return tuple(found.items())

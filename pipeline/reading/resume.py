@@ -1,4 +1,4 @@
-"""The progress of each input: which of its rows are already in complete parts, and which are missing."""
+"""Progress of the inputs: which rows are already in complete output parts, and which rows are missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Span:
 
     Attributes:
         first_row: First row, counted from 0.
-        stop_row: Row after the last one; None means the end of the input.
+        stop_row: Row after the last row; None: the span reaches to the end of the input.
     """
 
     first_row: int = 0
@@ -22,14 +22,14 @@ class Span:
 
 @dataclass(frozen=True)
 class InputProgress:
-    """The progress of one input.
+    """Progress of one input.
 
     Attributes:
-        number: Number of the input in OUT.
-        missing: Rows that no complete part holds, in order.
-        next_row: Row after the last one that a part holds.
-        counts: Counts of the parts.
-        stale: Markers of parts that no longer match the input.
+        number: Number of the input, as in the names of its output parts.
+        missing: Spans of rows that are not in a complete part, in order.
+        next_row: Row after the last row in a complete part.
+        counts: Sums of the row counts of the complete parts.
+        stale: Markers of output parts that no longer match the input.
     """
 
     number: int
@@ -40,5 +40,5 @@ class InputProgress:
 
     @property
     def complete(self) -> bool:
-        """Whether complete parts hold every row of the input."""
+        """Whether every row of the input is in a complete part."""
         return not self.missing

@@ -1,4 +1,4 @@
-"""Row batches: consecutive rows of one input as a record batch, with the rows that were rejected."""
+"""Row batches: consecutive rows of one input as a record batch, plus the rejected rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-SPLIT_ROWS = 10_240  # rows between two split points, at least
-BATCH_BYTES = 32 << 20  # a row batch of very long texts has fewer rows, so that memory stays bounded
+SPLIT_ROWS = 10_240  # minimum rows between two split points
+BATCH_BYTES = 32 << 20  # maximum bytes of blocks that are joined into one row batch, to limit memory
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Reject:
     """A row that could not be read.
 
     Attributes:
-        position: Row number in the input, from 1. The header does not count, rejected rows do.
+        position: Row number in the input, from 1. The header is not counted; rejected rows are counted.
         reason: Why the row was rejected.
         raw: First 1,000 characters of the row.
     """
@@ -32,15 +32,15 @@ class SplitPoint:
 
     Attributes:
         row: Row number, from 0.
-        offset: Byte offset of the row, counted after a byte order mark. Parquet does not use it, because its footer
-            holds the offsets of the row groups.
+        offset: Byte offset of the row, counted after a byte order mark. Not used for Parquet, whose footer holds the
+            offsets of the row groups.
     """
 
     row: int
     offset: int = 0
 
 
-BEGINNING = SplitPoint(0)  # of an input, its header included
+BEGINNING = SplitPoint(0)  # the beginning of an input, before its header
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class RowBatch:
 
     Attributes:
         batch: The rows that could be read.
-        first_row: Number of the first row in the file, from 0; rejected rows count.
-        rows_read: Number of rows in the batch and of rejected rows.
+        first_row: Row number of the first row in the input, from 0; rejected rows are counted.
+        rows_read: Number of rows in the batch plus number of rejected rows.
         rejects: The rejected rows, in order.
     """
 
@@ -60,7 +60,7 @@ class RowBatch:
     rejects: list[Reject]
 
     def split(self, rows: int) -> tuple[RowBatch, RowBatch]:
-        """Return the first `rows` rows, rejected rows included, and the other rows. Nothing is copied."""
+        """Return (batch of the first `rows` rows, batch of the other rows). `rows` includes rejected rows."""
         rows = min(max(rows, 0), self.rows_read)
         before = [one for one in self.rejects if one.position <= self.first_row + rows]
         after = self.rejects[len(before) :]
@@ -72,14 +72,14 @@ class RowBatch:
 
 
 def rebatch(blocks: Iterable[RowBatch], start_row: int, rows: int) -> Iterator[RowBatch]:
-    """Yield row batches of `rows` rows from consecutive blocks of any size. The last batch may be smaller.
+    """Join or split blocks of any size into row batches of `rows` rows.
 
-    A row batch also ends at BATCH_BYTES.
+    The last row batch may be smaller, and so may a row batch that would exceed BATCH_BYTES.
 
     Args:
-        blocks: Consecutive rows.
-        start_row: First row to yield; earlier rows are dropped.
-        rows: Rows of a batch.
+        blocks: Consecutive blocks of one input.
+        start_row: Number of the first row to yield; earlier rows are dropped.
+        rows: Number of rows in a row batch.
     """
     pending: list[RowBatch] = []
     pending_rows = pending_bytes = 0
@@ -102,12 +102,12 @@ def rebatch(blocks: Iterable[RowBatch], start_row: int, rows: int) -> Iterator[R
 
 
 def _joined(parts: list[RowBatch]) -> list[RowBatch]:
-    """Return one row batch from consecutive ones, or the same ones if Arrow cannot join their columns."""
+    """Join consecutive row batches into one. Return them unchanged if Arrow cannot join their columns."""
     if len(parts) == 1:
         return parts
     try:
         batch = pa.concat_batches([part.batch for part in parts])
-    except pa.ArrowException:  # the joined dictionaries have more values than their index type can count
+    except pa.ArrowException:  # the joined dictionary has too many values for its index type
         return parts
     rejects = [one for part in parts for one in part.rejects]
     return [RowBatch(batch, parts[0].first_row, sum(part.rows_read for part in parts), rejects)]

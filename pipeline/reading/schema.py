@@ -1,4 +1,4 @@
-"""One schema for several files that loses no value of any file, and batches aligned to it."""
+"""Finds a common schema that loses no value of any file, and converts row batches to it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from emojob.schemas.errors import ColumnError, DataError
 
 
 def common_schema(parts: Sequence[Part]) -> pa.Schema:
-    """Return the columns of all files in the order first seen. A single file keeps its schema.
+    """Return a schema with the columns of all files, in the order of their first occurrence.
 
-    A column's type is the narrowest that holds the values of every file unchanged. A column that a file lacks is
-    nullable.
+    If all files have the same schema, it is returned. Otherwise, each column has the narrowest type that holds its
+    values from all files unchanged. A column that is not in every file is nullable.
 
     Raises:
-        ColumnError: There is no such type for a column.
+        ColumnError: A column has no type that holds its values from all files unchanged.
     """
     if all(own.equals(parts[0][1], check_metadata=True) for _, own in parts):
         return parts[0][1]
@@ -33,7 +33,7 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
             if kind is None:
                 raise ColumnError(
                     f"column {field.name!r} is {known.type} in {first[field.name].name}, but {field.type} in "
-                    f"{file.name}; score the two separately, or rewrite one of them"
+                    f"{file.name}; score the two files separately, or convert the column in one of them"
                 )
             first.setdefault(field.name, file)
             fields[field.name] = known.with_type(kind).with_nullable(known.nullable or field.nullable)
@@ -45,7 +45,7 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
 
 
 def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
-    """Return the metadata that all files share, None if there is none."""
+    """Return the schema metadata that all files have in common; None if there is none."""
     metadata = dict(parts[0][1].metadata or {})
     for _, own in parts:
         metadata = {key: value for key, value in metadata.items() if (own.metadata or {}).get(key) == value}
@@ -53,7 +53,7 @@ def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
 
 
 def common_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the narrowest type that holds the values of both types unchanged, or None."""
+    """Return the narrowest type that holds the values of both types unchanged; None if there is none."""
     if a.equals(b) or pa.types.is_null(b):
         return a
     if pa.types.is_null(a):
@@ -85,7 +85,7 @@ def _text_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the narrowest integer or float type that holds both exactly."""
+    """Return the narrowest number type that holds the values of both types exactly; None if there is none."""
     order = (
         pa.uint8(), pa.int8(), pa.uint16(), pa.int16(), pa.uint32(), pa.int32(), pa.uint64(), pa.int64(),
         pa.float16(), pa.float32(), pa.float64(),
@@ -96,9 +96,9 @@ def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
-    """Return whether every value of a number type is also a value of another."""
+    """Return whether the number type `into` holds every value of the number type `kind` exactly."""
     if pa.types.is_floating(into):
-        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]  # bits of an integer that the float holds exactly
+        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]  # maximum bits of integers that the float holds exactly
         return bool(kind.bit_width <= into.bit_width if pa.types.is_floating(kind) else kind.bit_width <= exact)
     if pa.types.is_floating(kind):
         return False
@@ -108,7 +108,10 @@ def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
 
 
 def _time_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the finer unit for timestamps of one zone. Nanoseconds are excluded: they end in the year 2262."""
+    """Return the timestamp type with the finer unit; None if the types are not timestamps of one time zone.
+
+    Nanoseconds are excluded, because they cannot represent times after the year 2262.
+    """
     if not (pa.types.is_timestamp(a) and pa.types.is_timestamp(b) and a.tz == b.tz) or "ns" in (a.unit, b.unit):
         return None
     return max(a, b, key=lambda kind: ("s", "ms", "us").index(kind.unit))
@@ -121,15 +124,15 @@ def _decimal_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.RecordBatch:
-    """Return a file's rows with the columns of the dataset: ordered, widened, missing ones filled with nulls.
+    """Return rows of a file with the columns of the dataset. Columns that the file lacks contain nulls.
 
     Args:
         batch: Rows of the file.
-        file: The file; its partitions become constant columns.
+        file: The file. Each of its partitions becomes a column with one value.
         schema: Schema of the dataset.
 
     Raises:
-        DataError: A value does not fit, which `common_schema` excludes.
+        DataError: A value does not fit into the type of its column. With a `common_schema`, this does not happen.
     """
     if batch.schema.equals(schema, check_metadata=True):
         return batch
@@ -151,5 +154,5 @@ def _widened(array: pa.Array, field: pa.Field, file: InputFile) -> pa.Array:
         return pc.cast(array, field.type)
     except pa.ArrowException as error:
         raise DataError(
-            f"column {field.name!r} of {file.name} does not fit {field.type}; score it separately"
+            f"column {field.name!r} of {file.name} does not fit {field.type}; score this file separately"
         ) from error

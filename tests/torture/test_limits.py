@@ -202,7 +202,7 @@ def test_a_page_that_unpacks_to_a_gigabyte_is_refused(tmp_path, tiny_model):
     assert (tmp_path / "page.parquet").stat().st_size < 1_000_000
     code, err, most = run(tmp_path, tiny_model, "score", "page.parquet", "-o", "out", "--quiet")
     assert (code, err.count("\n")) == (2, 1), err
-    assert "page.parquet has a column whose 953 MB are packed into" in err
+    assert "page.parquet has a column of 953 MB that is compressed to" in err
     assert most < 700
 
 

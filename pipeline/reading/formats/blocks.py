@@ -1,4 +1,4 @@
-"""The bytes of input files: read block by block, decompressed, hashed, and cut into whole lines."""
+"""Reads the bytes of input files in blocks: hashes and decompresses them, and cuts them into whole lines."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from emojob.pipeline.storage.paths import open_stream
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 
-BLOCK = 1 << 20  # bytes read at a time
-LONGEST_ROW = 16 << 20  # bytes; a longer row is rejected, so that memory stays bounded
-BOMB_BYTES, BOMB_RATIO = 1 << 30, 250  # decompressed bytes, and their ratio to the stored bytes; beyond both: an attack
+BLOCK = 1 << 20  # bytes per read
+LONGEST_ROW = 16 << 20  # bytes; a longer row is rejected to limit memory
+# Limits on the decompressed bytes and on their ratio to the stored bytes. A file over both limits is refused.
+BOMB_BYTES, BOMB_RATIO = 1 << 30, 250
 
 
 class Digest:
-    """SHA-256 and size of the bytes that were read so far.
+    """SHA-256 and number of the bytes that were read so far.
 
     Attributes:
-        size: Number of bytes.
+        size: Number of bytes read so far.
     """
 
     def __init__(self) -> None:
@@ -35,22 +36,22 @@ class Digest:
         self._sha256 = hashlib.sha256()
 
     def update(self, data: bytes | memoryview) -> None:
-        """Add the next bytes."""
+        """Add bytes to the hash and to the size."""
         self.size += len(data)
         self._sha256.update(data)
 
     def hexdigest(self) -> str:
-        """Return the SHA-256 of all bytes so far, hexadecimal."""
+        """Return the SHA-256 of all bytes so far as hexadecimal text."""
         return self._sha256.hexdigest()
 
 
 @dataclass(frozen=True)
 class Content:
-    """Size and identity of a file's content.
+    """Size and hash of a file.
 
     Attributes:
         size: Size in bytes.
-        sha256: SHA-256 of the bytes; in an object store "etag:" and the etag.
+        sha256: SHA-256 of the stored bytes; in an object store, "etag:" and the ETag of the object.
     """
 
     size: int
@@ -58,7 +59,7 @@ class Content:
 
 
 def digest_of(file: InputFile) -> str:
-    """Return the SHA-256 of a file's bytes as stored, hexadecimal. Raises DataError."""
+    """Return the SHA-256 of the stored bytes of a file as hexadecimal text. Raises DataError."""
     digest = Digest()
     for _ in read_blocks(replace(file, compression=None), digest):
         pass
@@ -66,11 +67,11 @@ def digest_of(file: InputFile) -> str:
 
 
 def content_of(file: InputFile, digest: Digest) -> Content:
-    """Return the content of a file.
+    """Return the size and hash of a file.
 
     Args:
-        file: The file. In an object store the etag is used, because it is known without reading.
-        digest: Digest of all bytes, used for a local file.
+        file: The file. For an object in an object store, the known size and ETag are returned.
+        digest: Digest of all stored bytes. Only for a local file.
     """
     if file.stored:
         return Content(file.stored.st_size, f"etag:{file.stored.etag}")
@@ -78,7 +79,7 @@ def content_of(file: InputFile, digest: Digest) -> Content:
 
 
 class _HashingReader(io.RawIOBase):
-    """A file whose bytes also go to a digest as they are read."""
+    """A file that adds all bytes that are read from it to a digest."""
 
     def __init__(self, raw: BinaryIO | Reader, digest: Digest) -> None:
         self._raw, self._digest = raw, digest
@@ -98,11 +99,11 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
 
     Args:
         file: The file.
-        digest: Gets the bytes as stored.
-        offset: Offset of the first byte; only for a file that is not compressed.
+        digest: Digest to which the stored bytes are added; None: no digest is needed.
+        offset: Offset of the first byte to read; must be 0 for a compressed file.
 
     Raises:
-        DataError: The file cannot be read, or its compression is damaged or cut off.
+        DataError: The file cannot be read, or its compressed data is damaged, truncated or unpacks to too many bytes.
     """
     digest, unpacked = digest or Digest(), 0
     with reading_errors(file), open_stream(file.path) as raw:
@@ -114,29 +115,29 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
                 raise DataError(
                     f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB), "
-                    f"which no dialogue does: check it, and unpack it yourself if its content is right"
+                    f"which is unusual for dialogue: check the file; if its content is right, decompress it first"
                 )
             yield block
-        while stored.read(BLOCK):  # bytes that the decompressor leaves unread also belong to the hash
+        while stored.read(BLOCK):  # also hash the bytes that the decompressor has not read
             pass
 
 
 def _decompressed(stored: io.RawIOBase, compression: str) -> Callable[[int], bytes]:
     stream = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), compression)
-    # stream.read() leaks the block if the content is damaged
+    # not stream.read(), which leaks memory if the content is damaged
     return lambda size: stream.read_buffer(size).to_pybytes()
 
 
 @contextmanager
 def reading_errors(file: InputFile) -> Iterator[None]:
-    """Turn the errors of the system and of the decompressor into DataError."""
+    """Turn errors of the operating system and of the decompressor into DataError."""
     try:
         yield
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno:
             raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
         raise DataError(
-            f"{file.name} is not a whole {file.compression} file ({first_line(error)}); copy or compress it again"
+            f"{file.name} is not a complete {file.compression} file ({first_line(error)}); copy or compress it again"
         ) from error
 
 
@@ -146,7 +147,7 @@ def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[byt
     Args:
         file: The file.
         encoding: utf-8, utf-8-sig (with a byte order mark) or cp949.
-        offset: As in `read_blocks`, counted after the mark.
+        offset: Offset of the first byte to read, counted after the byte order mark; must be 0 for a compressed file.
     """
     mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
     if offset:
@@ -159,11 +160,11 @@ def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[byt
 
 
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Cut blocks after line feeds.
+    """Cut blocks after line feeds, so that they contain whole lines.
 
     Yields:
-        (some whole lines, True), or (the beginning of one line, False) for a line of more than LONGEST_ROW bytes. The
-        cuts between the blocks do not change which lines are too long.
+        (some whole lines, True) or (beginning of a line of more than LONGEST_ROW bytes, False). The sizes of the input
+        blocks do not affect which lines are too long.
     """
     pieces: list[bytes] = []
     pending, dropping = 0, False

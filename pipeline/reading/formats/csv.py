@@ -1,4 +1,4 @@
-"""Read CSV and TSV. Every column is a string, values stay unchanged, malformed rows are rejected individually."""
+"""Reads CSV and TSV files: all columns as strings, values unchanged, malformed rows rejected individually."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 
-SAMPLE = 8 << 20  # bytes of a TSV file that show whether it is quoted
-_DOUBTFUL = 64 << 10  # bytes; a quote that opens this close to the end of the sample may still be closed after it
+SAMPLE = 8 << 20  # bytes at the beginning of a TSV file, from which `_is_quoted` decides
+_DOUBTFUL = 64 << 10  # bytes; an open quote this close to the end of the sample may be closed after the sample
 
 _DELIMITERS = {"csv": b",", "tsv": b"\t"}
 _RAW_BYTES = 4 * RAW_CHARACTERS
 
 
 def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
-    """Return (the columns, all strings; whether quotes enclose fields).
+    """Return (schema, whether fields may be in quotes). All columns are strings.
 
-    CSV is always quoted. For TSV, the beginning of the file decides.
+    In a CSV file, fields may always be in quotes. For a TSV file, `_is_quoted` decides.
 
     Args:
         file: CSV or TSV file.
         encoding: utf-8, utf-8-sig or cp949.
 
     Raises:
-        DataError: There is no header.
+        DataError: The file has no readable header.
     """
     quoted = file.format == "csv" or _is_quoted(file, encoding)
     pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
@@ -49,22 +49,22 @@ def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint =
     Args:
         file: CSV or TSV file.
         encoding: utf-8, utf-8-sig or cp949.
-        quoted: Whether quotes enclose fields.
-        split_point: Where reading begins; row 0 means the header.
+        quoted: Whether fields may be in quotes.
+        split_point: Row at which reading begins; the default is the first row.
     """
     for _, block in _blocks(file, encoding, quoted, split_point):
         yield block
 
 
 def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[SplitPoint]]:
-    """Read a whole file and return (number of rows, split points at least SPLIT_ROWS rows apart).
+    """Read a whole file and return (number of rows, split points).
 
-    A line end inside a quoted field does not end a row. A compressed file has no split points.
+    Split points are at least SPLIT_ROWS rows apart. A compressed file has none.
 
     Args:
         file: CSV or TSV file.
         encoding: utf-8, utf-8-sig or cp949.
-        quoted: Whether quotes enclose fields.
+        quoted: Whether fields may be in quotes.
     """
     found: list[SplitPoint] = []
     rows = 0
@@ -76,7 +76,7 @@ def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[Spli
 
 
 def _blocks(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint) -> Iterator[tuple[int, RowBatch]]:
-    """Yield (byte offset, the rows that begin there)."""
+    """Yield (byte offset, rows that begin at this offset)."""
     dialect = Dialect(_DELIMITERS[file.format], quoted)
     pieces = split_records(text_blocks(file, encoding), dialect)
     names, rest, offset = _header(pieces, file, encoding, quoted)
@@ -94,28 +94,28 @@ def _blocks(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoin
 
 
 class Parser:
-    """Turns runs of whole records into rows.
+    """Parses the bytes of records into rows.
 
     Attributes:
         columns: Number of columns.
     """
 
     def __init__(self, names: list[str], dialect: Dialect, encoding: str) -> None:
-        """Prepare to parse.
+        """Store the arguments.
 
         Args:
             names: Names of the columns.
-            dialect: Dialect of the file.
+            dialect: Delimiter and quoting of the file.
             encoding: utf-8, utf-8-sig or cp949.
         """
         self._names, self._dialect, self._codec = names, dialect, codec(encoding)
-        # numbers as names, because duplicate names are refused elsewhere, with a message
+        # numbers as names, because pyarrow needs unique names; check_unique_names refuses duplicates later
         self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
         self.columns = len(names)
         self._blank_is_a_row = self.columns == 1
 
     def parse(self, run: bytes, first_row: int) -> RowBatch:
-        """Return the rows of some whole records. `first_row` is the number of the first one in the file."""
+        """Parse some whole records. `first_row` is the row number of the first record, from 0."""
         try:
             text = run.decode(self._codec)
         except UnicodeDecodeError:
@@ -123,7 +123,7 @@ class Parser:
         return self._parse_utf8(run if self._codec == "utf-8" else text.encode(), first_row)
 
     def reject(self, line: bytes, row: int, reason: str) -> RowBatch:
-        """Return a block of one rejected line. `row` is its number in the file, from 0."""
+        """Return a row batch with only one rejected line. `row` is its row number, from 0."""
         raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
         return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
 
@@ -154,7 +154,7 @@ class Parser:
         return RowBatch(batch, first_row, batch.num_rows + len(rejects), rejects)
 
     def _parse_around(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse a run that does not decode as a whole: reject only the records that do not decode."""
+        """Parse records, some of which do not decode. Only these are rejected."""
         records = [match[0] for match in self._dialect.record.finditer(run)]
         if not self._blank_is_a_row:
             records = [record for record in records if record.strip(b"\r\n")]
@@ -163,7 +163,7 @@ class Parser:
         rejects = [self.reject(records[i], first_row + int(i), reason).rejects[0] for i in np.flatnonzero(~good)]
         decoded = b"".join(record for record, is_good in zip(records, good, strict=True) if is_good)
         parsed = self.parse(decoded, 0) if decoded else RowBatch(self._empty(), 0, 0, [])
-        positions = first_row + 1 + np.flatnonzero(good)  # of the decoded records
+        positions = first_row + 1 + np.flatnonzero(good)  # row numbers of the good records, from 1
         rejects += [Reject(int(positions[one.position - 1]), one.reason, one.raw) for one in parsed.rejects]
         return RowBatch(parsed.batch, first_row, len(records), sorted(rejects, key=lambda one: one.position))
 
@@ -177,7 +177,7 @@ class Parser:
 def _header(
     pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
 ) -> tuple[list[str], bytes, int]:
-    """Return (the column names, the records after the header in the same run, the byte offset of these)."""
+    """Return (column names, bytes after the header in the same piece, byte offset of these bytes)."""
     dialect, offset = Dialect(_DELIMITERS[file.format], quoted), 0
     for piece, trouble in pieces:
         offset += len(piece)
@@ -186,19 +186,19 @@ def _header(
         if not run:
             continue
         if trouble or not match:
-            raise DataError(f"{file.name} has no header that can be read (line 1: {trouble}); check its beginning")
+            raise DataError(f"the header of {file.name} cannot be read ({trouble}); correct the first line")
         try:
             names, rest = [name.decode(codec(encoding)) for name in _fields(match[0], dialect)], run[match.end() :]
             return names, rest, offset - len(rest)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"the header of {file.name} is not valid {codec(encoding)}; rewrite it, or try another --encoding"
+                f"the header of {file.name} is not valid {codec(encoding)}; correct it, or try another --encoding"
             ) from error
-    raise DataError(f"{file.name} is empty: it has neither a header nor rows; leave it out, or write a header to it")
+    raise DataError(f"{file.name} is empty: it has neither a header nor rows; leave it out, or add a header")
 
 
 def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
-    """Yield the values of one well-formed record."""
+    """Yield the values of one well-formed record, without their quotes."""
     at = 0
     while match := dialect.field.match(record, at):
         value = match[0]
@@ -209,10 +209,11 @@ def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
 
 
 def _is_quoted(file: InputFile, encoding: str) -> bool:
-    """Return whether quotes enclose the fields of a TSV file, by its first SAMPLE bytes.
+    """Return whether fields of a TSV file may be in quotes. The first SAMPLE bytes decide.
 
-    They do not if every line has as many fields as the header when quotes are ordinary characters, but with quotes a
-    record is malformed or spans several lines. (A file of one column cannot show the latter.)
+    The result is False if both of these are true: Parsed with quotes as ordinary characters, every line has as many
+    fields as the header. Parsed with fields in quotes, a record is malformed, or it spans several lines and the file
+    has more than one column.
     """
     sample, whole = _sample_of(text_blocks(file, encoding))
     if b'"' not in sample:
@@ -226,7 +227,10 @@ def _is_quoted(file: InputFile, encoding: str) -> bool:
 
 
 def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[int, int | None, int]:
-    """Parse a sample in utf-8 and return (columns, records or None if one is malformed, bytes that were parsed)."""
+    """Parse a sample in UTF-8 and return (number of columns, number of records, number of bytes that were parsed).
+
+    The number of records is None if a record is malformed.
+    """
     dialect, at, records = Dialect(_DELIMITERS[file.format], quoted), 0, 0
     parser: Parser | None = None
     for piece, trouble in split_records([sample], dialect):
@@ -247,7 +251,7 @@ def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> 
 
 
 def _sample_of(blocks: Iterable[bytes]) -> tuple[bytes, bool]:
-    """Return (a file's first SAMPLE bytes, whether these are the whole file)."""
+    """Return (about the first SAMPLE bytes of a file, whether they are the whole file)."""
     pieces: list[bytes] = []
     size = 0
     for block in blocks:

@@ -1,8 +1,9 @@
-"""Find where the records of CSV and TSV begin and end, in raw bytes before anything is decoded.
+"""Finds where the records of CSV and TSV begin and end, in the raw bytes before decoding.
 
-The rules are those of RFC 4180. A field that begins with a quote ends with one; quotes inside it are doubled, and line
-ends inside it belong to it. A quote later in a field is an ordinary character. A record ends in CRLF, LF or CR. In
-cp949 and utf-8 no part of a longer character looks like one of these bytes, so raw bytes are safe to search.
+The rules follow RFC 4180. A field that begins with a quote ends with a quote. Inside such a field, a quote is written
+twice, and line ends belong to the value. In any other field, a quote is an ordinary character. A record ends with CRLF,
+LF or CR. In cp949 and UTF-8, the bytes of quotes, delimiters and line ends are never part of another character, so
+searching the raw bytes is safe.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 @dataclass(frozen=True)
 class Dialect:
-    """The dialect of a CSV or TSV file.
+    """Delimiter and quoting of a CSV or TSV file.
 
     Attributes:
-        delimiter: Byte between two fields.
-        quoted: Whether quotes enclose fields; otherwise they are ordinary characters.
+        delimiter: Byte that separates fields.
+        quoted: Whether fields may be in quotes. If not, a quote is an ordinary character.
     """
 
     delimiter: bytes
@@ -36,25 +37,25 @@ class Dialect:
 
     @cached_property
     def field(self) -> re.Pattern[bytes]:
-        """Match one field. A quoted field without its end matches as the empty field."""
+        """Pattern of one field. If a field has no closing quote, the pattern matches an empty field."""
         return re.compile(self._field)
 
     @cached_property
     def fields(self) -> re.Pattern[bytes]:
-        """Match the well-formed part of a record, without its line end."""
+        """Pattern of the well-formed fields at the beginning of a record, without the line end."""
         return re.compile(self._fields)
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
-        """Match one record with its line end."""
+        """Pattern of one record with its line end."""
         return re.compile(self._record)
 
     @cached_property
     def run(self) -> re.Pattern[bytes]:
-        """Match some thousand records.
+        """Pattern of up to 4,096 records.
 
-        An unbounded repeat takes memory for each record. A possessive group that fails half-way ends at the wrong byte
-        up to Python 3.11.4.
+        The number is limited, because an unlimited repeat takes memory for each record. The repeat is not possessive,
+        because up to Python 3.11.4 a possessive group that fails half-way ends at the wrong byte.
         """
         return re.compile(rb"(?:" + self._record + rb"){0,4096}")
 
@@ -74,18 +75,18 @@ class Dialect:
 
 
 def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
-    """Cut a file into runs of whole records and malformed lines.
+    """Cut a file into pieces: some whole records, or one malformed line.
 
-    If a record does not end as it should, only its first line is rejected, and reading continues after this line. A
-    record depends only on the blocks.LONGEST_ROW bytes from its beginning, so reading may begin at any record. The
-    time is that of a few passes over the bytes.
+    If a record is malformed, only its first line is rejected, and reading continues after this line. To find the end of
+    a record, at most blocks.LONGEST_ROW bytes from its beginning are read, so reading may begin at any record. The time
+    is proportional to the size of the file.
 
     Args:
         data: Bytes of the file, in blocks. The last record may lack its line end.
-        dialect: Dialect of the file.
+        dialect: Delimiter and quoting of the file.
 
     Yields:
-        (some whole records, None) or (a malformed line, the reason).
+        (some whole records, None) or (a malformed line, reason).
     """
     data = iter(data)
     buffer, ended = b"", False
@@ -93,7 +94,7 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
         buffer, ended = _read_more(buffer, data)
         at = 0
         while at < len(buffer):
-            # a CR at the end may be half of a CRLF
+            # a CR at the end of the buffer may be the first half of a CRLF
             limit = len(buffer) - (not ended and buffer.endswith(b"\r"))
             within = _longest_end(buffer, at, limit)
             end = _end_of_run(buffer, at, within, dialect)
@@ -116,9 +117,10 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
 
 
 def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Return (a buffer of at least twice the size, whether the file ends with it).
+    """Read more blocks and return (buffer with these blocks, whether the file ends with it).
 
-    Doubling keeps the time for an open quote, which is searched again each time, in proportion to its length.
+    The buffer at least doubles unless the file ends. So the time is proportional to the length of a quoted field, even
+    though the search for its closing quote begins again after each read.
     """
     pieces, size = [buffer], 0
     for block in data:
@@ -131,7 +133,7 @@ def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
 
 
 def _longest_end(buffer: bytes, at: int, limit: int) -> int:
-    """Return the last possible end of a record that begins at `at`; never between a CR and its LF."""
+    """Return the last offset at which a record that begins at `at` may end. It is never between CR and LF."""
     end = at + blocks.LONGEST_ROW
     if end >= limit:
         return limit
@@ -139,7 +141,7 @@ def _longest_end(buffer: bytes, at: int, limit: int) -> int:
 
 
 def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
-    """Return the end of the well-formed records that begin at `at`."""
+    """Return the offset after the well-formed records that begin at `at`."""
     if not dialect.quoted or buffer.find(b'"', at, limit) < 0:
         return max(at, buffer.rfind(b"\n", at, limit) + 1, buffer.rfind(b"\r", at, limit) + 1)
     match = dialect.run.match(buffer, at, limit)
@@ -150,11 +152,12 @@ def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
 
 
 def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) -> str | None:
-    """Return why no record begins at `at`, or None if more bytes of the file may complete one."""
+    """Return why the record at `at` is malformed, or None if more bytes of the file may complete it."""
     match = dialect.fields.match(buffer, at, limit)
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'
-    if end < limit and not is_open:  # the next quote closed it; on a later line, this was hardly intended
+    if end < limit and not is_open:
+        # text after the closing quote; on a later line, this quote probably belongs to another field
         return UNCLOSED if _LINE_END.search(buffer, at, end) else AFTER_QUOTE
     if ended or len(buffer) - at > blocks.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG

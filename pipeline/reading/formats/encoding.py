@@ -1,4 +1,4 @@
-"""The encoding of text files (CSV, TSV, JSON lines): detected or verified by reading the whole file once."""
+"""Detects or verifies the encoding of a text file (CSV, TSV, JSON lines) by reading the whole file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from emojob.pipeline.reading.formats.blocks import Digest, content_of, read_bloc
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
-TOLERATED = 0.01  # share of lines that may fail to decode; these rows are rejected individually
+TOLERATED = 0.01  # maximum share of lines that fail to decode; these lines are rejected individually
 
 _NAMES = {
     "auto": "auto",
@@ -17,11 +17,11 @@ _NAMES = {
     "utf8": "utf-8",
     "utf-8-sig": "utf-8",
     "cp949": "cp949",
-    "euc-kr": "cp949",  # cp949 contains it
+    "euc-kr": "cp949",  # cp949 is a superset of EUC-KR
     "euckr": "cp949",
 }
 _OTHER_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32LE",  # before UTF-16LE, whose mark it begins with
+    codecs.BOM_UTF32_LE: "UTF-32LE",  # must precede UTF-16LE, because both marks begin with the same two bytes
     codecs.BOM_UTF32_BE: "UTF-32BE",
     codecs.BOM_UTF16_LE: "UTF-16LE",
     codecs.BOM_UTF16_BE: "UTF-16BE",
@@ -33,8 +33,8 @@ class TextInfo:
     """The result of reading a whole text file once.
 
     Attributes:
-        size: Size in bytes, as stored.
-        sha256: As in `Content`.
+        size: Size of the stored file in bytes.
+        sha256: SHA-256 or ETag of the file, as in `Content`.
         encoding: utf-8, utf-8-sig or cp949.
         lines: Number of line feeds.
     """
@@ -46,26 +46,26 @@ class TextInfo:
 
 
 def codec(encoding: str) -> str:
-    """Return the codec for text without its byte order mark."""
+    """Return the name of the Python codec for the text after the byte order mark."""
     return "utf-8" if encoding == "utf-8-sig" else encoding
 
 
 def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
-    """Read a text file to its end to find its size, its hash and its encoding.
+    """Read a whole text file and return its size, hash and encoding.
 
     Up to 1% of the lines may fail to decode.
 
     Args:
         file: The file.
-        encoding: auto, utf-8 or cp949 under one of their names. A given encoding is verified.
+        encoding: auto, or utf-8, cp949 or an alias of these (`_NAMES`), which is then verified.
 
     Raises:
         DataError: The file is empty, damaged or in another encoding.
-        OptionError: emojob does not read this encoding.
+        OptionError: emojob does not support the encoding.
     """
     wanted = _NAMES.get(encoding.lower().replace("_", "-"))
     if wanted is None:
-        raise OptionError(f"--encoding {encoding} is not known; give auto, utf-8 or cp949 (which covers euc-kr)")
+        raise OptionError(f"--encoding {encoding} is not supported; give auto, utf-8 or cp949 (which includes euc-kr)")
     digest, check, head, total, lines = Digest(), _DecodeCheck("cp949" if wanted == "cp949" else "utf-8"), b"", 0, 0
     for block in read_blocks(file, digest):
         head = head if len(head) >= 4 else head + block[:4]
@@ -74,7 +74,7 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
         check.feed(block)
     check.finish()
     if not total:
-        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write at least a header to it")
+        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write at least a header")
     marked = _has_utf8_mark(file, head, wanted)
     chosen = check.encoding
     if check.fault is not None:
@@ -84,20 +84,26 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
 
 
 def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
-    """Return whether the file begins with UTF-8's byte order mark. Raises DataError for any other mark."""
+    """Return whether the file begins with the byte order mark of UTF-8.
+
+    Raises DataError if it begins with the mark of UTF-16 or UTF-32, or with that of UTF-8 although `wanted` is cp949.
+    """
     for mark, name in _OTHER_MARKS.items():
         if head.startswith(mark):
             raise DataError(
-                f"{file.name} is in {name} by its byte order mark; convert it: iconv -f {name} -t UTF-8 IN > OUT"
+                f"{file.name} begins with the byte order mark of {name}, which emojob does not read; "
+                f"convert the file: iconv -f {name} -t UTF-8 IN > OUT"
             )
     marked = head.startswith(codecs.BOM_UTF8)
     if marked and wanted == "cp949":
-        raise DataError(f"{file.name} is not in cp949: it begins with UTF-8's byte order mark; use --encoding auto")
+        raise DataError(
+            f"{file.name} is not in cp949, because it begins with the byte order mark of UTF-8; use --encoding auto"
+        )
     return marked
 
 
 def _best_encoding(file: InputFile, candidates: list[str]) -> str:
-    """Return the encoding in which the fewest lines fail to decode. Raises DataError if these are too many."""
+    """Return the encoding in which the fewest lines fail to decode. Raises DataError if too many lines fail."""
     if len(candidates) > 1 and _first_fault(file, "cp949") is None:
         return "cp949"
     shares = {}
@@ -110,20 +116,22 @@ def _best_encoding(file: InputFile, candidates: list[str]) -> str:
     faults = []
     for encoding in candidates:
         offset, byte = _first_fault(file, encoding) or (0, 0)
-        faults.append(f"{encoding} (byte 0x{byte:02x} at offset {offset:,} is not)")
-    where = f"{file.name}, decompressed," if file.compression else file.name
+        faults.append(f"{encoding} (byte 0x{byte:02x} at offset {offset:,} is invalid)")
+    where = f"the decompressed content of {file.name}" if file.compression else file.name
     if len(candidates) > 1:
-        raise DataError(f"{where} is in neither {' nor '.join(faults)}; convert it: iconv -f ENCODING -t UTF-8")
+        raise DataError(
+            f"{where} is in neither {' nor '.join(faults)}; convert the file: iconv -f ENCODING -t UTF-8 IN > OUT"
+        )
     other = "utf-8" if best == "cp949" else "cp949"
     raise DataError(f"{where} is not in {faults[0]}; try --encoding {other} or --encoding auto")
 
 
 class _DecodeCheck:
-    """Finds the first byte that does not decode.
+    """Finds the first byte of a file that does not decode.
 
     Attributes:
         encoding: The encoding to check.
-        fault: (byte offset, the byte), or None.
+        fault: (byte offset, byte) of the first byte that does not decode; None if there is none so far.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -139,7 +147,7 @@ class _DecodeCheck:
         self._end += len(block)
         try:
             self._decoder.decode(block, final)
-        except UnicodeDecodeError as error:  # error.object begins with bytes of earlier blocks
+        except UnicodeDecodeError as error:  # error.object may begin with bytes of earlier blocks
             self.fault = self._end - len(error.object) + error.start, error.object[error.start]
 
     def finish(self) -> None:
@@ -148,7 +156,7 @@ class _DecodeCheck:
 
 
 def _first_fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
-    """Return the first byte that does not decode, as (byte offset, the byte), or None."""
+    """Return (byte offset, byte) of the first byte that does not decode, or None."""
     check = _DecodeCheck(encoding)
     for block in read_blocks(file):
         check.feed(block)
@@ -170,7 +178,7 @@ def _undecodable_lines(file: InputFile, encoding: str) -> tuple[int, int]:
 
 
 def decodes(data: bytes, encoding: str) -> bool:
-    """Return whether all of `data` is text in `encoding`."""
+    """Return whether `data` decodes in `encoding` without errors."""
     try:
         data.decode(encoding)
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""Arrow types for JSON values, merged until all values of a column, over whole files, have one type.
+"""Finds the Arrow types of JSON columns by merging the kinds of all values of a column, over all files.
 
-The order is null < integer < number. Lists are merged by their values, objects by their fields. None stands for a
-column without a common type, such as strings and numbers, or integers that a double cannot hold exactly. Such a column
-is kept as JSON text.
+A kind is an Arrow type, or None if the values have no common type. Null merges with every kind. Integers and floats are
+merged into floats. Lists are merged by their values, objects by their fields. Strings and numbers have no common type.
+Floats have no common type with integers that a double cannot hold exactly. A column of kind None is kept as JSON text.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import pyarrow as pa
 
 Kinds = dict[str, pa.DataType | None]
 
-# Two kinds of integers while files are surveyed: those that a double holds exactly, and all other int64s.
+# Kinds of integers until all files are read: NARROW if a double holds the value exactly, WIDE for every other int64.
 NARROW, WIDE = pa.int32(), pa.int64()
 _NARROW_LIMIT, _WIDE_LIMIT = 1 << 53, 1 << 63
 
-DEEPEST = 64  # levels of lists and objects; deeper values are kept as JSON text
-_MOST_FIELDS = 1000  # of an object; one with more is a dictionary, not a record
+DEEPEST = 64  # maximum levels of lists and objects; a column of deeper values is kept as JSON text
+_MOST_FIELDS = 1000  # maximum fields of an object; a column of larger objects is kept as JSON text
 
 
 class Disagreement(Exception):
-    """No Arrow type holds the values unchanged."""
+    """No Arrow type holds all values unchanged."""
 
 
 def kind_of(value: Any, depth: int = 0) -> pa.DataType:
-    """Return the kind of one value.
+    """Return the kind of one JSON value.
 
     Args:
         value: Value from `json.loads`.
-        depth: Number of lists and objects around it.
+        depth: Number of lists and objects that contain the value.
 
     Raises:
         Disagreement: The value has no Arrow type, or is nested deeper than DEEPEST.
@@ -58,8 +58,11 @@ def kind_of(value: Any, depth: int = 0) -> pa.DataType:
 
 
 def from_inferred(kind: pa.DataType) -> pa.DataType:
-    """Return the kind for a type that pyarrow.json inferred from values without wide integers. Raises Disagreement."""
-    if pa.types.is_temporal(kind):  # pyarrow infers this from strings
+    """Return the kind for a type that pyarrow.json inferred. Raises Disagreement.
+
+    The values must not have integers of 16 or more digits, because pyarrow.json reads every integer as int64.
+    """
+    if pa.types.is_temporal(kind):  # pyarrow.json reads some strings as times
         return pa.string()
     if pa.types.is_integer(kind):
         return NARROW
@@ -71,7 +74,7 @@ def from_inferred(kind: pa.DataType) -> pa.DataType:
 
 
 def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
-    """Return the kind that holds the values of both kinds. Raises Disagreement."""
+    """Return the kind that holds the values of kinds `a` and `b`. Raises Disagreement if there is none."""
     if pa.types.is_null(b) or a.equals(b):
         return a
     if pa.types.is_null(a):
@@ -91,12 +94,12 @@ def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
 
 
 def add(kinds: Kinds, name: str, kind: pa.DataType | None) -> None:
-    """Merge the kind of more values into the kind of a column.
+    """Add new values of a column: merge their kind into the kind of the column.
 
     Args:
-        kinds: Kinds of all columns so far; changed in place.
+        kinds: {column: its kind so far}; changed in place.
         name: Name of the column.
-        kind: Kind of the values, None for JSON text.
+        kind: Kind of the new values; None if they have no common type.
     """
     known = kinds.get(name, pa.null())
     try:
@@ -106,7 +109,7 @@ def add(kinds: Kinds, name: str, kind: pa.DataType | None) -> None:
 
 
 def column_type(kind: pa.DataType | None) -> pa.DataType | None:
-    """Return the Arrow type of a column, None for JSON text."""
+    """Return the Arrow type of a column; None if it is kept as JSON text."""
     if kind is None or _has_empty_struct(kind):  # Parquet cannot store objects without fields
         return None
     return _final_type(kind)
@@ -125,9 +128,9 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
 
 
 def _final_type(kind: pa.DataType) -> pa.DataType:
-    """Return the type with int64 for all integers, and strings for the values of lists of nulls.
+    """Return the Arrow type of a kind: int64 for integers, and list<string> for lists that contain only nulls.
 
-    pyarrow.json miscounts the rows of lists of nulls.
+    list<null> is not used, because pyarrow.json then returns a wrong number of rows.
     """
     if kind == NARROW:
         return WIDE

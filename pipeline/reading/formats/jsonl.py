@@ -1,4 +1,4 @@
-"""Read JSON lines: one object a line. The columns are found by reading the whole file first."""
+"""Reads JSON lines: one object per line. The whole file is read first to find the columns."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, R
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 
-_MOST_CELLS = 1 << 25  # of one table, about 8 bytes each
+_MOST_CELLS = 1 << 25  # maximum cells of one table; a cell takes about 8 bytes
 _BLANK = b" \t\r\n"
 _RAW_BYTES = 4 * RAW_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
 _OBJECT = re.compile(rb"^[ \t\r]*+\{[^\n]*\}[ \t\r]*+$", re.MULTILINE)
 _AFTER_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
-_LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # may be beyond 2^53
+_LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # an integer that may exceed 2^53
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -40,15 +40,17 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
         encoding: utf-8, utf-8-sig or cp949.
 
     Returns:
-        (kind of each column in the order first seen, number of rows, split points at least SPLIT_ROWS rows apart).
-        Lines that are not JSON objects count as rows. A compressed file has no split points.
+        (kind of each column, number of rows, split points). Columns are in the order of their first occurrence. Lines
+        that are not JSON objects count as rows. Split points are at least SPLIT_ROWS rows apart; a compressed file has
+        none.
 
     Raises:
         DataError: The file has no JSON object.
     """
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
-    split_points, offset = list[SplitPoint](), None if file.compression else 0  # None: unknown from here on
+    # byte offset of the block; None in a compressed file, and after a line that is too long
+    split_points, offset = list[SplitPoint](), None if file.compression else 0
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
         check_column_count(file.name, len(kinds))
         if offset is not None and rows - (split_points[-1].row if split_points else 0) >= SPLIT_ROWS:
@@ -73,24 +75,25 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
 
 
 def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
-    """Return the error for a file without objects. `first_reject` is its first line that is not blank, if any."""
+    """Return the error for a file without JSON objects. `first_reject` is its first line that is not blank."""
     if first_reject is None:
         return DataError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
-    hint = "; it is a JSON array, so write it as lines: jq -c '.[]' IN > OUT" if first_reject.raw[:1] == "[" else ""
-    return DataError(f"{file.name} has no JSON object on any line (row 1: {first_reject.reason}){hint}")
+    is_array = first_reject.raw[:1] == "["
+    hint = "convert this JSON array to lines: jq -c '.[]' IN > OUT" if is_array else "write one JSON object per line"
+    return DataError(f"{file.name} has no JSON object on any line (row 1: {first_reject.reason}); {hint}")
 
 
 def read(
     file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str], split_point: SplitPoint = BEGINNING
 ) -> Iterator[RowBatch]:
-    """Yield the rows of a file from a split point on.
+    """Yield the rows of a file, beginning at a split point.
 
     Args:
         file: JSON lines file.
         encoding: utf-8, utf-8-sig or cp949.
-        schema: Columns of the file.
-        json_columns: String columns that hold JSON text.
-        split_point: Where reading begins.
+        schema: Schema of the file.
+        json_columns: Names of the string columns that hold JSON text.
+        split_point: Row at which reading begins; the default is the first row.
     """
     row = split_point.row
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):
@@ -107,15 +110,15 @@ def read(
 
 
 def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) -> Iterator[tuple[bytes, bool]]:
-    """Cut blocks of lines further, so that the table of a block has at most _MOST_CELLS cells, empty ones included.
+    """Cut blocks of lines into smaller blocks, so that the table of each block has at most _MOST_CELLS cells.
 
     Args:
-        blocks: As from `whole_lines`.
-        columns: Number of columns; None if it is unknown and each name in a block may be a column.
+        blocks: Blocks from `whole_lines`.
+        columns: Number of columns. None if unknown: every name in a block then counts as a column.
     """
     for block, whole in blocks:
         lines = block.count(b"\n") + 1
-        names = columns or math.ceil(block.count(b":") / lines)  # None: of one line; each line may add as many
+        names = columns or math.ceil(block.count(b":") / lines)  # if unknown, the names of one line on average
         most = max(1, _MOST_CELLS // names if columns else math.isqrt(_MOST_CELLS // (names or 1)))
         if not whole or lines <= most:
             yield block, whole
@@ -129,13 +132,13 @@ def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) ->
 def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
     """Read some lines with pyarrow in one call. Return None if the lines must be read one by one instead.
 
-    pyarrow crashes on a null in place of an object and on very deep values, and reads two objects on a line as two
-    rows. So it gets only lines that look right.
+    pyarrow crashes if a line is null or is nested very deeply, and reads two objects on one line as two rows. So the
+    lines are checked first.
     """
     lines = len(_NOT_BLANK.findall(data))
     if not lines or lines != len(_OBJECT.findall(data)) or _is_deep(data, lines):
         return None
-    if _AFTER_OBJECT.search(data) or b"Inf" in data:  # pyarrow, unlike Python, reads Inf as Infinity
+    if _AFTER_OBJECT.search(data) or b"Inf" in data:  # pyarrow accepts Inf as a number, Python does not
         return None
     try:
         table = pj.read_json(
@@ -149,7 +152,7 @@ def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
 
 
 def _is_deep(data: bytes, lines: int) -> bool:
-    """Return whether a line may be nested deeper than DEEPEST. Brackets in strings count, too."""
+    """Return whether a line may have more than DEEPEST levels. Brackets in strings are also counted as levels."""
     if data.count(b"[") + data.count(b"{") <= lines + DEEPEST:
         return False
     characters = np.frombuffer(data, np.uint8)
@@ -165,7 +168,7 @@ def _is_deep(data: bytes, lines: int) -> bool:
 def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dict[str, Any]], list[Reject], int]:
     """Parse each line and return (objects, rejected lines, number of lines that are not blank).
 
-    `row` is the number of the first line in the file.
+    `row` is the row number of the first line, from 0.
     """
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
@@ -184,19 +187,21 @@ def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dic
 
 
 def _object(line: bytes, encoding: str) -> dict[str, Any] | str:
-    """Return the object on one line, or why there is none."""
+    """Return the object on one line, or the reason why there is none."""
     try:
         value = json.loads(line.decode(codec(encoding)))
     except UnicodeDecodeError:
         return f"not valid {codec(encoding)}"
     except json.JSONDecodeError as error:
         return f"not JSON ({error.msg} at character {error.pos + 1})"
-    except (RecursionError, ValueError):  # ValueError: an integer of more than 4,300 digits
-        return "JSON that is nested too deeply or has too long a number"
+    except RecursionError:
+        return "JSON that is nested too deeply"
+    except ValueError:
+        return "JSON with an integer of more than 4,300 digits"
     if not isinstance(value, dict):
         return "not a JSON object"
     if _SURROGATE.search(line) and not _is_text(value):
-        return "half a character (a lone surrogate)"
+        return "not valid Unicode (a lone surrogate)"
     return value
 
 
@@ -223,7 +228,7 @@ def _json_text(value: Any) -> str | None:
 
 
 def _utf8(block: bytes, encoding: str) -> bytes | None:
-    """Return `block` in utf-8, None if it does not decode."""
+    """Return `block` in UTF-8; None if it does not decode."""
     try:
         text = block.decode(codec(encoding))
     except UnicodeDecodeError:

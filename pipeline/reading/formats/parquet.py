@@ -1,4 +1,4 @@
-"""Read Parquet files as a stream of rows, from disks and object stores."""
+"""Reads Parquet files from disks and object stores as a stream of rows."""
 
 from __future__ import annotations
 
@@ -20,31 +20,33 @@ from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
-BATCH_BYTES = 32 << 20  # decompressed bytes of the rows that are read at a time
-MOST_FOOTER = 24 << 20  # bytes; the footer is in memory as a whole, and takes about _UNPACKED times as many bytes
+BATCH_BYTES = 32 << 20  # maximum decompressed bytes of the rows in one read
+MOST_FOOTER = 24 << 20  # bytes; in memory, the footer takes about _UNPACKED times as many bytes
 _UNPACKED = 32
-BOMB_CHUNK = 256 << 20  # decompressed bytes of a column in a row group; beyond it and BOMB_RATIO: an attack
+# Limit on the decompressed bytes of a column in a row group. A file over this limit and BOMB_RATIO is refused.
+BOMB_CHUNK = 256 << 20
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}  # bytes of a value in memory
 _WIDEST = 16
-FETCHED = 64 << 20  # bytes of a row group that are fetched from an object store at once; a longer one comes in pieces
+# Maximum bytes of a row group that are fetched from an object store together. A larger row group is read in pieces.
+FETCHED = 64 << 20
 
 
 def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]:
-    """Hash a Parquet file and read its footer. In an object store only the footer is read.
+    """Hash a Parquet file and read its footer. In an object store, only the footer is read.
 
     Returns:
-        (content, schema, number of rows, split points). Split points are at least SPLIT_ROWS rows apart, at first rows
-        of row groups and inside long ones, because decompressing the skipped rows is quick.
+        (size and hash, schema, number of rows, split points). Split points are at least SPLIT_ROWS rows apart. They may
+        be inside a row group, because decompressing the skipped rows is quick.
 
     Raises:
-        DataError: The file is empty, cut off or not a Parquet file.
+        DataError: The file is empty, truncated or not a Parquet file, or would need too much memory.
     """
     digest = Digest()
     for _ in () if file.stored else read_blocks(file, digest):
         pass
     content = content_of(file, digest)
     if not content.size:
-        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or rewrite it")
+        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write it again")
     _check_footer(file)
     with _parquet_errors(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         _check_pages(file, parquet.metadata)
@@ -52,13 +54,13 @@ def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]
 
 
 def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
-    """Yield the rows of a Parquet file, from the row group that holds `start_row` on.
+    """Yield the rows of a Parquet file, beginning with the row group that contains `start_row`.
 
     Args:
         file: Parquet file.
-        start_row: A row of the first row group, from 0.
-        rows: Most rows to yield at a time.
-        columns: Names of the columns to read, None for all; names that the file lacks are ignored.
+        start_row: Row number, from 0. Earlier rows of its row group are also yielded.
+        rows: Maximum number of rows in a batch.
+        columns: Names of the columns to read; None: all columns. Names that the file lacks are ignored.
 
     Raises:
         DataError: The file is damaged.
@@ -85,7 +87,7 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
 def _runs(
     file: InputFile, parquet: pq.ParquetFile, first: int, wanted: Sequence[str] | None, rows: int
 ) -> Iterator[tuple[int, list[int]]]:
-    """Yield (rows to read at a time, row groups to read together), from the row group `first` on."""
+    """Yield (number of rows per read, row groups to read together), beginning with row group `first`."""
     metadata = parquet.metadata
     remaining = list(range(first, metadata.num_row_groups))
     bytes_of_row = _row_bytes(parquet)
@@ -103,9 +105,9 @@ def _runs(
 def _batch_sizes(
     file: InputFile, parquet: pq.ParquetFile, groups: Sequence[int], wanted: Sequence[str] | None, rows: int
 ) -> Iterator[int]:
-    """Yield how many rows of each row group are read at a time: `rows`, or fewer if a dictionary value is long.
+    """Yield the number of rows per read for each row group: `rows`, or fewer if a dictionary value is long.
 
-    Such a value takes its bytes once in the file, but in memory once for each row that has it.
+    The file stores a dictionary value once, but in memory each row with this value has a copy of it.
     """
     leaves = map(parquet.schema.column, range(len(parquet.schema.names)))
     top = {*parquet.schema_arrow.names} if wanted is None else {*wanted}
@@ -126,23 +128,23 @@ def _batch_sizes(
 
 
 def _may_be_long(column: pq.ColumnChunkMetaData, rows: int) -> bool:
-    """Return whether a dictionary value of a column may be too long to be in memory `rows` times."""
+    """Return whether `rows` copies of a dictionary value of the column may need more than BATCH_BYTES."""
     fits = column.total_uncompressed_size * rows <= BATCH_BYTES
     return bool(column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page and not fits)
 
 
 def _longest(values: pa.Array) -> int:
-    """Return the size of the longest value in bytes."""
+    """Return the size in bytes of the longest value."""
     if not (pa.types.is_string(values.type) or pa.types.is_binary(values.type)):
         values = values.cast(pa.large_binary())
     return int(pc.max(pc.binary_length(values)).as_py() or 1)
 
 
 def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float]:
-    """Return a function: row group -> bytes of one of its rows in memory.
+    """Return a function that estimates how many bytes a row of a row group takes in memory.
 
-    A row group states its decompressed size, but a repeated value may count once in it. So the types of the columns
-    give a minimum.
+    The decompressed size in the footer may count a repeated value only once. So the estimate is at least the size
+    that follows from the column types.
     """
     columns = [parquet.schema.column(i) for i in range(len(parquet.schema.names))]
     lists = [i for i, one in enumerate(columns) if one.max_repetition_level]
@@ -158,7 +160,10 @@ def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float
 
 
 def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
-    """Raise DataError if a column is far larger decompressed than stored: a page is decompressed as a whole."""
+    """Raise DataError if a column is far larger decompressed than stored.
+
+    Such a column could exceed the memory, because pyarrow decompresses a whole page before it yields rows.
+    """
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     for group in groups:
         if group.total_byte_size <= BOMB_CHUNK:
@@ -167,8 +172,9 @@ def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
             unpacked, stored = column.total_uncompressed_size, column.total_compressed_size
             if unpacked > max(BOMB_CHUNK, BOMB_RATIO * stored):
                 raise DataError(
-                    f"{file.name} has a column whose {unpacked >> 20:,} MB are packed into {stored:,} bytes, which no "
-                    f"dialogue is: check it, and rewrite it if its content is right"
+                    f"{file.name} has a column of {unpacked >> 20:,} MB that is compressed to {stored:,} bytes, which "
+                    f"is unusual for dialogue: check the file; if its content is right, rewrite it with smaller row "
+                    f"groups"
                 )
 
 
@@ -182,8 +188,9 @@ def _check_footer(file: InputFile) -> None:
         size = int.from_bytes(stream.read(4), "little")
     if MOST_FOOTER < size < end:
         raise DataError(
-            f"{file.name} has a footer of {size >> 20:,} MB, as of a million row groups, which would take some "
-            f"{max(1, size * _UNPACKED >> 30):,} GB of memory: rewrite it with row groups of some 100,000 rows"
+            f"{file.name} has a footer of {size >> 20:,} MB, probably because of too many row groups, and reading it "
+            f"would take about {max(1, size * _UNPACKED >> 30):,} GB of memory: rewrite it with row groups of about "
+            f"100,000 rows"
         )
 
 
@@ -201,23 +208,24 @@ def _split_points(metadata: pq.FileMetaData) -> list[SplitPoint]:
 
 @contextmanager
 def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
-    """Open a file and yield it, with the reader of its object if it is in an object store."""
+    """Open a file and yield (the file, reader of its object). The reader is None for a local file."""
     source = seekable(file.path)
-    # without pre_buffer and with a buffer, pyarrow reads the columns of a row group in pieces, not as a whole
+    # with pre_buffer=False and buffer_size, pyarrow reads a column in pieces instead of reading a whole row group
     with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True) as parquet:
         check_chunks(parquet)
         yield parquet, source if isinstance(source, Reader) else None
 
 
 def check_chunks(parquet: pq.ParquetFile) -> None:
-    """Check that the footer is consistent.
+    """Check that the footer of a Parquet file is consistent.
 
-    pyarrow's Python objects for an impossible row group or column end the process with a C++ exception. A reader of
-    zero rows checks all of them and raises instead. Different row counts within the footer would lose rows silently.
+    If a row group or column in the footer is invalid, pyarrow's metadata objects end the process with a C++ exception.
+    Reading zero rows checks the same data, but raises a Python exception. Row counts that differ are refused, because
+    rows would be lost silently.
 
     Raises:
-        OSError: The footer describes impossible row groups or columns.
-        ArrowException: As above, or the row counts differ.
+        OSError: The footer has invalid row groups or columns.
+        ArrowException: The footer has invalid row groups or columns, or its row counts differ.
     """
     metadata, rows = parquet.metadata, 0
     flat = [i for i in range(metadata.num_columns) if not parquet.schema.column(i).max_repetition_level]
@@ -236,7 +244,7 @@ def check_chunks(parquet: pq.ParquetFile) -> None:
 
 
 def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tuple[int, int]]:
-    """Return the byte range of each wanted column of a row group: (first byte, byte after the last)."""
+    """Return (first byte, byte after the last) of each wanted column in a row group."""
     found = []
     for column in map(group.column, range(group.num_columns)):
         path = column.path_in_schema
@@ -247,7 +255,10 @@ def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tu
 
 
 def _nests_dictionary(kind: pa.DataType, nested: bool = False) -> bool:
-    """Return whether a dictionary is inside a list, map or struct: pyarrow reads these one row group at a time."""
+    """Return whether a type has a dictionary inside a list, map or struct.
+
+    pyarrow can read such a column only one row group at a time.
+    """
     if pa.types.is_dictionary(kind):
         return nested
     return any(_nests_dictionary(kind.field(i).type, True) for i in range(kind.num_fields))
@@ -255,11 +266,11 @@ def _nests_dictionary(kind: pa.DataType, nested: bool = False) -> bool:
 
 @contextmanager
 def _parquet_errors(file: InputFile, fault: str) -> Iterator[None]:
-    """Turn the errors of pyarrow and of the system into DataError. `fault` says what is wrong with the file."""
+    """Turn errors of pyarrow and of the operating system into DataError. `fault` is a part of the message."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        if file.stored and isinstance(error, OSError) and error.filename:  # the message is in strerror
+        if file.stored and isinstance(error, OSError) and error.filename:  # an error of the object store
             raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
         reason = first_line(error).rstrip(".")
-        raise DataError(f"{file.name} {fault}: {reason}; copy or rewrite it") from error
+        raise DataError(f"{file.name} {fault}: {reason}; copy it again, or rewrite it") from error

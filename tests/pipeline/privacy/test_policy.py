@@ -101,10 +101,10 @@ def test_run_json_shows_which_key_was_used_and_not_the_key():
 @pytest.mark.parametrize(
     ("column", "error", "words"),
     [
-        ("nothing", ColumnError, "nothing is no column.*id, text, tags"),
+        ("nothing", ColumnError, "nothing: the input has no such column.*id, text, tags"),
         ("text", OptionError, "--drop-text"),
-        ("tags", ColumnError, "tags holds list"),
-        ("shop", ColumnError, r"folders \(shop=\.\.\.\)"),
+        ("tags", ColumnError, "tags has the type list"),
+        ("shop", ColumnError, r"folder names contain its values \(shop=\.\.\.\)"),
     ],
 )
 def test_a_column_that_cannot_be_hashed_is_refused(column, error, words, monkeypatch):

@@ -33,7 +33,7 @@ def test_the_only_column_of_a_usual_name_is_the_text(tmp_path: Path) -> None:
 def test_a_column_of_a_usual_name_and_another_type_is_not_the_text(tmp_path: Path) -> None:
     assert opened(put(tmp_path / "a.parquet", user=[7], message=["가"])).text_column == "message"
     with pytest.raises(
-        ColumnError, match=r"no column .*\('text' is int64\); the columns are text, id; .*--text-column"
+        ColumnError, match=r"no string column .*\('text' is int64\); the columns are text, id; .*--text-column"
     ):
         opened(put(tmp_path / "b.parquet", text=[1], id=["x"]))
 
@@ -54,9 +54,11 @@ def test_every_type_of_text_is_text(tmp_path: Path, column: pa.Array) -> None:
 
 
 def test_no_or_several_fitting_columns_are_an_error_that_lists_them(tmp_path: Path) -> None:
-    with pytest.raises(ColumnError, match=r"the columns are id, '보낸 사람'; say which: --text-column NAME"):
+    with pytest.raises(ColumnError, match=r"the columns are id, '보낸 사람'; choose one with --text-column NAME"):
         opened(put(tmp_path / "a.parquet", **{"id": [1], "보낸 사람": ["가"]}))
-    with pytest.raises(ColumnError, match=r"columns text, review may each be the text; say which: --text-column NAME"):
+    with pytest.raises(
+        ColumnError, match=r"may be the text column \(text, review\); choose one with --text-column NAME"
+    ):
         opened(put(tmp_path / "b.parquet", text=["가"], n=[1], review=["나"]))
 
 
@@ -81,7 +83,9 @@ def test_a_missing_named_column_is_reported_with_the_nearest(tmp_path: Path) -> 
 @pytest.mark.parametrize("column", [pa.array([1]), pa.array([b"x"]), pa.array([["a"]])], ids=["int", "binary", "list"])
 def test_a_named_column_of_another_type_is_reported_with_its_type(tmp_path: Path, column: pa.Array) -> None:
     path = put(tmp_path / "a.parquet", v=column, note=["가"])
-    with pytest.raises(ColumnError, match=r"holds (int64|binary|list<.*>), not text; columns with text are note"):
+    with pytest.raises(
+        ColumnError, match=r"has the type (int64|binary|list<.*>), not string; the string columns are note"
+    ):
         opened(path, column="v")
 
 

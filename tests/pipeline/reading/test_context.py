@@ -171,7 +171,7 @@ def test_earlier_rows_are_read_in_two_columns_and_no_further_than_needed(dialogu
 
 def test_the_text_column_is_refused_as_conversation_column(dialogue):
     dataset = open_dataset(find_inputs([str(dialogue)]))
-    with pytest.raises(ColumnError, match="holds the text; give the one that identifies conversations"):
+    with pytest.raises(ColumnError, match="is the text column; give the column that identifies conversations"):
         with_conversation_column(dataset, "previous", dataset.text_column)
 
 

@@ -194,16 +194,16 @@ def test_a_model_without_context_has_no_use_for_conversations(dialogue, tiny_mod
         (
             {"a": [1]},
             None,
-            "no column of a usual name holds conversations; the columns are text, a; .*--conversation-c",
+            "one of the usual names for conversation IDs; the columns are text, a; .*--conversation-c",
         ),
         ({"a": [1]}, "aa", "has no column 'aa'; its columns are text, a; did you mean --conversation-column a?"),
         (
             {"dialog_id": [1], "Session_ID": ["1"]},
             None,
-            "columns dialog_id, Session_ID may each .*--conversation-column",
+            r"may hold conversation IDs \(dialog_id, Session_ID\); .*--conversation-column",
         ),
-        ({"a": [[1]]}, "a", "holds list<.*>, which cannot identify conversations"),
-        ({"session_id": [[1]]}, None, "no column of a usual name"),
+        ({"a": [[1]]}, "a", "has the type list<.*>, which cannot identify conversations"),
+        ({"session_id": [[1]]}, None, "one of the usual names for conversation IDs"),
     ],
 )
 def test_a_missing_conversation_column_is_one_line_and_leaves_no_output(model, tmp_path, columns, given, said):

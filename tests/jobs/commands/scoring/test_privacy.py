@@ -80,7 +80,7 @@ def test_a_hashed_column_has_the_same_hash_for_the_same_value(emojob, chat, tmp_
     [
         (("--hash-column", "speaker"), "", "--hash-key-file"),
         (("--hash-column", "speaker"), "short", "5 bytes"),
-        (("--hash-column", "nobody"), KEY, "nobody is no column"),
+        (("--hash-column", "nobody"), KEY, "nobody: the input has no such column"),
         (("--hash-column", "text"), KEY, "--drop-text"),
         (("--hash-column", "speaker", "--hash-key-file", "nowhere"), KEY, "nowhere cannot be read"),
     ],
@@ -137,7 +137,7 @@ def test_hashing_a_value_that_is_in_a_folder_name_is_refused(emojob, tmp_path, m
     (folder / "a.csv").write_text("text\n네\n")
     monkeypatch.setenv("EMOJOB_HASH_KEY", "0123456789abcdef")
     code, _, err = emojob("score", "in", "-o", "out", "--hash-column", "customer")
-    assert (code, err.count("\n"), "names of the input's folders" in err) == (2, 1, True)
+    assert (code, err.count("\n"), "folder names contain its values" in err) == (2, 1, True)
     assert not (tmp_path / "out").exists()
 
 

@@ -124,12 +124,12 @@ def test_a_file_without_a_header_is_refused(tmp_path: Path) -> None:
     for data in ("\n\r\n\n", "\ufeff", "\ufeff\n"):
         with pytest.raises(DataError, match="is empty"):
             open_dataset([stored(tmp_path, data)])
-    with pytest.raises(DataError, match=r"no header that can be read \(line 1: quote never closed\)"):
+    with pytest.raises(DataError, match=r"the header of .* cannot be read \(quote never closed\)"):
         open_dataset([stored(tmp_path, '"text,b\n1,2\n')])
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ColumnError, match=r"more than once: id; rename"):
+    with pytest.raises(ColumnError, match=r"more than once: id; rename the columns"):
         open_dataset([stored(tmp_path, "id,text,id\n1,2,3\n")])
     names = open_dataset([stored(tmp_path, 'ID,text,id,"a ""b""\nc",\n1,2,3,4,5\n')]).schema.names
     assert names == ["ID", "text", "id", 'a "b"\nc', ""]

@@ -57,7 +57,7 @@ def test_a_file_in_no_known_encoding_is_refused_with_the_byte_and_its_offset(tmp
 
 
 def test_a_given_encoding_is_verified(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not in utf-8 \(byte 0x.. at offset 5 is not\); try --encoding cp949"):
+    with pytest.raises(DataError, match=r"not in utf-8 \(byte 0x.. at offset 5 is invalid\); try --encoding cp949"):
         inspect(stored(tmp_path, LINES.encode("cp949")), "utf-8")
     with pytest.raises(DataError, match=r"not in cp949 \(.*try --encoding utf-8"):
         inspect(stored(tmp_path, LINES.encode()), "cp949")
@@ -76,12 +76,12 @@ def test_a_character_cut_off_at_the_end_does_not_decode(tmp_path: Path) -> None:
 def test_other_unicode_encodings_are_named(tmp_path: Path, name: str) -> None:
     data = ("\ufeff" + LINES).encode(name)
     for wanted in ("auto", "utf-8"):
-        with pytest.raises(DataError, match=f"is in {name} .*iconv -f {name} -t UTF-8"):
+        with pytest.raises(DataError, match=f"byte order mark of {name}, .*iconv -f {name} -t UTF-8"):
             inspect(stored(tmp_path, data), wanted)
 
 
 def test_an_unknown_encoding_is_an_error_of_the_option(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--encoding latin-1 is not known; give auto, utf-8 or cp949"):
+    with pytest.raises(OptionError, match="--encoding latin-1 is not supported; give auto, utf-8 or cp949"):
         inspect(stored(tmp_path, b"text\n"), "latin-1")
 
 
@@ -107,7 +107,7 @@ def test_size_and_hash_are_those_of_the_stored_bytes(tmp_path: Path, name: str) 
 @pytest.mark.parametrize("damage", ["cut off", "not compressed"])
 def test_damaged_compression_is_reported_before_anything_is_read(tmp_path: Path, name: str, damage: str) -> None:
     data = compressed(name, LINES.encode())[:-9] if damage == "cut off" else LINES.encode()
-    with pytest.raises(DataError, match=r"not a whole (gzip|zstd) file") as caught:
+    with pytest.raises(DataError, match=r"not a complete (gzip|zstd) file") as caught:
         inspect(stored(tmp_path, data, name))
     assert "\n" not in str(caught.value)
 

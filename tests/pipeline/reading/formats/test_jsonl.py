@@ -132,10 +132,10 @@ INVALID = {
     '{"text":"a"} {"text":"b"}': "not JSON (Extra data at character 14)",
     '{"text":"a"}null{"text":"b"}': "not JSON (Extra data at character 13)",
     '{"text":"a",}': "not JSON (Expecting property name enclosed in double quotes at character 13)",
-    '{"text":"\\ud800"}': "half a character (a lone surrogate)",
-    '{"text":"a","\\udc00":1}': "half a character (a lone surrogate)",
-    '{"text":"a","v":' + "[" * 100_000 + "]" * 100_000 + "}": "JSON that is nested too deeply or has too long a number",
-    '{"text":"a","v":' + "9" * 5000 + "}": "JSON that is nested too deeply or has too long a number",
+    '{"text":"\\ud800"}': "not valid Unicode (a lone surrogate)",
+    '{"text":"a","\\udc00":1}': "not valid Unicode (a lone surrogate)",
+    '{"text":"a","v":' + "[" * 100_000 + "]" * 100_000 + "}": "JSON that is nested too deeply",
+    '{"text":"a","v":' + "9" * 5000 + "}": "JSON with an integer of more than 4,300 digits",
 }
 
 
@@ -189,7 +189,7 @@ def test_a_file_without_objects_is_refused(tmp_path: Path) -> None:
         opened(tmp_path, "")
     with pytest.raises(DataError, match="is empty: it has no JSON object"):
         opened(tmp_path, "\n  \r\n\n")
-    with pytest.raises(DataError, match="JSON array, so write it as lines: jq"):
+    with pytest.raises(DataError, match="convert this JSON array to lines: jq"):
         opened(tmp_path, '[\n{"text":\n"a"}\n]\n', "a.json")
     with pytest.raises(ColumnError, match="the columns are none"):
         opened(tmp_path, "{}\n{}\n")
