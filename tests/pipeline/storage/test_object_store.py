@@ -645,7 +645,7 @@ def test_a_night_in_an_object_store(bucket, model, tmp_path, capsys, rows, store
     (["score", "az://bucket/log.csv"], "pip install adlfs"),
     (["score", "https://example.com/log.csv"], "https:// are not supported"),
     (["score", "{bucket}/log.csv", "-o", "{bucket}/full"], "neither empty nor a labelled archive"),
-    (["score", "{bucket}/log.csv", "--memo", "{bucket}/memo"], "give a local file"),
+    (["score", "{bucket}/log.csv", "--memo", "{bucket}/memo"], "is not a local file"),
     (["sql", "{bucket}/gone", "FROM labelled"], "does not exist"),
     (["sql", "{bucket}/full", "FROM labelled"], "not a labelled archive"),
     (["report", "s3://no-such-bucket/out"], "there is no bucket"),
