@@ -87,9 +87,9 @@ def golden_tokenizer(pair_model) -> KoBertTokenizer:
 def test_a_pair_needs_room_for_five_tokens(golden_tokenizer, pair_model):
     with pytest.raises(ValueError, match="give at least 5"):
         golden_tokenizer.encode_with_previous(["네"], ["왜"], 4)
-    with pytest.raises(OptionError, match=r"--max-length 4 .* give 5 to 512"):
+    with pytest.raises(OptionError, match=r"--max-length 4 .* from 5 to 512"):
         load(pair_model, max_length=4)
-    with pytest.raises(OptionError, match=r"--max-length 4 .* give 5 to 512"):
+    with pytest.raises(OptionError, match=r"--max-length 4 .* from 5 to 512"):
         ModelOptions(context="previous", max_length=4)
     scored = load(pair_model, max_length=5).score(["정말 고마웠어요", "네"], ["늦었어요", None])
     assert [STATUSES[i] for i in scored.statuses] == [TRUNCATED, SCORED]
