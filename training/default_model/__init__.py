@@ -1,6 +1,6 @@
-"""The default model that ships with the package, made by `make model`: pre-training, multi-task training, distillation.
+"""`make model`: pre-train, fine-tune and distill the default model, which ships with the package.
 
-`make` runs the steps, `recipe.toml` has every setting, and `dialogue/` has the project's own labelled lines.
+`make` runs these steps, `recipe.toml` has all settings, and `dialogue/` has labelled lines of this project.
 """
 
 __all__ = [

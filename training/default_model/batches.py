@@ -14,12 +14,12 @@ from emojob.pipeline.models.tokenizer import Encoded
 def equal_length_batches(
     lengths: NDArray[np.int64], budget: int, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Shuffle rows into batches of equal length; each row is in one batch.
+    """Shuffle rows into batches. The rows of a batch have the same length, and each row is in exactly one batch.
 
     Args:
-        lengths: int64 [rows], tokens of each row.
-        budget: Tokens of a batch, at most.
-        generator: Source of random numbers.
+        lengths: int64 [rows], number of tokens of each row.
+        budget: Maximum number of tokens of a batch; a longer row is a batch of its own.
+        generator: Random number generator.
 
     Returns:
         The batches in random order, each an int64 array of row numbers.
@@ -35,18 +35,18 @@ def equal_length_batches(
 
 
 def gather(encoded: Encoded, rows: NDArray[np.int64]) -> torch.Tensor:
-    """Return the token ids of rows with equal length: int64 [rows, tokens]."""
+    """Return the token ids of rows that have the same length: int64 [rows, tokens]."""
     length = int(encoded.lengths[rows[0]])
     return torch.from_numpy(encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)].astype(np.int64))
 
 
 def epochs(lengths: NDArray[np.int64], budget: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield batches without end; the order of an epoch depends only on the seed and the epoch.
+    """Yield the batches of one epoch after another, without end. Their order depends only on the seed and the epoch.
 
     Args:
-        lengths: int64 [rows], tokens of each row.
-        budget: Tokens of a batch, at most.
-        seed: Seed of the orders.
+        lengths: int64 [rows], number of tokens of each row.
+        budget: Maximum number of tokens of a batch; a longer row is a batch of its own.
+        seed: Seed of the random order of each epoch.
     """
     epoch = 0
     while True:

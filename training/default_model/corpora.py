@@ -1,4 +1,4 @@
-"""The corpora of the default model: read from a data folder, and encoded for pre-training and fine-tuning."""
+"""Read the corpora of the default model from a data folder, and encode them for pre-training and fine-tuning."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from emojob.training.data.published import Labelled
 from emojob.training.default_model.multitask import Examples, balanced
 from emojob.training.default_model.recipe import CORPORA, ModelRecipe
 
-#: Everyday dialogue lines with the default model's labels, written for this project.
+#: Folder with everyday dialogue lines, written for this project and labelled with the labels of the default model.
 DIALOGUE = Path(__file__).parent / "dialogue"
 
-#: The files of a data folder.
+#: Files that a data folder must contain.
 FILES = {
     "reviews": "nsmc_reviews.parquet",
     "kote": "kote_val.tsv",
@@ -37,16 +37,16 @@ class Corpora:
 
     Attributes:
         reviews: Film reviews.
-        ratings: float32 [reviews] in 0..1.
+        ratings: float32 [reviews], rating of each review from 0 to 1.
         chat: Questions and answers.
         kote: KOTE without the held-out texts.
-        kote_held_out: Texts that select the best epoch, calibrate and measure.
+        kote_held_out: KOTE texts for selecting the best epoch, for calibration and for measuring.
         goemotions: Train part of GoEmotions.
         goemotions_dev: Dev part of GoEmotions.
         goemotions_test: Test part of GoEmotions.
-        dialogue: Dialogue lines to learn from.
-        dialogue_test: Dialogue lines to measure on.
-        dialogue_other_hand: Dialogue lines by another writer, to measure on.
+        dialogue: Dialogue lines for training.
+        dialogue_test: Dialogue lines for measuring.
+        dialogue_other_hand: Dialogue lines by another writer, for measuring.
         spiece: File of the SentencePiece model.
     """
 
@@ -68,23 +68,26 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
     """Read the files of a data folder.
 
     Args:
-        data: The folder.
-        recipe: Number and seed of the held-out texts.
+        data: Path of the folder.
+        recipe: The recipe, which has the number and the seed of the held-out texts.
 
     Raises:
-        DataError: Files are missing; the message lists all of them.
-        OptionError: The recipe holds out more texts than there are.
+        DataError: Files are missing. The message lists all of them.
+        OptionError: The recipe holds out all texts of KOTE or more.
     """
     missing = [name for name in FILES.values() if not (data / name).exists()]
     if missing:
-        raise DataError(f"{data} lacks {', '.join(missing)}; put the corpora there, or name another folder")
+        raise DataError(
+            f"the data folder {data} lacks {', '.join(missing)}; copy these files there, or give another folder"
+        )
     path = {key: data / name for key, name in FILES.items()}
     reviews, ratings = published.reviews(path["reviews"])
     kote = published.kote(path["kote"])
     held_out = recipe.corpus.held_out
     if held_out >= len(kote.texts):
         raise OptionError(
-            f"recipe: corpus.held_out is {held_out}, but {path['kote']} has {len(kote.texts)} texts; hold out fewer"
+            f"recipe: corpus.held_out is {held_out}, but {path['kote']} has only {len(kote.texts)} texts; give a "
+            "smaller number"
         )
     order = np.random.default_rng(recipe.corpus.held_out_seed).permutation(len(kote.texts))
     return Corpora(
@@ -109,12 +112,12 @@ def pretraining_texts(
     """Return the texts for pre-training, and their ratings.
 
     Args:
-        corpora: The texts.
+        corpora: The corpora of the data folder.
         tokenizer: The model's tokenizer.
-        recipe: How often each corpus is repeated.
+        recipe: The recipe, which says how often each corpus is repeated.
 
     Returns:
-        The encoded texts, and float32 [texts]; NaN for a text without rating.
+        The encoded texts, and their ratings float32 [texts]; NaN for a text without a rating.
     """
     texts = {"kote": corpora.kote.texts, "goemotions": corpora.goemotions.texts, "chat": corpora.chat}
     others = [text for corpus, times in recipe.pretraining.repeats.items() for text in texts[corpus] * times]
@@ -123,17 +126,17 @@ def pretraining_texts(
 
 
 def example_texts(corpora: Corpora) -> list[str]:
-    """Return the texts of `labelled_examples`, in the same order."""
+    """Return the texts of `labelled_examples` as strings, in the same order."""
     return [*corpora.kote.texts, *corpora.goemotions.texts, *corpora.dialogue.texts, *corpora.reviews]
 
 
 def labelled_examples(corpora: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> Examples:
-    """Return the texts of the labelled corpora and the reviews, each with its known answers; classes are balanced.
+    """Return all labelled texts and all reviews, with a target for each task, and with balanced classes.
 
     Args:
-        corpora: The texts.
+        corpora: The corpora of the data folder.
         tokenizer: The model's tokenizer.
-        recipe: Label maps, sharpness and balance.
+        recipe: The recipe, which has the label maps and the settings `sharpness` and `balance`.
     """
     parts = [corpora.kote.texts, corpora.goemotions.texts, corpora.dialogue.texts, corpora.reviews]
     starts = np.cumsum([0, *map(len, parts)])

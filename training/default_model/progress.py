@@ -1,4 +1,4 @@
-"""Progress lines: the amount done, the running mean of each loss, the time left."""
+"""Progress reports for long steps: how much is done, a running mean of each loss, and the time left."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Progress:
-    """Counts what is done, and reports a line about every half minute.
+    """Counts finished units, such as steps or texts, and reports the progress about every 30 seconds.
 
     Args:
-        total: Units to do.
-        unit: Name of the unit, such as "steps".
-        report: callback(line).
-        done: Units that an earlier run did.
+        total: Number of all units.
+        unit: Name of the units, for example "steps".
+        report: callback(line), called with one line of text.
+        done: Number of units that an earlier run has finished.
     """
 
     def __init__(self, total: int, unit: str, report: Callable[[str], None], done: int = 0) -> None:
@@ -28,7 +28,7 @@ class Progress:
         self._means: dict[str, float] = {}
 
     def add(self, amount: int, losses: Mapping[str, float]) -> None:
-        """Count `amount` more units, with their losses by name."""
+        """Count `amount` more finished units. `losses` has their mean losses by name."""
         self.done += amount
         for name, loss in losses.items():
             self._means[name] = 0.98 * self._means.get(name, loss) + 0.02 * loss
@@ -38,7 +38,7 @@ class Progress:
             self._report(self.line(now - self._started_at))
 
     def line(self, seconds: float) -> str:
-        """Return the progress line, `seconds` after the start."""
+        """Return the progress as one line. `seconds` is the time since this run started."""
         speed = max((self.done - self._done_before) / max(seconds, 1e-9), 1e-9)
         losses = ", ".join(f"{name} {mean:.3f}" for name, mean in self._means.items())
         losses = losses and f"loss: {losses}, "

@@ -1,4 +1,4 @@
-"""The recipe of the default model: frozen dataclasses that validate themselves, filled from a TOML file."""
+"""The recipe of the default model: it is read from a TOML file into dataclasses, which check their values."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _COMPARE = "take them from training/default_model/recipe.toml"
 
 @dataclass(frozen=True)
 class CorpusRecipe:
-    """[corpus]: length of the texts, and the texts that are held out.
+    """Section [corpus]: maximum length of the texts, and how many texts are held out.
 
     Attributes:
-        max_length: Tokens of a text, at most.
-        held_out: Number of KOTE texts to hold out.
-        held_out_seed: Seed of the draw.
+        max_length: Maximum number of tokens of a text.
+        held_out: Number of KOTE texts that are not used for training.
+        held_out_seed: Seed for choosing these texts at random.
     """
 
     max_length: int
@@ -45,7 +45,7 @@ class CorpusRecipe:
 
 @dataclass(frozen=True)
 class PretrainingRecipe:
-    """[pretraining]: masked-language pre-training; recipe.toml explains each setting."""
+    """Section [pretraining]: settings of the masked-language pre-training. recipe.toml explains each one."""
 
     cycles: tuple[int, ...]
     batch_tokens: int
@@ -77,20 +77,20 @@ class PretrainingRecipe:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all cycles together."""
+        """Number of tokens of all cycles together."""
         return sum(self.cycles)
 
 
 @dataclass(frozen=True)
 class Phase:
-    """[[fine_tuning.phases]] and others: epochs over a mixture of corpora, with a weight for each task.
+    """A phase of training, such as [[fine_tuning.phases]]: epochs with the same mixture of corpora and tasks.
 
     Attributes:
-        name: Name for progress lines.
+        name: Name of the phase in progress reports.
         epochs: Number of epochs.
-        learning_rate: Highest learning rate.
-        shares: How often an epoch reads each corpus: 0.5 is a random half, 3.0 is three times.
-        weights: Weight of each task's loss.
+        learning_rate: Highest learning rate of the phase.
+        shares: How often an epoch reads each corpus: 0.5 is a random half of it, 3.0 is three times.
+        weights: Weight of the loss of each task.
     """
 
     name: str
@@ -106,12 +106,12 @@ class Phase:
         _numbers(f"{where} shares", self.shares, CORPORA)
         _numbers(f"{where} weights", self.weights, TASKS)
         if not any(self.shares.values()):
-            raise OptionError(f"recipe: {where} reads nothing, because all shares are 0; give a corpus a share above 0")
+            raise OptionError(f"recipe: {where} has no texts, because all its shares are 0; set a share above 0")
 
 
 @dataclass(frozen=True)
 class FineTuningRecipe:
-    """[fine_tuning]: settings that all phases share; recipe.toml explains each setting."""
+    """Section [fine_tuning]: settings for all phases of the fine-tuning. recipe.toml explains each one."""
 
     batch_tokens: int
     warmup: float
@@ -136,7 +136,7 @@ class FineTuningRecipe:
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """[teacher]: a larger encoder that is fine-tuned on the same labels; recipe.toml explains each setting."""
+    """Section [teacher]: settings of the larger encoder that teaches the model. recipe.toml explains each one."""
 
     base: str
     prefix: str
@@ -155,7 +155,7 @@ class TeacherRecipe:
 
 @dataclass(frozen=True)
 class DistillationRecipe:
-    """[distillation]: learning from the teacher; recipe.toml explains each setting."""
+    """Section [distillation]: settings for learning from the teacher. recipe.toml explains each one."""
 
     trust: float
     share: float
@@ -169,7 +169,7 @@ class DistillationRecipe:
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """A whole recipe file."""
+    """The recipe of the default model, with all sections of the file."""
 
     shape: BertShape
     corpus: CorpusRecipe
@@ -186,8 +186,8 @@ class ModelRecipe:
                 between(f"model.{size}", value, 1, 10**6)
         if self.shape.hidden_size % self.shape.heads:
             raise OptionError(
-                f"recipe: model.hidden_size {self.shape.hidden_size} is not a multiple of model.heads "
-                f"{self.shape.heads}; choose sizes that divide"
+                f"recipe: model.hidden_size is {self.shape.hidden_size}, which is not a multiple of model.heads "
+                f"{self.shape.heads}; change one of them"
             )
         between(
             "corpus.max_length (model.max_positions is the limit)", self.corpus.max_length, 3, self.shape.max_positions
@@ -195,7 +195,7 @@ class ModelRecipe:
 
 
 def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
-    """Read a recipe file.
+    """Read the recipe of the default model from a file.
 
     Raises:
         OptionError: The file is missing, is not TOML, or has a wrong value.
@@ -203,9 +203,13 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
     try:
         table = read_toml(path)
     except FileNotFoundError:
-        raise OptionError(f"recipe {path} does not exist; name a .toml file like {DEFAULT_RECIPE.name}") from None
+        raise OptionError(
+            f"the recipe {path} does not exist; give a TOML file with the same keys as {DEFAULT_RECIPE}"
+        ) from None
     except ValueError as error:
-        raise OptionError(f"recipe {path} is not TOML: {error}; compare it with {DEFAULT_RECIPE.name}") from None
+        raise OptionError(
+            f"the recipe {path} is not valid TOML: {error}; correct it, or copy {DEFAULT_RECIPE}"
+        ) from None
     check_keys("the recipe", table, dict.fromkeys(SECTIONS, dict), _COMPARE)
     check_keys("labels", table["labels"], {"kote": str, "goemotions": str}, _COMPARE)
     pretraining = dict(table["pretraining"])
@@ -226,7 +230,10 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
 def _with_phases(table: dict[str, Any], section: str) -> dict[str, Any]:
     phases = table[section].get("phases", [])
     if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
-        raise OptionError(f"recipe: {section}.phases is {phases!r}; give each phase as a table [[{section}.phases]]")
+        raise OptionError(
+            f"recipe: {section}.phases is {phases!r}, but it must be a list of tables; begin each phase with "
+            f"[[{section}.phases]]"
+        )
     return {**table[section], "phases": tuple(fill(Phase, phase, f"{section}.phases", _COMPARE) for phase in phases)}
 
 

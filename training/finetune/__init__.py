@@ -1,6 +1,7 @@
-"""Fine-tuning, what `emojob train` does: from annotated texts and a base model to a model folder.
+"""`emojob train`: fine-tune a base model on annotated texts, and write a model folder.
 
-`run` is the whole run, `trainer` the training loop, `recipe` the settings. An interrupted run resumes exactly.
+`run` does all steps of a run, `trainer` has the training loop, and `recipe` the settings. A run that was interrupted
+and resumed gives the same model as a run without interruption.
 """
 
 __all__ = [

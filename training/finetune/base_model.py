@@ -1,4 +1,4 @@
-"""The base model of a fine-tuning run: a BERT, ELECTRA or RoBERTa encoder, converted to a BERT classifier."""
+"""Load the base model of a training run: a BERT, ELECTRA or RoBERTa encoder, converted to a BERT classifier."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.schemas.errors import ModelError
 
-#: Values of config.json's `model_type` with the same layers as BERT.
+#: Values of `model_type` in config.json for models with the same layers as BERT.
 KINDS = ("bert", "electra", "roberta")
 
-#: Name of the base that ships with the package.
+#: Name of the base model that ships with the package.
 PACKAGED = "emojob's default model"
 
 
 @dataclass(frozen=True)
 class Base:
-    """An encoder with a head for the labels of the data.
+    """A base model with a head for the labels of the data.
 
     Attributes:
-        name: Name for messages.
+        name: Name of the base model, for messages.
         classifier: The encoder and the head.
         shape: Sizes of the encoder.
-        tokenizer: The base's tokenizer.
-        notes: Lines for the user about new or reused layers.
+        tokenizer: Tokenizer of the base model.
+        notes: Messages to the user about layers that are new or reused.
     """
 
     name: str
@@ -40,20 +40,21 @@ class Base:
 
 
 def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
-    """Load an encoder and put a head for `labels` on it.
+    """Load an encoder, and add a classification head for `labels`.
 
-    The head is new, unless the base is a classifier with exactly the same labels. A missing pooler is new as well.
+    If the base model is a classifier with exactly these labels, its head is used. If the base model has no pooler, a
+    new pooler is added.
 
     Args:
-        name: A model folder or a name on the Hugging Face hub; None for the encoder that ships with the package.
-        labels: The labels, in id order.
-        seed: Seed of the new weights.
+        name: Path of a model folder, or a name on the Hugging Face hub. None: use the default model of the package.
+        labels: The labels, in the order of their ids.
+        seed: Seed of the random weights of new layers.
 
     Raises:
-        ModelError: Any other weight is missing, or the files do not fit together.
+        ModelError: Another weight is missing, or the files do not fit together.
     """
     if name is not None and not name.strip():
-        raise ModelError("--base is empty: give a model folder, or a name on the Hugging Face hub, or leave it out")
+        raise ModelError("--base is empty: give a model folder or a name on the Hugging Face hub, or omit --base")
     shown = name or PACKAGED
     folder = model_folder.find_folder(name, option="--base")
     config = model_folder.read_config(folder, shown, KINDS)
@@ -64,45 +65,45 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
     torch.manual_seed(seed)
     notes = []
     if "bert.pooler.dense.weight" not in weights:
-        notes.append(f"{shown} has no pooler: a new one is trained")
+        notes.append(f"{shown} has no pooler, so a new pooler is trained")
         add_linear(weights, "bert.pooler.dense", shape.hidden_size, shape.hidden_size)
     ids = _label_ids(config)
     if set(ids) == set(labels) and len(weights.get("classifier.weight", ())) == len(labels):
         order = [ids[label] for label in labels]
         weights["classifier.weight"] = weights["classifier.weight"][order]
         weights["classifier.bias"] = weights["classifier.bias"][order]
-        notes.append(f"{shown} has these labels already: its head is trained further")
+        notes.append(f"{shown} already has these labels, so its head is trained further")
     else:
         add_linear(weights, "classifier", len(labels), shape.hidden_size)
     return Base(shown, model_folder.assemble(weights, shape, len(labels), shown), shape, tokenizer, tuple(notes))
 
 
 def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Convert an encoder to a BERT with the same hidden states.
+    """Convert an encoder to a BERT encoder with the same hidden states.
 
     Args:
         config: Content of config.json.
-        weights: The encoder's weights, by their Hugging Face names.
-        shown: Name of the base, for messages.
+        weights: Weights of the encoder, by their Hugging Face names.
+        shown: Name of the base model, for messages.
 
     Returns:
-        The BERT's config, and its weights by their Hugging Face names.
+        The config and the weights of the BERT encoder, by their Hugging Face names.
 
     Raises:
-        ModelError: No BERT gives the same hidden states.
+        ModelError: The encoder cannot be converted, because its embeddings and layers have different sizes.
     """
     kind = config["model_type"]
-    if not any(key.startswith(f"{kind}.") for key in weights):  # an encoder stored without a head
+    if not any(key.startswith(f"{kind}.") for key in weights):  # stored without a head, so without this prefix
         weights = {f"{kind}.{key}": w for key, w in weights.items()}
     weights = {"bert" + key.removeprefix(kind) if key.startswith(f"{kind}.") else key: w for key, w in weights.items()}
     if kind == "electra":
         embedding_size = config.get("embedding_size", config.get("hidden_size"))
         if embedding_size != config.get("hidden_size"):
             raise ModelError(
-                f"--base {shown} is an ELECTRA with embeddings of size {embedding_size} and layers of size "
-                f"{config.get('hidden_size')}: give one with equal sizes (the base and large models)"
+                f"--base {shown} is an ELECTRA with embeddings of size {embedding_size}, but layers of size "
+                f"{config.get('hidden_size')}; give an ELECTRA with equal sizes, such as a base or large model"
             )
-    if kind == "roberta":  # its first token has the position after the padding id
+    if kind == "roberta":  # the position of its first token is the padding id plus 1
         first = int(config.get("pad_token_id", 1)) + 1
         positions = "bert.embeddings.position_embeddings.weight"
         if positions in weights:
@@ -112,13 +113,13 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
 
 
 def add_linear(weights: dict[str, Tensor], name: str, rows: int, columns: int) -> None:
-    """Add a new linear layer [rows, columns] with BERT's initialization: normal with standard deviation 0.02."""
+    """Add a linear layer [rows, columns] with random weights as in BERT: normal with standard deviation 0.02."""
     weights[f"{name}.weight"] = torch.randn(rows, columns) * 0.02
     weights[f"{name}.bias"] = torch.zeros(rows)
 
 
 def _label_ids(config: dict[str, Any]) -> dict[str, int]:
-    """Return the id of each label of a base; empty if config.json has no valid id2label."""
+    """Return the id of each label of a base model; the dict is empty if config.json has no valid id2label."""
     id2label = config.get("id2label")
     try:
         ids = {str(label): int(i) for i, label in id2label.items()} if isinstance(id2label, dict) else {}

@@ -1,8 +1,8 @@
-"""Checkpoints of a training run: our state next to the Trainer's own files, and the newest complete checkpoint.
+"""Checkpoints of a training run: the Trainer's files, and the files that emojob adds to them.
 
-The Trainer writes a checkpoint folder with weights, optimizer, schedule and random state. We add the best weights so
-far and, as the last file and atomically, progress.json. A checkpoint without progress.json is incomplete and is not
-used.
+The Trainer writes a checkpoint folder with the weights, the optimizer, the schedule and the random state. emojob adds
+the best weights so far, and finally progress.json, which is written atomically. A checkpoint without progress.json is
+incomplete and is not used.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from emojob.training.evaluation.curves import Curves
 _NAME = re.compile(r"checkpoint-(\d+)")
 _PROGRESS = "progress.json"
 _BEST = "best.safetensors"
-_SIZES = "sizes"  # key in progress.json: bytes of each other file
+_SIZES = "sizes"  # key in progress.json: size in bytes of each other file
 
 Weights = dict[str, torch.Tensor]
 
 
 @dataclass
 class TrainingState:
-    """Progress of a training run, in addition to the Trainer's own state.
+    """Progress of a training run. emojob stores it in addition to the state that the Trainer stores.
 
     Attributes:
-        curves: Everything logged so far.
-        best_score: Highest validation macro-F1 so far; -1 before the first epoch ends.
-        best_epoch: Epoch with `best_score`.
-        worse_epochs: Epochs since `best_epoch`.
-        finished: Whether all epochs are done or patience ended.
-        batch: Texts of one forward pass in one process; 0 if not yet known.
-        loss_sum: Sum of the objective since the last logging step.
-        loss_texts: Texts in `loss_sum`.
-        epoch_loss: Sum of cross-entropy since the epoch began.
-        epoch_right: Correct predictions since the epoch began.
-        epoch_texts: Texts since the epoch began.
+        curves: All values that were logged so far.
+        best_score: Highest macro-F1 on the validation part so far; -1 before the first epoch ends.
+        best_epoch: Number of the epoch with `best_score`.
+        worse_epochs: Number of epochs since `best_epoch`.
+        finished: Whether training is finished, because all epochs are done or there was no better epoch for too long.
+        batch: Number of texts in a forward pass of one process; 0 if not yet known.
+        loss_sum: Sum of the training loss since the last logging step.
+        loss_texts: Number of texts in `loss_sum`.
+        epoch_loss: Sum of the cross-entropy since the epoch began.
+        epoch_right: Number of correct predictions since the epoch began.
+        epoch_texts: Number of texts since the epoch began.
     """
 
     curves: Curves = field(default_factory=Curves)
@@ -62,12 +62,12 @@ class TrainingState:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TrainingState:
-        """Return the state from its fields; the reverse of `dataclasses.asdict`."""
+        """Make the state from the dict that `dataclasses.asdict` returns for it."""
         return cls(**{**fields, "curves": Curves(**fields["curves"])})
 
 
 def newest_complete(work: Path) -> Path | None:
-    """Return the newest complete checkpoint in a work folder, None without one; remove incomplete ones."""
+    """Return the newest complete checkpoint in a work folder, or None; remove the incomplete checkpoints."""
     complete: list[tuple[int, Path]] = []
     for path in work.glob("checkpoint-*"):
         step = _NAME.fullmatch(path.name)
@@ -81,19 +81,19 @@ def newest_complete(work: Path) -> Path | None:
 
 
 def complete_checkpoint(checkpoint: Path, state: TrainingState, best: Weights | None) -> None:
-    """Add our files to a checkpoint that the Trainer wrote, and remove the older checkpoints.
+    """Add emojob's files to a checkpoint that the Trainer wrote, and remove all other checkpoints.
 
     Args:
-        checkpoint: The Trainer's checkpoint folder.
-        state: Our state at this step.
-        best: The best epoch's weights; None before the first epoch ends, or if the last epoch is kept.
+        checkpoint: Checkpoint folder that the Trainer wrote.
+        state: State of the run at this step.
+        best: Weights of the best epoch. None: no epoch has ended, or the recipe keeps the last epoch.
     """
     if best is not None:
         store_weights(best, checkpoint / _BEST)
-    for file in checkpoint.iterdir():  # the Trainer does not fsync: a power cut could lose its files
+    for file in checkpoint.iterdir():  # the Trainer does not do this, so a power failure could lose its files
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    # the other processes may still be writing their random states
+    # sizes of the random states are not recorded: other processes may still be writing them
     files = [file for file in sorted(checkpoint.iterdir()) if not file.name.startswith("rng_state_")]
     sizes = {file.name: file.stat().st_size for file in files}
     write_json(checkpoint / _PROGRESS, {**asdict(state), _SIZES: sizes})
@@ -103,15 +103,16 @@ def complete_checkpoint(checkpoint: Path, state: TrainingState, best: Weights | 
 
 
 def store_weights(weights: Weights, file: Path) -> None:
-    """Write weights to a safetensors file atomically."""
+    """Write weights atomically to a safetensors file."""
     write_bytes(file, save(weights))
 
 
 def read_checkpoint(checkpoint: Path) -> tuple[TrainingState, Weights | None]:
-    """Return our state of a complete checkpoint, and the best weights so far (None before the first epoch ends).
+    """Return the state in a complete checkpoint, and the weights of the best epoch (None if there are none).
 
     Raises:
-        OutputError: A file is missing or damaged. The Trainer would resume without a missing file, with another result.
+        OutputError: A file is missing or damaged. Without this check, the Trainer would resume without a missing file
+            and give another result.
     """
     try:
         fields = json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8"))
@@ -121,8 +122,8 @@ def read_checkpoint(checkpoint: Path) -> tuple[TrainingState, Weights | None]:
         damaged = [_PROGRESS]
     if damaged:
         raise OutputError(
-            f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}): training cannot resume from it; give "
-            "another -o, or --fresh to start again"
+            f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}), so training cannot resume from it; give "
+            "another folder with -o, or --fresh to start again"
         )
     best = checkpoint / _BEST
     return state, load_file(best) if best.exists() else None

@@ -1,4 +1,4 @@
-"""The processes that `torchrun` starts to train one model together; without torchrun there is one."""
+"""Processes that `torchrun` starts to train one model together. Without torchrun, there is one process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def process_count() -> int:
 
 
 def sum_over_processes(numbers: list[float]) -> list[float]:
-    """Return the element-wise sums of a list over all processes."""
+    """Return the element-wise sum of the lists of all processes."""
     if not torch.distributed.is_initialized():
         return numbers
     device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
@@ -28,6 +28,6 @@ def sum_over_processes(numbers: list[float]) -> list[float]:
 
 
 def wait_for_all() -> None:
-    """Block until every process has come here."""
+    """Wait until all processes have called this function."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()

@@ -1,4 +1,4 @@
-"""The results of training: temperature, figures, pictures, page, card, recipe.json and the model folder."""
+"""Write the results of a training run: temperature, metrics, picture, page, model card, recipe.json and model."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ PAGE = "training.html"
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature, and the expected calibration error without and with it.
+    """The temperature of a model, and the expected calibration error without and with it.
 
     Attributes:
-        temperature: Divides the logits before the softmax.
-        fitted_on: Part of the data: validation, test or none. If it is test, `error_after` is cross-fitted.
-        error_before: Error with temperature 1; None if no texts were held out.
-        error_after: Error with the temperature, on texts it was not fitted on; None if no texts were held out.
+        temperature: Number by which the logits are divided before the softmax.
+        fitted_on: Part on which the temperature is fitted: validation, test or none.
+        error_before: Expected calibration error with temperature 1; None if no texts are held out.
+        error_after: Expected calibration error with `temperature`; None if no texts are held out. If the temperature
+            is fitted on the test part, the error is measured with `cross_fitted`.
     """
 
     temperature: float
@@ -46,12 +47,12 @@ class Calibration:
     error_after: float | None
 
     def summary(self) -> str:
-        """Return one line for the card and the page."""
+        """Return the calibration as one line for the model card and the page."""
         if self.fitted_on == "none":
             return "none, because no texts were held out"
         return (
             f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} part; expected calibration error "
-            f"{self.error_before:.3f} before, {self.error_after:.3f} after"
+            f"{self.error_before:.3f} without the temperature, {self.error_after:.3f} with it"
         )
 
 
@@ -61,16 +62,16 @@ def finish(
     """Calibrate a trained model, measure it on the test part, and write the model folder.
 
     Args:
-        out: The model folder.
-        inputs: The run's data and recipe.
-        base: The trained classifier with its tokenizer.
-        state: The final state of training.
+        out: Path of the model folder.
+        inputs: Data and recipe of the run.
+        base: The trained classifier and its tokenizer.
+        state: Final state of the training.
         context: none or previous.
-        made_with: The run's inputs, for recipe.json.
+        made_with: Inputs of the run, for recipe.json.
 
     Returns:
-        The figures (None without a test part), and notes for the user. A note says so if the packages for drawing are
-        missing; the pictures and the page are then left out.
+        The metrics (None if there is no test part), and notes for the user. If the packages for drawing are missing,
+        the picture and the page are left out, and a note reports it.
     """
     classifier, notes = base.classifier, []
     calibration, probabilities = calibrate(classifier, inputs.validation, inputs.test)
@@ -91,7 +92,7 @@ def finish(
     try:
         check_drawable()
     except OptionError as error:
-        notes.append(f"no pictures and no page: {error}")
+        notes.append(f"curves.png and {PAGE} are not written: {error}")
     else:
         write_pictures(out, state.curves)
         if evaluation:
@@ -110,12 +111,12 @@ def calibrate(
 
     Args:
         classifier: The trained model.
-        validation: The validation part, maybe empty.
-        test: The test part, maybe empty.
+        validation: The validation part; it may be empty.
+        test: The test part; it may be empty.
 
     Returns:
-        The calibration, and the test part's probabilities float32 [texts, classes]. They are cross-fitted if the
-        temperature is fitted on the test part, and None if the test part is empty.
+        The calibration, and the probabilities of the test part, float32 [texts, classes]; None if it is empty. If the
+        temperature is fitted on the test part, the probabilities come from `cross_fitted`.
     """
     test_logits = predict_logits(classifier, test.encoded) if len(test.labels) else None
     if len(validation.labels):
@@ -141,15 +142,15 @@ def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> flo
 
 
 def page_facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]:
-    """Return the page's facts about data, recipe and versions, by name."""
+    """Return what the HTML page says about the data, the recipe and the versions, as name and text."""
     parts, recipe = made_with["parts"], made_with["recipe"]["training"]
     facts = {
-        "base": str(made_with["base"]["name"] or "the encoder that ships with emojob"),
+        "base": str(made_with["base"]["name"] or "emojob's default model"),
         "texts": f"{parts['train']:,} for training, {parts['validation']:,} for validation, {parts['test']:,} for test",
         "calibration": calibration.summary(),
         "recipe": ", ".join(f"{name} {value}" for name, value in recipe.items()),
     }
     for file in made_with["data"]:
-        facts[f"data: {file['name']}"] = f"{file['rows']:,} rows as {file['kind']}, sha256 {file['sha256']}"
+        facts[f"data: {file['name']}"] = f"{file['kind']}, {file['rows']:,} rows, SHA-256 {file['sha256']}"
     facts["versions"] = ", ".join(f"{name} {version}" for name, version in made_with["versions"].items())
     return facts

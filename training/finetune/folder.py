@@ -1,4 +1,4 @@
-"""The folder of a model in training: locked by one run, and bound to one recipe and data set."""
+"""The folder of a model in training: a run locks it, and it belongs to one recipe and one data set."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from emojob.schemas.errors import OutputError, StorageError
 from emojob.training.finetune import checkpoints
 from emojob.training.finetune.distributed import is_first
 
-#: Subfolder of the model folder: checkpoints, logs, and what the model is made with.
+#: Subfolder of the model folder for checkpoints, logs, and the record of the inputs.
 WORK = "_training"
 
 _MADE_WITH = "made_with.json"
 
-#: The files of a finished model; all other files in the folder belong to the user.
+#: Files of a finished model. All other files in the folder belong to the user.
 _MODEL_FILES = (
     "config.json", "model.safetensors", "spiece.model", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "metrics.json", "recipe.json", "README.md", "curves.png", "training.html",
 )  # fmt: skip
 
-#: Messages of torch and safetensors about a file that cannot be written; their errors are not OSErrors.
+#: Messages of torch and safetensors if a file cannot be written. Their errors are not OSErrors.
 _WRITE_ERROR = re.compile(r"PytorchStreamWriter|.*(unexpected pos|I/O error|os error)", re.DOTALL | re.IGNORECASE)
 
 
@@ -41,9 +41,9 @@ def lock_folder(out: Path) -> Iterator[None]:
     """Lock the model folder for this run, and create it if it does not exist.
 
     Raises:
-        OutputError: `out` is a file, or a folder that training did not create.
-        BusyError: Another run trains into the folder.
-        StorageError: A file in the folder cannot be written, now or while the lock is held.
+        OutputError: `out` is a file, or a folder that `emojob train` did not create.
+        BusyError: Another run uses the folder.
+        StorageError: A file in the folder cannot be written, now or later during the run.
     """
     if not is_first():
         yield
@@ -60,14 +60,14 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
 
     Args:
         out: The locked model folder.
-        made_with: The run's recipe, base, data and labels, as recorded in recipe.json.
-        fresh: Remove the results of an earlier run first.
+        made_with: Recipe, base model, data and labels of the run, as recorded in recipe.json.
+        fresh: Whether to remove the results of an earlier run first.
 
     Returns:
-        Whether the folder already holds this model, finished.
+        Whether the folder already has the finished model.
 
     Raises:
-        OutputError: An earlier run had other inputs, and its results would be lost.
+        OutputError: The folder has results of an earlier run with other inputs.
     """
     if not is_first():
         return not fresh and _is_finished(out)
@@ -75,20 +75,21 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
         _remove_earlier_run(out)
     record = out / WORK / _MADE_WITH
     ours = json.loads(json.dumps(made_with))
-    if not _is_finished(out) and not checkpoints.newest_complete(out / WORK):  # nothing to resume or to lose
+    if not _is_finished(out) and not checkpoints.newest_complete(out / WORK):  # no earlier results
         write_json(record, ours)
         return False
     recorded = _read_record(out, record)
     changed = [key.replace("_", " ") for key in ours if recorded.get(key) != ours[key]]
     if changed:
         raise OutputError(
-            f"-o {out} was begun with other {' and '.join(changed)}: give another -o, or --fresh to start again"
+            f"-o {out} has results of a run with other inputs ({', '.join(changed)}); give another folder with -o, or "
+            "--fresh to remove these results and start again"
         )
     return _is_finished(out)
 
 
 def remove_checkpoints(out: Path) -> None:
-    """Remove the checkpoints of a finished model; logs and the record stay."""
+    """Remove the checkpoints of a finished model. The logs and the record of the inputs stay."""
     for checkpoint in (out / WORK).glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
 
@@ -96,14 +97,14 @@ def remove_checkpoints(out: Path) -> None:
 def _ensure_usable(out: Path) -> None:
     is_folder = out.is_dir()
     if os.path.lexists(out) and not is_folder:
-        raise OutputError(f"-o {out} is not a folder: give a folder for the model")
+        raise OutputError(f"-o {out} is not a folder: give the path of a new folder")
     if is_folder and not (out / WORK).is_dir() and any(out.iterdir()):
         raise OutputError(f"-o {out} is not empty, and emojob train did not create it: give a new or an empty folder")
 
 
 @contextlib.contextmanager
 def _mute_thread_write_errors() -> Iterator[None]:
-    """Print no traceback for OSErrors in threads: TensorBoard's writer raises in its thread and again here."""
+    """Print no traceback for an OSError in a thread: TensorBoard raises it again in the main thread."""
     usual = threading.excepthook
 
     def hook(raised: threading.ExceptHookArgs) -> None:
@@ -119,17 +120,17 @@ def _mute_thread_write_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _translate_write_errors(out: Path) -> Iterator[None]:
-    """Raise StorageError or OutputError for errors of writing below `out`."""
+    """Raise StorageError or OutputError if a file in the folder `out` cannot be written."""
     try:
         yield
-    except BrokenPipeError:  # about the terminal, not about the folder
+    except BrokenPipeError:  # the terminal was closed; this is no error of the folder
         raise
     except (OSError, SafetensorError, RuntimeError) as error:
         if not isinstance(error, OSError) and not _WRITE_ERROR.match(str(error)):
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
             raise OutputError(f"-o {out} cannot be a folder: {error.strerror}; give another path") from error
-        reason = (isinstance(error, OSError) and error.strerror) or "no room left?"
+        reason = (isinstance(error, OSError) and error.strerror) or "the disk may be full"
         raise StorageError(
             f"cannot write into -o {out} ({reason}): free some space or grant write permission, then run the same "
             "command to resume"
@@ -147,14 +148,14 @@ def _read_record(out: Path, record: Path) -> dict[str, Any]:
         recorded = None
     if not isinstance(recorded, dict):
         raise OutputError(
-            f"-o {out}: {WORK}/{record.name}, the record of the run's inputs, is missing or damaged: give another -o, "
-            "or --fresh to start again"
+            f"-o {out}: the file {WORK}/{record.name}, which records the inputs of the run, is missing or damaged; "
+            "give another folder with -o, or --fresh to start again"
         )
     return recorded
 
 
 def _remove_earlier_run(out: Path) -> None:
-    """Remove the files of an earlier run, config.json first: a folder without it is not a model."""
+    """Remove the files of an earlier run. config.json is the first, so that no incomplete folder looks like a model."""
     for name in _MODEL_FILES:
         (out / name).unlink(missing_ok=True)
         temporary_path(out / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""transformers' Trainer with emojob's order of texts, parameter groups and learning-rate schedule."""
+"""The Trainer of transformers, changed for emojob: order of texts, parameter groups, learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emojob.training.finetune.watch import TrainingInputs
 
 
 class HfTrainer(transformers.Trainer):
-    """The Trainer with our order of texts, parameter groups and schedule."""
+    """The Trainer with emojob's order of texts, parameter groups and learning-rate schedule."""
 
     def __init__(self, recipe: TrainingRecipe, **options: Any) -> None:
         self._recipe = recipe
@@ -39,11 +39,12 @@ class HfTrainer(transformers.Trainer):
 
 
 def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers.TrainingArguments:
-    """Return the Trainer's arguments for a run.
+    """Return the arguments of the Trainer for a run.
 
     Args:
-        inputs: The run's recipe, device and work folder.
-        micro_batch: Texts of one forward pass in one process; gradients accumulate to the recipe's batch.
+        inputs: Inputs of the run, with recipe, device and work folder.
+        micro_batch: Number of texts in a forward pass of one process. Gradients are accumulated over several passes
+            until the batch size of the recipe is reached.
     """
     recipe = inputs.recipe
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -67,5 +68,5 @@ def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers
         dataloader_pin_memory=False,
         label_names=["labels"],
     )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs need torchrun: DataParallel cannot scatter packed batches
+    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs need torchrun: DataParallel cannot split packed batches
     return arguments

@@ -1,4 +1,4 @@
-"""The model while it learns: dropout, batches, parameter groups, learning-rate schedule, loss."""
+"""Parts of the training: dropout, batches, parameter groups, learning-rate schedule, loss."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.training.finetune.recipe import TrainingRecipe
 
-#: No limit on the padding of a batch: kernels that were set up for an earlier batch size are used again.
+#: Token limit that no batch reaches, so that `pack` pads batches to a few sizes and kernels can be used again.
 ANY_SIZE = 1 << 30
 
-#: Dropout within the encoder, as in BERT's pre-training.
+#: Dropout probability in the encoder, as in the pre-training of BERT.
 BODY_DROPOUT = 0.1
 
 
 class Learner(nn.Module):
-    """A classifier with dropout in the encoder and before the linear layer, both only in training mode.
+    """A classifier with dropout in the encoder and before the last linear layer, if it is in training mode.
 
     Args:
-        classifier: The model that learns.
-        dropout: Probability of dropping a component of the pooled output.
+        classifier: The model to train.
+        dropout: Dropout probability before the last linear layer.
     """
 
     def __init__(self, classifier: Classifier, dropout: float) -> None:
@@ -49,7 +49,7 @@ class Learner(nn.Module):
 
 
 class RowNumbers(torch.utils.data.Dataset[int]):
-    """Row numbers 0..count-1; `packed_batch` looks up the texts."""
+    """Data set of the row numbers from 0 to count - 1. `packed_batch` gets the texts of these rows."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -62,13 +62,13 @@ class RowNumbers(torch.utils.data.Dataset[int]):
 
 
 class ShuffledRows(torch.utils.data.Sampler[int]):
-    """Each row once per epoch, in an order that depends only on the seed and the epoch."""
+    """Sampler that yields each row once per epoch. The order depends only on the seed and the epoch."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed, self._epoch = count, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Select the epoch; the Trainer calls it before each epoch."""
+        """Select the epoch. The Trainer calls this method before each epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -79,12 +79,12 @@ class ShuffledRows(torch.utils.data.Sampler[int]):
 
 
 def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -> dict[str, object]:
-    """Return the arguments of `Learner.forward` and the labels of some rows, longest text first.
+    """Return a batch: the arguments of `Learner.forward` and the labels, with the longest text first.
 
     Args:
         encoded: Token ids of all texts.
         labels: int64 [texts], label ids of all texts.
-        rows: Row numbers of the batch.
+        rows: Row numbers of the texts in the batch.
     """
     sorted_rows = np.asarray(rows)
     sorted_rows = sorted_rows[np.argsort(-encoded.lengths[sorted_rows], kind="stable")]
@@ -100,10 +100,10 @@ def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -
 
 
 def parameter_groups(learner: Learner, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """Return AdamW's parameter groups: no decay for biases and LayerNorm, a lower learning rate for lower layers.
+    """Return the parameter groups for AdamW: no weight decay for biases and LayerNorm, lower rates for lower layers.
 
-    The head and the pooler learn at the full rate, the topmost layer at `layer_decay` times the rate, the layer below
-    at `layer_decay`² times the rate, and so on down to the embeddings.
+    The head and the pooler have the full learning rate. The top layer has the rate times `layer_decay`, the layer below
+    it the rate times `layer_decay`², and so on down to the embeddings.
     """
     layers = len(learner.classifier.encoder.layers)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -115,7 +115,7 @@ def parameter_groups(learner: Learner, recipe: TrainingRecipe) -> list[dict[str,
 
 
 def _depth_below_head(name: str, layers: int) -> int:
-    """Return the depth of a parameter's layer: 0 for the head and the pooler, layers + 1 for the embeddings."""
+    """Return the depth of a parameter: 0 for head and pooler, 1 for the top layer, layers + 1 for the embeddings."""
     layer = re.search(r"encoder\.layers\.(\d+)\.", name)
     if layer:
         return layers - int(layer[1])
@@ -123,12 +123,12 @@ def _depth_below_head(name: str, layers: int) -> int:
 
 
 def learning_rate_factor(step: int, steps: int, recipe: TrainingRecipe) -> float:
-    """Return the fraction of the full learning rate at a step: linear warm-up, then the recipe's schedule.
+    """Return the factor of the learning rate, from 0 to 1: linear warm-up, then the schedule of the recipe.
 
     Args:
-        step: Step number, from 0.
-        steps: Steps of the whole training.
-        recipe: Gives `warmup` and `schedule`.
+        step: Number of the step; the first step is 0.
+        steps: Number of all steps of the training.
+        recipe: The recipe, which has the settings `warmup` and `schedule`.
     """
     warmup = int(recipe.warmup * steps)
     if step < warmup:
@@ -140,12 +140,12 @@ def learning_rate_factor(step: int, steps: int, recipe: TrainingRecipe) -> float
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor:
-    """Return the loss weight of each class: (1 / its frequency) ** power, scaled so that texts weigh 1 on average.
+    """Return the loss weight of each class: (1 / frequency) ** power, scaled to an average of 1 over all texts.
 
     Args:
         labels: int64 [texts], label ids of the train part.
         classes: Number of classes.
-        power: 0 for equal weights.
+        power: Exponent; 0 gives all classes the same weight.
 
     Returns:
         float32 [classes]; 0 for a class without texts.
@@ -156,13 +156,13 @@ def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tens
 
 
 def summed_loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: float) -> Tensor:
-    """Return the sum of the texts' weighted cross-entropy losses, a scalar.
+    """Return the weighted cross-entropy loss, summed over the texts.
 
     Args:
         logits: [texts, classes].
-        labels: int64 [texts].
-        weights: float32 [classes], as `class_weights` returns them.
-        smoothing: Label smoothing, 0 for none.
+        labels: int64 [texts], label ids.
+        weights: float32 [classes], the result of `class_weights`.
+        smoothing: Label smoothing; 0 for no smoothing.
     """
     losses = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
     return (losses * weights.to(logits.device)[labels]).sum()

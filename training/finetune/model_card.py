@@ -1,4 +1,4 @@
-"""The card of a model that `emojob train` made: README.md in its folder, a Hugging Face model card."""
+"""The Hugging Face model card of a model that `emojob train` made: README.md in the model folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MARKDOWN = "|<>[]`*_#"
 
 
 def trained_card(base: str, metrics: dict[str, Any], calibration: str, made_with: dict[str, Any]) -> str:
-    """Return the card as Markdown with a YAML header.
+    """Return the model card as Markdown with a YAML header.
 
     Args:
         base: Name of the base model.
         metrics: Content of metrics.json.
-        calibration: One line about the temperature.
+        calibration: One line about the temperature and the calibration error.
         made_with: Content of recipe.json.
     """
     header = ModelCardData(
@@ -43,6 +43,6 @@ def trained_card(base: str, metrics: dict[str, Any], calibration: str, made_with
 
 
 def _escape(text: str) -> str:
-    """Return a name from the user's files or labels as Markdown without any markup."""
+    """Escape the name of a file or label, so that Markdown shows it unchanged."""
     one_line = json.dumps(text, ensure_ascii=False)[1:-1]
     return "".join(f"\\{c}" if c in _MARKDOWN else c for c in one_line)

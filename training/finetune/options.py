@@ -1,4 +1,4 @@
-"""The options of `emojob train`, without the recipe."""
+"""The options of `emojob train` that are not in the recipe."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class TrainOptions:
     """The options of a training run.
 
     Attributes:
-        data: Annotated files to learn from.
+        data: Annotated files for training.
         out: Folder for the model.
-        base: Model folder or name on the Hugging Face hub; None for the encoder that ships with the package.
-        test: Annotated files to measure on; empty to hold out a part of `data`.
-        label_map: Name or path of the label map of `data`.
-        test_label_map: Name or path of the label map of `test`; None for the same as `data`.
+        base: Path of a model folder, or a name on the Hugging Face hub. None: use the default model of the package.
+        test: Annotated files for measuring. Empty: hold out a part of `data` for measuring.
+        label_map: Name or path of the label map for `data`. None: use the labels as written in the files.
+        test_label_map: Name or path of the label map for `test`. None: use `label_map`.
         corpus: Columns, encoding and context of the files.
         device: auto, cpu or cuda.
-        fresh: Remove the results of an earlier run in `out` first.
+        fresh: Whether to remove the results of an earlier run in `out` first.
     """
 
     data: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""The recipe of `emojob train`: frozen dataclasses that validate themselves, filled from a TOML file."""
+"""The recipe of `emojob train`: it is read from a TOML file into dataclasses, which check their values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPARE = "take them from training/finetune/recipes/default.toml"
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """[training]: settings of the fine-tuning; recipes/default.toml explains each one."""
+    """Section [training]: settings of the training. recipes/default.toml explains each one."""
 
     epochs: int
     batch: int
@@ -71,7 +71,7 @@ class TrainingRecipe:
 
 @dataclass(frozen=True)
 class SplitRecipe:
-    """[split]: the fractions of the texts that are held out for measuring and for selecting the best epoch."""
+    """Section [split]: which fractions of the texts are used for measuring and for selecting the best epoch."""
 
     test: float
     validation: float
@@ -88,7 +88,7 @@ class SplitRecipe:
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """A whole recipe of `emojob train`."""
+    """The recipe of `emojob train`, with both sections of the file."""
 
     training: TrainingRecipe
     split: SplitRecipe
@@ -96,26 +96,26 @@ class TrainRecipe:
     def __post_init__(self) -> None:
         if self.training.keep == "best" and not self.split.validation:
             raise OptionError(
-                'recipe: training.keep is "best", but split.validation is 0: no texts select the best epoch; '
-                'give split.validation a fraction such as 0.1, or keep the "last" epoch'
+                'recipe: training.keep is "best", but split.validation is 0, so there are no texts for selecting the '
+                'best epoch; set split.validation to a fraction such as 0.1, or training.keep to "last"'
             )
         if self.training.patience and self.training.keep != "best":
             raise OptionError(
                 f'recipe: training.patience is {self.training.patience}, but training.keep is "{self.training.keep}"; '
-                'set it to 0, or keep the "best" epoch'
+                'set training.patience to 0, or training.keep to "best"'
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the recipe as recorded in recipe.json."""
+        """Return the recipe as a dict for recipe.json."""
         return dataclasses.asdict(self)
 
 
 def read_train_recipe(name: str = "default", epochs: int | None = None) -> TrainRecipe:
-    """Read a recipe by name (default, seed) or from a TOML file.
+    """Read a recipe of the package (default, seed), or a recipe from a TOML file.
 
     Args:
-        name: Name or path of the recipe.
-        epochs: Replaces the recipe's epochs; None keeps them.
+        name: Name of the recipe, or path of the TOML file.
+        epochs: Number of epochs that replaces the number in the recipe. None: use the number in the recipe.
 
     Raises:
         OptionError: The recipe is missing, is not TOML, or has a wrong value.
@@ -125,14 +125,17 @@ def read_train_recipe(name: str = "default", epochs: int | None = None) -> Train
         table = read_toml(path)
     except FileNotFoundError:
         raise OptionError(
-            f"--recipe {name} does not exist: give {', '.join(NAMES)}, or a .toml file like {RECIPES / 'default.toml'}"
+            f"--recipe {name} does not exist: give {', '.join(NAMES)}, or a TOML file with the same keys as "
+            f"{RECIPES / 'default.toml'}"
         ) from None
     except OSError as error:
         raise OptionError(
-            f"--recipe {name} cannot be read: {error.strerror}; give {', '.join(NAMES)}, or a .toml file"
+            f"--recipe {name} cannot be read: {error.strerror}; give {', '.join(NAMES)}, or a TOML file"
         ) from None
-    except ValueError as error:  # not TOML, not UTF-8, nested too deeply, or an impossible file name
-        raise OptionError(f"--recipe {name} is not TOML: {error}; compare it with {RECIPES / 'default.toml'}") from None
+    except ValueError as error:  # not TOML, not UTF-8, nested too deeply, or an invalid file name
+        raise OptionError(
+            f"--recipe {name} is not valid TOML: {error}; correct it, or copy {RECIPES / 'default.toml'}"
+        ) from None
     check_keys("the recipe", table, {"training": dict, "split": dict}, _COMPARE)
     training = fill(TrainingRecipe, table["training"], "training", _COMPARE)
     return TrainRecipe(
@@ -141,35 +144,35 @@ def read_train_recipe(name: str = "default", epochs: int | None = None) -> Train
     )
 
 
-# -- checks, with messages that begin with `recipe:` and name the key -----------------------------------------------
+# -- checks of values: their messages begin with `recipe:` and the key ----------------------------------------------
 
 
 def fill(kind: type[_T], table: dict[str, Any], section: str, compare: str) -> _T:
-    """Return a dataclass filled from a table of a recipe.
+    """Return an instance of a dataclass with the values of a table in a recipe.
 
     Args:
         kind: The dataclass.
-        table: The table's keys and values.
+        table: Keys and values of the table.
         section: Name of the table, for messages.
-        compare: Advice for a missing key.
+        compare: Text for the message about missing keys: where the user finds these keys.
 
     Raises:
-        OptionError: A key is missing, is unknown or has a wrong type.
+        OptionError: A key is missing or unknown, or its value has a wrong type.
     """
     return settings.fill(kind, table, f"recipe: {section}", compare)
 
 
 def check_keys(section: str, table: dict[str, Any], expected: dict[str, Any], compare: str) -> None:
-    """Raise OptionError unless a table has exactly the expected keys, with values of the expected types."""
+    """Raise OptionError if a table does not have exactly the expected keys, or if a value has another type."""
     settings.check_keys(f"recipe: {section}", table, expected, compare)
 
 
 def between(key: str, value: float, low: float, high: float) -> None:
-    """Raise OptionError unless low <= value <= high."""
+    """Raise OptionError if `value` is less than `low` or greater than `high`."""
     settings.between(f"recipe: {key}", value, low, high)
 
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise OptionError unless a value is allowed."""
+    """Raise OptionError if `value` is not one of the allowed values."""
     if value not in allowed:
-        raise OptionError(f"recipe: {key} is {value!r}, which should be one of {', '.join(allowed)}; correct it")
+        raise OptionError(f"recipe: {key} is {value!r}, but it must be one of {', '.join(allowed)}")

@@ -1,4 +1,4 @@
-"""A fine-tuning run, from annotated utterances to the finished model folder."""
+"""Run `emojob train`: read annotated utterances, fine-tune a model, and write the model folder."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Outcome:
     """The result of a training run.
 
     Attributes:
-        folder: The model folder.
-        was_finished: Whether an earlier run had finished the model; then nothing was done.
-        evaluation: Figures on the test part; None without a test part, and if `was_finished`.
-        notes: Lines for the user.
+        folder: Path of the model folder.
+        was_finished: Whether an earlier run had already finished the model, so that this run did nothing.
+        evaluation: Metrics on the test part; None if there is no test part or `was_finished` is true.
+        notes: Messages to the user.
     """
 
     folder: Path
@@ -47,19 +47,19 @@ class Outcome:
 
 
 def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks | None = None) -> Outcome:
-    """Fine-tune a model on annotated utterances and write its folder; resume an interrupted run.
+    """Fine-tune a model on annotated utterances and write its folder. If an earlier run was interrupted, resume it.
 
-    Under torchrun each process calls this function, and the first process writes the files.
+    With torchrun, each process calls this function, but only the first process writes files.
 
     Args:
-        options: Files, base and model folder.
+        options: Files, base model and model folder.
         recipe: Settings of the training.
-        callbacks: Receives progress and notes, and may stop training.
+        callbacks: Functions that receive progress and notes, and the object that can stop the training.
 
     Raises:
-        InputError: The data, the base, the recipe or the folder cannot be used.
-        BusyError: Another run trains into the same folder.
-        Interrupted: `callbacks.stop` was used.
+        InputError: The data, the base model, the recipe or the folder cannot be used.
+        BusyError: Another run uses the same folder.
+        Interrupted: The training was stopped with `callbacks.stop`.
     """
     callbacks = callbacks or Callbacks()
     data = read_training_data(options, recipe)
@@ -67,7 +67,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
     made_with = _made_with(options, recipe, data, base)
     with limit_permissions([*options.data, *options.test]), folder.lock_folder(options.out):
         if folder.begin_or_resume(options.out, made_with, options.fresh):
-            if is_first():  # the earlier run may have been killed before it removed them
+            if is_first():  # if an earlier run was killed, they may still exist
                 folder.remove_checkpoints(options.out)
             return Outcome(options.out, was_finished=True)
         for note in (*data.notes(), *base.notes):
@@ -81,7 +81,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
 
 
 def _made_with(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, base: Base) -> dict[str, Any]:
-    """Return the run's inputs as recorded in recipe.json; a resumed run must have the same."""
+    """Return the inputs of the run for recipe.json. A resumed run must have the same inputs."""
     maps = {role: read_label_map(getattr(options, role)) for role in ("label_map", "test_label_map")}
     return {
         "recipe": recipe.as_dict(),
@@ -104,7 +104,7 @@ def _made_with(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, b
 
 
 def _training_inputs(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, base: Base) -> TrainingInputs:
-    """Encode the texts of each part, and select device and precision."""
+    """Encode the texts of each part, and select the device and the precision."""
     _check_fit(options.corpus.context, recipe, base)
     wanted = ModelOptions(device=options.device, engine="torch", precision=recipe.training.precision)
     choice = choices(wanted, detect())[0]
@@ -128,20 +128,20 @@ def _training_inputs(options: TrainOptions, recipe: TrainRecipe, data: TrainingD
 
 
 def _check_fit(context: str, recipe: TrainRecipe, base: Base) -> None:
-    """Raise OptionError or ModelError if the recipe's length or the context does not fit the base."""
+    """Raise an error if the base model does not fit the context or `max_length` in the recipe."""
     max_length, shape = recipe.training.max_length, base.shape
     if max_length > shape.max_positions:
         raise OptionError(
-            f"recipe: training.max_length is {max_length}, but {base.name} has {shape.max_positions} positions; "
-            "shorten it"
+            f"recipe: training.max_length is {max_length}, but {base.name} reads at most {shape.max_positions} tokens; "
+            f"set training.max_length to {shape.max_positions} or less"
         )
     if context == "previous" and max_length < SHORTEST_PAIR:
         raise OptionError(
-            f"recipe: training.max_length is {max_length}, but a pair of utterances needs {SHORTEST_PAIR} tokens; "
-            "lengthen it"
+            f"recipe: training.max_length is {max_length}, but --context previous needs at least {SHORTEST_PAIR} "
+            f"tokens; set training.max_length to {SHORTEST_PAIR} or more"
         )
     if context == "previous" and shape.type_vocab_size < 2:
         raise ModelError(
-            f"--context previous needs a base with 2 segments, but {base.name} has {shape.type_vocab_size}; give "
-            "another --base, or --context none"
+            f"--context previous needs a base model with 2 segments (type_vocab_size in config.json), but {base.name} "
+            f"has {shape.type_vocab_size}; give another --base, or --context none"
         )

@@ -1,4 +1,4 @@
-"""Fine-tuning with transformers' Trainer: batches without padding, exact resume, the best epoch kept."""
+"""Fine-tune a model with the Trainer of transformers: train, write checkpoints, resume, and keep the best epoch."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from emojob.training.finetune.learner import Learner, RowNumbers, class_weights,
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0
-_CHECKPOINT_STEPS = 500  # with several processes, because their clocks may differ
+_CHECKPOINT_STEPS = 500  # used with several processes, because their clocks may differ
 
 
 def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) -> TrainingState:
-    """Fine-tune a classifier in place, from the work folder's checkpoint if there is one.
+    """Fine-tune a classifier in place. If the work folder has a checkpoint, continue from it.
 
-    If a batch does not fit into memory, training starts again with half as many texts at a time and accumulates their
-    gradients.
+    If a batch does not fit into memory, training continues with half as many texts in a forward pass. It accumulates
+    the gradients, so the batch size of the recipe stays the same.
 
     Args:
-        classifier: The model; afterwards it has the weights of the epoch that the recipe keeps.
+        classifier: The model. After training, it has the weights of the epoch that the recipe keeps.
         inputs: Data, recipe and device.
-        callbacks: Receives progress and notes, and may stop training.
+        callbacks: Functions that receive progress and notes, and the object that can stop the training.
 
     Returns:
         The final state, with the curves.
 
     Raises:
-        Interrupted: `callbacks.stop` was used.
-        OptionError: Not even one text at a time fits into memory, or the loss is not finite.
+        Interrupted: The training was stopped with `callbacks.stop`.
+        OptionError: Even a single text does not fit into memory, or the loss is not finite.
     """
     initial_weights = {name: weight.clone() for name, weight in classifier.state_dict().items()}
     micro_batch = None
@@ -57,9 +57,11 @@ def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) 
             if not _is_out_of_memory(error):
                 raise
             micro_batch = _halved(attempt.micro_batch)
-            callbacks.note(f"out of memory: continuing with {micro_batch} texts at a time, gradients accumulated")
+            callbacks.note(
+                f"out of memory: training continues with {micro_batch} texts at a time and accumulates the gradients"
+            )
         del attempt
-        gc.collect()  # the Trainer and its callbacks reference each other, and so keep the optimizer's memory
+        gc.collect()  # the Trainer and its callbacks form a reference cycle, which still holds the memory
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         classifier.load_state_dict(initial_weights)
@@ -72,28 +74,31 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _halved(micro_batch: int) -> int:
     if process_count() > 1:
         raise OptionError(
-            f"out of memory with {micro_batch} texts at a time in each of {process_count()} processes: give the recipe "
-            "a greater training.accumulation"
+            f"out of memory with {micro_batch} texts at a time in each of {process_count()} processes; set a larger "
+            "training.accumulation in the recipe"
         )
     if micro_batch == 1:
-        raise OptionError("out of memory with one text at a time: shorten training.max_length, or take a smaller base")
+        raise OptionError(
+            "out of memory with one text at a time; set a smaller training.max_length in the recipe, or give a smaller "
+            "base model with --base"
+        )
     return micro_batch // 2
 
 
 def _largest_micro_batch(inputs: TrainingInputs) -> int:
-    """Return the texts of one forward pass in one process if memory suffices."""
+    """Return the number of texts in a forward pass of one process, if there is enough memory."""
     recipe = inputs.recipe
     parts = recipe.accumulation * process_count()
     if recipe.batch % parts:
         raise OptionError(
-            f"recipe: training.batch is {recipe.batch}, which is not a multiple of training.accumulation "
-            f"{recipe.accumulation} times {process_count()} processes; give a multiple of {parts}"
+            f"recipe: training.batch is {recipe.batch}, but it must be a multiple of {parts}: training.accumulation "
+            f"({recipe.accumulation}) times the number of processes ({process_count()}); change training.batch"
         )
     return recipe.batch // parts
 
 
 class _Attempt:
-    """One attempt at a run with a fixed number of texts per forward pass."""
+    """One attempt to run the training, with a fixed number of texts in a forward pass."""
 
     def __init__(
         self, classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks, micro_batch: int | None
@@ -106,7 +111,7 @@ class _Attempt:
             self.state, self.best = checkpoints.read_checkpoint(self.checkpoint)
         self.micro_batch = micro_batch or self.state.batch or _largest_micro_batch(inputs)
         self.state.batch = self.micro_batch
-        # sums since the last step: objective, cross-entropy, texts, correct predictions
+        # sums since the last step: training loss, cross-entropy, number of texts, number of correct predictions
         self._step_sums = [0.0, 0.0, 0.0, 0.0]
         weights = class_weights(inputs.train.labels, len(inputs.names), inputs.recipe.class_weights)
         self.watcher = _Watcher(self)
@@ -122,11 +127,13 @@ class _Attempt:
         self.trainer.remove_callback(PrinterCallback)
 
     def run(self) -> TrainingState:
-        """Train to the end, or until patience ends."""
+        """Train until all epochs are done, or until `patience` epochs were not better."""
         if not self.state.finished:
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
             if self.watcher.stopping and not self.state.finished:
-                raise Interrupted(f"interrupted after epoch {len(self.state.curves.epoch)}: the same command resumes")
+                raise Interrupted(
+                    f"interrupted after epoch {len(self.state.curves.epoch)}: run the same command to resume"
+                )
         elif self.checkpoint:
             self.trainer._load_from_checkpoint(str(self.checkpoint))
         if self.inputs.recipe.keep == "best" and self.best is not None:
@@ -142,7 +149,8 @@ class _Attempt:
         if not math.isfinite(objective):
             raise OptionError(
                 f"training diverged: the loss is {objective} after {self.trainer.state.global_step:,} steps; lower "
-                f"training.learning_rate, which is {self.inputs.recipe.learning_rate:g}, or check the base's weights"
+                f"training.learning_rate, which is {self.inputs.recipe.learning_rate:g}, or give another base model "
+                "with --base"
             )
         with torch.no_grad():
             cross_entropy = float(torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
@@ -152,7 +160,7 @@ class _Attempt:
         return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
     def end_step(self, stopping: bool) -> bool:
-        """Add the sums of a step, over all processes, to the state; return whether any process wants to stop."""
+        """Add the sums of a step from all processes to the state, and return whether any process wants to stop."""
         objective, cross_entropy, texts, correct, stops = sum_over_processes([*self._step_sums, float(stopping)])
         self._step_sums = [0.0, 0.0, 0.0, 0.0]
         state = self.state
@@ -164,7 +172,7 @@ class _Attempt:
         return stops > 0
 
     def end_epoch(self, epoch: float) -> None:
-        """Evaluate the model after an epoch, and keep its weights if it is the best so far."""
+        """Evaluate the model after an epoch, and keep a copy of its weights if it is the best epoch so far."""
         state, curves = self.state, self.state.curves
         curves.epoch.append(round(epoch, 4))
         curves.train_loss.append(state.epoch_loss / max(1, state.epoch_texts))
@@ -197,13 +205,13 @@ class _Attempt:
 
 
 class _Watcher(transformers.TrainerCallback):
-    """Reports progress, ends epochs and requests checkpoints."""
+    """Callback of the Trainer: it reports the progress, evaluates after each epoch, and requests checkpoints."""
 
     def __init__(self, attempt: _Attempt) -> None:
         self.attempt = attempt
         self.progress = Progress(epochs=attempt.inputs.recipe.epochs)
         self.saved_at = time.monotonic()
-        self.stopping = False  # whether any of the processes wants to stop
+        self.stopping = False  # whether any process wants to stop
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self.attempt.callbacks.stop.started = True
@@ -222,7 +230,7 @@ class _Watcher(transformers.TrainerCallback):
             ours.curves.loss.append(ours.loss_sum / max(1, ours.loss_texts))
             ours.curves.learning_rate.append(progress.learning_rate)
             ours.loss_sum, ours.loss_texts = 0.0, 0
-        epoch_ends = state.global_step % self.steps_of_epoch == 0  # `on_epoch_end` saves it, with its figures
+        epoch_ends = state.global_step % self.steps_of_epoch == 0  # then `on_epoch_end` requests the checkpoint
         if not epoch_ends and (self.stopping or self._is_checkpoint_due(state.global_step)):
             control.should_save = True
         control.should_training_stop |= self.stopping
@@ -235,7 +243,7 @@ class _Watcher(transformers.TrainerCallback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         if state.global_step % self.steps_of_epoch:
-            return  # training stopped within the epoch
+            return  # training was stopped before the end of the epoch
         self.attempt.end_epoch(state.epoch)
         ours = self.attempt.state
         ours.finished |= state.global_step >= state.max_steps
@@ -244,7 +252,7 @@ class _Watcher(transformers.TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self.saved_at = time.monotonic()
-        wait_for_all()  # each process writes its own random state
+        wait_for_all()  # every process has then written its random state
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             checkpoints.complete_checkpoint(checkpoint, self.attempt.state, self.attempt.best)

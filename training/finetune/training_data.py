@@ -1,4 +1,4 @@
-"""The texts of a training run: read, annotated, and split into train, validation and test part."""
+"""Read the texts of a training run, give each one a label, and split them into train, validation and test part."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class TrainingData:
     """The texts of a run.
 
     Attributes:
-        annotated: Texts of the train and validation part.
-        test_texts: Texts of the test part: `annotated`, or the texts of --test.
-        parts: Row numbers of the parts.
-        corpora: The corpora that were read, that of --test last.
+        annotated: Texts of --data.
+        test_texts: Texts of --test; the same as `annotated` if --test is not given.
+        parts: Row numbers of each part. Those of the test part refer to `test_texts`, the others to `annotated`.
+        corpora: The corpora that were read: --data, then --test if it is given.
     """
 
     annotated: Annotated
@@ -36,7 +36,7 @@ class TrainingData:
     corpora: tuple[Corpus, ...]
 
     def notes(self) -> list[str]:
-        """Return lines for the user about dropped rows and about labels without texts."""
+        """Return messages to the user about rows that are left out, and about labels without texts."""
         annotated = self.annotated
         rejected = sum(corpus.rejected for corpus in self.corpora)
         notes = [annotated.counts.summary() + (f"; {rejected:,} more could not be read" if rejected else "")]
@@ -45,11 +45,11 @@ class TrainingData:
             notes.append(f"--test: {self.test_texts.counts.summary()}")
         missing = [name for name, texts in zip(annotated.names, texts_of_label.tolist(), strict=True) if not texts]
         if missing:
-            notes.append(f"no text in the train part has the label {listed(missing)}: the model will not predict it")
+            notes.append(f"the train part has no text with the label {listed(missing)}: the model will not predict it")
         return notes
 
     def sha256(self) -> str:
-        """Return the SHA-256 of all texts of each part, with labels and previous utterances."""
+        """Return a SHA-256 hash over the texts, labels and previous utterances of all parts."""
         digest = hashlib.sha256()
         parts = {"train": self.annotated, "validation": self.annotated, "test": self.test_texts}
         for name, texts in parts.items():
@@ -60,21 +60,23 @@ class TrainingData:
 
 
 def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingData:
-    """Read, annotate and split the texts.
+    """Read the texts, give each one a label, and split them.
 
     Args:
         options: Files, label maps and columns.
-        recipe: Gives the fractions of the split.
+        recipe: The recipe, which has the fractions of the split.
 
     Raises:
-        InputError: A file cannot be read, or the texts are too few or have too few labels.
+        InputError: A file cannot be read, or there are too few texts or labels.
     """
     label_map = read_label_map(options.label_map)
     corpus = read_corpus(options.data, options.corpus)
     annotated = annotate(corpus, label_map)
     if len(annotated.names) < 2:
-        found = f"only the label {annotated.names[0]!r}" if annotated.names else "no labelled text"
-        raise DataError(f"the data has {found}: give texts of at least two labels")
+        found = f"only the label {annotated.names[0]!r}" if annotated.names else "no text with a usable label"
+        raise DataError(
+            f"--data has {found}: {annotated.counts.summary()}; give files with texts of at least two labels"
+        )
     fractions = recipe.split
     if not options.test:
         parts = split(annotated, fractions.test, fractions.validation, fractions.seed, fractions.how)
@@ -83,19 +85,22 @@ def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingDa
     test_map = read_label_map(options.test_label_map) if options.test_label_map else label_map
     test_texts = annotate(test_corpus, test_map, annotated.names)
     if not test_texts.texts:
-        raise DataError(f"--test has no labelled text: {test_texts.counts.summary()}; give other files")
+        raise DataError(
+            f"--test has no text with a usable label: {test_texts.counts.summary()}; correct the labels, or give "
+            "other files"
+        )
     parts = split(annotated, 0.0, fractions.validation, fractions.seed, fractions.how)
     parts = _without_test_texts(parts, annotated, test_texts)
     if not len(parts.train):
         raise DataError(
-            f"all of the {len(annotated.texts):,} texts to learn from are in --test as well: give other files as "
-            "--data or as --test"
+            f"no text is left for training: all {len(annotated.texts):,} texts of --data are also in --test or in the "
+            "validation part; give other files with --data or --test"
         )
     return _checked(TrainingData(annotated, test_texts, parts, (corpus, test_corpus)), recipe)
 
 
 def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotated) -> Split:
-    """Drop the texts of --test from the train and validation part; the test part is all of --test."""
+    """Remove the texts of --test from the train and the validation part, and use all rows of --test as test part."""
     tested = {text_key(text) for text in test_texts.texts}
 
     def untested(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -107,16 +112,16 @@ def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotate
 
 
 def _checked(data: TrainingData, recipe: TrainRecipe) -> TrainingData:
-    """Return the data; raise DataError if a part that the recipe needs is empty."""
+    """Return the data, or raise DataError if a part that the recipe needs is empty."""
     if not len(data.parts.train):
-        raise DataError("the train part has no text left: give more texts, or smaller fractions under [split]")
+        raise DataError("the train part is empty: give more texts, or smaller fractions in [split] of the recipe")
     if recipe.training.keep == "best" and not len(data.parts.validation):
         conversations = set(data.annotated.conversations)
-        found = f"{len(data.annotated.texts):,} texts in all"
+        found = f"--data has {len(data.annotated.texts):,} texts"
         if len(conversations) == 1 and None not in conversations:  # a conversation stays in one part
-            found += ", all of one conversation (is it the right --conversation-column?)"
+            found += ", all in one conversation (is it the right --conversation-column?)"
         raise DataError(
-            f"the validation part is empty, with {found}: give more texts, a greater split.validation, or a recipe "
-            'that keeps the "last" epoch'
+            f"the validation part is empty: {found}; give more texts, a larger split.validation in the recipe, or a "
+            'recipe with training.keep = "last"'
         )
     return data

@@ -1,4 +1,4 @@
-"""The inputs of a training run, its progress, and the callbacks that report and stop it."""
+"""The inputs of a training run, its progress, and the callbacks for reporting and stopping."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class EncodedSplit:
 
 @dataclass
 class Progress:
-    """Progress of training; one object, updated after each step.
+    """Progress of the training. The same object is updated after each step.
 
     Attributes:
-        step: Steps done.
-        steps: Steps of the whole training.
-        epoch: Epochs done, with a fraction.
-        epochs: Epochs of the whole training.
+        step: Number of finished steps.
+        steps: Number of all steps.
+        epoch: Number of finished epochs, such as 1.5 in the middle of the second epoch.
+        epochs: Number of all epochs.
         loss: Mean cross-entropy since the epoch began.
-        learning_rate: Current rate of the last parameter group.
-        started_at: time.monotonic() at the start of this process's training.
-        first_step: Step at which this process began or resumed.
+        learning_rate: Current learning rate of the last parameter group.
+        started_at: Value of time.monotonic() when this process started to train.
+        first_step: Number of steps that were already finished at this time.
     """
 
     step: int = 0
@@ -53,16 +53,16 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated seconds to the end; None before the first step."""
+        """Estimated time until the end of the training, in seconds; None before the first step."""
         done = self.step - self.first_step
         return (time.monotonic() - self.started_at) / done * (self.steps - self.step) if done > 0 else None
 
 
 class Stop:
-    """A request to stop training; a signal handler may make it.
+    """Object for requesting a stop of the training, for example in a signal handler.
 
     Attributes:
-        started: Whether training has begun: a stop request can save a checkpoint.
+        started: Whether training has begun, so that a checkpoint can be saved.
         stopping: Whether a stop was requested.
     """
 
@@ -71,18 +71,18 @@ class Stop:
         self.stopping = False
 
     def stop(self) -> None:
-        """Request a checkpoint after the current step, and then the end."""
+        """Request that training saves a checkpoint after the current step and stops."""
         self.stopping = True
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """What training calls while it runs.
+    """Functions that training calls, and the object that can stop it.
 
     Attributes:
         report: callback(progress), called after each step.
-        note: callback(text), called with lines for the user.
-        stop: Checked after each step.
+        note: callback(text), called with a message to the user.
+        stop: Request to stop, which training checks after each step.
     """
 
     report: Callable[[Progress], None] = lambda progress: None
@@ -92,13 +92,13 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """The inputs of one training run. A part without texts is empty.
+    """The inputs of a training run.
 
     Attributes:
-        train: Texts to learn from.
-        validation: Texts that select the best epoch.
-        test: Texts to measure on.
-        names: The labels' names, in id order.
+        train: Texts for training.
+        validation: Texts for selecting the best epoch; it has 0 texts if there is no validation part.
+        test: Texts for measuring; it has 0 texts if there is no test part.
+        names: Names of the labels, in the order of their ids.
         recipe: Settings of the training.
         work: Folder for checkpoints and logs.
         device: cpu or cuda.

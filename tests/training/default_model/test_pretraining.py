@@ -84,7 +84,7 @@ def test_a_resumed_run_gives_the_same_model(tokenizer, utterances, shape, tmp_pa
             run(tokenizer, utterances, shape, tmp_path / "cut.pt", seconds_between_checkpoints=0)
     resumed, lines = run(tokenizer, utterances, shape, tmp_path / "cut.pt")
 
-    assert lines[0].startswith("resuming at step 8")
+    assert lines[0].startswith("resuming after 8 steps")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 

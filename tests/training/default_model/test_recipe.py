@@ -37,7 +37,7 @@ def test_the_default_recipe_is_a_small_kobert():
         ("layers = 6", "layers = true", "model.layers is True"),
         ("heads = 4", "heads = 5", "not a multiple of model.heads 5"),
         ("layers = 6", "layers = 0", "model.layers is 0"),
-        ("[[fine_tuning.phases]]", "[fine_tuning.phases]", "is not TOML"),
+        ("[[fine_tuning.phases]]", "[fine_tuning.phases]", "is not valid TOML"),
         ("held_out = 1000", "held_out = 0", "corpus.held_out is 0"),
         ("max_positions = 512", "max_positions = 32", "is 64, which is out of range; give a number from 3 to 32"),
         ("masked = 0.2", "masked = 2", "pretraining.masked is 2"),
@@ -52,7 +52,7 @@ def test_the_default_recipe_is_a_small_kobert():
         ('goemotions = "goemotions"', 'goemotions = "kote"', "has unknown labels: 없음"),
         ('goemotions = "goemotions"', 'goemotions = "kite"', "--label-map kite does not exist"),
         ('goemotions = "goemotions"', "goemotions = {}", "labels.goemotions is {}"),
-        ("[model]", "[model", "is not TOML"),
+        ("[model]", "[model", "is not valid TOML"),
     ],
 )
 def test_an_invalid_recipe_is_refused_in_one_line(changed, old, new, complaint):
@@ -74,5 +74,5 @@ def test_a_whole_number_is_accepted_as_a_float(changed):
 def test_a_phase_that_reads_nothing_is_refused():
     shares = dict.fromkeys(CORPORA, 0.0)
     weights = dict.fromkeys(("classes", "kote", "goemotions", "rating"), 1.0)
-    with pytest.raises(OptionError, match="reads nothing"):
+    with pytest.raises(OptionError, match="has no texts"):
         Phase("idle", 1, 1e-3, shares, weights)

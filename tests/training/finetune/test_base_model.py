@@ -69,7 +69,7 @@ def test_hidden_states_equal_those_of_transformers(make_base, kind):
 
 def test_an_electra_with_smaller_embeddings_is_refused(make_base):
     folder, _ = make_base("electra", embedding_size=16)
-    with pytest.raises(ModelError, match="embeddings of size 16 and layers of size 32"):
+    with pytest.raises(ModelError, match="embeddings of size 16, but layers of size 32"):
         load_base(str(folder), LABELS, seed=1)
 
 
@@ -105,7 +105,7 @@ def test_a_base_with_one_segment_cannot_learn_pairs(make_model, options, train_r
     changed = dataclasses.replace(
         options, data=(file,), base=str(make_model(type_vocab_size=1)), corpus=CorpusOptions(context="previous")
     )
-    with pytest.raises(ModelError, match="--context previous needs a base with 2 segments"):
+    with pytest.raises(ModelError, match="--context previous needs a base model with 2 segments"):
         train_model(changed, train_recipe)
 
 

@@ -112,11 +112,11 @@ def test_shipped_recipes_are_complete():
     ("change", "message"),
     [
         ("epochs = 0", "training.epochs is 0, which is out of range; give a number from 1"),
-        ('schedule = "step"', "training.schedule is 'step', which should be one of cosine, linear, constant"),
+        ('schedule = "step"', "training.schedule is 'step', but it must be one of cosine, linear, constant"),
         ("epochs = true", "training.epochs is True, which has the wrong type; give a whole number"),
         ("ecopohs = 3", "training has the unknown key 'ecopohs'"),
         ("patience = 2", 'training.patience is 2, but training.keep is "last"'),
-        ('keep = "best"', "no texts select the best epoch"),
+        ('keep = "best"', "no texts for selecting the best epoch"),
     ],
 )
 def test_an_invalid_recipe_is_refused_in_one_line(tmp_path, change, message):
@@ -134,7 +134,7 @@ def test_an_invalid_recipe_is_refused_in_one_line(tmp_path, change, message):
 @pytest.mark.parametrize("text", ["x = " + "[" * 50_000, "[training"])
 def test_a_recipe_that_is_not_toml_is_refused_in_one_line(tmp_path, text):
     (tmp_path / "odd.toml").write_text(text)
-    with pytest.raises(OptionError, match="is not TOML"):
+    with pytest.raises(OptionError, match="is not valid TOML"):
         read_train_recipe(str(tmp_path / "odd.toml"))
 
 
@@ -145,5 +145,5 @@ def test_an_impossible_recipe_name_is_refused_in_one_line(name):
 
 
 def test_a_missing_recipe_lists_the_existing_ones(tmp_path):
-    with pytest.raises(OptionError, match=r"does not exist: give default, seed, or a \.toml file"):
+    with pytest.raises(OptionError, match=r"does not exist: give default, seed, or a TOML file"):
         read_train_recipe(str(tmp_path / "none.toml"))

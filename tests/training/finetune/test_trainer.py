@@ -86,7 +86,7 @@ def test_out_of_memory_halves_the_micro_batch(options, train_recipe, monkeypatch
     assert seen[:2] == [8, 4]
     assert max(seen[1:]) == 4
     assert [note for note in notes if "out of memory" in note] == [
-        "out of memory: continuing with 4 texts at a time, gradients accumulated",
+        "out of memory: training continues with 4 texts at a time and accumulates the gradients",
     ]
     curves = json.loads((options.out / "metrics.json").read_text())["curves"]
     assert curves["step"][-1] == 20  # 180 texts in steps of 8 are 23, logged every 4: two halves are one step
