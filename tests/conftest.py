@@ -33,7 +33,10 @@ settings.load_profile("fast")
 _LONG = (
     "test_docs.py",
     "test_ray_executor.py",
+    "test_object_errors.py",
     "test_object_store.py",
+    "test_archive_commands.py",
+    "test_lease.py",
     "test_kills.py",
     "test_failures.py",
     "test_limits.py",
