@@ -55,7 +55,7 @@ def test_conversations_are_read_without_context_too(written):
     ("name", "text", "complaint"),
     [
         ("a.csv", "text,label\n가,기쁨\n", "--conversation-column"),
-        ("a.csv", "text,label,room_id,session_id\n가,기쁨,1,2\n", "room_id, session_id may each"),
+        ("a.csv", "text,label,room_id,session_id\n가,기쁨,1,2\n", r"conversation IDs \(room_id, session_id\)"),
         ("a.tsv", "1\t가\t3,4\n", "has no conversations"),
     ],
 )
