@@ -23,7 +23,7 @@ def test_by_selects_the_breakdown(emojob, out):
 
 
 def test_the_report_may_be_korean(emojob, out):
-    assert "out의 감정" in emojob("report", out, "--language", "ko")[1]
+    assert "out 감정 보고서" in emojob("report", out, "--language", "ko")[1]
 
 
 def test_a_page_and_figures_are_written(emojob, out, tmp_path):
