@@ -137,7 +137,7 @@ def test_labels_of_a_model_that_was_changed_meanwhile_are_not_taken(dataset, own
         return enter(self)
 
     monkeypatch.setattr(processes.GpuWorkers, "__enter__", change)
-    with pytest.raises(WorkerError, match="was changed"):
+    with pytest.raises(WorkerError, match="changed after the run had started"):
         score_dataset(
             [str(dataset)], tmp_path / "out", model_options=ModelOptions(model=str(own_model), engine="torch")
         )
@@ -166,7 +166,7 @@ def test_a_fault_in_a_process_is_told_without_a_text(tiny_model, monkeypatch):
     gpu_worker.run_worker(given, theirs)
     returning_errors = ours.recv()
     assert isinstance(returning_errors, WorkerError)
-    assert "device 3 (ValueError)" in str(returning_errors)
+    assert "GPU 3 (ValueError)" in str(returning_errors)
     assert "비밀" not in str(returning_errors)
     assert "비밀" in returning_errors.__notes__[0]  # which --debug shows
 

@@ -263,7 +263,7 @@ def test_an_error_on_a_node_is_the_same_line_as_on_one_machine(nodes, model, tmp
 def test_options_that_the_cluster_cannot_meet_are_rejected(nodes, dataset, model, tmp_path):
     with pytest.raises(OptionError, match="the cluster has no GPU"):
         score_dataset([str(dataset)], tmp_path / "out", nodes.options, replace(model, device="cuda"))
-    with pytest.raises(OptionError, match="no node of the cluster has 9 cores"):
+    with pytest.raises(OptionError, match="no node of the cluster has the 9 cores"):
         score_dataset([str(dataset)], tmp_path / "out", replace(nodes.options, ray_cores=9), model)
     assert not (tmp_path / "out").exists()
 
