@@ -301,7 +301,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(dataset, model, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "precious.txt").write_text("mine")
-    with pytest.raises(OutputError, match="not empty"):
+    with pytest.raises(OutputError, match="neither empty nor a labelled archive"):
         score_dataset([str(dataset)], out, ScoreOptions(fresh=True), model)
     assert [file.name for file in out.iterdir()] == ["precious.txt"]
 
