@@ -162,7 +162,7 @@ def test_an_archive_without_times_and_conversations_has_no_empty_sections(opened
     )
     page = opened(bare)
     assert page.locator("h2").all_text_contents() == [
-        "All utterances", "Confidence and length", "Typical and uncertain utterances", "Data and model",
+        "All utterances", "Confidence and text length", "Typical and uncertain utterances", "Data and model",
     ]  # fmt: skip
     assert page.locator("#to-look-at").count() == 0
     assert page.messages == []
