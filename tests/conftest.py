@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from emojob.pipeline.inference import engine_choice
+from emojob.pipeline.inference import engine_rates
 from emojob.pipeline.models.model_folder import KNOWN_SENTENCES
 from emojob.pipeline.storage.object_store import _filesystem
 from emojob.pipeline.system.hardware import cores
@@ -68,11 +68,11 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     monkeypatch.setenv("EMOJOB_ENGINE", "torch")  # for commands, also those in a process of their own
     if "measured" not in request.keywords:
         monkeypatch.setattr(
-            engine_choice,
+            engine_rates,
             "measure_rates",
-            lambda model, found, *rest: dict.fromkeys(map(engine_choice.choice_key, found), 1.0),
+            lambda model, found, *rest: dict.fromkeys(map(engine_rates.choice_key, found), 1.0),
         )
-        monkeypatch.setattr(engine_choice, "_engine_rate", lambda *given: 1.0)
+        monkeypatch.setattr(engine_rates, "engine_rate", lambda *given: 1.0)
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from emojob.pipeline.inference import engine_choice
-from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, EngineChoice, choices
+from emojob.pipeline.inference import engine_choice, engine_rates
+from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, EngineChoice
 from emojob.pipeline.models import model
 from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import ModelError
@@ -20,7 +20,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
         OptionError: The options require an engine, device or precision that is unavailable here.
     """
     here = hardware.detect()
-    found = choices(options, here)
+    found = engine_choice.choices(options, here)
     loaded, shown = _model(options.model)
     choice = _expected_choice(
         engine_choice.candidates(options, loaded, here) if loaded else found, loaded, here, options
@@ -46,7 +46,7 @@ def _expected_choice(
     found: list[EngineChoice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions
 ) -> EngineChoice:
     """Return the engine that a run would use: the fastest candidate if rates are saved, else the first candidate."""
-    rates = engine_choice.recall_rates(loaded, found, here, options) if loaded and len(found) > 1 else None
+    rates = engine_rates.recall_rates(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return engine_choice.fastest(found, rates)
     if len(found) == 1:

@@ -8,15 +8,15 @@ saved, it uses the first candidate.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from emojob.pipeline.assets.sample import sample_texts
-from emojob.pipeline.inference import artifact_cache
-from emojob.pipeline.inference.engines.engine import BATCH_TOKENS, Engine, EngineChoice, choices
-from emojob.pipeline.inference.throughput import tokens_per_second
+from emojob.pipeline.inference import engine_rates
+from emojob.pipeline.inference.engine_rates import choice_key
+from emojob.pipeline.inference.engines.engine import Engine, EngineChoice
+from emojob.pipeline.inference.engines.start import start_engine
 from emojob.pipeline.models.model import Model
-from emojob.pipeline.system import hardware, versions
+from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
@@ -24,8 +24,6 @@ from emojob.schemas.options import ModelOptions
 WORTH_IT = 1.3
 
 _QUANTIZING = 1 << 30  # bytes; quantization needs this much memory and six times the size of the weights
-_SECONDS = 2.0  # time limit for measuring one engine
-_TIMES = 8  # maximum number of times that each sample text is labelled
 
 
 def select_engine(
@@ -54,13 +52,13 @@ def select_engine(
     found = candidates(options, model, here)
     if len(found) == 1:
         return _start_single(found[0], here, model, options, threads, may_measure, note, calibration_texts)
-    rates = recall_rates(model, found, here, options)
+    rates = engine_rates.recall_rates(model, found, here, options)
     if rates is None and not may_measure:
         return start_engine(found[0], model, options, threads, note, calibration_texts)
     if rates is None:
         note(f"measuring which engine is fastest with {model.name}; the next run reuses the result")
-        rates = measure_rates(model, found, options, threads, note, calibration_texts)
-        artifact_cache.save(model, _name(found, options), _made_from(model, found, here, options), rates, {})
+        rates = engine_rates.measure_rates(model, found, options, threads, note, calibration_texts)
+        engine_rates.save_rates(model, found, here, options, rates)
     best = fastest(found, rates)
     try:
         return start_engine(best, model, options, threads, note, calibration_texts)
@@ -84,38 +82,13 @@ def _start_single(
 ) -> Engine:
     """Start the only candidate and set its rate, if known. A job chooses its chunk size from the rate."""
     engine = start_engine(choice, model, options, threads, note, calibration_texts)
-    rates = recall_rates(model, [choice], here, options)
+    rates = engine_rates.recall_rates(model, [choice], here, options)
     if rates is None and may_measure:
-        rates = {choice_key(choice): _engine_rate(engine, model, options)}
-        name, made_from = _name([choice], options), _made_from(model, [choice], here, options)
-        artifact_cache.save(model, name, made_from, rates, {})
+        rates = {choice_key(choice): engine_rates.engine_rate(engine, model, options)}
+        engine_rates.save_rates(model, [choice], here, options, rates)
     if rates is not None:
         engine.choice = replace(engine.choice, tokens_per_second=rates[choice_key(choice)])
     return engine
-
-
-def measure_rates(
-    model: Model,
-    found: list[EngineChoice],
-    options: ModelOptions,
-    threads: int | None,
-    note: Callable[[str], None],
-    calibration_texts: Callable[[], list[str]] = sample_texts,
-) -> dict[str, float]:
-    """Measure the rate of each choice.
-
-    Args:
-        model: The model.
-        found: The choices to measure.
-        options: Only the maximum length and the token budget are used.
-        threads: Number of threads of the engine; None uses one thread per core.
-        note: callback(line), called with a note before each slow step.
-        calibration_texts: callback() that returns the texts for the calibration of int8.
-
-    Returns:
-        {choice_key(choice): tokens/s}; 0 if the choice cannot be used.
-    """
-    return {choice_key(choice): _rate(choice, model, options, threads, note, calibration_texts) for choice in found}
 
 
 def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
@@ -156,102 +129,67 @@ def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> l
     return [one for one in found if one.precision != "int8"]
 
 
-def recall_rates(
-    model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
-) -> dict[str, float] | None:
-    """Return {choice_key(choice): tokens/s} from an earlier measurement; None if no rates are saved.
+def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]:
+    """Return the candidate engines, the preferred engine first.
 
-    Saved rates are used only if they were measured with the same model, candidates, machine and options.
+    There are several candidates only on a CPU with OpenVINO. `select_engine` then selects the candidate with the
+    highest measured rate.
 
     Args:
-        model: The model.
-        found: The candidates.
+        options: The options that the user gave.
         here: This machine.
-        options: Only the maximum length, the token budget and the calibration are compared.
-    """
-    saved = artifact_cache.load(model, _name(found, options), _made_from(model, found, here, options))
-    return saved and {choice_key(choice): float(saved[choice_key(choice)]) for choice in found}
-
-
-def start_engine(
-    choice: EngineChoice,
-    model: Model,
-    options: ModelOptions,
-    threads: int | None = None,
-    note: Callable[[str], None] = lambda text: None,
-    calibration_texts: Callable[[], list[str]] = sample_texts,
-) -> Engine:
-    """Start the engine of a choice.
-
-    Args:
-        choice: Engine, device and precision.
-        model: The model.
-        options: Only the maximum length is used.
-        threads: Number of threads of the engine; None uses one thread per core.
-        note: callback(line), called with a note before each slow step.
-        calibration_texts: callback() that returns the texts for the calibration of int8.
 
     Raises:
-        OptionError: int8 changes the labels of too many calibration texts.
+        OptionError: The options require an engine, device or precision that is unavailable here.
     """
-    if choice.engine == "torch":
-        from emojob.pipeline.inference.engines.torch_engine import TorchEngine
-
-        return TorchEngine(model, choice, threads)
-    from emojob.pipeline.inference.engines.openvino_engine import OpenVinoEngine
-
-    if choice.precision != "int8":
-        return OpenVinoEngine(model, choice, threads)
-    from emojob.pipeline.inference.engines.quantization import hash_texts, quantized_graph
-
-    texts = list(dict.fromkeys(calibration_texts()))
-    choice = replace(choice, calibrated_on=hash_texts(texts))
-    return OpenVinoEngine(model, choice, threads, quantized_graph(model, texts, options.max_length, threads, note))
-
-
-def _rate(
-    choice: EngineChoice,
-    model: Model,
-    options: ModelOptions,
-    threads: int | None,
-    note: Callable[[str], None],
-    calibration_texts: Callable[[], list[str]],
-) -> float:
-    """Start a choice and measure its rate in tokens/s; return 0 if the choice cannot be used."""
-    try:
-        return _engine_rate(start_engine(choice, model, options, threads, note, calibration_texts), model, options)
-    except (OptionError, RuntimeError):  # int8 changes too many labels, or the installed packages do not support it
-        return 0.0
+    if options.engine == "ray":
+        raise OptionError("--engine ray works only for `emojob score` and `nightly`: leave it out, or give torch")
+    if options.device == "cuda" and not here.gpus:
+        raise OptionError(
+            "--device cuda: no CUDA device was found: give --device cpu or auto (`emojob doctor` shows the GPUs)"
+        )
+    for_openvino = options.engine == "openvino" or options.precision == "int8"
+    device = options.device if options.device != "auto" else "cuda" if here.gpus and not for_openvino else "cpu"
+    precision, why = _precision(options, here, device)
+    where = f"GPU {here.gpus[0]}" if device == "cuda" else "CPU, as requested" if here.gpus else "no CUDA device"
+    if for_openvino:
+        _check_openvino(options, device)
+        engines = ["openvino"]
+    elif options.engine == "auto" and device == "cpu" and precision != "fp16" and hardware.is_installed("openvino"):
+        engines = ["openvino", "torch"]
+    else:
+        engines = ["torch"]
+    found = [EngineChoice(engine, device, precision, f"{where}; {why}") for engine in engines]
+    if options.precision == "auto" and "openvino" in engines and not here.has_amx and hardware.is_installed("nncf"):
+        found.append(EngineChoice("openvino", device, "int8", f"{where}; int8, because the processor has no AMX"))
+    return found
 
 
-def _engine_rate(engine: Engine, model: Model, options: ModelOptions) -> float:
-    """Measure the rate of an engine on the sample texts, in tokens/s."""
-    encoded = model.encode_consecutive(sample_texts() * _TIMES, options.max_length)
-    budget = options.batch_tokens or BATCH_TOKENS[engine.choice.device]
-    return tokens_per_second(engine, encoded, budget, _SECONDS)
+def _check_openvino(options: ModelOptions, device: str) -> None:
+    """Raise OptionError if OpenVINO, which int8 needs too, is not installed or does not fit the other options."""
+    asked = "--engine openvino" if options.engine == "openvino" else "--precision int8"
+    if options.engine == "torch":
+        raise OptionError("--precision int8 does not work with --engine torch: leave out one of the two options")
+    if device == "cuda":
+        raise OptionError(f"{asked} works only on a CPU: leave out {asked} or --device cuda")
+    if options.precision == "fp16":
+        raise OptionError(
+            "--engine openvino has no --precision fp16: give --precision fp32, bf16 or int8, or give --engine torch"
+        )
+    needed = ["openvino", "nncf"] if options.precision == "int8" else ["openvino"]
+    missing = [package for package in needed if not hardware.is_installed(package)]
+    if missing:
+        raise OptionError(f"{asked} needs {' and '.join(missing)}: install with pip install 'emojob[openvino]'")
 
 
-def choice_key(choice: EngineChoice) -> str:
-    """Return the key of a choice in {key: rate}, for example "openvino in int8"."""
-    return f"{choice.engine} in {choice.precision}"
-
-
-def _name(found: list[EngineChoice], options: ModelOptions) -> str:
-    """Return the name of the cache entry that contains the rates."""
-    one = f"rate-{found[0].engine}-{found[0].precision}" if len(found) == 1 else "fastest"
-    return f"{one}-{options.max_length}"
-
-
-def _made_from(
-    model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
-) -> dict[str, Any]:
-    """Return everything that the rates depend on. Saved rates are used only if all of these values are equal."""
-    installed = versions.installed_versions()
-    return {
-        "shape": asdict(model.shape),
-        "choices": [choice_key(choice) for choice in found],
-        "options": [options.max_length, options.batch_tokens, options.calibration],
-        "processor": here.processor,
-        "cores": here.cores,
-        "versions": {package: installed[package] for package in ("torch", "openvino") if package in installed},
-    }
+def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tuple[str, str]:
+    """Return (precision, reason for this precision)."""
+    if options.precision != "auto":
+        return options.precision, f"{options.precision} as requested"
+    if device == "cuda":
+        precision = "bf16" if here.native_bf16_gpu else "fp16"
+        return precision, f"{precision}, which the GPU supports natively"
+    if here.fast_bf16:
+        name = "AMX" if "amx_bf16" in here.instructions else "AVX512-BF16"
+        return "bf16", f"bf16, because the processor has {name}"
+    return "fp32", "fp32, because the processor has neither AMX nor AVX512-BF16"

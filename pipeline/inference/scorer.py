@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import engine_choice
 from emojob.pipeline.inference.batching import Packed, pack, token_batches
-from emojob.pipeline.inference.engines.engine import Engine, OutOfMemory, choices, softmax
+from emojob.pipeline.inference.engines.engine import Engine, OutOfMemory, softmax
 from emojob.pipeline.inference.memo import LONGEST
 from emojob.pipeline.inference.scoring_model import Prepared, Scored, ScoringModel, resolve_options
 from emojob.pipeline.models import model
@@ -64,7 +64,9 @@ class Scorer(ScoringModel):
         options = replace(options, model=name or options.model)
         if options.calibration is not None and calibration_texts is None:
             raise OptionError(f"--calibration {options.calibration}: give its texts in the argument calibration_texts")
-        choices(options, hardware.detect())  # raises OptionError early if an engine or device is unavailable
+        engine_choice.choices(
+            options, hardware.detect()
+        )  # raises OptionError early if an engine or device is unavailable
         loaded = model.load(options.model, threads or hardware.cores())
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
 

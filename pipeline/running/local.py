@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from emojob.pipeline.inference.engines.engine import EngineChoice, choices
+from emojob.pipeline.inference.engine_choice import choices
+from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.inference.streaming import Labelled, chunk_texts, label

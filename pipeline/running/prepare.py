@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline.inference import memo_file
-from emojob.pipeline.inference.engines.engine import choices
+from emojob.pipeline.inference.engine_choice import choices
 from emojob.pipeline.inference.scoring_model import resolve_options
 from emojob.pipeline.models import model as models
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.pipeline.inference.engines.engine import choices
+from emojob.pipeline.inference.engine_choice import choices
 from emojob.pipeline.models.model_folder import hash_weights
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.hardware import detect
