@@ -1,4 +1,4 @@
-"""Selects the engine: of several candidates, the engine that is fastest for this model on this machine.
+"""Selects device, precision and engine: of several candidates, the fastest for this model on this machine.
 
 A large job measures the rate (tokens/s) of each candidate once, which takes a few seconds, and saves the rates in the
 model folder. A small job does not measure. It uses the rates that were saved for the same options. If no rates are

@@ -64,9 +64,7 @@ class Scorer(ScoringModel):
         options = replace(options, model=name or options.model)
         if options.calibration is not None and calibration_texts is None:
             raise OptionError(f"--calibration {options.calibration}: give its texts in the argument calibration_texts")
-        engine_choice.choices(
-            options, hardware.detect()
-        )  # raises OptionError early if an engine or device is unavailable
+        engine_choice.choices(options, hardware.detect())  # fail early if unavailable
         loaded = model.load(options.model, threads or hardware.cores())
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
 

@@ -1,4 +1,4 @@
-"""Defines the interface of an engine, and finds the engines that the options allow and the machine can run."""
+"""Defines the interface of an engine."""
 
 from __future__ import annotations
 

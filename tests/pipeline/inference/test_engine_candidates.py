@@ -2,7 +2,7 @@
 
 import pytest
 
-from emojob.pipeline.inference.engines.engine import choices
+from emojob.pipeline.inference.engine_choice import choices
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.hardware import Machine
 from emojob.schemas.errors import OptionError
