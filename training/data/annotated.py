@@ -97,7 +97,7 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
 
     A row with several labels gets the class that the label map chooses (see `LabelMap.hard`). If no class is chosen,
     or if there is no label map, the row is left out as unclear. Rows repeat each other if their texts and previous
-    utterances have equal keys (see `text_key`). Of such rows, the first one with their most frequent label is kept.
+    utterances have equal keys (see `text_key`). Of such rows, only the first one with the most frequent label is kept.
 
     Args:
         corpus: The texts, with their labels as written in the files.

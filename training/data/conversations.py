@@ -18,16 +18,16 @@ _BATCH_ROWS = 1 << 14
 
 
 def conversation_column(table: Table, text_column: str, given: str | None, context: str) -> str | None:
-    """Return the name of the column with conversation IDs; None if no column is found and `context` is none.
+    """Return the name of the column with conversation IDs. If there is no such column, return None or raise an error.
 
     Args:
         table: The annotated table.
         text_column: Name of the text column.
         given: Name of the column that the user gave. None: find the column by its usual names.
-        context: none or previous.
+        context: "previous" needs a column with conversation IDs, "none" does not.
 
     Raises:
-        ColumnError: The given column is missing or is the text column, or no column is found and `context` is previous.
+        ColumnError: The given column is missing or is the text column, or the context needs a column and none is found.
     """
     parts, schema = [(table.file, table.data.schema)], table.data.schema
     try:
@@ -45,7 +45,7 @@ def conversation_column(table: Table, text_column: str, given: str | None, conte
 
 
 def no_conversations_error(table: Table) -> ColumnError:
-    """Return the error for a table without conversations if the context is previous."""
+    """Return the error for a table that has no conversations although the context `previous` needs them."""
     return ColumnError(
         f"{table.name} has no conversations, but the context `previous` needs them; give a table with a column of "
         "conversation IDs, AI Hub's dialogues or a sheet of emojob sample, or train with --context none"

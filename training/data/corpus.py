@@ -28,7 +28,7 @@ RawLabels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """How to read annotated files. If the name of a column is None, the column is found in each file.
+    """How to read annotated files. If the name of a column is None, the column is found automatically in each file.
 
     Attributes:
         text_column: Name of the column with the text.

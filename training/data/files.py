@@ -34,8 +34,8 @@ class Table:
         sha256: SHA-256 hash of the file.
         bytes: Size of the file in bytes.
         rejected: Number of rows that could not be read.
-        publisher: kote or goemotions if the file is a published file of this corpus; its columns are then named 0,
-            1, ... because it has no header. Else None.
+        publisher: kote or goemotions if the file belongs to this published corpus, else None. Such a file has no
+            header, so its columns are named 0, 1, ...
     """
 
     file: InputFile
@@ -52,7 +52,7 @@ class Table:
         return list(self.data.column_names)
 
     def find_column(self, name: str) -> str | None:
-        """Return the column whose name is equal after `folded_name`; None if there is none."""
+        """Return the column with this name; None if there is none. `folded_name` says which names count as equal."""
         if name in self.columns:
             return name
         return next((column for column in self.columns if folded_name(column) == folded_name(name)), None)

@@ -28,7 +28,7 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
         given: Name of the column that the user gave. None: find the column by its usual names.
 
     Raises:
-        ColumnError: The given column is missing or is the text column, or no column or several have a usual name.
+        ColumnError: The given column is missing or is the text column, or not exactly one column has a usual name.
     """
     columns = listed(table.columns)
     if given is not None:

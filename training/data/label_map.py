@@ -1,4 +1,4 @@
-"""Label maps: they assign the labels of a corpus to the labels of a model, which are called classes here."""
+"""Label maps, which assign labels of a corpus to labels of a model. The labels of a model are called classes here."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class LabelNames:
         return tuple(self.members)
 
     def class_of(self, known: Sequence[str] = ()) -> dict[str, str]:
-        """Return the class of each label in the map. A class name that the map does not list belongs to its own class.
+        """Return the class of each label in the map.
+
+        The name of a class is also a label of this class, unless the map assigns it to another class or drops it.
 
         Args:
             known: Classes in addition to those of the map, for example all labels of a model.

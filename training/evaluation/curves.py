@@ -15,9 +15,9 @@ class Curves:
         learning_rate: Learning rate at each logging step.
         epoch: Numbers of the epochs after which training logs.
         train_loss: Loss on the train part after each epoch.
-        test_loss: Loss on the test part after each epoch; empty without a test part.
+        test_loss: Loss on the test part after each epoch; empty if there is no test part.
         train_accuracy: Accuracy on the train part after each epoch.
-        test_accuracy: Accuracy on the test part after each epoch; empty without a test part.
+        test_accuracy: Accuracy on the test part after each epoch; empty if there is no test part.
     """
 
     step: list[int] = field(default_factory=list)

@@ -186,7 +186,7 @@ def rounded(value: Any) -> Any:
 def _binned(
     confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return three arrays [bins]: number of texts, sum of confidence, and number of correct predictions."""
+    """Return for each bin: number of texts, sum of confidence, number of correct predictions. Each array is [bins]."""
     bin_of_text = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     texts: NDArray[np.int64] = np.bincount(bin_of_text, minlength=bins)
     confidence_sums, correct_counts = (

@@ -88,7 +88,7 @@ def evaluate_classifier(
 
 
 def score_annotated(scorers: Sequence[Scorer], annotated: Annotated, on_scored: OnScored) -> NDArray[np.float32]:
-    """Return the probabilities of annotated texts by each model.
+    """Return the probabilities that each model predicts for annotated texts.
 
     Args:
         scorers: The models. They have the same labels, but the order of the labels may differ.

@@ -93,7 +93,7 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
         ModelError: The encoder cannot be converted, because its embeddings and layers have different sizes.
     """
     kind = config["model_type"]
-    if not any(key.startswith(f"{kind}.") for key in weights):  # stored without a head, so without this prefix
+    if not any(key.startswith(f"{kind}.") for key in weights):  # an encoder without a head has no prefix
         weights = {f"{kind}.{key}": w for key, w in weights.items()}
     weights = {"bert" + key.removeprefix(kind) if key.startswith(f"{kind}.") else key: w for key, w in weights.items()}
     if kind == "electra":

@@ -67,7 +67,7 @@ class TrainingState:
 
 
 def newest_complete(work: Path) -> Path | None:
-    """Return the newest complete checkpoint in a work folder, or None; remove the incomplete checkpoints."""
+    """Remove incomplete checkpoints from a work folder, and return the newest complete one; None if there is none."""
     complete: list[tuple[int, Path]] = []
     for path in work.glob("checkpoint-*"):
         step = _NAME.fullmatch(path.name)
@@ -90,7 +90,7 @@ def complete_checkpoint(checkpoint: Path, state: TrainingState, best: Weights | 
     """
     if best is not None:
         store_weights(best, checkpoint / _BEST)
-    for file in checkpoint.iterdir():  # the Trainer does not do this, so a power failure could lose its files
+    for file in checkpoint.iterdir():  # the Trainer does not fsync, so a power failure could lose its files
         with file.open("rb") as written:
             os.fsync(written.fileno())
     # sizes of the random states are not recorded: other processes may still be writing them

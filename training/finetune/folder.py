@@ -123,7 +123,7 @@ def _translate_write_errors(out: Path) -> Iterator[None]:
     """Raise StorageError or OutputError if a file in the folder `out` cannot be written."""
     try:
         yield
-    except BrokenPipeError:  # the terminal was closed; this is no error of the folder
+    except BrokenPipeError:  # this error is about the terminal, not about the folder
         raise
     except (OSError, SafetensorError, RuntimeError) as error:
         if not isinstance(error, OSError) and not _WRITE_ERROR.match(str(error)):
@@ -155,7 +155,7 @@ def _read_record(out: Path, record: Path) -> dict[str, Any]:
 
 
 def _remove_earlier_run(out: Path) -> None:
-    """Remove the files of an earlier run. config.json is the first, so that no incomplete folder looks like a model."""
+    """Remove the files of an earlier run, first config.json, so that no incomplete folder looks like a model."""
     for name in _MODEL_FILES:
         (out / name).unlink(missing_ok=True)
         temporary_path(out / name).unlink(missing_ok=True)

@@ -140,7 +140,7 @@ def learning_rate_factor(step: int, steps: int, recipe: TrainingRecipe) -> float
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor:
-    """Return the loss weight of each class: (1 / frequency) ** power, scaled to an average of 1 over all texts.
+    """Return the loss weight of each class: (1 / frequency of the class) ** power, with a mean of 1 over the texts.
 
     Args:
         labels: int64 [texts], label ids of the train part.

@@ -67,7 +67,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
     made_with = _made_with(options, recipe, data, base)
     with limit_permissions([*options.data, *options.test]), folder.lock_folder(options.out):
         if folder.begin_or_resume(options.out, made_with, options.fresh):
-            if is_first():  # if an earlier run was killed, they may still exist
+            if is_first():  # the earlier run may have been killed before it did this
                 folder.remove_checkpoints(options.out)
             return Outcome(options.out, was_finished=True)
         for note in (*data.notes(), *base.notes):
