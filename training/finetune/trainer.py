@@ -132,7 +132,7 @@ class _Attempt:
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
             if self.watcher.stopping and not self.state.finished:
                 raise Interrupted(
-                    f"interrupted after epoch {len(self.state.curves.epoch)}: run the same command to resume"
+                    f"interrupted after epoch {len(self.state.curves.epoch)}: to resume, run the same command again"
                 )
         elif self.checkpoint:
             self.trainer._load_from_checkpoint(str(self.checkpoint))
