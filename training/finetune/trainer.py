@@ -21,8 +21,8 @@ from emojob.training.evaluation.predict import evaluate_classifier
 from emojob.training.finetune import checkpoints
 from emojob.training.finetune.checkpoints import TrainingState, Weights
 from emojob.training.finetune.distributed import process_count, sum_over_processes, wait_for_all
-from emojob.training.finetune.hf_trainer import HfTrainer, training_arguments
 from emojob.training.finetune.learner import Learner, RowNumbers, class_weights, packed_batch, summed_loss
+from emojob.training.finetune.optimization import HfTrainer, training_arguments
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0

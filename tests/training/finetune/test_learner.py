@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from emojob.pipeline.models.bert import BertShape, Classifier
-from emojob.training.finetune.learner import Learner, learning_rate_factor, packed_batch, parameter_groups
+from emojob.training.finetune.learner import Learner, packed_batch
+from emojob.training.finetune.optimization import learning_rate_factor, parameter_groups
 from emojob.training.finetune.recipe import read_train_recipe
 
 SEED = read_train_recipe("seed")

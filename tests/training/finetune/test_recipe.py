@@ -11,7 +11,8 @@ from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.schemas.errors import OptionError
 from emojob.training.data.annotated import Annotated, AnnotatedCounts
 from emojob.training.data.splits import split
-from emojob.training.finetune.learner import Learner, learning_rate_factor, parameter_groups
+from emojob.training.finetune.learner import Learner
+from emojob.training.finetune.optimization import learning_rate_factor, parameter_groups
 from emojob.training.finetune.recipe import RECIPES, read_train_recipe
 
 SEED = read_train_recipe("seed")

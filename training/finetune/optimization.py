@@ -1,16 +1,19 @@
-"""The Trainer of transformers, changed for emojob: order of texts, parameter groups, learning-rate schedule."""
+"""Optimizer and learning-rate schedule, and the Trainer of transformers that uses them."""
 
 from __future__ import annotations
 
 import functools
+import math
+import re
 from typing import Any, cast
 
 import torch
 import transformers
+from torch import nn
 
 from emojob.pipeline.system import hardware
 from emojob.training.finetune.distributed import process_count
-from emojob.training.finetune.learner import Learner, RowNumbers, ShuffledRows, learning_rate_factor, parameter_groups
+from emojob.training.finetune.learner import Learner, RowNumbers, ShuffledRows
 from emojob.training.finetune.recipe import TrainingRecipe
 from emojob.training.finetune.watch import TrainingInputs
 
@@ -70,3 +73,43 @@ def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers
     )
     arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs need torchrun: DataParallel cannot split packed batches
     return arguments
+
+
+def parameter_groups(learner: Learner, recipe: TrainingRecipe) -> list[dict[str, object]]:
+    """Return the parameter groups for AdamW: no weight decay for biases and LayerNorm, lower rates for lower layers.
+
+    The head and the pooler have the full learning rate. The top layer has the rate times `layer_decay`, the layer below
+    it the rate times `layer_decay`², and so on down to the embeddings.
+    """
+    layers = len(learner.classifier.encoder.layers)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in learner.named_parameters():
+        rate = recipe.learning_rate * recipe.layer_decay ** _depth_below_head(name, layers)
+        is_decayed = not (name.endswith("bias") or "norm" in name)
+        groups.setdefault((rate, recipe.weight_decay if is_decayed else 0.0), []).append(parameter)
+    return [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()]
+
+
+def _depth_below_head(name: str, layers: int) -> int:
+    """Return the depth of a parameter: 0 for head and pooler, 1 for the top layer, layers + 1 for the embeddings."""
+    layer = re.search(r"encoder\.layers\.(\d+)\.", name)
+    if layer:
+        return layers - int(layer[1])
+    return layers + 1 if "encoder." in name else 0
+
+
+def learning_rate_factor(step: int, steps: int, recipe: TrainingRecipe) -> float:
+    """Return the factor of the learning rate, from 0 to 1: linear warm-up, then the schedule of the recipe.
+
+    Args:
+        step: Number of the step; the first step is 0.
+        steps: Number of all steps of the training.
+        recipe: The recipe, which has the settings `warmup` and `schedule`.
+    """
+    warmup = int(recipe.warmup * steps)
+    if step < warmup:
+        return step / max(1, warmup)
+    done = (step - warmup) / max(1, steps - warmup)
+    if recipe.schedule == "constant":
+        return 1.0
+    return max(0.0, 1 - done) if recipe.schedule == "linear" else max(0.0, 0.5 * (1 + math.cos(math.pi * done)))
