@@ -128,7 +128,7 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
 
 
 def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Return a line chart with the share of each emotion in each tenth of the conversations.
+    """Return a line chart with the share of each emotion in the first, second, ... last tenth of a conversation.
 
     Columns of `rows`: tenth (0 to 9), emotion, rows (number of rows) and share.
     """

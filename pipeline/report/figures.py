@@ -1,4 +1,4 @@
-"""Computes the figures of a report from a labelled archive; tables, charts and JSON all show these figures."""
+"""Computes the figures of a report. The tables, the charts and the JSON output all show these figures."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ BEFORE = 28
 MOST_VALUES = 200
 #: Maximum number of values in a breakdown; the other values are counted together.
 SHOWN_VALUES = 30
-#: Maximum number of conversations to look at, and of utterances for each conversation.
+#: Maximum number of conversations in `to_look_at`, and of utterances in each of these conversations.
 MOST_TO_LOOK_AT = 30
 MOST_UTTERANCES = 40
 
-# The columns with few values are found in a sample: the first _SAMPLED_ROWS rows of about _SAMPLED_PARTS part files.
+# Columns with few values are found in a sample: the first _SAMPLED_ROWS rows of about _SAMPLED_PARTS part files.
 _SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000
 _COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
@@ -53,7 +53,7 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         if self.by is not None and not self.by.strip():
-            raise OptionError("--by is empty; give day, hour, or a column of the archive")
+            raise OptionError("--by is empty; give day, hour, or the name of a column of the archive")
 
 
 @dataclass
@@ -69,7 +69,8 @@ class Figures:
         labels: Labels in id order.
         breakdowns: {column: rows of breakdown.sql}.
         latest: The last day compared with the days before it, from `latest`; {} if the archive has no times.
-        to_look_at: Conversations that turned bad: rows of to_look_at.sql, each with the list `utterances`.
+        to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, each with the list
+            `utterances`.
         drift: Drift checks of a nightly run; {} if the report does not belong to a nightly run.
     """
 
@@ -146,10 +147,11 @@ def latest(days: Rows) -> dict[str, Any]:
         {} if `days` is empty. Otherwise a dictionary with these keys:
 
         - day, rows: The last day, and its number of rows.
-        - days_before, rows_a_day_before: Number of the days before, and their mean number of rows.
+        - days_before: Number of the days before.
+        - rows_a_day_before: Mean number of rows on a day before.
         - emotions: {"emotion", "share", "before", "change"} of each emotion; `before` is the share on the days before.
 
-        If there are no days before, rows_a_day_before, before and change are None.
+        `rows_a_day_before`, `before` and `change` are None if `days` contains only one day.
     """
     by_day: dict[datetime.date, dict[str, int]] = {}
     for row in days:
@@ -198,7 +200,7 @@ def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
 
 
 def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
-    """Return the columns to break down by: `by`, then the columns with 2 to MOST_VALUES values in a sample of rows."""
+    """Return the columns that get a breakdown: `by`, and each column with 2 to MOST_VALUES values in a sample."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
     others = {archive.text_column, archive.conversation_column, archive.time_column}
@@ -223,7 +225,7 @@ def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     for name in ("days", "quality", "hours_of_day", "hours_of_week"):
         setattr(figures, name, rows_of(db, name))
-    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are dates without hours
+    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are dates, so no hour is known
         figures.hours_of_day, figures.hours_of_week = [], []
     figures.latest = latest(figures.days)
 

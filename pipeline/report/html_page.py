@@ -83,7 +83,7 @@ def _colours(figures: Figures) -> dict[str, str]:
 
 
 def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
-    """Return tiles that compare the last day with the days before. If the archive has no times, they show all rows."""
+    """Return the tiles: the last day compared with the days before, or totals if the archive has no times."""
     latest = figures.latest
     if not latest:
         tiles = [_tile(words["utterances"], f"{figures.archive['labelled']:,}")]

@@ -1,6 +1,6 @@
 """Makes the chart sections of a report's page; each chart has a table with the same figures.
 
-This module needs Altair (the extra `report`), so only `html_page` imports it, when it renders.
+This module needs Altair (the extra `report`). So `html_page` imports this module only when a page is rendered.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from emojob.pipeline.report.figures import Figures, Rows
 from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
 from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
-_MOST_PERIODS = 130  # bars in a chart; if there are more days, they are grouped by week or month
+_MOST_PERIODS = 130  # maximum number of bars in a chart; more days than this are grouped by week or month
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure of the page, with one chart specification for each view of the figure."""
+    """A figure of the page, and its chart specifications: one for each view in `figure.views`."""
 
     figure: Figure
     specs: list[Spec]
@@ -80,7 +80,7 @@ class _Sections:
         return [Chart(self._figure("clock", views), specs)] if views else []
 
     def conversations(self) -> list[Chart]:
-        """Return the charts of conversations: course, transitions between emotions, and first and last emotions."""
+        """Return the charts of conversations: emotions from start to end, transitions, and first and last emotions."""
         if not (self._figures.transitions or self._figures.arcs):
             return []
         found = []
@@ -112,7 +112,7 @@ class _Sections:
         return Chart(self._figure(id_, [view]), [charts.matrix(cells, self._labels, down, across, self._words, id_)])
 
     def breakdowns(self) -> list[Chart]:
-        """Return the chart of emotions for each value of a column, with a view for each column to break down by."""
+        """Return one chart with a view for each breakdown column: the emotions for each value of the column."""
         views, specs = [], []
         for column, rows in self._figures.breakdowns.items():
             named = [{**row, "value": self._value(row)} for row in self._named(rows, "emotion")]

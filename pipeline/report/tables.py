@@ -31,7 +31,7 @@ class Table:
     """A sortable table.
 
     Attributes:
-        name: Name of the CSV file that saves the table, without .csv.
+        name: Name of the table's CSV file, without the suffix .csv.
         head: Column titles.
         rows: The cells of each row.
     """
@@ -72,7 +72,7 @@ def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any])
     """Return a table with the given columns of the rows.
 
     Args:
-        name: Name of the CSV file that saves the table, without .csv.
+        name: Name of the table's CSV file, without the suffix .csv.
         rows: Rows of a table in `Figures`.
         columns: {column: key of the column's title in `words`}.
         words: Texts of the page, from `words_of`.

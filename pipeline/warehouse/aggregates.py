@@ -1,7 +1,7 @@
-"""Reads and runs the aggregates, which are the queries that reports are made from.
+"""Reads and runs the aggregates. An aggregate is an SQL query that computes figures of a report.
 
 The query of the aggregate NAME is in the file pipeline/warehouse/sql/aggregates/NAME.sql. The comment at the beginning
-of the file describes one row of the result. It becomes the comment of the view that users query.
+of the file describes one row of the result. Users query an aggregate as a view, and this view has the same comment.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def aggregate(name: str) -> tuple[str, str]:
 
 
 def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
-    """Create a view for each aggregate, and give the view the aggregate's comment."""
+    """Create a view for each aggregate, and set the comment of the view."""
     for name in AGGREGATES:
         query, comment = aggregate(name)
         db.execute(f"CREATE VIEW {name} AS {query}")
@@ -42,5 +42,5 @@ def store(db: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def rows_of(db: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
-    """Return the rows of an aggregate as {column: value}."""
+    """Run an aggregate, and return its rows as {column: value}."""
     return fetch_dicts(db.execute(aggregate(name)[0]))

@@ -18,10 +18,10 @@ from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.errors import DataError, Interrupted, StorageError
 
-#: Bytes of memory that DuckDB uses before it spills to disk.
+#: Maximum memory of DuckDB in bytes. If a query needs more, DuckDB writes temporary files.
 MEMORY = 3 << 30
 
-_MEMORY_SHARE = 0.6  # DuckDB uses at most this share of the memory of the machine or container
+_MEMORY_SHARE = 0.6  # maximum share of the machine's or container's memory that DuckDB uses
 
 
 @contextlib.contextmanager
@@ -32,14 +32,14 @@ def open_database(
 
     Args:
         archive: The labelled archive.
-        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
-            Asia/Seoul if it has none.
+        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or Asia/Seoul if the
+            archive has no time zone.
         memory: Maximum memory that DuckDB uses, in bytes.
         numbered: Whether to create the view `numbered`, too (see `create_views`).
 
     Raises:
         OptionError: The time zone is unknown.
-        DataError: A part file cannot be read when it is opened, or later within the `with` block.
+        DataError: A part file cannot be read. This error may also be raised within the `with` block.
         StorageError: There is not enough memory or disk space.
     """
     with (
@@ -52,7 +52,7 @@ def open_database(
 
 
 def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | float | list[str]]:
-    """Return settings for DuckDB: the limits of this machine or container apply, and no extensions are loaded.
+    """Return DuckDB's settings: CPU cores, memory limit, folder for temporary files, and no extensions.
 
     Args:
         spill: Folder for temporary files.
@@ -114,8 +114,8 @@ def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
         if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
             raise _unreadable(archive, error) from error
         raise StorageError(
-            f"cannot process {archive.path} ({type(error).__name__}): free some memory, or some disk space in "
-            f"{Path(spill).parent}, where DuckDB writes temporary files"
+            f"cannot process {archive.path} ({type(error).__name__}): free some memory, or free some disk space in "
+            f"{Path(spill).parent}, because DuckDB writes temporary files there"
         ) from error
     except duckdb.InterruptException:
         raise
@@ -135,12 +135,15 @@ def interruptible() -> Iterator[None]:
 
 
 def _unreadable(archive: LabelledArchive, error: Exception) -> DataError:
-    """Return the error for a damaged or missing part file. It omits DuckDB's message, which may quote a value."""
+    """Return the error for a damaged or missing part file.
+
+    DuckDB's message is left out, because it may quote a value of the archive.
+    """
     files = [part_file.file for part_file in archive.part_files]
     named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
     if named:
         return DataError(damaged(named[0], error))
     return DataError(
         f"a part file of {archive.path} cannot be read ({type(error).__name__}): run the `emojob score` command of "
-        "this archive again, which replaces missing part files; if a part file is damaged, add --fresh"
+        "this archive again to replace missing part files; if a part file is damaged, add --fresh to this command"
     )

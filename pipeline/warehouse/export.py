@@ -1,4 +1,7 @@
-"""Exports a labelled archive as a DuckDB database file for other tools, with `labelled` and the aggregates."""
+"""Exports a labelled archive as a DuckDB database file, which other tools can open.
+
+The file contains `labelled` and the aggregates.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,15 @@ from emojob.schemas.errors import OptionError, OutputError, StorageError
 
 
 def export_database(archive: LabelledArchive, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
-    """Write a database file with `labelled` and the aggregates.
+    """Write a DuckDB database file that contains `labelled` and the aggregates.
 
     Args:
         archive: The labelled archive.
         file: Path of the database file. An existing database is replaced.
         copy: If true, copy the rows into the table `labelled`. Otherwise, `labelled` is a view that reads the part
             files at their current paths.
-        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
-            Asia/Seoul if it has none.
+        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or Asia/Seoul if the
+            archive has no time zone.
 
     Raises:
         OptionError: The archive is in an object store and `copy` is not set, or the time zone is unknown.
@@ -35,8 +38,8 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
     """
     if not copy and archive.object_paths:
         raise OptionError(
-            f"--export {file}: other tools cannot read {archive.path}, which is in an object store; add --copy, "
-            "which copies the rows into the database"
+            f"--export {file}: {archive.path} is in an object store, and other tools could not read its rows there; "
+            f"add --copy to copy the rows into {file}"
         )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")

@@ -1,8 +1,8 @@
 """Removes rows from a labelled archive permanently, for example if a person asks for it (`emojob forget`).
 
-Each part that contains matching rows is written again without them. The new parts replace the old parts in one atomic
-step (output/journal.py). Data derived from the removed rows is removed or written again, too: the counts, the memo
-(cached labels of repeated texts), and the report of a nightly run.
+Each part file that contains matching rows is replaced by a new part file without these rows. All these part files are
+replaced in one atomic step (output/journal.py). The counts and the report of a nightly run are updated. The memo file
+(cached probabilities of repeated texts) is deleted, because it may contain results of the removed rows.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Forgotten:
         rows: Number of removed rows; with dry_run, number of matching rows.
         left: Number of remaining rows.
         parts: Number of part files that were written again; with dry_run, number of part files with matching rows.
-        memos: Memo files that were removed.
-        rejected: Number of rows that were rejected when the archive was labelled. They are not searched.
+        memos: Memo files (cached probabilities of repeated texts) that were removed.
+        rejected: Number of rows that were rejected when the archive was labelled. `forget` does not search these rows.
     """
 
     rows: int
@@ -72,7 +72,7 @@ def forget(
         memos: Memo files to remove, in addition to the memo file that run.json names.
         dry_run: Whether to only count the matching rows.
         note: callback(line), called with each message for the user.
-        remake_report: callback(out), writes the report of the last nightly run again and returns its files.
+        remake_report: callback(out) that updates the report of the last nightly run and returns the written files.
 
     Raises:
         OutputError: `out` is not a labelled archive.
@@ -81,7 +81,7 @@ def forget(
         StorageError: `out` cannot be written.
     """
     if isinstance(out, Path) and out.is_symlink():
-        out = out.resolve()  # otherwise the new file would replace the link, and the rows would stay in its target
+        out = out.resolve()  # otherwise, the new file replaces the link, and the target keeps the removed rows
     with output_errors(out):
         if out.is_dir():
             with open_output(out) as output:
@@ -92,8 +92,8 @@ def forget(
         archive = open_labelled(out)  # raises OutputError if it is not a labelled file
         if work_folder(out).exists():
             raise BusyError(
-                f"an `emojob score` run that writes {out} is not finished: wait until it ends, or run it again if "
-                "it was interrupted; then run this command again"
+                f"`emojob score` has not finished {out}: wait until `emojob score` ends; if it was interrupted, run "
+                "the same `emojob score` command again; then run this command again"
             )
         return _forget_in_file(archive, where, memos, dry_run)
 
@@ -114,7 +114,7 @@ def _forget_in_folder(
         for file, removed in found.items():
             paths = PartPaths(out, file.stem)
             new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
-        # The memos come first. If the process is killed after that, the same command still finds the rows.
+        # Memo files are removed first. If the process is killed after that, the same command still finds the rows.
         _remove_memos(memo_files)
         write_journal(out, new)
         output.read_markers()
@@ -130,8 +130,8 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
         return Forgotten(len(removed), counts.written - len(removed), int(len(removed) > 0), (), counts.rejected)
     _remove_memos(memo_files)
     work = work_folder(file)
-    # On a disk, the work folder is not used as the lock. It would remain if this process were killed, and then the next
-    # `emojob score` run would label the file again.
+    # On a disk, the parent folder is locked, not the work folder. If this process were killed, the work folder would
+    # remain, and the next `emojob score` run would label the file again.
     with limit_permissions([file]), open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
         archive = open_labelled(file)  # again, because the file may have changed before it was locked
         counts = _counts_of(archive)
@@ -151,9 +151,9 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
 
 
 def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
-    """Return {file: row numbers} for each file with matching rows.
+    """Return {file: numbers of the matching rows} for each file with matching rows.
 
-    The row numbers start at 0 in each file and are sorted. int64 [rows].
+    The row numbers are sorted: int64 [rows]. The first row of each file has the number 0.
     """
     found: dict[int, list[Rows]] = {}
     with open_session(archive, numbered=True) as session:
@@ -171,7 +171,7 @@ def _check_condition(session: Session, where: str) -> None:
     wanted = "give a condition that is true for the rows to remove, such as \"conversation_id = 'c-1042'\""
     if not where.strip():
         raise OptionError(f"--where is empty; {wanted}")
-    # The first query adds no brackets. So it fails if `where` has a bracket too many, as in `true) OR (true`.
+    # The first query adds no brackets. So it fails if the brackets in `where` do not match, as in `true) OR (true`.
     session.query(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608
     kind = session.query(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
     if not pa.types.is_boolean(kind):
@@ -182,7 +182,7 @@ def _check_condition(session: Session, where: str) -> None:
 
 
 def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
-    """Write the remaining rows of a part to a new part file, and return the new marker (description) of the part."""
+    """Write the remaining rows of a part to a new part file, and return the part's new completion marker."""
     new = paths.replacement()
     counts = _counts_without(paths.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
@@ -203,7 +203,7 @@ def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old:
 
 
 def _counts_of(archive: LabelledArchive) -> Counts:
-    """Return the counts in the run.json of a single labelled file. Raises OutputError if they are missing."""
+    """Return the row counts in the metadata of a single labelled file. Raises OutputError if they are missing."""
     try:
         return Counts.from_json(archive.run["all_counts"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
@@ -221,7 +221,7 @@ def _copy_without(
     Args:
         file: The old file.
         draft: The new file.
-        removed: Row numbers of the removed rows. int64 [rows].
+        removed: Numbers of the rows to leave out, sorted. int64 [rows].
         metadata: Parquet metadata of the new file. If None, the metadata of the old file is copied.
     """
     with open_parquet(file) as parquet:
@@ -255,7 +255,7 @@ def _without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
-    """Return the existing memo files to remove: the given files, and the memo file that run.json names."""
+    """Return the memo files to remove: the given files and the file named in run.json, if they exist."""
     options = archive.run.get("options")
     named = options.get("memo") if isinstance(options, dict) else None
     files = [memo_file.parse_memo_path(one) for one in given]
@@ -265,7 +265,7 @@ def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
 
 
 def _remove_memos(files: Sequence[Path]) -> None:
-    """Remove memo files completely. A memo does not store who wrote a text, so single entries cannot be selected."""
+    """Delete memo files completely, because a memo file does not store which rows its entries come from."""
     for file in files:
         memo_file.remove(file)
 
@@ -277,5 +277,5 @@ def _remake_report(
     try:
         for path in remake_report(out):
             note(f"report written again: {path}")
-    except EmojobError as error:  # not raised, because the rows have already been removed
+    except EmojobError as error:  # not raised again, because the rows have already been removed
         note(f"cannot write the report of the last nightly run again; it may still show removed rows: {error}")

@@ -1,4 +1,4 @@
-"""Gives DuckDB access to part files in an object store, through a file system of fsspec.
+"""Lets DuckDB read part files in an object store, through an fsspec file system.
 
 The file system caches the sizes of the files, because DuckDB asks for them repeatedly.
 """
@@ -27,7 +27,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         self._sizes: dict[str, int] = {}
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
-        """Return {"name", "size" in bytes, "type"} of a file. Raises FileNotFoundError for an unknown path."""
+        """Return the name, the size in bytes and the type of a file. Raises FileNotFoundError for an unknown path."""
         key = self._strip_protocol(path)
         if key not in self._paths:
             raise FileNotFoundError(path)

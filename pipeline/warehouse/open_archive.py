@@ -1,4 +1,4 @@
-"""Opens a labelled archive for Python programs, which can query it with SQL or read all rows (Arrow or Polars)."""
+"""Opens a labelled archive for Python programs. They can run SQL queries, or read all rows with Arrow or Polars."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-#: Archives whose database is open. Relations need this database. So this set keeps the archives alive until `close` is
-#: called or the interpreter exits.
+#: Archives whose database is open. This set prevents their garbage collection, because relations need the database.
+#: `close` removes an archive from the set.
 _in_use: set[OpenArchive] = set()
 
 
 class OpenArchive:
-    """An open labelled archive, which `emojob.open` returns. Use it as a context manager, or call `close`."""
+    """The open labelled archive that `emojob.open` returns. Use it in a `with` statement, or call `close`."""
 
     def __init__(self, archive: LabelledArchive, time_zone: str | None = None) -> None:
         self._archive, self._time_zone = archive, time_zone
@@ -77,7 +77,7 @@ class OpenArchive:
         return frame
 
     def close(self) -> None:
-        """Close the database. Its relations become invalid. You may call this method more than once."""
+        """Close the database. All relations that `sql` returned become invalid. A second call does nothing."""
         self._closed = True
         _in_use.discard(self)
         self._stack.close()
@@ -103,8 +103,8 @@ def open_archive(out: str | PathLike[str], time_zone: str | None = None) -> Open
 
     Args:
         out: The output of `emojob score`: a folder, a single file X.parquet, or the URL of a folder or file.
-        time_zone: Time zone of the days and hours in SQL. If None, the time zone of the archive's time column is used,
-            or Asia/Seoul if it has none.
+        time_zone: Time zone of the days and hours in SQL. If None, the archive's time zone is used, or Asia/Seoul if
+            the archive has no time zone.
 
     Raises:
         OutputError: `out` is not a labelled archive, or has no complete part file.

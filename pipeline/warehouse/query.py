@@ -60,13 +60,13 @@ def open_session(archive: LabelledArchive, time_zone: str | None = None, numbere
 
     Args:
         archive: The labelled archive.
-        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
-            Asia/Seoul if it has none.
+        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or Asia/Seoul if the
+            archive has no time zone.
         numbered: Whether to create the view `numbered`, too (see `create_views`).
 
     Raises:
         OptionError: The time zone is unknown.
-        DataError: A part file cannot be read when it is opened, or later within the `with` block.
+        DataError: A part file cannot be read. This error may also be raised within the `with` block.
         StorageError: There is not enough memory or disk space.
     """
     with open_database(archive, time_zone, numbered=numbered) as db:
@@ -79,7 +79,7 @@ def open_session(archive: LabelledArchive, time_zone: str | None = None, numbere
 
 
 class Session:
-    """A database with the views of one archive. Queries can read no other file and cannot change the settings."""
+    """A database with the views of one archive. Queries can only read this archive, and cannot change settings."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
@@ -96,19 +96,23 @@ class Session:
         return QueryResult(reader.schema, _batches(reader))
 
     def relation(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return the result of one query as a DuckDB relation, which is valid until `open_session` closes the database.
+        """Return the result of one query as a DuckDB relation.
+
+        The relation is valid until `open_session` closes the database.
 
         Raises:
             OptionError: The query is not a single read-only statement, or it fails.
         """
         with _query_errors():
             statement = self._reading_statement(query)
-        # Here, DuckDB reads no rows for a SELECT, but it already reads rows for a PIVOT.
+        # For a SELECT, `sql` does not read rows yet. For a PIVOT, `sql` already reads rows.
         with _query_errors(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
-            # Each query gets its own cursor, because a result that is not read to its end blocks its connection.
+            # Each query gets its own cursor, because a connection is blocked until all rows of a result are read.
             relation = self._db.cursor().sql(statement.query)
         if relation is None:
-            raise OptionError(f"{_short(query)} has no result; give a SELECT")
+            raise OptionError(
+                f"{_short(query)} returns no result; give a query that returns rows, such as: FROM labelled LIMIT 10"
+            )
         return relation
 
     def interrupt(self) -> None:
@@ -134,11 +138,15 @@ class Session:
             explained = self._db.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
             inner = explained[0] if len(explained) == 1 else statement
         if inner.type not in _ALLOWED or keyword:
-            hint = f'; if it is a name, write "{keyword.lower()}"' if keyword and inner.type in _ALLOWED else ""
+            hint = (
+                f'; if {keyword} is a column name, put it in double quotes: "{keyword.lower()}"'
+                if keyword and inner.type in _ALLOWED
+                else ""
+            )
             keyword = keyword or inner.type.name.replace("_", " ")
             raise OptionError(
-                f"{keyword} is not allowed here: a query reads the labelled archive and changes nothing; "
-                f"give a SELECT, DESCRIBE, SUMMARIZE or EXPLAIN (-o FILE writes its result){hint}"
+                f"{keyword} is not allowed, because queries are read-only; use SELECT, DESCRIBE, "
+                f"SUMMARIZE or EXPLAIN; to write the result to a file, add -o FILE{hint}"
             )
         return statement
 
@@ -171,10 +179,13 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 @contextlib.contextmanager
 def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
-    """Convert DuckDB's errors about a query to OptionError. Its message is one line with DuckDB's suggestions.
+    """Convert DuckDB's errors about a query to OptionError.
+
+    The message of an error in _QUERY_ERRORS is kept, as one line. Other messages are left out, because they may quote a
+    value of the archive.
 
     Args:
-        also: Another type of error whose message may be shown, because DuckDB has not read any row yet.
+        also: Another type of error whose message is kept, because DuckDB has not read any row yet.
     """
     try:
         yield
@@ -183,7 +194,7 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
-        if type(error) is duckdb.Error:  # a damaged file; errors about a query are subclasses
+        if type(error) is duckdb.Error:  # a damaged part file; errors about a query are subclasses of duckdb.Error
             raise
         if isinstance(error, _QUERY_ERRORS) or (also and isinstance(error, also)):
             raise OptionError(f"DuckDB refused the query: {_one_line(error)}") from None
@@ -193,7 +204,10 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
 
 
 def _failed(error: Exception) -> OptionError:
-    """Return the error for a query that failed on a row. It omits DuckDB's message, which may quote a value."""
+    """Return the error for a query that failed on a row.
+
+    DuckDB's message is left out, because it may quote a value of the archive.
+    """
     kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
     if _SEVERAL_ROWS in str(error):
         return OptionError(
@@ -202,7 +216,7 @@ def _failed(error: Exception) -> OptionError:
     wanted = _TYPE.search(str(error))
     return OptionError(
         f"the query failed ({kind}): a value of the archive does not have the type that the query needs"
-        f"{f' ({wanted[1]})' if wanted else ''}; TRY_CAST(... AS ...) and TRY(...) return null for such a value"
+        f"{f' ({wanted[1]})' if wanted else ''}; use TRY_CAST(... AS ...) or TRY(...) to get null for such a value"
     )
 
 

@@ -38,7 +38,7 @@ def format_of(file: AnyPath | None, given: str | None) -> str:
 
     Args:
         file: File to write. If None, the result goes to the screen.
-        given: Value of --format. If None, the suffix of the file decides; without a file, the format is table.
+        given: Value of --format. If None, the suffix of `file` decides. If `file` is None, too, the format is table.
 
     Raises:
         OptionError: The suffix of the file is not in ENDINGS.
@@ -160,7 +160,7 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain_value(one) for key, one in value.items()}
     if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
-        return {str(key): plain_value(one) for key, one in value}  # a MAP of DuckDB
+        return {str(key): plain_value(one) for key, one in value}  # a DuckDB MAP is a list of (key, value)
     if isinstance(value, (list, tuple)):
         return [plain_value(one) for one in value]
     if isinstance(value, float):
@@ -185,7 +185,7 @@ def _json(value: Any) -> str:
 
 def _write_parquet(result: QueryResult, stream: Stream) -> int:
     rows = 0
-    # Parquet has no intervals, so they are written as strings.
+    # PyArrow cannot write intervals to Parquet, so they are written as strings.
     known = [pa.string() if pa.types.is_interval(kind) else kind for kind in result.schema.types]
     schema = pa.schema(list(zip(result.schema.names, known, strict=True)))
     try:

@@ -52,13 +52,13 @@ def spill_folder(archive: AnyPath) -> Iterator[str]:
 def _make(archive: AnyPath) -> Path:
     if not isinstance(archive, ObjectPath):
         parent = archive / STATE_FOLDER if is_archive(archive) else archive.parent
-        with contextlib.suppress(OSError):  # for example, because the archive is read-only
+        with contextlib.suppress(OSError):  # the archive may be read-only
             return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     return Path(tempfile.mkdtemp(prefix=_PREFIX))
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove the spill folders in `folder` that no living process has locked. Raises OSError."""
+    """Remove DuckDB's temporary folders in `folder` if no running process has locked them. Raises OSError."""
     for one in folder.glob(f"{_PREFIX}*"):
         if fcntl is None or one.is_symlink():
             continue

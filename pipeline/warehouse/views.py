@@ -1,7 +1,7 @@
 """Creates the views of a labelled archive: `labelled`, `utterances`, and `numbered` for `emojob forget`.
 
-- `labelled`: the rows of all complete parts with the archive's columns, plus conversation_id, said_at and speaker.
-- `utterances`: the same rows, with column names that are the same for all archives. The aggregates read this view.
+- `labelled`: all rows of the archive with all columns, plus conversation_id, said_at and speaker.
+- `utterances`: the same rows, with the same column names for every archive. The aggregates read this view.
 - `numbered`: the rows and columns of `labelled`, plus the position of each row in the archive.
 
 The macros in sql/moments.sql parse times.
@@ -33,10 +33,10 @@ from emojob.schemas.columns import OF_DUCKDB
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import ALARMING, NEGATIVE
 
-#: Time zone of days and hours if neither the archive nor the user names one.
+#: Time zone of days and hours if the archive has no time zone and the user gives none.
 TIME_ZONE = "Asia/Seoul"
 
-#: {column of `labelled`: attribute of `LabelledArchive` that names the archive's column with these values}.
+#: {column of `labelled`: attribute of `LabelledArchive`}. The attribute contains the name of the archive's column.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
 
 #: Last two columns of `numbered`: number of the part file, and number of the row in the part file. Both start at 0.
@@ -57,8 +57,8 @@ def create_views(
     Args:
         db: A database without these views and macros.
         archive: The labelled archive.
-        time_zone: Time zone of days and hours. If None, the time zone of the archive's time column is used, or
-            TIME_ZONE if it has none.
+        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or TIME_ZONE if the
+            archive has no time zone.
         copy: Whether `labelled` is a table with a copy of the rows, instead of a view.
         numbered: Whether to create the view `numbered`, too.
 
@@ -89,7 +89,7 @@ def create_views(
 
 
 def archive_time_zone(archive: LabelledArchive) -> str:
-    """Return the time zone of the archive's time column. If it has none, or its time zone is UTC, return TIME_ZONE."""
+    """Return the time zone of the archive's time column, or TIME_ZONE if the column has no time zone or is in UTC."""
     name = archive.time_column
     with contextlib.suppress(OSError, pa.ArrowException, KeyError):
         schema = pq.read_schema(seekable(archive.part_files[0].file))
@@ -122,14 +122,14 @@ def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckd
     clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
-            f"DuckDB reserves the column name {', '.join(clash)} in {archive.path}; rename the column in the input and "
-            "label the archive again"
+            f"the column name {', '.join(clash)} in {archive.path} is reserved for DuckDB; rename the column in the "
+            "input and label the archive again"
         )
     return rows
 
 
 def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -> list[Expression]:
-    """Return the columns of `utterances`, without part and row."""
+    """Return the columns of `utterances`, except part and row."""
     text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
     null = SQLExpression("NULL::VARCHAR")
     return [
@@ -150,7 +150,10 @@ def _is_in(value: Expression, labels: list[str]) -> Expression:
 
 
 def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
-    """Return the SQL expressions of conversation_id, said_at and speaker, except those without a usable column."""
+    """Return {name: SQL expression} for conversation_id, said_at and speaker.
+
+    A name is left out if the archive has no suitable column.
+    """
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     found: dict[str, Expression] = {}
     for name, attribute in ROLES.items():
@@ -165,7 +168,10 @@ def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone:
 
 
 def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None:
-    """Convert a column of the DuckDB type `kind` to TIMESTAMP in local time; None if the type cannot be a time."""
+    """Return an expression that converts a column of the DuckDB type `kind` to TIMESTAMP in local time.
+
+    Return None if a column of this type cannot contain times.
+    """
     if kind == "TIMESTAMP WITH TIME ZONE":
         return FunctionExpression("timezone", zone, value)
     if kind.startswith("TIMESTAMP") or kind == "DATE":
@@ -178,7 +184,7 @@ def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None
 
 
 def _within_years(moment: Expression | None) -> Expression | None:
-    """Replace times that Python's datetime cannot represent, such as infinity, by null."""
+    """Replace a time by null if Python's datetime cannot represent it, such as infinity."""
     if moment is None:
         return None
     first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))

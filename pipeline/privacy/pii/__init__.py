@@ -1,7 +1,7 @@
-"""Finds and masks personal data in Korean texts: phone numbers, addresses, ids, cards, accounts, e-mails and URLs.
+"""Finds and masks personal data in Korean texts: phone, ID, card and account numbers, addresses, e-mails and URLs.
 
-All texts of a batch are joined into one array of characters, which NumPy and Polars search. There is no Python loop
-over texts.
+All texts of a batch are joined into one array of characters. NumPy and Polars search this array, so there is no Python
+loop over texts.
 """
 
 __all__ = ["masking"]

@@ -13,7 +13,7 @@ from emojob.pipeline.privacy.pii.normalize import Mask, matches
 from emojob.pipeline.privacy.pii.scan import NEAR, NOT_PERSONAL, Scan
 from emojob.schemas.pii import ACCOUNT
 
-_FEWEST, _MOST = 10, 14  # digits of an account number
+_FEWEST, _MOST = 10, 14  # minimum and maximum number of digits in an account number
 
 _CLEAR = (
     "국민은행|신한은행|우리은행|하나은행|기업은행|제일은행|씨티은행|산업은행|부산은행|대구은행|광주은행|전북은행|경남은행"
@@ -36,23 +36,24 @@ _NO_BANK_AFTER = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
 
 
 def find_accounts(scan: Scan) -> None:
-    """Add bank account numbers to `scan.spans`."""
+    """Find bank account numbers, and add them to `scan.spans`."""
     begins, counts = scan.groups.chains(DASH)
     digits = scan.groups.sums(begins, counts)
     fits = (digits >= _FEWEST) & (digits <= _MOST)
     for count in (1, 2, 3, 4, 5):
         _add(scan, scan.groups.numbers_at(begins[fits & (counts == count)], count))
-    for count in (2, 3, 4):  # groups separated by spaces are accepted only directly after the name of a bank
+    # If spaces separate the groups, the name of a bank or a word such as 계좌 must be before the number.
+    for count in (2, 3, 4):
         _add(scan, scan.groups.numbers(((2, 8),) * count, SPACE), after=False)
 
 
 def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
-    """Add the numbers that are next to the name of a bank or a word such as 계좌.
+    """Add to `scan.spans` the numbers that are next to the name of a bank or a word such as 계좌.
 
     Args:
         scan: The texts and the spans found so far.
         found: Numbers that may be account numbers.
-        after: Whether the bank name or the word may also be after the number. If False, it must be before the number.
+        after: Whether a bank name or such a word after the number counts, too.
     """
     found = found.select((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
     found = found.select(scan.free(found))

@@ -18,8 +18,8 @@ from emojob.pipeline.privacy.pii.normalize import Mask, is_any_of, lengths, matc
 from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
-_BEFORE, _AFTER = 48, 96  # maximum number of characters of an address before its number, and from the number on
-_ENDS = "로길동리가하산"  # last character before the number: of a road, of a neighbourhood, of 지하 or of 산
+_BEFORE, _AFTER = 48, 96  # maximum number of characters in an address: before its number, and from its number on
+_ENDS = "로길동리가하산"  # last character of a road (로길), a neighbourhood (동리가), 지하 or 산
 
 # A road with an optional branch number, or a neighbourhood with an optional number.
 _ALLEY_OF = r"(?:\s?\d{1,4}(?:번안|[번가나다라마바사아자])?길)?"
@@ -56,10 +56,13 @@ _FLOOR = r"^,?\s?(?:[가-힣A-Za-z0-9]{1,15}\s)?(?:\d{1,4}동\s?)?(?:지하\s?)?
 
 
 def find_addresses(scan: Scan) -> None:
-    """Add addresses to `scan.spans`.
+    """Find addresses, and add them to `scan.spans`.
 
-    An address without a district is added only if its number has a form such as 12-3, 12번지 or 3번길 5, if a floor or
-    room follows, or if a word such as 주소 is before it.
+    An address without a district is added only if at least one of these conditions is true:
+
+    - The number is written like 12-3, 12번지 or 3번길 5.
+    - A floor or a room follows the number.
+    - A word such as 주소 is before the address.
     """
     groups = scan.groups
     first = np.flatnonzero(_follows_a_name(groups))
@@ -87,7 +90,7 @@ def find_addresses(scan: Scan) -> None:
 
 
 def _follows_a_name(groups: DigitGroups) -> Mask:
-    """Return which groups of digits are directly, or with one space, after a character of _ENDS. bool [groups]."""
+    """Return which groups of 1 to 5 digits follow a character of _ENDS, directly or after a space. bool [groups]."""
     near = groups.char_before(np.arange(len(groups)))
     far = np.append(np.zeros(2, np.uint16), groups.normalized.chars)[groups.starts]
     found: Mask = (is_any_of(near, _ENDS) | ((near == ord(" ")) & is_any_of(far, _ENDS))) & (groups.lengths <= 5)
@@ -96,7 +99,7 @@ def _follows_a_name(groups: DigitGroups) -> Mask:
 
 @functools.cache
 def _districted() -> str:
-    """Return a regular expression for the text before an address number: districts, then a road or a neighbourhood."""
+    """Return a regular expression for the text before the number: districts, then a road or a neighbourhood."""
     provinces, names = _names()
     short = {name[:-1] for name in names if len(name) > 2}
     district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
@@ -105,7 +108,7 @@ def _districted() -> str:
 
 @functools.cache
 def _glued() -> str:
-    """Return the expression of `_districted` for an address directly after another word, as in 집은서울강남구.
+    """Return a regular expression like `_districted`, but for an address without a space before it: 집은서울강남구.
 
     Such an address must begin with a province, and its districts must have their full names (강남구, not 강남).
     """

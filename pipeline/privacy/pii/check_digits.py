@@ -4,7 +4,7 @@ Most functions take Numbers and return bool [numbers].
 
 Sources:
 
-- resident registration number: check digit, which new numbers do not have since October 2020 (주민등록법 시행규칙)
+- resident registration number: check digit; numbers issued since October 2020 have none (주민등록법 시행규칙)
 - business registration number: check digit (국세청)
 - cards: ISO/IEC 7812 (Luhn)
 - phone numbers: Korea's numbering plan (ITU-T E.164, national annex)
@@ -28,7 +28,11 @@ def is_native(found: Numbers) -> Mask:
 
 
 def is_registration(found: Numbers) -> Mask:
-    """Return which 13-digit numbers have the date of birth, seventh digit and check digit of a registration number."""
+    """Return which 13-digit numbers are valid registration numbers. bool [numbers].
+
+    The date of birth, the seventh digit and the check digit must be valid. Numbers of people born since 5 October 2020
+    have no check digit.
+    """
     sex = found.digits[:, 6]
     weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
     checked = found.digits[:, 12] == np.where(is_native(found), 11 - weighed, 13 - weighed) % 10
@@ -39,12 +43,12 @@ def is_registration(found: Numbers) -> Mask:
 
 
 def may_be_registration(found: Numbers) -> Mask:
-    """Return which 13-digit numbers have the date of birth and seventh digit of a registration number."""
+    """Return which 13-digit numbers have a valid date of birth (YYMMDD) and a valid seventh digit. bool [numbers]."""
     return is_birthday(found) & np.isin(found.digits[:, 6], range(1, 9))
 
 
 def is_young(found: Numbers) -> Mask:
-    """Return which registration numbers have no check digit, because the date of birth is 5 October 2020 or later."""
+    """Return which registration numbers have no check digit: those of people born since 5 October 2020."""
     return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= _year())
 
 
@@ -68,7 +72,7 @@ def is_birthday(found: Numbers) -> Mask:
 
 
 def code_size(found: Numbers) -> Ints:
-    """Return how many digits the area code or service code of each phone number has. int64 [numbers].
+    """Return the number of digits in the area code or service code of each phone number. int64 [numbers].
 
     The value is 0 if the number does not begin with a known code.
     """
@@ -94,7 +98,7 @@ def _is_luhn(found: Numbers, length: int) -> Mask:
 
 
 def _is_issued(found: Numbers, length: int) -> Mask:
-    """Return which numbers begin with a prefix of cards that have `length` digits."""
+    """Return which numbers begin like a card number of `length` digits. For example, 34 and 37 are for 15 digits."""
     first, two = found.digits[:, 0], found.value(0, 2)
     if length == 16:
         return np.isin(first, (2, 3, 4, 5, 6, 9))
@@ -102,6 +106,6 @@ def _is_issued(found: Numbers, length: int) -> Mask:
 
 
 def _weighed(found: Numbers, weights: tuple[int, ...]) -> Ints:
-    """Return, for each number, the sum of its first digits, each multiplied by its weight. int64 [numbers]."""
+    """Multiply the first digits of each number by `weights`, and return the sum for each number. int64 [numbers]."""
     weighed: Ints = found.digits[:, : len(weights)].astype(np.int64) @ np.array(weights)
     return weighed

@@ -32,7 +32,7 @@ NO_DIGIT = 10
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers that all have the same count of groups.
+    """Numbers that all consist of the same count of digit groups.
 
     Attributes:
         first: Index of each number's first group. int64 [numbers].
@@ -47,11 +47,11 @@ class Numbers:
     size: Ints
 
     def select(self, chosen: Mask) -> Numbers:
-        """Return the numbers for which `chosen`, bool [numbers], is True."""
+        """Return only the numbers for which the mask `chosen` is True. `chosen`: bool [numbers]."""
         return Numbers(self.first[chosen], self.groups, self.digits[chosen], self.size[chosen])
 
     def value(self, begin: int, end: int) -> Ints:
-        """Return the value of the digits from `begin` (included) to `end` (excluded). int64 [numbers]."""
+        """Return the digits `begin` (included) to `end` (excluded) of each number as an integer. int64 [numbers]."""
         powers = 10 ** np.arange(end - begin - 1, -1, -1, dtype=np.int64)
         return self.digits[:, begin:end].astype(np.int64) @ powers
 
@@ -62,7 +62,7 @@ class DigitGroups:
     Attributes:
         starts, stops: Position of the first digit, and position after the last digit. int64 [groups].
         lengths: Count of digits in each group. int64 [groups].
-        gaps: Separator after each group; 0 if this group and the next cannot belong to one number. uint8 [groups].
+        gaps: Bit of the separator after each group; 0 if a number cannot continue with the next group. uint8 [groups].
         tight: Whether exactly one character separates each group from the next group. bool [groups].
     """
 
@@ -103,8 +103,8 @@ class DigitGroups:
             lengths: (minimum, maximum) count of digits of each group.
             gaps: Bits of the separators that are allowed between two groups.
             same_gaps: Whether all separators of a number must be equal.
-            isolated: Whether to leave out a number inside a longer number: 010-1234-5678 in 1-010-1234-5678-9.
-            may_begin: Groups with which a number may begin, bool [groups]. If None, it may begin with any group.
+            isolated: Whether to leave out parts of a longer number, such as 010-1234-5678 in 1-010-1234-5678.
+            may_begin: Groups that may be the first of a number. bool [groups]. If None, every group may be.
         """
         count = len(lengths)
         first = np.arange(len(self)) if may_begin is None else np.flatnonzero(may_begin)
@@ -118,7 +118,7 @@ class DigitGroups:
         return self.numbers_at(first[self._isolated(first, count)] if isolated else first, count)
 
     def numbers_at(self, first: Ints, count: int) -> Numbers:
-        """Return the numbers that have `count` groups and begin with the groups at the indexes `first`."""
+        """Return one number for each index in `first`: the `count` groups that begin at this index."""
         begin, end = self._at[first], self._at[first + count]
         at = begin[:, None] + np.arange(LONGEST)
         digits = self._digits[at]
@@ -136,7 +136,10 @@ class DigitGroups:
         return sums
 
     def begin_with(self, *numbers: str) -> Mask:
-        """Return which groups begin with one of `numbers`, which may continue in the next group. bool [groups]."""
+        """Return which groups begin with the digits of one of `numbers`. bool [groups].
+
+        The digits may continue in the next group.
+        """
         begin = self._at[:-1]
         found = np.zeros(len(self), np.bool_)
         for number in numbers:
@@ -145,7 +148,7 @@ class DigitGroups:
         return found
 
     def chains(self, gap: int) -> tuple[Ints, Ints]:
-        """Split the groups into runs. Only the one-character separator `gap` is between two groups of a run.
+        """Split the groups into runs. In a run, each group is separated from the next by exactly one character, `gap`.
 
         Returns:
             Index of each run's first group, and count of groups in each run. Both are int64 [runs].
@@ -183,6 +186,6 @@ class DigitGroups:
             found |= np.where(within, bits, 0).astype(np.uint8)
         mixed = found & ~np.uint8(SPACE)  # spaces around another separator are ignored
         found = np.where(mixed != 0, mixed, found)
-        found = np.where(found == BRACKET | DASH, BRACKET, found)  # (02)-123-4567
+        found = np.where(found == BRACKET | DASH, BRACKET, found)  # in (02)-123-4567, the separator )- is one BRACKET
         known &= (found & (found - np.uint8(1))) == 0  # exactly one separator
         return np.where(known, found, 0).astype(np.uint8), widths == 1

@@ -9,7 +9,7 @@ from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.schemas.pii import EMAIL, URL
 
 _LONGEST_URL = 2_048
-_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # characters; limits of RFC 5321, plus a space next to the @
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # characters: limits of RFC 5321, plus one space next to the @
 
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.:-]{0,30})$"
 _URL = r"^(://[!-~가-힣]+)"

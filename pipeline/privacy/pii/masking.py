@@ -83,7 +83,7 @@ def find(text: str) -> list[tuple[str, str]]:
 
 
 def _slices(texts: pa.Array) -> list[pa.Array]:
-    """Split an array into slices, because a long array would need too much memory."""
+    """Split an array into slices, to limit the memory that masking uses."""
     ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False)) // _BYTES_AT_ONCE
     ends = ends * len(texts) + np.arange(len(texts)) // _AT_ONCE
     begins = np.flatnonzero(np.diff(ends, prepend=-1)).tolist()

@@ -31,7 +31,7 @@ _INVISIBLE = (
     *range(0x2060, 0x2070),
     0xFEFF,
 )
-_OTHER = 0xFFFF  # replaces each character outside the Basic Multilingual Plane; no pattern matches it
+_OTHER = 0xFFFF  # replaces each character outside the Basic Multilingual Plane, such as 😀
 
 
 class NormalizedTexts:
@@ -52,7 +52,7 @@ class NormalizedTexts:
             self.chars, self.positions = self.chars[seen], np.append(seen, len(points))
 
     def at(self, characters: str) -> Positions:
-        """Return the positions at which one of these characters occurs. int64 [positions]."""
+        """Return all positions of the characters in `characters`. int64 [positions]."""
         return np.flatnonzero(is_any_of(self.chars, characters))
 
     def before(self, positions: Positions, most: int) -> pl.Series:
@@ -79,8 +79,8 @@ class NormalizedTexts:
         """Return one substring for each element of the arguments.
 
         Args:
-            text: Index of each substring's text. int64 [substrings].
-            begin: Position of the substring's first character within its text. int64 [substrings].
+            text: Index of the text that contains the substring. int64 [substrings].
+            begin: Position of the substring's first character within that text. int64 [substrings].
             size: Maximum number of characters in the substring. int64 [substrings].
         """
         if not len(text):
@@ -90,7 +90,7 @@ class NormalizedTexts:
 
 
 def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
-    """Replace the letters in O1O- by zeros (010-) in `chars`, in place. People write O1O to evade filters."""
+    """Change O1O- to 010- in `chars`, in place. People write the letter O for the digit 0 to evade filters."""
     first, second, third, fourth = chars[:-3], chars[1:-2], chars[2:-1], chars[3:]
     at = np.flatnonzero(second == ord("1"))
     if not len(at):
@@ -126,7 +126,7 @@ def matches(texts: pl.Series, pattern: str) -> Mask:
 
     Args:
         texts: Strings without null.
-        pattern: Regular expression of Rust's regex crate, which has no lookaround.
+        pattern: Regular expression in the syntax of Rust's regex crate (no lookaround).
     """
     return texts.str.contains(pattern).to_numpy() if len(texts) else np.zeros(0, np.bool_)
 

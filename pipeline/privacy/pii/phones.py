@@ -17,10 +17,10 @@ _SERVICES = (15, 16, 18)  # first two digits of company numbers, such as 1588-12
 
 
 def find_phones(scan: Scan) -> None:
-    """Add phone numbers to `scan.spans`.
+    """Find phone numbers, and add them to `scan.spans`.
 
     A mobile number may have any separator. A landline number must begin with a known area code. A number without an
-    area code is added only after a word such as 연락처.
+    area code is added only if a word such as 연락처 is directly before it.
     """
     _find_international(scan)
     anything = DASH | SPACE | DOT | BRACKET | SLASH | COMMA | LINE | SPOKEN
@@ -41,7 +41,7 @@ def find_phones(scan: Scan) -> None:
 
 
 def _add(scan: Scan, found: Numbers) -> None:
-    """Add the numbers, except those in product codes and those after a word such as 주문번호."""
+    """Add the numbers, except numbers in a product code and numbers after a word such as 주문번호."""
     before = is_letter(scan.before(found))
     good = ~is_letter(scan.after(found)) | (found.groups == 3)
     good &= ~before | scan.near(found, _TELEPHONE, before, 8)

@@ -1,4 +1,4 @@
-"""Keeps the personal data found so far, and looks for words before and after a number."""
+"""Collects the personal data that was found, and searches for words before and after a number."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from emojob.pipeline.privacy.pii.digit_groups import DigitGroups, Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask, matches
 from emojob.pipeline.privacy.pii.spans import Spans
 
-#: Words such as 계좌 are searched for in this number of characters before (or after) a number.
+#: Maximum distance, in characters, between a number and a word such as 계좌.
 NEAR = 24
 
-#: Words directly before a number that is not personal data, such as an order number.
+#: Regular expression for words such as 주문번호. A number directly after such a word is not personal data.
 NOT_PERSONAL = (
     r"(?i)(?:(?:주문|배송|승인|예약|접수|상품|제품|품목|관리|일련|시리얼|모델|쿠폰|증권|참조|거래|결제|영수증|등기|사건|문서|회차"
     r"|당첨|추적|조회|발행|발주|재고|자재|부품|티켓|바우처|포인트|사번|학번|고객|회원|문의|order|tracking|item)"
@@ -39,7 +39,7 @@ class Scan:
         Args:
             kind: One of `schemas.pii.KINDS`.
             found: The numbers.
-            back: Number of characters before the first group that also belong to the span.
+            back: How many characters before the number also belong to its span.
         """
         self.spans.add(kind, self.starts(found) - back, self.stops(found))
 
@@ -52,7 +52,7 @@ class Scan:
         return self.groups.stops[found.first + found.groups - 1]
 
     def free(self, found: Numbers) -> Mask:
-        """Return which numbers do not overlap a span found so far. bool [numbers]."""
+        """Return which numbers do not overlap any span in `spans`. bool [numbers]."""
         return self.spans.free(self.starts(found), self.stops(found))
 
     def near(self, found: Numbers, words: str, only: Mask | None = None, characters: int = NEAR) -> Mask:

@@ -22,11 +22,11 @@ class Spans:
         self.starts, self.stops, self.kinds = (np.empty(0, np.int64) for _ in range(3))
 
     def add(self, kind: str, starts: Positions, stops: Positions) -> None:
-        """Add the spans that do not overlap an existing span. If new spans overlap each other, add the first of them.
+        """Add the spans that do not overlap an existing span. If new spans overlap each other, add only the first.
 
         Args:
             kind: One of KINDS.
-            starts, stops: Position of each new span's first character, and position after its last. int64 [spans].
+            starts, stops: Position of the first character, and position after the last character. int64 [spans].
         """
         free = self.free(starts, stops)
         starts, stops = starts[free], stops[free]

@@ -26,7 +26,7 @@ _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _ANY = _SAID + "0123456789"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})"
 _RUN = re.compile(rf"[{_ANY}](?:{_PAUSE}?[{_ANY}]){{8,}}")
-# The first _FAR characters of a run contain at least _FEWEST digits. At least _FEWEST_SAID of them are digit words.
+# The first _FAR characters of a run contain at least _FEWEST digits. At least _FEWEST_SAID of these digits are words.
 _FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3
 _WIDTH = 96  # maximum number of characters in a run
 
@@ -75,7 +75,7 @@ def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
-    """Return the positions at which a run may begin, and the text from each of these positions on."""
+    """Return the positions at which a run may begin, and the text that starts at each position."""
     said, digits = (np.flatnonzero(is_any_of(normalized.chars, some)) for some in (_SAID, _ANY))
     at = digits[np.diff(digits, prepend=-2) > 1]  # digits without another digit directly before them
     at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
@@ -88,7 +88,7 @@ def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
 
 
 def _in_reach(at: Positions, positions: Positions) -> Positions:
-    """Return, for each position in `at`, how many of `positions` are in the next _FAR characters."""
+    """Count, for each position in `at`, how many of `positions` are in the _FAR characters that start there."""
     return np.searchsorted(positions, at + _FAR) - np.searchsorted(positions, at)
 
 
@@ -116,7 +116,7 @@ def _numbers(runs: list[_Run]) -> Numbers:
 
 
 def _phone_sizes(runs: list[_Run], found: Numbers) -> Positions:
-    """Return how many digits the phone number at the beginning of each run has; 0 if there is no phone number.
+    """Return the length (digits) of the phone number at the beginning of each run; 0 if there is none.
 
     A run may have one digit after its phone number, because that digit may belong to an ordinary word.
     """
