@@ -46,7 +46,7 @@ def plan_run(
         {name: value} in the order in which the command prints them.
 
     Raises:
-        InputError: An input, an option, the model or OUT is wrong, so a run would fail, too.
+        InputError: An input, an option, the model or OUT is wrong. A run would also fail.
     """
     begun = time.perf_counter()
     with prepare(inputs, out, options, model_options, writes=False) as prepared:
@@ -102,7 +102,7 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
     if not rate:
         return {}
     engine = inferred / sampled / rate / job.processes
-    if executor.name:  # on a cluster, each worker reads its own rows
+    if executor.name:  # on a cluster, the workers read in parallel
         reading /= job.processes
     # With a GPU, reading and inference overlap. On a CPU, they share the cores.
     each = max(engine, reading) if model.choice.device == "cuda" else engine + reading
@@ -121,7 +121,7 @@ def _memo(job: Job) -> Memo:
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield (texts, previous texts) from a few positions in the inputs that a run would read.
+    """Yield (texts, previous texts) from a few positions of the inputs. Inputs that are complete in OUT are skipped.
 
     The previous texts are None if the model does not use them.
     """
@@ -135,7 +135,7 @@ def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
 
 
 def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield (texts, previous texts) of one row batch, which begins at the row `start`.
+    """Yield (texts, previous texts) of the row batch that begins at row `start`.
 
     Utterances before this row are not read, so the first utterance of each conversation has no previous text.
     """

@@ -43,7 +43,7 @@ class Executor(Protocol):
         Args:
             model: The loaded model.
             options: Options of the model. `options.context` must not be None.
-            is_large: Whether the job is large. Only then, engines are measured and several processes are started.
+            is_large: Whether the job is large. A large job measures the engines, and may use several processes.
             note: callback(line), called before each step that takes long.
 
         Raises:
@@ -52,24 +52,26 @@ class Executor(Protocol):
         """
 
     def processes(self, choice: EngineChoice, is_large: bool) -> int:
-        """Return the number of processes that label rows if this engine is used."""
+        """Return the number of processes that label rows if the engine of `choice` is used."""
 
     def rate(self, model: ScoringModel, encoded: Encoded, seconds: float) -> float:
-        """Return the speed of one process in tokens/s, measured for about `seconds` seconds, or 0 if unknown."""
+        """Return the speed of one process in tokens/s, or 0 if it is unknown. A measurement takes about `seconds`."""
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """Label the rows that are missing in OUT, write part files, and yield the marker of each complete part file.
+        """Label the rows that are missing in OUT, and write them to part files.
+
+        Yield the completion marker of each part file after the part file is complete.
 
         Args:
             job: The job. Its engine is started.
             folder: OUT, the output folder.
-            stages: The threads of the run. A call of `stages.stop` ends the run.
+            stages: The threads of the run. Calling `stages.stop` ends the run.
             timer: Measures how many seconds each stage is busy.
             on_rows: callback(new_rows), called about ten times per second.
 
         Raises:
-            StopRequested: `stages.stop` was called. All rows labelled until then are in part files.
+            StopRequested: `stages.stop` was called. The rows that were labelled before the call are in part files.
             WorkerError: A worker process ended unexpectedly.
         """

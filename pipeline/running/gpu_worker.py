@@ -47,7 +47,7 @@ class GpuWorkerSetup:
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """The labels of one chunk, and the worker's statistics so far.
+    """The labels of one chunk (rows that are labelled together), and the worker's statistics so far.
 
     Attributes:
         labelled: Labels of the chunk. `labelled.key` is the number of the chunk.
@@ -73,7 +73,7 @@ Message = ChunkResult | GpuWorkerResult | EmojobError
 
 
 def run_worker(setup: GpuWorkerSetup, pipe: Connection) -> None:
-    """Label the texts that arrive in the pipe, until the parent sends END or STOP, or exits."""
+    """Label the texts that arrive in the pipe. End when the parent process sends END or STOP, or exits."""
     hardware.return_freed_memory()
     stages, timer = Stages(), StageTimer()
     texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
@@ -87,7 +87,7 @@ def run_worker(setup: GpuWorkerSetup, pipe: Connection) -> None:
         pipe.send(GpuWorkerResult(scorer.tally, timer.seconds, scorer.memo.contents()))
     except EmojobError as error:
         pipe.send(error)
-    except Exception as error:  # sent to the parent process, which reports it
+    except Exception as error:  # the parent process reports the error
         pipe.send(internal_error(error, f"in the worker process of GPU {setup.number}"))
 
 
@@ -109,7 +109,7 @@ def _scorer(setup: GpuWorkerSetup) -> Scorer:
 
 
 def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stages: Stages) -> None:
-    """Read the pipe continuously, so that the parent can always send. Exit when the parent exits."""
+    """Read the pipe continuously, so that the parent never waits when it sends. Exit when the parent exits."""
     try:
         while (message := pipe.recv()) != END:
             if message == STOP:
@@ -125,7 +125,10 @@ def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stage
 
 
 def pack_texts(texts: pa.Array) -> bytes:
-    """Return texts in Arrow's IPC format. For a slice, pickle would copy the array that contains it."""
+    """Convert texts to bytes in Arrow's IPC format.
+
+    Pickle is not used: if `texts` is a slice of an array, pickle would also copy the texts outside the slice.
+    """
     if pa.types.is_dictionary(texts.type):
         texts = texts.dictionary_decode()
     sink = pa.BufferOutputStream()

@@ -21,10 +21,10 @@ class Job:
 
     Attributes:
         dataset: The opened inputs.
-        model: The model and the engine choice. The executor has the running engine.
+        model: The model and the chosen engine. The started engine itself is in the executor.
         schema: Schema of the part files.
         privacy: What is masked, dropped or hashed.
-        options: Options of the run. `conversation_column` is the column that was found, if the user gave none.
+        options: Options of the run. If the user gave no `conversation_column`, it is the column that emojob found.
         inputs_progress: For each input of the dataset, the rows that OUT already contains.
         processes: Number of processes that label rows.
         memo: File that keeps the memo (a cache of the labels of repeated texts) between runs; None without --memo.
@@ -60,7 +60,7 @@ class Job:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether `rows` is an estimate, because it contains the number of lines of a text file instead of its rows."""
+        """Whether `rows` is an estimate. If the rows of a text file are unknown, its lines are counted."""
         return any(source.rows is None for source in self.dataset.sources)
 
     @property

@@ -1,6 +1,6 @@
 """Prepares a run: opens the inputs, the model and OUT, and checks that OUT was not written with other settings.
 
-Every run uses `prepare`, also a dry run (`--dry-run`) and a run that writes a single file (`-o X.parquet`).
+Every run uses `prepare`. This includes dry runs (`--dry-run`) and runs that write a single file (`-o X.parquet`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputErr
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: Smallest size of the inputs, in bytes, for which a run measures the engines and starts several processes.
+#: If the inputs have at least this many bytes, a run measures the engines, and may start several processes.
 LARGE = 2_000_000
 
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
@@ -55,8 +55,8 @@ class Opened:
         model: The loaded model.
         schema: Schema of the part files.
         privacy: What is masked, dropped or hashed.
-        options: Options of the run. `conversation_column` is the column that was found, if the user gave none.
-        model_options: Options of the model. If --context was not given, `context` is the context of the training.
+        options: Options of the run. If the user gave no `conversation_column`, it is the column that emojob found.
+        model_options: Options of the model. If --context was not given, `context` is the context setting of the model.
         is_large: Whether the inputs have at least LARGE bytes.
     """
 
@@ -100,7 +100,7 @@ class PreparedRun:
         """Start the engine, and find the rows that are missing in OUT. Raises the errors of `Executor.start`."""
         opened, options = self.opened, self.opened.model_options
         if options.engine == "ray":
-            options = replace(options, engine="auto")  # each node chooses its engine
+            options = replace(options, engine="auto")  # a worker of the cluster chooses the engine
         if not opened.options.fresh:
             options = _as_interrupted_run(options, self.output.run())
         model = self.executor.start(opened.model, options, opened.is_large, note)
@@ -219,9 +219,10 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
 def _earlier(
     path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
 ) -> single_file.Earlier | None:
-    """Return the settings and counts of an existing X.parquet if this run may keep it, else None.
+    """Return the settings and counts of X.parquet if this run may keep the file, else None.
 
-    It cannot be kept with --fresh, or if the hidden folder has part files of an interrupted run.
+    The result is None in these cases: OUT is a folder; X.parquet does not exist; --fresh is given; an interrupted run
+    left part files in the hidden folder.
     """
     if folder == path:
         return None
@@ -238,7 +239,7 @@ def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -
 
 
 def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> None:
-    """Raise OutputError if OUT was labelled with other settings, or if its default name belongs to another input.
+    """Raise OutputError if OUT was labelled with other settings, or if its labels belong to another input.
 
     Args:
         output: OUT.
@@ -262,7 +263,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
 
 
 def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
-    """Raise OutputError if OUT got its default name from the input `given`, but contains labels of another input."""
+    """Raise OutputError if OUT got its default name from the input `given`, but has the labels of another input."""
     folder = f"{input_path(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
@@ -282,9 +283,9 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
 
 
 def _as_interrupted_run(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
-    """If this run continues an interrupted run, replace `auto` by the earlier device, engine and precision.
+    """If this run continues an interrupted run, replace `auto` by the device, engine and precision of that run.
 
-    Then the same engine labels all rows of OUT.
+    So the same engine labels all rows of OUT.
 
     Args:
         options: Options of this run.
@@ -303,7 +304,7 @@ def _as_interrupted_run(options: ModelOptions, before: dict[str, Any]) -> ModelO
 
 
 def _encodings(dataset: Dataset) -> list[str]:
-    """Return one line for each encoding that was found, with the names of its text files."""
+    """For each encoding that was found, return a line with the names of the text files in this encoding."""
     files: dict[str, list[str]] = {}
     for source in dataset.sources:
         if source.encoding:
@@ -312,7 +313,7 @@ def _encodings(dataset: Dataset) -> list[str]:
 
 
 def _other_inputs(output: ArchiveFolder, dataset: Dataset) -> list[str]:
-    """Return a line that warns if OUT contains rows of inputs that this run does not read, else []."""
+    """If OUT contains rows of inputs that this run does not read, return [a warning for the user], else []."""
     names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
     return (

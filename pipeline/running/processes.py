@@ -2,8 +2,10 @@
 
 Each worker has its own model, tokenizer and memo (a cache of the labels of repeated texts). The stages of a
 worker overlap. The main process reads the inputs, sends texts to the workers, receives the labels, and writes them in
-the order of the inputs. Each worker has its own pipe: a killed worker could leave a shared queue locked, and then all
-other workers would wait forever.
+the order of the inputs.
+
+Each worker has its own pipe. With one queue for all workers, a worker that is killed could leave the queue locked. Then
+the other workers would wait forever.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 
 _TICK = 0.1  # seconds between two checks whether the run must stop
-_PATIENCE = 5.0  # seconds after STOP is sent, until workers that still run are killed
-_AHEAD = 4  # largest number of chunks that one worker has at a time: the engine runs one, the others wait
+_PATIENCE = 5.0  # seconds that the workers get to end after STOP; then they are killed
+_AHEAD = 4  # largest number of chunks that one worker has at a time: it labels one, the others wait
 
 
 def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
@@ -52,7 +54,7 @@ class _GpuWorker:
     Attributes:
         process: The worker process.
         pipe: The main process's end of the pipe to the worker.
-        has: Number of chunks that the worker received and has not labelled yet.
+        pending_chunks: Number of chunks that were sent to the worker and are not labelled yet.
         tally: Counts of the worker's rows, tokens and batches, from its last message.
         seconds: {stage: busy seconds}, from its last message.
         has_ended: Whether the worker sent its last message or exited.
@@ -60,7 +62,7 @@ class _GpuWorker:
 
     def __init__(self, process: BaseProcess, pipe: Connection) -> None:
         self.process, self.pipe = process, pipe
-        self.has = 0
+        self.pending_chunks = 0
         self.tally, self.seconds = Tally(), dict[str, float]()
         self.has_ended = False
 
@@ -71,16 +73,16 @@ class _GpuWorker:
 
 
 class GpuWorkers:
-    """Context manager that starts one worker process per GPU, and ends the processes."""
+    """Context manager. On entry, it starts one worker process per GPU. On exit, it ends these processes."""
 
     def __init__(self, scorer: Scorer, processes: int, stages: Stages, timer: StageTimer) -> None:
         """Prepare the workers. `__enter__` starts them.
 
         Args:
-            scorer: The loaded model. `scorer.memo` and `scorer.tally` receive the memos and counts of all workers.
-                `scorer.engine` is not used.
+            scorer: The loaded model. The cached labels and the counts of all workers are added to `scorer.memo` and
+                `scorer.tally`. `scorer.engine` is not used.
             processes: Number of workers.
-            stages: The threads of the run. After a call of `stages.stop`, the workers stop, too.
+            stages: The threads of the run. Calling `stages.stop` also stops the workers.
             timer: Measures how many seconds the workers' stages are busy.
         """
         self._scorer, self._stages, self._timer = scorer, stages, timer
@@ -112,7 +114,7 @@ class GpuWorkers:
         for worker in self._workers:
             worker.send(STOP)
         deadline = time.monotonic() + _PATIENCE
-        with contextlib.suppress(EmojobError):  # an error here loses at most a worker's memo
+        with contextlib.suppress(EmojobError):  # after an error here, only cached labels of a worker are lost
             while self._running_workers() and time.monotonic() < deadline:
                 for worker, message in self._messages():
                     self._process(worker, message)
@@ -127,7 +129,7 @@ class GpuWorkers:
         Args:
             chunks: The chunks to label.
             text_column: Name of the text column.
-            on_timing: callback(chunk, seconds), called after each chunk. The engine needed `seconds` for the chunk.
+            on_timing: callback(chunk, seconds), called after each chunk. `seconds`: time that the engine needed.
 
         Raises:
             WorkerError: A worker ended unexpectedly.
@@ -160,9 +162,9 @@ class GpuWorkers:
             self._next()
 
     def _send_texts(self, number: int, texts: Texts[Chunk]) -> None:
-        """Send the texts of a chunk to the worker that has the fewest chunks."""
-        worker = min(self._workers, key=lambda one: one.has)
-        worker.has += 1
+        """Send the texts of chunk `number` to the worker that has the fewest pending chunks."""
+        worker = min(self._workers, key=lambda one: one.pending_chunks)
+        worker.pending_chunks += 1
         worker.send((number, pack_texts(texts.texts), None if texts.previous is None else pack_texts(texts.previous)))
 
     def _next(self) -> list[Labelled[int]]:
@@ -192,11 +194,11 @@ class GpuWorkers:
                 worker.has_ended = True
                 worker.process.join(_TICK)
                 time.sleep(_TICK)
-                if not self._stages.stopping:  # during a stop, a service manager may end the workers, too
+                if not self._stages.stopping:  # during a stop, a service manager may also end the workers
                     raise _exit_error(worker.process, self._workers.index(worker)) from None
 
     def _process(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
-        """Return the labelled chunk in a message, or None for the last message. If it is an error, raise the error."""
+        """Return the labelled chunk in a message; None for the last message. If the message is an error, raise it."""
         if isinstance(message, EmojobError):
             worker.has_ended = True
             raise message
@@ -211,7 +213,7 @@ class GpuWorkers:
             worker.has_ended = True
             self._scorer.memo.merge(message.memo)
             return None
-        worker.has -= 1
+        worker.pending_chunks -= 1
         return message.labelled
 
 

@@ -1,4 +1,4 @@
-"""Runs one scoring run: dataset -> row batches -> tokens -> probabilities -> labelled parts. The stages overlap."""
+"""Runs one scoring run: dataset -> row batches -> tokens -> probabilities -> part files. The stages overlap."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Progress:
 
     Attributes:
         rows_total: Total number of rows of the inputs.
-        is_estimate: Whether `rows_total` is an estimate, because the lines of a text file were counted, not its rows.
-        rows_before: Number of rows in parts that were complete before this run.
+        is_estimate: Whether `rows_total` is an estimate: for some text files, the lines were counted, not the rows.
+        rows_before: Number of rows in part files that were complete before this run.
         rows_done: Number of rows read by this run so far.
-        memo_share: Share of the rows with text whose labels came from the memo (a cache), from 0 to 1.
-        parts: Number of parts written by this run.
+        memo_share: Share of rows whose labels came from the memo (a cache), from 0 to 1. Empty rows do not count.
+        parts: Number of part files that this run wrote.
         inputs: Number of inputs.
         begun: `time.monotonic()` when the run started.
     """
@@ -70,7 +70,7 @@ class Result:
     Attributes:
         out: Path of the output: a folder or a file.
         counts: Counts of the rows of all inputs, including rows that earlier runs labelled.
-        rows_before: Number of rows in parts that were complete before this run.
+        rows_before: Number of rows in part files that were complete before this run.
         seconds: Duration of the run in seconds.
         run: Contents of run.json.
     """
@@ -106,8 +106,8 @@ def score_dataset(
         model_options: Options of the model and its engine.
         report: callback(progress), called about ten times per second.
         note: callback(line), called with each message for the user.
-        stages: The threads of the run. A call of `stages.stop` ends the run.
-        grows: Whether OUT grows with each run (nightly runs). If true, no message warns of rows of other inputs.
+        stages: The threads of the run. Calling `stages.stop` ends the run.
+        grows: Whether OUT grows with each run (nightly runs). If true, rows of other inputs cause no warning.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
@@ -205,7 +205,7 @@ class _Run:
     def _write_failed(self) -> None:
         if self.output.markers:
             self.output.write_run(self._run_json("failed"))
-        else:  # no part file is complete, so OUT is emptied
+        else:  # no part file is complete
             self.output.remove_all_parts()
 
     def _run_json(self, state: str) -> dict[str, Any]:

@@ -112,13 +112,13 @@ def ensure_compatible(
 
 
 def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
-    """Return whether the labelled file was made from the same inputs with the same content and the same limit."""
+    """Return whether the labelled file is complete: it was made from the same unchanged inputs with the same limit."""
     files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
     return files == earlier.files and limit == earlier.limit
 
 
 def finish_removal(work: AnyPath) -> None:
-    """If an earlier run was killed while it removed its folder of part files, remove the remaining files."""
+    """If an earlier run was killed while it removed the folder of its part files, remove the remaining files."""
     if isinstance(work, Path):
         shutil.rmtree(_being_removed(work), ignore_errors=True)
     elif (work / DONE_FILE).exists():
@@ -130,9 +130,9 @@ def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts
     """Join the part files of this run into one file, and remove their folder.
 
     Args:
-        output: Folder of the part files, which must be locked.
+        output: Folder that contains the part files. The caller must hold its lock.
         file: File to write.
-        run: Contents of run.json, which are stored in the metadata of the file.
+        run: Contents of run.json. They are stored in the metadata of the file.
         counts: Counts of the rows of all inputs.
         schema: Schema of the file.
     """

@@ -1,5 +1,8 @@
-"""A run on a Ray cluster: the executor, the connection to the cluster, its nodes, the dispatcher, which gives shards of
-rows to workers, and the worker, which labels shards on a node.
+"""Runs a job on a Ray cluster.
+
+`environment` sets the environment variables of Ray. `connection` connects to the cluster. `nodes` starts the workers.
+`shards` divides the rows into shards. `dispatcher` gives the shards to the workers. `worker` labels one shard at a
+time. `ray_executor` uses these modules to run the job.
 """
 
 __all__ = ["environment", "ray_executor"]

@@ -21,11 +21,11 @@ from emojob.schemas.messages import first_line
 def connected(address: str | None) -> Iterator[None]:
     """Connect to a Ray cluster for the duration of the `with` block.
 
-    If this process is already connected, for example in a notebook, that connection is used and not closed.
+    If this process is already connected, for example in a notebook, this connection is used, and stays open at the end.
 
     Args:
-        address: HOST:PORT. If None, the environment variable RAY_ADDRESS is used. If RAY_ADDRESS is not set either, a
-            cluster is started on this machine only, and stopped at the end.
+        address: HOST:PORT. If None, the environment variable RAY_ADDRESS is used. If RAY_ADDRESS is not set either, Ray
+            starts a cluster that has only this machine, and the end of the `with` block stops it.
 
     Raises:
         OptionError: No cluster answers at the address, or Ray cannot start on this machine.
@@ -67,7 +67,7 @@ def _check_answer(address: str | None) -> None:
 
 @contextlib.contextmanager
 def _signal_handlers_restored() -> Iterator[None]:
-    """Restore emojob's handlers of SIGINT and SIGTERM at the end, because Ray replaces the SIGTERM handler."""
+    """At the end of the block, restore emojob's handlers of SIGINT and SIGTERM. Ray replaces the SIGTERM handler."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

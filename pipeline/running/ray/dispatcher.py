@@ -1,6 +1,7 @@
-"""Gives the shards of a job to the workers of a Ray cluster, and reports their progress.
+"""Gives the shards of a job (ranges of rows) to the workers of a Ray cluster, and reports how many rows are labelled.
 
-If a worker dies, its shard goes to another worker. Ray itself would wait for the dead worker, even if its node is gone.
+If a worker dies, its shard goes to another worker. Ray itself would wait for the dead worker, even if the
+node of this worker never returns.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from emojob.schemas.messages import first_of
 _TICK = 0.5  # seconds between two requests for the progress of a worker
 _GROWTH_INTERVAL = 10.0  # seconds between two checks whether the cluster has room for more workers
 _LONGEST_WAIT = 1800.0  # the job fails after this many seconds without a ready worker
-_MAX_DEATHS = 4  # the job fails after this many worker deaths at the same shard
+_MAX_DEATHS = 4  # the job fails after this many workers died while they labelled the same shard
 
 
 class WorkerHandle:
@@ -40,9 +41,9 @@ class WorkerHandle:
         actor: The Ray actor, a `Worker`.
         is_ready: Whether the worker has loaded the model.
         shard: The shard that the worker labels; None if it has no shard.
-        rows: Number of rows of `shard` labelled so far.
-        next_poll: Time of the next request for the progress, in seconds of `time.monotonic`.
-        calls: {Ray reference: name of the called method} of each call that the worker has not answered.
+        rows: How many rows of `shard` are labelled so far.
+        next_poll: Time at which the progress is requested again, in seconds of `time.monotonic`.
+        calls: {Ray reference of a call: name of the method}, for each call that the worker has not answered.
     """
 
     def __init__(self, actor: Any) -> None:
@@ -70,12 +71,12 @@ class Dispatcher:
         job: Job,
         folder: AnyPath,
     ) -> None:
-        """Put the data that all workers need into Ray's object store.
+        """Put the shared data of all workers into Ray's object store. `parts` starts the workers.
 
         Args:
             nodes: The cluster's nodes.
-            setup: Setup that each worker gets first.
-            spare: Actors that are started and have no shard. They become the first workers.
+            setup: The data with which each worker loads the model.
+            spare: Ray actors that are already started and have no shard. They become the first workers.
             note: callback(line), called with each message for the user.
             job: The job.
             folder: OUT, the output folder.
@@ -90,7 +91,7 @@ class Dispatcher:
         self.memo_snapshot = SharedObject(MemoSnapshot(memo.multipliers, memo.contents()))
         self.workers: list[WorkerHandle] = []
         self.shards: deque[Shard] = deque()  # shards that no worker has yet
-        self.deaths: dict[tuple[int, int], int] = {}  # {Shard.start: number of dead workers}
+        self.deaths: dict[tuple[int, int], int] = {}  # {Shard.start: number of workers that died at the shard}
         self.rows_in_parts = 0
         self.rows_reported = 0
         self.max_workers = 1
@@ -127,7 +128,7 @@ class Dispatcher:
         rows = max(0, job.rows - job.counts_before.read)
         workers = max(1, self.nodes.capacity(self.device))
         self.shards.extend(make_shards(job.dataset, job.inputs_progress, job.options.limit, rows, workers))
-        self.max_workers = rows // SPLIT_ROWS + len(job.dataset.sources)  # more would get no shard
+        self.max_workers = rows // SPLIT_ROWS + len(job.dataset.sources)  # more workers would get no shard
 
     def _grow(self) -> None:
         """Start further workers if the cluster has room for them, for example because a node joined the cluster."""
@@ -144,11 +145,11 @@ class Dispatcher:
             self.workers.append(worker)
 
     def _check_wait(self, seconds: float) -> None:
-        """Tell the user once if no worker was ready for a minute. Raises WorkerError after _LONGEST_WAIT seconds."""
+        """If no worker was ready for a minute, tell the user once. Raises WorkerError after _LONGEST_WAIT seconds."""
         if seconds > _LONGEST_WAIT:
             raise WorkerError(
-                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: check with `ray status` whether resources are "
-                f"free, and in Ray's logs whether workers die during their start, then run the same command to continue"
+                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: check with `ray status` whether cores or GPUs "
+                f"are free, and look for errors in the logs of Ray; then run the same command to continue"
             )
         if seconds > PATIENCE and not self.has_noted_wait:
             self.has_noted_wait = True
@@ -170,7 +171,7 @@ class Dispatcher:
                 worker.call("label", self.context, worker.shard)
 
     def _receive(self) -> Iterator[PartMarker]:
-        """Wait up to _TICK seconds for an answer, yield the markers in it, and report new rows.
+        """Wait up to _TICK seconds for an answer, yield the markers in the answer, and report the number of new rows.
 
         Raises:
             EmojobError: A worker reported this error.
@@ -213,7 +214,7 @@ class Dispatcher:
         return result.markers
 
     def _reassign(self, worker: WorkerHandle, method: str, error: RayError) -> None:
-        """Put the shard of a dead worker back into the queue. The worker gets no shard until Ray has restarted it."""
+        """Put the shard of a dead worker back into the queue. The worker gets no shard until it is restarted."""
         if method == "ready":  # Ray cannot start the worker
             raise node_failure(error) from error
         if worker.shard:
@@ -221,8 +222,8 @@ class Dispatcher:
             self.deaths[shard.start] = self.deaths.get(shard.start, 0) + 1
             if self.deaths[shard.start] == _MAX_DEATHS:
                 raise WorkerError(
-                    f"{_MAX_DEATHS} workers died while they labelled {shard.source.file.name} from row "
-                    f"{shard.span.first_row:,} on ({error_kind(error)}): give the nodes more memory, then run the same "
+                    f"{_MAX_DEATHS} workers died while they labelled {shard.source.file.name}, starting at row "
+                    f"{shard.span.first_row:,} ({error_kind(error)}): give the nodes more memory, then run the same "
                     f"command to continue"
                 ) from error
             self.shards.appendleft(shard)
@@ -240,7 +241,10 @@ class Dispatcher:
             yield from self._receive()
 
     def _collect_memos(self) -> None:
-        """With --memo, merge the memos of the workers. Skip workers that do not answer within PATIENCE seconds."""
+        """If --memo is given, collect the cached labels of the workers.
+
+        Skip workers that do not answer within PATIENCE seconds.
+        """
         if self.job.memo is None:
             return
         calls = [worker.actor.memo.remote() for worker in self.workers if worker.is_ready]
@@ -253,8 +257,8 @@ class Dispatcher:
 def _check_parts(folder: AnyPath, written: dict[str, int]) -> None:
     """Raise WorkerError if the size of a part file is not the size in its marker.
 
-    Ray treats a node that lost its connection as dead, but workers on this node may still write. They can replace a
-    complete part file by a file with other rows.
+    If a node loses its connection, Ray treats the node as dead. But the workers on the node may continue to write, and
+    replace a complete part file by a file with other rows.
 
     Args:
         folder: OUT, the output folder.
@@ -265,5 +269,5 @@ def _check_parts(folder: AnyPath, written: dict[str, int]) -> None:
     if changed:
         raise WorkerError(
             f"a node that lost its connection has overwritten part files ({first_of(changed)}): run the same command "
-            f"to label their rows again"
+            f"to label the rows of these files again"
         )

@@ -33,7 +33,11 @@ class Nodes:
     """The nodes of the cluster that this process is connected to."""
 
     def __init__(self, cores: int | None) -> None:
-        """cores: Number of cores of each worker without a GPU. If None, the method `cores` chooses the number."""
+        """Prepare the nodes.
+
+        Args:
+            cores: Number of cores of each worker without a GPU. If None, the method `cores` chooses the number.
+        """
         self._wanted_cores = cores
 
     def capacity(self, device: str) -> int:
@@ -56,7 +60,7 @@ class Nodes:
         return kind.remote()
 
     def cores(self) -> int:
-        """Return the number of cores of each worker without a GPU. The default is _CORES, or fewer on smaller nodes."""
+        """Return the number of cores of each worker without a GPU. Default: _CORES, or fewer if a node has fewer."""
         if self._wanted_cores:
             return self._wanted_cores
         return min([_CORES, *(int(node["CPU"]) for node in self._alive() if node.get("CPU", 0) >= 1)])
@@ -95,6 +99,9 @@ def node_failure(error: RayError) -> WorkerError:
 
 
 def error_kind(error: RayError) -> str:
-    """Return the class name of an error, or of its cause. The message is not used, because it may contain dialogue."""
+    """Return the class name of an error. For an error in a task, return the class name of its cause.
+
+    The error message is not returned, because it may contain dialogue.
+    """
     cause = error.cause if isinstance(error, RayTaskError) else error
     return type(cause).__name__

@@ -1,8 +1,8 @@
 """The executor of a Ray cluster. The cluster runs one worker per GPU. Without GPUs, each worker uses a few CPU cores.
 
-Tasks on the nodes inspect the files. Ray starts the workers, and restarts a worker on another node if its process or
-node dies. This process gives shards of rows to the workers and receives the markers of part files. No row passes
-through this process.
+Ray tasks on the nodes inspect the input files. Ray starts the workers. If the process or the node of a worker dies, Ray
+restarts the worker. This process gives shards (ranges of rows) to the workers, and receives the completion markers of
+the part files. No row passes through this process.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def open_ray_executor(address: str | None, cores: int | None) -> Iterator[RayExe
     """Open the executor of a cluster.
 
     Args:
-        address: HOST:PORT. If None, RAY_ADDRESS is used; if this is not set either, only this machine is used.
+        address: HOST:PORT. If None, RAY_ADDRESS is used. If RAY_ADDRESS is not set, Ray uses only this machine.
         cores: Number of cores of each worker without a GPU. If None, `Nodes.cores` chooses the number.
 
     Raises:
@@ -128,14 +128,14 @@ class RayExecutor:
         return dispatcher.parts(stages, timer, on_rows)
 
     def close(self) -> None:
-        """End the workers that are started and have no shard."""
+        """End the started workers that got no shard."""
         for actor in self._spare:
             ray.kill(actor)
 
     def _chosen(self, setup: WorkerSetup, is_large: bool) -> tuple[EngineChoice, int]:
         """Return (engine choice, tokens in a batch) from the first worker that answers.
 
-        One worker is asked. As long as no answer comes, one more worker is asked every 2 * PATIENCE seconds.
+        First, one worker is called. Every 2 * PATIENCE seconds without an answer, one more worker is called.
         """
         answers: list[Any] = []
         ready: list[Any] = []
@@ -152,7 +152,10 @@ class RayExecutor:
         return chosen
 
     def _with_device(self, options: ModelOptions) -> ModelOptions:
-        """Return the options with the device set to cpu or cuda. Raises OptionError if --device cuda finds no GPU."""
+        """Return the options with the device set to cpu or cuda.
+
+        Raises OptionError if --device cuda was given, but the cluster has no GPU.
+        """
         has_gpus = self._nodes.capacity("cuda") > 0
         if options.device == "cuda" and not has_gpus:
             raise OptionError("--device cuda: the cluster has no GPU; give --device cpu or --device auto")

@@ -1,4 +1,4 @@
-"""Divides a job into shards. A shard is a range of rows of one input, which one worker reads, labels and writes."""
+"""Divides a job into shards. A shard is a range of rows of one input. One worker labels the shard."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.schemas.messages import first_of
 
-_SHARDS_EACH = 3  # the next shard gets 1/3 of the remaining rows per worker
+_SHARDS_EACH = 3  # rows of the next shard = remaining rows / (3 * workers), within limits
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A range of rows of one input, which one worker labels.
+    """A range of rows of one input. One worker labels the shard.
 
     Attributes:
         number: Number of the input in OUT.
@@ -49,7 +49,7 @@ def next_shard_rows(rows: int, workers: int) -> int:
 
 
 def undivided_inputs(dataset: Dataset) -> list[str]:
-    """Return messages for the user that name the large inputs that are not divided into shards, and the reason."""
+    """Return messages for the user: which large inputs are not divided into shards, and why."""
     reasons: dict[str, list[str]] = {}
     for source in dataset.sources:
         if (source.rows or 0) < 2 * SPLIT_ROWS:
@@ -62,7 +62,10 @@ def undivided_inputs(dataset: Dataset) -> list[str]:
 
 
 def _first_rows(first: int, stop: int | None, cuts: list[int], rows: int, workers: int) -> list[int]:
-    """Return the first row of each shard of the rows `first` to `stop`. All later shards begin at a row in `cuts`."""
+    """Divide the rows from `first` to `stop` into shards, and return the first row of each shard.
+
+    The first shard begins at `first`. Each of the other shards begins at a row in `cuts`.
+    """
     firsts = [first]
     while True:
         at = bisect_left(cuts, firsts[-1] + next_shard_rows(rows - (firsts[-1] - first), workers))
@@ -74,14 +77,15 @@ def _first_rows(first: int, stop: int | None, cuts: list[int], rows: int, worker
 def make_shards(
     dataset: Dataset, inputs_progress: Sequence[InputProgress], limit: int | None, rows: int, workers: int
 ) -> Iterator[Shard]:
-    """Divide the missing rows of a dataset at split points, and yield the shards in order.
+    """Divide the missing rows of a dataset into shards, and yield the shards in order.
 
-    If the dataset has a conversation column, inputs are not divided, because the model also reads previous utterances.
+    Missing rows are divided only at split points (rows at which reading can begin). If the dataset has a conversation
+    column, no input is divided, because the previous utterance of a row could be in another shard.
 
     Args:
         dataset: The dataset. With a limit, the number of rows of each source must be known.
         inputs_progress: For each source, the rows that OUT already contains.
-        limit: Label only this many rows from the start of the dataset; None: label all rows.
+        limit: Label only the first `limit` rows of the dataset. None: label all rows.
         rows: Total number of rows of all shards.
         workers: Number of workers.
     """
@@ -99,7 +103,8 @@ def make_shards(
             firsts = _first_rows(span.first_row, stop, cuts, rows, workers)
             rows -= (total or 0 if stop is None else stop) - span.first_row
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
-                nearest = bisect_right(split_points, first)  # the split point from which the worker reads
+                # The worker reads from the last split point at or before `first`.
+                nearest = bisect_right(split_points, first)
                 narrowed = replace(source, split_points=source.split_points[max(0, nearest - 1) : nearest])
                 yield Shard(progress.number, narrowed, Span(first, end))
         if left is not None:

@@ -1,7 +1,8 @@
 """The Ray actor that labels rows on a node of a cluster. It loads the model once, and then labels one shard at a time.
 
-A worker reads the rows of its shards and writes the part files. No row passes through another process. If an earlier
-worker of the shard died, the next worker finds its complete part files by their markers and keeps them.
+A worker reads the rows of its shards and writes the part files. No row passes through another process. If a worker
+dies, another worker gets its shard. This worker keeps the part files that have a completion marker, and labels only the
+rows that are missing.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class WorkerSetup:
     Attributes:
         files: Function that returns the model files.
         digest: Hash of the model files, in hexadecimal.
-        options: Options of the model, with the engine after it is chosen.
+        options: Options of the model. After the engine is chosen, they contain the engine.
         threads: Number of threads that the worker may use.
         version: Version of emojob in the process that the user started.
     """
@@ -78,7 +79,7 @@ class JobContext:
         schema: Schema of the part files.
         privacy: What is masked, dropped or hashed.
         rate: Speed of the engine in tokens/s; None if unknown.
-        umask: The umask of the process that the user started; new files get the same permissions.
+        umask: The umask of the process that the user started. The workers use it for new files.
     """
 
     dataset: Dataset
@@ -94,7 +95,7 @@ class ShardResult:
     """The result of labelling a shard.
 
     Attributes:
-        markers: Markers of all complete part files of the shard, including part files by earlier workers.
+        markers: Completion markers of all part files of the shard, including part files that earlier workers wrote.
         tally: Counts of the rows that this worker labelled.
         seconds: {stage: busy seconds}.
     """
@@ -104,12 +105,12 @@ class ShardResult:
     seconds: dict[str, float]
 
 
-def load(setup: WorkerSetup, patient: bool) -> Scorer:
+def load(setup: WorkerSetup, may_measure: bool) -> Scorer:
     """Load the model on this node.
 
     Args:
         setup: Setup from the process that the user started.
-        patient: Whether engines may be measured, which takes time.
+        may_measure: Whether to measure the engines if necessary. A measurement takes several seconds.
 
     Raises:
         WorkerError: This node has another version of emojob.
@@ -123,7 +124,7 @@ def load(setup: WorkerSetup, patient: bool) -> Scorer:
     folder = cached_folder(setup.digest, setup.files, lambda found: read_model_files(found, FILES)[1] == setup.digest)
     options = replace(setup.options, model=str(folder))
     texts = calibration_texts(options.calibration)
-    return Scorer.load(options=options, may_measure=patient, threads=setup.threads, calibration_texts=texts)
+    return Scorer.load(options=options, may_measure=may_measure, threads=setup.threads, calibration_texts=texts)
 
 
 def returning_errors(work: Callable[[], T]) -> T | EmojobError:
@@ -145,19 +146,19 @@ class Worker:
         self._scorer: Scorer | None = None
 
     @ray.method(max_task_retries=-1)
-    def choose(self, setup: WorkerSetup, patient: bool) -> tuple[EngineChoice, int] | EmojobError:
+    def choose(self, setup: WorkerSetup, may_measure: bool) -> tuple[EngineChoice, int] | EmojobError:
         """Choose the engine for the model on this node.
 
         Args:
             setup: Setup from the process that the user started.
-            patient: Whether engines may be measured, which takes time.
+            may_measure: Whether to measure the engines if necessary. A measurement takes several seconds.
 
         Returns:
             (engine choice, tokens in a batch), or an error.
         """
 
         def chosen() -> tuple[EngineChoice, int]:
-            scorer = load(setup, patient)
+            scorer = load(setup, may_measure)
             return scorer.choice, scorer.batch_tokens
 
         return returning_errors(chosen)
@@ -168,7 +169,7 @@ class Worker:
 
         Args:
             setup: Setup from the process that the user started.
-            memo_snapshot: Function that returns the memo.
+            memo_snapshot: Function that returns the memo (a cache of the labels of repeated texts).
 
         Returns:
             None, or an error.
@@ -180,7 +181,7 @@ class Worker:
         return returning_errors(begin)
 
     def label(self, context: JobContext, shard: Shard) -> ShardResult | EmojobError:
-        """Label a shard. After a call of `stop`, end soon; all rows labelled until then are in part files.
+        """Label a shard. If `stop` is called, write the rows that are already labelled, and return.
 
         Args:
             context: Data that all shards of the job share.
@@ -193,7 +194,7 @@ class Worker:
 
     @ray.method(concurrency_group="aside")
     def rows(self) -> tuple[tuple[int, int], int]:
-        """Return (`Shard.start` of the current shard, number of its rows labelled so far)."""
+        """Return (`Shard.start` of the current shard, number of labelled rows of this shard)."""
         return self._shard_start, self._rows
 
     @ray.method(concurrency_group="aside")
@@ -203,7 +204,7 @@ class Worker:
         self._stages.stop()
 
     def memo(self) -> Contents:
-        """Return the contents of the memo."""
+        """Return the contents of the memo, the cache of the labels of repeated texts."""
         return self._loaded().memo.contents()
 
     def _loaded(self) -> Scorer:
@@ -247,7 +248,7 @@ def _labelled(
 
 
 def _load_with_memo(setup: WorkerSetup, memo_snapshot: MemoSnapshot) -> Scorer:
-    scorer = load(setup, patient=False)
+    scorer = load(setup, may_measure=False)
     scorer.memo = Memo(len(scorer.model.labels), multipliers=memo_snapshot.multipliers)
     scorer.memo.merge(memo_snapshot.contents)
     return scorer
