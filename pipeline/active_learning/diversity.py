@@ -3,9 +3,10 @@
 Each text becomes a vector of its hashed character 2- and 3-grams. Vectors are compared by their cosine. Such vectors
 need no model, and a different Korean ending changes them only a little.
 
-The candidates are the texts with the lowest margins (Citovsky et al., "Batch Active Learning at Scale", NeurIPS 2021).
-`farthest_first` chooses among the candidates. It is the greedy core-set algorithm (Sener and Savarese, "Active Learning
-for Convolutional Neural Networks: A Core-Set Approach", ICLR 2018), but prefers uncertain texts.
+The caller gives uncertain texts: the model's two highest probabilities are close (Citovsky et al., "Batch Active
+Learning at Scale", NeurIPS 2021). `farthest_first` chooses among these texts with a greedy core-set algorithm (Sener
+and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", ICLR 2018). Unlike the original
+algorithm, `farthest_first` prefers the most uncertain texts.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def _normalized(text: str) -> str:
 class Leaders:
     """A set of texts without near-copies. Each text in the set is called a leader.
 
-    Texts are added in order, so the set contains only the first of several near-copies.
+    Texts are added in order. Of several near-copies, only the first is added.
 
     Args:
         most: Maximum number of leaders.
@@ -133,12 +134,12 @@ def farthest_first(
         Indexes of the chosen texts, in the order in which they were chosen: int64 [min(count, texts)].
     """
     kinds = len(np.unique(classes))
-    nearest = np.zeros(len(vectors), np.float32)  # for each text, the cosine to the nearest chosen text
+    nearest = np.zeros(len(vectors), np.float32)  # for each text, the highest cosine to a chosen text
     taken = np.zeros(int(classes.max(initial=0)) + 1, np.float32)
     available = np.ones(len(vectors), np.bool_)
     chosen = np.empty(min(count, len(vectors)), np.int64)
     for i in range(len(chosen)):
-        crowding = 1 + taken[classes] * kinds / count  # 2 if the class has count / kinds chosen texts
+        crowding = 1 + taken[classes] * kinds / count  # 2 if the class already has its equal share
         score = np.where(available, weights * (1 - nearest) / crowding, -np.inf)
         best = int(score.argmax())
         chosen[i], available[best] = best, False

@@ -40,15 +40,17 @@ _NUMBER_BITS, _MARGIN_STEPS = 43, 1 << 20
 class Ranking:
     """The distinct texts of an archive, ordered by margin, the lowest margin first.
 
-    If several texts differ only in digits, punctuation and spaces, only the text with the lowest margin is ordered by
-    its margin. The other texts come at the end.
+    Texts that differ only in digits, punctuation and spaces form a group. Only one text of each group is ordered by
+    margin: the text with the lowest margin. The other texts of the group come at the end.
 
     Attributes:
-        numbers: Row number of each text, int64 [texts]; among rows with the same text, the row with the lowest margin.
+        numbers: Row number of each text, int64 [texts]. If several rows have the same text, the row with the lowest
+            margin is used.
         times: Number of labelled rows with each text, int64 [texts].
         rows: Number of labelled rows in the archive.
         left_out: Number of labelled rows that are left out, because the text is too short or too long.
-        texts: Number of distinct texts in the rows that are not left out. The ranking may contain fewer texts.
+        texts: Number of distinct texts in the rows that are not left out. The ranking may contain fewer texts, because
+            its length is limited.
     """
 
     numbers: NDArray[np.int64]
@@ -118,7 +120,7 @@ class _Stream:
         self.error: EmojobError | None = None  # exception of `_batches`; DuckDB raises its own exception instead
 
     def reader(self) -> pa.RecordBatchReader:
-        """Return a reader of the labelled rows: columns text (large_string) and entry (uint64, explained above)."""
+        """Return a reader of the labelled rows, with the columns text and entry (uint64: margin and row number)."""
         schema = pa.schema([("text", pa.large_string()), ("entry", pa.uint64())])
         return pa.RecordBatchReader.from_batches(schema, self._batches())
 

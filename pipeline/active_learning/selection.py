@@ -1,7 +1,7 @@
 """Selects the utterances of a labelled archive that annotators should label next.
 
 1. Rank the texts by the margin between their two highest probabilities, lowest first (margins.py).
-2. Collect up to ten candidates for each wanted utterance, without near-copies.
+2. Collect up to ten candidates for each wanted utterance. No candidate is a near-copy of another candidate.
 3. Choose candidates that differ from each other (diversity.py; its docstring names the papers).
 """
 
@@ -28,8 +28,8 @@ from emojob.schemas.errors import DataError, OptionError
 #: Maximum number of utterances in one sheet. Annotating this many utterances takes weeks.
 MOST_WANTED = 10_000
 
-_CANDIDATES = 10  # maximum number for each wanted utterance
-_MOST_CANDIDATES = 20_000  # maximum number in total, or two for each wanted utterance if that is more
+_CANDIDATES = 10  # maximum number of candidates for each wanted utterance
+_MOST_CANDIDATES = 20_000  # maximum number of candidates in total
 _TEXTS_READ = 20  # number of texts for each wanted utterance in the first slice of the ranking
 _FEWEST_READ, _SLICE, _MOST_READ = 2_048, 65_536, 262_144
 
@@ -102,7 +102,7 @@ def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Select
 
     Args:
         archive: The labelled archive.
-        wanted: Number of utterances, 1 to MOST_WANTED; fewer are selected if the archive has fewer texts.
+        wanted: Number of utterances, 1 to MOST_WANTED. Fewer are selected if the archive has fewer texts.
         masked: Whether to mask personal data.
 
     Raises:
@@ -147,7 +147,7 @@ def _masked(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
-    """Return the candidates without near-copies. If there are fewer than `wanted`, add near-copies."""
+    """Return candidates that are not near-copies of each other. If there are fewer than `wanted`, add near-copies."""
     leaders = Leaders(min(_CANDIDATES * wanted, max(_MOST_CANDIDATES, 2 * wanted)))
     pool, copies = _Pool(), _Pool()
     begin, size = 0, min(max(_FEWEST_READ, _TEXTS_READ * wanted), _SLICE)
@@ -220,9 +220,13 @@ def _non_blank(column: pa.Array) -> list[str | None]:
 
 
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
-    """Return {row number: previous text in the same conversation}, found in the same way as for scoring.
+    """Return {row number: previous text in the same conversation}.
 
-    conversations: {row number: conversation ID}. A row whose ID is None has no previous text.
+    A row is not in the result if it has no previous text. `emojob score` finds previous texts in the same way.
+
+    Args:
+        archive: The labelled archive.
+        conversations: {row number: conversation ID, or None if unknown}.
     """
     searched = pa.array(sorted({name for name in conversations.values() if name is not None}), pa.large_string())
     if archive.conversation_column is None or not len(searched):

@@ -27,14 +27,15 @@ from emojob.schemas.sheet import (
 
 
 def check_path(file: Path, replace: bool = False) -> None:
-    """Check that a sheet can be written to a path. This is called before the selection, which takes long.
+    """Check that a sheet can be written to a path. Call this first, because the selection is slow.
 
     Args:
         file: Path of the sheet.
         replace: Whether an existing file may be replaced.
 
     Raises:
-        OptionError: The path is a folder or lacks the suffix .csv, its folder does not exist, or the file exists.
+        OptionError: The path does not end in .csv, is a folder, is in a folder that does not exist, or is an existing
+            file that must not be replaced.
     """
     if file.suffix.lower() != ".csv":
         raise OptionError(f"-o {file}: the sheet is a CSV file; give a file name that ends in .csv")

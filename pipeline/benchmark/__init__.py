@@ -1,7 +1,7 @@
-"""Measures the speed of a scoring run, and compares it with matrix products and with baselines (other programs).
+"""Measures the speed of a scoring run, and compares it with the speed of matrix products and of other programs.
 
-`measure` runs the benchmark. `matmul` measures the matrix products, and `baselines` measures other programs that label
-the same texts.
+`measure` runs the benchmark. `matmul` measures matrix products. `baselines` measures other programs that label the same
+texts.
 """
 
 __all__ = ["measure"]

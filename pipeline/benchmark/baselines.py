@@ -29,7 +29,7 @@ from emojob.pipeline.system import hardware
 Run = Iterator[int]  # yields the number of finished texts after each batch
 
 _BATCH = 64
-_GPU_BATCHES = (64, 256, 1024)  # batch sizes to try for a pipeline on a GPU; the fastest is used
+_GPU_BATCHES = (64, 256, 1024)  # batch sizes to try for a transformers pipeline
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Baseline:
 
     Attributes:
         name: Name of the baseline in the results.
-        run: Labels texts and yields the number of finished texts after each batch.
+        run: Function that labels texts. After each batch, it yields the number of finished texts.
         whole: Whether the baseline ignores the time limit. A baseline that sorts the texts must finish, because its
             first batches contain the longest texts and are slower than later batches.
     """
@@ -144,7 +144,7 @@ def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
 
 
 def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return a loop like `SentenceTransformer.encode`: sort texts by length, pad each batch to its longest text."""
+    """Return a loop that sorts texts by length and pads each batch to its longest text (as sentence-transformers)."""
 
     def run(texts: list[str]) -> Run:
         ordered = sorted(texts, key=len, reverse=True)
@@ -178,7 +178,7 @@ def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[st
 
 
 def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
-    """Return the batch size for a pipeline. On a GPU, this is the fastest of _GPU_BATCHES for 4,096 short texts."""
+    """Return the batch size for a transformers pipeline. On a GPU, measure which of _GPU_BATCHES is fastest."""
     if device == "cpu":
         return _BATCH
     texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
@@ -204,7 +204,8 @@ def _compiled(folder: Path) -> Callable[..., _Answer]:
     example = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask", "token_type_ids")}
     with contextlib.redirect_stderr(io.StringIO()):
         frontend = FrontEndManager().load_by_framework("pytorch")  # unlike convert_model, sends no usage data
-        decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)  # must exist until the conversion ends
+        # a variable, because the decoder must exist until the conversion ends
+        decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)
         graph = frontend.convert(frontend.load(decoder))
     settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}  # see OpenVinoEngine
     compiled = openvino.compile_model(graph, "CPU", settings)

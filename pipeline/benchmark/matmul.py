@@ -1,4 +1,4 @@
-"""Measures the speed of matrix products alone, the upper limit for an engine with the same precision."""
+"""Measures the speed of matrix products alone. No engine with the same precision can be faster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.pipeline.models.bert import BertShape
 # Sizes of the products: (rows, inner size, columns). A GPU is fastest with large products. A CPU is often fastest with
 # products that fit into its caches.
 _PRODUCTS = {"cuda": [(8192, 8192, 8192)], "cpu": [(2048, 768, 3072), (1024, 1024, 1024), (2048, 2048, 2048)]}
-_SECONDS = 0.4  # time for each tuple of sizes
+_SECONDS = 0.4  # seconds for each (rows, inner size, columns)
 
 
 def flops_per_token(shape: BertShape) -> int:
@@ -47,7 +47,7 @@ def _rate(device: torch.device, dtype: torch.dtype, rows: int, inner: int, colum
 
 
 def _seconds(left: torch.Tensor, right: torch.Tensor) -> float:
-    """Return the seconds of one product; on a GPU, the mean of four, because one is too short to measure."""
+    """Return how many seconds one product takes. On a GPU, measure four products together, because each is fast."""
     times = 4 if left.is_cuda else 1
     begun = time.perf_counter()
     for _ in range(times):

@@ -44,7 +44,7 @@ KOBERT_SIZED = "kobert-sized"
 _STAGES = ("read", "tokenize", "infer", "label", "write")
 _TURNS = 10  # utterances per conversation; matters for a model that reads the previous utterance
 _JOB_SECONDS = 15.0  # estimated duration of the job if no number of rows is given
-_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # limits of the number of rows if none is given
+_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # minimum and maximum number of rows if none is given
 _ENGINE_SECONDS = 5.0  # time limit for measuring the engine alone
 _BASELINE_SECONDS = 30.0  # time limit for each baseline that does not sort the texts
 
@@ -61,7 +61,7 @@ def measure(
 
     Args:
         model: Options of the model.
-        source: Path of the dataset. None uses the built-in sample; its texts are repeated, each with another number.
+        source: Path of the dataset. None repeats the sample texts, and adds the number of the repetition to each text.
         text_column: Name of the text column; None searches for one of the usual names.
         rows: Number of rows; None uses as many rows as the engine labels in about 15 seconds.
         compare: Whether to measure the baselines too, on the same rows.
@@ -102,7 +102,7 @@ def measure(
 def _start(
     options: ModelOptions, texts: pa.Array, note: Callable[[str], None]
 ) -> tuple[EngineChoice, dict[str, Any], float]:
-    """Load the model and label a text; return (engine choice, seconds of both steps as JSON, estimated rows/s)."""
+    """Load the model and label a text; return (engine choice, durations as JSON, estimated rows/s)."""
     begun = time.perf_counter()
     calibration = calibration_texts(options.calibration)
     scorer = Scorer.load(options=options, may_measure=True, note=note, calibration_texts=calibration)
@@ -135,10 +135,10 @@ def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
 
 
 def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """Measure the engine alone and matrix products, and compare both with `job`: tokens/s of one process of the job."""
+    """Measure matrix products and the engine alone. Compare their speed with `job` (tokens/s of one job process)."""
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job also packs up to BATCH_ROWS rows together
+    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job also tokenizes at most BATCH_ROWS rows at a time
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
     # the maximum of two measurements, because another process may slow down one of them
     flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))
@@ -162,7 +162,7 @@ def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, 
 
 
 def _float_precision(choice: EngineChoice) -> str:
-    """Return the precision of an engine choice; for int8, return the fastest floating-point precision here."""
+    """Return the precision of the engine. For int8, return bf16 or fp32, whichever is faster on this machine."""
     if choice.precision != "int8":
         return choice.precision
     return "bf16" if hardware.detect().fast_bf16 else "fp32"

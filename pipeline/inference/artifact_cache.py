@@ -1,8 +1,8 @@
 """Caches results that are computed once per model: the int8 graph, and the measured rate of each engine.
 
-Entries of the cache are in the subfolder `openvino` of the model folder. If the model folder is not writable, or for
-the default model, they are in the user's cache folder. An entry is used only if it was computed from the same inputs
-and the hashes of its files are correct. Otherwise it is treated as missing.
+Entries are saved in the subfolder `openvino` of the model folder. If this folder is not writable, or if the model is
+the default model, entries are saved in the user's cache folder. An entry is used only if it was computed from the same
+inputs and the hashes of its files are correct.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
         made_from: Inputs of the computation, as JSON. An entry is used only if it was saved with equal inputs.
 
     Returns:
-        The value with the additional key "folder", the folder of the entry's files. None if no entry is valid.
+        The value. It has the additional key "folder": the folder of the entry's files. None if no entry is valid.
     """
     for folder in folders(model):
         with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # a damaged file is treated as missing
@@ -46,7 +46,7 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
 def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, Any], files: dict[str, bytes]) -> None:
     """Save a value and its files in the first writable folder. If no folder is writable, nothing is saved.
 
-    The JSON file is written last, because an entry without it is not valid.
+    The JSON file is written last. Until then, the entry is not valid.
 
     Args:
         model: The model.

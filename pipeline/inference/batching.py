@@ -2,7 +2,7 @@
 
 The tokens of a batch are concatenated, and rows of the same length are next to each other. Attention runs separately
 for each group of rows of the same length. All other operations process all tokens together. So no mask is needed, and
-the result of a row does not depend on the other rows of the batch. Neither the batch size nor the memo changes a label.
+the result of a row does not depend on the other rows of the batch. The batch size does not change a label.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
-_STEP = 256  # tokens; large batches are padded to a multiple of this number
-_SMALLEST = 16  # tokens; smaller batches are padded to this number
+_STEP = 256  # large batches are padded to a multiple of this number of tokens
+_SMALLEST = 16  # smaller batches are padded to this number of tokens
 
 
 class Layout(Enum):
     """Which texts a batch may contain: texts of several lengths (PACKED), or only texts of the same length (EVEN).
 
-    PACKED batches are padded to one of a few sizes, because preparing matrix kernels for a new size takes longer than
-    computing the padding.
+    PACKED batches are padded, so that only a few sizes occur. Preparing matrix kernels for a new size would take longer
+    than computing the padding.
     """
 
     PACKED = "texts of several lengths, concatenated"

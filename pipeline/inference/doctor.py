@@ -1,4 +1,4 @@
-"""Collects the output of `emojob doctor`: this machine, the engine and precision for scoring, and the reason."""
+"""Collects the output of `emojob doctor`: this machine, the engine for scoring, and why this engine is chosen."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
 def _expected_choice(
     found: list[EngineChoice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions
 ) -> EngineChoice:
-    """Return the engine that a run would use: the fastest candidate if rates are saved, else the first candidate."""
+    """Return the engine that a run would use: the fastest candidate if measured rates are saved, else the first."""
     rates = engine_rates.recall_rates(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return engine_choice.fastest(found, rates)

@@ -23,7 +23,7 @@ from emojob.schemas.options import ModelOptions
 #: int8 is selected only if it is at least this many times as fast as other engines, because int8 changes some labels.
 WORTH_IT = 1.3
 
-_QUANTIZING = 1 << 30  # bytes; quantization needs this much memory and six times the size of the weights
+_QUANTIZING = 1 << 30  # bytes; quantization needs this much memory, plus six times the size of the weights
 
 
 def select_engine(
@@ -80,7 +80,7 @@ def _start_single(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> Engine:
-    """Start the only candidate and set its rate, if known. A job chooses its chunk size from the rate."""
+    """Start the only candidate. Set its rate if known; a job needs the rate to choose its chunk size."""
     engine = start_engine(choice, model, options, threads, note, calibration_texts)
     rates = engine_rates.recall_rates(model, [choice], here, options)
     if rates is None and may_measure:
@@ -143,7 +143,9 @@ def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]
         OptionError: The options require an engine, device or precision that is unavailable here.
     """
     if options.engine == "ray":
-        raise OptionError("--engine ray works only for `emojob score` and `nightly`: leave it out, or give torch")
+        raise OptionError(
+            "--engine ray works only for `emojob score` and `nightly`: leave out --engine, or give --engine torch"
+        )
     if options.device == "cuda" and not here.gpus:
         raise OptionError(
             "--device cuda: no CUDA device was found: give --device cpu or auto (`emojob doctor` shows the GPUs)"
@@ -166,7 +168,7 @@ def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]
 
 
 def _check_openvino(options: ModelOptions, device: str) -> None:
-    """Raise OptionError if OpenVINO, which int8 needs too, is not installed or does not fit the other options."""
+    """Check that `--engine openvino` or `--precision int8` can be used; otherwise raise OptionError."""
     asked = "--engine openvino" if options.engine == "openvino" else "--precision int8"
     if options.engine == "torch":
         raise OptionError("--precision int8 does not work with --engine torch: leave out one of the two options")

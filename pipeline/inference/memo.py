@@ -5,9 +5,9 @@ hash has 128 bits and is multilinear (Lemire and Kaser, 2014) with random multip
 probability that any two texts have the same key is below 1e-12.
 
 The memo is a set-associative table of fixed size: each key belongs to one set of eight slots. If the eight slots are
-taken, a new key replaces the least frequently used key; on a tie, the least recently used key. A key that was requested
-several times is not replaced by a key that was requested once. All counts of requests are halved from time to time, so
-that texts that are no longer frequent are replaced (as in TinyLFU; Einziger et al., 2017).
+taken, a new key replaces the least frequently used key; on a tie, the least recently used key. A new key never replaces
+a key that was requested more often. All counts of requests are halved from time to time, so that texts that are no
+longer frequent are replaced (as in TinyLFU; Einziger et al., 2017).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]
-Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # the last array: number of requests for each key
+Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # third array: number of requests of each key
 
 #: Maximum number of tokens of a text in the memo. In 712,404 reviews, 46% of the texts with up to 5 tokens repeat other
 #: texts, but only 0.3% of the texts with 9 to 47 tokens and 0.1% of longer texts. Longer texts would replace more
@@ -27,9 +27,9 @@ Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # the last array: num
 LONGEST = 48
 
 _ENTRIES = 1 << 18  # maximum number of texts
-_BYTES = 32 << 20  # maximum size in bytes; allows fewer texts if the model has many labels
+_BYTES = 32 << 20  # maximum size in bytes; with many labels, fewer than _ENTRIES texts fit
 _WAYS = 8  # number of slots per set
-_AGES = 4  # counts are halved whenever _AGES * capacity keys have been added
+_AGES = 4  # the numbers of requests are halved whenever _AGES * capacity keys have been added
 
 
 class Memo:
@@ -77,7 +77,7 @@ class Memo:
         """Look up keys. For each key that is in the memo, add 1 to its number of requests.
 
         Returns:
-            (whether each key is in the memo, bool [rows]; probabilities of the keys that are, float32 [known, labels]).
+            (whether each key is in the memo, bool [rows]; probabilities of the found keys, float32 [found, labels]).
         """
         known, at = self._where(keys)
         np.add.at(self._asked, at, 1)
@@ -111,7 +111,7 @@ class Memo:
         return self._keys[taken], self._probabilities[taken], self._asked[taken]
 
     def merge(self, other: Contents) -> None:
-        """Add the contents of another memo with equal multipliers. A key in both memos keeps the higher count."""
+        """Add the contents of another memo with equal multipliers. If both contain a key, keep the higher count."""
         keys, probabilities, asked = other
         known, at = self._where(keys)
         self._asked[at] = np.maximum(self._asked[at], asked[known])
@@ -143,9 +143,9 @@ class Memo:
     ) -> None:
         """Put each key into the least valuable slot of its set, unless the key in that slot was requested more often.
 
-        The least valuable slot has the fewest requests; on a tie, the oldest last request.
+        The least valuable slot has the fewest requests. On a tie, it is the slot whose last request is the oldest.
 
-        rows: int64, indexes of the keys to insert, at most one key per set. The other arguments describe all keys.
+        `rows`, int64, are the indexes of the keys to insert, at most one per set. Other arguments describe all keys.
         """
         own = sets[rows]
         worth = self._asked[own].astype(np.uint64) << np.uint64(32) | self._last[own]

@@ -36,17 +36,17 @@ def parse_memo_path(given: str, option: str = "--memo") -> Path:
         option: Name of the option, for error messages.
 
     Raises:
-        OptionError: The path is not local, its folder does not exist, or the path is not a regular file.
+        OptionError: The path is not local, is in a folder that does not exist, or is not a regular file.
     """
     try:
         file = as_local(parse_path(given).resolve())
         if file and file.parent.is_dir() and (file.is_file() or not file.exists()):
             return file
-    except (OSError, RuntimeError, ValueError) as error:  # too long a name, a zero byte, or a circular link
+    except (OSError, RuntimeError, ValueError) as error:  # name too long, zero byte or circular link
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"{option} {given!r}: {reason}; give another path") from error
     raise OptionError(
-        f"{option} {given!r} is not a local file in an existing folder: create the folder, or give another path"
+        f"{option} {given!r} is not a local file, or its folder does not exist: create the folder, or give another path"
     )
 
 
@@ -59,7 +59,7 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
         labels: Number of labels of the model.
 
     Returns:
-        (memo, reason). `reason` explains why an existing file is not used; otherwise it is "".
+        (memo, reason). If an existing file is not used, the memo is empty and `reason` says why; else `reason` is "".
 
     Raises:
         OptionError: The file is not a memo file, or it cannot be read.
@@ -76,7 +76,7 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
         is_memo = header.get("format") == MEMO_FORMAT or _starts_as_memo(file)
     except OSError as error:
         raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}; give another path") from error
-    except (SafetensorError, TypeError):  # TypeError: numpy does not have a dtype of the file
+    except (SafetensorError, TypeError):  # TypeError: the file has a dtype that numpy lacks
         is_memo = _starts_as_memo(file)
     if not is_memo:
         raise OptionError(f"--memo {file} is not a memo file of emojob: give another path, or delete the file")
@@ -158,7 +158,7 @@ def _fits(arrays: Arrays, labels: int) -> bool:
 
 
 def _header_text(of: dict[str, Any]) -> str:
-    """Return `of` as it is written in the header of the file."""
+    """Return `of` as JSON, for the header of the file."""
     return json.dumps(of, sort_keys=True)
 
 
@@ -172,6 +172,6 @@ def _hash(arrays: Arrays) -> str:
 
 
 def _starts_as_memo(file: Path) -> bool:
-    """Return whether a file, possibly a damaged file, begins like a memo file."""
+    """Return whether a file begins like a memo file. The file may be damaged."""
     with file.open("rb") as handle:
         return MEMO_FORMAT.encode() in handle.read(4096)

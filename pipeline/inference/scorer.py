@@ -1,4 +1,4 @@
-"""Scores texts in this process: distinct texts -> tokens -> memo -> batches -> engine -> probabilities."""
+"""Scores texts in this process: distinct texts -> tokens -> memo (cache) -> batches -> engine -> probabilities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from emojob.schemas.options import ModelOptions
 
 
 class Scorer(ScoringModel):
-    """A model that runs on an engine in this process, with a memo.
+    """A model that runs on an engine in this process, with a memo (cached probabilities of repeated texts).
 
     Attributes:
         engine: The engine that runs the model.
@@ -63,7 +63,7 @@ class Scorer(ScoringModel):
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
         if options.calibration is not None and calibration_texts is None:
-            raise OptionError(f"--calibration {options.calibration}: give its texts in the argument calibration_texts")
+            raise OptionError(f"--calibration {options.calibration}: pass the texts of this file as calibration_texts")
         engine_choice.choices(options, hardware.detect())  # fail early if unavailable
         loaded = model.load(options.model, threads or hardware.cores())
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
@@ -175,7 +175,7 @@ class Scorer(ScoringModel):
     def _packed(
         self, encoded: Encoded, rows: NDArray[np.int64], batches: list[NDArray[np.int64]], stopping: Callable[[], bool]
     ) -> Iterator[Packed]:
-        """Yield the batches for the engine, and add each batch to the tally."""
+        """Yield the batches for the engine, and count their rows and tokens in `tally`."""
         for batch in batches:
             if stopping():
                 raise StopRequested
@@ -187,7 +187,7 @@ class Scorer(ScoringModel):
             self.tally.inferred_tokens += len(packed.ids) - packed.padding
 
     def _halve(self, lengths: NDArray[np.int64]) -> None:
-        """Halve the token budget after a batch did not fit into memory; raise ModelError if the batch has one text."""
+        """Halve the token budget if a batch does not fit into memory. Raise ModelError if the batch has one text."""
         if len(lengths) == 1:
             raise ModelError(
                 f"the memory of {self.choice.device} is too small for {self.model.name} and one text of "

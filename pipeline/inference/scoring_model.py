@@ -26,8 +26,8 @@ class Prepared:
 
     Attributes:
         encoded: Tokens of the distinct texts.
-        keys: uint64 [distinct, 2], memo keys of the distinct texts.
-        index: int64 [rows], index of each row's text in the distinct texts; -1 if the row is null.
+        keys: uint64 [distinct, 2], keys of the distinct texts in the memo (the cache of probabilities).
+        index: int64 [rows], for each row, the index of its distinct text; -1 if the row is null.
     """
 
     encoded: Encoded

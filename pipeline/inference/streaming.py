@@ -27,7 +27,7 @@ class Texts(Generic[K]):
     """Texts that are labelled together.
 
     Attributes:
-        key: Any object, for example the chunk of the texts. The result contains the same object.
+        key: Any object, for example the chunk that contains the texts. The result has the same key.
         texts: Array of strings.
         previous: The previous utterance of each text, for a model with the context `previous`.
     """

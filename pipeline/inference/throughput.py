@@ -10,11 +10,11 @@ from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.inference.engines.engine import Engine
 from emojob.pipeline.models.tokenizer import Encoded
 
-_WARM = 0.2  # share of the time limit for the warm-up (kernels are compiled, caches filled), which is not counted
+_WARM = 0.2  # share of the time limit for the warm-up; the warm-up is not counted
 
 
 def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, seconds: float) -> float:
-    """Return the rate of an engine in tokens/s, on the batches that a job would make from the texts.
+    """Measure the rate of an engine in tokens/s. The texts are divided into batches as in a job.
 
     Args:
         engine: The engine.

@@ -11,16 +11,16 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """Return the temperature that minimizes the log-loss.
 
-    The labels are smoothed as in Platt scaling (1999): with n texts, the label of a text gets (n + 1) / (n + 2) of the
-    target, and all classes share the remaining 1 / (n + 2). Without smoothing, a few texts that are all predicted
-    correctly would give the lowest temperature.
+    The labels are smoothed as in Platt scaling (1999). With n texts, the weight 1 / (n + 2) is divided equally among
+    all classes, and the label of the text gets the remaining weight. Without smoothing, the result would be
+    LOWEST_TEMPERATURE whenever all texts are predicted correctly.
 
     Args:
         logits: float32 [texts, classes].
         labels: int64 [texts], label ids; a text with label -1 is left out.
 
     Returns:
-        The temperature, by which the logits are divided; 1 if no text has a label.
+        The temperature; 1 if no text has a label. Divide the logits by the temperature.
     """
     has_label = labels >= 0
     if not has_label.any():
@@ -38,10 +38,10 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
 
 
 def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the probabilities of each half of the texts, with a temperature that is fitted on the other half.
+    """Return the probabilities of all texts. The temperature for each half of the texts is fitted on the other half.
 
-    They show the effect of a temperature if there is no separate data for fitting it. One half is the texts with even
-    row numbers, the other half the texts with odd row numbers.
+    So the effect of calibration can be measured without other labelled data. One half is the texts with even row
+    numbers; the other half is the texts with odd row numbers.
 
     Args:
         logits: float32 [texts, classes].

@@ -14,10 +14,10 @@ import altair as alt
 from emojob.pipeline.html.page import Palette, Spec, to_spec
 from emojob.training.evaluation.metrics import Bin
 
-#: Maximum number of points of a line; the last point may be added to these.
+#: Maximum number of points of a line; one more if the last point would be left out.
 MOST_POINTS = 1000
 
-#: Maximum number of classes for which the cells of the confusion matrix show numbers.
+#: A confusion matrix with more classes shows only colours, no numbers.
 MOST_NUMBERED = 12
 
 
@@ -86,7 +86,7 @@ def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: 
 def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette) -> Spec:
     """Return the confusion matrix as a heat map: a row for each true class, a column for each predicted class.
 
-    The more of a true class's texts are in a cell, the darker the cell is.
+    The colour of a cell is stronger if a larger share of the texts of its true class is in the cell.
 
     Args:
         names: Names of the classes.
@@ -156,7 +156,7 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
-    """Arrange charts in rows, and return them as one chart with the settings of the first one."""
+    """Arrange charts in rows, and return them as one chart with the settings of the first chart."""
     shared = ("$schema", "config", "datasets")
     inner = [[{key: value for key, value in spec.items() if key not in shared} for spec in row] for row in rows]
     first = rows[0][0]
@@ -174,7 +174,7 @@ def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
 
 
 def _thinned(points: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Return the points with finite values. If there are too many, return every n-th of them and the last one."""
+    """Return the points with finite values. If there are too many, return every n-th point and the last point."""
     points = [(at, value) for at, value in points if math.isfinite(value)]
     step = math.ceil(len(points) / MOST_POINTS) or 1
     kept = points[::step]

@@ -22,10 +22,10 @@ RESAMPLES = 2000
 #: A difference in accuracy is significant if its p-value is below this limit.
 SIGNIFICANT = 0.05
 
-#: McNemar's test is exact if fewer texts than this are predicted correctly by only one of the models.
+#: McNemar's test uses the texts that only one model predicts correctly. With fewer texts than this, the test is exact.
 EXACT_BELOW = 25
 
-#: Number of texts to draw at a time, for several resamples together; this limits the memory use.
+#: Several resamples are drawn together, up to this number of texts, to limit the memory use.
 _DRAWN_AT_A_TIME = 4_000_000
 
 
@@ -49,7 +49,7 @@ class Difference:
 
     @property
     def sign(self) -> int:
-        """1 if the confidence interval is above 0, -1 if it is below 0, 0 if it contains 0."""
+        """Return 1 if the confidence interval is above 0, -1 if it is below 0, or 0 if it contains 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ def compare(
 
     Args:
         ours: float32 [texts, classes], probabilities of our model.
-        other: float32 [texts, classes], probabilities of the other model, with the classes in the same order.
+        other: float32 [texts, classes], probabilities of the other model; the classes have the same order.
         labels: int64 [texts], label ids; a text with label -1 is left out.
         names: Names of the classes, in the order of their ids.
         seed: Seed of the bootstrap.
@@ -169,7 +169,7 @@ def mcnemar(only_ours: int, only_other: int) -> float:
 class _Cells:
     """Texts grouped into cells: texts in the same cell have the same label and the same predictions by both models.
 
-    Accuracy and F1 depend only on the number of texts in each cell, so a resample is stored as these numbers.
+    Accuracy and F1 depend only on the number of texts in each cell. So a resample is an array of these numbers.
 
     Attributes:
         of_text: int64 [texts], number of the cell of each text.
@@ -182,13 +182,13 @@ class _Cells:
         rest, of_other = np.divmod(cells, classes)
         of_label, of_ours = np.divmod(rest, classes)
         one_hot = np.eye(classes)
-        # each float64 [cells, classes]: 1 for the label of the cell, for its prediction, or for a correct prediction
+        # float64 [cells, classes], one-hot: labels; predictions of each model; predictions that are correct
         self._true = one_hot[of_label]
         self._predicted = one_hot[of_ours], one_hot[of_other]
         self._hit = tuple(self._true * predicted for predicted in self._predicted)
 
     def figures(self, counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return accuracy and macro-F1 of both models for each row of counts, each float64 [rows, 2].
+        """Return (accuracy, macro-F1) of both models for each row of `counts`. Both arrays are float64 [rows, 2].
 
         Args:
             counts: [rows, cells], number of texts in each cell.
@@ -206,7 +206,7 @@ class _Cells:
 def _resample(
     cells: _Cells, loss: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return accuracy, macro-F1 and log-loss of both models for each resample, each float64 [resamples, 2].
+    """Return (accuracy, macro-F1, log-loss) of both models for each resample. Each array is float64 [resamples, 2].
 
     Args:
         cells: The texts grouped into cells.

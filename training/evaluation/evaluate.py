@@ -65,7 +65,7 @@ class Measurement:
         counts: How many rows of the files are kept, and how many are left out for each reason.
         wordless: Number of texts that are left out because the tokenizer finds no token in them.
         model: The measured model.
-        against: The model that it is compared with; None if there is none.
+        against: The other model of a comparison; None if there is none.
         comparison: The comparison of the two models; None if there is only one.
     """
 
@@ -78,7 +78,7 @@ class Measurement:
 
     @property
     def data_line(self) -> str:
-        """One line with the names of the files and the counts of their rows."""
+        """Return one line with the names of the files and the numbers of their rows."""
         rejected = sum(file.rejected for file in self.files)
         return (
             f"{', '.join(file.name for file in self.files)}: {self.counts.summary()}"
@@ -88,7 +88,7 @@ class Measurement:
 
     @property
     def in_words(self) -> str:
-        """Sentence with the result of the comparison; "" if there is no comparison."""
+        """Return the result of the comparison as a sentence; "" if there is no comparison."""
         if not (self.against and self.comparison):
             return ""
         return self.comparison.sentence(self.model.name, self.against.name)
@@ -108,7 +108,7 @@ class Measurement:
         return content | {"versions": installed_versions()}
 
     def facts(self) -> dict[str, str]:
-        """Return what the HTML page says about the models, the data and the versions, as name and text."""
+        """Return {name: text} for the HTML page: facts about the models, the data and the versions."""
         facts = {"model": self.model.summary()}
         if self.against:
             facts["compared with"] = self.against.summary()

@@ -57,7 +57,7 @@ class _Figure:
 
 
 def write_pictures(folder: Path, curves: Curves) -> list[Path]:
-    """Draw the training curves to curves.png in a folder, if there are any. Return the paths of the written files.
+    """Draw the training curves as curves.png in a folder. Return its path; an empty list if there are no curves.
 
     Raises:
         OptionError: A package for drawing is not installed.
@@ -91,7 +91,7 @@ def write_page(
         title: Title of the page: the name of the model.
         evaluation: Metrics on the test texts.
         curves: Values that training logged; None if there was no training.
-        facts: Lines about data, recipe and versions, as name and text.
+        facts: Facts about data, recipe and versions: {name: text}.
         comparison: Comparison with another model; None if there is none.
         against: Name of the other model.
 
@@ -221,7 +221,7 @@ def _class_rows(evaluation: Evaluation) -> TableRows:
 
 
 def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]:
-    """Return the texts and the table of the page's section that compares two models."""
+    """Return the texts and the table of the section about a comparison of two models."""
 
     def row(figure: str, d: Difference) -> list[str]:
         return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f} to {d.high:+.3f}"]
@@ -260,7 +260,7 @@ def _with_english(label: str) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return the names; append a number to a name that is equal to an earlier one."""
+    """Return the names; append a number to a name that occurred before."""
     return [name if name not in names[:i] else f"{name} #{i}" for i, name in enumerate(names)]
 
 

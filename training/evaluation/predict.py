@@ -1,4 +1,4 @@
-"""Predict labelled texts with models, and return logits, metrics or probabilities."""
+"""Predict the labels of texts with models, and return logits, probabilities or metrics."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def predict_logits(
         classifier: The model.
         encoded: Token ids of the texts.
         rows: int64 row numbers of the texts to predict, in this order. None: predict all texts.
-        batch_tokens: Maximum number of tokens in a batch; a longer text is a batch of its own.
+        batch_tokens: Maximum number of tokens in a batch; a longer text is alone in its batch.
         bf16: Whether to multiply in bfloat16. This is faster, and precise enough for a teacher's logits, but not for
             metrics that are reported.
 

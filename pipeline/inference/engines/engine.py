@@ -58,7 +58,7 @@ class Engine(Protocol):
         A few batches may be read before the first logits are yielded.
 
         Raises:
-            OutOfMemory: The device has too little memory for a batch whose logits are not yet yielded.
+            OutOfMemory: The device has too little memory for a batch. Logits of earlier batches are yielded first.
         """
 
 

@@ -1,6 +1,6 @@
 """Runs a model in OpenVINO on a CPU, with one stream per core. Texts of the same length are computed together.
 
-The result of a text does not depend on the other texts in its batch: it is always bit-identical.
+The logits of a text are always bit-identical. They do not depend on the other texts in the batch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OpenVinoEngine:
 
         Args:
             model: The model.
-            choice: A choice with the engine openvino. Its precision is used.
+            choice: A choice whose engine is openvino. Only its precision is used.
             threads: Number of threads; None uses one thread per core.
             graph: Graph to run, for example an int8 graph; None builds the graph from the model.
         """
@@ -84,7 +84,7 @@ class OpenVinoEngine:
         idle: deque[openvino.InferRequest],
         parts: list[NDArray[np.float32]],
     ) -> Iterator[NDArray[np.float32]]:
-        """Wait for the oldest request; yield the logits of its batch if it is the last request of the batch."""
+        """Wait for the oldest request; if it is the last request of its batch, yield the logits of the batch."""
         request, is_last = running[0]
         request.wait()
         running.popleft()

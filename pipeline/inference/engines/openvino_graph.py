@@ -1,8 +1,10 @@
 """Builds BERT as an OpenVINO graph that shares the memory of the weights.
 
-The graph is not converted from torch. Building it here takes only hundredths of a second and does not copy the weights,
-and OpenVINO's converters would send usage data over the network. The inputs of the graph are texts of the same length,
-so no mask is needed. The last layer computes only the first token of each text, because no other token is used.
+The graph is not converted from torch, because OpenVINO's converters would send usage data over the network. Building
+the graph here takes only hundredths of a second and does not copy the weights.
+
+The inputs of the graph are texts of the same length, so no mask is needed. The last layer computes only the first token
+of each text, because no other token is used.
 """
 
 from __future__ import annotations

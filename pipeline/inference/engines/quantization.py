@@ -1,6 +1,7 @@
 """Converts a model's graph to int8 with NNCF's post-training quantization.
 
-The int8 graph is saved in a cache. It is not used if it changes the labels of more than 1% of the calibration texts.
+The int8 graph is saved in a cache. If int8 changes the labels of more than 1% of the calibration texts, the graph is
+not used.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ CALIBRATED_ON = 300  # number of calibration texts, as NNCF's documentation reco
 MOST_CHANGED = 0.01  # maximum share of the texts whose labels in int8 and fp32 differ
 
 _TOKENS = 512  # number of tokens per batch during calibration
-_METHOD_VERSION = 1  # increase it if the method changes, so that old graphs in the cache are not used
+_METHOD_VERSION = 1  # increase this number if the method changes, so that cached old graphs are not used
 
 
 def hash_texts(texts: list[str]) -> str:
@@ -64,7 +65,7 @@ def quantized_graph(
         "fingerprint": model.fingerprint,
         "texts": hash_texts(texts),
         "max_length": max_length,
-        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # `import nncf` takes seconds
+        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # `import nncf` would be slow
     }
     name = f"int8-{max_length}"
     saved = artifact_cache.load(model, name, made_from)
@@ -78,7 +79,8 @@ def quantized_graph(
     if changed > MOST_CHANGED:
         raise OptionError(
             f"--precision int8 changes the labels of {changed:.2%} of {len(encoded):,} calibration texts, but at most "
-            f"{MOST_CHANGED:.0%} is allowed: leave it out, or give texts like your dataset with --calibration FILE"
+            f"{MOST_CHANGED:.0%} is allowed: leave out --precision, or give texts similar to your dataset with "
+            "--calibration FILE"
         )
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(graph, Path(folder) / f"{name}.xml", compress_to_fp16=False)

@@ -33,7 +33,7 @@ class TorchEngine:
 
         Args:
             model: The model.
-            choice: A choice with the engine torch. Its device and precision are used.
+            choice: A choice whose engine is torch. Its device and precision are used.
             threads: Number of threads on a CPU; None uses one thread per core.
         """
         self.choice = choice
@@ -99,13 +99,13 @@ class TorchEngine:
         return logits.float()
 
     def _bounds(self, batch: Packed, texts: int) -> Bounds:
-        """Return the bounds of the texts in a batch; empty texts are appended until there are `texts` texts."""
+        """Return where each text of a batch begins and ends. Empty texts are appended until there are `texts` texts."""
         starts = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
         starts[: len(batch.firsts)] = batch.firsts
         return Bounds(self._to_device(starts), max(length for _, length in batch.groups))
 
     def _to_device(self, array: NDArray[np.integer]) -> Tensor:
-        """Copy an array to the device, without waiting for the end of the copy."""
+        """Start copying an array to the device; do not wait until it is copied."""
         tensor = torch.from_numpy(array)
         return tensor if self._device.type == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
 
@@ -122,12 +122,12 @@ def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dty
         with torch.inference_mode():
             x = _test_input(30, model.shape.hidden_size).to(device, dtype)
             return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(starts, 9)), atol=0.05, rtol=0.05)
-    except (RuntimeError, TypeError):  # torch or the GPU lacks this attention, or its signature differs
+    except (RuntimeError, TypeError):  # torch or the GPU does not support this attention
         return False
 
 
 def _test_input(rows: int, size: int) -> Tensor:
-    """Return a test tensor [rows, size], equal in all processes, so that all choose the same implementation."""
+    """Return a fixed test tensor [rows, size], so that all processes choose the same implementation."""
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(0))
 
 
@@ -137,7 +137,7 @@ def _wait_for(logits: Tensor, event: torch.cuda.Event) -> NDArray[np.float32]:
 
 
 class _PackedLinear(nn.Module):
-    """A linear layer with its weight in the layout of oneDNN's bf16 kernels, optionally fused with GELU."""
+    """A linear layer, optionally fused with GELU. Its weight has the layout that oneDNN's bf16 kernels need."""
 
     def __init__(self, linear: nn.Linear, activation: str) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class _PackedLinear(nn.Module):
 
 
 def _pack_linears(classifier: Classifier) -> None:
-    """Replace the linear layers by packed layers, if torch supports these and their results are almost equal."""
+    """Replace linear layers by _PackedLinear, if torch supports it and its results are almost equal."""
     up = cast(nn.Linear, cast(Layer, classifier.encoder.layers[0]).up)
     try:
         with torch.inference_mode():
