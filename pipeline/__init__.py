@@ -24,7 +24,7 @@ __all__ = [
     "warehouse",
 ]
 
-# No telemetry: OpenVINO and NNCF report each run to an analytics service, but only if they can import the package
-# openvino_telemetry. The Hugging Face hub then only learns which files are downloaded.
+# No telemetry. OpenVINO and NNCF report each run to an analytics service if they can import openvino_telemetry. The
+# first line below makes this import fail. The second line turns off the telemetry of the Hugging Face hub.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

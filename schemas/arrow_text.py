@@ -13,21 +13,22 @@ def is_string(kind: pa.DataType) -> bool:
 
 
 def unwrapped(column: pa.Array) -> pa.Array:
-    """Convert a column to a plain type: no extension type, no dictionary, no view. Type null becomes large_string.
+    """Convert an extension, dictionary or view column to its plain type. Type null becomes large_string.
 
     The values do not change, and strings are not checked for valid UTF-8.
     """
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()  # before a cast, because it may have many more values than rows
+        # decode before a cast, because the dictionary may have more values than the column has rows
+        column = column.dictionary_decode()
     if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         return column.cast(pa.large_string())
     return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column
 
 
 def strings(column: pa.Array) -> pa.Array:
-    """Convert a column of any type to large_string [rows] in valid UTF-8.
+    """Convert a column of any type to large_string. The result is valid UTF-8.
 
     Timestamps lose their fractions of a second. Lists and structs become their Python representation. Invalid UTF-8
     bytes become replacement characters.

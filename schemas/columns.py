@@ -10,7 +10,7 @@ import pyarrow as pa
 #: Columns that DuckDB adds when it reads several Parquet files: the file number, and the row number in the file.
 OF_DUCKDB = ("file_index", "file_row_number")
 
-#: Usual names of the text column. Names are compared without regard to case and Unicode normalization.
+#: Usual names of the text column. Comparisons ignore case and Unicode normalization.
 USUAL_TEXT_COLUMNS = (
     "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue",
     "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지", "댓글", "리뷰", "사람문장1", "user",
@@ -49,10 +49,10 @@ def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
 
     Args:
         names: Column names of a file.
-        usual: List of usual names. Names are compared without regard to case and Unicode normalization.
+        usual: List of usual names. The comparison ignores case and Unicode normalization.
 
     Returns:
-        The names as they are written in `names`, in the order of `usual`.
+        The matching names, with the spelling of `names` and in the order of `usual`.
     """
     rank = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
     return sorted((name for name in names if _folded(name) in rank), key=lambda name: rank[_folded(name)])
@@ -83,9 +83,9 @@ REJECTS = pa.schema(
         pa.field("input", pa.string(), nullable=False),
         pa.field("position", pa.int64(), nullable=False),  # row number in the input, from 1, without the header
         pa.field("reason", pa.string(), nullable=False),
-        pa.field("raw", pa.string(), nullable=False),  # first RAW_CHARACTERS of the row
+        pa.field("raw", pa.string(), nullable=False),  # the first RAW_CHARACTERS characters of the row
     ]
 )
 
-#: How many characters of a rejected row are stored in rejects.parquet.
+#: Maximum number of characters of a rejected row that are stored in rejects.parquet.
 RAW_CHARACTERS = 1000

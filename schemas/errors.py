@@ -1,19 +1,19 @@
-"""Defines every error that emojob raises on purpose, with its exit code.
+"""Defines the exceptions of emojob and their exit codes. An exception without a number has the code of its parent.
 
     EmojobError                    1   an internal error of emojob
     |-- InputError                 2   the user's input, options or configuration are wrong
     |   |-- OptionError                an option has a wrong value
     |   |-- DataError                  an input is unreadable or malformed
     |   |   |-- NothingFound             an input does not exist
-    |   |   `-- ColumnError              a column is missing, ambiguous, of a wrong type or has a reserved name
+    |   |   `-- ColumnError              a column is missing or ambiguous, or its type or name is not allowed
     |   |-- ModelError                 a model or tokenizer cannot be used
-    |   `-- OutputError                an output cannot be used, for example because another model made it
+    |   `-- OutputError                an output cannot be used, for example because another model wrote it
     |-- StorageError               1   the disk is full or not writable; run the same command later to continue
     |-- WorkerError                1   a worker process ended or failed; run the same command to continue
     |-- BusyError                 75   another run has locked the output
     `-- Interrupted              130   Ctrl-C or SIGTERM stopped the run; run the same command to continue
 
-A message is one line. It shows what is wrong, the wrong value, what would be right, and the next step.
+A message is one line. It shows the problem, the wrong value, the right values, and the next step.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class NothingFound(DataError):
 
 
 class ColumnError(DataError):
-    """A column is missing, ambiguous, of a wrong type or has a reserved name."""
+    """A column is missing or ambiguous, or its type or name is not allowed."""
 
 
 class ModelError(InputError):
@@ -65,15 +65,15 @@ class ModelError(InputError):
 
 
 class OutputError(InputError):
-    """An output cannot be used, for example because another model made it."""
+    """An output cannot be used, for example because another model wrote it."""
 
 
 class StorageError(EmojobError):
-    """The disk is full or not writable. No completed work is lost. The user runs the same command later to continue."""
+    """The disk is full or not writable. No completed work is lost. To continue, run the same command later."""
 
 
 class WorkerError(EmojobError):
-    """A worker process ended or failed. The user runs the same command to continue."""
+    """A worker process ended or failed. To continue, run the same command."""
 
 
 def internal_error(error: Exception, where: str) -> WorkerError:
@@ -91,13 +91,13 @@ def internal_error(error: Exception, where: str) -> WorkerError:
 
 
 class BusyError(EmojobError):
-    """Another run has locked the output. The user waits until that run has ended."""
+    """Another run has locked the output. The user must wait until that run has ended."""
 
     exit_code = 75
 
 
 class Interrupted(EmojobError):
-    """Ctrl-C or SIGTERM stopped the run. The user runs the same command to continue."""
+    """Ctrl-C or SIGTERM stopped the run. To continue, run the same command."""
 
     exit_code = 130
 

@@ -1,4 +1,4 @@
-"""Defines the labels of the default model, their emoji and English names, and which labels are negative."""
+"""Defines the labels of the default model, with emoji and English names, and the set of negative labels."""
 
 from __future__ import annotations
 
@@ -24,5 +24,6 @@ NEGATIVE = frozenset({
     "embarrassment", "grief", "nervousness", "remorse", "worry", "negative",
 })  # fmt: skip
 
-#: Negative labels for which a report lists conversations that need attention.
+#: Negative labels that need attention. A report lists conversations that begin without a negative label and end with
+#: one of these labels.
 ALARMING = frozenset({"분노", "우울", "불안", "공포", "anger", "depression", "anxiety", "fear"})

@@ -1,4 +1,4 @@
-"""Defines the records that a run writes for each part file: the counts of its rows, and its completion marker.
+"""Defines the completion marker that a run writes for each part file. The marker contains counts of the rows.
 
 A part file is used only if it has a valid completion marker. The marker is written after the part file is complete.
 """
@@ -16,17 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Version of the layout of OUT. emojob reads this version and older versions, and refuses newer versions. Version 1
-#: stores the histogram as {bin: number of rows}. Version 3 added forgotten rows and the third number in part names.
+#: stores the histogram as {bin: number of rows}. Version 3 added forgotten rows and the third number in file names.
 OUT_FORMAT = 3
 
 #: Folder in OUT that contains all files except the part files. If OUT contains this folder, OUT is a labelled archive.
 STATE_FOLDER = "_emojob"
 
-#: Pattern of part names. The numbers are: input number, first row, and how often `emojob forget` rewrote the part.
+#: Pattern of the names of part files. The numbers are: the number of the input file, the first row, and how often
+#: `emojob forget` rewrote the part file.
 PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
 _PART_FILE = re.compile(PART_NAME.pattern + r"\.parquet")
 
-#: Number of bins in the histogram of confidences. The bins divide the range from 0 to 1 equally.
+#: Number of bins in the histogram of confidences. All bins between 0 and 1 have the same width.
 CONFIDENCE_BINS = 1000
 
 
@@ -43,7 +44,7 @@ class Counts:
         tokens: Number of tokens in all rows with text, counted after truncation.
         unknown_tokens: Number of [UNK] tokens.
         emotions: {label: number of rows}.
-        confidences: Histogram: number of labelled rows for each of CONFIDENCE_BINS ranges of the confidence.
+        confidences: Histogram of the confidences: number of labelled rows in each of CONFIDENCE_BINS bins.
     """
 
     scored: int = 0
@@ -62,7 +63,7 @@ class Counts:
 
     @property
     def labelled(self) -> int:
-        """Number of rows with a label, whether or not the text was cut."""
+        """Number of labelled rows: `scored` plus `truncated`."""
         return self.scored + self.truncated
 
     @property
@@ -72,12 +73,12 @@ class Counts:
 
     @property
     def read(self) -> int:
-        """Number of rows read from the input."""
+        """Number of rows that were read from the input."""
         return self.written + self.rejected + self.forgotten
 
     @property
     def median_confidence(self) -> float | None:
-        """Median confidence, rounded to the middle of a histogram bin; None if no row is labelled."""
+        """Middle of the histogram bin that contains the median confidence; None if no row is labelled."""
         half, below = self.labelled / 2, 0
         for bin_, rows in enumerate(self.confidences):
             below += rows
@@ -91,7 +92,7 @@ class Counts:
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as JSON values. The histogram is one string, which is several times faster to parse."""
+        """Return the counts as JSON values. The histogram becomes one string, which is parsed faster than a list."""
         return {**asdict(self), "confidences": " ".join(map(str, self.confidences))}
 
     @classmethod
@@ -103,7 +104,7 @@ class Counts:
         rows += counts.emotions.values()
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError("a count is not a number of at least 0")
+            raise ValueError("a count is negative or is not a whole number")
         return counts
 
     def add(self, other: Counts) -> None:
@@ -122,7 +123,7 @@ class Counts:
 
 
 def _bins(plain: Any) -> NDArray[np.uint64]:
-    """Parse the histogram of a completion marker: a string with one number per bin. In version 1, it is {bin: rows}.
+    """Parse the histogram of a completion marker: a string with one number per bin, or a dict {bin: rows} in version 1.
 
     Raises TypeError, ValueError or AttributeError if the histogram is malformed.
     """
@@ -140,7 +141,7 @@ def _bins(plain: Any) -> NDArray[np.uint64]:
 
 
 def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
-    """Convert numbers of rows to a uint64 array. Raises TypeError or ValueError if a number is wrong."""
+    """Convert numbers of rows to a uint64 array. Raises TypeError or ValueError if a number does not fit."""
     try:
         return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
@@ -148,7 +149,7 @@ def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
 
 
 def _compact(rows: NDArray[np.uint64]) -> array[int]:
-    """Convert a histogram to the narrowest integer type. This saves memory if a run has 100,000 completion markers."""
+    """Convert a histogram to the smallest integer type. This saves memory if a run has 100,000 completion markers."""
     most = int(rows.max(initial=0))
     if most < 1 << 16:
         return array("H", rows.astype(np.uint16).tobytes())
@@ -157,18 +158,18 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
 
 @dataclass(frozen=True, slots=True)
 class PartMarker:
-    """The completion marker of one part: which rows of which input the part contains, and their counts.
+    """The completion marker of a part file: its range of rows in the input file, and counts of these rows.
 
     Attributes:
         part: Name of the part file in OUT.
         part_bytes: Size of the part file in bytes.
         input: Path or URL of the input file (`InputFile.name`).
         input_bytes: Size of the input file in bytes.
-        input_sha256: SHA-256 of the input file, or its etag in an object store (`Source.sha256`).
+        input_sha256: SHA-256 of the input file; the etag if the file is in an object store (`Source.sha256`).
         encoding: Character encoding of the input file; None for Parquet.
-        first_row: Row number of the part's first row in the input file. Row numbers begin at 0, and rejected rows have
-            numbers, too.
-        stop_row: Row number after the part's last row.
+        first_row: Row number of the part's first row in the input file. Row numbers begin at 0. Rejected rows are
+            numbered, too.
+        stop_row: Row number of the part's last row, plus 1.
         last: Whether this is the last part of the input file.
         fingerprint: Hash of the model and its settings.
         counts: Counts of the part's rows.
@@ -197,11 +198,11 @@ class PartMarker:
         """Parse the JSON values that `as_json` returned. Raises ValueError, TypeError or KeyError for other values."""
         values = {one.name: plain[one.name] for one in fields(cls)}
         if values["format"] > OUT_FORMAT:
-            raise ValueError(f"the marker has format {values['format']}, which is newer than {OUT_FORMAT}")
+            raise ValueError(f"the marker has format {values['format']}, but emojob supports at most {OUT_FORMAT}")
         if not _PART_FILE.fullmatch(values["part"]):  # a forged marker could contain a path outside OUT
-            raise ValueError("the name of the part has the wrong pattern")
+            raise ValueError(f"{values['part']!r} is not the name of a part file")
         if not all(isinstance(values[name], int) for name in ("part_bytes", "first_row", "stop_row")):
-            raise ValueError("a size or a row number is not a number")
+            raise ValueError("a size or a row number is not a whole number")
         for name in ("input", "input_sha256", "encoding", "fingerprint"):  # save memory: many markers share these
             if values[name] is not None:
                 values[name] = sys.intern(values[name])

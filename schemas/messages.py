@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _MOST_LISTED = 40  # maximum number of names in a message
-_LONGEST_LISTED = 60  # maximum length of a name; a longer one is probably an utterance in a file without a header line
+_LONGEST_LISTED = 60  # maximum length; a longer name is probably an utterance in a file without a header line
 _SENTENCE = 20  # maximum length of a name that contains spaces
 _LONGEST_LINE = 300  # maximum number of characters of a line
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names to one line for a message. Names with commas, spaces or line ends are quoted."""
+    """Join names with commas for a message. A name that contains a comma, a space or a line end is quoted."""
     shown = list(map(_shown, names))
     more = f", ... ({len(shown) - _MOST_LISTED} more)" if len(shown) > _MOST_LISTED else ""
     return (", ".join(shown[:_MOST_LISTED]) or "none") + more
@@ -44,10 +44,10 @@ def counted(count: int, noun: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message, or its type if it has no message."""
+    """Return the first line of an exception's message, or the exception's type if there is no message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def last_line(error: BaseException) -> str:
-    """Return at most 300 characters of the last line of an exception's message, where torch states the cause."""
+    """Return the last line of an exception's message, cut to 300 characters. torch writes the cause in this line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:_LONGEST_LINE]

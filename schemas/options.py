@@ -31,10 +31,10 @@ class ModelOptions:
         engine: Inference engine: one of ENGINES.
         precision: Number format in which the model computes: one of PRECISIONS.
         max_length: Maximum number of tokens that the model reads per text, [CLS] and [SEP] included.
-        batch_tokens: Maximum number of tokens in one forward pass. If None, it depends on the device.
-        context: Whether the model reads the previous utterance with each text: one of CONTEXTS. If None, the model
-            uses the context with which it was trained.
-        calibration: Dataset whose texts calibrate the int8 quantization. If None, the sample dataset is used.
+        batch_tokens: Maximum number of tokens in one forward pass. If None, the number depends on the device.
+        context: `previous` if the model reads the previous utterance with each text, otherwise `none`. If None, the
+            context with which the model was trained is used.
+        calibration: Dataset with texts to calibrate the int8 quantization. If None, the sample dataset is used.
     """
 
     model: str | None = None
@@ -69,25 +69,25 @@ class ScoreOptions:
     """The options of `emojob score` that are not in ModelOptions. The constructor raises OptionError for a wrong value.
 
     Attributes:
-        text_column: Name of the text column. If None, a column with a usual name is used.
+        text_column: Name of the text column. If None, a column with a usual name, such as `text`, is used.
         encoding: Character encoding of the input files that are not Parquet: one of ENCODINGS.
         prefix: Text at the beginning of the name of each column that emojob adds.
-        fresh: Whether to remove the parts in OUT and start over.
+        fresh: Whether to remove the part files in OUT and label all rows again.
         limit: Number of rows to label, from the beginning of the dataset. If None, all rows are labelled.
         max_rejects: Maximum number of rejected rows in a successful run: a number, or a percentage such as 1%.
-        conversation_column: Name of the column that identifies conversations. If None, and if the model reads the
-            previous utterance, a column with a usual name is used.
-        memo: File that stores the memo (a cache of the labels of repeated texts) for later runs.
+        conversation_column: Name of the column that identifies conversations. If None, a column with a usual name is
+            used, but only if the model reads the previous utterance.
+        memo: File with cached probabilities of repeated texts. Later runs use it, too.
         time_column: Name of the column with the time of each utterance. Reports read the name from run.json.
         speaker_column: Name of the column that identifies speakers. Reports read the name from run.json.
-        mask_pii: Whether to mask personal data in the text column and in rejected rows. If None, it is masked only in
-            rejected rows.
+        mask_pii: Whether to mask personal data in the text column and in rejected rows. If None, only rejected rows
+            are masked.
         drop_text: Whether to omit the text column from the output.
         hash_columns: Names of the columns whose values are replaced by keyed hashes.
         hash_key_file: File with the key of the hashes. If None, the environment variable EMOJOB_HASH_KEY is used.
         ray_address: Address of a Ray cluster. If None, the environment variable RAY_ADDRESS is used. If that is not
             set, Ray starts on this machine.
-        ray_cores: Number of cores for each worker on a node without a GPU. If None, it depends on the node.
+        ray_cores: Number of cores for each worker on a node without a GPU. If None, the number depends on the node.
     """
 
     text_column: str | None = None
@@ -112,11 +112,13 @@ class ScoreOptions:
             raise OptionError(f"--ray-cores {self.ray_cores} is too small: give at least 1, or omit the option")
         _one_of("--encoding", self.encoding, ENCODINGS)
         if self.limit is not None and self.limit < 1:
-            raise OptionError(f"--limit {self.limit} is too small: give at least 1, or omit the option for all rows")
+            raise OptionError(
+                f"--limit {self.limit} is too small: give at least 1, or omit the option to label all rows"
+            )
         self.rejects_allowed(0)
 
     def rejects_allowed(self, rows: int) -> float:
-        """Return how many rows may be rejected in a successful run that reads `rows` rows. Raises OptionError."""
+        """Return how many rejected rows `max_rejects` allows if a run reads `rows` rows. Raises OptionError."""
         number = self.max_rejects.removesuffix("%")
         try:
             value = float(number)
@@ -124,8 +126,8 @@ class ScoreOptions:
             value = -1.0
         if not 0 <= value < float("inf"):
             raise OptionError(
-                f"--max-rejects {self.max_rejects!r} is not a number of rows or a percentage: give, for example, 100 "
-                "or 1%"
+                f"--max-rejects {self.max_rejects!r} is neither a number of rows nor a percentage: give, for example, "
+                "100 or 1%"
             )
         return value * rows / 100 if self.max_rejects.endswith("%") else value
 

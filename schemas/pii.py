@@ -19,5 +19,5 @@ KINDS = (URL, EMAIL, RESIDENT, FOREIGNER, LICENCE, CARD, PHONE, BUSINESS, PASSPO
 
 
 def placeholder(kind: str) -> str:
-    """Return the placeholder that replaces personal data of a kind, such as [전화번호]."""
+    """Return the placeholder for a kind of personal data, such as [전화번호]."""
     return f"[{kind}]"

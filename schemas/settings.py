@@ -36,11 +36,11 @@ def read_toml(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise ValueError(f"the file has more than {_MOST_BYTES:,} bytes, which is the maximum")
+        raise ValueError(f"the file is larger than the maximum of {_MOST_BYTES:,} bytes")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except RecursionError:
-        raise ValueError("its lists or tables are nested too deeply") from None
+        raise ValueError("the lists or tables in the file are nested too deeply") from None
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
@@ -65,7 +65,7 @@ def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
 
 
 def field_types(kind: type) -> dict[str, Any]:
-    """Return {field name: type} of a dataclass. The types are without `| None` and without type arguments."""
+    """Return {field name: type} of a dataclass. The types are simplified: str | None -> str, dict[str, int] -> dict."""
     types = typing.get_type_hints(kind)
     return {field.name: _plain_type(types[field.name]) for field in dataclasses.fields(kind)}
 
@@ -120,7 +120,7 @@ def between(where: str, value: float, low: float, high: float) -> None:
 
 
 def _plain_type(hint: Any) -> Any:
-    """Return a type without `| None` and without type arguments: str | None -> str, dict[str, int] -> dict."""
+    """Remove `| None` and type arguments from a type: str | None -> str, dict[str, int] -> dict."""
     arguments = [one for one in typing.get_args(hint) if one is not type(None)]
     if len(arguments) == 1 and type(None) in typing.get_args(hint):
         hint = arguments[0]

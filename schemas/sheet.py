@@ -1,7 +1,7 @@
-"""Defines the annotators' sheet, a CSV file for spreadsheets that `emojob sample` writes and `emojob train` reads.
+"""Defines the annotators' sheet. `emojob sample` writes this CSV file, and `emojob train` reads it.
 
-The texts are untrusted: a spreadsheet may interpret a text as a formula, a number or a date. So `escape_cell` puts an
-apostrophe before such a text, and `unescape_cell` removes the apostrophe.
+The texts are untrusted. A spreadsheet program may interpret a text as a formula, a number or a date. Therefore
+`escape_cell` puts an apostrophe before such a text. `unescape_cell` removes the apostrophe.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ TIMES = "times"
 CONVERSATION, TIME = "conversation", "time"
 
 #: Columns of every sheet, in this order. The annotator fills in `label`. `previous` is blank if the previous utterance
-#: is unknown. The columns `conversation` and `time` follow if the archive has conversations or times.
+#: is unknown. The column `conversation` follows if conversations are known, and the column `time` if times are known.
 SHEET_COLUMNS = (TEXT, LABEL, PREVIOUS, GUESS, CONFIDENCE, SECOND, MARGIN, TIMES)
 
 #: UTF-8 with a byte order mark. Spreadsheet programs need the mark to recognize UTF-8.
 SHEET_ENCODING = "utf-8-sig"
 
-# A spreadsheet reads a text as a formula if it begins with = + - @ or, in Korean and Japanese settings, with their
-# full-width forms. Blank or invisible characters may come before them. A leading tab or line end moves the text to
-# another cell. A leading apostrophe is escaped, too, because `unescape_cell` would remove it.
+# A spreadsheet reads a text as a formula if the text begins with = + - or @. With Korean and Japanese settings, the
+# full-width forms of these characters also begin a formula. Blank or invisible characters may come before a formula. A
+# leading tab or line end moves the text to another cell. A leading apostrophe is escaped, too, because `unescape_cell`
+# would remove it.
 _INVISIBLE = "\\s\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 _FORMULA = re.compile(f"[{_INVISIBLE}]*['=+\\-@＝＋－＠﹦﹢﹣﹫−]|[\x00\t\r\n]")
 
@@ -45,7 +46,7 @@ _VALUE = re.compile(
 
 
 def is_sheet(columns: Iterable[str]) -> bool:
-    """Return whether these are the columns of an annotators' sheet: text, label and emojob_guess are among them."""
+    """Return whether a file is an annotators' sheet: `columns` contains text, label and emojob_guess."""
     return {TEXT, LABEL, GUESS} <= set(columns)
 
 
@@ -54,14 +55,14 @@ def escape_cell(text: str, keep_values: bool = False) -> str:
 
     Args:
         text: Any text.
-        keep_values: Whether to escape only formulas. The spreadsheet can then convert numbers and dates.
+        keep_values: Whether to leave numbers and dates unescaped, so that the spreadsheet can convert them.
     """
     marked = _FORMULA.match(text) is not None if keep_values else _needs_mark(text)
     return f"'{text}" if marked else text
 
 
 def unescape_cell(cell: str) -> str:
-    """Return the text that `escape_cell` escaped. A cell that was not escaped is returned unchanged."""
+    """Undo `escape_cell`. A cell that was not escaped is returned unchanged."""
     return cell[1:] if cell.startswith("'") and _needs_mark(cell[1:]) else cell
 
 

@@ -14,6 +14,6 @@ def sample_file() -> Path:
 
 
 def sample_texts() -> list[str]:
-    """Return the utterances of the sample dataset, without null and blank utterances."""
+    """Return the utterances of the sample dataset. Null and blank utterances are omitted."""
     texts = pq.read_table(sample_file(), columns=["text"])["text"].to_pylist()
     return [text for text in texts if text and text.strip()]

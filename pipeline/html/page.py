@@ -1,8 +1,8 @@
-"""Renders self-contained HTML pages. A Content-Security-Policy keeps a page from using the network and other scripts.
+"""Renders self-contained HTML pages. The Content-Security-Policy of a page blocks the network and injected scripts.
 
-A page contains its charts as Vega-Lite specifications, and the Vega libraries (bundled by vl-convert), which draw the
-charts in the browser. The libraries interpret expressions in charts and never run them as JavaScript. HTML pages and
-PNG charts need the extra `report`.
+A page contains its charts as Vega-Lite specifications. It also contains the Vega libraries, which draw the charts in
+the browser. The libraries interpret the expressions in the charts, and never run expressions as JavaScript. HTML pages
+and PNG charts need the optional packages of `emojob[report]`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Palette:
         faint: Colour of the grid lines and the axes.
         first: Colour of the first series.
         second: Colour of the second series.
-        on_first: Colour of text that is drawn on the colour `first`.
+        on_first: Colour of text on a background of the colour `first`.
         width: Width in pixels. If None, the chart is as wide as the page.
         font: Font families, as in the CSS property `font-family`.
     """
@@ -57,11 +57,12 @@ PICTURE = Palette("#1d2433", "#d5dae3", "#2563a8", "#c2571a", "#ffffff", 420, "s
 
 
 def check_drawable() -> None:
-    """Raise OptionError if a package that HTML pages and PNG charts need is not installed."""
+    """Check that the packages for HTML pages and PNG charts are installed. Raises OptionError."""
     missing = [package for module, package in _NEEDED.items() if not is_installed(module)]
     if missing:
         raise OptionError(
-            f"cannot make HTML pages and charts without {' and '.join(missing)}: run pip install 'emojob[report]'"
+            f"cannot make HTML pages and charts, because packages are missing ({', '.join(missing)}): run pip install "
+            "'emojob[report]'"
         )
 
 
@@ -69,12 +70,13 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
     """Return a complete HTML page in UTF-8.
 
     Args:
-        template: Jinja2 template of the page. Its variables are `policy`, `style`, `charts`, `script` and the names in
-            `values`. Jinja2 escapes `values`.
+        template: Jinja2 template of the page. It can use the variables `policy`, `style`, `charts` and `script`, and
+            each name in `values`. Jinja2 escapes `values`.
         script: JavaScript of this page. It is appended to page.js, which all pages share.
         style: CSS of the page.
-        charts: {name: JSON value, such as a list of Vega-Lite specifications}. In the script, its name is `given`.
-        values: {name: value} of more template variables.
+        charts: {name: JSON value, such as a list of Vega-Lite specifications}. The script reads this dict from the
+            JavaScript variable `given`.
+        values: More template variables, as {name: value}.
     """
     import jinja2
     from markupsafe import Markup
@@ -97,7 +99,7 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
 
 
 def visible(text: str) -> str:
-    """Return a text in which � replaces invisible characters, such as control characters and lone surrogates."""
+    """Replace each invisible character of a text with �, for example control characters and lone surrogates."""
     invisible = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     return "".join("�" if unicodedata.category(c) in invisible else c for c in text)
 
@@ -107,8 +109,8 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
 
     Args:
         chart: Altair chart.
-        description: Text alternative for screen readers. A PNG chart has a title: the part of the text before the
-            first ":".
+        description: Text alternative for screen readers. The part before the first ":" is also the title of a PNG
+            chart.
         palette: `PAGE` or `PICTURE`.
         height: Height of the chart in pixels.
     """
@@ -144,12 +146,12 @@ def _file(name: str) -> str:
 
 @functools.cache
 def _libraries() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script. Making the script takes one or two seconds."""
+    """Return Vega, Vega-Lite and Vega-Embed as one script. The first call takes one or two seconds."""
     import vl_convert
 
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _hash(text: str) -> str:
-    """Return the hash (sha256-...) with which a Content-Security-Policy allows an inline script or style."""
+    """Return the hash of an inline script or style, such as sha256-..., for the Content-Security-Policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,4 +1,4 @@
-"""Writes files atomically: a file appears complete or not at all.
+"""Writes files atomically: a file appears at its path only after it is complete.
 
 On a disk, the content is written to a temporary file, which is fsynced and renamed. In an object store, an object
 appears when the last request of its upload succeeds.
@@ -22,7 +22,7 @@ class Draft:
     """A file that is being written. It appears at its path only when `commit` is called.
 
     Attributes:
-        sink: Where the content is written: the path of a temporary file, or an open stream for an object.
+        sink: Where the content is written. It is the path of a temporary file, or an open stream for an object.
     """
 
     def __init__(self, path: AnyPath, token: str = "") -> None:
@@ -37,7 +37,7 @@ class Draft:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[BinaryIO | Upload]:
-        """Yield a binary stream to which the content is written."""
+        """Yield a binary stream for the content."""
         if isinstance(self.sink, Upload):
             yield self.sink
         else:
@@ -53,7 +53,7 @@ class Draft:
         return size
 
     def discard(self) -> None:
-        """Discard the content; after `commit` this does nothing."""
+        """Discard the content. Does nothing after `commit`."""
         if isinstance(self.sink, Upload):
             self.sink.discard()
         else:
@@ -62,7 +62,7 @@ class Draft:
 
 @contextlib.contextmanager
 def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
-    """Yield a draft. Commit it at the end of the context, or discard it if the context raises an exception.
+    """Yield a draft. It is committed after the `with` block, or discarded if the block raises an exception.
 
     Args:
         path: The file to write.
@@ -131,7 +131,7 @@ def read_json(path: AnyPath) -> dict[str, Any]:
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """Parse bytes that contain a JSON object; return {} if they do not."""
+    """Parse a JSON object from bytes; return {} if the bytes are not a JSON object."""
     try:
         plain = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):

@@ -1,8 +1,10 @@
 """Locks a folder in an object store with a lease, because object stores have no locks.
 
-A lease is an object that a conditional put creates. The process that holds the lease rewrites the object regularly,
-which renews the lease. Another process may take over the lease if it was not renewed for LEASE seconds, or if the
-holder was a process on the same machine and has ended.
+A lease is an object. A process creates it with a conditional put, which fails if the object exists. The process then
+rewrites the object regularly, which renews the lease. Another process may take over the lease in two cases:
+
+- The lease was not renewed for LEASE seconds.
+- The process that held the lease ran on the same machine and has ended.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from emojob.schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds after the last renewal until the lease expires
 RENEWAL = 60.0  # seconds between renewals
-_DOUBT = 1.0  # seconds to wait after a takeover, because another process may overwrite the lease at the same time
+_DOUBT = 1.0  # seconds to wait after a takeover, because another process may take over the lease at the same time
 _TRIES = 5
 _PATIENCE = 10.0  # seconds that `release` waits for a running renewal
 
@@ -55,18 +57,18 @@ class Lease:
             )
 
     def take(self) -> None:
-        """Create the lease, or take over a lease that expired or whose process ended. Raises BusyError."""
+        """Acquire the lease. Raises BusyError if another run holds it."""
         holder: dict[str, Any] = {}
         for _ in range(_TRIES):
             with contextlib.suppress(FileExistsError):
                 self._file.write_bytes(self._content(), create_only=True)
                 return
             try:
-                found = self._file.stat()  # stat before the read, so that a later replacement is detected
+                found = self._file.stat()  # before the read: if the lease is replaced later, the write below fails
                 holder = parse_json(self._file.read_bytes())
             except FileNotFoundError:  # the holder has released the lease
                 continue
-            if holder.get("token") == self._token:  # created by this process, but the response was lost
+            if holder.get("token") == self._token:  # this process created the lease, but the response was lost
                 return
             if holder and not _is_dead(holder):
                 break
@@ -84,7 +86,7 @@ class Lease:
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
             with contextlib.suppress(OSError):  # after a failed request, the next renewal tries again
-                found = self._file.stat()  # stat before the check, so that the lease of another run is not overwritten
+                found = self._file.stat()  # before the check: if the lease is replaced later, the write below fails
                 if not self._is_mine():
                     self._is_lost = True
                     return
@@ -94,7 +96,7 @@ class Lease:
     def release(self) -> None:
         """Release the lease."""
         self._ended.set()
-        self._renewal.join(_PATIENCE)  # otherwise a late renewal could create the lease again
+        self._renewal.join(_PATIENCE)  # a renewal after the removal would create the lease again
         with contextlib.suppress(OSError):
             if self._is_mine():
                 self._file.unlink(missing_ok=True)
@@ -125,7 +127,7 @@ class Lease:
 
 @contextlib.contextmanager
 def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
-    """Hold a lease on a folder within the context.
+    """Hold a lease on a folder during the `with` block.
 
     Args:
         file: The object that represents the lease.
@@ -144,7 +146,7 @@ def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
-    """Return whether the lease expired, or its holder was a process on this machine that has ended."""
+    """Return whether a lease can be taken over: it expired, or its process ran on this machine and has ended."""
     if time.time() - _number(holder.get("alive")) > LEASE:
         return True
     if holder.get("host") != socket.gethostname() or holder.get("processes_of") != _process_namespace():
@@ -164,7 +166,7 @@ def _number(value: object) -> float:
 
 
 def _process_namespace() -> str:
-    """Return an ID of the current boot and PID namespace, within which PIDs are unique; "" if unknown."""
+    """Return an ID of the current boot and PID namespace; "" if unknown. Compare PIDs only within one ID."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

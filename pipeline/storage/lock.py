@@ -23,7 +23,7 @@ except ImportError:  # pragma: no cover - Windows lacks fcntl; the user must pre
 
 @contextlib.contextmanager
 def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
-    """Lock a folder within the context.
+    """Lock a folder during the `with` block.
 
     Args:
         file: The lock file. It is created if it is missing.
@@ -53,7 +53,7 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a local folder within the context. Wait while another process has the lock. Raises OSError."""
+    """Lock a local folder during the `with` block. Wait while another process has the lock. Raises OSError."""
     if fcntl is None:
         yield
         return

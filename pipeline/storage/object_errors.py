@@ -1,4 +1,4 @@
-"""Translates errors of object store clients into OSErrors with a readable message."""
+"""Translates errors of object store clients into OSErrors, which have readable messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REFUSED = {
 
 @contextlib.contextmanager
 def as_os_errors(url: str) -> Iterator[None]:
-    """Translate the errors of an object store client into OSErrors.
+    """Raise an OSError instead of an exception that an object store client raises in the `with` block.
 
     Args:
         url: URL of the object. It becomes the `filename` of the OSError.
@@ -80,7 +80,7 @@ def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
         return errno.EACCES, (
             f"no permission, or wrong credentials ({code or kind}); check {check}, and what the credentials permit"
         )
-    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's message for a 404
+    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's message for HTTP 404
         return errno.ENOENT, f"there is no bucket {bucket!r}; check its name and the endpoint of the object store"
     if isinstance(error, FileNotFoundError):
         return errno.ENOENT, NO_OBJECT
@@ -94,7 +94,7 @@ def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
 
 
 def _code(error: BaseException | None) -> str:
-    """Return the error code that the object store sent; "" if it sent none."""
+    """Return the error code that the object store sent; "" if there is no code."""
     while error is not None:
         response = getattr(error, "response", None)
         if isinstance(response, dict):
@@ -104,6 +104,6 @@ def _code(error: BaseException | None) -> str:
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether an error is a server error (HTTP 5xx), so that a retry may succeed."""
+    """Return whether an error is a server error (HTTP 5xx). After such an error, a retry may succeed."""
     response = getattr(error, "response", None)
     return isinstance(response, dict) and response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500

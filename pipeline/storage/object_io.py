@@ -1,4 +1,4 @@
-"""Reads any byte range of an object in an object store, and uploads objects that become visible on commit."""
+"""Reads byte ranges of objects in an object store, and uploads objects. `Upload.commit` makes an object visible."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GAP = 64 << 10  # ranges that are at most this many bytes apart are fetched as 
 
 
 class Reader(io.RawIOBase):
-    """A stream that reads an object from any position. Reading raises OSError if the object was replaced meanwhile."""
+    """A seekable stream of the bytes of an object. Reading raises OSError if the object was replaced after opening."""
 
     def __init__(self, url: str, opener: Callable[[], Any], size: int | None) -> None:
         """Create a reader.
@@ -26,8 +26,8 @@ class Reader(io.RawIOBase):
         Args:
             url: URL of the object, for error messages.
             opener: Function that opens the object with the object store client and returns a file object.
-            size: Size of the object in bytes. If None, the object is opened immediately to get its size; otherwise it
-                is opened when the first byte is read.
+            size: Size of the object in bytes. If None, the object is opened immediately to get the size. Otherwise
+                the object is opened when the first byte is read.
         """
         self._url, self._opener, self._at = url, opener, 0
         self._fetched: list[tuple[int, bytes]] = []
@@ -42,7 +42,7 @@ class Reader(io.RawIOBase):
         return self._opened_file
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Fetch byte ranges in concurrent requests, and keep their bytes in memory until the next call.
+        """Fetch byte ranges in concurrent requests, and keep the bytes in memory until the next call of `fetch`.
 
         Args:
             ranges: (start, stop) of each range, in bytes; `stop` is exclusive.
@@ -69,7 +69,7 @@ class Reader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set the position and return it. The arguments are those of `io.IOBase.seek`."""
+        """Set the position and return it. The arguments are the same as in `io.IOBase.seek`."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         return self._at
 
@@ -86,7 +86,7 @@ class Reader(io.RawIOBase):
         return len(data)
 
     def _read_at(self, wanted: int) -> bytes | memoryview:
-        """Return the next `wanted` bytes. No request is sent if one fetched range contains all of them."""
+        """Return the next `wanted` bytes. Sends no request if a range that `fetch` read contains all these bytes."""
         for start, data in self._fetched:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]
@@ -96,7 +96,7 @@ class Reader(io.RawIOBase):
         return read
 
     def close(self) -> None:
-        """Close the stream and the file object of the client."""
+        """Close the stream and the file object of the object store client."""
         if not self.closed and self._opened_file is not None:
             self._opened_file.close()
         super().close()
@@ -125,7 +125,7 @@ class Upload(io.RawIOBase):
         return size
 
     def commit(self) -> int:
-        """Finish the upload, so that the object exists, and return its size in bytes."""
+        """Finish the upload, which makes the object visible. Return the size of the object in bytes."""
         with as_os_errors(self._url):
             try:
                 self._file.close()
@@ -136,9 +136,9 @@ class Upload(io.RawIOBase):
         return self._size
 
     def discard(self) -> None:
-        """Cancel the upload; after `commit` this does nothing."""
+        """Cancel the upload. Does nothing after `commit`."""
         if not self._file.closed:
-            with contextlib.suppress(Exception):  # an unfinished upload stays invisible in the object store
+            with contextlib.suppress(Exception):  # if this fails, the unfinished upload stays invisible
                 self._file.discard()
             self._file.closed = True
 

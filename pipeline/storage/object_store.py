@@ -1,6 +1,6 @@
 """Accesses object stores (s3://, gs://, az://) through fsspec, with as few requests as possible.
 
-An object appears only after it was written completely, so no temporary objects are needed. The endpoint and the
+An object appears only after all its content is written, so no temporary objects are needed. The endpoint and the
 credentials come from the settings that the provider's own tools read (AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BLOCK = 4 << 20  # number of bytes that a stream reads ahead
 UPLOAD = 16 << 20  # maximum number of bytes per upload request; a larger object is uploaded in parts of this size
 
-_RETRIES = {"mode": "standard", "max_attempts": 5}  # together with s3fs's own retries, about 40 seconds
+_RETRIES = {"mode": "standard", "max_attempts": 5}  # with s3fs's own retries, a request is retried for about 40 s
 _WILDCARD = re.compile(r"[*?[]")
 
 
@@ -142,7 +142,7 @@ class ObjectPath:
             raise
 
     def list_objects(self) -> dict[ObjectPath, ObjectInfo]:
-        """Return all objects in this folder and its subfolders, sorted by path. A request lists a thousand objects."""
+        """Return all objects in this folder and its subfolders, sorted by path. A request lists 1,000 objects."""
         with as_os_errors(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
@@ -152,10 +152,10 @@ class ObjectPath:
         }
 
     def glob(self) -> dict[ObjectPath, ObjectInfo]:
-        """Use this path as a glob pattern. Return the objects that match it or are inside a folder that matches it.
+        """Return the objects that match this path as a glob pattern, and all objects in folders that match it.
 
-        The objects are sorted by path. This method lists the folder before the first wildcard with all its subfolders,
-        because fsspec's own glob skips folders that it is not allowed to list.
+        The objects are sorted by path. This method does not use fsspec's glob, because fsspec's glob skips folders that
+        it is not allowed to list.
         """
         from fsspec.utils import glob_translate
 
@@ -191,8 +191,8 @@ class ObjectPath:
 
         Args:
             prefetch: Whether to fetch the next bytes in the background, which makes sequential reading faster.
-            size: Size of the object in bytes. If None, a request gets the size immediately; otherwise no request is
-                sent until the first byte is read.
+            size: Size of the object in bytes. If None, a request gets the size immediately. Otherwise the first request
+                is sent when the first byte is read.
         """
         options: dict[str, Any] = {"cache_type": "none"}
         if prefetch:
@@ -230,8 +230,9 @@ class ObjectPath:
             self._fs.rm_file(self.key)
 
 
+# `process` is part of the cache key, because each process needs its own file system
 @functools.cache
-def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # each process needs its own file system
+def _filesystem(scheme: str, process: int) -> AbstractFileSystem:
     import fsspec
 
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
@@ -247,7 +248,7 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:  # each proces
 
 
 def _with_folders(key: str) -> Iterator[str]:
-    """Yield a key, then each folder that contains it, from the innermost to the outermost."""
+    """Yield a key, then each folder that contains it. The innermost folder is first."""
     while key:
         yield key
         key = key.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Defines `AnyPath`, which is a path on this machine or in an object store, and functions that accept it."""
+"""Defines the type `AnyPath` and functions for it. An `AnyPath` is a path on this machine or in an object store."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ def parse_path(given: str) -> AnyPath:
     """Parse the path that a user gave: a local path, a file:// URL, or a URL in an object store.
 
     Raises:
-        OptionError: The scheme of the URL is unknown or its package is not installed, the URL has no bucket, or a
-            file:// URL names another machine.
+        OptionError: The URL is wrong, or the package that reads such URLs is not installed.
     """
     url = _URL.match(given)
     if not url:
@@ -47,8 +46,8 @@ def parse_path(given: str) -> AnyPath:
         machine, slash, path = given[len(url[0]) :].partition("/")
         if machine not in ("", "localhost"):
             raise OptionError(
-                f"{given} is a file on the machine {machine!r}; for a file on this machine, give file:///PATH with "
-                "three slashes"
+                f"{given} names a file on another machine, {machine!r}; for a file on this machine, give "
+                "file:///PATH with three slashes"
             )
         return Path(unquote(slash + path))
     if scheme not in _PACKAGES:
@@ -71,7 +70,7 @@ def parse_path(given: str) -> AnyPath:
 
 
 def path_from(folder: Path, given: str) -> AnyPath:
-    """Parse a path like `parse_path`. A relative path is relative to `folder`."""
+    """Parse a path with `parse_path`. If the path is relative, it is relative to `folder`."""
     path = parse_path(given)
     return folder / path if isinstance(path, Path) else path
 
@@ -102,8 +101,8 @@ def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
 
     Args:
         folder: The folder. If it does not exist, the result is empty.
-        subfolders: Paths of the subfolders, relative to `folder`. In an object store, the files of all subfolders are
-            returned, because one request lists a thousand objects of a folder and its subfolders.
+        subfolders: Paths of the subfolders, relative to `folder`. In an object store, this argument is ignored. There,
+            the files of all subfolders are returned, because the same requests list them.
     """
     if isinstance(folder, ObjectPath):
         return {str(path)[len(str(folder)) + 1 :]: info.st_size for path, info in folder.list_objects().items()}
@@ -134,7 +133,7 @@ def open_stream(path: AnyPath) -> BinaryIO | Reader:
 
 
 def seekable(path: AnyPath) -> Path | Reader:
-    """Return what pyarrow needs to read a Parquet file: a local path, or a random-access reader of an object."""
+    """Return a source from which pyarrow can read a Parquet file: a local path, or a seekable reader of an object."""
     return path if isinstance(path, Path) else path.open(prefetch=False)
 
 
@@ -151,8 +150,8 @@ def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
 def remove_all(paths: Sequence[AnyPath]) -> None:
     """Remove files. Missing files are ignored.
 
-    Each object is removed with its own request, because a request that removes many objects does not report for which
-    of them it failed.
+    Each object is removed with its own request. The response to a request for many objects would not show which
+    objects were not removed.
     """
     for _ in _map(_remove, paths):
         pass
@@ -179,14 +178,14 @@ def _remove(path: AnyPath) -> None:
 
 @contextlib.contextmanager
 def output_errors(path: AnyPath) -> Iterator[None]:
-    """Translate an OSError that is raised within the context into an emojob error with a one-line message.
+    """Raise an emojob error instead of an OSError that the `with` block raises. The message is one line.
 
     Args:
-        path: The output that is written within the context. The message shows it.
+        path: The output that the `with` block writes. The message shows it.
 
     Raises:
         OptionError: A file name or a path is too long.
-        OutputError: The bucket does not exist, or the credentials do not permit the access.
+        OutputError: The bucket does not exist, or the credentials are wrong or do not permit writing.
         StorageError: Any other OSError.
     """
     try:
@@ -198,8 +197,7 @@ def output_errors(path: AnyPath) -> Iterator[None]:
         why = f"cannot write to {path}{where}: {error.strerror or error}"
         if not isinstance(path, ObjectPath):
             raise StorageError(
-                f"{why}; free disk space or grant write permission, and run the same command again, or give another "
-                "path"
+                f"{why}; free disk space, grant write permission, or give another path; then run the command again"
             ) from error
         kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
         raise kind(why) from error

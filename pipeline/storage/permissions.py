@@ -14,11 +14,11 @@ _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IR
 
 @contextlib.contextmanager
 def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
-    """Within the context, group and others get only the permissions on new files that they have on all `files`.
+    """Give group and others a permission on new files only if they have this permission on all `files`.
 
-    For example, if the group may not read one of the files, it may not read new files either. The user's umask still
-    applies. Objects in an object store have no file permissions and are ignored. A process has only one umask, so the
-    permissions of files that other threads create are limited, too.
+    This applies to files that are created in the `with` block. For example, if the group may not read one of `files`,
+    the group may not read new files. The user's umask still applies. Objects in an object store are ignored, because
+    they have no file permissions. A process has only one umask, so the files that other threads create are limited, too.
     """
     before = umask()
     os.umask(before | _missing_rights(files))
@@ -36,7 +36,7 @@ def umask() -> int:
 
 
 def _missing_rights(files: Iterable[AnyPath]) -> int:
-    """Return a umask that removes each permission that the group or others lack on at least one of the files."""
+    """Return a umask with the permissions that the group or others lack on one or more of the files."""
     missing = 0
     for file in filter(None, map(as_local, files)):
         try:

@@ -45,8 +45,8 @@ def memory_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
 def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
     """Yield the folder of this process's control group and the folders of its parent groups.
 
-    The top folder is always included, because a container usually sees its own group there, even if `own` lists another
-    path.
+    The top folder is always included. In a container, the top folder usually is the container's own group, even if
+    `own` lists another path.
     """
     try:
         lines = own.read_text().splitlines()
@@ -64,7 +64,7 @@ def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
 
 
 def _numbers(file: Path) -> list[int] | None:
-    """Return the integers in a file of a control group; None if the file is missing or contains anything else."""
+    """Return the integers in a file of a control group; None if the file is missing or contains other text."""
     try:
         return [int(word) for word in file.read_text().split()]
     except (OSError, ValueError):

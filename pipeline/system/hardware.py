@@ -15,7 +15,8 @@ from emojob.pipeline.system import cgroup
 _M_MMAP_THRESHOLD = -3  # glibc's constant, from malloc.h
 _LARGE_BLOCK = 1 << 20  # bytes
 _INSTRUCTIONS = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
-# The instruction sets that oneDNN uses with each value of DNNL_MAX_CPU_ISA. With any other value, it uses all.
+# {value of DNNL_MAX_CPU_ISA: instruction sets that oneDNN may use}. If a value is neither here nor in _ALLOWED, oneDNN
+# may use all instruction sets.
 _AVX512 = {
     "AVX512_CORE": {"avx512f"},
     "AVX512_CORE_VNNI": {"avx512f", "avx512_vnni"},
@@ -35,7 +36,7 @@ class Machine:
     """The hardware of this machine, within the limits of the container.
 
     Attributes:
-        memory: Bytes of memory that this process may use; 0 if unknown.
+        memory: Memory that this process may use, in bytes; 0 if unknown.
         instructions: Matrix and vector instruction sets that inference uses, fastest first.
         native_bf16_gpu: Whether the first GPU computes in bf16 natively.
     """
@@ -49,7 +50,7 @@ class Machine:
 
     @property
     def fast_bf16(self) -> bool:
-        """Whether the processor multiplies bf16 matrices faster than fp32 ones."""
+        """Whether the processor multiplies bf16 matrices faster than fp32 matrices."""
         return "amx_bf16" in self.instructions or "avx512_bf16" in self.instructions
 
     @property
@@ -59,7 +60,7 @@ class Machine:
 
 
 def detect(with_gpus: bool = True) -> Machine:
-    """Return this machine. GPUs are detected through torch, whose import takes a second."""
+    """Return the hardware of this machine. To detect GPUs, torch is imported, which takes a second."""
     processor, flags = _processor()
     gpus, native = _gpus() if with_gpus else ((), False)
     allowed = _onednn_allows()
@@ -90,22 +91,22 @@ def memory() -> int:
 
 
 def return_freed_memory() -> None:
-    """Make glibc return large memory blocks to the system when they are freed. Call it only in emojob's own processes.
+    """Make glibc return large freed memory blocks to the system. Call this only in emojob's own processes.
 
-    By default, glibc raises its threshold each time a large block is freed, and then keeps larger blocks in its heaps.
-    With stages in several threads, a run of a few million rows then uses 100 MB more than it needs.
+    glibc keeps freed blocks that are smaller than a threshold. By default, glibc raises the threshold each time a
+    larger block is freed. A run of a few million rows then uses 100 MB too much, because several threads free blocks.
     """
     with suppress(OSError, AttributeError):  # the C library is not glibc
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def is_installed(package: str) -> bool:
-    """Return whether an optional package is installed, without importing it."""
+    """Return whether an optional package is installed. The package is not imported."""
     return find_spec(package) is not None
 
 
 def _onednn_allows() -> set[str]:
-    """Return the instruction sets that oneDNN may use; its matrix products serve both torch and OpenVINO."""
+    """Return the instruction sets that oneDNN may use. torch and OpenVINO multiply matrices with oneDNN."""
     limit = os.environ.get("DNNL_MAX_CPU_ISA") or os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     return _ALLOWED.get(limit.upper(), set(_INSTRUCTIONS))
 

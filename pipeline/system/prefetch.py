@@ -1,4 +1,4 @@
-"""Runs the stages of a pipeline concurrently: each stage runs in its own thread, a few items ahead of its consumer."""
+"""Runs the stages of a pipeline concurrently. Each stage has a thread, which prepares a few items for its consumer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_TICK = 0.1  # seconds to wait for a queue until the stop flag is checked again
+_TICK = 0.1  # seconds between two checks of the stop flag, while a thread waits for a queue
 
 
 class StopRequested(Exception):
@@ -19,14 +19,14 @@ class StopRequested(Exception):
 
 
 class Stages:
-    """The threads of one run. `stop` stops all of them, and `join` waits for all of them.
+    """The threads of one run. `stop` stops all threads. `join` stops them, too, and waits until they have ended.
 
     An exception in a stage is raised again in the consumer of the stage, so it reaches the main thread.
     """
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._stop_requested = False  # only `stop` sets it; without `stop`, new stages may start after `join`
+        self._stop_requested = False  # `stop` sets it and `join` does not, so new stages can start after `join`
         self._threads: list[threading.Thread] = []
         self._is_marked = False
 
@@ -36,12 +36,12 @@ class Stages:
         return self._is_marked or bool(self._threads)
 
     def mark_started(self) -> None:
-        """Mark the run as started if its work runs outside these threads. That work must check `stopping` itself."""
+        """Mark the run as started. A run that starts no stages here must call this and check `stopping`."""
         self._is_marked = True
 
     @property
     def stopping(self) -> bool:
-        """Whether the stages must stop. Code that runs for a long time checks it regularly."""
+        """Whether the stages must stop. Code that runs for a long time must check this regularly."""
         return self._stop.is_set()
 
     def stop(self) -> None:
@@ -89,7 +89,7 @@ class Stages:
             yield item  # type: ignore[misc]
 
     def _produce(self, items: Iterator[T], ready: queue.Queue[tuple[bool, T | BaseException | None]]) -> None:
-        """Put (True, item) into the queue for each item, and at the end (False, None), or (False, exception)."""
+        """Put (True, item) into the queue for each item. At the end, put (False, None) or (False, exception)."""
         try:
             for item in items:
                 if not self._put(ready, (True, item)):
@@ -104,7 +104,7 @@ class Stages:
     def _put(
         self, ready: queue.Queue[tuple[bool, T | BaseException | None]], entry: tuple[bool, T | BaseException | None]
     ) -> bool:
-        """Put an entry into a queue, and wait while the queue is full. Return False if the stages stop meanwhile."""
+        """Put an entry into a queue, and wait while the queue is full. Return False if the stages were stopped."""
         while not self.stopping:
             try:
                 ready.put(entry, timeout=_TICK)
@@ -122,7 +122,7 @@ class StageTimer:
 
     @contextlib.contextmanager
     def busy(self, stage: str) -> Iterator[None]:
-        """Add the seconds that the context takes to the busy time of a stage."""
+        """Measure how long the `with` block runs, and add these seconds to the busy time of `stage`."""
         started = time.perf_counter()
         try:
             yield
@@ -134,7 +134,7 @@ class StageTimer:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def timed(self, stage: str, items: Iterator[T]) -> Iterator[T]:
-        """Yield `items`, and add the seconds that each item takes to produce to the busy time of a stage."""
+        """Yield `items`. Measure how long each item takes, and add these seconds to the busy time of `stage`."""
         while True:
             with self.busy(stage):
                 item = next(items, None)

