@@ -18,7 +18,7 @@ def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
 
     This applies to files that are created in the `with` block. For example, if the group may not read one of `files`,
     the group may not read new files. The user's umask still applies. Objects in an object store are ignored, because
-    they have no file permissions. A process has only one umask, so the files that other threads create are limited, too.
+    they have no file permissions. A process has only one umask, so files of other threads are limited, too.
     """
     before = umask()
     os.umask(before | _missing_rights(files))
