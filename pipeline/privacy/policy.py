@@ -41,7 +41,7 @@ class Privacy:
         text_column: Name of the text column.
         masked: Whether personal data in the text column is masked.
         rejects_masked: Whether personal data in the raw text of rejected rows is masked.
-        text_dropped: Whether the output lacks the text column.
+        text_dropped: Whether the text column is left out of the output.
         hashed: Names of the columns whose values are replaced by keyed hashes.
         key: Secret key of the hashes; empty if no column is hashed.
     """
@@ -54,7 +54,7 @@ class Privacy:
     key: bytes = field(default=b"", repr=False)
 
     def schema(self, schema: pa.Schema) -> pa.Schema:
-        """Return the schema of the input's columns after the privacy options are applied."""
+        """Apply the privacy options to the schema of the input, and return the new schema."""
         fields = [pa.field(f.name, pa.string()) if f.name in self.hashed else f for f in schema]
         kept = [f for f in fields if not (self.text_dropped and f.name == self.text_column)]
         metadata = dict(schema.metadata or {})
@@ -63,7 +63,7 @@ class Privacy:
         return pa.schema(kept, metadata=metadata or None)
 
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Return a batch of input rows after the privacy options are applied."""
+        """Apply the privacy options to a batch of input rows, and return the new batch."""
         columns = []
         schema = self.schema(batch.schema)
         for name in schema.names:
@@ -76,10 +76,10 @@ class Privacy:
         return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else batch.select([])
 
     def rejects(self, rejects: list[Reject]) -> list[Reject]:
-        """Return rejected rows after the privacy options are applied.
+        """Apply the privacy options to rejected rows, and return the new rows.
 
-        If a column is dropped or hashed, the raw text of every rejected row is removed, because it contains the values
-        of that column.
+        If a column is dropped or hashed, the raw text of every rejected row is removed, because the raw text contains
+        the values of all columns.
         """
         if not rejects:
             return rejects
@@ -93,9 +93,9 @@ class Privacy:
         return [replace(one, raw=raw or "") for one, raw in zip(rejects, raws, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the options as run.json stores them.
+        """Return the options as a dictionary for run.json.
 
-        `ensure_same_privacy` compares them, because all runs into the same OUT must use the same options.
+        All runs into the same OUT must use the same privacy options. `ensure_same_privacy` checks this.
         """
         return {
             "mask_pii": self.masked,
@@ -110,7 +110,7 @@ NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_colum
 
 
 def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
-    """Check the privacy options of a run, read the hash key, and return both.
+    """Check the privacy options of a run, and return them with the hash key.
 
     Args:
         options: Command-line options of the run.
@@ -129,11 +129,12 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
             )
         if name not in dataset.schema.names:
             raise ColumnError(
-                f"--hash-column {name}: the input has no such column; its columns are {listed(dataset.schema.names)}"
+                f"--hash-column {name}: the input has no such column; its columns are {listed(dataset.schema.names)}; "
+                "give one of them"
             )
         if name == dataset.text_column:
             raise OptionError(
-                f"--hash-column {name} is the text column, which cannot be hashed; use --drop-text to leave it out, "
+                f"--hash-column {name} is the text column, which cannot be hashed; give --drop-text to leave it out, "
                 "or --mask-pii to mask personal data in it"
             )
         if pa.types.is_nested(dataset.schema.field(name).type):
@@ -152,9 +153,10 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
 
 
 def hashed(column: pa.Array, key: bytes) -> pa.Array:
-    """Return a pseudonym for each value: the first 128 bits of HMAC-SHA256 (RFC 2104) over the value as UTF-8 text.
+    """Return a pseudonym for each value: the first 128 bits of its HMAC-SHA256 (RFC 2104).
 
-    The number 7 and the text "7" have the same pseudonym, so CSV and Parquet give the same result.
+    The value is hashed as UTF-8 text. The number 7 and the text "7" therefore have the same pseudonym, and CSV and
+    Parquet give the same result.
 
     Args:
         column: Values of any type that is not nested. Null stays null.

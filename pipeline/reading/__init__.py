@@ -1,6 +1,6 @@
-"""Input files to record batches: find the files, choose the columns, read the rows, cut them into chunks.
+"""Reads input files as record batches: finds the files, chooses the columns, and yields the rows in chunks.
 
-`inputs` finds files, `dataset` opens them as one table and reads row batches, `chunks` yields the rows that are not
+`inputs` finds the files. `dataset` opens them as one table and reads row batches. `chunks` yields the rows that are not
 labelled yet. `formats/` has one reader for each file format.
 """
 

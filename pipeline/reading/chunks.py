@@ -1,4 +1,4 @@
-"""Splits the rows of a dataset that are not labelled yet into chunks for the engine."""
+"""Reads the rows that a run still has to label, and splits them into chunks for the engine."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Chunk:
 
     Attributes:
         source: The input file.
-        number: Number of the input, as in the names of its output parts.
+        number: Number of the input. The names of its part files contain this number.
         row_batch: Rows of the chunk.
         previous: Previous utterance of each row: large_string [rows], null if a row has none. None if the model does
             not read previous utterances.
-        closes: Whether the output part must end after this chunk, because the next chunk does not continue its rows.
+        closes: Whether the part file must end after this chunk, because no chunk begins at `stop_row`.
         last: Whether this chunk is the last one of the input.
     """
 
@@ -71,7 +71,7 @@ class PendingChunks:
         Args:
             dataset: The dataset.
             sources: Each input of the dataset with its progress.
-            limit: The run labels only this number of rows at the beginning of the dataset; None: all rows.
+            limit: Label only the first `limit` rows of the dataset. None: label all rows.
             stopping: Returns True if the run has to stop.
             rate: Speed of the engine in tokens per second; None if unknown.
         """
@@ -81,7 +81,7 @@ class PendingChunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Yield the chunks. Raises DataError if an input is damaged or has changed."""
-        left = self._limit  # how many more rows of this input and of later inputs the limit allows
+        left = self._limit  # maximum number of rows, counted from the beginning of the current input
         for source, progress in self._sources:
             next_row = progress.next_row
             for span in progress.missing:
@@ -108,14 +108,17 @@ class PendingChunks:
             self._rows = min(max(rows, _FEWEST_ROWS), 4 * self._rows, BATCH_ROWS)
 
     def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
-        """Yield the chunks of a span. The last chunk closes its part. A span without rows yields one empty chunk."""
+        """Yield the chunks of a span. Only the last chunk has `closes=True`.
+
+        If the span has no rows, one empty chunk is yielded.
+        """
         nothing = RowBatch(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
         chunks = self._chunks(source, number, span)
         current = next(chunks, Chunk(source, number, nothing))
         for following in chunks:
             yield current
             current = following
-        if span.stop_row is not None:  # if it is None, read_batches checks the file at its end
+        if span.stop_row is not None:  # without a stop row, read_batches has already checked the file
             check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
             raise DataError(
@@ -141,7 +144,7 @@ class PendingChunks:
 
 
 def _up_to(limit: int | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield only the rows before row `limit` of an input. The chunk that reaches `limit` closes its part."""
+    """Yield only the rows before row `limit` of an input. If `limit` is reached, the last chunk has `closes=True`."""
     for chunk in chunks:
         if limit is None or chunk.stop_row < limit:
             yield chunk

@@ -96,7 +96,7 @@ def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str
         texts = [field.name for field in schema if is_text(field.type)]
         raise ColumnError(
             f"column {name!r} of {_where(parts)} has the type {kind}, not string; "
-            f"the string columns are {listed(texts)}"
+            f"choose a string column with --text-column NAME (string columns: {listed(texts)})"
         )
     return name
 
@@ -114,7 +114,7 @@ def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_co
     Args:
         parts: Each file with its own schema.
         schema: Common schema of all files.
-        text_column: Name of the text column, which is not a candidate if `given` is None.
+        text_column: Name of the text column. This column is never chosen if `given` is None.
         given: Name that the user gives. None: choose the only column of strings, bytes or numbers that all files have
             and whose name is one of USUAL_CONVERSATION_COLUMNS.
 
@@ -163,7 +163,7 @@ def is_conversation(kind: pa.DataType) -> bool:
 
 
 def _given_column(parts: Sequence[Part], names: list[str], given: str, option: str) -> str:
-    """Return the name in `names` that equals `given`. Names that differ only in Unicode normalization are equal.
+    """Return the name in `names` that equals `given`, regardless of Unicode normalization.
 
     `names` are the columns that all files have. Raises ColumnError if `given` is not one of them.
     """
@@ -171,8 +171,8 @@ def _given_column(parts: Sequence[Part], names: list[str], given: str, option: s
     if given not in names and len(same) != 1:
         file, own = next(((file, own) for file, own in parts if given not in own.names), parts[0])
         close = difflib.get_close_matches(given, own.names, 1)
-        hint = f"; did you mean {option} {listed(close[:1])}?" if close else ""
-        raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed(own.names)}{hint}")
+        hint = f"did you mean {option} {listed(close[:1])}?" if close else f"give one of them with {option} NAME"
+        raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed(own.names)}; {hint}")
     return given if given in names else same[0]
 
 

@@ -1,8 +1,9 @@
-"""Finds the previous utterance of each row, for models that read an utterance and its previous utterance.
+"""Finds the previous utterance of each row. Some models read it together with the text of the row.
 
-The previous utterance is the text of the nearest earlier row that belongs to the same input and conversation and has
-text. The rows of several conversations may alternate. A row whose conversation is null or blank has no previous
-utterance. The result depends only on the earlier rows, not on batch sizes, part sizes or interruptions.
+The previous utterance of a row is in the same input and the same conversation. It is the text of the nearest earlier
+row that has text. The rows of several conversations may alternate. A row whose conversation is null or blank has no
+previous utterance. The result depends only on the earlier rows. Batch sizes, part file sizes and interruptions do not
+change the result.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _STEP = 16_384  # rows
 #: Maximum number of characters of a previous utterance: far more than a model can read.
 LONGEST = 4096
 
-# A character that becomes a token: neither white space nor dropped by KoBERT's SentencePiece model.
+# A character that becomes a token. It is not white space, and KoBERT's SentencePiece model does not drop it.
 _WITH_TEXT = r"[^\s\p{Z}\x01-\x1f\x7f\x85\x8f\x9f\x{61c}\x{200b}\x{200c}\x{200e}\x{200f}\x{feff}]"
 
 
 class Conversations:
-    """Last utterance of each conversation, for the rows of one input that were read so far."""
+    """Stores the last utterance of each conversation while the rows of one input are read."""
 
     def __init__(self, text_column: str, conversation_column: str) -> None:
         """Store the names of the columns.
@@ -68,7 +69,7 @@ class Conversations:
         coded = _conversation_keys(batch.column(self.conversation_column)).dictionary_encode()
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         rows = np.flatnonzero(np.asarray(with_text(texts)) & (codes >= 0))
-        rows = rows[np.argsort(codes[rows], kind="stable")]  # grouped by conversation, in row order within each
+        rows = rows[np.argsort(codes[rows], kind="stable")]  # sorted by conversation, then by row
         codes = codes[rows]
         begins, ends = np.diff(codes, prepend=-1) != 0, np.diff(codes, append=-1) != 0
         conversations = coded.dictionary.take(pa.array(codes[begins])).to_pylist()
@@ -82,7 +83,7 @@ class Conversations:
         return pa.concat_arrays([texts, carried]).take(pa.array(index, mask=index < 0))
 
     def _remember(self, conversations: list[object], texts: pa.Array, lasts: NDArray[np.int64]) -> None:
-        """Store the last utterance of each conversation, in the order of these utterances."""
+        """Store the last utterance of each conversation, the earliest of these utterances first."""
         order = np.argsort(lasts)
         for i, text in zip(order.tolist(), texts.take(pa.array(lasts[order])).to_pylist(), strict=True):
             conversation = conversations[i]
@@ -102,12 +103,12 @@ class Conversations:
 def conversations_before(
     dataset: Dataset, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
 ) -> Conversations | None:
-    """Read the rows of an input before `stop_row` again, and return their conversations.
+    """Read the first `stop_row` rows of an input again, and return their conversations.
 
     Args:
         dataset: The dataset.
         source: One input of the dataset.
-        stop_row: Number of the first row that is not read.
+        stop_row: Number of rows to read.
         rows: Number of rows per read.
         stopping: Returns True if the run has to stop. Reading then ends early, because the result is not used.
 
@@ -131,11 +132,11 @@ def conversations_before(
 
 
 def with_conversation_column(dataset: Dataset, context: str | None, given: str | None) -> Dataset:
-    """Return the dataset with its conversation column, if the model reads previous utterances.
+    """Choose the conversation column if the model reads previous utterances, and return the dataset with it.
 
     Args:
         dataset: The dataset.
-        context: Context that the model reads. Unless it is `previous`, `dataset` is returned unchanged.
+        context: Context that the model reads. If it is not `previous`, `dataset` is returned unchanged.
         given: Name that the user gives. None: choose the column by its name (`choose_conversation_column`).
 
     Raises:
@@ -169,7 +170,7 @@ def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | 
 
 
 def with_text(texts: pa.Array) -> pa.Array:
-    """Return whether each text has a character that becomes a token: bool [rows], false for null."""
+    """Return for each text whether it has a character that becomes a token: bool [rows], false for null."""
     return pc.match_substring_regex(texts, _WITH_TEXT).fill_null(False)
 
 

@@ -25,11 +25,11 @@ class Source:
     Attributes:
         file: The file.
         size: Size in bytes.
-        sha256: SHA-256 of the stored bytes; in an object store, "etag:" and the ETag of the object.
+        sha256: SHA-256 of the stored bytes. For an object in an object store: "etag:", then its ETag.
         schema: Columns of the file, then a string column for each key=value folder.
         encoding: utf-8, utf-8-sig or cp949; None for Parquet.
         rows: Number of rows, rejected rows included; None if unknown until the file is read.
-        lines: Number of line feeds in a text file, an estimate of its rows.
+        lines: Number of line feeds in a text file, used to estimate its number of rows.
         quoted: Whether fields may be in quotes (CSV, TSV).
         json_columns: Names of the string columns that hold JSON text.
         split_points: Rows at which reading may begin, in order.
@@ -55,8 +55,8 @@ class FileInfo:
 
     Attributes:
         source: The inspected file.
-        kinds: Kind of each column of a JSON file, None for other formats. `open_dataset` merges the kinds of all files
-            into column types.
+        kinds: Kind of each column of a JSON file (see `json_types`); None for other formats. `open_dataset` merges the
+            kinds of all files into column types.
     """
 
     source: Source
@@ -91,22 +91,22 @@ def open_dataset(
     encoding: str = "auto",
     inspect: Callable[[Sequence[InputFile], str], Iterable[FileInfo]] = inspect_files,
 ) -> Dataset:
-    """Inspect the hash, encoding and columns of every file, and return all files as one dataset.
+    """Inspect every file (hash, encoding, columns), and return all files as one dataset.
 
     Args:
         files: Input files.
         text_column: Name of the text column; None: choose the column by its name (`choose_text_column`).
         encoding: auto, utf-8 or cp949. Only for text formats.
-        inspect: Function that inspects the files and yields the results in the same order.
+        inspect: Function that inspects the files and yields one result for each file, in the order of `files`.
 
     Raises:
         DataError: `files` is empty, or a file cannot be read.
-        ColumnError: The columns of the files do not fit together, or no text column can be chosen.
+        ColumnError: The files have no common schema, or no text column can be chosen.
         OptionError: The encoding is unknown.
     """
     if not files:
         raise DataError("no input file: give a file, a folder or a glob")
-    json_kinds: Kinds = {}  # merged over all JSON files: one file may have 1 in a column, the next 1.5
+    json_kinds: Kinds = {}  # merged from all JSON files: a column may contain 1 in one file and 1.5 in another
     sources = []
     for info in inspect(files, encoding):
         sources.append(info.source)
@@ -129,10 +129,10 @@ def read_batches(
     """Read the rows of one source in order. About one row batch is in memory at a time.
 
     Args:
-        dataset: The dataset. Each row batch has its schema.
+        dataset: The dataset. Each row batch has the schema of the dataset.
         source: The source to read.
         start_row: Number of the first row to read, from 0; rejected rows are counted.
-        rows: Maximum number of rows in a batch. A batch of very long rows has fewer.
+        rows: Maximum number of rows in a batch. A batch of very long rows has fewer rows.
         columns: Names of the columns to read; None: all columns.
 
     Raises:

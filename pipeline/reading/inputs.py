@@ -1,4 +1,4 @@
-"""Finds the input files for the files, folders, globs and URLs that the user gives. The file name shows the format."""
+"""Finds the input files for the paths, globs and URLs that the user gives. File names determine the formats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMATS = {
     ".json": "jsonl",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-KNOWN = "use .parquet, or .csv, .tsv, .jsonl, .ndjson or .json, which may be followed by .gz or .zst"
+KNOWN = "use .parquet, .csv, .tsv, .jsonl, .ndjson or .json; all except .parquet may be compressed (.gz, .zst)"
 
 _WILDCARD = re.compile(r"[*?[]")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -76,7 +76,7 @@ def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> l
 
     Raises:
         DataError: An input cannot be read, is not a regular file or has an unknown format.
-        NothingFound: There is no file for an input.
+        NothingFound: No file is found for an input.
         OptionError: The scheme of a URL is unknown.
     """
     if not inputs:
@@ -108,14 +108,14 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
 
 
 def input_path(given: str) -> AnyPath:
-    """Parse an input that the user gives. Raises DataError if it is empty, and the errors of `parse_path`."""
+    """Parse an input that the user gives. Raises DataError if it is empty, or an error of `parse_path`."""
     if not given:
         raise DataError("an input is an empty string: give a file, a folder or a glob")
     return parse_path(given)
 
 
 def _named_file(path: Path, given: str) -> InputFile:
-    """Return a file that the user gives by its own path. Raises DataError."""
+    """Return the input file at a path that the user gives. Raises DataError."""
     if not path.exists():
         raise DataError(f"{given} is a link to a file that does not exist ({path.resolve()}); correct the link")
     kind = _kind(path)
@@ -125,7 +125,7 @@ def _named_file(path: Path, given: str) -> InputFile:
 
 
 def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """Return the files that match a glob, and the files in the folders that match it."""
+    """Return the files that match a glob, and all files in folders that match the glob."""
     root = Path(*_before_wildcard(pattern.parts)).resolve()
     matched = []
     for text in glob.glob(str(pattern), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
@@ -151,7 +151,7 @@ def _up_to(root: Path, path: Path) -> Iterator[Path]:
 
 
 def _walk(folder: Path, left_out: set[AnyPath]) -> Iterator[Path]:
-    """Yield the files in `folder` and its subfolders, without skipped ones. Links to folders are not followed."""
+    """Yield the files in `folder` and its subfolders, except skipped files. Links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
         raise error
@@ -179,7 +179,7 @@ def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFil
 
 
 def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """Return the object at a URL, the objects below the URL, or the objects that match it as a pattern.
+    """Return the objects for a URL: one object, all objects in a folder, or all objects that match a pattern.
 
     Raises DataError, NothingFound, or OSError with a message in `strerror`.
     """
@@ -213,7 +213,7 @@ def _labelled_archives(found: Iterable[ObjectPath], root: ObjectPath) -> set[Obj
 
 
 def _kind(path: AnyPath) -> tuple[str, str | None] | None:
-    """Return (format, compression) by the file name extensions; None if the format is unknown."""
+    """Return (format, compression) from the extensions of a file name; None if the format is unknown."""
     stem, last = os.path.splitext(path.name.lower())  # noqa: PTH122  (to Path, the name .csv has no suffix)
     compression = COMPRESSIONS.get(last)
     if compression:
@@ -235,7 +235,7 @@ def _object(path: ObjectPath, kind: tuple[str, str | None], root: ObjectPath, st
 
 
 def _partitions(folders: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """Return (key, value) of each folder with a name like key=value, as Hive writes it."""
+    """Return (key, value) of each folder that is named key=value. Escaped characters (%XX) are decoded, as in Hive."""
     named = (folder.partition("=") for folder in folders)
     found = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, sign, value in named if sign}
     return tuple(found.items())

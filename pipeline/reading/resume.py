@@ -1,4 +1,4 @@
-"""Progress of the inputs: which rows are already in complete output parts, and which rows are missing."""
+"""Progress of the inputs: which rows are already in complete part files of the output, and which rows are missing."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class InputProgress:
     """Progress of one input.
 
     Attributes:
-        number: Number of the input, as in the names of its output parts.
-        missing: Spans of rows that are not in a complete part, in order.
-        next_row: Row after the last row in a complete part.
-        counts: Sums of the row counts of the complete parts.
-        stale: Markers of output parts that no longer match the input.
+        number: Number of the input. The names of its part files contain this number.
+        missing: Spans of rows that are not in a complete part file, in order.
+        next_row: Number of the row after the last row that is in a complete part file.
+        counts: Row counts of all complete part files together.
+        stale: Completion markers of part files that no longer match the input.
     """
 
     number: int
@@ -40,5 +40,5 @@ class InputProgress:
 
     @property
     def complete(self) -> bool:
-        """Whether every row of the input is in a complete part."""
+        """Whether every row of the input is in a complete part file."""
         return not self.missing

@@ -74,7 +74,7 @@ class RowBatch:
 def rebatch(blocks: Iterable[RowBatch], start_row: int, rows: int) -> Iterator[RowBatch]:
     """Join or split blocks of any size into row batches of `rows` rows.
 
-    The last row batch may be smaller, and so may a row batch that would exceed BATCH_BYTES.
+    A row batch has fewer rows if it is the last one, or if more rows would exceed BATCH_BYTES.
 
     Args:
         blocks: Consecutive blocks of one input.

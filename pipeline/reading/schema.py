@@ -1,4 +1,4 @@
-"""Finds a common schema that loses no value of any file, and converts row batches to it."""
+"""Finds a common schema that holds the values of all files unchanged, and converts row batches to it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
 
 
 def _time_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the timestamp type with the finer unit; None if the types are not timestamps of one time zone.
+    """Return the timestamp type with the finer unit; None unless both are timestamps of one time zone.
 
     Nanoseconds are excluded, because they cannot represent times after the year 2262.
     """
@@ -132,7 +132,7 @@ def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.Recor
         schema: Schema of the dataset.
 
     Raises:
-        DataError: A value does not fit into the type of its column. With a `common_schema`, this does not happen.
+        DataError: A value does not fit into the type of its column. A schema from `common_schema` fits all values.
     """
     if batch.schema.equals(schema, check_metadata=True):
         return batch
@@ -154,5 +154,6 @@ def _widened(array: pa.Array, field: pa.Field, file: InputFile) -> pa.Array:
         return pc.cast(array, field.type)
     except pa.ArrowException as error:
         raise DataError(
-            f"column {field.name!r} of {file.name} does not fit {field.type}; score this file separately"
+            f"column {field.name!r} of {file.name} cannot be converted to the type {field.type} of the dataset; "
+            f"score this file separately"
         ) from error

@@ -79,7 +79,7 @@ def _class_of(code: str) -> str | None:
 
 
 def _nested_text(value: Any, *keys: str) -> str | None:
-    """Return the text at the path `keys` in nested objects, without outer spaces; None if it is missing or blank."""
+    """Return the text at the path `keys` in nested objects, stripped; None if it is missing or blank."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     if value is None:

@@ -21,7 +21,7 @@ from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.corpus import Corpus, RawLabels
 from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, listed_with_counts
 
-#: Largest number of different labels. A column with more is probably not the label column.
+#: Maximum number of different labels. A column with more labels is probably not the label column.
 MOST_LABELS = 1000
 
 _NUMBER = re.compile(r"[0-9.,;|/+\s-]*[0-9][0-9.,;|/+\s-]*")
@@ -96,8 +96,8 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
     """Return the distinct texts of a corpus, each with one label.
 
     A row with several labels gets the class that the label map chooses (see `LabelMap.hard`). If no class is chosen,
-    or if there is no label map, the row is left out as unclear. Rows repeat each other if their texts and previous
-    utterances have equal keys (see `text_key`). Of such rows, only the first one with the most frequent label is kept.
+    or if there is no label map, the row is left out as unclear. If several rows have equal texts and equal previous
+    utterances (see `text_key`), only one of them is kept: the first row that has their most frequent label.
 
     Args:
         corpus: The texts, with their labels as written in the files.
@@ -106,8 +106,8 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
             order them with `ordered_labels`.
 
     Raises:
-        DataError: A label is not in the map, is not allowed, or is only a number, or there are more than `MOST_LABELS`
-            labels. The message lists such labels with their counts.
+        DataError: A label is not in the map, is not allowed, or is only a number. Or there are more than `MOST_LABELS`
+            labels. The message lists the labels with their counts.
     """
     has_text = np.asarray(with_text(pa.array(corpus.texts, pa.large_string())))
     outcomes = np.full(len(corpus.texts), _EMPTY, np.int64)
@@ -132,12 +132,12 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
 
 
 def ordered_labels(labels: set[str]) -> tuple[str, ...]:
-    """Return labels in the order of their ids: the order of `DEFAULT_LABELS` for the default six, else sorted."""
+    """Return labels in the order of their ids: as in `DEFAULT_LABELS` if they are these labels, else sorted."""
     return DEFAULT_LABELS if labels == set(DEFAULT_LABELS) else tuple(sorted(labels))
 
 
 def text_key(text: str) -> str:
-    """Return a key for finding equal texts: each run of white space is one space, and Hangul is composed (NFC)."""
+    """Return a text for comparison: each run of white space becomes one space, and Hangul is composed (NFC)."""
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
@@ -147,7 +147,7 @@ def text_key(text: str) -> str:
 def _classes(
     corpus: Corpus, combinations: Counter[RawLabels], label_map: LabelNames | None, names: tuple[str, ...] | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the class of each label (dropped labels have none), and all classes. Raises the errors of `annotate`."""
+    """Return (class of each label, all classes). Dropped labels have no class. Raises the errors of `annotate`."""
     labels: Counter[str] = Counter()
     for combination, rows in combinations.items():
         labels.update(dict.fromkeys(combination, rows))
@@ -186,15 +186,15 @@ def _refuse_unmapped(files: str, labels: Mapping[str, int], class_of: dict[str, 
     unmapped = {label: rows for label, rows in labels.items() if label not in known}
     if unmapped:
         raise DataError(
-            f"{label_map.where} lacks labels that {files} has: {listed_with_counts(unmapped)}; add each of them to the "
-            "list of one of the model's labels, or to the list `drop`"
+            f"{label_map.where} lacks labels of {files}: {listed_with_counts(unmapped)}; add each of these labels to "
+            "the list of a label of the model, or to the list `drop`"
         )
 
 
 def _refuse_unknown(
     corpus: Corpus, unknown: Mapping[str, int], names: Sequence[str], label_map: LabelNames | None
 ) -> None:
-    """Raise DataError if `unknown` (labels that are not allowed, with their counts) is not empty."""
+    """Raise DataError if `unknown` is not empty. It contains the labels that are not allowed, and their counts."""
     if not unknown:
         return
     files = ", ".join(file.name for file in corpus.files)
@@ -205,8 +205,8 @@ def _refuse_unknown(
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
     raise DataError(
-        f"{files}: labels that the model does not have: {listed_with_counts(unknown)}; its labels are "
-        f"{', '.join(names)}; {step}"
+        f"{files}: labels that the model does not have: {listed_with_counts(unknown)}; the labels of the "
+        f"model are {', '.join(names)}; {step}"
     )
 
 
@@ -234,7 +234,7 @@ def _outcome_of(
 
 
 def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
-    """Keep one row of each text, and mark its other rows in `outcomes` as repeated or contradictory."""
+    """Of the rows with equal texts, keep one. Mark the others in `outcomes` as repeated or contradictory."""
     rows_of: dict[tuple[str | None, str], list[int]] = {}
     for row in np.flatnonzero(outcomes >= 0).tolist():
         previous = corpus.previous[row]

@@ -1,4 +1,4 @@
-"""Find the conversations in an annotated table and the previous utterance of each row, as `emojob score` does."""
+"""Find the conversations and the previous utterances in an annotated table, in the same way as `emojob score`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _BATCH_ROWS = 1 << 14
 
 
 def conversation_column(table: Table, text_column: str, given: str | None, context: str) -> str | None:
-    """Return the name of the column with conversation IDs. If there is no such column, return None or raise an error.
+    """Return the name of the column with conversation IDs. If it is missing and not needed, return None.
 
     Args:
         table: The annotated table.
         text_column: Name of the text column.
         given: Name of the column that the user gave. None: find the column by its usual names.
-        context: "previous" needs a column with conversation IDs, "none" does not.
+        context: "previous": the column is needed. "none": the column is not needed.
 
     Raises:
-        ColumnError: The given column is missing or is the text column, or the context needs a column and none is found.
+        ColumnError: The given column cannot be used. Or no column is given and the column is needed, but not found.
     """
     parts, schema = [(table.file, table.data.schema)], table.data.schema
     try:
@@ -45,10 +45,10 @@ def conversation_column(table: Table, text_column: str, given: str | None, conte
 
 
 def no_conversations_error(table: Table) -> ColumnError:
-    """Return the error for a table that has no conversations although the context `previous` needs them."""
+    """Return the error for a table without conversations if the context `previous` needs them."""
     return ColumnError(
-        f"{table.name} has no conversations, but the context `previous` needs them; give a table with a column of "
-        "conversation IDs, AI Hub's dialogues or a sheet of emojob sample, or train with --context none"
+        f"{table.name} has no conversations, but the context `previous` needs them; either train with --context none, "
+        "or give one of these: a table with a column of conversation IDs, dialogues of AI Hub, a sheet of emojob sample"
     )
 
 
@@ -110,7 +110,7 @@ def _time_order(table: Table, time_column: str) -> list[int]:
 
 
 def _as_numbers(values: list[str | None]) -> list[Any]:
-    """Return texts as numbers if all of them are numbers, else unchanged; a blank text becomes None."""
+    """Return texts as numbers if all of them are numbers, else as texts. Blank texts become None."""
     texts = [value.strip() or None if value is not None else None for value in values]
     try:
         return [value and float(value) for value in texts]

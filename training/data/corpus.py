@@ -1,4 +1,4 @@
-"""Read annotated utterances from the user's files; the columns of a file show which corpus or table it is."""
+"""Read annotated utterances from the user's files. The columns of a file determine how it is read."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Corpus:
 
     @property
     def rejected(self) -> int:
-        """Number of rows in all files that could not be read."""
+        """Number of rows that could not be read, in all files together."""
         return sum(file.rejected for file in self.files)
 
     def summary(self) -> str:
@@ -103,7 +103,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The annotated utterances of one table. CorpusFile and Corpus describe the fields."""
+    """The annotated utterances of one table. See CorpusFile and Corpus for the fields."""
 
     kind: str
     texts: list[str | None]
@@ -122,7 +122,7 @@ def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> 
 
     Raises:
         DataError: A file cannot be read, or no file is given.
-        ColumnError: A file has no column for the text, the label or the conversations, or several possible ones.
+        ColumnError: In a file, the column of the texts, labels or conversations is missing or ambiguous.
     """
     options = options or CorpusOptions()
     files = find_files(paths)
@@ -176,7 +176,7 @@ def _rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _published_rows(table: Table, publisher: str, options: CorpusOptions) -> _Rows:
-    """Read a file of KOTE or GoEmotions as its publisher released it."""
+    """Read a file of KOTE or GoEmotions in its published format."""
     if options.context == "previous":
         raise no_conversations_error(table)
     texts, ids = (table.texts(str(column)) for column in published.TEXT_AND_IDS[publisher])
@@ -194,7 +194,7 @@ def _published_rows(table: Table, publisher: str, options: CorpusOptions) -> _Ro
 
 
 def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
-    """Read a sheet of `emojob sample` in which annotators have filled in the labels."""
+    """Read a sheet of `emojob sample` that annotators have labelled."""
 
     def cells(column: str) -> list[str | None]:
         if column not in table.columns:
@@ -218,7 +218,7 @@ def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
-    """Return whether a table is AI Hub's 감성대화말뭉치 and the user gives no text column other than 사람문장1."""
+    """Return whether a table is AI Hub's 감성대화말뭉치 and the user gives no text column, or gives 사람문장1."""
     text = table.find_column(aihub.PERSON[0])
     is_wanted = options.text_column is None or folded_name(options.text_column) == folded_name(aihub.PERSON[0])
     return is_wanted and text is not None and table.find_column(aihub.CLASS) is not None
@@ -227,7 +227,7 @@ def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
 def _dialogue_rows(table: Table, options: CorpusOptions) -> _Rows:
     """Read AI Hub's 감성대화말뭉치.
 
-    Each dialogue gives the person's first sentence, or all of the person's sentences if the context is `previous`.
+    If the context is `previous`, return all sentences of the person. Else return the first sentence of each dialogue.
     """
     person, system = ([_texts_of(table, column) for column in columns] for columns in (aihub.PERSON, aihub.SYSTEM))
     label = table.find_column(options.label_column or aihub.CLASS)
@@ -269,6 +269,6 @@ def _table_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _texts_of(table: Table, name: str) -> list[str | None]:
-    """Return the texts of a column; all texts are None if the table lacks the column."""
+    """Return the texts of a column. If the table lacks the column, all texts are None."""
     column = table.find_column(name)
     return [None] * table.data.num_rows if column is None else table.texts(column)

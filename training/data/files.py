@@ -52,7 +52,7 @@ class Table:
         return list(self.data.column_names)
 
     def find_column(self, name: str) -> str | None:
-        """Return the column with this name; None if there is none. `folded_name` says which names count as equal."""
+        """Return the column with this name, or None. Names are equal if their `folded_name` is equal."""
         if name in self.columns:
             return name
         return next((column for column in self.columns if folded_name(column) == folded_name(name)), None)
@@ -66,7 +66,7 @@ class Table:
         return [None if value is None else cell_text(value) for value in self.values(column)]
 
     def choose_text(self, given: str | None) -> str:
-        """Return the name of the text column, chosen as by `emojob score`. Raises ColumnError if that is impossible."""
+        """Choose the text column like `emojob score`, and return its name. Raises ColumnError if none can be chosen."""
         return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
 
 
@@ -84,7 +84,7 @@ def find_files(paths: Iterable[Path]) -> list[InputFile]:
 
 
 def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
-    """Return the tables of a file: one table, or a table for each sheet of a workbook that has rows.
+    """Return the tables of a file. A workbook has one table for each sheet with rows; other files have one table.
 
     Args:
         file: The file to read.
@@ -157,7 +157,7 @@ def _workbook(path: Path) -> InputFile:
 
 
 def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
-    """Read a file with the readers of `emojob score`. `schema` has the names and types of its columns."""
+    """Read a file with the readers of `emojob score`. `schema` has the names and types of the file's columns."""
     # a dataset needs some text column; which column has the annotated texts is decided later
     any_text = next((field.name for field in schema if is_text(field.type)), None)
     dataset = open_dataset([file], any_text, wanted)
@@ -173,7 +173,10 @@ def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
 def _read_delimited(
     file: InputFile, info: encoding.TextInfo, names: Sequence[str], quoted: bool, publisher: str | None
 ) -> Table:
-    """Read a CSV or TSV file that has no header (`names` is then its first row) or a header with blank names."""
+    """Read a CSV or TSV file that has no header, or several blank column names.
+
+    If there is no header, `names` is the first row.
+    """
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
     for row_batch in csv.read(file, info.encoding, quoted):
@@ -190,7 +193,7 @@ def _read_delimited(
 
 
 def _with_names(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
-    """Rename the columns of a table, and remove those whose new name is blank."""
+    """Rename the columns of a table, and remove the columns whose new name is blank."""
     kept = [number for number, name in enumerate(names) if name and name.strip()]
     check_unique_names(file, [str(names[number]) for number in kept])
     return pa.table([data.column(number) for number in kept], [str(names[number]) for number in kept])

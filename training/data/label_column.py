@@ -28,7 +28,8 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
         given: Name of the column that the user gave. None: find the column by its usual names.
 
     Raises:
-        ColumnError: The given column is missing or is the text column, or not exactly one column has a usual name.
+        ColumnError: The given column is missing or is the text column. Or no column is given, and none or several
+            columns have a usual name.
     """
     columns = listed(table.columns)
     if given is not None:
@@ -78,7 +79,8 @@ def read_labels(table: Table, column: str) -> list[tuple[str, ...]]:
     kind = table.data.schema.field(column).type
     if pa.types.is_nested(kind) and not (_is_list(kind) and not pa.types.is_nested(kind.value_type)):
         raise ColumnError(
-            f"{table.name}: column {column!r} has the type {kind}, but labels are texts, numbers, or lists of them; "
+            f"{table.name}: column {column!r} has the type {kind}, but labels are texts, numbers, or lists of texts "
+            "or numbers; "
             "give the column with the labels: --label-column NAME"
         )
     hashable: Callable[[Any], Any] = tuple if _is_list(kind) else lambda value: value

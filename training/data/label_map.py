@@ -34,7 +34,7 @@ class LabelNames:
     """A label map as written in its file: names of corpus labels for each label of the model.
 
     Attributes:
-        where: Option and value that gave the map, such as `--label-map kote`, for messages.
+        where: The option as the user gave it, such as `--label-map kote`. Used in messages.
         members: Corpus labels for each label of the model, in the order of the file.
         dropped: Corpus labels that are assigned to no label of the model.
     """
@@ -57,10 +57,10 @@ class LabelNames:
     def class_of(self, known: Sequence[str] = ()) -> dict[str, str]:
         """Return the class of each label in the map.
 
-        The name of a class is also a label of this class, unless the map assigns it to another class or drops it.
+        The name of a class is also a label of the class, unless the map drops this name or assigns it to another class.
 
         Args:
-            known: Classes in addition to those of the map, for example all labels of a model.
+            known: Names of further classes, for example all labels of a model.
         """
         mapped = {label: name for name, labels in self.members.items() for label in labels}
         named = {*mapped, *self.dropped}
@@ -90,7 +90,7 @@ def read_label_names(name_or_path: str) -> LabelNames:
         content = read_toml(path)
     except FileNotFoundError:
         raise OptionError(
-            f"{where} does not exist; give {' or '.join(BUILT_IN)}, or a TOML file with {_EXAMPLE}"
+            f"{where} does not exist; give {', '.join(BUILT_IN)} or a TOML file with {_EXAMPLE}"
         ) from None
     except OSError as error:
         raise OptionError(f"{where} cannot be read: {error.strerror}; give a TOML file with {_EXAMPLE}") from None
@@ -104,7 +104,7 @@ def read_label_names(name_or_path: str) -> LabelNames:
 
 def _from_table(table: Mapping[str, object], where: str, twice: Sequence[str]) -> LabelNames:
     if twice:
-        raise OptionError(f"{where} has keys both before [labels] and below it: {listed(twice)}; write each key once")
+        raise OptionError(f"{where} has the same keys above and below [labels]: {listed(twice)}; write each key once")
     members: dict[str, tuple[str, ...]] = {}
     dropped: list[str] = []
     for name, labels in table.items():
@@ -211,7 +211,7 @@ class LabelMap:
 
         Args:
             marks: float32 [texts, labels], 1 for the labels of a text, else 0.
-            sharpness: Exponent of the weights. Above 1, the class with the largest weight gets an even larger one.
+            sharpness: Exponent of the weights. A value above 1 increases the share of the largest weight.
 
         Returns:
             float32 [texts, classes]; the weights of a text sum to 1, or are NaN if none of its labels has a class.

@@ -67,14 +67,14 @@ class Labelled:
 
 
 def kote(path: Path) -> Labelled:
-    """Read KOTE: a TSV file with the columns id, text and label ids, in which quotes work as in CSV."""
+    """Read KOTE, a TSV file with the columns id, text and label ids. Quotes work as in CSV."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return _labelled([row[1] for row in rows], [row[2] for row in rows], KOTE_LABELS)
 
 
 def goemotions(path: Path) -> Labelled:
-    """Read the Korean GoEmotions: a TSV file that begins with text and label ids; quotes are part of the text."""
+    """Read the Korean GoEmotions, a TSV file. Its first columns are text and label ids. Quotes are part of the text."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
 
@@ -105,7 +105,7 @@ def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list
         file: Name of the file, for error messages.
 
     Raises:
-        DataError: An id is unknown, or the file may be of another corpus, because each row has one id from 0 to 9.
+        DataError: An id is unknown. Or each row has a single id from 0 to 9, so the file may be of another corpus.
     """
     ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
     names = LABELS[publisher]
@@ -114,7 +114,7 @@ def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list
         raise DataError(
             f"{file} looks like a file of {publisher}, but has unknown label ids: "
             f"{listed_with_counts({str(label_id): rows for label_id, rows in unknown.items()})}; the ids of "
-            f"{publisher} are 0 to {len(names) - 1}; correct the ids, or, if this is another corpus, add a header line "
+            f"{publisher} are 0 to {len(names) - 1}; correct the ids; if this is another corpus, add a header line "
             "with the column names text and label, and replace the ids with label names"
         )
     if not any(row and (len(row) > 1 or row[0] > 9) for row in ids):

@@ -24,7 +24,7 @@ class Split:
         train: int64, row numbers of the train part.
         validation: int64, row numbers of the validation part.
         test: int64, row numbers of the test part.
-        dropped: Number of rows that are in no part, because their text is already in another part.
+        dropped: Number of rows that are in no part, because a part already contains their text.
     """
 
     train: Rows
@@ -36,16 +36,17 @@ class Split:
 def split(annotated: Annotated, test: float, validation: float, seed: int, how: str) -> Split:
     """Split annotated texts into three parts. The same seed gives the same parts.
 
-    `stratified` keeps the fraction of each label similar in all parts, keeps each conversation in one part, and leaves
-    at least one text of each label with several texts in train. `plain` shuffles the texts like scikit-learn's
-    `train_test_split(random_state=seed)`: the first texts become test, the next ones validation, the others train.
-    Then a text of test is removed from validation, and a text of test or validation is removed from train. With few
-    texts, a part can be empty.
+    `stratified`: Each label has a similar fraction in all parts. Each conversation is in one part. If a label has
+    several texts, at least one of them is in train.
+
+    `plain`: The texts are shuffled like scikit-learn's `train_test_split(random_state=seed)`. The first texts become
+    test, the next ones validation, the others train. Then texts that are in test are removed from validation and train,
+    and texts that are in validation are removed from train. With few texts, a part can be empty.
 
     Args:
         annotated: The texts.
-        test: Fraction of the texts for the test part; 0 for no test part.
-        validation: Fraction of the texts for the validation part; 0 for no validation part.
+        test: Fraction of the texts for the test part; 0: no test part.
+        validation: Fraction of the texts for the validation part; 0: no validation part.
         seed: Seed of the random order, from 0 to 2^32 - 1.
         how: stratified or plain.
 
@@ -192,12 +193,12 @@ def _without_shared_texts(parts: tuple[Rows, Rows, Rows], texts: Rows, labels: R
     Args:
         parts: Row numbers of the train, the validation and the test part.
         texts: int64 [rows], a number for the text of each row; equal texts have equal numbers.
-        labels: int64 [rows], label ids; each label in train keeps at least one text there. Empty: ignore the labels.
+        labels: int64 [rows], label ids. A label in train keeps at least one text in train. Empty: ignore the labels.
     """
     train, validation, test = parts
     in_test = np.isin(texts, texts[test])
     in_others = in_test | np.isin(texts, texts[validation])
-    stays = np.zeros(len(texts), bool)  # rows whose text stays in train only
+    stays = np.zeros(len(texts), bool)  # rows whose text is kept in train only
     for label in np.unique(labels):
         candidates = train[labels[train] == label]
         if len(candidates) and (in_others[candidates] & ~stays[candidates]).all():

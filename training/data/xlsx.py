@@ -21,7 +21,7 @@ MOST_BYTES = 4 << 30
 MOST_CELLS = 40_000_000
 
 _BLOCK_BYTES = 1 << 20
-_LONGEST_TAG = 512  # bytes from the start of a tag to the end of its cell reference
+_LONGEST_TAG = 512  # maximum bytes from the start of a tag to the end of its cell reference
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 
@@ -32,7 +32,7 @@ def read_sheets(file: InputFile) -> dict[str, list[Row]]:
     """Return the rows of each sheet, header first. Blank rows and empty sheets are left out.
 
     Raises:
-        DataError: The file is not a readable workbook, has no rows or is too large, or fastexcel is not installed.
+        DataError: The file is not a readable workbook, has no rows, or is too large. Or fastexcel is not installed.
     """
     if importlib.util.find_spec("fastexcel") is None:
         raise DataError(
@@ -60,15 +60,15 @@ def read_sheets(file: InputFile) -> dict[str, list[Row]]:
     sheets = {name: [row for row in frame.rows() if any(row)] for name, frame in frames.items()}
     sheets = {name: rows for name, rows in sheets.items() if rows}
     if not sheets:
-        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or do not give this file")
+        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or leave this file out")
     return sheets
 
 
 def _refuse_huge(file: InputFile) -> None:
     """Raise DataError if the workbook or one of its sheets is too large to read.
 
-    The reader allocates memory for all cells of a sheet, and the process ends if that fails. A single cell that is far
-    from the other cells is enough for this.
+    The reader allocates memory for all cells of a sheet, also for blank cells. If the memory is not sufficient, the
+    process ends. A single cell that is far from the other cells can make a sheet too large.
     """
     try:
         with zipfile.ZipFile(str(file.path)) as packed:
@@ -98,7 +98,7 @@ def _refuse_huge_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile
 
 
 def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes]]]:
-    """Yield, for each block of a sheet's XML, the column letters and the row numbers that occur in cell references.
+    """Yield (column letters, row numbers) of the cell references in each block of a sheet's XML.
 
     The letters are empty for a reference to a row.
     """

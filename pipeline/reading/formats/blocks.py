@@ -25,10 +25,10 @@ BOMB_BYTES, BOMB_RATIO = 1 << 30, 250
 
 
 class Digest:
-    """SHA-256 and number of the bytes that were read so far.
+    """SHA-256 of some bytes, and their number.
 
     Attributes:
-        size: Number of bytes read so far.
+        size: Number of bytes added so far.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Digest:
         self._sha256.update(data)
 
     def hexdigest(self) -> str:
-        """Return the SHA-256 of all bytes so far as hexadecimal text."""
+        """Return the SHA-256 of all bytes added so far, as hexadecimal text."""
         return self._sha256.hexdigest()
 
 
@@ -51,7 +51,7 @@ class Content:
 
     Attributes:
         size: Size in bytes.
-        sha256: SHA-256 of the stored bytes; in an object store, "etag:" and the ETag of the object.
+        sha256: SHA-256 of the stored bytes. For an object in an object store: "etag:", then its ETag.
     """
 
     size: int
@@ -71,7 +71,7 @@ def content_of(file: InputFile, digest: Digest) -> Content:
 
     Args:
         file: The file. For an object in an object store, the known size and ETag are returned.
-        digest: Digest of all stored bytes. Only for a local file.
+        digest: Digest of all stored bytes. Used only for a local file.
     """
     if file.stored:
         return Content(file.stored.st_size, f"etag:{file.stored.etag}")
@@ -79,7 +79,7 @@ def content_of(file: InputFile, digest: Digest) -> Content:
 
 
 class _HashingReader(io.RawIOBase):
-    """A file that adds all bytes that are read from it to a digest."""
+    """Wrapper of a file. Adds the bytes that it reads to a digest."""
 
     def __init__(self, raw: BinaryIO | Reader, digest: Digest) -> None:
         self._raw, self._digest = raw, digest
@@ -103,7 +103,7 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
         offset: Offset of the first byte to read; must be 0 for a compressed file.
 
     Raises:
-        DataError: The file cannot be read, or its compressed data is damaged, truncated or unpacks to too many bytes.
+        DataError: The file cannot be read or decompressed, or its decompressed content is too large.
     """
     digest, unpacked = digest or Digest(), 0
     with reading_errors(file), open_stream(file.path) as raw:
@@ -114,8 +114,8 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
             unpacked += len(block)
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
                 raise DataError(
-                    f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB), "
-                    f"which is unusual for dialogue: check the file; if its content is right, decompress it first"
+                    f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB); "
+                    f"this is unusual for dialogue: check the file; if its content is right, decompress it first"
                 )
             yield block
         while stored.read(BLOCK):  # also hash the bytes that the decompressor has not read
@@ -160,10 +160,10 @@ def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[byt
 
 
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Cut blocks after line feeds, so that they contain whole lines.
+    """Join and cut blocks of bytes, so that each new block contains only whole lines.
 
     Yields:
-        (some whole lines, True) or (beginning of a line of more than LONGEST_ROW bytes, False). The sizes of the input
+        (some whole lines, True), or (beginning of a line of more than LONGEST_ROW bytes, False). The sizes of the input
         blocks do not affect which lines are too long.
     """
     pieces: list[bytes] = []

@@ -18,7 +18,7 @@ from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 
-SAMPLE = 8 << 20  # bytes at the beginning of a TSV file, from which `_is_quoted` decides
+SAMPLE = 8 << 20  # bytes at the beginning of a TSV file that `_is_quoted` reads
 _DOUBTFUL = 64 << 10  # bytes; an open quote this close to the end of the sample may be closed after the sample
 
 _DELIMITERS = {"csv": b",", "tsv": b"\t"}
@@ -154,7 +154,7 @@ class Parser:
         return RowBatch(batch, first_row, batch.num_rows + len(rejects), rejects)
 
     def _parse_around(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse records, some of which do not decode. Only these are rejected."""
+        """Parse records, and reject those that do not decode."""
         records = [match[0] for match in self._dialect.record.finditer(run)]
         if not self._blank_is_a_row:
             records = [record for record in records if record.strip(b"\r\n")]
@@ -177,7 +177,7 @@ class Parser:
 def _header(
     pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
 ) -> tuple[list[str], bytes, int]:
-    """Return (column names, bytes after the header in the same piece, byte offset of these bytes)."""
+    """Return (column names, rest of the piece that contains the header, byte offset of this rest)."""
     dialect, offset = Dialect(_DELIMITERS[file.format], quoted), 0
     for piece, trouble in pieces:
         offset += len(piece)
@@ -211,9 +211,9 @@ def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
 def _is_quoted(file: InputFile, encoding: str) -> bool:
     """Return whether fields of a TSV file may be in quotes. The first SAMPLE bytes decide.
 
-    The result is False if both of these are true: Parsed with quotes as ordinary characters, every line has as many
-    fields as the header. Parsed with fields in quotes, a record is malformed, or it spans several lines and the file
-    has more than one column.
+    The sample is parsed in two ways. The result is False if both conditions are true:
+    1. With quotes as ordinary characters, every line has as many fields as the header.
+    2. With fields in quotes, a record is malformed, or there are several columns and a record spans several lines.
     """
     sample, whole = _sample_of(text_blocks(file, encoding))
     if b'"' not in sample:

@@ -54,8 +54,9 @@ class Dialect:
     def run(self) -> re.Pattern[bytes]:
         """Pattern of up to 4,096 records.
 
-        The number is limited, because an unlimited repeat takes memory for each record. The repeat is not possessive,
-        because up to Python 3.11.4 a possessive group that fails half-way ends at the wrong byte.
+        The number of repetitions is limited, because an unlimited repetition takes memory for each record. It is not
+        possessive, because of a bug in Python up to 3.11.4: if a possessive group fails half-way, the match ends at the
+        wrong byte.
         """
         return re.compile(rb"(?:" + self._record + rb"){0,4096}")
 
@@ -75,11 +76,11 @@ class Dialect:
 
 
 def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
-    """Cut a file into pieces: some whole records, or one malformed line.
+    """Cut a file into pieces. Each piece is either some whole records or one malformed line.
 
-    If a record is malformed, only its first line is rejected, and reading continues after this line. To find the end of
-    a record, at most blocks.LONGEST_ROW bytes from its beginning are read, so reading may begin at any record. The time
-    is proportional to the size of the file.
+    If a record is malformed, only its first line is rejected, and reading continues after this line. Where a record
+    ends depends only on blocks.LONGEST_ROW bytes from its beginning, so reading may begin at any record. The time is
+    proportional to the size of the file.
 
     Args:
         data: Bytes of the file, in blocks. The last record may lack its line end.
@@ -117,10 +118,10 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
 
 
 def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Read more blocks and return (buffer with these blocks, whether the file ends with it).
+    """Read more blocks and return (`buffer` followed by these blocks, whether the file has ended).
 
-    The buffer at least doubles unless the file ends. So the time is proportional to the length of a quoted field, even
-    though the search for its closing quote begins again after each read.
+    The size of the buffer at least doubles, unless the file ends. The search for a closing quote begins again after
+    each call, but because of the doubling, its time stays proportional to the length of the quoted field.
     """
     pieces, size = [buffer], 0
     for block in data:
@@ -133,7 +134,7 @@ def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
 
 
 def _longest_end(buffer: bytes, at: int, limit: int) -> int:
-    """Return the last offset at which a record that begins at `at` may end. It is never between CR and LF."""
+    """Return the last offset at which a record that begins at `at` may end. This offset is never between CR and LF."""
     end = at + blocks.LONGEST_ROW
     if end >= limit:
         return limit
@@ -157,7 +158,7 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) 
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'
     if end < limit and not is_open:
-        # text after the closing quote; on a later line, this quote probably belongs to another field
+        # There is text after the closing quote. If this quote is on a later line, it probably belongs to another field.
         return UNCLOSED if _LINE_END.search(buffer, at, end) else AFTER_QUOTE
     if ended or len(buffer) - at > blocks.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG
@@ -165,7 +166,7 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) 
 
 
 def _skip_line(data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Read past the end of a line and return (the bytes after it, whether the file ended)."""
+    """Skip the rest of a line and return (the bytes after this line, whether the file has ended)."""
     for block in data:
         end = _LINE_END.search(block)
         if end:

@@ -57,7 +57,7 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
 
     Args:
         file: The file.
-        encoding: auto, or utf-8, cp949 or an alias of these (`_NAMES`), which is then verified.
+        encoding: auto: detect the encoding. utf-8, cp949 or an alias in `_NAMES`: verify this encoding.
 
     Raises:
         DataError: The file is empty, damaged or in another encoding.
@@ -86,12 +86,12 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
 def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
     """Return whether the file begins with the byte order mark of UTF-8.
 
-    Raises DataError if it begins with the mark of UTF-16 or UTF-32, or with that of UTF-8 although `wanted` is cp949.
+    Raises DataError for the mark of UTF-16 or UTF-32. Also raises it for the mark of UTF-8 if `wanted` is cp949.
     """
     for mark, name in _OTHER_MARKS.items():
         if head.startswith(mark):
             raise DataError(
-                f"{file.name} begins with the byte order mark of {name}, which emojob does not read; "
+                f"{file.name} begins with the byte order mark of {name}, but emojob does not read {name}; "
                 f"convert the file: iconv -f {name} -t UTF-8 IN > OUT"
             )
     marked = head.startswith(codecs.BOM_UTF8)

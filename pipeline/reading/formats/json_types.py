@@ -1,8 +1,9 @@
-"""Finds the Arrow types of JSON columns by merging the kinds of all values of a column, over all files.
+"""Finds the Arrow type of each JSON column by merging the kinds of all its values in all files.
 
 A kind is an Arrow type, or None if the values have no common type. Null merges with every kind. Integers and floats are
-merged into floats. Lists are merged by their values, objects by their fields. Strings and numbers have no common type.
-Floats have no common type with integers that a double cannot hold exactly. A column of kind None is kept as JSON text.
+merged into floats. To merge two lists, the kinds of their values are merged. To merge two objects, the kinds of each
+field are merged. Strings and numbers have no common type. Floats have no common type with integers that a double cannot
+hold exactly. A column of kind None is kept as JSON text.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _MOST_FIELDS = 1000  # maximum fields of an object; a column of larger objects i
 
 
 class Disagreement(Exception):
-    """No Arrow type holds all values unchanged."""
+    """Raised if no Arrow type holds all values unchanged."""
 
 
 def kind_of(value: Any, depth: int = 0) -> pa.DataType:
@@ -60,7 +61,8 @@ def kind_of(value: Any, depth: int = 0) -> pa.DataType:
 def from_inferred(kind: pa.DataType) -> pa.DataType:
     """Return the kind for a type that pyarrow.json inferred. Raises Disagreement.
 
-    The values must not have integers of 16 or more digits, because pyarrow.json reads every integer as int64.
+    The values must not contain integers of 16 or more digits. pyarrow.json reads all integers as int64, and this
+    function assumes that a double holds them exactly.
     """
     if pa.types.is_temporal(kind):  # pyarrow.json reads some strings as times
         return pa.string()

@@ -118,7 +118,7 @@ def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) ->
     """
     for block, whole in blocks:
         lines = block.count(b"\n") + 1
-        names = columns or math.ceil(block.count(b":") / lines)  # if unknown, the names of one line on average
+        names = columns or math.ceil(block.count(b":") / lines)  # if unknown, the average number of names per line
         most = max(1, _MOST_CELLS // names if columns else math.isqrt(_MOST_CELLS // (names or 1)))
         if not whole or lines <= most:
             yield block, whole

@@ -21,7 +21,7 @@ from emojob.schemas.messages import first_line
 
 BUFFER = 1 << 20  # bytes of each column that are read ahead
 BATCH_BYTES = 32 << 20  # maximum decompressed bytes of the rows in one read
-MOST_FOOTER = 24 << 20  # bytes; in memory, the footer takes about _UNPACKED times as many bytes
+MOST_FOOTER = 24 << 20  # maximum bytes of a footer; in memory, it takes about _UNPACKED times as many bytes
 _UNPACKED = 32
 # Limit on the decompressed bytes of a column in a row group. A file over this limit and BOMB_RATIO is refused.
 BOMB_CHUNK = 256 << 20
@@ -128,7 +128,7 @@ def _batch_sizes(
 
 
 def _may_be_long(column: pq.ColumnChunkMetaData, rows: int) -> bool:
-    """Return whether `rows` copies of a dictionary value of the column may need more than BATCH_BYTES."""
+    """Return whether `rows` copies of one dictionary value of the column may need more than BATCH_BYTES."""
     fits = column.total_uncompressed_size * rows <= BATCH_BYTES
     return bool(column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page and not fits)
 
@@ -144,7 +144,7 @@ def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float
     """Return a function that estimates how many bytes a row of a row group takes in memory.
 
     The decompressed size in the footer may count a repeated value only once. So the estimate is at least the size
-    that follows from the column types.
+    that the column types require.
     """
     columns = [parquet.schema.column(i) for i in range(len(parquet.schema.names))]
     lists = [i for i, one in enumerate(columns) if one.max_repetition_level]
@@ -162,7 +162,7 @@ def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float
 def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
     """Raise DataError if a column is far larger decompressed than stored.
 
-    Such a column could exceed the memory, because pyarrow decompresses a whole page before it yields rows.
+    pyarrow decompresses a whole page before it yields rows, so such a column could need too much memory.
     """
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     for group in groups:
@@ -172,7 +172,7 @@ def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
             unpacked, stored = column.total_uncompressed_size, column.total_compressed_size
             if unpacked > max(BOMB_CHUNK, BOMB_RATIO * stored):
                 raise DataError(
-                    f"{file.name} has a column of {unpacked >> 20:,} MB that is compressed to {stored:,} bytes, which "
+                    f"{file.name} has a column of {unpacked >> 20:,} MB that is compressed to {stored:,} bytes; this "
                     f"is unusual for dialogue: check the file; if its content is right, rewrite it with smaller row "
                     f"groups"
                 )
@@ -188,9 +188,9 @@ def _check_footer(file: InputFile) -> None:
         size = int.from_bytes(stream.read(4), "little")
     if MOST_FOOTER < size < end:
         raise DataError(
-            f"{file.name} has a footer of {size >> 20:,} MB, probably because of too many row groups, and reading it "
-            f"would take about {max(1, size * _UNPACKED >> 30):,} GB of memory: rewrite it with row groups of about "
-            f"100,000 rows"
+            f"{file.name} has a footer of {size >> 20:,} MB, which would take about "
+            f"{max(1, size * _UNPACKED >> 30):,} GB of memory; the file probably has too many row groups; rewrite it "
+            f"with row groups of about 100,000 rows"
         )
 
 
@@ -208,7 +208,7 @@ def _split_points(metadata: pq.FileMetaData) -> list[SplitPoint]:
 
 @contextmanager
 def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
-    """Open a file and yield (the file, reader of its object). The reader is None for a local file."""
+    """Open a file and yield (Parquet file, reader of the object). For a local file, the reader is None."""
     source = seekable(file.path)
     # with pre_buffer=False and buffer_size, pyarrow reads a column in pieces instead of reading a whole row group
     with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True) as parquet:
@@ -220,8 +220,8 @@ def check_chunks(parquet: pq.ParquetFile) -> None:
     """Check that the footer of a Parquet file is consistent.
 
     If a row group or column in the footer is invalid, pyarrow's metadata objects end the process with a C++ exception.
-    Reading zero rows checks the same data, but raises a Python exception. Row counts that differ are refused, because
-    rows would be lost silently.
+    Reading zero rows checks the same data, but raises a Python exception. If row counts in the footer differ, an error
+    is raised, because otherwise rows would be lost silently.
 
     Raises:
         OSError: The footer has invalid row groups or columns.
@@ -244,7 +244,7 @@ def check_chunks(parquet: pq.ParquetFile) -> None:
 
 
 def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tuple[int, int]]:
-    """Return (first byte, byte after the last) of each wanted column in a row group."""
+    """Return (offset of the first byte, offset after the last byte) of each wanted column in a row group."""
     found = []
     for column in map(group.column, range(group.num_columns)):
         path = column.path_in_schema

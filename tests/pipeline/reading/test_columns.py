@@ -84,7 +84,7 @@ def test_a_missing_named_column_is_reported_with_the_nearest(tmp_path: Path) -> 
 def test_a_named_column_of_another_type_is_reported_with_its_type(tmp_path: Path, column: pa.Array) -> None:
     path = put(tmp_path / "a.parquet", v=column, note=["가"])
     with pytest.raises(
-        ColumnError, match=r"has the type (int64|binary|list<.*>), not string; the string columns are note"
+        ColumnError, match=r"has the type (int64|binary|list<.*>), not string; choose .* \(string columns: note\)"
     ):
         opened(path, column="v")
 

@@ -110,14 +110,16 @@ def test_several_labels_are_weighed_by_the_map():
 
 def test_unmapped_labels_are_refused_with_counts():
     rows = [("가", "행복")] + [(f"나{i}", "당황") for i in range(3)] + [(f"다{i}", "상처") for i in range(2)]
-    with pytest.raises(DataError, match=r"map lacks labels that a.csv has: 당황 \(3\), 상처 \(2\)") as refusal:
+    with pytest.raises(DataError, match=r"map lacks labels of a.csv: 당황 \(3\), 상처 \(2\)") as refusal:
         annotate(corpus(*rows), LabelNames("map", {"기쁨": ("행복",)}))
     assert "\n" not in str(refusal.value)
 
 
 def test_labels_that_a_model_lacks_are_refused_with_counts():
     rows = [("가", "기쁨"), ("나", "당황"), ("다", "상처"), ("라", "당황"), ("", "없는 것")]
-    with pytest.raises(DataError, match=r"당황 \(2\), 상처 \(1\); its labels are 일상, .* 우울; .*--label-map FILE"):
+    with pytest.raises(
+        DataError, match=r"당황 \(2\), 상처 \(1\); the labels of the model are 일상, .*--label-map FILE"
+    ):
         annotate(corpus(*rows), None, DEFAULT_LABELS)
     label_map = LabelNames("map", {"불안": ("당황",)}, ("상처",))
     annotated = annotate(corpus(*rows), label_map, DEFAULT_LABELS)  # 기쁨 is the model's own
@@ -131,7 +133,7 @@ def test_names_keep_the_order_of_the_model():
 
 
 def test_a_map_to_labels_that_the_model_lacks_is_refused():
-    with pytest.raises(DataError, match=r"분노 \(1\); its labels are 기쁨, 슬픔; correct map"):
+    with pytest.raises(DataError, match=r"분노 \(1\); the labels of the model are 기쁨, 슬픔; correct map"):
         annotate(corpus(("가", "짜증")), LabelNames("map", {"분노": ("짜증",)}), ("기쁨", "슬픔"))
 
 

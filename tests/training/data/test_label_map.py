@@ -118,7 +118,7 @@ def test_a_class_name_that_is_mapped_or_dropped_does_not_map_to_itself():
         ("labels = 3", "must be a table"),
         ('[labels]\n"기쁨" = ["행복"]\n"분노" = ["행복"]', "lists some labels twice: 행복"),
         ('[labels]\n"기쁨" = ["행복"]\ndrop = ["행복"]', "lists some labels twice: 행복"),
-        ('"기쁨" = ["행복"]\n[labels]\n"기쁨" = ["신남"]', "both before"),
+        ('"기쁨" = ["행복"]\n[labels]\n"기쁨" = ["신남"]', "same keys above and below"),
         ('[labels]\n"" = ["행복"]', "has an empty name"),
         ("[labels]", "has no labels"),
         ("", "has no labels"),
@@ -132,7 +132,7 @@ def test_an_invalid_map_is_refused_in_one_line(written, text, complaint):
 
 
 def test_a_missing_map_or_one_not_in_utf8_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="does not exist; give kote or goemotions"):
+    with pytest.raises(OptionError, match="does not exist; give kote, goemotions or a TOML file"):
         read_label_map("kite")
     with pytest.raises(OptionError, match="cannot be read"):
         read_label_map(str(tmp_path))
