@@ -118,7 +118,7 @@ def test_unmapped_labels_are_refused_with_counts():
 def test_labels_that_a_model_lacks_are_refused_with_counts():
     rows = [("가", "기쁨"), ("나", "당황"), ("다", "상처"), ("라", "당황"), ("", "없는 것")]
     with pytest.raises(
-        DataError, match=r"당황 \(2\), 상처 \(1\); the labels of the model are 일상, .*--label-map FILE"
+        DataError, match=r"당황 \(2\), 상처 \(1\); the labels of the model are 일상, .* 우울; .*--label-map FILE"
     ):
         annotate(corpus(*rows), None, DEFAULT_LABELS)
     label_map = LabelNames("map", {"불안": ("당황",)}, ("상처",))
