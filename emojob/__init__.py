@@ -6,8 +6,8 @@
     with emojob.open("logs.emotions") as archive:
         archive.sql("SELECT emotion, count(*) FROM labelled GROUP BY ALL").show()
 
-docs/python.md describes the whole API, with emojob.train, emojob.evaluate and the errors. `import emojob` is quick,
-because each function is imported when it is first used.
+docs/python.md describes the complete API, including emojob.train, emojob.evaluate and the errors. `import emojob` is
+quick, because each function is imported when it is first used.
 """
 
 from importlib import import_module as _import_module
@@ -56,7 +56,7 @@ __all__ = [
     "train",
 ]
 
-#: {public name: (module, name in the module)}. All other public names are errors in schemas/errors.py.
+#: {public name: (module, name in the module)}. The other public names are classes in schemas/errors.py.
 _HOMES = {
     "Scorer": ("emojob.pipeline.inference.scorer", "Scorer"),
     "score": ("emojob.jobs.python_api", "score"),

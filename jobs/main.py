@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and exit. On an error, print one line on standard error and exit with the error's exit code.
 
     Args:
-        arguments: The arguments after `emojob`; None uses the arguments of this process.
+        arguments: The arguments after `emojob`. If None, sys.argv[1:] is used.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):  # the encoding of a terminal or of cron may lack Korean characters
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if error.errno == errno.ENAMETOOLONG:
             code = _fail(str(name_too_long(error)), OptionError.exit_code)
         else:
-            code = _fail(f"cannot write the result: {error.strerror or error}; --debug shows the traceback", 1)
+            code = _fail(f"cannot write the result: {error.strerror or error}; to see the traceback, add --debug", 1)
     except Exception as error:
         if debug:
             raise

@@ -1,7 +1,7 @@
 """Offers the commands score, train and evaluate as functions: `emojob.score`, `emojob.train`, `emojob.evaluate`.
 
-Keyword arguments have the names of the command's options: `--text-column C` is `text_column="C"`. The functions print
-nothing. They return a result or raise an error of `schemas.errors`.
+Keyword arguments have the same names as the command's options: `--text-column C` becomes `text_column="C"`. The
+functions print nothing. They return a result or raise an error of `schemas.errors`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
 
     Args:
         inputs: A file, folder, glob or URL, or a list of files, folders, globs and URLs.
-        out: Output folder, or one file X.parquet. If None, the folder INPUT-STEM.emotions next to the input is used.
+        out: Output folder, or one file X.parquet. If None, it is a folder next to the input; for logs.parquet, it is
+            logs.emotions.
         options: Fields of `ScoreOptions` and `ModelOptions`, such as text_column, model, device, limit.
 
     Returns:
@@ -63,8 +64,8 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
     Args:
         data: One annotated file, or a list of annotated files.
         out: Folder to write the model to.
-        options: recipe, epochs, base, test, label_map, test_label_map, text_column, label_column,
-            conversation_column, time_column, encoding, context, device, fresh.
+        options: Options of `emojob train`: recipe, epochs, base, test, label_map, test_label_map, text_column,
+            label_column, conversation_column, time_column, encoding, context, device, fresh.
 
     Returns:
         The outcome: `folder`, `evaluation` (metrics on the test split), `was_finished` (whether an earlier run had
@@ -88,15 +89,16 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
 
 
 def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
-    """Measure a model on annotated utterances, like `emojob evaluate`; `against` is a second model to compare with.
+    """Measure a model on annotated utterances, like `emojob evaluate`.
 
     Args:
         data: One annotated file, or a list of annotated files.
-        options: model, against, label_map, text_column, label_column, conversation_column, time_column, encoding,
-            and the other options of `ModelOptions`.
+        options: against (a second model to compare with), label_map, text_column, label_column, conversation_column,
+            time_column, encoding, and the fields of `ModelOptions`, such as model.
 
     Returns:
-        The measurement: `model.evaluation` (accuracy, macro_f1, classes, ...), `against`, `comparison`, `as_json()`.
+        The measurement: `model.evaluation` (accuracy, macro_f1, classes, ...), `against` (metrics of the second
+        model), `comparison` (differences between the two models), `as_json()`.
 
     Raises:
         InputError: The data, an option or a model cannot be used.
@@ -105,7 +107,7 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     from emojob.training.evaluation.evaluate import measure
 
     given = _checked("evaluate", options, ModelOptions, CorpusOptions, others=("against", "label_map"))
-    model = _taken(ModelOptions, given)  # takes `context`, too: `measure` reads the data with the context of the model
+    model = _taken(ModelOptions, given)  # also removes `context`: `measure` uses the model's context
     against, label_map = given.pop("against", None), given.pop("label_map", None)
     return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against)
 
@@ -126,7 +128,18 @@ def _checked(
     others: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return the keyword arguments, with paths as text. Raise OptionError for a name that is not an option."""
+    """Check the names of keyword arguments. Return the arguments, with paths converted to str.
+
+    Args:
+        function: Name of the called function, for the error message.
+        given: The keyword arguments.
+        kinds: Classes whose fields are allowed names.
+        others: Other allowed names.
+        without: Fields that are not allowed.
+
+    Raises:
+        OptionError: A name is not allowed.
+    """
     known = [name for kind in kinds for name in _names(kind) if name not in without] + list(others)
     for name in given:
         if name not in known:
@@ -137,5 +150,5 @@ def _checked(
 
 
 def _taken(kind: type[Any], given: dict[str, Any]) -> Any:
-    """Remove the fields of the class `kind` from the keyword arguments, and return an object with their values."""
+    """Return an object of the class `kind`. The values of its fields are moved from `given` to this object."""
     return kind(**{name: given.pop(name) for name in _names(kind) if name in given})

@@ -23,7 +23,9 @@ _OPTIONS = (
         help="Map from the data's labels to the model's labels: kote, goemotions, or a TOML file.",
     ),
     click.option("--conversation-column", metavar="C", help="Column with the conversation ID."),
-    click.option("--time-column", metavar="C", help="Column with the time, which orders the texts of a conversation."),
+    click.option(
+        "--time-column", metavar="C", help="Column with the time. The texts of a conversation are sorted by time."
+    ),
     click.option(
         "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True, help="Encoding of text files."
     ),
@@ -31,26 +33,26 @@ _OPTIONS = (
 
 
 def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option --data FILE... and the options for reading these files to a command."""
+    """Add options to a command: --data FILE... for annotated files, and the options for reading these files."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def take_data(given: dict[str, Any]) -> list[Path]:
-    """Remove the annotated files of --data FILE... from a command's options, and return them.
+    """Return the paths of --data FILE..., and delete this option from `given`.
 
     Raises:
-        OptionError: There are no data files.
+        OptionError: No path is given.
     """
     files = [*given.pop("data"), *given.pop("more_data")]
     if not files:
-        raise OptionError("no data is given: name the annotated files with --data FILE...")
+        raise OptionError("no data is given: give annotated files with --data FILE...")
     return files
 
 
 def take_corpus_options(given: dict[str, Any]) -> Any:
-    """Remove the options for reading annotated data from a command's options, and return them as CorpusOptions."""
+    """Return the options for reading annotated data as CorpusOptions, and delete them from `given`."""
     from emojob.training.data.corpus import CorpusOptions
 
     names = ("text_column", "label_column", "conversation_column", "time_column", "encoding")

@@ -14,7 +14,7 @@ SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names":
 
 
 class AnyPathType(click.ParamType[Any]):
-    """Option type for a local path or the URL of an object in an object store. "-" is also accepted as a path."""
+    """Option type for a local path or a URL in an object store. "-" is also accepted."""
 
     name = "path"
 
@@ -27,5 +27,5 @@ ANY_PATH = AnyPathType()
 
 
 def debug_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --debug to a command. Click only accepts the option; `main` searches the arguments for it."""
+    """Add --debug to a command, so that click accepts this option. `main` reads it directly from the arguments."""
     return click.option("--debug", is_flag=True, expose_value=False, hidden=True)(command)

@@ -39,9 +39,12 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--context", type=click.Choice(CONTEXTS),
-        help="previous: also read the previous utterance of the conversation.  [default: as in training]",
+        help="With previous, the model also reads the previous utterance.  [default: as in training]",
     ),
-    click.option("--calibration", metavar="FILE", help="Dataset for calibrating int8.  [default: the built-in sample]"),
+    click.option(
+        "--calibration", metavar="FILE",
+        help="Dataset for calibrating int8 precision.  [default: the built-in sample]",
+    ),
 )  # fmt: skip
 
 
@@ -53,7 +56,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_model_options(given: dict[str, Any]) -> ModelOptions:
-    """Remove the model options from a command's options, and return them as `ModelOptions`.
+    """Return the model options as `ModelOptions`, and delete them from `given`.
 
     Raises:
         OptionError: A value is not allowed.

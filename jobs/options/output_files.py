@@ -18,7 +18,7 @@ def check_output_file(option: str, file: AnyPath, example: str, data: Sequence[A
     """Raise OptionError if an output file cannot be written, or if it is also a data file.
 
     Args:
-        option: The option that named the file, such as "--html".
+        option: The option that gives the file, such as "--html".
         file: The file to write.
         example: A valid file name, which the error message shows.
         data: Data files, which must not be overwritten.
@@ -38,10 +38,18 @@ def check_output_file(option: str, file: AnyPath, example: str, data: Sequence[A
 
 
 def check_figure_files(json_file: AnyPath | None, html_file: AnyPath | None, data: Sequence[AnyPath] = ()) -> None:
-    """Check the files of --json and --html with `check_output_file`. `--json -` means standard output."""
+    """Raise OptionError if a file of --json or --html cannot be written, or if both options give the same file.
+
+    `--json -` means standard output, so it is not checked.
+
+    Args:
+        json_file: The file of --json.
+        html_file: The file of --html.
+        data: Data files, which must not be overwritten.
+    """
     if json_file and json_file != STDOUT:
         check_output_file("--json", json_file, "figures.json", data)
     if html_file:
         check_output_file("--html", html_file, "figures.html", data)
     if json_file and html_file and json_file.resolve() == html_file.resolve():
-        raise OptionError(f"--json and --html both name {json_file}: give two different files")
+        raise OptionError(f"--json and --html both write {json_file}: give two different files")

@@ -1,4 +1,4 @@
-"""Prints to the terminal: notes to standard error, tables and lines to standard output."""
+"""Defines `note`, which prints a message for the user on standard error."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _FIGURES = {
 
 @contextlib.contextmanager
 def evaluation_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield callback(scored texts, total texts), which updates a progress bar if standard error is a terminal."""
+    """Yield callback(scored, total), which shows the number of scored texts in a progress bar on a terminal."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("scoring", total=None)

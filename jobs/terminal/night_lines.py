@@ -34,11 +34,7 @@ def print_night(night: Night, quiet: bool) -> None:
     for name, why in night.failed.items():
         click.echo(f"emojob: input not scored: {plain(why if name in why else f'{name}: {why}')}", err=True)
     for check in night.drift.alarms if night.drift else ():
-        before = "" if check.before is None else f", {check.before:.3g} on the days before"
-        click.echo(
-            f"emojob: drift on {night.day}: {check.name} is {check.value:.3g}, the limit is {check.limit:.3g}{before}",
-            err=True,
-        )
+        click.echo(f"emojob: drift on {night.day}: {check.name}: {check.in_words}", err=True)
     if not quiet:
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 1000  # maximum number of printed rows
 _LONGEST_CELL = 200  # maximum number of characters in a cell
-_PIPE_WIDTH = 100_000  # characters per line in a pipe, so that no row is cut or wrapped
+_PIPE_WIDTH = 100_000  # characters per line in a pipe; large, so that no row is cut or wrapped
 
 
 def print_table(result: QueryResult) -> None:

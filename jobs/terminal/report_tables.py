@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from emojob.pipeline.report.figures import Figures
 
 _BAR = 18  # length of the longest bar, in characters
-_MOST_LINES = 31  # maximum number of rows of a table by day, hour or column; one month by day
+_MOST_LINES = 31  # maximum number of rows of a table by day, hour or column
 _LONGEST_VALUE = 18  # maximum number of characters of a label or of a column's value
 _LONGEST_TEXT = 36  # maximum number of characters of an utterance
 _WIDTH = 80  # characters per line in a pipe
 
 
 def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:
-    """Print the emotions and their change, the emotions by day, hour or column, and the conversations that turned bad.
+    """Print the tables of a report: the emotions, their breakdown, and the conversations that need attention.
 
     Args:
         figures: The figures of the report.
-        by: day, hour or the name of a column. If None, day is used if the days are known.
+        by: Breakdown: day, hour or the name of a column. None means day, or no breakdown if the days are unknown.
         words: The fixed texts of the report, in its language.
     """
     console = PipedConsole()
@@ -64,7 +64,7 @@ def _shown(label: str, words: dict[str, Any]) -> str:
 
 
 def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
-    """Return a table with the rows and the share of each emotion, and its share and change on the last day."""
+    """Return a table with these values of each emotion: rows, share, share on the last day, change on the last day."""
     latest = {row["emotion"]: row for row in figures.latest.get("emotions", ())}
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column("")
@@ -99,7 +99,7 @@ def _change(row: dict[str, Any] | None) -> Text:
 
 
 def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple[str, Table] | None:
-    """Return the heading and the table of the emotions by day, hour or column, or None if no days are known."""
+    """Return (heading, table) of the emotions by day, hour or column, or None if there is no breakdown."""
     by = by or ("day" if figures.days else None)
     if by is None:
         return None

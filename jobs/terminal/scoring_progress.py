@@ -34,13 +34,17 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
 
 class Log:
-    """Log of --quiet, which prints only the plan of a dry run. It is the base class of the other logs."""
+    """The log for --quiet, and the base class of the other logs. It prints only the plan of --dry-run."""
 
     takes_errors = False  # whether `error` prints errors; otherwise, `main` prints them
 
     @contextlib.contextmanager
     def running(self, stages: Stages) -> Iterator[None]:
-        """Let Ctrl-C or SIGTERM stop the run after the current batch; a second signal ends the run immediately."""
+        """Handle Ctrl-C and SIGTERM during a `with` block.
+
+        The first signal stops the run after the current batch. A second signal stops the run immediately. A signal
+        before the run has started also stops it immediately.
+        """
 
         def stop(number: int, frame: object) -> None:
             if stages.stopping or not stages.started:
@@ -55,7 +59,7 @@ class Log:
                 signal.signal(number, handler)
 
     def progress(self, progress: Progress) -> None:
-        """Print the progress; called about ten times per second."""
+        """Print the progress. The run calls this method about ten times per second."""
 
     def note(self, text: str) -> None:
         """Print a message for the user."""
@@ -70,7 +74,7 @@ class Log:
         """Print the result of a run."""
 
     def error(self, message: str, code: int) -> None:
-        """Print an error; called only if `takes_errors` is true."""
+        """Print an error. This method is called only if `takes_errors` is true."""
 
 
 def _print_line(line: str, file: Any = None) -> None:
@@ -150,7 +154,7 @@ class JsonLog(LineLog):
 
 
 class BarLog(LineLog):
-    """A log with a progress bar: rows, rows/s, share of repeated texts, number of the current part, remaining time."""
+    """A log with a progress bar: rows, rows/s, share of repeated texts, number of the part file, remaining time."""
 
     def __init__(self) -> None:
         super().__init__()

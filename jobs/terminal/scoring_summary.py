@@ -103,7 +103,7 @@ def _print_output(console: Console, result: Result) -> None:
 
 
 def _count_query(prefix: str) -> str:
-    """Return an SQL query that counts the rows of each emotion, quoted for the shell."""
+    """Return an SQL query that counts the rows of each emotion. The query is quoted for the shell."""
     name = f"{prefix}emotion"
     name = name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
     query = f"SELECT {name}, count(*) FROM labelled GROUP BY ALL"  # noqa: S608 - for the user to run
@@ -111,7 +111,7 @@ def _count_query(prefix: str) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts a program of this environment: its name if PATH finds it, else its path."""
+    """Return the command that starts a program of this Python environment: its name if it is on PATH, else its path."""
     here = Path(sys.executable).parent / name
     found = shutil.which(name)
     if found and Path(found).parent == here.parent:

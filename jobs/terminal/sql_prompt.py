@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HELP = """\
   \\d            list the views     \\d NAME   list the columns of a view
   \\q            quit (Ctrl-D)      \\?        show this help
-  A query ends with ; and can have several lines. Tab completes a name. The view labelled contains the rows."""
+  A query ends with ; and can have several lines. Tab completes a name. The view `labelled` contains the rows."""
 
 _KEYWORDS = (
     "SELECT", "FROM", "WHERE", "GROUP BY", "ALL", "ORDER BY", "LIMIT", "HAVING", "AND", "OR", "NOT", "IN",
@@ -51,7 +51,7 @@ def run_prompt(session: Session) -> None:
         key_bindings=_keys(),
         prompt_continuation="     ...> ",
     )
-    click.echo("The view labelled contains the rows. \\? shows help, \\q quits.")
+    click.echo("The view `labelled` contains the rows. \\? shows help, \\q quits.")
     while True:
         try:
             typed = prompt.prompt("emojob> ").strip()
@@ -120,7 +120,7 @@ class Names(Completer):
         self._names = {**dict.fromkeys(tables, "view"), **columns}
 
     def get_completions(self, document: Any, complete_event: Any) -> Iterator[Completion]:
-        """Yield the names, then the keywords, that begin with the letters before the cursor."""
+        """Complete the word before the cursor: yield matching view and column names, then matching SQL keywords."""
         found = _WORD.search(document.text_before_cursor)
         begun = found[0] if found else ""
         for name, kind in self._names.items():
@@ -133,7 +133,7 @@ class Names(Completer):
 
 
 def _history() -> History:
-    """Return a history in a file that only the user can read. If the file cannot be written, it is in memory."""
+    """Return the query history. It is a file that only the user can read, or in memory if no file can be created."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     file = Path(home) / "emojob" / "sql_history"
     try:

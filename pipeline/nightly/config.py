@@ -28,8 +28,8 @@ class InputConfig:
     """The section [input]: the paths of the logs.
 
     Attributes:
-        files: Pattern of paths; `{date}` is a day in ISO 8601.
-        days_back: Number of days before the run's date whose files are checked again, to find late files.
+        files: Pattern of paths; `{date}` stands for a day, such as 2026-11-25.
+        days_back: Number of days. The run also checks the files of this many days before its date, to find late files.
     """
 
     files: str
@@ -57,8 +57,8 @@ class OutputConfig:
 
     Attributes:
         archive: Folder of the labelled archive.
-        report: Path of the HTML page; None writes no page.
-        figures: Path of the JSON file with the figures; None writes no figures.
+        report: Path of the HTML page. If None, no page is written.
+        figures: Path of the JSON file with the numbers of the report. If None, no JSON file is written.
         language: Language of the page: en or ko.
         keep_days: Number of days to keep; rows of older days are removed. 0 keeps all rows.
         mask_pii: Whether personal data is masked in the report and the figures.
@@ -86,8 +86,8 @@ class ScoreConfig:
     Attributes:
         options: Options of the scoring run.
         model: Options of the model.
-        time_zone: Time zone of the report's days and hours; None uses the archive's time zone, or Asia/Seoul if the
-            archive has none.
+        time_zone: Time zone of the report's days and hours. If None, the archive's time zone is used, or Asia/Seoul if
+            the archive has none.
     """
 
     options: ScoreOptions = field(default_factory=ScoreOptions)
@@ -139,8 +139,8 @@ class MonitoringConfig:
     """The section [monitoring]: files for monitoring the nightly runs.
 
     Attributes:
-        log: File to which each nightly run appends one JSON line; None writes no log.
-        prometheus: Metrics file for node_exporter; None writes no metrics.
+        log: File to which each nightly run appends one JSON line. If None, no log is written.
+        prometheus: Metrics file for node_exporter. If None, no metrics are written.
     """
 
     log: str | None = None
@@ -152,12 +152,12 @@ class NightlyConfig:
     """A complete configuration of nightly runs.
 
     Attributes:
-        file: Absolute path of the TOML file; relative paths in the configuration start at its folder.
-        input: The section [input].
-        output: The section [output].
-        score: The section [score].
-        drift: The section [drift].
-        monitoring: The section [monitoring].
+        file: Absolute path of the TOML file. Relative paths in the configuration start in the folder of this file.
+        input: Paths of the logs.
+        output: Paths and settings of the labelled archive and its report.
+        score: Options of `emojob score`.
+        drift: Limits of the drift alarms.
+        monitoring: Files for monitoring the nightly runs.
     """
 
     file: Path
@@ -168,7 +168,7 @@ class NightlyConfig:
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
     def local_path(self, given: str | None) -> Path | None:
-        """Return an absolute local path; None stays None. Raises OptionError for a URL of an object store."""
+        """Return `given` as an absolute local path; None if `given` is None. Raises OptionError for an object store."""
         path = None if given is None else self.resolve(given)
         if path is not None and is_object(path):
             raise OptionError(
@@ -177,7 +177,7 @@ class NightlyConfig:
         return None if path is None else as_local(path)
 
     def resolve(self, given: str) -> AnyPath:
-        """Return a path or URL of the configuration, as an absolute path. Raises the errors of `parse_path`."""
+        """Parse a path or URL. A relative path starts in the folder of `file`. Raises the errors of `parse_path`."""
         return path_from(self.file.parent, given)
 
     @property
@@ -197,7 +197,7 @@ class NightlyConfig:
         return replace(options, model=str(folder)) if folder and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
-        """Return the pattern of the files of `day`; if `day` is None, the pattern of the files of all days."""
+        """Return a path pattern that matches the files of `day`. If `day` is None, it matches the files of all days."""
         return str(self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
 
 
@@ -224,7 +224,7 @@ def read_config(file: Path) -> NightlyConfig:
     except OSError as error:
         raise OptionError(f"{file} cannot be read: {error.strerror}; correct the cause, or give another file") from None
     except ValueError as error:
-        raise OptionError(f"{file} is not TOML: {error}; correct it ({_COMPARE})") from None
+        raise OptionError(f"{file} is not valid TOML: {error}; correct it ({_COMPARE})") from None
     try:
         check_keys("the file", table, dict.fromkeys(_SECTIONS, dict), _COMPARE, {"score", "drift", "monitoring"})
         sections = {name: _section(name, table.get(name, {})) for name in _SECTIONS}
@@ -238,5 +238,5 @@ def _section(name: str, table: dict[str, Any]) -> Any:
 
 
 def template() -> str:
-    """Return the text of a configuration file with every key and its explanation."""
+    """Return the text of an example configuration file, which explains every key."""
     return (files("emojob.pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")

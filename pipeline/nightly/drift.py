@@ -15,8 +15,17 @@ from typing import Any
 
 from emojob.pipeline.nightly.config import DriftConfig
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
+from emojob.schemas.messages import counted
 
 UNSURE = 0.5  # a label with a lower confidence is unsure
+
+#: {name of a check: what its share describes}
+_SHARES = {
+    "unsure": f"labels have a confidence below {UNSURE}",
+    "unknown": "tokens are unknown",
+    "truncated": "labelled texts were truncated",
+    "empty": "rows have no text",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,20 @@ class Check:
     limit: float
     alarm: bool
 
+    @property
+    def in_words(self) -> str:
+        """Return the text of an alarm, such as "300 rows, but at least 500 are expected (...)"."""
+        if self.name == "emotions":
+            return f"the population stability index is {self.value:.3f}, but at most {self.limit:g} is allowed"
+        if self.name == "rows":
+            usual = self.before or 0.0
+            rows, limit = round(self.value * usual), round(self.limit * usual, 6)  # removes floating-point errors
+            bound = f"at least {math.ceil(limit):,}" if self.value < self.limit else f"at most {math.floor(limit):,}"
+            median = counted(round(usual), "row")
+            return f"{counted(rows, 'row')}, but {bound} are expected (median of the days before: {median})"
+        before = "" if self.before is None else f" ({self.before:.2%} on the days before)"
+        return f"{self.value:.2%} of the {_SHARES[self.name]}, but at most {self.limit:.2%} is allowed{before}"
+
     def as_json(self) -> dict[str, Any]:
         """Return the result as JSON values."""
         return asdict(self)
@@ -52,7 +75,7 @@ class Drift:
         day: The checked day.
         days_before: Number of earlier days that `day` is compared with; only days with rows are counted.
         checks: The checks; empty if `days_before` is too small.
-        why: Why `checks` is empty; "" if `checks` is not empty.
+        why: Reason why `checks` is empty; "" if `checks` is not empty.
     """
 
     day: datetime.date
@@ -77,7 +100,7 @@ class Drift:
 
 
 def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: DriftConfig) -> Drift:
-    """Compare a day with the days before it that have rows.
+    """Compare a day with the days before it. Earlier days without rows are skipped.
 
     Args:
         days: {day: row counts}; a day that is missing here has no rows.
@@ -116,7 +139,7 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
 
 
 def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
-    """Return the population stability index of two {emotion: number of rows}; 0 means that the shares are equal."""
+    """Return the population stability index of two dicts {emotion: number of rows}; 0 means equal shares."""
     names = {*now, *before}
     rows, rows_before = (sum(counts.values()) + len(names) / 2 for counts in (now, before))
     index = 0.0

@@ -17,7 +17,7 @@ from emojob.pipeline.storage.paths import output_errors
 
 
 def record_night(config: NightlyConfig, night: Night) -> None:
-    """Write the result of a nightly run into the log and the metrics file that the configuration names.
+    """Write the result of a nightly run to the log and to the metrics file. The configuration contains their paths.
 
     Raises:
         StorageError: A file cannot be written.
@@ -32,8 +32,8 @@ def record_night(config: NightlyConfig, night: Night) -> None:
 def log_night(file: Path, night: Night) -> None:
     """Append the result of a nightly run as one JSON line.
 
-    No line is appended if the run changed nothing in the archive, and the last line for the same date has the same
-    failed inputs.
+    No line is appended if both conditions are true: the run did not change the archive, and the last line for this date
+    lists the same failed inputs.
 
     Args:
         file: The log; created if missing.
@@ -60,7 +60,7 @@ def log_night(file: Path, night: Night) -> None:
 
 
 def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
-    """Return the values of the last log line for the date of a nightly run, or None if there is no such line."""
+    """Return the last log line with the date of `night`, parsed from JSON. Return None if there is no such line."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -74,10 +74,10 @@ def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
 
 
 def write_metrics(file: Path, night: Night) -> None:
-    """Write the metrics of a nightly run for node_exporter's textfile collector. Raises OSError."""
+    """Write the metrics file for node_exporter's textfile collector. Raises OSError if the file cannot be written."""
     content = metrics_text(night).encode()
     if file.exists() and file.read_bytes() == content:
-        os.utime(file)  # the collector reports this time, which shows when the last run was
+        os.utime(file)  # the collector reports this time, so it shows when the last run ended
         return
     mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)
@@ -117,7 +117,7 @@ def metrics_text(night: Night) -> str:
 
 
 def _metric(name: str, description: str, values: list[tuple[dict[str, str], float]]) -> Iterator[str]:
-    """Yield the lines of one gauge metric. `values` has ({label: text}, number) for each sample."""
+    """Yield the lines of one gauge metric. `values` is a list of samples: ({label name: label value}, number)."""
     yield f"# HELP emojob_{name} {description}"
     yield f"# TYPE emojob_{name} gauge"
     for labels, value in values:

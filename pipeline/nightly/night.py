@@ -1,4 +1,4 @@
-"""Does the nightly run: score new and changed inputs, remove old rows, check for drift, write the report."""
+"""Does the nightly run: scores new and changed inputs, removes old rows, checks for drift, and writes the report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_night(
         day: Date of the nightly run.
         report: callback(progress), called about ten times per second while rows are scored.
         note: callback(line), called with each message for the user.
-        stages: The threads of the scoring run. `stages.stop` ends the run.
+        stages: The threads of the scoring run. `stages.stop()` stops the run, and is safe in a signal handler.
 
     Returns:
         The result. Inputs that cannot be read are in `failed`.
@@ -80,7 +80,7 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
         day: Date of the nightly run.
 
     Raises:
-        OptionError: Values of the configuration contradict each other, or a folder or package is missing.
+        OptionError: Two values in the configuration conflict, a folder is missing, or a package is missing.
         OutputError: The archive's folder has files that emojob did not write.
     """
     _check(config)
@@ -108,7 +108,7 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
 
 
 class _Scoring:
-    """Scores the inputs of a nightly run in one scoring run, without the inputs that cannot be read."""
+    """Scores the inputs of a nightly run together, and leaves out the inputs that cannot be read."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class _Scoring:
         self._report, self._note, self._stages = report, note, stages
 
     def run(self, files: list[InputFile]) -> None:
-        """Score all inputs. If that raises DataError, find and leave out the unreadable inputs, and score the others.
+        """Score all inputs. If that raises DataError, find the unreadable inputs, and score the other inputs.
 
         To find an unreadable input, open each input alone. If every input opens, score each input alone.
         """
@@ -166,7 +166,7 @@ class _Scoring:
 
 
 def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
-    """Return {input: (SHA-256 of its content, number of its rows in complete part files)}."""
+    """Return {input: (SHA-256 of the content, number of rows in complete part files)}."""
     found: dict[str, tuple[str, int]] = {}
     for marker in output.markers:
         _, rows = found.get(marker.input, ("", 0))
@@ -175,9 +175,10 @@ def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
 
 
 def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str, int]], calendar: Calendar) -> None:
-    """Set `scored` and `rejected` of a nightly run, from the inputs whose content or number of rows has changed.
+    """Set `night.scored` and `night.rejected`.
 
-    `before` is what `_rows_by_input` returned before the nightly run.
+    An input was scored if its content or its number of rows differs from `before`, which is the result of
+    `_rows_by_input` before the nightly run.
     """
     after = _rows_by_input(output)
     for name, (content, rows) in sorted(after.items()):

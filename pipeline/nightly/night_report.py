@@ -20,11 +20,11 @@ from emojob.schemas.manifest import Counts
 
 
 def remake_report(archive: AnyPath) -> list[AnyPath]:
-    """Write the report of an archive's last nightly run again, with the configuration of that run.
+    """Recreate the report of an archive's last nightly run, with the configuration of that run.
 
     Returns:
-        Paths of the report's files. Empty if the archive has no nightly run, or if the configuration now names another
-        archive.
+        Paths of the report's files. The list is empty if there was no nightly run, or if the configuration now contains
+        the path of another archive.
 
     Raises:
         OptionError: The configuration file of that run is missing or wrong.
@@ -45,12 +45,12 @@ def remake_report(archive: AnyPath) -> list[AnyPath]:
 
 
 def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config: NightlyConfig) -> None:
-    """Check the date of a nightly run for drift, and write the report of all days.
+    """Check the date of a nightly run for drift. Then write the report, which covers all days.
 
     Args:
         night: The nightly run. This function sets its `counts`, `drift` and `written`.
-        output: The labelled archive. Its `read_markers` was already called.
-        calendar: The days of the inputs.
+        output: The labelled archive. The caller has already called `output.read_markers()`.
+        calendar: Finds the day of each input.
         config: The configuration of the nightly run.
     """
     days = calendar.counts(output.markers)
@@ -76,7 +76,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 
 
 def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
-    """Write a file unless it already has this content, and add it to `night.written`."""
+    """Add `file` to `night.written`, and write it unless it already has this content."""
     night.written.append(file)
     with output_errors(file):
         with contextlib.suppress(FileNotFoundError):

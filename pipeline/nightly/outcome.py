@@ -19,7 +19,8 @@ class Scored:
         input: Name of the input.
         day: Day of its rows.
         rows: Number of rows that this nightly run read from the input.
-        was: new, changed (the content has changed since an earlier run) or late (`day` is before the run's date).
+        was: State of the input: new, changed (the content differs from an earlier run) or late (`day` is before the
+            run's date).
     """
 
     input: str
@@ -40,7 +41,7 @@ class Night:
         removed_rows: Number of rows removed because their day was too old.
         counts: Row counts of `day`.
         rejected: Number of rejected rows in the inputs that this run scored.
-        drift: The drift checks of `day`; None if they are not done yet.
+        drift: The drift checks of `day`; None before these checks.
         written: Paths of the report's files, including files that did not change.
     """
 

@@ -1,4 +1,4 @@
-"""Reads and writes the state of the nightly runs (nightly.json in OUT), and locks OUT for one nightly run."""
+"""Reads and writes the state of the nightly runs (nightly.json in OUT), and locks OUT during a nightly run."""
 
 from __future__ import annotations
 

@@ -26,22 +26,23 @@ if TYPE_CHECKING:
     "memos",
     multiple=True,
     metavar="FILE",
-    help="Also remove this --memo file of `emojob score`; may be repeated.",
+    help="Also remove this memo file, which `emojob score --memo` wrote; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Count the matching rows; remove nothing.")
 @debug_option
 def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> None:
-    """Permanently remove the rows that match a condition from a labelled archive. On an error, no row is removed.
+    """Permanently remove rows from a labelled archive. If the command fails, no row is removed.
 
     \b
     emojob forget OUT --where "conversation_id = 'c-1042'"
     emojob forget OUT --where "speaker = '홍길동' AND said_at < DATE '2026-01-01'"
 
-    OUT is the output of `emojob score`. The command also updates the counts, removes the memo (the file with labels of
-    repeated texts), and writes the report of the last nightly run again.
+    OUT is the output of `emojob score`, and --where selects the rows. The command also updates the row counts, and
+    recreates the report of the last nightly run. It deletes the memo file of the run, because this file may contain
+    labels of the removed texts.
 
-    The command does not change the input files. Remove the rows there too: otherwise, they come back when an input file
-    changes and is labelled again.
+    The command does not change the input files. Remove the rows there too. Otherwise, the rows come back if an input
+    file changes and is labelled again.
     """
     from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows
@@ -56,7 +57,9 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
         click.echo("  next     also remove these rows from the input files, and from your reports, sheets and exports")
     if found.rejected:
         rejected = counted(found.rejected, "row")
-        click.echo(f"  note     rejects.parquet was not searched; it contains {rejected} that could not be read")
+        click.echo(
+            f"  note     rejects.parquet was not searched: it has {rejected} that could not be read; search it yourself"
+        )
 
 
 def _result_line(found: Forgotten, dry_run: bool) -> str:

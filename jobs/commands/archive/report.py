@@ -23,7 +23,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
     "json_file",
     metavar="FILE",
     type=ANY_PATH,
-    help="Write all figures to FILE as JSON; with -, print only JSON.",
+    help="Write the numbers of the report to FILE as JSON; with -, print only JSON.",
 )
 @click.option(
     "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True,
@@ -32,7 +32,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 @click.option(
     "--time-zone",
     metavar="ZONE",
-    help="Time zone of days and hours.  [default: the archive's time zone, or else Asia/Seoul]",
+    help="Time zone of days and hours.  [default: the archive's time zone, otherwise Asia/Seoul]",
 )
 @click.option(
     "--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the texts of the report."
@@ -42,9 +42,10 @@ def report(
     out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,
     time_zone: str | None, mask_pii: bool,
 ) -> None:  # fmt: skip
-    """Summarize a labelled archive: its emotions, their change over time, and the conversations that turned bad.
+    """Summarize a labelled archive: its emotions, and how they change over time.
 
-    OUT is the output of `emojob score`.
+    OUT is the output of `emojob score`. The report also lists conversations in which a speaker ends in anger,
+    depression or anxiety after a better start.
     """
     from emojob.jobs.terminal.report_tables import print_report
     from emojob.pipeline.html.page import check_drawable

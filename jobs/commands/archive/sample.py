@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     type=int,
     metavar="N",
     required=True,
-    help="Number of utterances to choose, from those with the most uncertain labels.",
+    help="Number of utterances to choose. They are chosen from the texts with the most uncertain labels.",
 )
 @click.option(
     "-o",
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the sheet.")
 @debug_option
 def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -> None:
-    """Choose N utterances with uncertain labels, and write them into a sheet for annotators.
+    """Choose N utterances with uncertain labels, and write these utterances to a sheet for annotators.
 
-    OUT is the output of `emojob score`. Open the sheet in Excel, fill in the column `label`, then train on it with
-    `emojob train`. A label is uncertain if the two highest probabilities are nearly equal. A repeated text is chosen
-    only once, and only one of several similar texts is chosen. Texts with fewer than 2 letters or more than 1,000
-    characters are left out.
+    OUT is the output of `emojob score`. Open the sheet in Excel, and fill in the column `label`. Then give the
+    sheet to `emojob train`. A label is uncertain if the two highest probabilities are nearly equal. Among repeated or
+    similar texts, only one is chosen. Texts with fewer than 2 letters or more than 1,000 characters are left out.
     """
     from emojob.pipeline.active_learning.selection import choose
     from emojob.pipeline.active_learning.sheet import check_path, write_sheet
@@ -57,7 +56,7 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
         write_sheet(file, chosen.utterances, force)
     click.echo(_result_line(chosen, uncertain, file))
     click.echo(
-        f"Fill in its column `label` ({plain(', '.join(archive.labels))}). Then train on it and your annotated data:"
+        f"Fill in the column `label` ({plain(', '.join(archive.labels))}). Then train on your data and this sheet:"
     )
     click.echo(f"  emojob train --data ANNOTATED.csv --data {plain(shlex.quote(str(file)))} -o DIR")
 

@@ -28,7 +28,9 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Format of the result.  [default: table]")
 @click.option("-o", "--output", "file", metavar="FILE", type=ANY_PATH, help="Write the result to FILE.")
 @click.option(
-    "--time-zone", metavar="ZONE", help="Time zone of said_at.  [default: the archive's time zone, or else Asia/Seoul]"
+    "--time-zone",
+    metavar="ZONE",
+    help="Time zone of said_at.  [default: the archive's time zone, otherwise Asia/Seoul]",
 )
 @click.option(
     "--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Create a DuckDB database for BI tools."
@@ -43,17 +45,19 @@ def sql(
     out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None, export: Path | None,
     copy: bool,
 ) -> None:  # fmt: skip
-    """Query a labelled archive in DuckDB's SQL. The view `labelled` contains its rows.
+    """Query a labelled archive in DuckDB's SQL. The view `labelled` contains the rows of the archive.
 
     \b
     emojob sql OUT "SELECT emotion, count(*) FROM labelled GROUP BY ALL"
     echo "FROM labelled LIMIT 5" | emojob sql OUT --format json
     emojob sql OUT                       (opens an SQL prompt)
 
-    OUT is the output of `emojob score`. The view has the input's columns and the label columns: emotion, confidence,
-    prob_..., emotion_status. It also has conversation_id, said_at and speaker, if the input has such columns. Other
-    views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured (speakers whose
-    emotion turned bad). A query can only read OUT: it cannot read other files or write a file.
+    OUT is the output of `emojob score`. The view `labelled` contains the columns of the input and the label columns:
+    emotion, confidence, prob_..., emotion_status. It also contains conversation_id, said_at and speaker, if the input
+    has such columns. Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations,
+    soured (speakers who end a conversation in anger, depression or anxiety after a better start).
+
+    A query can read only the files in OUT. It cannot write files.
     """
     from emojob.pipeline.output.labelled_archive import open_labelled
     from emojob.pipeline.storage.permissions import limit_permissions
@@ -86,11 +90,13 @@ def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | N
     check_output_file("--export", file, "archive.duckdb", part_files)
     with limit_permissions(part_files):
         export_database(archive, file, copy, time_zone)
-    click.echo(f"wrote {plain(str(file))}: it contains labelled and the other views; open it with any DuckDB tool")
+    click.echo(
+        f"wrote {plain(str(file))}: it contains the view `labelled` and the other views; open it with any DuckDB tool"
+    )
 
 
 def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:
-    """Run one query, and write the result to `file`, or print it if `file` is None."""
+    """Run one query. Write the result to `file`; if `file` is None, print the result."""
     from emojob.jobs.terminal.query_table import print_table
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 

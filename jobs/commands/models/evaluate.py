@@ -1,4 +1,4 @@
-"""Defines `emojob evaluate`, which measures a model on annotated data and compares it with another model."""
+"""Defines `emojob evaluate`, which measures a model on annotated data, and can compare two models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
     "json_file",
     metavar="FILE",
     type=_FILE,
-    help="Write all figures to FILE as JSON; with -, print only JSON.",
+    help="Write all metrics to FILE as JSON; with -, print only JSON.",
 )
 @click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write an HTML page with charts.")
 @model_options

@@ -28,8 +28,8 @@ from emojob.schemas.errors import EmojobError
 def make_model(data: Path, out: Path, work: Path | None, teacher: str | None, recipe: Path | None, device: str) -> None:
     """Pre-train, fine-tune, distill, calibrate and measure the default model, and write it to OUT_FOLDER.
 
-    This takes about five hours on two processor cores. To resume after an interruption, run the same command again:
-    pre-training continues from its last checkpoint, and an unfinished later step starts again.
+    This takes about five hours on two processor cores. To resume after an interruption, run the same command again.
+    Pre-training continues from its last checkpoint. Any other step that was not finished starts from the beginning.
     """
     from emojob.training.default_model.make import make_default_model
     from emojob.training.default_model.recipe import DEFAULT_RECIPE, read_recipe
@@ -49,7 +49,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Run the command. Print an EmojobError as one line on standard error, and exit with its exit code."""
+    """Run the command. On an EmojobError, print one line on standard error, and exit with the error's exit code."""
     try:
         make_model()
     except EmojobError as error:

@@ -30,15 +30,15 @@ _DEFAULT = ModelOptions()
 )
 @click.option(
     "--base", metavar="M",
-    help="Model to fine-tune, such as KoBERT or another Korean BERT, RoBERTa or ELECTRA: a folder, or a name on the "
-    "Hugging Face hub.  [default: the built-in encoder]",
+    help="Model to fine-tune: a folder, or a name on the Hugging Face hub. KoBERT and other Korean "
+    "BERT, RoBERTa and ELECTRA models work.  [default: the built-in encoder]",
 )  # fmt: skip
 @click.option(
     "--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
     help="Measure the model on this file instead of a part of the data; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--test-label-map", metavar="NAME|FILE", help="Label map for the --test files.  [default: as --label-map]"
+    "--test-label-map", metavar="NAME|FILE", help="Label map for the --test files.  [default: the map of --label-map]"
 )
 @click.option(
     "--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
@@ -59,8 +59,10 @@ def train(
 ) -> int:
     """Fine-tune a model on annotated utterances.
 
-    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx file with a text column and a label column, or an original file of
-    AI Hub, KOTE or GoEmotions. To resume an interrupted run, run the same command again.
+    FILE contains a text column and a label column. Its format is .csv, .tsv, .parquet, .jsonl or .xlsx. The original
+    files of AI Hub, KOTE and GoEmotions are also accepted.
+
+    To resume an interrupted run, run the same command again.
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
     from emojob.jobs.terminal.training_progress import TrainingLog, print_outcome

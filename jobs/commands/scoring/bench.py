@@ -17,13 +17,13 @@ from emojob.schemas.errors import OptionError
 
 
 @click.command(context_settings=SETTINGS, short_help="Measure the speed of the whole job on this machine.")
-@click.option("--input", "source", metavar="FILE", help="Dataset with the rows.  [default: the built-in sample]")
+@click.option("--input", "source", metavar="FILE", help="Dataset to score.  [default: the built-in sample]")
 @click.option("--text-column", metavar="C", help="Text column of the dataset.")
 @click.option("--rows", type=int, metavar="N", help="Number of rows to score.  [default: enough for about 15 seconds]")
-@click.option("--compare", is_flag=True, help="Also measure other programs on the same rows; takes minutes.")
+@click.option("--compare", is_flag=True, help="Also measure other programs on the same rows; this takes minutes.")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
-    help="Write the figures to FILE as JSON; with -, print only JSON.",
+    help="Write the measured values to FILE as JSON; with -, print only JSON.",
 )  # fmt: skip
 @model_options
 def bench(
@@ -31,7 +31,7 @@ def bench(
 ) -> None:
     """Label some rows into a temporary folder, and show the speed of the whole job and the time of each stage.
 
-    `--model kobert-sized` is a model of KoBERT's size with random weights, which is as fast as the real KoBERT.
+    `--model kobert-sized` measures a model that is as large and as fast as KoBERT. Its weights are random.
     """
     options = take_model_options(given)
     if rows is not None and rows < 1:

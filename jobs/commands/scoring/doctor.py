@@ -15,7 +15,7 @@ from emojob.jobs.options.model_options import model_options, take_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @model_options
 def doctor(as_json: bool, **given: Any) -> None:
-    """Show the hardware and software of this machine, the engine and precision that a run would use, and the reason."""
+    """Show the hardware and software of this machine, which engine and precision a run would use, and why."""
     options = take_model_options(given)
     from emojob.pipeline.inference.doctor import examine
 

@@ -1,4 +1,4 @@
-"""Defines `emojob nightly`, which does one nightly run, usually started by cron."""
+"""Defines `emojob nightly`, which does one nightly run. Usually, cron starts this command."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     0    The run is done.
     2    The configuration is wrong, or an input could not be read (the other inputs are done).
     3    More rows were rejected than max_rejects allows.
-    4    There is a drift alarm.
+    4    There is a drift alarm: this date differs too much from the days before it.
     75   Another nightly run uses the same archive.
     130  The run was interrupted.
     """

@@ -52,7 +52,7 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield lists of lines without their line endings; if standard input is a terminal, lists of one line."""
+    """Yield lists of up to 2,048 lines without line endings. If standard input is a terminal, yield each line alone."""
     size = 1 if sys.stdin.isatty() else _BLOCK_LINES
     lines = iter(lines)
     while block := [line.rstrip("\r\n") for line in itertools.islice(lines, size)]:

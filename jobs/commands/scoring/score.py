@@ -20,7 +20,7 @@ _CONVERSATIONS = "Column with the conversation ID.  [default: found by its name,
 @click.argument("inputs", metavar="INPUT...", nargs=-1)
 @click.option(
     "-o", "--out", metavar="OUT",
-    help="Output folder, or one file X.parquet.  [default: the folder INPUT-STEM.emotions next to INPUT]",
+    help="Output folder, or one file X.parquet.  [default: a folder next to INPUT; for logs.parquet, logs.emotions]",
 )  # fmt: skip
 @click.option("--text-column", metavar="C", help="Column with the text.  [default: found by its name]")
 @click.option(
@@ -59,7 +59,9 @@ _CONVERSATIONS = "Column with the conversation ID.  [default: found by its name,
     help="File with the key for --hash-column.  [default: the variable EMOJOB_HASH_KEY]",
 )
 @click.option(
-    "--ray-address", metavar="HOST:PORT", help="Ray cluster for --engine ray.  [default: RAY_ADDRESS, or this machine]"
+    "--ray-address",
+    metavar="HOST:PORT",
+    help="Ray cluster for --engine ray.  [default: the variable RAY_ADDRESS, otherwise this machine]",
 )
 @click.option("--ray-cores", type=int, metavar="N", help="Number of cores for each Ray worker on nodes without a GPU.")
 @click.option("--dry-run", is_flag=True, help="Print what a run would do and how long it would take; label nothing.")
@@ -88,12 +90,21 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
 
 
 def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: dict[str, Any]) -> int:
-    """Do a scoring run or print its plan; return the exit code. `given` has ScoreOptions, ModelOptions and dry_run."""
+    """Label a dataset, or print the plan of --dry-run. Return the exit code.
+
+    Args:
+        inputs: Files, folders, globs and URLs.
+        out: Output folder or file; None selects the default.
+        sample: Whether to label the sample that comes with the package.
+        log: Prints progress, notes and the summary.
+        given: {option name: value} of all ScoreOptions, all ModelOptions and dry_run.
+    """
     dry_run, model = given.pop("dry_run"), take_model_options(given)
     options = ScoreOptions(**given)
     if sample == bool(inputs):
         raise OptionError(
-            "give either INPUT (a file, folder, glob or URL), or --sample for the sample that comes with the package"
+            f"{'both INPUT and --sample are given' if sample else 'no INPUT is given'}: to label your data, give INPUT "
+            "(a file, folder, glob or URL); to label the sample dialogue, give --sample"
         )
     from emojob.pipeline.assets.sample import sample_file
     from emojob.pipeline.running.dry_run import plan_run

@@ -56,7 +56,7 @@ def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
         ('[input]\nfiles = " "\n[output]\narchive = "out"\n', "input.files is empty"),
         ('[input]\nfiles = "a"\n', "the file lacks the key output; `emojob nightly --init"),
         ('[input]\n[output]\narchive = "out"\n', "input lacks the key files"),
-        ("[input\n", "is not TOML"),
+        ("[input\n", "is not valid TOML"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_line_with_file_key_value_and_remedy(read, change, message):

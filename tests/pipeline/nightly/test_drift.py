@@ -6,7 +6,7 @@ import math
 import pytest
 
 from emojob.pipeline.nightly.config import DriftConfig
-from emojob.pipeline.nightly.drift import drift, stability_index
+from emojob.pipeline.nightly.drift import Check, drift, stability_index
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
 DAY = datetime.date(2026, 11, 24)
@@ -85,3 +85,41 @@ def test_the_stability_index_equals_the_published_formula():
     assert stability_index(now, before) == pytest.approx(expected, rel=0.01)
     assert stability_index(before, before) == 0
     assert stability_index({"a": 10}, {"b": 10}) < math.inf
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (
+            Check("rows", 0.3, 1000.0, 0.5, True),
+            "300 rows, but at least 500 are expected (median of the days before: 1,000 rows)",
+        ),
+        (
+            Check("rows", 3.0, 1000, 2.0, True),
+            "3,000 rows, but at most 2,000 are expected (median of the days before: 1,000 rows)",
+        ),
+        (
+            Check("rows", 100 / 201, 201, 0.5, True),
+            "100 rows, but at least 101 are expected (median of the days before: 201 rows)",
+        ),
+        (
+            Check("rows", 0.0, 1000.0, 0.5, True),
+            "0 rows, but at least 500 are expected (median of the days before: 1,000 rows)",
+        ),
+        (
+            Check("emotions", 0.3512, None, 0.2, True),
+            "the population stability index is 0.351, but at most 0.2 is allowed",
+        ),
+        (
+            Check("unsure", 0.35, 0.1, 0.2, True),
+            "35.00% of the labels have a confidence below 0.5, but at most 20.00% is allowed "
+            "(10.00% on the days before)",
+        ),
+        (
+            Check("unknown", 0.05, 0.001, 0.021, True),
+            "5.00% of the tokens are unknown, but at most 2.10% is allowed (0.10% on the days before)",
+        ),
+    ],
+)
+def test_an_alarm_in_words_shows_value_limit_and_the_days_before(check, expected):
+    assert check.in_words == expected

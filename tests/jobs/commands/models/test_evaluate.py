@@ -101,7 +101,7 @@ def test_html_is_a_page_with_the_figures(emojob, data, tmp_path):
         (["--data", "val.csv", "--json", "no/folder/figures.json"], "no/folder"),
         (["--data", "val.csv", "--html", "."], "--html"),
         (["--data", "val.csv", "--html", "-"], "--html"),
-        (["--data", "val.csv", "--html", "one", "--json", "one"], "both name one"),
+        (["--data", "val.csv", "--html", "one", "--json", "one"], "both write one"),
         (["--data", "val.csv", "--json", "./val.csv"], "--json val.csv would overwrite a data file"),
         (["--data", "val.csv", "--html", "val.csv"], "--html val.csv would overwrite a data file"),
         (["--data", "val.csv", "--json", os.devnull], f"--json {os.devnull} is not a file"),

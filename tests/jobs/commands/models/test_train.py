@@ -120,7 +120,7 @@ def test_a_filled_in_sheet_is_training_data_beside_other_files(emojob, notebooks
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "no data is given: name the annotated files with --data FILE..."),
+        ((), "no data is given: give annotated files with --data FILE..."),
         (("--data", "nothing.csv"), "nothing.csv"),
         (
             ("--data", "notebook.csv", "--recipe", "fast"),
