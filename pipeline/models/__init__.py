@@ -1,6 +1,7 @@
-"""Reads and writes model folders, and tokenizes texts. `model` loads and checks a folder; `saving` writes one.
+"""Reads and writes model folders, and tokenizes texts.
 
-`bert` is the neural network; `kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
+The module `model` loads and checks a model folder. `saving` writes a model folder. `bert` is the neural
+network. `kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
 """
 
 __all__ = [

@@ -1,9 +1,14 @@
 """Implements BERT's encoder and classifier, with a memory layout for fast inference.
 
-The results equal those of `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the layout differs.
-Query, key and value weights form one matrix. The texts of a batch are concatenated, and texts of the same length are
-next to each other, so nothing is padded or masked. `from_hf` and `to_hf` translate the names of the weights, so a
-model folder stays an ordinary Hugging Face folder.
+The results are the same as those of `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the memory
+layout differs:
+
+- The weights of queries, keys and values form one matrix.
+- The texts of a batch are concatenated, and texts of the same length are next to each other. Therefore no text is
+  padded or masked.
+
+`from_hf` and `to_hf` convert between this layout and Hugging Face's weights, so a model folder is an ordinary Hugging
+Face folder.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ _FEWEST_QUERIES = 8
 
 
 class Bounds(NamedTuple):
-    """Positions of the texts in a batch. One attention kernel uses them to process texts of different lengths.
+    """Positions of the texts in a batch, for an attention kernel that processes texts of different lengths.
 
     Attributes:
         starts: int32 [texts + 1]. Text i has the tokens starts[i]:starts[i + 1] of the batch.
@@ -76,19 +81,19 @@ class Layer(nn.Module):
         firsts: Tensor | None = None,
         bounds: Bounds | None = None,
     ) -> Tensor:
-        """Return the hidden states after this layer: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
+        """Return the hidden states after this layer: [tokens, hidden], or [len(firsts), hidden] if `firsts` is given.
 
-        Attention runs within each text. All other operations process all tokens of the batch together. `x` may have a
-        wider dtype than the matrix products. Then the residual sums also have the wider dtype.
+        Attention runs within each text. All other operations process all tokens of the batch together. The residual
+        sums have the dtype of `x`, which may be wider than the dtype of the matrix products.
 
         Args:
             x: [tokens, hidden], hidden states of the texts. Texts of the same length are next to each other.
             groups: The groups of texts of the same length.
             dropout: Dropout probability; 0 for inference.
-            firsts: int [rows], index of the first token of each text, then padding. If given, only the hidden states
-                of these tokens are computed.
-            bounds: If given, one kernel computes the attention of all groups. With `firsts`, `bounds` has one text for
-                each index in `firsts`, and an empty text for each padding index.
+            firsts: int [rows], index of the first token of each text; more indexes may follow as padding. If given,
+                only the hidden states of the tokens at these indexes are computed.
+            bounds: If given, one kernel computes the attention of all groups. If `firsts` is given too, `bounds` has
+                len(firsts) texts; the texts of padding indexes are empty.
         """
         qkv = self.qkv(x.to(self.matmul_dtype))
         if bounds is None:
@@ -103,7 +108,7 @@ class Layer(nn.Module):
         return normed
 
     def _attend_by_groups(self, qkv: Tensor, groups: Groups, dropout: float, firsts: Tensor | None) -> Tensor:
-        """Return the attention output, [tokens or len(firsts), hidden]. There is one kernel call per group.
+        """Return the attention output, with the shape that `forward` returns. There is one kernel call per group.
 
         Args:
             qkv: [tokens, 3 * hidden], queries, keys and values.
@@ -123,7 +128,7 @@ class Layer(nn.Module):
         return attended
 
     def _attend_varlen(self, qkv: Tensor, bounds: Bounds, firsts: Tensor | None) -> Tensor:
-        """Compute the result of `_attend_by_groups` in one kernel call. The values for padding are undefined."""
+        """Compute the result of `_attend_by_groups` in one kernel call. The output rows of padding are undefined."""
         q, k, v = qkv.view(len(qkv), 3, self.heads, -1).unbind(1)
         starts, longest = bounds
         attend = cast(Callable[..., Tensor], varlen_attention())
@@ -133,7 +138,7 @@ class Layer(nn.Module):
         return attend(q[firsts], k, v, one_each, starts, 1, longest).flatten(1)
 
     def set_matmul_dtype(self, dtype: torch.dtype) -> None:
-        """Compute the matrix products in `dtype`. The dtype of inputs and outputs does not change."""
+        """Compute the matrix products in `dtype`. The dtype of the layer's input and output does not change."""
         self.matmul_dtype = dtype
         for linear in (self.qkv, self.attended, self.up, self.down):
             linear.to(dtype)
@@ -153,9 +158,9 @@ class Layer(nn.Module):
 
 @cache
 def varlen_attention() -> Callable[..., object] | None:
-    """Return torch's attention function for texts of different lengths, for GPUs; None if torch is older than 2.10.
+    """Return torch's GPU attention function for texts of different lengths. Return None if torch is older than 2.10.
 
-    The import takes a second, so the function is imported on first use.
+    The function is imported on first use, because the import takes a second.
     """
     try:
         from torch.nn.attention.varlen import varlen_attn
@@ -165,10 +170,10 @@ def varlen_attention() -> Callable[..., object] | None:
 
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
-    """Return scaled dot-product attention. `q`, `k`, `v` and the result are [rows, heads, length, size]."""
+    """Return scaled dot-product attention. `q`, `k`, `v` and the result have the shape [rows, heads, length, size]."""
     if not torch.is_grad_enabled() or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-    # In training on a CPU, torch's fused kernel takes up to nine times as long for short texts.
+    # In training on a CPU with short texts, the next two lines are up to nine times as fast as torch's fused kernel.
     weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1, dtype=torch.float32).to(v.dtype)
     return F.dropout(weights, dropout, dropout > 0) @ v
 
@@ -208,7 +213,7 @@ class Encoder(nn.Module):
         firsts: Tensor | None = None,
         bounds: Bounds | None = None,
     ) -> Tensor:
-        """Return the hidden states of concatenated texts: [tokens, hidden], or [len(firsts), hidden] with `firsts`.
+        """Return the hidden states of concatenated texts: [tokens, hidden]; [len(firsts), hidden] if `firsts` is given.
 
         Args:
             ids: int [tokens], token ids of the concatenated texts.
@@ -216,8 +221,8 @@ class Encoder(nn.Module):
             groups: The groups of texts of the same length; tokens after the last group are padding.
             segments: int [tokens], segment ids; None means segment 0 for all tokens.
             dropout: Dropout probability; 0 for inference.
-            firsts: int [rows], index of the first token of each text, then padding. If given, the last layer computes
-                only the hidden states of these tokens.
+            firsts: int [rows], index of the first token of each text; more indexes may follow as padding. If given, the
+                last layer computes only the hidden states of the tokens at these indexes.
             bounds: As in `Layer.forward`.
         """
         x = self.words(ids) + self.positions(positions)
@@ -229,7 +234,7 @@ class Encoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """BERT's classifier: the encoder, the pooler of [CLS], and a linear layer that returns one logit per label."""
+    """BERT's classifier: the encoder, a pooler for the [CLS] token, and a linear layer with one logit per label."""
 
     def __init__(self, shape: BertShape, labels: int) -> None:
         super().__init__()
@@ -242,7 +247,7 @@ class Classifier(nn.Module):
         return torch.tanh(self.pooler(self.summary(self.encoder(ids, segments, dropout))))
 
     def summary(self, hidden: Tensor) -> Tensor:
-        """Return the hidden states of the [CLS] tokens, [rows, hidden]. hidden: [rows, tokens, hidden]."""
+        """Return the hidden states of the [CLS] tokens: [rows, hidden]. `hidden` is [rows, tokens, hidden]."""
         return hidden[:, 0]
 
     def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
@@ -274,10 +279,10 @@ def from_hf(weights: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
 
     Args:
         weights: {Hugging Face name: weight}.
-        layers: Number of layers.
+        layers: Number of transformer layers.
 
     Raises:
-        KeyError: A weight is missing. The argument of the KeyError is the Hugging Face name of the weight.
+        KeyError: A weight is missing. The message is the Hugging Face name of the weight.
     """
     # in weights converted from TensorFlow, LayerNorm's vectors are named gamma and beta
     weights = {name.replace(".gamma", ".weight").replace(".beta", ".bias"): w for name, w in weights.items()}

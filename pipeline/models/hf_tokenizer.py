@@ -1,7 +1,7 @@
-"""Writes tokenizer files for stock `transformers`: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
+"""Writes the tokenizer files that `transformers` loads: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
 
-For KoBERT, the written tokenizer does not split off a comma after a digit (rule 3 of `kobert_tokenizer`). For all other
-texts, it returns the same ids as `KoBertTokenizer`.
+A tokenizer.json written for KoBERT does not apply rule 3 of `kobert_tokenizer`, so the ids of a text with a comma after
+a digit can differ. For all other texts, the ids are the same as those of `KoBertTokenizer`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_length,
-        "split_special_tokens": True,  # the characters "[SEP]" in a dialogue do not become the special token
+        "split_special_tokens": True,  # the characters "[SEP]" in a dialogue remain ordinary text
         "clean_up_tokenization_spaces": False,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         **named,
@@ -84,7 +84,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
         normalizers.Replace("''", '"'),
         normalizers.NFKD(),
         normalizers.Replace(combining, ""),
-        normalizers.NFC(),  # SentencePiece joins the jamo that NFKD separates; `Precompiled` does not
+        normalizers.NFC(),  # SentencePiece joins the jamo that NFKD separates, but `Precompiled` does not
     ]
     if precompiled:
         steps.append(normalizers.Precompiled(precompiled))
@@ -103,7 +103,7 @@ def _is_combining(character: str) -> bool:
 
 @functools.cache  # checking every Unicode character takes 0.3 s
 def _character_class(belongs: Callable[[str], bool]) -> str:
-    """Return all characters for which `belongs` is True, as ranges to put between [ and ] in a regular expression."""
+    """Return the part between [ and ] of a regular expression for the characters for which `belongs` is True."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]
     runs: list[list[int]] = []
     for n in numbers:
@@ -115,7 +115,7 @@ def _character_class(belongs: Callable[[str], bool]) -> str:
 
 
 def _precompiled_characters(model: bytes) -> bytes:
-    """Return normalizer_spec.precompiled_charsmap of a SentencePiece model file; empty if the file has none."""
+    """Return the field normalizer_spec.precompiled_charsmap of a SentencePiece model; b"" if the field is missing."""
     for number, value in _fields(model):
         if number == 3 and isinstance(value, bytes):
             return next((bytes(inner) for n, inner in _fields(value) if n == 2 and isinstance(inner, bytes)), b"")
@@ -123,7 +123,7 @@ def _precompiled_characters(model: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value) of a Protocol Buffers message; a varint is an int, other types are bytes."""
+    """Yield (field number, value) of a Protocol Buffers message. A varint value is an int; other values are bytes."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

@@ -1,8 +1,9 @@
-"""Tokenizes texts for KoBERT. The token ids equal those of KoBERT's original tokenizer.
+"""Tokenizes texts for KoBERT. The token ids are the same as those of KoBERT's original tokenizer.
 
 The original tokenizer is `KoBERTTokenizer` (SKTBrain/KoBERT, kobert_hf), a subclass of `XLNetTokenizer` in
 transformers. It is not on PyPI, and it fails with current versions of transformers. Therefore this module implements
-its rules with `sentencepiece`. tests/pipeline/models/golden/ contains ids from the original tokenizer. The rules are:
+the same rules with `sentencepiece`. The tests compare the ids with those in tests/pipeline/models/golden/, which the
+original tokenizer returned. The rules are:
 
 1. Strip the text, replace each run of white space with one space, replace `` and '' with ", apply NFKD, and remove
    combining characters.
@@ -27,16 +28,16 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Off
 
 WORD_MARK = "▁"
 
-# Ranges of plain characters: (first, last). Rule 1 does not change the ids of a text of plain characters, so it is
-# skipped, except if a consonant is followed by a vowel (ㅇㅏ becomes a syllable) or a quote is doubled ('' becomes ").
-# Consonant clusters (ㄳ) are not plain, because NFKD turns them into final consonants.
+# Ranges of plain characters: (first, last). Rule 1 is skipped if all characters of a text are plain, because it would
+# not change the ids. It is not skipped if a consonant is followed by a vowel (ㅇㅏ becomes a syllable) or a quote is
+# doubled ('' becomes "). Consonant clusters (ㄳ) are not plain, because NFKD turns them into final consonants.
 _PLAIN = [(" ", "~"), ("가", "힣"), *((c, c) for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"), ("ㅏ", "ㅣ")]
 _NEEDS_CLEANING = re.compile(f"[^{''.join(f'{first}-{last}' for first, last in _PLAIN)}]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
 _NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # by code point: True if the character is not plain
 for _first, _last in _PLAIN:
     _NOT_PLAIN[ord(_first) : ord(_last) + 1] = False
 _DIGIT_COMMA = re.compile(r"\S,")
-_MANY = 1 << 20  # characters; arrays need 14 bytes per character, so more characters are not checked with arrays
+_MANY = 1 << 20  # characters; for more, the regular expression is used, because arrays need 14 bytes per character
 
 
 class KoBertTokenizer(Tokenizer):
@@ -65,17 +66,17 @@ class KoBertTokenizer(Tokenizer):
         missing = [token for token in SPECIAL_TOKENS if token not in ids]
         if missing:
             raise ValueError(
-                f"{self.model_file} lacks the special tokens {' '.join(missing)}, which KoBERT's spiece.model has"
+                f"{self.model_file} lacks the special tokens {' '.join(missing)}: give KoBERT's spiece.model"
             )
         super().__init__([ids[token] for token in SPECIAL_TOKENS], threads)
         self.vocab_size = len(pieces)
         self._control = {i for i in range(len(pieces)) if self._sp.IsControl(i)}
         self._ends_in_digit_comma = np.array([_ends_in_digit_comma(piece) for piece in pieces])
         self._comma_known = "," in ids
-        # If no piece contains a word boundary, a cut at a space does not change the pieces before the cut.
+        # If WORD_MARK occurs only at the start of pieces, a cut at a space does not change the pieces before the cut.
         words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
         self._longest_piece = max(map(len, pieces)) if words_are_apart else None
-        # If the model treats several spaces as one, as KoBERT does, a text of plain characters needs no cleaning.
+        # KoBERT treats several spaces as one space. With such a model, a text of plain characters needs no cleaning.
         self._folds_spaces = self._sp.encode("  가  나 ", out_type=int) == self._sp.encode("가 나", out_type=int)
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
@@ -97,16 +98,16 @@ class KoBertTokenizer(Tokenizer):
         return flat(rows)
 
     def _rows_with_digit_comma(self, cleaned: list[str], ids: Ids, lengths: Offsets) -> list[int]:
-        """Return the numbers of the rows with a piece to which rule 3 applies."""
+        """Return the numbers of the rows that contain a piece to which rule 3 may apply."""
         hits = np.flatnonzero(self._ends_in_digit_comma[ids])
         rows = set(np.searchsorted(np.cumsum(lengths), hits, side="right").tolist())
-        if not self._comma_known:  # then the comma may be part of an [UNK] piece
+        if not self._comma_known:  # then a comma may be part of an [UNK] piece
             unknown = np.searchsorted(np.cumsum(lengths), np.flatnonzero(ids == self.unk_id), side="right")
             rows.update(row for row in np.unique(unknown).tolist() if _DIGIT_COMMA.search(cleaned[row]))
         return sorted(rows)
 
     def _split_commas(self, text: str) -> list[int]:
-        """Return the ids of a cleaned text, with rule 3 applied to each piece."""
+        """Encode a cleaned text, and apply rule 3 to each piece. Return the ids."""
         split: list[str] = []
         for piece in self._sp.encode(text, out_type=str):
             if not _ends_in_digit_comma(piece):
@@ -121,10 +122,10 @@ class KoBertTokenizer(Tokenizer):
 
 
 def rows_to_clean(texts: list[str]) -> list[int]:
-    """Return the numbers of the rows in which `_NEEDS_CLEANING` matches.
+    """Return the numbers of the rows that match `_NEEDS_CLEANING`.
 
-    At most `_MANY` characters are checked with NumPy arrays. This is five times as fast as the regular expression, and
-    several threads can do it in parallel.
+    If the texts have at most `_MANY` characters in total, NumPy arrays are used instead of the regular expression.
+    Arrays are five times as fast, and several threads can use them in parallel.
     """
     if sum(map(len, texts)) > _MANY:
         return [row for row, text in enumerate(texts) if _NEEDS_CLEANING.search(text)]

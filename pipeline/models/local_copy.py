@@ -1,4 +1,4 @@
-"""Makes local copies of model folders from an object store, or from the machine that started a cluster job."""
+"""Copies a model folder to the local disk: from an object store, or from the machine that started a cluster job."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, st
 
 
 def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
-    """Return a local copy of a model folder in an object store. If an object has changed, download the files again.
+    """Copy a model folder from an object store to the local disk, and return the local folder.
+
+    Files that were downloaded earlier are used again if no object has changed.
 
     Args:
         folder: The model folder.
@@ -68,19 +70,22 @@ def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
             lambda copy: all((copy / name).stat().st_size == size for name, size in sizes.items()),
         )
     except OSError as error:
-        raise ModelError(f"{option} {folder} cannot be downloaded: {error.strerror or error}") from error
+        raise ModelError(
+            f"{option} {folder} cannot be downloaded: {error.strerror or error}. Check the URL, the network and the "
+            f"free disk space, then run the same command again"
+        ) from error
 
 
 def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Callable[[Path], bool]) -> Path:
-    """Return a local folder with the files of a model. The folder stays in the user's cache for later jobs.
+    """Return a local folder that contains the files of a model. The folder stays in the user's cache for later jobs.
 
     Args:
         digest: Hexadecimal hash of the content.
-        files: callback() that returns the files; called only if the cache has no complete folder.
+        files: callback() that returns the files. It is called only if the cache has no complete folder.
         is_complete: callback(folder) that returns whether a folder has the expected content.
 
     Raises:
-        OSError: The folder cannot be written in the cache or in the temporary folder, or `files` failed.
+        OSError: Neither the cache nor the temporary folder can be written, or `files` failed.
     """
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / "models"
     try:

@@ -1,4 +1,4 @@
-"""Loads and checks a model from a folder, an object store or the Hugging Face hub."""
+"""Loads a model from a folder, an object store or the Hugging Face hub, and checks its files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Model:
     is_packaged: bool
 
     def fingerprint_for(self, max_length: int) -> str:
-        """Return a hash of the model, `max_length` and the context. The probabilities of a text depend on these."""
+        """Return a hash of everything that determines a text's probabilities: model, `max_length` and context."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
 
     def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
@@ -141,8 +141,9 @@ def _context(config: dict[str, Any], shape: BertShape, shown: str) -> str:
         )
     if given == "previous" and shape.type_vocab_size < 2:
         raise ModelError(
-            f"{shown} has emojob_context 'previous' in its config.json, but type_vocab_size {shape.type_vocab_size}: "
-            f"set emojob_context to 'none', or give a model with a type_vocab_size of at least 2"
+            f"{shown} has emojob_context 'previous' and type_vocab_size {shape.type_vocab_size} in its config.json, "
+            f"but this context needs a type_vocab_size of at least 2: set emojob_context to 'none', or give another "
+            f"model"
         )
     return str(given)
 
@@ -166,8 +167,8 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
     labels = tuple(str(named.get(str(i), "")) for i in range(number))
     if len(named) != number or not all(labels) or len(set(labels)) != number:
         raise ModelError(
-            f"{shown} has {number} outputs, and id2label in its config.json has {len(named)} entries: "
-            f"give each id from 0 to {number - 1} a different label"
+            f"{shown} has {number} outputs, but id2label in its config.json has {len(named)} entries, with "
+            f"{len(set(labels) - {''})} different labels: give each id from 0 to {number - 1} a different label"
         )
     return labels
 

@@ -1,8 +1,12 @@
 """Finds a model folder, then reads and checks each of its files.
 
-A model folder is an ordinary Hugging Face folder of a BERT model. It contains config.json, the weights
-(model.safetensors, or pytorch_model.bin, which is read with weights_only), and the tokenizer (KoBERT's spiece.model, or
-another BERT model's tokenizer.json or vocab.txt). emojob never runs code from the folder.
+A model folder is an ordinary Hugging Face folder of a BERT model. It contains:
+
+- config.json
+- the weights: model.safetensors or pytorch_model.bin
+- the tokenizer: spiece.model for KoBERT; tokenizer.json or vocab.txt for another BERT model
+
+emojob never runs code from the folder. Therefore pytorch_model.bin is read with weights_only=True.
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
 
     Args:
         name: A folder, a URL of an object store, or a name on the Hugging Face hub; None selects the default model.
-        option: Name of the option that gives the model. Error messages show it.
+        option: The command line option that names the model. Error messages show this option.
 
     Raises:
         ModelError: There is no such model, or it cannot be downloaded.
@@ -101,7 +105,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
         kinds: Accepted values of model_type in config.json.
 
     Raises:
-        ModelError: The file is missing or damaged, the model is of another type, or its activation is not GELU.
+        ModelError: The file is missing or damaged, model_type is not in `kinds`, or hidden_act is not "gelu".
     """
     file = folder / "config.json"
     try:
@@ -119,11 +123,14 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
     if kind not in kinds:
         known = ", ".join(map(repr, kinds))
         raise ModelError(
-            f"{shown} has model_type {kind!r} in its config.json: give a model with {known} (KoBERT has 'bert')"
+            f"{shown} has model_type {kind!r} in its config.json, but emojob needs {known}: give another model, "
+            f"such as KoBERT"
         )
     act = config.get("hidden_act", "gelu")
     if act != "gelu":
-        raise ModelError(f"{shown} has hidden_act {act!r} in its config.json: give a model with 'gelu'")
+        raise ModelError(
+            f"{shown} has hidden_act {act!r} in its config.json, but emojob supports only 'gelu': give another model"
+        )
     return dict(config)
 
 
@@ -185,7 +192,7 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
     except Exception as error:  # torch.load can raise any exception for a damaged file
         raise ModelError(
             f"{shown} has a pytorch_model.bin that is damaged or contains objects other than weights "
-            f"({last_line(error)}): replace it with a model.safetensors"
+            f"({last_line(error)}): copy or download it again, or use a model.safetensors instead"
         ) from None
     raise ModelError(
         f"{shown} lacks its weights: copy {' or '.join(_WEIGHT_FILES)} into the folder; weights in several files "
@@ -222,13 +229,13 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
             f"trained with into the model folder (spiece.model for KoBERT, tokenizer.json for another BERT model)"
         ) from None
     raise ModelError(
-        f"{shown} lacks its tokenizer: copy KoBERT's spiece.model, or another BERT model's tokenizer.json or "
-        "vocab.txt, into the model folder"
+        f"{shown} lacks its tokenizer: copy the tokenizer that the model was trained with into the model folder "
+        f"(spiece.model for KoBERT; tokenizer.json or vocab.txt for another BERT model)"
     )
 
 
 def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
-    """Raise ModelError if the tokenizer is clearly not the one that the model was trained with.
+    """Raise ModelError if the tokenizer does not fit the model or does not know Korean.
 
     Args:
         tokenizer: The tokenizer of the folder.
@@ -238,7 +245,7 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
     """
     rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
     name = tokenizer.files[0].name
-    spare = rows - tokenizer.vocab_size  # WordPiece models often have unused rows at the end
+    spare = rows - tokenizer.vocab_size  # WordPiece models often have unused embedding rows at the end
     if spare < 0 or (spare and isinstance(tokenizer, KoBertTokenizer)):
         raise ModelError(
             f"{shown} has a tokenizer with {tokenizer.vocab_size} pieces, but weights for {rows} pieces: "
@@ -253,7 +260,7 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
     unknown = tokenizer.unknown_share(KNOWN_SENTENCES)
     if unknown > MOST_UNKNOWN:
         raise ModelError(
-            f"{shown} has a tokenizer, {name}, that does not know {unknown:.0%} of everyday Korean: "
+            f"{shown} has a tokenizer file {name} that does not know {unknown:.0%} of everyday Korean text: "
             f"copy the spiece.model or tokenizer.json that the model was trained with into the model folder"
         )
 
@@ -268,7 +275,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
         shown: Name of the model that error messages show.
 
     Raises:
-        ModelError: A weight is missing, or its shape does not fit `shape`.
+        ModelError: A weight is missing, or the weights do not fit `shape`.
     """
     if any(name.startswith(f"bert.encoder.layer.{shape.layers}.") for name in weights):
         raise ModelError(
@@ -282,9 +289,9 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
             "encoder.positions": (shape.max_positions, shape.hidden_size),
             "encoder.layers.0.up": (shape.intermediate_size, shape.hidden_size),
         }
-        for name, size in expected.items():  # a huge size is refused before `Classifier` allocates memory
+        for name, size in expected.items():  # refuses a huge size before `Classifier` allocates memory
             if tuple(state[f"{name}.weight"].shape) != size:
-                raise RuntimeError(f"the shape of {name} is {tuple(state[f'{name}.weight'].shape)}, not {size}")
+                raise RuntimeError(f"the shape of {name} is {tuple(state[f'{name}.weight'].shape)}, but must be {size}")
         classifier = Classifier(shape, labels)
         classifier.load_state_dict(state)
     except KeyError as error:

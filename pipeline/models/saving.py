@@ -1,4 +1,4 @@
-"""Writes a model folder that stock `transformers` loads without remote code."""
+"""Writes a model folder that `transformers` can load without remote code."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def write_model_folder(
 
     Args:
         folder: The model folder; created if missing.
-        trained: The classifier.
+        trained: The classifier and its settings.
         tokenizer: The tokenizer that the classifier was trained with.
         metrics: Content of metrics.json.
         card: Content of README.md, the model card.
@@ -57,7 +57,7 @@ def write_model_folder(
     (folder / "config.json").unlink(missing_ok=True)
     state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
     weights = {name: w.contiguous() for name, w in to_hf(state).items()}
-    # safetensors' save_file would write a temporary file that remains if the process is killed
+    # save_file of safetensors is not used, because its temporary file remains if the process is killed
     write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)

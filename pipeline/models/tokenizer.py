@@ -1,6 +1,6 @@
-"""Defines the base class of all tokenizers. It builds BERT's input sequences for all rows of a row batch.
+"""Defines the base class `Tokenizer`. A `Tokenizer` builds BERT's input sequences for many texts together.
 
-A subclass (KoBERT's SentencePiece, BERT's WordPiece) turns texts into ids. The base class adds special tokens, joins
+A subclass (SentencePiece for KoBERT, else WordPiece) turns texts into ids. The base class adds special tokens, joins
 pairs and truncates, because these steps are the same for all tokenizers.
 """
 
@@ -28,7 +28,7 @@ SPECIAL_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 _SLICE = 4096  # texts that one thread encodes at a time
-_LONG = 4096  # characters; a longer text is cut to its beginning if that does not change the result
+_LONG = 4096  # characters; of a longer text, only the beginning is encoded if the result is the same
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Encoded:
         return np.diff(self.offsets)
 
     def tolist(self) -> list[list[int]]:
-        """Return one list of ids per text."""
+        """Return one list of ids per row."""
         return [row.tolist() for row in np.split(self.ids, self.offsets[1:-1])] if len(self) else []
 
 
 class Tokenizer(abc.ABC):
-    """A tokenizer that encodes texts in threads. A subclass implements `_pieces_of_slice`.
+    """Base class of the tokenizers. It encodes texts in several threads. A subclass implements `_pieces_of_slice`.
 
     Attributes:
         files: Paths of the files that the tokenizer was read from.
@@ -76,7 +76,7 @@ class Tokenizer(abc.ABC):
         """Set up the special tokens.
 
         Args:
-            specials: Ids of [UNK] [PAD] [CLS] [SEP] [MASK].
+            specials: Ids of [UNK], [PAD], [CLS], [SEP] and [MASK], in this order.
             threads: Number of threads; None uses one thread per core.
         """
         self.unk_id, self.pad_id, self.cls_id, self.sep_id, self.mask_id = specials
@@ -84,7 +84,7 @@ class Tokenizer(abc.ABC):
 
     @abc.abstractmethod
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
-        """Return the result of `_pieces` for at most `_SLICE` texts."""
+        """Encode at most `_SLICE` texts. Arguments and result: see `_pieces`."""
 
     def encode(
         self,
@@ -95,7 +95,7 @@ class Tokenizer(abc.ABC):
         """Encode texts, or pairs of texts if `second` is given.
 
         Args:
-            texts: The texts. None or null counts as an empty text.
+            texts: The texts. None and null count as empty texts.
             max_length: Maximum number of tokens, including [CLS] and [SEP]; None means no limit. A single text is cut
                 at its end. In a pair, the longer text is cut first, at its end.
             second: The second text of each pair.
@@ -112,7 +112,8 @@ class Tokenizer(abc.ABC):
         second_ids, second_lengths = self._pieces(_strings(second), room)
         if len(first_lengths) != len(second_lengths):
             raise ValueError(
-                f"`texts` has {len(first_lengths)} rows, but `second` has {len(second_lengths)}: give one for each text"
+                f"`texts` has {len(first_lengths)} rows, but `second` has {len(second_lengths)}: give one row in "
+                f"`second` for each row in `texts`"
             )
         kept, second_kept = _longest_first(first_lengths, second_lengths, room)
         ids, offsets = self._assemble(
@@ -133,7 +134,7 @@ class Tokenizer(abc.ABC):
         has no tokens, the sequence is [CLS] [SEP]. Training and scoring use the same sequences.
 
         Args:
-            texts: The texts. None or null counts as an empty text.
+            texts: The texts. None and null count as empty texts.
             previous: The utterance before each text.
             max_length: As in `encode`; at least 5.
 
@@ -143,11 +144,15 @@ class Tokenizer(abc.ABC):
         strings = [*_strings(previous), *_strings(texts)]
         if len(strings) != 2 * len(texts):
             raise ValueError(
-                f"`texts` has {len(texts)} rows, but `previous` has {len(previous)}: give one for each text"
+                f"`texts` has {len(texts)} rows, but `previous` has {len(previous)}: give one row in `previous` for "
+                f"each row in `texts`"
             )
         if max_length is not None and max_length < 5:
-            raise ValueError(f"max_length is {max_length}: give at least 5, for [CLS], a token, [SEP], a token, [SEP]")
-        index = {text: i for i, text in enumerate(dict.fromkeys(strings))}  # most utterances are in both lists
+            raise ValueError(
+                f"max_length is {max_length}: give at least 5, because [CLS], two [SEP] and one token of each text must fit"
+            )
+        # Most texts are in both lists. Each text is encoded only once.
+        index = {text: i for i, text in enumerate(dict.fromkeys(strings))}
         at = np.fromiter(map(index.__getitem__, strings), np.int64, len(strings))
         room = None if max_length is None else max_length - 2
         ids, lengths = self._pieces(list(index), room)
@@ -172,7 +177,7 @@ class Tokenizer(abc.ABC):
     def _pieces(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
         """Return the ids without special tokens, int32 [tokens], and the number of ids per text, int64 [rows].
 
-        Threads encode the texts in slices, so that Python prepares one slice while native code encodes another.
+        Threads encode the texts in slices, so that Python prepares one slice while native code encodes another slice.
 
         Args:
             texts: The texts. None counts as an empty text.
@@ -192,9 +197,10 @@ class Tokenizer(abc.ABC):
         """Return the ids and offsets of all rows. A row is [CLS] text [SEP], or [CLS] text [SEP] text [SEP].
 
         Args:
-            parts: One tuple for the first texts of all rows, and one for the second texts: (ids, index of each row's
-                first token in ids, number of tokens to keep of each row).
-            without_first: bool [rows], True if the first text and its [SEP] are left out of the row.
+            parts: A tuple for the first text of each row; for pairs, another tuple for the second text of each row. A
+                tuple is (ids of all texts, index of each text's first token in these ids, number of tokens to keep of
+                each text).
+            without_first: bool [rows], True if the row must not contain the first text and its [SEP].
         """
         total = 1 + sum(kept + 1 for _, _, kept in parts)
         if without_first is not None:
@@ -202,12 +208,12 @@ class Tokenizer(abc.ABC):
         offsets = np.concatenate([[0], np.cumsum(total)]).astype(np.int64)
         out = np.empty(offsets[-1], np.int32)
         out[offsets[:-1]] = self.cls_id
-        at = offsets[:-1] + 1  # index in `out` of the next text of each row
+        at = offsets[:-1] + 1  # for each row, the index in `out` of its next text
         for ids, starts, kept in parts:
             position = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
             out[np.repeat(at, kept) + position] = ids[np.repeat(starts, kept) + position]
             at = at + kept
-            out[at] = self.sep_id  # if the first text is left out, the second text overwrites this [SEP]
+            out[at] = self.sep_id  # if a row must not contain the first text, the second text overwrites this [SEP]
             at = at + 1
             if without_first is not None:
                 at, without_first = at - without_first, None
@@ -221,16 +227,16 @@ def flat(rows: list[list[int]]) -> tuple[Ids, Offsets]:
 
 
 def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> dict[int, str]:
-    """Cut very long texts at a space, in place. The kept text usually has more than `room` tokens.
+    """Shorten very long texts in `texts`, because the caller needs only their first `room` tokens.
 
-    With long unknown words, the kept text may have only `room` tokens or fewer. Then the caller must encode the whole
-    text.
+    A text is cut at a space. The shortened text usually has more than `room` tokens. If it has at most `room`
+    tokens, because it contains long unknown words, the caller must encode the whole text.
 
     Args:
         texts: Cleaned texts, changed in place.
         room: Number of tokens that the caller needs per text; if None, nothing is cut.
-        longest_piece: Number of characters of the longest piece. None means that a piece may contain a space. Then
-            nothing is cut, because a cut could change the pieces.
+        longest_piece: Number of characters of the longest piece. None means that a piece may contain a space. In that
+            case nothing is cut, because a cut could change the pieces.
 
     Returns:
         {row number: whole text} for each text that was cut.
@@ -248,14 +254,14 @@ def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> d
 
 
 def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, Offsets]:
-    """Return how many tokens to keep of the first and of the second text of each pair.
+    """Return two arrays: how many tokens of each first text to keep, and how many tokens of each second text.
 
-    The longer text is cut first. If both are equally long, the second text is cut first.
+    The longer text of a pair is cut first. If both texts are equally long, the second text is cut first.
 
     Args:
         a: int64 [pairs], number of tokens of the first texts.
         b: int64 [pairs], number of tokens of the second texts.
-        room: Largest number of tokens of a pair; None means no limit.
+        room: Maximum number of tokens of the two texts together; None means no limit.
     """
     if room is None:
         return a, b
@@ -272,7 +278,7 @@ def _starts(lengths: Offsets) -> Offsets:
 
 
 def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:
-    """Return segment ids, int8 [tokens]. Row i is zeros[i] times a 0, then ones[i] times a 1."""
+    """Return segment ids, int8 [tokens]. Row i consists of zeros[i] zeros, then ones[i] ones."""
     runs = np.stack([zeros, ones], axis=1).reshape(-1)
     return np.repeat(np.tile(np.array([0, 1], np.int8), len(zeros)), runs)
 

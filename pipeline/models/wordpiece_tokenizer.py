@@ -1,8 +1,8 @@
-"""Reads the WordPiece tokenizer of a Korean BERT model other than KoBERT, from tokenizer.json or vocab.txt.
+"""Reads a WordPiece tokenizer, which Korean BERT models other than KoBERT use, from tokenizer.json or vocab.txt.
 
 The `tokenizers` library encodes the texts. If there is no tokenizer.json, the tokenizer applies BERT's rules (Devlin et
 al., 2019) with the pieces in vocab.txt and the settings in tokenizer_config.json. Missing settings have defaults for
-Korean: text is not lower-cased, and accents are kept, because stripping accents would decompose Hangul.
+Korean: text is not lower-cased, and accents are kept, because removing accents would decompose Hangul.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WordPieceTokenizer(Tokenizer):
             threads: Number of threads; None uses one thread per core.
 
         Raises:
-            ValueError: The file is not a WordPiece tokenizer with BERT's special tokens.
+            ValueError: The tokenizer is not a WordPiece tokenizer, or it lacks BERT's special tokens.
             OSError: A file cannot be read.
         """
         whole = folder / "tokenizer.json"
@@ -47,10 +47,10 @@ class WordPieceTokenizer(Tokenizer):
         self.vocab_size = max(vocabulary.values()) + 1
         self._fast.no_truncation()
         self._fast.no_padding()
-        self._fast.encode_special_tokens = True  # the characters "[SEP]" in a dialogue do not become the special token
+        self._fast.encode_special_tokens = True  # the characters "[SEP]" in a dialogue remain ordinary text
 
     def as_json(self) -> str:
-        """Return the content of tokenizer.json, which stock `transformers` can load."""
+        """Return the tokenizer as the content of a tokenizer.json that `transformers` can load."""
         return str(self._fast.to_str(pretty=True))
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
@@ -72,7 +72,7 @@ def _from_json(file: Path) -> FastTokenizer:
         raise ValueError(f"{file.name} has a tokenizer of type {kind!r}; only 'WordPiece' is supported")
     try:
         return FastTokenizer.from_file(str(file))
-    except Exception as error:  # `tokenizers` raises Exception, not a subclass
+    except Exception as error:  # `tokenizers` raises Exception itself, not a subclass
         raise ValueError(f"{file.name} cannot be read as a tokenizer: {error}") from None
 
 
