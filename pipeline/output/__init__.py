@@ -1,4 +1,4 @@
-"""The labelled archive on disk (OUT): its layout, its parts with their completion markers, and run.json.
+"""Reads and writes a labelled archive (OUT): part files, completion markers and run.json.
 
 A run writes the archive with `archive_folder` and `part_writer`. All other packages read it with `labelled_archive`.
 """

@@ -50,7 +50,7 @@ class ArchiveFolder:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read_markers(self) -> None:
-        """Read the completion markers. A marker is left out if it is damaged or does not match its part file.
+        """Read the completion markers. A marker is ignored if it is damaged or does not match its part file.
 
         Raises:
             OutputError: A newer version of emojob wrote OUT.
@@ -59,7 +59,8 @@ class ArchiveFolder:
         files, skipped = self._files(), set[str]()
         self._has_journal = layout.JOURNAL_FILE in files
         names = [name for name in sorted(files) if _is_state(name)]
-        names.sort(key=lambda name: name != layout.JOURNAL_FILE)  # the journal lists markers to skip, so it is first
+        # The journal is read first, because it lists markers to skip.
+        names.sort(key=lambda name: name != layout.JOURNAL_FILE)
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
             self._ensure_known_format(plain)
@@ -88,7 +89,7 @@ class ArchiveFolder:
         return atomic.read_json(self.folder / layout.RUN_FILE)
 
     def _files(self) -> dict[str, int]:
-        """Return {path in OUT: size in bytes} of the files that emojob may have written, and may change or remove."""
+        """Return {path relative to OUT: size in bytes} of the files in OUT and its state folders."""
         return list_files(self.folder, layout.STATE_FOLDERS)
 
     # -- planning ----------------------------------------------------------------------------------------------
@@ -102,7 +103,8 @@ class ArchiveFolder:
     def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
         """Return the progress of each input.
 
-        A part is stale if its input has changed since the part was written, or if its rows overlap an earlier part.
+        A part is stale if its input has changed since the part was written, or if its rows overlap the rows of an
+        earlier part.
 
         Args:
             sources: The inputs.
@@ -134,7 +136,7 @@ class ArchiveFolder:
         self.sweep()
 
     def add_marker(self, marker: PartMarker) -> None:
-        """Add the marker of a part that this run completed."""
+        """Add the completion marker of a new part to `markers`."""
         self.markers.append(marker)
 
     def remove(self, markers: Sequence[PartMarker]) -> None:
@@ -145,7 +147,7 @@ class ArchiveFolder:
         self.markers = [marker for marker in self.markers if marker.part not in removed]
 
     def sweep(self) -> None:
-        """Remove what a killed run left: its temporary files, and its part files without a marker."""
+        """Remove the files of a killed run: temporary files, and part files without a completion marker."""
         self.ensure_lock_held()
         complete = {marker_paths(self.folder, marker).name for marker in self.markers}
         unfinished = []
@@ -163,9 +165,9 @@ class ArchiveFolder:
         remove_all(unfinished)
 
     def finish_journal(self) -> None:
-        """Finish a replacement of parts that a killed process has left unfinished (see `output/journal.py`).
+        """If OUT has a journal of a killed process, finish the replacement of parts (see `output/journal.py`).
 
-        If OUT has a journal, write the new markers, update run.json, then remove the replaced parts and the journal.
+        Write the new completion markers, update run.json, then remove the replaced parts and the journal.
         """
         if not self._has_journal:
             return
@@ -179,7 +181,7 @@ class ArchiveFolder:
         self._journal, self._has_journal = Journal(), False
 
     def _update_counts(self) -> None:
-        """Update the counts in run.json: add up the markers of the inputs that run.json lists."""
+        """Update the counts in run.json: sum the counts of all parts whose inputs run.json lists."""
         run = self.run()
         given = run.get("inputs")
         inputs = {one.get("name") for one in given if isinstance(one, dict)} if isinstance(given, list) else set()
@@ -238,7 +240,9 @@ def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> I
 
 @contextlib.contextmanager
 def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
-    """Lock OUT for this run and read its markers. A missing OUT is created, and removed again if nothing is written.
+    """Lock OUT for this run and read its completion markers.
+
+    If OUT does not exist, create it. If the run then writes nothing, remove OUT again.
 
     Raises:
         OutputError: The folder is neither empty nor a labelled archive.
@@ -263,7 +267,7 @@ def _remove_if_unused(folder: Path, existed: bool) -> None:
     state, parts, lock_file = (folder / one for one in (STATE_FOLDER, layout.PARTS_FOLDER, layout.LOCK_FILE))
     if not lock_file.exists() or any(one not in (lock_file, parts) for one in state.iterdir()):
         return
-    with contextlib.suppress(OSError):  # OUT/_emojob/parts is not empty
+    with contextlib.suppress(OSError):  # rmdir fails if OUT/_emojob/parts is not empty
         parts.rmdir()
         lock_file.unlink()
         state.rmdir()

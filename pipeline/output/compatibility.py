@@ -1,4 +1,4 @@
-"""Checks that a run may write to OUT: OUT is new, empty, or a labelled archive with the same settings.
+"""Checks that a run may write to OUT: OUT is missing, empty, or a labelled archive with the settings of this run.
 
 The settings are the model, the text and conversation columns, the prefix and the privacy options.
 """
@@ -26,7 +26,7 @@ class LabelSettings:
         text_column: Column with the text.
         conversation_column: Column that identifies conversations; None without --context.
         prefix: Prefix of the label columns.
-        privacy: Result of `Privacy.as_json()`.
+        privacy: Privacy options, as `Privacy.as_json()` returns them.
     """
 
     fingerprint: str
@@ -44,7 +44,7 @@ def is_archive(folder: AnyPath) -> bool:
 
 
 def ensure_archive_or_empty(folder: AnyPath) -> None:
-    """Raise OutputError if OUT is a file, or a folder that is neither empty nor a labelled archive."""
+    """Raise OutputError unless OUT is missing, an empty folder or a labelled archive."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"-o {folder} is a file: choose a folder, or a file name that ends in .parquet")
     if folder.is_dir() and not is_archive(folder) and not is_empty(folder):
@@ -67,10 +67,10 @@ def ensure_same_settings(
         model = run_before.get("model")
         model = model if isinstance(model, dict) else {}
         raise OutputError(
-            f"{folder} was labelled with another model or --max-length: {model.get('name', 'unknown')} (fingerprint "
-            f"{', '.join(other)}; labels {_words(model.get('labels'))}), but this run uses {now.model} (fingerprint "
-            f"{now.fingerprint}; labels {' '.join(now.labels)}). Choose another -o, use the earlier model and "
-            f"--max-length again, or start over with --fresh"
+            f"{folder} was labelled with another model or another --max-length: model {model.get('name', 'unknown')} "
+            f"(fingerprint {', '.join(other)}; labels {_words(model.get('labels'))}). This run uses model {now.model} "
+            f"(fingerprint {now.fingerprint}; labels {' '.join(now.labels)}). Choose another -o, use the earlier model "
+            f"and --max-length again, or start over with --fresh"
         )
     for name in ("text_column", "conversation_column", "prefix"):
         value = getattr(now, name)
@@ -79,7 +79,7 @@ def ensure_same_settings(
             option = f"--{name.replace('_', '-')}"
             again = f"use {option} {before} again" if before else f"leave out {option}"
             raise OutputError(
-                f"{folder} was labelled with {option} {before!r}, but this run uses {value!r}: "
+                f"{folder} was labelled with {option} {before!r}, but this run has {option} {value!r}: "
                 f"choose another -o, {again}, or start over with --fresh"
             )
     ensure_same_privacy(str(folder), now.privacy, run_before.get("privacy"))
@@ -90,7 +90,7 @@ def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> Non
 
     Args:
         out: Name of OUT in the message.
-        now: Result of `Privacy.as_json()` in this run.
+        now: Privacy options of this run, as `Privacy.as_json()` returns them.
         before: Value of `privacy` in run.json. If it is not a dict, the earlier run used no privacy options.
     """
     then = {**NOTHING, **before} if isinstance(before, dict) else NOTHING
@@ -98,13 +98,13 @@ def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> Non
         if value != then[name]:
             option = f"--{name.replace('_', '-').removesuffix('s')}"
             raise OutputError(
-                f"{out} was labelled with {option} {_shown(then[name])}, but this run uses {_shown(value)}: "
+                f"{out} was labelled with {option} {_shown(then[name])}, but this run has {option} {_shown(value)}: "
                 f"choose another -o, {_again(option, then[name])}, or start over with --fresh"
             )
 
 
 def _again(option: str, before: object) -> str:
-    """Return the advice on how to give a privacy option the same value as in the earlier run."""
+    """Return the advice in the error message: how to give a privacy option its earlier value."""
     if not before:
         return f"leave out {option}"
     if isinstance(before, list):

@@ -3,10 +3,11 @@
 If the process is killed, readers see either all old parts or all new parts, never a mixture. The steps are:
 
 1. Write the new part files into OUT under new names.
-2. Write the journal file. It contains the new markers, keyed by the names of the old parts. From now on, every reader
-   uses the new parts.
-3. Write the new markers, remove the old parts, and remove the journal. If the process is killed before the end of this
-   step, the next process that opens OUT for writing repeats the step (`ArchiveFolder.finish_journal`).
+2. Write the journal file. It contains the name of each old part and the completion marker of the new part that
+   replaces it. From now on, every reader uses the new parts.
+3. Write the completion markers of the new parts, remove the old parts, and remove the journal. If the process is
+   killed before the end of this step, the next process that opens OUT for writing repeats the step
+   (`ArchiveFolder.finish_journal`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Journal:
     """Contents of a journal file.
 
     Attributes:
-        markers: {name of the old part: new marker as JSON values}.
+        markers: {name of the old part: completion marker of the new part, as a JSON object}.
     """
 
     markers: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Journal:
 
     @property
     def replacements(self) -> dict[str, Any]:
-        """{name of the new part: its marker as JSON values}."""
+        """Completion markers of the new parts: {name of the new part: JSON object}."""
         return {_stem(plain): plain for plain in self.markers.values()}
 
 
@@ -59,7 +60,7 @@ def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
 
     Args:
         folder: OUT.
-        markers: {name of the old part: new marker}.
+        markers: {name of the old part: completion marker of the new part}.
 
     Raises:
         OSError: The file cannot be written.
@@ -69,5 +70,5 @@ def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
 
 
 def _stem(plain: dict[str, Any]) -> str:
-    """Return the name of the part that a marker describes: its file name without `.parquet`."""
+    """Return the name of the part that a completion marker describes: the name of the part file without `.parquet`."""
     return str(plain.get("part")).removesuffix(".parquet")

@@ -17,7 +17,7 @@ from emojob.schemas.messages import plural
 
 
 def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
-    """Return an input's schema with the label columns appended.
+    """Append the label columns to the schema of an input.
 
     Args:
         schema: Schema of the input's columns, after the privacy options are applied.
@@ -30,9 +30,7 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     """
     reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
     if reserved:
-        raise ColumnError(
-            f"the input has a column with a name that DuckDB reserves ({', '.join(reserved)}): rename it in the input"
-        )
+        raise ColumnError(f"DuckDB reserves the column name {' and '.join(reserved)}: rename it in the input")
     added = label_fields(labels, prefix)
     ours = {field.name.casefold() for field in added}
     taken = sorted(name for name in schema.names if name.casefold() in ours)
@@ -45,7 +43,7 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
 
 
 def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch with the label columns appended.
+    """Append the label columns to a batch.
 
     Args:
         batch: The input's columns, after the privacy options are applied.

@@ -30,7 +30,8 @@ from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT
 
 _BATCH_ROWS = 65_536
-_OBJECTS = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}  # keys of run.json
+# Keys of run.json whose values are dicts.
+_OBJECTS = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}
 _USUAL_COLUMNS = {
     "conversation": USUAL_CONVERSATION_COLUMNS,
     "time": USUAL_TIME_COLUMNS,
@@ -57,16 +58,16 @@ class LabelledArchive:
     """A labelled archive that is open for reading. Its rows are numbered from 0 across all part files.
 
     Attributes:
-        path: OUT, a folder or a single file.
+        path: Path of OUT, which is a folder or a single file.
         part_files: The complete part files, in row order.
         labels: Labels of the model, in id order.
         prefix: Prefix of the label columns.
         text_column: Column with the text; None after --drop-text.
         columns: Names of the input's columns, in the input's order. A part file may lack some of them.
-        conversation_column: Column with the conversation IDs: the column that the run used, else a column with a usual
-            name, else None.
-        time_column: Column with the time of an utterance, found like `conversation_column`.
-        speaker_column: Column that identifies speakers, found like `conversation_column`.
+        conversation_column: Column with the conversation IDs. It is the column that run.json names. If run.json names
+            no column, it is the first column with a usual name; None if there is no such column.
+        time_column: Column with the time of an utterance, chosen in the same way.
+        speaker_column: Column that identifies speakers, chosen in the same way.
         run: Contents of run.json; {} if there is none.
     """
 
@@ -151,7 +152,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
         out: The folder or the single file that `emojob score` wrote.
 
     Raises:
-        OutputError: `out` is not a labelled archive, has no complete part, or its run.json is damaged.
+        OutputError: `out` is not a labelled archive, `out` has no complete part, or run.json is damaged.
         DataError: The first part file cannot be read.
     """
     part_files, run = _part_files(out)
@@ -160,7 +161,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
             f"the {RUN_FILE} of {out} is missing or damaged, so the text column is unknown: run the same "
-            f"`emojob score` command again; it writes only {RUN_FILE}"
+            f"`emojob score` command again; this writes only {RUN_FILE}"
         )
     with open_parquet(part_files[0].file) as parquet:
         names = parquet.schema_arrow.names
@@ -188,7 +189,7 @@ def text_column_of(archive: LabelledArchive) -> str:
 
 
 def _role_columns(run: dict[str, Any], columns: Sequence[str], text_column: str) -> dict[str, str | None]:
-    """Return the names of the conversation, time and speaker columns: from run.json, else by usual names."""
+    """Return the names of the conversation, time and speaker columns (see `LabelledArchive`)."""
     options, found = run.get("options", {}), dict[str, str | None]()
     candidates = [name for name in columns if name != text_column]
     for role, usual in _USUAL_COLUMNS.items():
@@ -210,7 +211,9 @@ def _part_files(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
         if out.exists():
             return (PartFile(out, None),), _run_in(out)
     except OSError as error:
-        raise OutputError(f"{out} cannot be read: {error.strerror or error}") from error
+        raise OutputError(
+            f"{out} cannot be read: {error.strerror or error}. Check the path and your read permission"
+        ) from error
     raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
 
 
@@ -226,7 +229,7 @@ def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
 
 
 def _run_in(file: AnyPath) -> dict[str, Any]:
-    """Return the contents of run.json from the metadata of a single labelled file."""
+    """Return the contents of run.json, which a single labelled file has in its Parquet metadata."""
     try:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
@@ -237,7 +240,10 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
             f"{file} is not a labelled archive: give the folder or file that `emojob score` wrote"
         ) from None
     if its_format > OUT_FORMAT:
-        raise OutputError(f"{file} was written by a newer emojob (format {its_format}): install the newer version")
+        raise OutputError(
+            f"{file} was written by a newer emojob (it has format {its_format}, this version reads up to "
+            f"{OUT_FORMAT}): install the newer version"
+        )
     return run if isinstance(run, dict) else {}
 
 

@@ -15,11 +15,11 @@ RUN_FILE = f"{STATE_FOLDER}/run.json"
 REJECTS_FILE = f"{STATE_FOLDER}/rejects.parquet"
 JOURNAL_FILE = f"{STATE_FOLDER}/exchange.json"
 LOCK_FILE = f"{STATE_FOLDER}/lock"
-DONE_FILE = f"{STATE_FOLDER}/done"  # in an object store: all rows of this work folder are in the single file
+DONE_FILE = f"{STATE_FOLDER}/done"  # in an object store, exists while the work folder is being removed
 NIGHTLY_STATE_FILE = f"{STATE_FOLDER}/nightly.json"
 NIGHTLY_LOCK_FILE = f"{STATE_FOLDER}/nightly.lock"
 
-#: Folders in OUT that contain all files except the part files.
+#: Folders in OUT for all files other than part files.
 STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
 
 PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
@@ -54,7 +54,7 @@ class PartPaths:
         return self.folder / PARTS_FOLDER / f"{self.name}.rejects.parquet"
 
     def replacement(self) -> PartPaths:
-        """Return the paths of the part that replaces this part. Sorted by name, the new part has the same position."""
+        """Return the paths of a new part that replaces this part. The order of the parts by name does not change."""
         found = PART_NAME.fullmatch(self.name)
         if found is None:
             raise ValueError(f"{self.name} is not the name of a part")
@@ -62,12 +62,12 @@ class PartPaths:
 
 
 def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
-    """Return the paths of a new part. Part names in sorted order are in row order.
+    """Return the paths of a new part. The parts of an input, sorted by name, are in row order.
 
     Args:
         folder: OUT.
         number: Number of the input, from 0. It is the first number in the part's name.
-        first_row: First input row of the part, from 0.
+        first_row: Number of the part's first row in the input, from 0.
     """
     return PartPaths(folder, f"part-{number:05d}-{first_row:012d}")
 
@@ -91,10 +91,13 @@ def is_single_file(out: AnyPath) -> bool:
 
 
 def work_folder(out: AnyPath) -> AnyPath:
-    """Return the folder in which a run writes its parts: OUT, or a hidden folder next to a single file."""
+    """Return the folder into which a run writes its parts.
+
+    If OUT is a folder, this is OUT. If OUT is a single file, this is a hidden folder next to the file.
+    """
     return out.with_name(f".{out.name}.emojob") if is_single_file(out) else out
 
 
 def rejects_beside(file: AnyPath) -> AnyPath:
-    """Return the path of the file for rejected rows, next to a single labelled file."""
+    """Return the path of the file for rejected rows. It is next to the single labelled file."""
     return file.with_name(f"{file.stem}.rejects.parquet")

@@ -1,4 +1,4 @@
-"""Writes labelled chunks to part files.
+"""Writes labelled chunks to part files. A chunk is a group of consecutive rows of one input.
 
 The completion marker of a part is written last. A part file without a marker is ignored, so readers never see
 an incomplete part.
@@ -28,7 +28,7 @@ from emojob.pipeline.system.prefetch import StageTimer, StopRequested
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.manifest import Counts, PartMarker
 
-#: A part is committed when it has this number of rows.
+#: A part is committed when it has at least this number of rows.
 PART_ROWS = 2 * ROW_GROUP
 
 #: A part with fewer rows is committed after this number of seconds, so that a killed run loses little work.
@@ -46,11 +46,10 @@ def write_parts(
     timer: StageTimer,
     on_rows: Callable[[int], None],
 ) -> Iterator[PartMarker]:
-    """Write labelled chunks to parts, and yield the marker of each completed part.
+    """Write labelled chunks to parts, and yield the completion marker of each part.
 
-    A part ends when it has enough rows or after enough time (`PartWriter.due`), or if the next chunk does not continue
-    it (`Chunk.closes`). On StopRequested, the rows received so far become a part, and the exception is raised again. On
-    any other exception, the unfinished part is dropped.
+    A part ends if it is due (`PartWriter.due`), or if the next chunk does not continue its rows (`Chunk.closes`).
+    StopRequested also ends the part, and is raised again. After any other exception, the unfinished part is removed.
 
     Args:
         labelled: Labelled chunks in the order of the inputs.
@@ -59,14 +58,14 @@ def write_parts(
         privacy: What to mask, drop or hash.
         fingerprint: Fingerprint of the model.
         timer: Measures the seconds spent on writing.
-        on_rows: callback(rows), called after each chunk with its number of input rows.
+        on_rows: callback(number of input rows in the chunk), called after each chunk.
     """
     writer: PartWriter | None = None
     try:
         for one in labelled:
             chunk = one.key
             if writer and writer.stop_row != chunk.row_batch.first_row:
-                raise AssertionError(f"the next row must be {writer.stop_row}, but it is {chunk.row_batch.first_row}")
+                raise AssertionError(f"a chunk must start at row {writer.stop_row}, not {chunk.row_batch.first_row}")
             marker = None
             with timer.busy("write"):
                 if writer is None:
@@ -102,7 +101,7 @@ class PartWriter:
 
     Attributes:
         first_row: Number of the part's first row in the input, from 0.
-        stop_row: Number of the input row after the last row that was added.
+        stop_row: Number of the input row that must be added next, from 0.
         counts: Counts of the rows added so far.
     """
 
@@ -110,7 +109,8 @@ class PartWriter:
         self.first_row = self.stop_row = first_row
         self.counts = Counts()
         self._paths, self._source, self._fingerprint = paths, source, fingerprint
-        # Part of the temporary file names: a cluster worker that was declared dead may still be writing the same part.
+        # This token makes the names of temporary files unique, because a cluster worker that was declared dead may
+        # still be writing the same part.
         self._token = uuid.uuid4().hex[:8]
         self._draft: atomic.Draft | None = None
         self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
@@ -118,13 +118,13 @@ class PartWriter:
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
         self._writer: pq.ParquetWriter | None = None
-        # Whether each row batch is written alone, because the joined dictionary of several row batches may be too large
-        # for an 8-bit or 16-bit index.
+        # If True, each row batch is written alone. The dictionary of several row batches together may be too large for
+        # an 8-bit or 16-bit index.
         self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
 
     @property
     def due(self) -> bool:
-        """Whether the part has at least PART_ROWS rows, or was started at least PART_SECONDS ago."""
+        """Whether to end the part: it has at least PART_ROWS rows, or was started at least PART_SECONDS ago."""
         return self.counts.read >= PART_ROWS or time.monotonic() - self._started >= PART_SECONDS
 
     def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
@@ -133,7 +133,7 @@ class PartWriter:
         Args:
             batch: Labelled rows with the schema of the output.
             counts: Counts of the rows of the batch, including rejected rows.
-            stop_row: Number of the input row after the last row of the batch.
+            stop_row: Number of the input row that follows the batch, from 0.
             rejects: Rows that could not be read.
         """
         self._waiting.append(batch)
@@ -189,7 +189,7 @@ class PartWriter:
             self._draft.discard()
 
     def _flush(self, rows: int) -> None:
-        """Write the waiting rows, at most `rows`, as one row group. If `rows` is 0, only open the file."""
+        """Write up to `rows` of the waiting rows as one row group. If `rows` is 0, only open the file."""
         if self._writer is None and (self._waiting or not rows):
             self._draft = self._draft or atomic.Draft(self._paths.part, self._token)
             self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")

@@ -17,12 +17,13 @@ from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
-#: Number of rows in a row group of a part file. DuckDB uses the same number; one thread reads one row group.
+#: Number of rows in a row group of a part file. DuckDB's row groups have the same size, and each DuckDB thread
+#: reads one row group at a time.
 ROW_GROUP = 122_880
 
 
 def read_marker(paths: PartPaths) -> PartMarker | None:
-    """Return the completion marker of a part; None if it is missing, invalid or does not match the part file."""
+    """Return the completion marker of a part; None if it is missing, is invalid, or does not match the part file."""
     plain = atomic.read_json(paths.marker)
     with contextlib.suppress(FileNotFoundError):
         return parse_marker(paths, plain, paths.part.stat().st_size) if plain else None
@@ -54,7 +55,7 @@ def _has_rejects(paths: PartPaths, marker: PartMarker) -> bool:
     try:
         return bool(pq.read_metadata(seekable(paths.rejects)).num_rows == marker.counts.rejected)
     except (OSError, pa.ArrowException) as error:
-        if getattr(error, "errno", None) not in (None, errno.ENOENT):  # the file may exist, but cannot be read now
+        if getattr(error, "errno", None) not in (None, errno.ENOENT):  # the file may exist, but it cannot be read now
             raise
         return False
 
@@ -70,9 +71,9 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(seekable(file)) as parquet:
             yield parquet
     except PermissionError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}; give yourself read permission") from error
+        raise DataError(f"{file} cannot be read: {error.strerror}; get read permission, then try again") from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:  # a disk or store failed; the file may be undamaged
+        if isinstance(error, OSError) and error.errno:  # the disk or the object store failed; the file may be undamaged
             raise DataError(
                 f"{file} cannot be read: {error.strerror}; check the disk or the object store, then try again"
             ) from error
@@ -100,5 +101,5 @@ def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[
 
 
 def part_metadata(fingerprint: str) -> bytes:
-    """Return the value of the key `emojob` in the Parquet metadata of a part."""
+    """Return the value for the key `emojob` in a part's Parquet metadata."""
     return json.dumps({"format": OUT_FORMAT, "fingerprint": fingerprint}).encode()

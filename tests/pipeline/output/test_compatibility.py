@@ -43,12 +43,21 @@ def test_the_same_settings_are_accepted(tmp_path):
     [
         (
             {"fingerprint": "f2", "labels": ("a", "b")},
-            r"another model or .*: kobert \(fingerprint f1; labels 일상 분노\).*f2; labels a b",
+            r"another model or .*: model kobert \(fingerprint f1; labels 일상 분노\).*f2; labels a b",
         ),
-        ({"text_column": "body"}, r"--text-column 'text', but this run uses 'body'.*use --text-column text again"),
-        ({"prefix": "ai_"}, r"--prefix '', but this run uses 'ai_'"),
-        ({"privacy": {**NOTHING, "mask_pii": True}}, r"--mask-pii off, but this run uses on.*leave out --mask-pii"),
-        ({"privacy": {**NOTHING, "hash_columns": ["id", "no"]}}, r"--hash-column none, but this run uses id, no"),
+        (
+            {"text_column": "body"},
+            r"--text-column 'text', but this run has --text-column 'body'.*use --text-column text again",
+        ),
+        ({"prefix": "ai_"}, r"--prefix '', but this run has --prefix 'ai_'"),
+        (
+            {"privacy": {**NOTHING, "mask_pii": True}},
+            r"--mask-pii off, but this run has --mask-pii on.*leave out --mask-pii",
+        ),
+        (
+            {"privacy": {**NOTHING, "hash_columns": ["id", "no"]}},
+            r"--hash-column none, but this run has --hash-column id, no",
+        ),
     ],
 )
 def test_another_setting_is_refused_with_both_values(tmp_path, now, words):
@@ -61,12 +70,12 @@ def test_another_setting_is_refused_with_both_values(tmp_path, now, words):
 def test_the_conversation_column_counts_only_if_run_json_has_it(tmp_path):
     now = replace(NOW, conversation_column="room")
     ensure_same_settings(tmp_path, ["f1"], RUN, now)
-    with pytest.raises(OutputError, match="--conversation-column None, but this run uses 'room'"):
+    with pytest.raises(OutputError, match="--conversation-column None, but this run has --conversation-column 'room'"):
         ensure_same_settings(tmp_path, ["f1"], {**RUN, "conversation_column": None}, now)
 
 
 @pytest.mark.parametrize("before", [None, {}, "rubbish", dict(NOTHING)])
 def test_a_run_without_privacy_options_is_a_run_with_all_of_them_off(before):
     ensure_same_privacy("out", dict(NOTHING), before)
-    with pytest.raises(OutputError, match="--drop-text off, but this run uses on"):
+    with pytest.raises(OutputError, match="--drop-text off, but this run has --drop-text on"):
         ensure_same_privacy("out", {**NOTHING, "drop_text": True}, before)

@@ -174,7 +174,9 @@ def test_one_file_as_output_is_the_same_and_is_not_made_twice(dialogue, model, t
 
 def test_another_conversation_column_does_not_go_into_the_same_output(dialogue, model, tmp_path):
     score_dataset([str(dialogue)], tmp_path / "out", ScoreOptions(conversation_column="other", limit=1000), model)
-    with pytest.raises(OutputError, match="--conversation-column 'other', but this run uses 'dialog_id'"):
+    with pytest.raises(
+        OutputError, match="--conversation-column 'other', but this run has --conversation-column 'dialog_id'"
+    ):
         score_dataset([str(dialogue)], tmp_path / "out", model_options=model)
 
 
