@@ -149,7 +149,7 @@ class Tokenizer(abc.ABC):
             )
         if max_length is not None and max_length < 5:
             raise ValueError(
-                f"max_length is {max_length}: give at least 5, because [CLS], two [SEP] and one token of each text must fit"
+                f"max_length is {max_length}: give at least 5, for [CLS], two [SEP] and one token of each text"
             )
         # Most texts are in both lists. Each text is encoded only once.
         index = {text: i for i, text in enumerate(dict.fromkeys(strings))}
