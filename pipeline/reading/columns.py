@@ -61,8 +61,8 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     Args:
         parts: Each file with its own schema.
         schema: Common schema of all files.
-        given: Name that the user gives. None: choose the only string column that all files have and whose name is one
-            of USUAL_TEXT_COLUMNS.
+        given: Name that the user gives. None: choose the only string column that is in all files and has a name in
+            USUAL_TEXT_COLUMNS.
 
     Raises:
         ColumnError: No column, or more than one, can be the text column.
@@ -115,8 +115,8 @@ def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_co
         parts: Each file with its own schema.
         schema: Common schema of all files.
         text_column: Name of the text column. This column is never chosen if `given` is None.
-        given: Name that the user gives. None: choose the only column of strings, bytes or numbers that all files have
-            and whose name is one of USUAL_CONVERSATION_COLUMNS.
+        given: Name that the user gives. None: choose the only column of strings, bytes or numbers that is in all files
+            and has a name in USUAL_CONVERSATION_COLUMNS.
 
     Raises:
         ColumnError: No column, or more than one, can identify conversations.

@@ -1,6 +1,6 @@
 """Annotated data: read files, give each text one label, and split the texts for training, validation and test.
 
-Every row is counted, either as kept or under the reason why it is left out. Read the modules in this order: `corpus`,
+Every row is counted. Rows that are left out are counted by reason. Read the modules in this order: `corpus`,
 `annotated`, `splits`.
 """
 

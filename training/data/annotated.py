@@ -1,6 +1,6 @@
 """Reduce a corpus to texts with one label each: map the labels, and leave out empty and repeated texts.
 
-Every row is counted, either as kept or under the reason why it is left out.
+Every row is counted. Rows that are left out are counted by reason.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def conversation_column(table: Table, text_column: str, given: str | None, conte
 
 
 def no_conversations_error(table: Table) -> ColumnError:
-    """Return the error for a table without conversations if the context `previous` needs them."""
+    """Return the error: the context `previous` needs conversations, but the table has none."""
     return ColumnError(
         f"{table.name} has no conversations, but the context `previous` needs them; either train with --context none, "
         "or give one of these: a table with a column of conversation IDs, dialogues of AI Hub, a sheet of emojob sample"

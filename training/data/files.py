@@ -158,7 +158,7 @@ def _workbook(path: Path) -> InputFile:
 
 def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
     """Read a file with the readers of `emojob score`. `schema` has the names and types of the file's columns."""
-    # a dataset needs some text column; which column has the annotated texts is decided later
+    # open_dataset needs a text column, so give any; the column of the annotated texts is chosen later
     any_text = next((field.name for field in schema if is_text(field.type)), None)
     dataset = open_dataset([file], any_text, wanted)
     source = dataset.sources[0]

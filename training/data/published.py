@@ -1,4 +1,4 @@
-"""Read corpora in the formats in which they are published: texts, ratings, and names of labels.
+"""Read corpora in their published formats: texts, ratings, and names of labels.
 
 The corpora are film reviews (Parquet), KOTE and the Korean GoEmotions (TSV), questions and answers (CSV), and this
 project's dialogue lines (CSV). Only the dialogue lines are part of this project.

@@ -79,7 +79,7 @@ def _plain(rows: int, test: float, validation: float, seed: int) -> tuple[Rows, 
 
 
 def _numbered(keys: list[str]) -> Rows:
-    """Return a number for each key: equal keys get the same number, new keys the next number, beginning with 0."""
+    """Return a number for each key, in the order of first occurrence, from 0. Equal keys have equal numbers."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
@@ -103,7 +103,7 @@ def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed
     """Return the part of each row.
 
     The groups are assigned label by label; the label of a group is the most frequent label of its rows. If a part gets
-    too few or too many rows of one label, this is balanced with the groups of the next label.
+    too few or too many rows of one label, the groups of the next label balance the difference.
 
     Args:
         labels: int64 [rows], label ids.

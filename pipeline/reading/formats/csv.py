@@ -109,7 +109,7 @@ class Parser:
             encoding: utf-8, utf-8-sig or cp949.
         """
         self._names, self._dialect, self._codec = names, dialect, codec(encoding)
-        # numbers as names, because pyarrow needs unique names; check_unique_names refuses duplicates later
+        # numbers as names, because pyarrow needs unique names; check_unique_names later refuses duplicate names
         self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
         self.columns = len(names)
         self._blank_is_a_row = self.columns == 1

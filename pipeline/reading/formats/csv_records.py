@@ -54,9 +54,9 @@ class Dialect:
     def run(self) -> re.Pattern[bytes]:
         """Pattern of up to 4,096 records.
 
-        The number of repetitions is limited, because an unlimited repetition takes memory for each record. It is not
-        possessive, because of a bug in Python up to 3.11.4: if a possessive group fails half-way, the match ends at the
-        wrong byte.
+        The number of repetitions is limited, because an unlimited repetition takes memory for each record. The
+        repetition is not possessive, because of a bug in Python up to 3.11.4: if a possessive group fails half-way, the
+        match ends at the wrong byte.
         """
         return re.compile(rb"(?:" + self._record + rb"){0,4096}")
 
@@ -78,8 +78,8 @@ class Dialect:
 def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
     """Cut a file into pieces. Each piece is either some whole records or one malformed line.
 
-    If a record is malformed, only its first line is rejected, and reading continues after this line. Where a record
-    ends depends only on blocks.LONGEST_ROW bytes from its beginning, so reading may begin at any record. The time is
+    If a record is malformed, only its first line is rejected, and reading continues after this line. The end of a
+    record depends only on its first blocks.LONGEST_ROW bytes, so reading may begin at any record. The time is
     proportional to the size of the file.
 
     Args:

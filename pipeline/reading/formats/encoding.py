@@ -57,7 +57,7 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
 
     Args:
         file: The file.
-        encoding: auto: detect the encoding. utf-8, cp949 or an alias in `_NAMES`: verify this encoding.
+        encoding: auto, to detect the encoding. Or utf-8, cp949 or an alias in `_NAMES`, to verify it.
 
     Raises:
         DataError: The file is empty, damaged or in another encoding.
