@@ -1,6 +1,7 @@
 """`make model`: pre-train, fine-tune and distill the default model, which ships with the package.
 
-`make` runs these steps, `recipe.toml` has all settings, and `dialogue/` has labelled lines of this project.
+The module `make` runs these steps. The file `recipe.toml` has all settings. The folder `dialogue` has labelled lines
+of dialogue that were written for this project.
 """
 
 __all__ = [

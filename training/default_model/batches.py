@@ -1,4 +1,4 @@
-"""Training batches without padding: the texts of a batch have the same length."""
+"""Training batches without padding: all texts of a batch have the same length."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from emojob.pipeline.models.tokenizer import Encoded
 def equal_length_batches(
     lengths: NDArray[np.int64], budget: int, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Shuffle rows into batches. The rows of a batch have the same length, and each row is in exactly one batch.
+    """Shuffle the rows, and group rows of the same length into batches. Each row is in exactly one batch.
 
     Args:
         lengths: int64 [rows], number of tokens of each row.
-        budget: Maximum number of tokens of a batch; a longer row is a batch of its own.
+        budget: Maximum number of tokens of a batch. If one row has more tokens, its batch contains only this row.
         generator: Random number generator.
 
     Returns:
-        The batches in random order, each an int64 array of row numbers.
+        The batches in random order. Each batch is an int64 array of row numbers.
     """
     order = generator.permutation(len(lengths))
     order = order[np.argsort(lengths[order], kind="stable")]
@@ -35,18 +35,20 @@ def equal_length_batches(
 
 
 def gather(encoded: Encoded, rows: NDArray[np.int64]) -> torch.Tensor:
-    """Return the token ids of rows that have the same length: int64 [rows, tokens]."""
+    """Return the token ids of `rows`, int64 [rows, tokens]. All these rows must have the same length."""
     length = int(encoded.lengths[rows[0]])
     return torch.from_numpy(encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)].astype(np.int64))
 
 
 def epochs(lengths: NDArray[np.int64], budget: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the batches of one epoch after another, without end. Their order depends only on the seed and the epoch.
+    """Yield all batches of the first epoch, then all batches of the second epoch, and so on without end.
+
+    The batches of an epoch depend only on the lengths, the budget, the seed and the number of the epoch.
 
     Args:
         lengths: int64 [rows], number of tokens of each row.
-        budget: Maximum number of tokens of a batch; a longer row is a batch of its own.
-        seed: Seed of the random order of each epoch.
+        budget: Maximum number of tokens of a batch. If one row has more tokens, its batch contains only this row.
+        seed: Seed of the random order.
     """
     epoch = 0
     while True:

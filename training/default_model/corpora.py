@@ -16,7 +16,7 @@ from emojob.training.data.published import Labelled
 from emojob.training.default_model.multitask import Examples, balanced
 from emojob.training.default_model.recipe import CORPORA, ModelRecipe
 
-#: Folder with everyday dialogue lines, written for this project and labelled with the labels of the default model.
+#: Folder with lines of everyday dialogue. They were written for this project and have the default model's labels.
 DIALOGUE = Path(__file__).parent / "dialogue"
 
 #: Files that a data folder must contain.
@@ -33,21 +33,23 @@ FILES = {
 
 @dataclass(frozen=True)
 class Corpora:
-    """All texts that the default model learns from or is measured on.
+    """All texts for training the default model and for measuring it.
+
+    KOTE and GoEmotions are public data sets of comments with emotion labels.
 
     Attributes:
         reviews: Film reviews.
         ratings: float32 [reviews], rating of each review from 0 to 1.
-        chat: Questions and answers.
-        kote: KOTE without the held-out texts.
+        chat: Chit-chat questions and answers.
+        kote: KOTE texts for training.
         kote_held_out: KOTE texts for selecting the best epoch, for calibration and for measuring.
-        goemotions: Train part of GoEmotions.
-        goemotions_dev: Dev part of GoEmotions.
-        goemotions_test: Test part of GoEmotions.
+        goemotions: The train part of GoEmotions.
+        goemotions_dev: The dev part of GoEmotions.
+        goemotions_test: The test part of GoEmotions.
         dialogue: Dialogue lines for training.
         dialogue_test: Dialogue lines for measuring.
-        dialogue_other_hand: Dialogue lines by another writer, for measuring.
-        spiece: File of the SentencePiece model.
+        dialogue_other_hand: Dialogue lines for measuring, by another writer.
+        spiece: Path of the file with the SentencePiece model.
     """
 
     reviews: list[str]
@@ -69,16 +71,17 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
 
     Args:
         data: Path of the folder.
-        recipe: The recipe, which has the number and the seed of the held-out texts.
+        recipe: The recipe. Its section [corpus] has the number of held-out KOTE texts, and the seed for choosing them.
 
     Raises:
         DataError: Files are missing. The message lists all of them.
-        OptionError: The recipe holds out all texts of KOTE or more.
+        OptionError: `corpus.held_out` in the recipe is not less than the number of KOTE texts.
     """
     missing = [name for name in FILES.values() if not (data / name).exists()]
     if missing:
         raise DataError(
-            f"the data folder {data} lacks {', '.join(missing)}; copy these files there, or give another folder"
+            f"the data folder {data} does not contain {', '.join(missing)}; copy these files into it, or give another "
+            "data folder"
         )
     path = {key: data / name for key, name in FILES.items()}
     reviews, ratings = published.reviews(path["reviews"])
@@ -86,8 +89,8 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
     held_out = recipe.corpus.held_out
     if held_out >= len(kote.texts):
         raise OptionError(
-            f"recipe: corpus.held_out is {held_out}, but {path['kote']} has only {len(kote.texts)} texts; give a "
-            "smaller number"
+            f"recipe: corpus.held_out is {held_out}, but {path['kote']} has only {len(kote.texts)} texts; set "
+            f"corpus.held_out to a number below {len(kote.texts)}"
         )
     order = np.random.default_rng(recipe.corpus.held_out_seed).permutation(len(kote.texts))
     return Corpora(
@@ -114,10 +117,10 @@ def pretraining_texts(
     Args:
         corpora: The corpora of the data folder.
         tokenizer: The model's tokenizer.
-        recipe: The recipe, which says how often each corpus is repeated.
+        recipe: The recipe. `pretraining.repeats` sets how often each corpus is repeated.
 
     Returns:
-        The encoded texts, and their ratings float32 [texts]; NaN for a text without a rating.
+        (texts, ratings): the encoded texts and float32 [texts]. If a text has no rating, its number is NaN.
     """
     texts = {"kote": corpora.kote.texts, "goemotions": corpora.goemotions.texts, "chat": corpora.chat}
     others = [text for corpus, times in recipe.pretraining.repeats.items() for text in texts[corpus] * times]
@@ -131,12 +134,12 @@ def example_texts(corpora: Corpora) -> list[str]:
 
 
 def labelled_examples(corpora: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> Examples:
-    """Return all labelled texts and all reviews, with a target for each task, and with balanced classes.
+    """Return all labelled texts and all reviews with their targets. Rare classes have larger weights in the targets.
 
     Args:
         corpora: The corpora of the data folder.
         tokenizer: The model's tokenizer.
-        recipe: The recipe, which has the label maps and the settings `sharpness` and `balance`.
+        recipe: The recipe with the label maps, `fine_tuning.sharpness` and `fine_tuning.balance`.
     """
     parts = [corpora.kote.texts, corpora.goemotions.texts, corpora.dialogue.texts, corpora.reviews]
     starts = np.cumsum([0, *map(len, parts)])

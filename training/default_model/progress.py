@@ -12,10 +12,10 @@ class Progress:
     """Counts finished units, such as steps or texts, and reports the progress about every 30 seconds.
 
     Args:
-        total: Number of all units.
+        total: Total number of units, including `done`.
         unit: Name of the units, for example "steps".
         report: callback(line), called with one line of text.
-        done: Number of units that an earlier run has finished.
+        done: Number of units that an earlier run finished.
     """
 
     def __init__(self, total: int, unit: str, report: Callable[[str], None], done: int = 0) -> None:
@@ -28,7 +28,7 @@ class Progress:
         self._means: dict[str, float] = {}
 
     def add(self, amount: int, losses: Mapping[str, float]) -> None:
-        """Count `amount` more finished units. `losses` has their mean losses by name."""
+        """Count `amount` more finished units. `losses` is {name of a loss: its mean over these units}."""
         self.done += amount
         for name, loss in losses.items():
             self._means[name] = 0.98 * self._means.get(name, loss) + 0.02 * loss

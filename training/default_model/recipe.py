@@ -1,4 +1,4 @@
-"""The recipe of the default model: it is read from a TOML file into dataclasses, which check their values."""
+"""Read the recipe of the default model from a TOML file into dataclasses. The dataclasses check the values."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ class PretrainingRecipe:
 
     @property
     def tokens(self) -> int:
-        """Number of tokens of all cycles together."""
+        """Return the total number of tokens in all cycles."""
         return sum(self.cycles)
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase of training, such as [[fine_tuning.phases]]: epochs with the same mixture of corpora and tasks.
+    """A training phase, for example [[fine_tuning.phases]]. All its epochs use the same settings.
 
     Attributes:
         name: Name of the phase in progress reports.
         epochs: Number of epochs.
         learning_rate: Highest learning rate of the phase.
-        shares: How often an epoch reads each corpus: 0.5 is a random half of it, 3.0 is three times.
-        weights: Weight of the loss of each task.
+        shares: How often an epoch reads each corpus. 0.5: a random half of the corpus; 3.0: all of it, three times.
+        weights: {name of a task: weight of its loss}.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Phase:
         _numbers(f"{where} shares", self.shares, CORPORA)
         _numbers(f"{where} weights", self.weights, TASKS)
         if not any(self.shares.values()):
-            raise OptionError(f"recipe: {where} has no texts, because all its shares are 0; set a share above 0")
+            raise OptionError(f"recipe: {where} has no texts, because all shares are 0; set at least one share above 0")
 
 
 @dataclass(frozen=True)

