@@ -1,8 +1,11 @@
 """`emojob train`: fine-tune a base model on annotated texts, and write a model folder.
 
-`run` does all steps of a run, `trainer` has the training loop, `optimization` the optimizer and the learning-rate
-schedule, and `recipe` the settings. A run that was interrupted and resumed gives the same model as a run without
-interruption.
+- `run`: all steps of a training run.
+- `trainer`: the training loop.
+- `optimization`: the optimizer and the learning-rate schedule.
+- `recipe`: the settings.
+
+If a run is interrupted and then resumed, its model is the same as without an interruption.
 """
 
 __all__ = [

@@ -51,7 +51,7 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
         seed: Seed of the random weights of new layers.
 
     Raises:
-        ModelError: Another weight is missing, or the files do not fit together.
+        ModelError: Weights are missing (other than the pooler and the head), or the files do not fit together.
     """
     if name is not None and not name.strip():
         raise ModelError("--base is empty: give a model folder or a name on the Hugging Face hub, or omit --base")
@@ -79,21 +79,21 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
 
 
 def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Convert an encoder to a BERT encoder with the same hidden states.
+    """Convert a BERT, ELECTRA or RoBERTa encoder to a BERT encoder that returns the same hidden states.
 
     Args:
         config: Content of config.json.
-        weights: Weights of the encoder, by their Hugging Face names.
+        weights: Weights of the encoder: {Hugging Face name: weight}.
         shown: Name of the base model, for messages.
 
     Returns:
-        The config and the weights of the BERT encoder, by their Hugging Face names.
+        (config, weights) of the BERT encoder. The weights are {Hugging Face name: weight}.
 
     Raises:
-        ModelError: The encoder cannot be converted, because its embeddings and layers have different sizes.
+        ModelError: The encoder is an ELECTRA whose embeddings and layers have different sizes.
     """
     kind = config["model_type"]
-    if not any(key.startswith(f"{kind}.") for key in weights):  # an encoder without a head has no prefix
+    if not any(key.startswith(f"{kind}.") for key in weights):  # keys have no prefix if the model has no head
         weights = {f"{kind}.{key}": w for key, w in weights.items()}
     weights = {"bert" + key.removeprefix(kind) if key.startswith(f"{kind}.") else key: w for key, w in weights.items()}
     if kind == "electra":
@@ -101,9 +101,9 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
         if embedding_size != config.get("hidden_size"):
             raise ModelError(
                 f"--base {shown} is an ELECTRA with embeddings of size {embedding_size}, but layers of size "
-                f"{config.get('hidden_size')}; give an ELECTRA with equal sizes, such as a base or large model"
+                f"{config.get('hidden_size')}; give an ELECTRA whose two sizes are equal, such as a base model"
             )
-    if kind == "roberta":  # the position of its first token is the padding id plus 1
+    if kind == "roberta":  # RoBERTa gives the first token the position `pad_token_id` + 1
         first = int(config.get("pad_token_id", 1)) + 1
         positions = "bert.embeddings.position_embeddings.weight"
         if positions in weights:
@@ -113,13 +113,13 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
 
 
 def add_linear(weights: dict[str, Tensor], name: str, rows: int, columns: int) -> None:
-    """Add a linear layer [rows, columns] with random weights as in BERT: normal with standard deviation 0.02."""
+    """Add a linear layer [rows, columns]. As in BERT, its weights are random: normal with standard deviation 0.02."""
     weights[f"{name}.weight"] = torch.randn(rows, columns) * 0.02
     weights[f"{name}.bias"] = torch.zeros(rows)
 
 
 def _label_ids(config: dict[str, Any]) -> dict[str, int]:
-    """Return the id of each label of a base model; the dict is empty if config.json has no valid id2label."""
+    """Return {label: id} of a base model. The dict is empty if config.json has no valid id2label."""
     id2label = config.get("id2label")
     try:
         ids = {str(label): int(i) for i, label in id2label.items()} if isinstance(id2label, dict) else {}

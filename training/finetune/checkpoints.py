@@ -1,7 +1,7 @@
 """Checkpoints of a training run: the Trainer's files, and the files that emojob adds to them.
 
-The Trainer writes a checkpoint folder with the weights, the optimizer, the schedule and the random state. emojob adds
-the best weights so far, and finally progress.json, which is written atomically. A checkpoint without progress.json is
+First, the Trainer writes a checkpoint folder with the weights, the optimizer, the schedule and the random state. Then
+emojob adds the best weights so far. Last, emojob writes progress.json atomically. A checkpoint without progress.json is
 incomplete and is not used.
 """
 
@@ -39,8 +39,8 @@ class TrainingState:
         best_score: Highest macro-F1 on the validation part so far; -1 before the first epoch ends.
         best_epoch: Number of the epoch with `best_score`.
         worse_epochs: Number of epochs since `best_epoch`.
-        finished: Whether training is finished, because all epochs are done or there was no better epoch for too long.
-        batch: Number of texts in a forward pass of one process; 0 if not yet known.
+        finished: Whether all epochs are done, or `patience` epochs in a row were not better than the best epoch.
+        batch: Number of texts in a forward pass of one process. 0: not yet known.
         loss_sum: Sum of the training loss since the last logging step.
         loss_texts: Number of texts in `loss_sum`.
         epoch_loss: Sum of the cross-entropy since the epoch began.
@@ -62,12 +62,12 @@ class TrainingState:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TrainingState:
-        """Make the state from the dict that `dataclasses.asdict` returns for it."""
+        """Return the state from which `dataclasses.asdict` made the dict `fields`."""
         return cls(**{**fields, "curves": Curves(**fields["curves"])})
 
 
 def newest_complete(work: Path) -> Path | None:
-    """Remove incomplete checkpoints from a work folder, and return the newest complete one; None if there is none."""
+    """Remove incomplete checkpoints from a work folder, and return the newest complete checkpoint or None."""
     complete: list[tuple[int, Path]] = []
     for path in work.glob("checkpoint-*"):
         step = _NAME.fullmatch(path.name)
@@ -90,10 +90,10 @@ def complete_checkpoint(checkpoint: Path, state: TrainingState, best: Weights | 
     """
     if best is not None:
         store_weights(best, checkpoint / _BEST)
-    for file in checkpoint.iterdir():  # the Trainer does not fsync, so a power failure could lose its files
+    for file in checkpoint.iterdir():  # a power failure could lose these files, because the Trainer does not fsync them
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    # sizes of the random states are not recorded: other processes may still be writing them
+    # do not record the sizes of the files with random states, because other processes may still be writing these files
     files = [file for file in sorted(checkpoint.iterdir()) if not file.name.startswith("rng_state_")]
     sizes = {file.name: file.stat().st_size for file in files}
     write_json(checkpoint / _PROGRESS, {**asdict(state), _SIZES: sizes})
@@ -108,11 +108,11 @@ def store_weights(weights: Weights, file: Path) -> None:
 
 
 def read_checkpoint(checkpoint: Path) -> tuple[TrainingState, Weights | None]:
-    """Return the state in a complete checkpoint, and the weights of the best epoch (None if there are none).
+    """Return (state, best weights) from a complete checkpoint. If it has no best weights, they are None.
 
     Raises:
-        OutputError: A file is missing or damaged. Without this check, the Trainer would resume without a missing file
-            and give another result.
+        OutputError: A file is missing or damaged. Without this error, the Trainer would ignore missing files and give
+            another result.
     """
     try:
         fields = json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8"))
@@ -123,7 +123,7 @@ def read_checkpoint(checkpoint: Path) -> tuple[TrainingState, Weights | None]:
     if damaged:
         raise OutputError(
             f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}), so training cannot resume from it; give "
-            "another folder with -o, or --fresh to start again"
+            "another folder with -o, or add --fresh to start again"
         )
     best = checkpoint / _BEST
     return state, load_file(best) if best.exists() else None

@@ -1,4 +1,4 @@
-"""Write the results of a training run: temperature, metrics, picture, page, model card, recipe.json and model."""
+"""Calibrate and measure a trained model, and write the files of the model folder."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PAGE = "training.html"
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperature of a model, and the expected calibration error without and with it.
+    """The temperature of a model, and the expected calibration error before and after calibration.
 
     Attributes:
         temperature: Number by which the logits are divided before the softmax.
         fitted_on: Part on which the temperature is fitted: validation, test or none.
-        error_before: Expected calibration error with temperature 1; None if no texts are held out.
-        error_after: Expected calibration error with `temperature`; None if no texts are held out. If the temperature
-            is fitted on the test part, the error is measured with `cross_fitted`.
+        error_before: Expected calibration error with temperature 1. None: no texts are held out.
+        error_after: Expected calibration error with `temperature`. None: no texts are held out. If the temperature is
+            fitted on the test part, this error comes from the probabilities of `cross_fitted`.
     """
 
     temperature: float
@@ -66,12 +66,12 @@ def finish(
         inputs: Data and recipe of the run.
         base: The trained classifier and its tokenizer.
         state: Final state of the training.
-        context: none or previous.
+        context: Value of --context: none or previous.
         made_with: Inputs of the run, for recipe.json.
 
     Returns:
-        The metrics (None if there is no test part), and notes for the user. If the packages for drawing are missing,
-        the picture and the page are left out, and a note reports it.
+        (metrics, notes for the user). The metrics are None if there is no test part. If the packages for drawing are
+        missing, curves.png and training.html are not written, and the notes contain a message about this.
     """
     classifier, notes = base.classifier, []
     calibration, probabilities = calibrate(classifier, inputs.validation, inputs.test)
@@ -115,8 +115,8 @@ def calibrate(
         test: The test part; it may be empty.
 
     Returns:
-        The calibration, and the probabilities of the test part, float32 [texts, classes]; None if it is empty. If the
-        temperature is fitted on the test part, the probabilities come from `cross_fitted`.
+        (calibration, probabilities of the test part). The probabilities are float32 [texts, classes], or None if the
+        test part is empty. If the temperature is fitted on the test part, they come from `cross_fitted`.
     """
     test_logits = predict_logits(classifier, test.encoded) if len(test.labels) else None
     if len(validation.labels):
@@ -142,7 +142,7 @@ def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> flo
 
 
 def page_facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]:
-    """Return what the HTML page says about the data, the recipe and the versions, as name and text."""
+    """Return the facts about the data, the recipe and the versions for the HTML page: {name: text}."""
     parts, recipe = made_with["parts"], made_with["recipe"]["training"]
     facts = {
         "base": str(made_with["base"]["name"] or "emojob's default model"),

@@ -1,4 +1,4 @@
-"""The folder of a model in training: a run locks it, and it belongs to one recipe and one data set."""
+"""Lock the model folder during a training run, and check that a resumed run has the same inputs as before."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MODEL_FILES = (
     "special_tokens_map.json", "metrics.json", "recipe.json", "README.md", "curves.png", "training.html",
 )  # fmt: skip
 
-#: Messages of torch and safetensors if a file cannot be written. Their errors are not OSErrors.
+#: Messages of write errors from torch and safetensors. These errors are not OSErrors.
 _WRITE_ERROR = re.compile(r"PytorchStreamWriter|.*(unexpected pos|I/O error|os error)", re.DOTALL | re.IGNORECASE)
 
 
@@ -43,7 +43,7 @@ def lock_folder(out: Path) -> Iterator[None]:
     Raises:
         OutputError: `out` is a file, or a folder that `emojob train` did not create.
         BusyError: Another run uses the folder.
-        StorageError: A file in the folder cannot be written, now or later during the run.
+        StorageError: A file in the folder cannot be written. Code in the `with` block may also cause this error.
     """
     if not is_first():
         yield
@@ -56,12 +56,12 @@ def lock_folder(out: Path) -> Iterator[None]:
 
 
 def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
-    """Record the inputs of a new run, or check that a resumed run has the same inputs.
+    """Record the inputs of a new run. If an earlier run is resumed, check that the inputs have not changed.
 
     Args:
         out: The locked model folder.
         made_with: Recipe, base model, data and labels of the run, as recorded in recipe.json.
-        fresh: Whether to remove the results of an earlier run first.
+        fresh: Whether to remove the files of an earlier run and start again.
 
     Returns:
         Whether the folder already has the finished model.
@@ -83,7 +83,7 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
     if changed:
         raise OutputError(
             f"-o {out} has results of a run with other inputs ({', '.join(changed)}); give another folder with -o, or "
-            "--fresh to remove these results and start again"
+            "add --fresh to remove these results and start again"
         )
     return _is_finished(out)
 
@@ -104,7 +104,7 @@ def _ensure_usable(out: Path) -> None:
 
 @contextlib.contextmanager
 def _mute_thread_write_errors() -> Iterator[None]:
-    """Print no traceback for an OSError in a thread: TensorBoard raises it again in the main thread."""
+    """Print no tracebacks of OSErrors in threads, because TensorBoard raises these errors again in the main thread."""
     usual = threading.excepthook
 
     def hook(raised: threading.ExceptHookArgs) -> None:
@@ -123,13 +123,13 @@ def _translate_write_errors(out: Path) -> Iterator[None]:
     """Raise StorageError or OutputError if a file in the folder `out` cannot be written."""
     try:
         yield
-    except BrokenPipeError:  # this error is about the terminal, not about the folder
+    except BrokenPipeError:  # the command's output was closed; the folder has no error
         raise
     except (OSError, SafetensorError, RuntimeError) as error:
         if not isinstance(error, OSError) and not _WRITE_ERROR.match(str(error)):
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG):
-            raise OutputError(f"-o {out} cannot be a folder: {error.strerror}; give another path") from error
+            raise OutputError(f"-o {out} cannot be used as a folder: {error.strerror}; give another path") from error
         reason = (isinstance(error, OSError) and error.strerror) or "the disk may be full"
         raise StorageError(
             f"cannot write into -o {out} ({reason}): free some space or grant write permission, then run the same "
@@ -148,14 +148,14 @@ def _read_record(out: Path, record: Path) -> dict[str, Any]:
         recorded = None
     if not isinstance(recorded, dict):
         raise OutputError(
-            f"-o {out}: the file {WORK}/{record.name}, which records the inputs of the run, is missing or damaged; "
-            "give another folder with -o, or --fresh to start again"
+            f"-o {out}: {WORK}/{record.name} is missing or damaged, so the inputs of the earlier run are not known; "
+            "give another folder with -o, or add --fresh to start again"
         )
     return recorded
 
 
 def _remove_earlier_run(out: Path) -> None:
-    """Remove the files of an earlier run, first config.json, so that no incomplete folder looks like a model."""
+    """Remove the files of an earlier run. Start with config.json: a folder without config.json is not a model."""
     for name in _MODEL_FILES:
         (out / name).unlink(missing_ok=True)
         temporary_path(out / name).unlink(missing_ok=True)

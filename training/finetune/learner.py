@@ -14,7 +14,7 @@ from emojob.pipeline.inference.batching import pack
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 
-#: Token limit that no batch reaches, so that `pack` pads batches to a few sizes and kernels can be used again.
+#: Token limit that no batch reaches. With it, `pack` pads batches to only a few sizes, and kernels can be reused.
 ANY_SIZE = 1 << 30
 
 #: Dropout probability in the encoder, as in the pre-training of BERT.
@@ -22,7 +22,7 @@ BODY_DROPOUT = 0.1
 
 
 class Learner(nn.Module):
-    """A classifier with dropout in the encoder and before the last linear layer, if it is in training mode.
+    """A classifier that uses dropout in training mode: in the encoder, and before the last linear layer.
 
     Args:
         classifier: The model to train.
@@ -37,7 +37,7 @@ class Learner(nn.Module):
     def forward(
         self, ids: Tensor, positions: Tensor, groups: list[tuple[int, int]], firsts: Tensor, segments: Tensor | None
     ) -> Tensor:
-        """Return the logits [rows, labels] of a packed batch (see pipeline.inference.batching.Packed)."""
+        """Return the logits [rows, labels] of a packed batch. `batching.Packed` explains the arguments."""
         body_dropout = BODY_DROPOUT if self.training else 0.0
         hidden = self.classifier.encoder.packed(ids, positions, groups, segments, body_dropout)
         pooled = torch.tanh(self.classifier.pooler(hidden[firsts]))
@@ -46,7 +46,7 @@ class Learner(nn.Module):
 
 
 class RowNumbers(torch.utils.data.Dataset[int]):
-    """Data set of the row numbers from 0 to count - 1. `packed_batch` gets the texts of these rows."""
+    """Data set of the row numbers from 0 to count - 1. `packed_batch` makes batches from the texts of these rows."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -76,7 +76,7 @@ class ShuffledRows(torch.utils.data.Sampler[int]):
 
 
 def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -> dict[str, object]:
-    """Return a batch: the arguments of `Learner.forward` and the labels, with the longest text first.
+    """Return a batch as a dict: the arguments of `Learner.forward`, and `labels`. The longest text is the first.
 
     Args:
         encoded: Token ids of all texts.
@@ -97,15 +97,17 @@ def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor:
-    """Return the loss weight of each class: (1 / frequency of the class) ** power, with a mean of 1 over the texts.
+    """Return the loss weight of each class. Rare classes have larger weights.
+
+    The weight is (1 / frequency of the class) ** `power`, scaled so that the mean weight of the texts is 1.
 
     Args:
         labels: int64 [texts], label ids of the train part.
         classes: Number of classes.
-        power: Exponent; 0 gives all classes the same weight.
+        power: Exponent. 0: all classes have the same weight.
 
     Returns:
-        float32 [classes]; 0 for a class without texts.
+        float32 [classes]. A class without texts has the weight 0.
     """
     frequency = np.bincount(labels, minlength=classes) / max(1, len(labels))
     weights = np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -power, 0.0)
@@ -119,7 +121,7 @@ def summed_loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: floa
         logits: [texts, classes].
         labels: int64 [texts], label ids.
         weights: float32 [classes], the result of `class_weights`.
-        smoothing: Label smoothing; 0 for no smoothing.
+        smoothing: Label smoothing. 0: no smoothing.
     """
     losses = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
     return (losses * weights.to(logits.device)[labels]).sum()

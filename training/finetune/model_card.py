@@ -43,6 +43,6 @@ def trained_card(base: str, metrics: dict[str, Any], calibration: str, made_with
 
 
 def _escape(text: str) -> str:
-    """Escape the name of a file or label, so that Markdown shows it unchanged."""
+    """Escape a label or the name of a file, so that Markdown shows the text unchanged."""
     one_line = json.dumps(text, ensure_ascii=False)[1:-1]
     return "".join(f"\\{c}" if c in _MARKDOWN else c for c in one_line)

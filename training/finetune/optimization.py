@@ -1,4 +1,4 @@
-"""Optimizer and learning-rate schedule, and the Trainer of transformers that uses them."""
+"""The Trainer of transformers with emojob's optimizer and learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from emojob.training.finetune.watch import TrainingInputs
 
 
 class HfTrainer(transformers.Trainer):
-    """The Trainer with emojob's order of texts, parameter groups and learning-rate schedule."""
+    """The Trainer of transformers. It uses emojob's shuffling, parameter groups and learning-rate schedule."""
 
     def __init__(self, recipe: TrainingRecipe, **options: Any) -> None:
         self._recipe = recipe
@@ -71,15 +71,15 @@ def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers
         dataloader_pin_memory=False,
         label_names=["labels"],
     )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # several GPUs need torchrun: DataParallel cannot split packed batches
+    arguments._n_gpu = min(1, arguments.n_gpu)  # one GPU, because DataParallel cannot split packed batches
     return arguments
 
 
 def parameter_groups(learner: Learner, recipe: TrainingRecipe) -> list[dict[str, object]]:
-    """Return the parameter groups for AdamW: no weight decay for biases and LayerNorm, lower rates for lower layers.
+    """Return the parameter groups for AdamW. Biases and LayerNorm have no weight decay.
 
-    The head and the pooler have the full learning rate. The top layer has the rate times `layer_decay`, the layer below
-    it the rate times `layer_decay`², and so on down to the embeddings.
+    Lower layers have lower learning rates: `learning_rate` for the head and the pooler, `learning_rate` * `layer_decay`
+    for the top layer, `learning_rate` * `layer_decay`² for the next layer, and so on down to the embeddings.
     """
     layers = len(learner.classifier.encoder.layers)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}

@@ -17,11 +17,11 @@ class TrainOptions:
         out: Folder for the model.
         base: Path of a model folder, or a name on the Hugging Face hub. None: use the default model of the package.
         test: Annotated files for measuring. Empty: hold out a part of `data` for measuring.
-        label_map: Name or path of the label map for `data`. None: use the labels as written in the files.
+        label_map: Name or path of the label map for `data`. None: use the labels of the files without a change.
         test_label_map: Name or path of the label map for `test`. None: use `label_map`.
         corpus: Columns, encoding and context of the files.
         device: auto, cpu or cuda.
-        fresh: Whether to remove the results of an earlier run in `out` first.
+        fresh: Whether to remove the files of an earlier run from `out` and start again.
     """
 
     data: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""The recipe of `emojob train`: it is read from a TOML file into dataclasses, which check their values."""
+"""Read the recipe of `emojob train` from a TOML file into dataclasses. The dataclasses check the values."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ class TrainRecipe:
     def __post_init__(self) -> None:
         if self.training.keep == "best" and not self.split.validation:
             raise OptionError(
-                'recipe: training.keep is "best", but split.validation is 0, so there are no texts for selecting the '
-                'best epoch; set split.validation to a fraction such as 0.1, or training.keep to "last"'
+                'recipe: training.keep = "best" needs texts for selecting the best epoch, but split.validation is 0; '
+                'set split.validation to a fraction such as 0.1, or set training.keep to "last"'
             )
         if self.training.patience and self.training.keep != "best":
             raise OptionError(
-                f'recipe: training.patience is {self.training.patience}, but training.keep is "{self.training.keep}"; '
-                'set training.patience to 0, or training.keep to "best"'
+                f"recipe: training.patience is {self.training.patience}, but it has no effect because training.keep is "
+                f'"{self.training.keep}"; set training.patience to 0, or set training.keep to "best"'
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -111,11 +111,11 @@ class TrainRecipe:
 
 
 def read_train_recipe(name: str = "default", epochs: int | None = None) -> TrainRecipe:
-    """Read a recipe of the package (default, seed), or a recipe from a TOML file.
+    """Read a recipe of the package (default or seed), or a recipe from a TOML file.
 
     Args:
         name: Name of the recipe, or path of the TOML file.
-        epochs: Number of epochs that replaces the number in the recipe. None: use the number in the recipe.
+        epochs: Number of epochs to use instead of the number in the recipe. None: use the number in the recipe.
 
     Raises:
         OptionError: The recipe is missing, is not TOML, or has a wrong value.
@@ -148,13 +148,13 @@ def read_train_recipe(name: str = "default", epochs: int | None = None) -> Train
 
 
 def fill(kind: type[_T], table: dict[str, Any], section: str, compare: str) -> _T:
-    """Return an instance of a dataclass with the values of a table in a recipe.
+    """Create a dataclass from the values of a table in a recipe.
 
     Args:
         kind: The dataclass.
         table: Keys and values of the table.
         section: Name of the table, for messages.
-        compare: Text for the message about missing keys: where the user finds these keys.
+        compare: Advice where the user finds all keys. Messages about missing keys end with it.
 
     Raises:
         OptionError: A key is missing or unknown, or its value has a wrong type.
@@ -163,7 +163,7 @@ def fill(kind: type[_T], table: dict[str, Any], section: str, compare: str) -> _
 
 
 def check_keys(section: str, table: dict[str, Any], expected: dict[str, Any], compare: str) -> None:
-    """Raise OptionError if a table does not have exactly the expected keys, or if a value has another type."""
+    """Raise OptionError if a key is missing or unknown, or if a value does not have the expected type."""
     settings.check_keys(f"recipe: {section}", table, expected, compare)
 
 
@@ -173,6 +173,6 @@ def between(key: str, value: float, low: float, high: float) -> None:
 
 
 def one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise OptionError if `value` is not one of the allowed values."""
+    """Raise OptionError if `value` is not in `allowed`."""
     if value not in allowed:
-        raise OptionError(f"recipe: {key} is {value!r}, but it must be one of {', '.join(allowed)}")
+        raise OptionError(f"recipe: {key} is {value!r}, which is not valid; give one of {', '.join(allowed)}")

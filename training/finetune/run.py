@@ -35,8 +35,8 @@ class Outcome:
 
     Attributes:
         folder: Path of the model folder.
-        was_finished: Whether an earlier run had already finished the model, so that this run did nothing.
-        evaluation: Metrics on the test part; None if there is no test part or `was_finished` is true.
+        was_finished: Whether an earlier run had already finished the model. If true, this run did nothing.
+        evaluation: Metrics on the test part. None: there is no test part, or `was_finished` is true.
         notes: Messages to the user.
     """
 
@@ -54,7 +54,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
     Args:
         options: Files, base model and model folder.
         recipe: Settings of the training.
-        callbacks: Functions that receive progress and notes, and the object that can stop the training.
+        callbacks: Functions for progress and notes, and an object for stopping the training.
 
     Raises:
         InputError: The data, the base model, the recipe or the folder cannot be used.
@@ -67,7 +67,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
     made_with = _made_with(options, recipe, data, base)
     with limit_permissions([*options.data, *options.test]), folder.lock_folder(options.out):
         if folder.begin_or_resume(options.out, made_with, options.fresh):
-            if is_first():  # the earlier run may have been killed before it did this
+            if is_first():  # the earlier run may have been killed before it removed them
                 folder.remove_checkpoints(options.out)
             return Outcome(options.out, was_finished=True)
         for note in (*data.notes(), *base.notes):
@@ -81,7 +81,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
 
 
 def _made_with(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, base: Base) -> dict[str, Any]:
-    """Return the inputs of the run for recipe.json. A resumed run must have the same inputs."""
+    """Return the inputs of the run for recipe.json. A resumed run must have the same inputs as before."""
     maps = {role: read_label_map(getattr(options, role)) for role in ("label_map", "test_label_map")}
     return {
         "recipe": recipe.as_dict(),
@@ -128,7 +128,7 @@ def _training_inputs(options: TrainOptions, recipe: TrainRecipe, data: TrainingD
 
 
 def _check_fit(context: str, recipe: TrainRecipe, base: Base) -> None:
-    """Raise an error if the base model does not fit the context or `max_length` in the recipe."""
+    """Raise an error if the base model, the context and `training.max_length` cannot be used together."""
     max_length, shape = recipe.training.max_length, base.shape
     if max_length > shape.max_positions:
         raise OptionError(
@@ -143,5 +143,5 @@ def _check_fit(context: str, recipe: TrainRecipe, base: Base) -> None:
     if context == "previous" and shape.type_vocab_size < 2:
         raise ModelError(
             f"--context previous needs a base model with 2 segments (type_vocab_size in config.json), but {base.name} "
-            f"has {shape.type_vocab_size}; give another --base, or --context none"
+            f"has {shape.type_vocab_size}; give another model with --base, or give --context none"
         )

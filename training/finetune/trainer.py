@@ -26,26 +26,26 @@ from emojob.training.finetune.optimization import HfTrainer, training_arguments
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0
-_CHECKPOINT_STEPS = 500  # used with several processes, because their clocks may differ
+_CHECKPOINT_STEPS = 500  # used instead of seconds if there are several processes, because their clocks may differ
 
 
 def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) -> TrainingState:
     """Fine-tune a classifier in place. If the work folder has a checkpoint, continue from it.
 
-    If a batch does not fit into memory, training continues with half as many texts in a forward pass. It accumulates
-    the gradients, so the batch size of the recipe stays the same.
+    If the memory is too small, training continues with half as many texts in a forward pass. The gradients of several
+    forward passes are then added, so the batch size of the recipe does not change.
 
     Args:
         classifier: The model. After training, it has the weights of the epoch that the recipe keeps.
         inputs: Data, recipe and device.
-        callbacks: Functions that receive progress and notes, and the object that can stop the training.
+        callbacks: Functions for progress and notes, and an object for stopping the training.
 
     Returns:
         The final state, with the curves.
 
     Raises:
         Interrupted: The training was stopped with `callbacks.stop`.
-        OptionError: Even a single text does not fit into memory, or the loss is not finite.
+        OptionError: Even one text does not fit into the memory, or the loss is not finite.
     """
     initial_weights = {name: weight.clone() for name, weight in classifier.state_dict().items()}
     micro_batch = None
@@ -61,7 +61,7 @@ def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) 
                 f"out of memory: training continues with {micro_batch} texts at a time and accumulates the gradients"
             )
         del attempt
-        gc.collect()  # the Trainer and its callbacks form a reference cycle, which still holds the memory
+        gc.collect()  # free the memory: the Trainer and its callbacks refer to each other
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         classifier.load_state_dict(initial_weights)
@@ -86,13 +86,13 @@ def _halved(micro_batch: int) -> int:
 
 
 def _largest_micro_batch(inputs: TrainingInputs) -> int:
-    """Return the number of texts in a forward pass of one process, if there is enough memory."""
+    """Return how many texts one process reads in a forward pass if its memory is large enough."""
     recipe = inputs.recipe
     parts = recipe.accumulation * process_count()
     if recipe.batch % parts:
         raise OptionError(
-            f"recipe: training.batch is {recipe.batch}, but it must be a multiple of {parts}: training.accumulation "
-            f"({recipe.accumulation}) times the number of processes ({process_count()}); change training.batch"
+            f"recipe: training.batch is {recipe.batch}, which is not a multiple of training.accumulation * processes = "
+            f"{recipe.accumulation} * {process_count()} = {parts}; set training.batch to a multiple of {parts}"
         )
     return recipe.batch // parts
 
@@ -127,7 +127,7 @@ class _Attempt:
         self.trainer.remove_callback(PrinterCallback)
 
     def run(self) -> TrainingState:
-        """Train until all epochs are done, or until `patience` epochs were not better."""
+        """Train until all epochs are done, or until `patience` epochs in a row were not better than the best epoch."""
         if not self.state.finished:
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
             if self.watcher.stopping and not self.state.finished:
@@ -149,8 +149,8 @@ class _Attempt:
         if not math.isfinite(objective):
             raise OptionError(
                 f"training diverged: the loss is {objective} after {self.trainer.state.global_step:,} steps; lower "
-                f"training.learning_rate, which is {self.inputs.recipe.learning_rate:g}, or give another base model "
-                "with --base"
+                f"training.learning_rate (now {self.inputs.recipe.learning_rate:g}), or give another base model with "
+                "--base"
             )
         with torch.no_grad():
             cross_entropy = float(torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
@@ -160,7 +160,7 @@ class _Attempt:
         return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
     def end_step(self, stopping: bool) -> bool:
-        """Add the sums of a step from all processes to the state, and return whether any process wants to stop."""
+        """Add the sums of a step over all processes to the state. Return whether any process wants to stop."""
         objective, cross_entropy, texts, correct, stops = sum_over_processes([*self._step_sums, float(stopping)])
         self._step_sums = [0.0, 0.0, 0.0, 0.0]
         state = self.state
@@ -172,7 +172,7 @@ class _Attempt:
         return stops > 0
 
     def end_epoch(self, epoch: float) -> None:
-        """Evaluate the model after an epoch, and keep a copy of its weights if it is the best epoch so far."""
+        """Evaluate the model after an epoch. If this is the best epoch so far, keep a copy of the weights."""
         state, curves = self.state, self.state.curves
         curves.epoch.append(round(epoch, 4))
         curves.train_loss.append(state.epoch_loss / max(1, state.epoch_texts))
@@ -230,7 +230,7 @@ class _Watcher(transformers.TrainerCallback):
             ours.curves.loss.append(ours.loss_sum / max(1, ours.loss_texts))
             ours.curves.learning_rate.append(progress.learning_rate)
             ours.loss_sum, ours.loss_texts = 0.0, 0
-        epoch_ends = state.global_step % self.steps_of_epoch == 0  # then `on_epoch_end` requests the checkpoint
+        epoch_ends = state.global_step % self.steps_of_epoch == 0  # if true, `on_epoch_end` requests the checkpoint
         if not epoch_ends and (self.stopping or self._is_checkpoint_due(state.global_step)):
             control.should_save = True
         control.should_training_stop |= self.stopping
@@ -252,7 +252,7 @@ class _Watcher(transformers.TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self.saved_at = time.monotonic()
-        wait_for_all()  # every process has then written its random state
+        wait_for_all()  # wait until each process has written its random state
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             checkpoints.complete_checkpoint(checkpoint, self.attempt.state, self.attempt.best)

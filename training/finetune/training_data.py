@@ -1,4 +1,4 @@
-"""Read the texts of a training run, give each one a label, and split them into train, validation and test part."""
+"""Read the texts and labels of a training run, and split the texts into a train, a validation and a test part."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TrainingData:
 
     Attributes:
         annotated: Texts of --data.
-        test_texts: Texts of --test; the same as `annotated` if --test is not given.
-        parts: Row numbers of each part. Those of the test part refer to `test_texts`, the others to `annotated`.
+        test_texts: Texts of --test. If --test is not given, this is `annotated`.
+        parts: Row numbers of each part. They refer to `test_texts` in the test part, and to `annotated` in other parts.
         corpora: The corpora that were read: --data, then --test if it is given.
     """
 
@@ -49,7 +49,7 @@ class TrainingData:
         return notes
 
     def sha256(self) -> str:
-        """Return a SHA-256 hash over the texts, labels and previous utterances of all parts."""
+        """Return the SHA-256 hash of the texts, previous utterances and labels of all parts."""
         digest = hashlib.sha256()
         parts = {"train": self.annotated, "validation": self.annotated, "test": self.test_texts}
         for name, texts in parts.items():
@@ -60,7 +60,7 @@ class TrainingData:
 
 
 def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingData:
-    """Read the texts, give each one a label, and split them.
+    """Read the texts and their labels, and split the texts into parts.
 
     Args:
         options: Files, label maps and columns.
@@ -93,14 +93,14 @@ def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingDa
     parts = _without_test_texts(parts, annotated, test_texts)
     if not len(parts.train):
         raise DataError(
-            f"no text is left for training: all {len(annotated.texts):,} texts of --data are also in --test or in the "
-            "validation part; give other files with --data or --test"
+            f"no text is left for training: all {len(annotated.texts):,} texts of --data are in the validation part or "
+            "also in --test; give other files with --data or --test"
         )
     return _checked(TrainingData(annotated, test_texts, parts, (corpus, test_corpus)), recipe)
 
 
 def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotated) -> Split:
-    """Remove the texts of --test from the train and the validation part, and use all rows of --test as test part."""
+    """Remove the texts of --test from the train part and the validation part. All rows of --test are the test part."""
     tested = {text_key(text) for text in test_texts.texts}
 
     def untested(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -114,14 +114,17 @@ def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotate
 def _checked(data: TrainingData, recipe: TrainRecipe) -> TrainingData:
     """Return the data, or raise DataError if a part that the recipe needs is empty."""
     if not len(data.parts.train):
-        raise DataError("the train part is empty: give more texts, or smaller fractions in [split] of the recipe")
+        raise DataError(
+            f"the train part is empty: --data has {len(data.annotated.texts):,} texts; give more texts, or set smaller "
+            "fractions in [split] of the recipe"
+        )
     if recipe.training.keep == "best" and not len(data.parts.validation):
         conversations = set(data.annotated.conversations)
         found = f"--data has {len(data.annotated.texts):,} texts"
-        if len(conversations) == 1 and None not in conversations:  # a conversation stays in one part
-            found += ", all in one conversation (is it the right --conversation-column?)"
+        if len(conversations) == 1 and None not in conversations:  # a conversation is never split
+            found += ", all in one conversation (check --conversation-column)"
         raise DataError(
-            f"the validation part is empty: {found}; give more texts, a larger split.validation in the recipe, or a "
-            'recipe with training.keep = "last"'
+            f"the validation part is empty: {found}; give more texts, set a larger split.validation in the recipe, "
+            'or set training.keep to "last"'
         )
     return data

@@ -16,7 +16,7 @@ from emojob.training.finetune.recipe import TrainingRecipe
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """Token ids and labels of the train, validation or test part.
+    """Token ids and labels of one part: train, validation or test.
 
     Attributes:
         encoded: Token ids of the texts.
@@ -34,12 +34,12 @@ class Progress:
     Attributes:
         step: Number of finished steps.
         steps: Number of all steps.
-        epoch: Number of finished epochs, such as 1.5 in the middle of the second epoch.
+        epoch: Number of finished epochs. In the middle of the second epoch, it is 1.5.
         epochs: Number of all epochs.
         loss: Mean cross-entropy since the epoch began.
         learning_rate: Current learning rate of the last parameter group.
         started_at: Value of time.monotonic() when this process started to train.
-        first_step: Number of steps that were already finished at this time.
+        first_step: Number of steps that were already finished at the time `started_at`.
     """
 
     step: int = 0
@@ -53,16 +53,16 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated time until the end of the training, in seconds; None before the first step."""
+        """Return the estimated remaining time of the training, in seconds. Before the first step, return None."""
         done = self.step - self.first_step
         return (time.monotonic() - self.started_at) / done * (self.steps - self.step) if done > 0 else None
 
 
 class Stop:
-    """Object for requesting a stop of the training, for example in a signal handler.
+    """Object with which a signal handler or another caller can stop the training.
 
     Attributes:
-        started: Whether training has begun, so that a checkpoint can be saved.
+        started: Whether training has begun. If true, a stop saves a checkpoint.
         stopping: Whether a stop was requested.
     """
 
@@ -71,18 +71,18 @@ class Stop:
         self.stopping = False
 
     def stop(self) -> None:
-        """Request that training saves a checkpoint after the current step and stops."""
+        """Request a stop. After the current step, training saves a checkpoint and then stops."""
         self.stopping = True
 
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions that training calls, and the object that can stop it.
+    """Functions that the training calls, and an object for stopping the training.
 
     Attributes:
         report: callback(progress), called after each step.
         note: callback(text), called with a message to the user.
-        stop: Request to stop, which training checks after each step.
+        stop: Object for requesting a stop. Training checks it after each step.
     """
 
     report: Callable[[Progress], None] = lambda progress: None
@@ -96,8 +96,8 @@ class TrainingInputs:
 
     Attributes:
         train: Texts for training.
-        validation: Texts for selecting the best epoch; it has 0 texts if there is no validation part.
-        test: Texts for measuring; it has 0 texts if there is no test part.
+        validation: Texts for selecting the best epoch. If there is no validation part, it has 0 texts.
+        test: Texts for measuring. If there is no test part, it has 0 texts.
         names: Names of the labels, in the order of their ids.
         recipe: Settings of the training.
         work: Folder for checkpoints and logs.

@@ -36,7 +36,7 @@ def begun(options, train_recipe) -> TrainOptions:
 def test_a_truncated_file_is_named(begun, train_recipe, file):
     path = next(begun.out.glob("_training/checkpoint-*")) / file
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(OutputError, match=rf"checkpoint-[0-9]+ is damaged \({file}\).*--fresh to start again"):
+    with pytest.raises(OutputError, match=rf"checkpoint-[0-9]+ is damaged \({file}\).*add --fresh to start again"):
         train_model(begun, train_recipe)
 
 

@@ -28,7 +28,7 @@ def test_a_finished_model_is_not_trained_again(trained, options, train_recipe):
 def test_another_recipe_in_the_same_folder_is_refused_without_fresh(options, train_recipe):
     short = change(train_recipe, epochs=1)
     train_model(options, short)
-    with pytest.raises(OutputError, match=r"with other inputs \(recipe\); give another folder with -o, or --fresh"):
+    with pytest.raises(OutputError, match=r"with other inputs \(recipe\); give another folder with -o, or add --fresh"):
         train_model(options, change(short, epochs=2))
     assert not train_model(dataclasses.replace(options, fresh=True), change(short, epochs=2)).was_finished
 
@@ -77,7 +77,7 @@ def test_a_damaged_record_of_the_inputs_is_refused_in_one_line(options, train_re
     (options.out / "_training" / "checkpoint-2").mkdir(parents=True)
     (options.out / "_training" / "checkpoint-2" / "progress.json").write_text("{}")
     (options.out / "_training" / "made_with.json").write_text(left)
-    with pytest.raises(OutputError, match=r"made_with\.json.* is missing or damaged; .*--fresh"):
+    with pytest.raises(OutputError, match=r"made_with\.json.* is missing or damaged, .*--fresh"):
         train_model(options, train_recipe)
 
 

@@ -113,11 +113,11 @@ def test_shipped_recipes_are_complete():
     ("change", "message"),
     [
         ("epochs = 0", "training.epochs is 0, which is out of range; give a number from 1"),
-        ('schedule = "step"', "training.schedule is 'step', but it must be one of cosine, linear, constant"),
+        ('schedule = "step"', "training.schedule is 'step', which is not valid; give one of cosine, linear, constant"),
         ("epochs = true", "training.epochs is True, which has the wrong type; give a whole number"),
         ("ecopohs = 3", "training has the unknown key 'ecopohs'"),
-        ("patience = 2", 'training.patience is 2, but training.keep is "last"'),
-        ('keep = "best"', "no texts for selecting the best epoch"),
+        ("patience = 2", 'training.patience is 2, but it has no effect because training.keep is "last"'),
+        ('keep = "best"', "needs texts for selecting the best epoch"),
     ],
 )
 def test_an_invalid_recipe_is_refused_in_one_line(tmp_path, change, message):

@@ -55,7 +55,7 @@ def test_test_files_without_labelled_text_are_refused(options, train_recipe, tmp
 
 
 def test_test_files_with_all_texts_are_refused(options, train_recipe):
-    with pytest.raises(DataError, match="all 300 texts of --data are also in --test"):
+    with pytest.raises(DataError, match="all 300 texts of --data are in the validation part or also in --test"):
         train_model(dataclasses.replace(options, test=options.data), train_recipe)
 
 
