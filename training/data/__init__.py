@@ -1,7 +1,6 @@
-"""Annotated data: read files, give each text one label, and split the texts for training, validation and test.
+"""Read annotated files, give each text one label, and split the texts into train, validation and test.
 
-Every row is counted. Rows that are left out are counted by reason. Read the modules in this order: `corpus`,
-`annotated`, `splits`.
+All rows are counted, also rows that are left out. Read the modules in this order: `corpus`, `annotated`, `splits`.
 """
 
 __all__ = ["annotated", "corpus", "label_map", "published", "splits"]

@@ -1,4 +1,4 @@
-"""Two corpora of AI Hub: 감성대화말뭉치 (dialogues, as table or JSON) and 한국어 단발성 대화 (single sentences)."""
+"""Two corpora of AI Hub: 감성대화말뭉치 (dialogues) and 한국어 단발성 대화 (single sentences)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_dialogue_list(objects: Sequence[dict[str, Any]]) -> bool:
 
 
 def dialogue_columns(objects: Sequence[dict[str, Any]], file: str) -> dict[str, list[str | None]]:
-    """Convert dialogues of 감성대화말뭉치 from JSON to the columns of its table: the class and the six sentences.
+    """Convert JSON dialogues of 감성대화말뭉치 to table columns: one column for the class, six for the sentences.
 
     Args:
         objects: The dialogues as JSON objects.
@@ -55,11 +55,11 @@ def dialogue_columns(objects: Sequence[dict[str, Any]], file: str) -> dict[str, 
 def turns(person: Sequence[str | None], system: Sequence[str | None]) -> list[Turn]:
     """Return the person's utterances in a dialogue, each as (previous utterance, utterance).
 
-    Blank utterances are left out, but the first utterance always stays, so that every dialogue is counted.
+    Blank utterances are left out. The first utterance is kept even if it is blank, so that every dialogue is counted.
 
     Args:
         person: The person's sentences; None or blank if missing.
-        system: The system's answer to each of these sentences; None or blank if missing.
+        system: The system's answers to the person's sentences; None or blank if missing.
     """
     found: list[Turn] = []
     previous: str | None = None
@@ -79,7 +79,7 @@ def _class_of(code: str) -> str | None:
 
 
 def _nested_text(value: Any, *keys: str) -> str | None:
-    """Return the text at the path `keys` in nested objects, stripped; None if it is missing or blank."""
+    """Return the stripped text at the path `keys` in nested objects; None if the text is missing or blank."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     if value is None:

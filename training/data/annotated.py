@@ -1,6 +1,6 @@
-"""Reduce a corpus to texts with one label each: map the labels, and leave out empty and repeated texts.
+"""Give each text of a corpus one label, and leave out repeated texts.
 
-Every row is counted. Rows that are left out are counted by reason.
+`AnnotatedCounts` shows how many rows are kept, and how many are left out for each reason.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ MOST_LABELS = 1000
 
 _NUMBER = re.compile(r"[0-9.,;|/+\s-]*[0-9][0-9.,;|/+\s-]*")
 
-#: Outcomes of rows that are left out. The outcome of a kept row is its class number, 0 or above.
+#: Outcome codes of rows that are left out. For a kept row, the outcome is the class number (0 or more).
 _UNCLEAR, _UNLABELLED, _DROPPED, _EMPTY, _REPEATED, _CONTRADICTORY = -1, -2, -3, -4, -5, -6
 
 
 @dataclass(frozen=True)
 class AnnotatedCounts:
-    """How many rows of a corpus are kept, and how many are left out for each reason.
+    """Number of rows that are kept, and number of rows that are left out for each reason.
 
     Attributes:
         read: All rows; the sum of the other counts.
         empty: Rows without text.
         unlabelled: Rows without a label.
-        dropped: Rows whose labels are all dropped by the label map.
-        unclear: Rows whose labels do not clearly belong to one class.
-        repeated: Rows with the same text and the same label as a kept row.
-        contradictory: Rows with the same text as a kept row, but another label.
+        dropped: Rows whose labels are all in the list `drop` of the label map.
+        unclear: Rows with several labels, but without one clear class.
+        repeated: Left-out rows with the same text and the same label as a kept row.
+        contradictory: Left-out rows with the same text as a kept row, but a different label.
         kept: Rows that are used.
     """
 
@@ -55,7 +55,7 @@ class AnnotatedCounts:
     kept: int
 
     def summary(self) -> str:
-        """Return the counts as one line for the terminal; counts of 0 are omitted."""
+        """Return the counts in one line for the terminal. Counts of 0 are omitted."""
         others = [f"{count:,} {name}" for name, count in asdict(self).items() if count and name not in ("read", "kept")]
         return f"{self.read:,} rows = {self.kept:,} kept" + "".join(f" + {other}" for other in others)
 
@@ -66,11 +66,11 @@ class Annotated:
 
     Attributes:
         texts: The utterances.
-        previous: Previous utterance of each text in its conversation; None if there is none.
-        conversations: Conversation ID of each text; None if it has none.
-        labels: int64 [texts], index of each text's label in `names`.
-        names: Names of the labels, in the order of their ids.
-        counts: Row counts of the whole corpus. `take` does not change them.
+        previous: Previous utterance of each text; None if there is no previous utterance.
+        conversations: Conversation ID of each text; None if the text belongs to no conversation.
+        labels: int64 [texts], label id of each text.
+        names: Label names. The label id is the index in `names`.
+        counts: Row counts of the whole corpus. `take` does not change these counts.
     """
 
     texts: list[str]
@@ -81,7 +81,7 @@ class Annotated:
     counts: AnnotatedCounts
 
     def take(self, rows: NDArray[np.int64]) -> Annotated:
-        """Return only the texts of the given rows, in the given order."""
+        """Return the texts of the given rows, in the order of `rows`."""
         return Annotated(
             [self.texts[row] for row in rows],
             [self.previous[row] for row in rows],
@@ -95,19 +95,18 @@ class Annotated:
 def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...] | None = None) -> Annotated:
     """Return the distinct texts of a corpus, each with one label.
 
-    A row with several labels gets the class that the label map chooses (see `LabelMap.hard`). If no class is chosen,
-    or if there is no label map, the row is left out as unclear. If several rows have equal texts and equal previous
-    utterances (see `text_key`), only one of them is kept: the first row that has their most frequent label.
+    - If a row has several labels, the label map chooses one class (see `LabelMap.hard`). Without a clear class or
+      without a label map, the row is left out as unclear.
+    - If several rows have the same text and the same previous utterance, one row is kept: the first row with the most
+      frequent label. Texts are compared by `text_key`.
 
     Args:
-        corpus: The texts, with their labels as written in the files.
+        corpus: The texts, with the labels as written in the files.
         label_map: Renames, merges and drops labels. None: keep the labels as written.
-        names: The allowed labels in the order of their ids, for example a model's labels. None: allow all labels, and
-            order them with `ordered_labels`.
+        names: The allowed labels in id order, for example the labels of a model. None: all labels are allowed.
 
     Raises:
-        DataError: A label is not in the map, is not allowed, or is only a number. Or there are more than `MOST_LABELS`
-            labels. The message lists the labels with their counts.
+        DataError: A label is not in the map, is not allowed, or is only a number; or there are too many labels.
     """
     has_text = np.asarray(with_text(pa.array(corpus.texts, pa.large_string())))
     outcomes = np.full(len(corpus.texts), _EMPTY, np.int64)
@@ -132,12 +131,12 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
 
 
 def ordered_labels(labels: set[str]) -> tuple[str, ...]:
-    """Return labels in the order of their ids: as in `DEFAULT_LABELS` if they are these labels, else sorted."""
+    """Return labels in id order: like `DEFAULT_LABELS` if the set equals the default labels, else sorted."""
     return DEFAULT_LABELS if labels == set(DEFAULT_LABELS) else tuple(sorted(labels))
 
 
 def text_key(text: str) -> str:
-    """Return a text for comparison: each run of white space becomes one space, and Hangul is composed (NFC)."""
+    """Normalise a text for comparison: collapse white space and compose Hangul (NFC)."""
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
@@ -147,7 +146,7 @@ def text_key(text: str) -> str:
 def _classes(
     corpus: Corpus, combinations: Counter[RawLabels], label_map: LabelNames | None, names: tuple[str, ...] | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return (class of each label, all classes). Dropped labels have no class. Raises the errors of `annotate`."""
+    """Return (class of each label, all classes). Labels that the label map drops have no class."""
     labels: Counter[str] = Counter()
     for combination, rows in combinations.items():
         labels.update(dict.fromkeys(combination, rows))
@@ -187,14 +186,14 @@ def _refuse_unmapped(files: str, labels: Mapping[str, int], class_of: dict[str, 
     if unmapped:
         raise DataError(
             f"{label_map.where} lacks labels of {files}: {listed_with_counts(unmapped)}; add each of these labels to "
-            "the list of a label of the model, or to the list `drop`"
+            'a list such as "기쁨" = ["행복"], or to the list `drop`'
         )
 
 
 def _refuse_unknown(
     corpus: Corpus, unknown: Mapping[str, int], names: Sequence[str], label_map: LabelNames | None
 ) -> None:
-    """Raise DataError if `unknown` is not empty. It contains the labels that are not allowed, and their counts."""
+    """Raise DataError if there are unknown labels. `unknown` contains the count of each unknown label."""
     if not unknown:
         return
     files = ", ".join(file.name for file in corpus.files)
@@ -213,7 +212,7 @@ def _refuse_unknown(
 def _outcome_of(
     combinations: list[RawLabels], class_of: dict[str, str], classes: tuple[str, ...], label_map: LabelNames | None
 ) -> dict[RawLabels, int]:
-    """Return the outcome of each combination of labels: its class number, or a negative code if it has no class."""
+    """Return the class number for each combination of labels, or a negative code such as `_UNCLEAR`."""
     if label_map is None:
         single: dict[RawLabels, int] = {labels: classes.index(labels[0]) for labels in combinations if len(labels) == 1}
         return {labels: single.get(labels, _UNCLEAR if labels else _UNLABELLED) for labels in combinations}
@@ -234,7 +233,7 @@ def _outcome_of(
 
 
 def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
-    """Of the rows with equal texts, keep one. Mark the others in `outcomes` as repeated or contradictory."""
+    """Keep one row of each text, and mark the other rows in `outcomes` as repeated or contradictory."""
     rows_of: dict[tuple[str | None, str], list[int]] = {}
     for row in np.flatnonzero(outcomes >= 0).tolist():
         previous = corpus.previous[row]
@@ -242,7 +241,7 @@ def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
     for rows in rows_of.values():
         if len(rows) > 1:
             labels = outcomes[rows]
-            winner, _ = Counter(labels.tolist()).most_common(1)[0]  # the first label if several are equally frequent
+            winner, _ = Counter(labels.tolist()).most_common(1)[0]  # in a tie, the label that occurs first
             outcomes[rows] = np.where(labels == winner, _REPEATED, _CONTRADICTORY)
             outcomes[rows[int(np.argmax(labels == winner))]] = winner
 

@@ -1,4 +1,4 @@
-"""Find the conversations and the previous utterances in an annotated table, in the same way as `emojob score`."""
+"""Find conversations and previous utterances in an annotated table, with the rules of `emojob score`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _BATCH_ROWS = 1 << 14
 
 
 def conversation_column(table: Table, text_column: str, given: str | None, context: str) -> str | None:
-    """Return the name of the column with conversation IDs. If it is missing and not needed, return None.
+    """Return the name of the column with conversation IDs; None if the column is missing and not required.
 
     Args:
         table: The annotated table.
         text_column: Name of the text column.
-        given: Name of the column that the user gave. None: find the column by its usual names.
-        context: "previous": the column is needed. "none": the column is not needed.
+        given: Column name from the user. None: search for a column with a usual name.
+        context: `previous` or `none`. Only `previous` requires conversation IDs.
 
     Raises:
-        ColumnError: The given column cannot be used. Or no column is given and the column is needed, but not found.
+        ColumnError: The given column cannot be used; or a required column is missing or ambiguous.
     """
     parts, schema = [(table.file, table.data.schema)], table.data.schema
     try:
@@ -45,10 +45,10 @@ def conversation_column(table: Table, text_column: str, given: str | None, conte
 
 
 def no_conversations_error(table: Table) -> ColumnError:
-    """Return the error: the context `previous` needs conversations, but the table has none."""
+    """Return the error for a table without conversations. The context `previous` needs conversations."""
     return ColumnError(
-        f"{table.name} has no conversations, but the context `previous` needs them; either train with --context none, "
-        "or give one of these: a table with a column of conversation IDs, dialogues of AI Hub, a sheet of emojob sample"
+        f"{table.name} has no conversations, but the context `previous` needs conversations; use --context none, "
+        "or give a table with conversation IDs, AI Hub dialogues, or an annotation sheet of emojob sample"
     )
 
 
@@ -60,13 +60,13 @@ def conversation_names(cells: Sequence[str | None]) -> list[str | None]:
 def previous_utterances(
     table: Table, text_column: str, conversation_column: str, time_column: str | None
 ) -> list[str | None]:
-    """Return the previous utterance of each row in its conversation; None if there is none.
+    """Return the previous utterance of each row; None if there is no previous utterance.
 
     Args:
         table: The annotated table.
         text_column: Name of the text column.
         conversation_column: Name of the column with conversation IDs.
-        time_column: Name of the column with the time of each utterance. None: utterances are in the order of the rows.
+        time_column: Name of the column to sort utterances by. None: keep the order of the rows.
 
     Raises:
         ColumnError: The time column is missing, or holds lists or structs.
@@ -90,7 +90,7 @@ def previous_utterances(
 
 
 def _time_order(table: Table, time_column: str) -> list[int]:
-    """Return the row numbers, sorted by the time column. Equal times keep their order; rows without a time are last."""
+    """Return the row numbers, sorted by time. Rows without a time are last."""
     column = table.find_column(time_column)
     if column is None:
         raise ColumnError(
@@ -110,7 +110,7 @@ def _time_order(table: Table, time_column: str) -> list[int]:
 
 
 def _as_numbers(values: list[str | None]) -> list[Any]:
-    """Return texts as numbers if all of them are numbers, else as texts. Blank texts become None."""
+    """Convert the texts to numbers if all texts are numbers. Blank texts become None."""
     texts = [value.strip() or None if value is not None else None for value in values]
     try:
         return [value and float(value) for value in texts]

@@ -1,4 +1,4 @@
-"""Read annotated utterances from the user's files. The columns of a file determine how it is read."""
+"""Read annotated utterances from the user's files. The format of a file is recognised by the columns."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from emojob.training.data.conversations import (
 from emojob.training.data.files import Table, find_files, folded_name, read_tables
 from emojob.training.data.label_column import choose_label_column, read_labels
 
-#: The labels of one row, as written in the file; () if there is none.
+#: The labels of one row, as written in the file; () if the row has no label.
 RawLabels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """How to read annotated files. If the name of a column is None, the column is found automatically in each file.
+    """Options for reading annotated files. If a column name is None, emojob searches for a column with a usual name.
 
     Attributes:
         text_column: Name of the column with the text.
         label_column: Name of the column with the labels.
         conversation_column: Name of the column with conversation IDs.
-        time_column: Name of the column with the time of each utterance. None: utterances are in the order of the rows.
+        time_column: Name of the column to sort utterances by. None: keep the order of the rows.
         encoding: Encoding of text files: auto, utf-8 or cp949.
-        context: `previous` if the previous utterance of each text is needed, else `none`.
+        context: `previous`: also read the previous utterance of each text. `none`: read only the text.
     """
 
     text_column: str | None = None
@@ -57,10 +57,10 @@ class CorpusFile:
 
     Attributes:
         name: File name without the folder.
-        kind: table, sheet, aihub-dialogue, aihub-sentences, kote or goemotions.
+        kind: File format: table, sheet (of `emojob sample`), aihub-dialogue, aihub-sentences, kote or goemotions.
         sha256: SHA-256 hash of the file.
         bytes: Size of the file in bytes.
-        rows: Number of rows, rejected rows included.
+        rows: Number of rows, including rejected rows.
         rejected: Number of rows that could not be read.
     """
 
@@ -74,13 +74,13 @@ class CorpusFile:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Annotated utterances in the order of their files.
+    """Annotated utterances of all files, in the order of the files.
 
     Attributes:
-        texts: Utterance of each row; None if it is missing.
-        raw_labels: Labels of each row, as written in the file; () if there is none.
-        previous: Previous utterance of each row in its conversation; None if there is none or it is not needed.
-        conversations: Conversation ID of each row; None if there is none.
+        texts: Utterance of each row; None if the utterance is missing.
+        raw_labels: Labels of each row, as written in the file; () if the row has no label.
+        previous: Previous utterance of each row; None if there is no previous utterance, or if the context is `none`.
+        conversations: Conversation ID of each row; None if the row belongs to no conversation.
         files: Facts about each file.
     """
 
@@ -92,18 +92,18 @@ class Corpus:
 
     @property
     def rejected(self) -> int:
-        """Number of rows that could not be read, in all files together."""
+        """Total number of rows that could not be read."""
         return sum(file.rejected for file in self.files)
 
     def summary(self) -> str:
-        """Return one line for the terminal: the files, and how many rows could not be read."""
+        """Return one line for the terminal: the files, and the number of rows that could not be read."""
         files = ", ".join(f"{file.name} ({file.kind}, {file.rows:,} rows)" for file in self.files)
         return files + (f"; {self.rejected:,} rows could not be read" if self.rejected else "")
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """The annotated utterances of one table. See CorpusFile and Corpus for the fields."""
+    """The annotated utterances of one table. CorpusFile and Corpus describe the fields."""
 
     kind: str
     texts: list[str | None]
@@ -122,12 +122,12 @@ def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> 
 
     Raises:
         DataError: A file cannot be read, or no file is given.
-        ColumnError: In a file, the column of the texts, labels or conversations is missing or ambiguous.
+        ColumnError: The text, label or conversation column of a file is missing or ambiguous.
     """
     options = options or CorpusOptions()
     files = find_files(paths)
     if not files:
-        raise DataError("no annotated file is given; give at least one, for example annotated.csv")
+        raise DataError("no annotated file is given; give at least one file, for example annotated.csv")
     read = [_read_file(file, options) for file in files]
     tables = [rows for _, of_file in read for rows in of_file]
 
@@ -152,7 +152,7 @@ def _read_file(file: InputFile, options: CorpusOptions) -> tuple[CorpusFile, lis
         try:
             annotated.append(_rows(table, options))
             rows += table.data.num_rows
-        except ColumnError as error:  # a workbook may also have sheets that are not annotated
+        except ColumnError as error:  # a workbook may also contain sheets without labels
             first_error = first_error or error
     if first_error and not annotated:
         raise first_error
@@ -165,7 +165,7 @@ def _read_file(file: InputFile, options: CorpusOptions) -> tuple[CorpusFile, lis
 
 
 def _rows(table: Table, options: CorpusOptions) -> _Rows:
-    """Return the annotated utterances of a table of any kind. Raises ColumnError if a needed column is missing."""
+    """Return the annotated utterances of a table. Raises ColumnError if a required column is missing."""
     if table.publisher:
         return _published_rows(table, table.publisher, options)
     if sheet.is_sheet(table.columns):
@@ -176,7 +176,7 @@ def _rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _published_rows(table: Table, publisher: str, options: CorpusOptions) -> _Rows:
-    """Read a file of KOTE or GoEmotions in its published format."""
+    """Read a file of KOTE or GoEmotions in the published format."""
     if options.context == "previous":
         raise no_conversations_error(table)
     texts, ids = (table.texts(str(column)) for column in published.TEXT_AND_IDS[publisher])
@@ -194,7 +194,7 @@ def _published_rows(table: Table, publisher: str, options: CorpusOptions) -> _Ro
 
 
 def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
-    """Read a sheet of `emojob sample` that annotators have labelled."""
+    """Read an annotation sheet of `emojob sample`."""
 
     def cells(column: str) -> list[str | None]:
         if column not in table.columns:
@@ -204,8 +204,8 @@ def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
     with_previous = options.context == "previous"
     if with_previous and sheet.PREVIOUS not in table.columns:
         raise ColumnError(
-            f"{table.name} lacks the column {sheet.PREVIOUS!r}, but the context `previous` needs it; use a sheet that "
-            "still has all columns of `emojob sample`, or train with --context none"
+            f"{table.name} lacks the column {sheet.PREVIOUS!r}, but the context `previous` needs this column; give an "
+            "annotation sheet with all columns that `emojob sample` wrote, or train with --context none"
         )
     previous = cells(sheet.PREVIOUS) if with_previous else [None] * table.data.num_rows
     return _Rows(
@@ -218,7 +218,7 @@ def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
-    """Return whether a table is AI Hub's 감성대화말뭉치 and the user gives no text column, or gives 사람문장1."""
+    """Return whether to read a table as AI Hub's 감성대화말뭉치. False if the user gives another text column than 사람문장1."""
     text = table.find_column(aihub.PERSON[0])
     is_wanted = options.text_column is None or folded_name(options.text_column) == folded_name(aihub.PERSON[0])
     return is_wanted and text is not None and table.find_column(aihub.CLASS) is not None
@@ -227,14 +227,14 @@ def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
 def _dialogue_rows(table: Table, options: CorpusOptions) -> _Rows:
     """Read AI Hub's 감성대화말뭉치.
 
-    If the context is `previous`, return all sentences of the person. Else return the first sentence of each dialogue.
+    With the context `previous`, all sentences of the person are read. Otherwise, only the first sentence is read.
     """
     person, system = ([_texts_of(table, column) for column in columns] for columns in (aihub.PERSON, aihub.SYSTEM))
     label = table.find_column(options.label_column or aihub.CLASS)
     if label is None:
         raise ColumnError(
             f"{table.name} has no column {options.label_column!r}; its columns are {listed(table.columns)}; "
-            f"give one of them with --label-column NAME, or omit --label-column to use {aihub.CLASS}"
+            f"give one of these columns with --label-column NAME, or omit --label-column to use {aihub.CLASS}"
         )
     labels = read_labels(table, label)
     names = [f"{table.file.path.name} {number}" for number in range(len(labels))]
@@ -269,6 +269,6 @@ def _table_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _texts_of(table: Table, name: str) -> list[str | None]:
-    """Return the texts of a column. If the table lacks the column, all texts are None."""
+    """Return the texts of a column. If the table does not have the column, every text is None."""
     column = table.find_column(name)
     return [None] * table.data.num_rows if column is None else table.texts(column)

@@ -25,17 +25,17 @@ from emojob.training.data import aihub, published, xlsx
 
 @dataclass(frozen=True)
 class Table:
-    """The table of a file, or of one sheet of a workbook.
+    """The rows of a file, or of one sheet in a workbook.
 
     Attributes:
         file: The file that contains the table.
-        name: Name of the file, and of the sheet if the file is a workbook, for messages.
+        name: Name for messages: the file name and, for a workbook, the sheet name.
         data: The rows that could be read.
         sha256: SHA-256 hash of the file.
         bytes: Size of the file in bytes.
         rejected: Number of rows that could not be read.
-        publisher: kote or goemotions if the file belongs to this published corpus, else None. Such a file has no
-            header, so its columns are named 0, 1, ...
+        publisher: kote or goemotions if the file has the published format of KOTE or GoEmotions, else None. These
+            formats have no header, so the columns are named 0, 1, ...
     """
 
     file: InputFile
@@ -48,11 +48,11 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns."""
+        """Column names."""
         return list(self.data.column_names)
 
     def find_column(self, name: str) -> str | None:
-        """Return the column with this name, or None. Names are equal if their `folded_name` is equal."""
+        """Return the column that matches `name`, ignoring case and outer spaces; None if no column matches."""
         if name in self.columns:
             return name
         return next((column for column in self.columns if folded_name(column) == folded_name(name)), None)
@@ -66,12 +66,12 @@ class Table:
         return [None if value is None else cell_text(value) for value in self.values(column)]
 
     def choose_text(self, given: str | None) -> str:
-        """Choose the text column like `emojob score`, and return its name. Raises ColumnError if none can be chosen."""
+        """Return the name of the text column, with the rules of `emojob score`. Raises ColumnError without a match."""
         return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
 
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
-    """Return the files to read, without duplicates: files in the formats of `emojob score`, and .xlsx files.
+    """Return the annotated files (.xlsx, or a format of `emojob score`), without duplicates.
 
     Args:
         paths: Paths of files or folders, or glob patterns.
@@ -84,7 +84,7 @@ def find_files(paths: Iterable[Path]) -> list[InputFile]:
 
 
 def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
-    """Return the tables of a file. A workbook has one table for each sheet with rows; other files have one table.
+    """Return the tables of a file. A workbook gives one table per non-empty sheet. Any other file gives one table.
 
     Args:
         file: The file to read.
@@ -112,7 +112,7 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
 
 
 def cell_text(value: Any) -> str:
-    """Return a cell as text. 3.0 becomes "3", because spreadsheets and data frames turn integers into floats."""
+    """Convert a cell to text. 3.0 becomes "3", because spreadsheets store integers as floats."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():
@@ -121,7 +121,7 @@ def cell_text(value: Any) -> str:
 
 
 def folded_name(name: str) -> str:
-    """Return a name for comparison: in lower case, without spaces around it, and with composed Hangul (NFC)."""
+    """Normalise a column name for comparison: compose Hangul (NFC), strip spaces and convert to lower case."""
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
@@ -143,7 +143,7 @@ def _find(path: Path) -> list[InputFile]:
             return [_workbook(book) for book in books]
     suffix = path.suffix.lower()
     if suffix == ".xls":
-        raise DataError(f"{path} is in Excel's old format .xls, which emojob does not read; save it as .xlsx or .csv")
+        raise DataError(f"{path} has the old Excel format .xls, but emojob cannot read .xls; save it as .xlsx or .csv")
     if suffix == ".xlsx" and path.is_file():
         return [_workbook(path)]
     return find_inputs([str(path)])
@@ -157,8 +157,8 @@ def _workbook(path: Path) -> InputFile:
 
 
 def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
-    """Read a file with the readers of `emojob score`. `schema` has the names and types of the file's columns."""
-    # open_dataset needs a text column, so give any; the column of the annotated texts is chosen later
+    """Read a file with the readers of `emojob score`. `schema` contains the column names and types."""
+    # open_dataset requires a text column, so pass the first text column; the right column is chosen later
     any_text = next((field.name for field in schema if is_text(field.type)), None)
     dataset = open_dataset([file], any_text, wanted)
     source = dataset.sources[0]
@@ -173,9 +173,9 @@ def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
 def _read_delimited(
     file: InputFile, info: encoding.TextInfo, names: Sequence[str], quoted: bool, publisher: str | None
 ) -> Table:
-    """Read a CSV or TSV file that has no header, or several blank column names.
+    """Read a CSV or TSV file without a header, or with several blank column names.
 
-    If there is no header, `names` is the first row.
+    Without a header, `names` is the first row.
     """
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
@@ -193,7 +193,7 @@ def _read_delimited(
 
 
 def _with_names(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:
-    """Rename the columns of a table, and remove the columns whose new name is blank."""
+    """Rename the columns of a table. Columns with a blank new name are removed."""
     kept = [number for number, name in enumerate(names) if name and name.strip()]
     check_unique_names(file, [str(names[number]) for number in kept])
     return pa.table([data.column(number) for number in kept], [str(names[number]) for number in kept])
@@ -210,18 +210,18 @@ def _is_json_list(file: InputFile, known_encoding: str) -> bool:
 
 
 def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
-    """Read a file that is one JSON list of objects: AI Hub's dialogues or flat objects. Reject items of other types."""
+    """Read a JSON list of objects: AI Hub's dialogues or flat objects. List items that are not objects are rejected."""
     try:
         text = b"".join(blocks.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
         items = json.loads(text)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{file.name} has bytes that are not valid {info.encoding}; save it again as UTF-8, for example with iconv"
+            f"{file.name} has bytes that are not valid {info.encoding}; convert it to UTF-8, for example with iconv"
         ) from error
     except json.JSONDecodeError as error:
         raise DataError(
             f"{file.name} is not a valid JSON list: {error.msg} at line {error.lineno}, column {error.colno}; "
-            "correct this place"
+            "correct the file at this position"
         ) from error
     except (RecursionError, ValueError) as error:  # ValueError: an integer of more than 4,300 digits
         problem = "is nested too deeply; give a list of flat objects"
@@ -241,7 +241,7 @@ def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
 
 
 def _is_valid_unicode(item: dict[str, Any]) -> bool:
-    """Return whether all texts in an object are valid Unicode, that is, without lone surrogates."""
+    """Return whether all texts in an object are valid Unicode (without lone surrogates)."""
     try:
         json.dumps(item, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -250,7 +250,7 @@ def _is_valid_unicode(item: dict[str, Any]) -> bool:
 
 
 def _array(values: list[Any]) -> pa.Array:
-    """Return values as an Arrow array. If they have no common type, convert them to texts."""
+    """Convert values to an Arrow array. If the values have no common type, they become texts."""
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):

@@ -25,11 +25,11 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
     Args:
         table: The annotated table.
         text_column: Name of the text column.
-        given: Name of the column that the user gave. None: find the column by its usual names.
+        given: Column name from the user. None: search for a column with a usual name.
 
     Raises:
-        ColumnError: The given column is missing or is the text column. Or no column is given, and none or several
-            columns have a usual name.
+        ColumnError: The given column is missing or is the text column; or no column is given, and there is not exactly
+            one column with a usual name.
     """
     columns = listed(table.columns)
     if given is not None:
@@ -64,10 +64,10 @@ def read_labels(table: Table, column: str) -> list[tuple[str, ...]]:
 
     Args:
         table: The annotated table.
-        column: Name of the label column, which holds texts, numbers, or lists of texts or numbers.
+        column: Name of the label column. A cell may hold a text, a number, or a list of texts or numbers.
 
     Raises:
-        ColumnError: The column has another type.
+        ColumnError: The column has an unsupported type, for example a struct.
     """
     known: dict[Any, tuple[str, ...]] = {None: ()}
 

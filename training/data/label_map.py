@@ -1,4 +1,4 @@
-"""Label maps, which assign labels of a corpus to labels of a model. The labels of a model are called classes here."""
+"""Label maps: they assign labels of a corpus to labels of a model. Here, the labels of a model are called classes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from emojob.schemas.settings import read_toml
 #: A text gets the class with the largest weight if this weight is at least CLEAR times the second largest weight.
 CLEAR = 1.3
 
-#: Keys in the file of a label map whose list names the labels to drop.
+#: Keys of a label map file. Their values list the labels to drop.
 DROP_KEYS = ("drop", "dropped")
 
 LABEL_MAPS = Path(__file__).parent / "label_maps"
-#: The label maps that ship with the package.
+#: Names of the built-in label maps.
 BUILT_IN = ("kote", "goemotions")
 
 _EXAMPLE = '[labels], then lines such as "기쁨" = ["행복", "즐거움"] and drop = ["기타"]'
@@ -31,12 +31,12 @@ _EXAMPLE = '[labels], then lines such as "기쁨" = ["행복", "즐거움"] and 
 
 @dataclass(frozen=True)
 class LabelNames:
-    """A label map as written in its file: names of corpus labels for each label of the model.
+    """The content of a label map file: the names of the corpus labels for each class.
 
     Attributes:
-        where: The option as the user gave it, such as `--label-map kote`. Used in messages.
-        members: Corpus labels for each label of the model, in the order of the file.
-        dropped: Corpus labels that are assigned to no label of the model.
+        where: The command-line option for messages, for example `--label-map kote`.
+        members: Corpus labels of each class, in the order of the file.
+        dropped: Corpus labels to drop.
     """
 
     where: str
@@ -51,23 +51,23 @@ class LabelNames:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Labels of the model, in the order of the file."""
+        """Class names in the order of the file."""
         return tuple(self.members)
 
     def class_of(self, known: Sequence[str] = ()) -> dict[str, str]:
         """Return the class of each label in the map.
 
-        The name of a class is also a label of the class, unless the map drops this name or assigns it to another class.
+        A class name is also a label of the class, except if the map drops this label or assigns it to another class.
 
         Args:
-            known: Names of further classes, for example all labels of a model.
+            known: Additional class names, for example all labels of a model.
         """
         mapped = {label: name for name, labels in self.members.items() for label in labels}
         named = {*mapped, *self.dropped}
         return mapped | {name: name for name in (*self.classes, *known) if name not in named}
 
     def as_table(self) -> dict[str, list[str]]:
-        """Return the map as the content of the table [labels] in a TOML file."""
+        """Return the map as the table [labels] of a TOML file."""
         table = {name: list(labels) for name, labels in self.members.items()}
         return table | ({"drop": list(self.dropped)} if self.dropped else {})
 
@@ -78,10 +78,10 @@ def read_label_map(name_or_path: str | None) -> LabelNames | None:
 
 
 def read_label_names(name_or_path: str) -> LabelNames:
-    """Read one of the label maps of the package (kote, goemotions), or a label map from a TOML file.
+    """Read a built-in label map (kote or goemotions), or a label map from a TOML file.
 
     Raises:
-        OptionError: The file is missing or not TOML, a label is listed twice, or a value is not a list of labels.
+        OptionError: The file is missing or is not a valid label map.
     """
     built_in = name_or_path in BUILT_IN
     path = LABEL_MAPS / f"{name_or_path}.toml" if built_in else Path(name_or_path)
@@ -125,16 +125,16 @@ def _from_table(table: Mapping[str, object], where: str, twice: Sequence[str]) -
 
 
 def canonical(label: str) -> str:
-    """Return a label without spaces around it and with composed Hangul (NFC), for comparison with other labels."""
+    """Normalise a label for comparison: compose Hangul (NFC) and strip spaces."""
     return unicodedata.normalize("NFC", label).strip()
 
 
 def listed_with_counts(labels: Mapping[str, int], most: int = 60) -> str:
-    """Return labels and their counts as one line for a message, the most frequent label first.
+    """Return labels with counts in one line for a message. The most frequent label comes first.
 
     Args:
         labels: Count of each label.
-        most: Largest number of labels to show.
+        most: Maximum number of labels in the line.
     """
     by_count = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
     shown = [f"{listed([label])} ({count:,})" for label, count in by_count[:most]]
@@ -144,12 +144,12 @@ def listed_with_counts(labels: Mapping[str, int], most: int = 60) -> str:
 
 @dataclass(frozen=True)
 class LabelMap:
-    """A label map as a matrix: how much each corpus label counts for each class of a model.
+    """A label map as a matrix of weights, with a row for each corpus label and a column for each class.
 
     Attributes:
-        classes: The model's labels.
-        weights: float32 [labels, classes]. A label has the weight 1 / (number of labels in its class) for its class,
-            and 0 for all other classes. A dropped label has only zeros.
+        classes: Class names.
+        weights: float32 [labels, classes]. If a class has n labels, the weight of each label for this class is 1/n.
+            All other weights are 0.
     """
 
     classes: tuple[str, ...]
@@ -159,15 +159,15 @@ class LabelMap:
     def from_names(
         cls, names: LabelNames, labels: Sequence[str], classes: tuple[str, ...] = DEFAULT_LABELS
     ) -> LabelMap:
-        """Return the weights of all labels of a corpus.
+        """Convert a label map to weights for all labels of a corpus.
 
         Args:
-            names: The label map as written in its file.
-            labels: All labels of the corpus, in the order of their ids.
-            classes: The model's labels, in the order of their ids.
+            names: The content of the label map file.
+            labels: All labels of the corpus in id order.
+            classes: All labels of the model in id order.
 
         Raises:
-            OptionError: The map lacks a label of the corpus, or has an unknown class or label.
+            OptionError: A corpus label is missing in the map, or the map contains an unknown class or label.
         """
         class_of = {label: name for name, members in names.members.items() for label in members}
         problems = {
@@ -191,13 +191,13 @@ class LabelMap:
     def weighed(
         cls, names: LabelNames, class_of: Mapping[str, str], labels: Sequence[str], classes: tuple[str, ...]
     ) -> LabelMap:
-        """Return the weights of some labels of a map; a label without a class has only zeros.
+        """Return the weights of the given labels. A label without a class has only zeros.
 
         Args:
-            names: The label map as written in its file.
+            names: The content of the label map file.
             class_of: Class of each label that has a class.
-            labels: Labels for the rows of the weights.
-            classes: Classes for the columns of the weights.
+            labels: Corpus labels, one for each row of the matrix.
+            classes: Class names, one for each column of the matrix.
         """
         weights = np.zeros((len(labels), len(classes)), np.float32)
         for number, label in enumerate(labels):
@@ -207,14 +207,14 @@ class LabelMap:
         return cls(classes, weights)
 
     def soft(self, marks: NDArray[np.float32], sharpness: float = 1.0) -> NDArray[np.float32]:
-        """Return soft labels: for each text, a weight for each class.
+        """Return soft labels: one weight per class for each text.
 
         Args:
             marks: float32 [texts, labels], 1 for the labels of a text, else 0.
             sharpness: Exponent of the weights. A value above 1 increases the share of the largest weight.
 
         Returns:
-            float32 [texts, classes]; the weights of a text sum to 1, or are NaN if none of its labels has a class.
+            float32 [texts, classes]. The weights of a text sum to 1. They are NaN if no label of the text has a class.
         """
         weights = (marks @ self.weights) ** sharpness
         total = weights.sum(1, keepdims=True)
@@ -227,7 +227,7 @@ class LabelMap:
             marks: float32 [texts, labels], 1 for the labels of a text, else 0.
 
         Returns:
-            int64 [texts], class ids; -1 if the largest weight is not clearly larger than the second (see `CLEAR`).
+            int64 [texts], class ids; -1 if no class clearly has the largest weight (see `CLEAR`).
         """
         weights = marks @ self.weights
         # add a column of zeros, because there may be only one class

@@ -1,7 +1,7 @@
-"""Read corpora in their published formats: texts, ratings, and names of labels.
+"""Read published corpora: texts, ratings and label names.
 
-The corpora are film reviews (Parquet), KOTE and the Korean GoEmotions (TSV), questions and answers (CSV), and this
-project's dialogue lines (CSV). Only the dialogue lines are part of this project.
+The corpora are film reviews (Parquet), KOTE and the Korean GoEmotions (TSV), questions and answers (CSV), and dialogue
+lines (CSV). The dialogue lines were written for this project.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.label_map import listed_with_counts
 
-# the labels of each corpus, in the order of their ids
+# the label id is the index in the list
 KOTE_LABELS = [
     "불평/불만", "환영/호의", "감동/감탄", "지긋지긋", "고마움", "슬픔", "화남/분노", "존경", "기대감",
     "우쭐댐/무시함", "안타까움/실망", "비장함", "의심/불신", "뿌듯함", "편안/쾌적", "신기함/관심", "아껴주는",
@@ -37,10 +37,10 @@ GOEMOTIONS_LABELS = [
     "surprise", "neutral",
 ]  # fmt: skip
 
-#: Labels of each corpus, in the order of their ids.
+#: Label names of each corpus. The label id is the index in the list.
 LABELS = {"kote": KOTE_LABELS, "goemotions": GOEMOTIONS_LABELS}
 
-#: Column numbers (text, label ids) in the files of each corpus, counted from 0.
+#: Column numbers of (text, label ids) in the published files. The first column has the number 0.
 TEXT_AND_IDS = {"kote": (1, 2), "goemotions": (0, 1)}
 
 _IDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{1,3})*")
@@ -49,12 +49,12 @@ _NUMBER = re.compile(r"[0-9]+")
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts with one or several labels each.
+    """Texts with one or more labels each.
 
     Attributes:
         texts: The utterances.
         marks: float32 [texts, labels], 1 for the labels of a text, else 0.
-        labels: Names of all labels of the corpus, in the order of their ids.
+        labels: All label names of the corpus. The label id is the index in the list.
     """
 
     texts: list[str]
@@ -62,25 +62,25 @@ class Labelled:
     labels: list[str]
 
     def take(self, rows: NDArray[np.int64]) -> Labelled:
-        """Return only the texts of the given rows, in the given order."""
+        """Return the texts of the given rows, in the order of `rows`."""
         return Labelled([self.texts[row] for row in rows], self.marks[rows], self.labels)
 
 
 def kote(path: Path) -> Labelled:
-    """Read KOTE, a TSV file with the columns id, text and label ids. Quotes work as in CSV."""
+    """Read KOTE: a TSV file with the columns id, text and label ids. Cells may be quoted as in CSV."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return _labelled([row[1] for row in rows], [row[2] for row in rows], KOTE_LABELS)
 
 
 def goemotions(path: Path) -> Labelled:
-    """Read the Korean GoEmotions, a TSV file. Its first columns are text and label ids. Quotes are part of the text."""
+    """Read the Korean GoEmotions: a TSV file. The first columns are text and label ids. Quotes belong to the text."""
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
 
 
 def dialogue(path: Path) -> Labelled:
-    """Read this project's dialogue lines: a CSV file with the columns text and label, one label per text."""
+    """Read this project's dialogue lines: a CSV file with the columns text and label. Each text has one label."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     marks = np.eye(len(DEFAULT_LABELS), dtype=np.float32)[[DEFAULT_LABELS.index(row["label"]) for row in rows]]
@@ -88,7 +88,7 @@ def dialogue(path: Path) -> Labelled:
 
 
 def publisher(first_row: Sequence[str]) -> str | None:
-    """Return kote or goemotions if the first row of a TSV file looks like a row of this corpus, else None."""
+    """Return the corpus (kote or goemotions) whose rows look like `first_row`; None if no corpus matches."""
     if len(first_row) == 3 and _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[2]):
         return "kote"
     if len(first_row) > 1 and not _NUMBER.fullmatch(first_row[0]) and _IDS.fullmatch(first_row[1]):
@@ -97,7 +97,7 @@ def publisher(first_row: Sequence[str]) -> str | None:
 
 
 def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list[tuple[str, ...] | None]:
-    """Translate label ids into label names; None for a cell that has no valid list of ids.
+    """Translate label ids to label names; None for a cell without valid ids.
 
     Args:
         cells: Label ids of each row, separated by commas.
@@ -105,7 +105,7 @@ def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list
         file: Name of the file, for error messages.
 
     Raises:
-        DataError: An id is unknown. Or each row has a single id from 0 to 9, so the file may be of another corpus.
+        DataError: An id is unknown; or every row has one id from 0 to 9, so the file is probably from another corpus.
     """
     ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
     names = LABELS[publisher]
@@ -114,19 +114,19 @@ def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list
         raise DataError(
             f"{file} looks like a file of {publisher}, but has unknown label ids: "
             f"{listed_with_counts({str(label_id): rows for label_id, rows in unknown.items()})}; the ids of "
-            f"{publisher} are 0 to {len(names) - 1}; correct the ids; if this is another corpus, add a header line "
-            "with the column names text and label, and replace the ids with label names"
+            f"{publisher} are 0 to {len(names) - 1}; correct the ids; if the file is from another corpus, add "
+            "a header line with the columns text and label, and write label names instead of ids"
         )
     if not any(row and (len(row) > 1 or row[0] > 9) for row in ids):
         raise DataError(
-            f"{file} has no header line, and its labels are only numbers; add a header line with the column names text "
-            "and label, and give each number a name with --label-map FILE.toml"
+            f"{file} has no header line, and its labels are only numbers; add a header line with the columns text and "
+            "label, and give each number a name with --label-map FILE.toml"
         )
     return [None if row is None else tuple(dict.fromkeys(names[label_id] for label_id in row)) for row in ids]
 
 
 def reviews(path: Path) -> tuple[list[str], NDArray[np.float32]]:
-    """Return the distinct reviews of a Parquet file, and the first rating of each review as float32 from 0 to 1."""
+    """Return (distinct reviews of a Parquet file, first rating of each review). Ratings are scaled to 0 to 1."""
     table = pq.read_table(path, columns=["review", "rating"])
     ratings = (table["rating"].to_numpy().astype(np.float32) - 1) / 9
     first_rating: dict[str, float] = {}

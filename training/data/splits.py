@@ -1,4 +1,4 @@
-"""Split annotated texts into a train, a validation and a test part; no text is in two parts."""
+"""Split annotated texts into train, validation and test. No text is in two splits."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of the three parts.
+    """The rows of the three splits.
 
     Attributes:
-        train: int64, row numbers of the train part.
-        validation: int64, row numbers of the validation part.
-        test: int64, row numbers of the test part.
-        dropped: Number of rows that are in no part, because a part already contains their text.
+        train: int64, row numbers of the train split.
+        validation: int64, row numbers of the validation split.
+        test: int64, row numbers of the test split.
+        dropped: Number of rows in no split. Each dropped row has the same text as a row in a split.
     """
 
     train: Rows
@@ -34,19 +34,19 @@ class Split:
 
 
 def split(annotated: Annotated, test: float, validation: float, seed: int, how: str) -> Split:
-    """Split annotated texts into three parts. The same seed gives the same parts.
+    """Split annotated texts into train, validation and test. The same seed gives the same splits.
 
-    `stratified`: Each label has a similar fraction in all parts. Each conversation is in one part. If a label has
-    several texts, at least one of them is in train.
+    `stratified`: Each label has a similar share in all splits. All texts of a conversation are in one split. If a label
+    has several texts, train contains at least one text with this label.
 
-    `plain`: The texts are shuffled like scikit-learn's `train_test_split(random_state=seed)`. The first texts become
-    test, the next ones validation, the others train. Then texts that are in test are removed from validation and train,
-    and texts that are in validation are removed from train. With few texts, a part can be empty.
+    `plain`: The texts are shuffled like in scikit-learn's `train_test_split(random_state=seed)`, and then divided. The
+    texts in test are removed from validation and train. The texts in validation are removed from train. With few
+    texts, a split can be empty.
 
     Args:
         annotated: The texts.
-        test: Fraction of the texts for the test part; 0: no test part.
-        validation: Fraction of the texts for the validation part; 0: no validation part.
+        test: Fraction of the texts for test. 0: no test split.
+        validation: Fraction of the texts for validation. 0: no validation split.
         seed: Seed of the random order, from 0 to 2^32 - 1.
         how: stratified or plain.
 
@@ -55,8 +55,8 @@ def split(annotated: Annotated, test: float, validation: float, seed: int, how: 
     """
     if not (0 <= test < 1 and 0 <= validation < 1 and test + validation < 1):
         raise OptionError(
-            f"split: test = {test:g} and validation = {validation:g} are not valid fractions; both must be at least 0, "
-            "and their sum must be less than 1"
+            f"split: test = {test:g} and validation = {validation:g} are not valid fractions; each must be at least 0, "
+            "and the sum must be less than 1"
         )
     if not 0 <= seed < 1 << 32:
         raise OptionError(f"split: the seed {seed} is out of range: give a number from 0 to {(1 << 32) - 1}")
@@ -79,7 +79,7 @@ def _plain(rows: int, test: float, validation: float, seed: int) -> tuple[Rows, 
 
 
 def _numbered(keys: list[str]) -> Rows:
-    """Return a number for each key, in the order of first occurrence, from 0. Equal keys have equal numbers."""
+    """Number the keys 0, 1, 2, ... in the order of first occurrence. Equal keys get equal numbers."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
 
@@ -88,9 +88,9 @@ def _numbered(keys: list[str]) -> Rows:
 
 
 def _groups(annotated: Annotated, texts: Rows) -> Rows:
-    """Return a group number for each row. All rows of a group go to the same part.
+    """Return a group number for each row. All rows of a group go to the same split.
 
-    A group is a conversation. Rows without a conversation are in one group if they have the same text.
+    The rows of a conversation form a group. Rows without a conversation form a group if they have the same text.
     """
     keys = [
         f"text {texts[row]}" if conversation is None else f"conversation {conversation}"
@@ -100,16 +100,16 @@ def _groups(annotated: Annotated, texts: Rows) -> Rows:
 
 
 def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed: int) -> Rows:
-    """Return the part of each row.
+    """Return the split of each row: `_TRAIN`, `_VALIDATION` or `_TEST`.
 
-    The groups are assigned label by label; the label of a group is the most frequent label of its rows. If a part gets
-    too few or too many rows of one label, the groups of the next label balance the difference.
+    The label of a group is the most frequent label of the group. Groups are assigned to splits label by label. If a
+    split gets too many rows of one label, it gets fewer rows of the next label, and vice versa.
 
     Args:
         labels: int64 [rows], label ids.
         groups: int64 [rows], group numbers.
-        test: Fraction of the rows for the test part.
-        validation: Fraction of the rows for the validation part.
+        test: Fraction of the rows for test.
+        validation: Fraction of the rows for validation.
         seed: Seed of the random order of the groups.
     """
     if not len(labels):
@@ -122,12 +122,12 @@ def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed
     quotas[_VALIDATION] = _quotas(rows_of_label, validation, np.maximum(most - quotas[_TEST], 0))
     order = np.random.default_rng(seed).permutation(len(sizes))
     part_of_group = np.full(len(sizes), _TRAIN, np.int64)
-    deficit = dict.fromkeys(quotas, 0)  # number of rows that each part still lacks
+    deficit = dict.fromkeys(quotas, 0)  # number of rows that each split still needs
     for label in np.argsort(-rows_of_label, kind="stable"):
         unassigned = order[majority[order] == label]
         for part, quota in quotas.items():
             target = int(quota[label]) + deficit[part]
-            taken = _nearest_count(np.cumsum(sizes[unassigned[:-1]]), target)  # at least one group stays in train
+            taken = _nearest_count(np.cumsum(sizes[unassigned[:-1]]), target)  # the last group stays in train
             part_of_group[unassigned[:taken]] = part
             deficit[part] = target - int(sizes[unassigned[:taken]].sum()) if sizes.max() > 1 else 0
             unassigned = unassigned[taken:]
@@ -137,22 +137,22 @@ def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed
 
 
 def _majority(labels: Rows, groups: Rows) -> Rows:
-    """Return the most frequent label of each group; if several are equally frequent, the lowest label id."""
+    """Return the most frequent label id of each group; in a tie, the lowest id."""
     classes = int(labels.max()) + 1
     pairs, times = np.unique(groups * classes + labels, return_counts=True)
-    order = np.lexsort((-pairs, times))  # the most frequent label of a group is last
+    order = np.lexsort((-pairs, times))  # sorted by frequency, so the last label wins below
     majority = np.empty(int(groups.max()) + 1, np.int64)
     majority[pairs[order] // classes] = pairs[order] % classes
     return majority
 
 
 def _quotas(sizes: Rows, fraction: float, most: Rows) -> Rows:
-    """Return how many rows of each label go to a part. Fractions are rounded with the largest remainder method.
+    """Return how many rows of each label go to a split, rounded with the largest remainder method.
 
     Args:
         sizes: int64 [labels], number of rows of each label.
-        fraction: Fraction of all rows that goes to the part.
-        most: int64 [labels], largest number of rows of each label that may go to the part.
+        fraction: Fraction of all rows for the split.
+        most: int64 [labels], maximum number of rows of each label for the split.
     """
     exact = sizes * fraction
     quotas: Rows = np.minimum(np.floor(exact).astype(np.int64), most)
@@ -164,19 +164,14 @@ def _quotas(sizes: Rows, fraction: float, most: Rows) -> Rows:
 
 
 def _nearest_count(ends: Rows, target: int) -> int:
-    """Return how many groups to take so that they have about `target` rows.
-
-    Args:
-        ends: int64 [groups], number of rows in the first 1, 2, 3, ... groups.
-        target: Number of rows to reach as closely as possible.
-    """
+    """Return how many groups to take to get about `target` rows. `ends` holds cumulative row counts."""
     if target <= 0:
         return 0
     return int(np.argmin(np.abs(np.concatenate([[0], ends]) - target)))
 
 
 def _keep_labels_in_train(labels: Rows, groups: Rows, sizes: Rows, part_of_group: Rows) -> None:
-    """Change `part_of_group` so that each label with several rows has at least one group in train."""
+    """Move groups to train until every label with several rows occurs in train. Changes `part_of_group`."""
     times = np.bincount(labels)
     for label in np.flatnonzero(times > 1):
         candidates = groups[labels == label]
@@ -184,21 +179,21 @@ def _keep_labels_in_train(labels: Rows, groups: Rows, sizes: Rows, part_of_group
             part_of_group[candidates[np.argmin(sizes[candidates])]] = _TRAIN
 
 
-# -- texts in several parts ----------------------------------------------------------------------------------------
+# -- texts in several splits ---------------------------------------------------------------------------------------
 
 
 def _without_shared_texts(parts: tuple[Rows, Rows, Rows], texts: Rows, labels: Rows) -> Split:
-    """Drop rows until no text is in two parts.
+    """Drop rows until no text is in two splits.
 
     Args:
-        parts: Row numbers of the train, the validation and the test part.
-        texts: int64 [rows], a number for the text of each row; equal texts have equal numbers.
-        labels: int64 [rows], label ids. A label in train keeps at least one text in train. Empty: ignore the labels.
+        parts: Row numbers of train, validation and test.
+        texts: int64 [rows], text numbers. Equal texts have equal numbers.
+        labels: int64 [rows], label ids. Every label in train keeps at least one text in train. Empty: ignored.
     """
     train, validation, test = parts
     in_test = np.isin(texts, texts[test])
     in_others = in_test | np.isin(texts, texts[validation])
-    stays = np.zeros(len(texts), bool)  # rows whose text is kept in train only
+    stays = np.zeros(len(texts), bool)  # rows with a text that stays only in train
     for label in np.unique(labels):
         candidates = train[labels[train] == label]
         if len(candidates) and (in_others[candidates] & ~stays[candidates]).all():

@@ -1,4 +1,4 @@
-"""Read Excel workbooks (.xlsx): the rows of each sheet, with all cells as text. This needs the package fastexcel."""
+"""Read Excel workbooks (.xlsx) with the package fastexcel. All cells are read as text."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ XLSX = "xlsx"
 #: Maximum size of an unpacked workbook, in bytes.
 MOST_BYTES = 4 << 30
 
-#: Maximum number of cells of a sheet: its last row number times its last column number.
+#: Maximum number of cells in a sheet: last row number x last column number.
 MOST_CELLS = 40_000_000
 
 _BLOCK_BYTES = 1 << 20
-_LONGEST_TAG = 512  # maximum bytes from the start of a tag to the end of its cell reference
+_LONGEST_TAG = 512  # maximum bytes of a tag up to the end of the cell reference
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 
@@ -29,10 +29,10 @@ Row = tuple[str | None, ...]
 
 
 def read_sheets(file: InputFile) -> dict[str, list[Row]]:
-    """Return the rows of each sheet, header first. Blank rows and empty sheets are left out.
+    """Return the rows of each sheet, including the header. Blank rows and empty sheets are left out.
 
     Raises:
-        DataError: The file is not a readable workbook, has no rows, or is too large. Or fastexcel is not installed.
+        DataError: The workbook is unreadable, empty or too large; or fastexcel is not installed.
     """
     if importlib.util.find_spec("fastexcel") is None:
         raise DataError(
@@ -60,23 +60,23 @@ def read_sheets(file: InputFile) -> dict[str, list[Row]]:
     sheets = {name: [row for row in frame.rows() if any(row)] for name, frame in frames.items()}
     sheets = {name: rows for name, rows in sheets.items() if rows}
     if not sheets:
-        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or leave this file out")
+        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or do not give this file")
     return sheets
 
 
 def _refuse_huge(file: InputFile) -> None:
-    """Raise DataError if the workbook or one of its sheets is too large to read.
+    """Raise DataError if the workbook or a sheet is too large to read.
 
-    The reader allocates memory for all cells of a sheet, also for blank cells. If the memory is not sufficient, the
-    process ends. A single cell that is far from the other cells can make a sheet too large.
+    The reader allocates memory for blank cells too. So a single value in a distant cell (for example XFD1048576) could
+    use up the memory and end the process.
     """
     try:
         with zipfile.ZipFile(str(file.path)) as packed:
             size = sum(member.file_size for member in packed.infolist())
             if size > MOST_BYTES:
                 raise DataError(
-                    f"{file.name} has {size:,} bytes when unpacked, but at most {MOST_BYTES:,} are allowed; "
-                    "save it as .csv"
+                    f"{file.name} has {size:,} bytes when unpacked, but at most {MOST_BYTES:,} bytes are "
+                    "allowed; save each sheet as .csv"
                 )
             for member in packed.infolist():
                 if member.filename.lower().endswith(".xml"):
@@ -98,9 +98,9 @@ def _refuse_huge_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile
 
 
 def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes]]]:
-    """Yield (column letters, row numbers) of the cell references in each block of a sheet's XML.
+    """Yield (column letters, row numbers) for each block of a sheet's XML.
 
-    The letters are empty for a reference to a row.
+    For an XML row element, the column letters are empty.
     """
     buffer = b""
     with packed.open(member) as part:
@@ -123,5 +123,5 @@ def _column_number(letters: bytes) -> int:
 def _unreadable(file: InputFile, error: BaseException) -> DataError:
     reason = first_line(error).removeprefix("calamine error: ")
     return DataError(
-        f"{file.name} is not a readable .xlsx workbook ({reason}); open it in Excel and save it again as .xlsx or .csv"
+        f"{file.name} is not a readable .xlsx workbook ({reason}); open the file in Excel and save it as .xlsx or .csv"
     )
