@@ -218,7 +218,7 @@ def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
-    """Return whether to read a table as AI Hub's 감성대화말뭉치. False if the user gives another text column than 사람문장1."""
+    """Return whether a table is AI Hub's 감성대화말뭉치; False if the user chose another text column than 사람문장1."""
     text = table.find_column(aihub.PERSON[0])
     is_wanted = options.text_column is None or folded_name(options.text_column) == folded_name(aihub.PERSON[0])
     return is_wanted and text is not None and table.find_column(aihub.CLASS) is not None
