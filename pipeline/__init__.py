@@ -1,6 +1,6 @@
-"""Labels datasets: reads the input, runs the model, writes the labelled archive, and makes reports from the archive.
+"""Labels datasets with emotions: reads the input files, runs the model, writes the labelled rows, and makes reports.
 
-Each subpackage is called a room. The section [tool.importlinter] in pyproject.toml defines which room may import which.
+Each subpackage is called a room. [tool.importlinter] in pyproject.toml defines the allowed imports between rooms.
 """
 
 import os
@@ -24,7 +24,7 @@ __all__ = [
     "warehouse",
 ]
 
-# No telemetry. OpenVINO and NNCF report each run to an analytics service if they can import openvino_telemetry. The
-# first line below makes this import fail. The second line turns off the telemetry of the Hugging Face hub.
+# Turn off telemetry. OpenVINO and NNCF send usage data only if the module openvino_telemetry can be imported. The first
+# line makes the import fail. The second line turns off the telemetry of the Hugging Face hub.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

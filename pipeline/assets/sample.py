@@ -1,4 +1,4 @@
-"""The sample dataset of the package: chats between a shop and its customers, written for this project."""
+"""Reads the sample dataset: invented chats between an online shop and customers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 
 
 def sample_file() -> Path:
-    """Return the path of the Parquet file with the sample dataset."""
+    """Return the path of the sample dataset, which is a Parquet file."""
     return Path(str(files("emojob.pipeline.assets") / "sample" / "shop_chat.parquet"))
 
 
 def sample_texts() -> list[str]:
-    """Return the utterances of the sample dataset. Null and blank utterances are omitted."""
+    """Return the utterances of the sample dataset, without null and blank utterances."""
     texts = pq.read_table(sample_file(), columns=["text"])["text"].to_pylist()
     return [text for text in texts if text and text.strip()]

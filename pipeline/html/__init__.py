@@ -1,6 +1,6 @@
-"""The common style, scripts and charts of HTML pages. Each page is one self-contained file.
+"""Makes the HTML pages of `emojob report`, `emojob evaluate` and `emojob train`.
 
-The pages of `emojob report`, `emojob evaluate` and `emojob train` use this package.
+A page is a single file, which contains all styles, scripts and charts.
 """
 
 __all__ = ["page"]

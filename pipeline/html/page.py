@@ -1,8 +1,8 @@
-"""Renders self-contained HTML pages. The Content-Security-Policy of a page blocks the network and injected scripts.
+"""Renders HTML pages. A page is a single file, which contains all styles, scripts and charts.
 
-A page contains its charts as Vega-Lite specifications. It also contains the Vega libraries, which draw the charts in
-the browser. The libraries interpret the expressions in the charts, and never run expressions as JavaScript. HTML pages
-and PNG charts need the optional packages of `emojob[report]`.
+Charts are Vega-Lite specifications. The Vega libraries are also in the page, and draw the charts in the browser. The
+Content-Security-Policy of a page blocks network requests, injected scripts and `eval`. HTML pages and PNG charts need
+the optional packages of `emojob[report]`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from emojob.pipeline.system.hardware import is_installed
 from emojob.schemas.errors import OptionError
 
-#: {module to import: package to install} of the packages that HTML pages and PNG charts need.
+#: Packages for HTML pages and PNG charts, as {module to import: package to install}.
 _NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-python"}
 
 FONTS = "system-ui, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
@@ -29,16 +29,16 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours, width and font of a chart. Colours are CSS colours.
+    """Colours, width and font of a chart. The colours have CSS syntax.
 
     Attributes:
         ink: Colour of text.
         faint: Colour of the grid lines and the axes.
-        first: Colour of the first series.
-        second: Colour of the second series.
-        on_first: Colour of text on a background of the colour `first`.
-        width: Width in pixels. If None, the chart is as wide as the page.
-        font: Font families, as in the CSS property `font-family`.
+        first: Colour of the first data series.
+        second: Colour of the second data series.
+        on_first: Colour of text on bars of the colour `first`.
+        width: Width of the chart in pixels. If None, the chart is as wide as the page.
+        font: Value of the CSS property `font-family`.
     """
 
     ink: str
@@ -50,14 +50,14 @@ class Palette:
     font: str
 
 
-#: Palette of charts in a page. page.css defines the colours for light mode, dark mode and print.
+#: Palette of charts in HTML pages. page.css defines the colours for light mode, dark mode and print.
 PAGE = Palette("var(--ink)", "var(--faint)", "var(--first)", "var(--second)", "var(--on-first)", None, FONTS)
 #: Palette of PNG charts.
 PICTURE = Palette("#1d2433", "#d5dae3", "#2563a8", "#c2571a", "#ffffff", 420, "sans-serif")
 
 
 def check_drawable() -> None:
-    """Check that the packages for HTML pages and PNG charts are installed. Raises OptionError."""
+    """Raise OptionError if a package for HTML pages or PNG charts is missing."""
     missing = [package for module, package in _NEEDED.items() if not is_installed(module)]
     if missing:
         raise OptionError(
@@ -70,18 +70,18 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
     """Return a complete HTML page in UTF-8.
 
     Args:
-        template: Jinja2 template of the page. It can use the variables `policy`, `style`, `charts` and `script`, and
-            each name in `values`. Jinja2 escapes `values`.
-        script: JavaScript of this page. It is appended to page.js, which all pages share.
+        template: Jinja2 template of the page. The variables are `policy`, `style`, `charts`, `script` and the names in
+            `values`.
+        script: JavaScript of the page. page.js, the common JavaScript of all pages, runs first.
         style: CSS of the page.
-        charts: {name: JSON value, such as a list of Vega-Lite specifications}. The script reads this dict from the
-            JavaScript variable `given`.
-        values: More template variables, as {name: value}.
+        charts: {name: JSON value}, for example a list of Vega-Lite specifications. In JavaScript, the dict is the
+            variable `given`.
+        values: {name: value} of more template variables. Jinja2 escapes the values.
     """
     import jinja2
     from markupsafe import Markup
 
-    # escape <, because a label may contain `</script>`, which would end the script
+    # escape <, because `</script>` in a label would end the script
     specs = json.dumps(charts, ensure_ascii=False).replace("<", "\\u003c")
     script = "\n".join([_libraries(), _file("page.js"), script]).replace("</script", "<\\/script")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -99,18 +99,17 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
 
 
 def visible(text: str) -> str:
-    """Replace each invisible character of a text with �, for example control characters and lone surrogates."""
+    """Replace invisible characters, for example control characters and lone surrogates, with �."""
     invisible = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     return "".join("�" if unicodedata.category(c) in invisible else c for c in text)
 
 
 def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -> Spec:
-    """Return the Vega-Lite specification of an Altair chart, with size, colours and a text alternative.
+    """Return the Vega-Lite specification of an Altair chart, with size, colours and a text for screen readers.
 
     Args:
         chart: Altair chart.
-        description: Text alternative for screen readers. The part before the first ":" is also the title of a PNG
-            chart.
+        description: Text for screen readers. The title of a PNG chart is the text before the first ":".
         palette: `PAGE` or `PICTURE`.
         height: Height of the chart in pixels.
     """
@@ -136,7 +135,7 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
 
 
 def style_sheet(*more: str) -> str:
-    """Return page.css, which all pages share, followed by the CSS in `more`."""
+    """Return the common CSS of all pages (page.css), followed by the CSS in `more`."""
     return "\n".join([_file("page.css"), *more])
 
 
@@ -146,12 +145,12 @@ def _file(name: str) -> str:
 
 @functools.cache
 def _libraries() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script. The first call takes one or two seconds."""
+    """Return the JavaScript of Vega, Vega-Lite and Vega-Embed. The first call takes up to two seconds."""
     import vl_convert
 
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _hash(text: str) -> str:
-    """Return the hash of an inline script or style, such as sha256-..., for the Content-Security-Policy."""
+    """Return the hash of a script or style for the Content-Security-Policy (sha256-...)."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,7 +1,7 @@
-"""Writes files atomically: a file appears at its path only after it is complete.
+"""Writes files atomically: a file appears at its path only when the file is complete.
 
-On a disk, the content is written to a temporary file, which is fsynced and renamed. In an object store, an object
-appears when the last request of its upload succeeds.
+On a disk, emojob writes a temporary file, fsyncs the file and renames the file. In an object store, an object appears
+only when the upload is complete.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from emojob.pipeline.storage.paths import AnyPath
 
 
 class Draft:
-    """A file that is being written. It appears at its path only when `commit` is called.
+    """A file that is being written. The file appears at its path when `commit` is called.
 
     Attributes:
-        sink: Where the content is written. It is the path of a temporary file, or an open stream for an object.
+        sink: Destination of the content: the path of a temporary file, or the upload stream of an object.
     """
 
     def __init__(self, path: AnyPath, token: str = "") -> None:
@@ -30,7 +30,7 @@ class Draft:
 
         Args:
             path: The file to write.
-            token: Part of the temporary file name. Concurrent writers of the same file need different tokens.
+            token: Text in the temporary file name. Concurrent writers of `path` need different tokens.
         """
         self._path = path
         self.sink: Path | Upload = path.upload() if isinstance(path, ObjectPath) else temporary_path(path, token)
@@ -45,7 +45,7 @@ class Draft:
                 yield stream
 
     def commit(self) -> int:
-        """Make the file appear at its path, and return its size in bytes. Raises OSError."""
+        """Make the complete file appear at its path. Return the file size in bytes. Raises OSError."""
         if isinstance(self.sink, Upload):
             return self.sink.commit()
         size = self.sink.stat().st_size
@@ -62,11 +62,11 @@ class Draft:
 
 @contextlib.contextmanager
 def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
-    """Yield a draft. It is committed after the `with` block, or discarded if the block raises an exception.
+    """Yield a draft. Commit the draft after the `with` block; if the block raises an exception, discard the draft.
 
     Args:
         path: The file to write.
-        token: Part of the temporary file name. Concurrent writers of the same file need different tokens.
+        token: Text in the temporary file name. Concurrent writers of `path` need different tokens.
     """
     made = Draft(path, token)
     try:
@@ -78,11 +78,11 @@ def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
 
 
 def commit(written: Path, path: Path) -> None:
-    """Move a complete file to its final path: fsync the file, rename it, and fsync the folder.
+    """Move a complete file to the final path. Fsync the file and the folder.
 
     Args:
-        written: Path of the complete file, in the same folder as `path`.
-        path: Final path. An existing file is replaced.
+        written: Path of the complete file. Must be in the folder of `path`.
+        path: Final path. An existing file at this path is replaced.
     """
     descriptor = os.open(written, os.O_RDONLY)
     try:
@@ -94,7 +94,7 @@ def commit(written: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Fsync a folder, so that renames and removals in it survive a power failure."""
+    """Fsync a folder. Renames and removals in the folder then survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -123,7 +123,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def read_json(path: AnyPath) -> dict[str, Any]:
-    """Return the content of a JSON file as a dict; {} if the file is missing or does not contain a JSON object."""
+    """Return the JSON object in a file; {} if the file is missing or contains no JSON object."""
     try:
         return parse_json(path.read_bytes())
     except FileNotFoundError:
@@ -131,7 +131,7 @@ def read_json(path: AnyPath) -> dict[str, Any]:
 
 
 def parse_json(content: bytes) -> dict[str, Any]:
-    """Parse a JSON object from bytes; return {} if the bytes are not a JSON object."""
+    """Return the JSON object in `content`; {} if `content` is not a JSON object."""
     try:
         plain = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -140,10 +140,10 @@ def parse_json(content: bytes) -> dict[str, Any]:
 
 
 def temporary_path(path: Path, token: str = "") -> Path:
-    """Return the path of the hidden temporary file for `path`, in the same folder.
+    """Return the path of the temporary file for `path`: a hidden file in the folder of `path`.
 
     Args:
         path: The file to write.
-        token: Part of the temporary file name. Concurrent writers of the same file need different tokens.
+        token: Text in the temporary file name. Concurrent writers of `path` need different tokens.
     """
     return path.with_name(f".{path.name}.{token}.tmp" if token else f".{path.name}.tmp")

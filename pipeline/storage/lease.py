@@ -1,10 +1,11 @@
 """Locks a folder in an object store with a lease, because object stores have no locks.
 
-A lease is an object. A process creates it with a conditional put, which fails if the object exists. The process then
-rewrites the object regularly, which renews the lease. Another process may take over the lease in two cases:
+A lease is an object in the object store:
 
-- The lease was not renewed for LEASE seconds.
-- The process that held the lease ran on the same machine and has ended.
+- To acquire the lease, a process creates the object. The request fails if the object exists.
+- To renew the lease, the process rewrites the object every RENEWAL seconds.
+- A lease expires LEASE seconds after the last renewal. Then another process can acquire the lease.
+- If the holder of a lease has ended, processes on the same machine can acquire the lease immediately.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import BusyError, StorageError
 
-LEASE = 600.0  # seconds after the last renewal until the lease expires
+LEASE = 600.0  # seconds from the last renewal until the lease expires
 RENEWAL = 60.0  # seconds between renewals
-_DOUBT = 1.0  # seconds to wait after a takeover, because another process may take over the lease at the same time
+_DOUBT = 1.0  # seconds to wait after a takeover, before checking that no other process has taken over the lease, too
 _TRIES = 5
-_PATIENCE = 10.0  # seconds that `release` waits for a running renewal
+_PATIENCE = 10.0  # maximum number of seconds that `release` waits for a renewal
 
 
 class Lease:
-    """A lease that this process holds on a folder, so that no other process writes there."""
+    """A lease on a folder. Other emojob processes do not write to the folder while this process holds the lease."""
 
     def __init__(self, file: ObjectPath, folder: AnyPath) -> None:
-        """Prepare a lease; `take` acquires it.
+        """Prepare a lease. Call `take` to acquire the lease.
 
         Args:
-            file: The object that represents the lease.
-            folder: The folder to lock. Error messages show it.
+            file: Path of the lease object.
+            folder: The folder to lock. Used only in error messages.
         """
         self._file, self._folder = file, folder
         self._token = uuid.uuid4().hex
@@ -49,26 +50,26 @@ class Lease:
         self._renewal = threading.Thread(target=self._renew, daemon=True)
 
     def check(self) -> None:
-        """Raise StorageError if another run may have the lease, for example because this machine was suspended."""
+        """Raise StorageError if the lease may be lost, for example because this machine was suspended."""
         if self._is_lost or time.time() - self._renewed > LEASE - RENEWAL:
             raise StorageError(
-                f"this run lost its lock on {self._folder}, because it did not renew the lock in time: make sure that "
-                f"no other run is writing there, then run the same command again"
+                f"this run lost its lock on {self._folder}, because the lock was not renewed in time: make sure that "
+                "no other run is writing to this folder, then run the same command again"
             )
 
     def take(self) -> None:
-        """Acquire the lease. Raises BusyError if another run holds it."""
+        """Acquire the lease. Raises BusyError if another run holds the lease."""
         holder: dict[str, Any] = {}
         for _ in range(_TRIES):
             with contextlib.suppress(FileExistsError):
                 self._file.write_bytes(self._content(), create_only=True)
                 return
             try:
-                found = self._file.stat()  # before the read: if the lease is replaced later, the write below fails
+                found = self._file.stat()  # version before the read: the write below fails if the version has changed
                 holder = parse_json(self._file.read_bytes())
             except FileNotFoundError:  # the holder has released the lease
                 continue
-            if holder.get("token") == self._token:  # this process created the lease, but the response was lost
+            if holder.get("token") == self._token:  # this process created the lease, but received no response
                 return
             if holder and not _is_dead(holder):
                 break
@@ -86,7 +87,7 @@ class Lease:
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
             with contextlib.suppress(OSError):  # after a failed request, the next renewal tries again
-                found = self._file.stat()  # before the check: if the lease is replaced later, the write below fails
+                found = self._file.stat()  # version before the check: the write below fails if the version has changed
                 if not self._is_mine():
                     self._is_lost = True
                     return
@@ -96,7 +97,7 @@ class Lease:
     def release(self) -> None:
         """Release the lease."""
         self._ended.set()
-        self._renewal.join(_PATIENCE)  # a renewal after the removal would create the lease again
+        self._renewal.join(_PATIENCE)  # wait, because a late renewal would create the lease again
         with contextlib.suppress(OSError):
             if self._is_mine():
                 self._file.unlink(missing_ok=True)
@@ -119,9 +120,9 @@ class Lease:
     def _refuse(self, holder: dict[str, Any]) -> None:
         seconds = time.time() - _number(holder.get("alive"))
         raise BusyError(
-            f"another run is using {self._folder}: process {holder.get('process')} on {holder.get('host')}, which last "
-            f"renewed its lock {max(0.0, seconds):,.0f} s ago; wait until that run has ended, or choose another output "
-            f"(if that run crashed, its lock expires {LEASE:,.0f} s after the last renewal)"
+            f"another run is using {self._folder}: process {holder.get('process')} on {holder.get('host')}; wait until "
+            f"that run has ended, or choose another output; if that run crashed, run the same command again in "
+            f"{max(0.0, LEASE - seconds):,.0f} s"
         )
 
 
@@ -130,8 +131,8 @@ def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
     """Hold a lease on a folder during the `with` block.
 
     Args:
-        file: The object that represents the lease.
-        folder: The folder to lock. Error messages show it.
+        file: Path of the lease object.
+        folder: The folder to lock. Used only in error messages.
 
     Raises:
         BusyError: Another run holds the lease.
@@ -146,7 +147,7 @@ def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
-    """Return whether a lease can be taken over: it expired, or its process ran on this machine and has ended."""
+    """Return whether the lease has expired, or the holder ran on this machine and has ended."""
     if time.time() - _number(holder.get("alive")) > LEASE:
         return True
     if holder.get("host") != socket.gethostname() or holder.get("processes_of") != _process_namespace():
@@ -166,7 +167,7 @@ def _number(value: object) -> float:
 
 
 def _process_namespace() -> str:
-    """Return an ID of the current boot and PID namespace; "" if unknown. Compare PIDs only within one ID."""
+    """Return an ID of the boot and the PID namespace; "" if unknown. PIDs are unique for each ID."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

@@ -1,6 +1,7 @@
-"""Locks a folder for one run at a time: with `flock` on a disk, or with a lease in an object store.
+"""Locks a folder, so that only one run at a time writes to the folder.
 
-The kernel releases a `flock` when the process ends, even after a crash.
+A local folder is locked with `flock`. The kernel releases the lock when the process ends or crashes. A folder in an
+object store is locked with a lease.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from emojob.schemas.errors import BusyError
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows lacks fcntl; the user must prevent concurrent runs
+except ImportError:  # pragma: no cover - Windows has no fcntl; the user must prevent concurrent runs
     fcntl = None  # type: ignore[assignment]
 
 
@@ -26,11 +27,11 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
     """Lock a folder during the `with` block.
 
     Args:
-        file: The lock file. It is created if it is missing.
-        folder: The folder to lock. Error messages show it.
+        file: The lock file. A missing lock file is created.
+        folder: The folder to lock. Used only in error messages.
 
     Yields:
-        A function that raises StorageError if the lock was lost. Only a lock in an object store can be lost.
+        A function that raises StorageError if the lock was lost. This happens only in object stores.
 
     Raises:
         BusyError: Another run holds the lock.
@@ -53,7 +54,7 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Lock a local folder during the `with` block. Wait while another process has the lock. Raises OSError."""
+    """Wait for the lock of a local folder, and hold the lock during the `with` block. Raises OSError."""
     if fcntl is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Translates errors of object store clients into OSErrors, which have readable messages."""
+"""Translates exceptions of object store clients (for example s3fs) into OSErrors with readable messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 NO_OBJECT = "no such object"
 
-#: Packages whose exceptions are treated as errors of an object store client.
+#: Python packages of object store clients.
 _CLIENTS = {"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs"}
 
 _CREDENTIALS = {
@@ -28,10 +28,10 @@ _REFUSED = {
 
 @contextlib.contextmanager
 def as_os_errors(url: str) -> Iterator[None]:
-    """Raise an OSError instead of an exception that an object store client raises in the `with` block.
+    """In the `with` block, replace exceptions of object store clients with OSErrors.
 
     Args:
-        url: URL of the object. It becomes the `filename` of the OSError.
+        url: URL of the object, for the attribute `filename` of the OSError.
     """
     try:
         yield
@@ -47,19 +47,19 @@ def is_client_error(error: Exception) -> bool:
 
 
 def is_object_error(error: BaseException) -> bool:
-    """Return whether an exception is an OSError whose `filename` is the URL of an object."""
+    """Return whether an exception is an OSError about an object: `filename` is a URL."""
     return isinstance(error, OSError) and "://" in str(error.filename)
 
 
 def to_os_error(url: str, scheme: str, error: Exception) -> OSError:
-    """Translate an error of an object store client into an OSError with a readable `strerror`.
+    """Translate an exception of an object store client into an OSError with a readable `strerror`.
 
-    The `strerror` does not contain the message of the client, because that message may contain private data.
+    The message of the client is omitted, because the message may contain private data.
 
     Args:
         url: URL of the object.
         scheme: s3, gs or az.
-        error: An exception of the client. An OSError about `url` that already has a `strerror` is returned unchanged.
+        error: The exception. An OSError about `url` with a `strerror` is returned unchanged.
     """
     if isinstance(error, OSError) and error.strerror and error.filename == url:
         return error
@@ -68,7 +68,7 @@ def to_os_error(url: str, scheme: str, error: Exception) -> OSError:
 
 
 def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
-    """Return (errno, message) for an error of an object store client."""
+    """Return (errno, message) for an exception of an object store client."""
     code, kind = _code(error), type(error).__name__
     bucket = url.partition("://")[2].partition("/")[0]
     check = _CREDENTIALS[scheme]
@@ -80,7 +80,7 @@ def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
         return errno.EACCES, (
             f"no permission, or wrong credentials ({code or kind}); check {check}, and what the credentials permit"
         )
-    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # s3fs's message for HTTP 404
+    if code == "NoSuchBucket" or str(error) == "The specified bucket does not exist":  # message of s3fs for HTTP 404
         return errno.ENOENT, f"there is no bucket {bucket!r}; check its name and the endpoint of the object store"
     if isinstance(error, FileNotFoundError):
         return errno.ENOENT, NO_OBJECT
@@ -94,7 +94,7 @@ def _explain(url: str, scheme: str, error: Exception) -> tuple[int, str]:
 
 
 def _code(error: BaseException | None) -> str:
-    """Return the error code that the object store sent; "" if there is no code."""
+    """Return the error code from the response of the object store; "" if there is no code."""
     while error is not None:
         response = getattr(error, "response", None)
         if isinstance(response, dict):
@@ -104,6 +104,6 @@ def _code(error: BaseException | None) -> str:
 
 
 def is_transient(error: Exception) -> bool:
-    """Return whether an error is a server error (HTTP 5xx). After such an error, a retry may succeed."""
+    """Return whether an error is a server error (HTTP 5xx). A retry may succeed."""
     response = getattr(error, "response", None)
     return isinstance(response, dict) and response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500

@@ -1,4 +1,4 @@
-"""Reads byte ranges of objects in an object store, and uploads objects. `Upload.commit` makes an object visible."""
+"""Reads and uploads objects in an object store."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from emojob.pipeline.storage.object_errors import as_os_errors
 
 AT_ONCE = 32  # maximum number of concurrent requests
 _PIECE = 8 << 20  # maximum number of bytes per request
-_GAP = 64 << 10  # ranges that are at most this many bytes apart are fetched as one range
+_GAP = 64 << 10  # maximum number of bytes between two ranges that are fetched as one range
 
 
 class Reader(io.RawIOBase):
-    """A seekable stream of the bytes of an object. Reading raises OSError if the object was replaced after opening."""
+    """A seekable stream that reads an object. Reading raises OSError if the object was replaced after opening."""
 
     def __init__(self, url: str, opener: Callable[[], Any], size: int | None) -> None:
         """Create a reader.
 
         Args:
             url: URL of the object, for error messages.
-            opener: Function that opens the object with the object store client and returns a file object.
-            size: Size of the object in bytes. If None, the object is opened immediately to get the size. Otherwise
-                the object is opened when the first byte is read.
+            opener: Function that opens the object and returns a file object of the object store client.
+            size: Size of the object in bytes. If None, the constructor opens the object to get the size. Otherwise
+                the first read opens the object.
         """
         self._url, self._opener, self._at = url, opener, 0
         self._fetched: list[tuple[int, bytes]] = []
@@ -42,10 +42,10 @@ class Reader(io.RawIOBase):
         return self._opened_file
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Fetch byte ranges in concurrent requests, and keep the bytes in memory until the next call of `fetch`.
+        """Fetch byte ranges in concurrent requests. The bytes stay in memory until the next call.
 
         Args:
-            ranges: (start, stop) of each range, in bytes; `stop` is exclusive.
+            ranges: (start, stop) of each range. The byte at `stop` is excluded.
         """
         self._fetched = []
         merged = _merge(ranges)
@@ -69,7 +69,7 @@ class Reader(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set the position and return it. The arguments are the same as in `io.IOBase.seek`."""
+        """Set the position, and return the new position. `io.IOBase.seek` explains the arguments."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         return self._at
 
@@ -86,7 +86,7 @@ class Reader(io.RawIOBase):
         return len(data)
 
     def _read_at(self, wanted: int) -> bytes | memoryview:
-        """Return the next `wanted` bytes. Sends no request if a range that `fetch` read contains all these bytes."""
+        """Return the next `wanted` bytes: from memory if `fetch` has read all of them, otherwise with a request."""
         for start, data in self._fetched:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]
@@ -96,7 +96,7 @@ class Reader(io.RawIOBase):
         return read
 
     def close(self) -> None:
-        """Close the stream and the file object of the object store client."""
+        """Close the stream and the object."""
         if not self.closed and self._opened_file is not None:
             self._opened_file.close()
         super().close()
@@ -125,7 +125,7 @@ class Upload(io.RawIOBase):
         return size
 
     def commit(self) -> int:
-        """Finish the upload, which makes the object visible. Return the size of the object in bytes."""
+        """Finish the upload, so that the object becomes visible. Return the object size in bytes."""
         with as_os_errors(self._url):
             try:
                 self._file.close()
@@ -144,7 +144,7 @@ class Upload(io.RawIOBase):
 
 
 def _merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sort byte ranges, and merge ranges that overlap or are at most _GAP bytes apart."""
+    """Sort byte ranges. Merge two ranges if they overlap, or if at most _GAP bytes are between them."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if merged and start - merged[-1][1] <= _GAP:

@@ -1,7 +1,7 @@
 """Accesses object stores (s3://, gs://, az://) through fsspec, with as few requests as possible.
 
-An object appears only after all its content is written, so no temporary objects are needed. The endpoint and the
-credentials come from the settings that the provider's own tools read (AWS_PROFILE, AWS_ENDPOINT_URL and so on).
+An object appears only when the upload is complete, so no temporary objects are needed. Users set the endpoint and the
+credentials as for the command line tools of the provider (for S3: AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 BLOCK = 4 << 20  # number of bytes that a stream reads ahead
-UPLOAD = 16 << 20  # maximum number of bytes per upload request; a larger object is uploaded in parts of this size
+UPLOAD = 16 << 20  # maximum number of bytes per upload request; a larger object needs several requests
 
-_RETRIES = {"mode": "standard", "max_attempts": 5}  # with s3fs's own retries, a request is retried for about 40 s
+_RETRIES = {"mode": "standard", "max_attempts": 5}  # s3fs also retries; together, a request is retried for about 40 s
 _WILDCARD = re.compile(r"[*?[]")
 
 
@@ -35,7 +35,7 @@ class ObjectInfo:
 
     Attributes:
         st_size: Size in bytes.
-        etag: A string that changes when the content changes, such as S3's ETag.
+        etag: A string that changes when the content changes (on S3, the ETag).
     """
 
     st_size: int
@@ -46,11 +46,11 @@ class ObjectInfo:
 class ObjectPath:
     """A path in an object store, with the methods of pathlib.Path that emojob needs.
 
-    Methods that access the object store raise OSError or a subclass of it, with a readable `strerror`.
+    Methods that access the object store raise OSError with a readable `strerror`.
 
     Attributes:
         scheme: s3, gs or az.
-        key: BUCKET/KEY, or BUCKET alone, without a trailing slash.
+        key: BUCKET or BUCKET/KEY, without a slash at the end.
     """
 
     scheme: str
@@ -64,26 +64,26 @@ class ObjectPath:
 
     @property
     def name(self) -> str:
-        """The part after the last slash."""
+        """The text after the last slash, for example "chat.csv"."""
         return self.key.rpartition("/")[2]
 
     @property
     def stem(self) -> str:
-        """The name without its suffix."""
+        """The name without the suffix, for example "chat"."""
         return Path(self.name).stem
 
     @property
     def suffix(self) -> str:
-        """The file extension with its dot, such as ".csv"; "" if there is none."""
+        """The file extension, for example ".csv"; "" if there is no extension."""
         return Path(self.name).suffix
 
     @property
     def parent(self) -> ObjectPath:
-        """The folder that contains this path. The parent of a bucket is the bucket itself."""
+        """The folder that contains this path; for a bucket, the bucket itself."""
         return ObjectPath(self.scheme, self.key.rpartition("/")[0] or self.key)
 
     def with_name(self, name: str) -> ObjectPath:
-        """Return another path in the same folder."""
+        """Return the path of the file `name` in the parent folder of this path."""
         return self.parent / name
 
     def resolve(self) -> ObjectPath:
@@ -91,13 +91,13 @@ class ObjectPath:
         return self
 
     def is_relative_to(self, folder: Path | ObjectPath) -> bool:
-        """Return whether this path is `folder` itself or is inside it."""
+        """Return whether this path is `folder` or is inside `folder`."""
         if isinstance(folder, Path):
             return False
         return self.scheme == folder.scheme and f"{self.key}/".startswith(f"{folder.key}/")
 
     def folders_from(self, folder: ObjectPath) -> list[str]:
-        """Return the names of the folders between `folder` and this path."""
+        """Return the folders between `folder` and this path, for example ["b", "c"] for a and a/b/c/file."""
         return self.key[len(folder.key) :].strip("/").split("/")[:-1]
 
     # -- listing -------------------------------------------------------------------------------------------------------
@@ -114,12 +114,12 @@ class ObjectPath:
         return _object_info(found)
 
     def is_file(self) -> bool:
-        """Return whether an object has this path. Raises FileNotFoundError if the bucket does not exist."""
+        """Return whether this path is an object. Raises FileNotFoundError if the bucket does not exist."""
         found = self._info()
         return found is not None and found["type"] == "file"
 
     def is_dir(self) -> bool:
-        """Return whether this path is a folder: objects are inside it, and no object has this path.
+        """Return whether this path is a folder: it contains objects and is not an object.
 
         Raises FileNotFoundError if the bucket does not exist.
         """
@@ -131,7 +131,7 @@ class ObjectPath:
         return self._info() is not None
 
     def _info(self) -> dict[str, Any] | None:
-        """Return fsspec's description of the object or folder; None if it does not exist."""
+        """Return fsspec's information about the object or folder; None if nothing exists at this path."""
         try:
             with as_os_errors(str(self)):
                 found: dict[str, Any] = self._fs.info(self.key)
@@ -142,7 +142,7 @@ class ObjectPath:
             raise
 
     def list_objects(self) -> dict[ObjectPath, ObjectInfo]:
-        """Return all objects in this folder and its subfolders, sorted by path. A request lists 1,000 objects."""
+        """Return all objects in this folder and its subfolders, sorted by path. Each request returns up to 1,000."""
         with as_os_errors(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
@@ -152,10 +152,9 @@ class ObjectPath:
         }
 
     def glob(self) -> dict[ObjectPath, ObjectInfo]:
-        """Return the objects that match this path as a glob pattern, and all objects in folders that match it.
+        """Use this path as a glob pattern: return matching objects and all objects in matching folders, sorted by path.
 
-        The objects are sorted by path. This method does not use fsspec's glob, because fsspec's glob skips folders that
-        it is not allowed to list.
+        fsspec's `glob` is not used, because fsspec's `glob` silently skips folders without list permission.
         """
         from fsspec.utils import glob_translate
 
@@ -174,14 +173,14 @@ class ObjectPath:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def read_bytes(self) -> bytes:
-        """Return the content of the object. Sends one request."""
-        one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # without this, s3fs first requests the size
+        """Return the content of the object with a single request."""
+        one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # otherwise s3fs first requests the size
         with as_os_errors(str(self)):
             data: bytes = self._fs.cat_file(self.key, **one)
         return data
 
     def read_parallel(self) -> bytes:
-        """Return the content of a large object. Sends concurrent requests."""
+        """Return the content of a large object with concurrent requests."""
         with self.open(prefetch=False) as reader:
             reader.fetch([(0, reader.size)])
             return reader.read()
@@ -190,9 +189,8 @@ class ObjectPath:
         """Open the object for reading.
 
         Args:
-            prefetch: Whether to fetch the next bytes in the background, which makes sequential reading faster.
-            size: Size of the object in bytes. If None, a request gets the size immediately. Otherwise the first request
-                is sent when the first byte is read.
+            prefetch: Whether to read ahead in the background. Reading ahead makes sequential reading faster.
+            size: Size of the object in bytes. If None, `open` requests the size. Otherwise `open` sends no request.
         """
         options: dict[str, Any] = {"cache_type": "none"}
         if prefetch:
@@ -206,20 +204,20 @@ class ObjectPath:
 
         Args:
             data: The content.
-            create_only: Whether to raise FileExistsError if the object exists.
-            replacing: The version to replace. If the object now has another version, OSError is raised. Only S3
-                checks the version.
+            create_only: Whether an existing object is an error.
+            replacing: Expected version of the object. On S3, a different version is an error. Other object stores
+                ignore this argument.
 
         Raises:
             FileExistsError: The object exists, and `create_only` is true.
-            OSError: The object has another version than `replacing` (errno ESTALE), or the request failed.
+            OSError: The version differs from `replacing` (errno ESTALE), or the request failed.
         """
         condition = {"IfMatch": f'"{replacing.etag}"'} if replacing and self.scheme == "s3" else {}
         with as_os_errors(str(self)):
             self._fs.pipe_file(self.key, data, mode="create" if create_only else "overwrite", **condition)
 
     def upload(self) -> Upload:
-        """Return a stream whose `commit` creates the object."""
+        """Return a stream that writes the object. Call `commit` on the stream to create the object."""
         with as_os_errors(str(self)):
             return Upload(str(self), self._fs.open(self.key, "wb", block_size=UPLOAD))
 
@@ -230,7 +228,7 @@ class ObjectPath:
             self._fs.rm_file(self.key)
 
 
-# `process` is part of the cache key, because each process needs its own file system
+# the argument `process` gives each process a separate file system in the cache
 @functools.cache
 def _filesystem(scheme: str, process: int) -> AbstractFileSystem:
     import fsspec
@@ -243,12 +241,12 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:
         options["config_kwargs"] = {"retries": _RETRIES, "max_pool_connections": AT_ONCE}
     try:
         return fsspec.filesystem(scheme, **options)
-    except ValueError as error:  # adlfs found no storage account in the settings
+    except ValueError as error:  # adlfs: no storage account is set
         raise PermissionError(str(error)) from error
 
 
 def _with_folders(key: str) -> Iterator[str]:
-    """Yield a key, then each folder that contains it. The innermost folder is first."""
+    """Yield a key and the folders that contain the key, for example a/b/c, a/b, a."""
     while key:
         yield key
         key = key.rpartition("/")[0]

@@ -25,7 +25,7 @@ from tests.pipeline.storage.tables import ROWS, assert_same, put, read
 
 
 def test_two_runs_do_not_share_an_output(bucket):
-    message = rf"process {os.getpid()} on .* last renewed"
+    message = rf"process {os.getpid()} on .* run the same command again in"
     with open_output(bucket / "out"), pytest.raises(BusyError, match=message), open_output(bucket / "out"):
         pass
     assert not bucket.list_objects()
