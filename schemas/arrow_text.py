@@ -8,19 +8,19 @@ import pyarrow as pa
 
 
 def is_string(kind: pa.DataType) -> bool:
-    """Return whether a type is string, large_string or string_view."""
+    """Return whether an Arrow type is string, large_string or string_view."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def unwrapped(column: pa.Array) -> pa.Array:
-    """Convert an extension, dictionary or view column to its plain type. Type null becomes large_string.
+    """Convert a column of an extension, dictionary or view type to a plain type, for example large_string.
 
-    The values do not change, and strings are not checked for valid UTF-8.
+    A column of type null becomes large_string. Strings are not checked for valid UTF-8.
     """
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pa.types.is_dictionary(column.type):
-        # decode before a cast, because the dictionary may have more values than the column has rows
+        # decode before the cast, because a cast would also convert unused dictionary values
         column = column.dictionary_decode()
     if pa.types.is_null(column.type) or pa.types.is_string_view(column.type):
         return column.cast(pa.large_string())
@@ -28,10 +28,10 @@ def unwrapped(column: pa.Array) -> pa.Array:
 
 
 def strings(column: pa.Array) -> pa.Array:
-    """Convert a column of any type to large_string. The result is valid UTF-8.
+    """Convert a column of any type to large_string with valid UTF-8.
 
-    Timestamps lose their fractions of a second. Lists and structs become their Python representation. Invalid UTF-8
-    bytes become replacement characters.
+    Timestamps are cut to seconds. Lists and structs are formatted as in Python, for example "[1, 2]". Invalid UTF-8
+    bytes become replacement characters (�).
     """
     column = unwrapped(column)
     if pa.types.is_timestamp(column.type):
@@ -42,16 +42,16 @@ def strings(column: pa.Array) -> pa.Array:
         return texts
     except pa.ArrowNotImplementedError:  # Arrow cannot cast lists and structs to strings
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
-    except pa.ArrowInvalid:  # Parquet does not verify that its strings are UTF-8
+    except pa.ArrowInvalid:  # strings in Parquet files may be invalid UTF-8
         return pa.array(_decoded(column), pa.large_string())
 
 
 def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """Return the values of a column as Python values. Invalid UTF-8 bytes in strings become replacement characters."""
+    """Return the values of a column as a Python list. Invalid UTF-8 bytes become replacement characters (�)."""
     try:
         values: list[Any] = column.to_pylist()
         return values
-    except UnicodeDecodeError:  # Parquet does not verify that its strings are UTF-8
+    except UnicodeDecodeError:  # strings in Parquet files may be invalid UTF-8
         return _decoded(column)
 
 

@@ -1,4 +1,4 @@
-"""Defines the usual column names of dialogue logs, and the columns that emojob adds."""
+"""Defines usual column names in dialogue logs, and the columns that emojob adds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-#: Columns that DuckDB adds when it reads several Parquet files: the file number, and the row number in the file.
+#: Columns that DuckDB can add to Parquet data: the number of the file, and the row number in the file.
 OF_DUCKDB = ("file_index", "file_row_number")
 
 #: Usual names of the text column. Comparisons ignore case and Unicode normalization.
@@ -23,7 +23,7 @@ USUAL_CONVERSATION_COLUMNS = (
     "세션ID", "세션_ID", "방ID", "방_ID", "방번호",
 )  # fmt: skip
 
-#: Usual names of the column that contains the time of an utterance.
+#: Usual names of the column with the time of each utterance.
 USUAL_TIME_COLUMNS = (
     "said_at", "sent_at", "created_at", "timestamp", "datetime", "time", "date", "created", "sent", "ts", "regdate",
     "reg_date", "시간", "시각", "일시", "날짜", "등록일", "등록일시", "작성일", "작성일시", "발화시간", "발화시각",
@@ -36,8 +36,8 @@ USUAL_SPEAKER_COLUMNS = (
     "화자_ID", "발화자", "발신자", "보낸사람", "작성자", "역할",
 )  # fmt: skip
 
-#: Values of the status column, in the order of their dictionary ids. `scored`: the row is labelled. `truncated`: the
-#: row is labelled, but its text was cut to --max-length. `empty`: the row has no text.
+#: Values of the column emotion_status. `scored`: the row is labelled. `truncated`: the row is labelled, but the text
+#: was cut to --max-length. `empty`: the row has no text.
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
@@ -45,14 +45,14 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 
 
 def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Return the column names that are in a list of usual names.
+    """Return the names in `names` that are usual names.
 
     Args:
         names: Column names of a file.
-        usual: List of usual names. The comparison ignores case and Unicode normalization.
+        usual: Usual names. Case and Unicode normalization are ignored.
 
     Returns:
-        The matching names, with the spelling of `names` and in the order of `usual`.
+        The matching names as written in `names`, in the order of `usual`.
     """
     rank = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
     return sorted((name for name in names if _folded(name) in rank), key=lambda name: rank[_folded(name)])
@@ -63,7 +63,7 @@ def _folded(name: str) -> str:
 
 
 def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
-    """Return the Arrow fields of the columns that emojob adds to the columns of an input.
+    """Return the Arrow fields of the columns that emojob adds.
 
     Args:
         labels: Labels of the model, in id order.
@@ -77,15 +77,15 @@ def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
     ]
 
 
-#: Schema of OUT/_emojob/rejects.parquet: the rows that could not be read.
+#: Schema of OUT/_emojob/rejects.parquet, which lists the rows that could not be read.
 REJECTS = pa.schema(
     [
         pa.field("input", pa.string(), nullable=False),
-        pa.field("position", pa.int64(), nullable=False),  # row number in the input, from 1, without the header
+        pa.field("position", pa.int64(), nullable=False),  # row number in the input file, from 1, without the header
         pa.field("reason", pa.string(), nullable=False),
         pa.field("raw", pa.string(), nullable=False),  # the first RAW_CHARACTERS characters of the row
     ]
 )
 
-#: Maximum number of characters of a rejected row that are stored in rejects.parquet.
+#: Maximum length of the column `raw` in rejects.parquet, in characters.
 RAW_CHARACTERS = 1000

@@ -1,11 +1,11 @@
-"""Defines the exceptions of emojob and their exit codes. An exception without a number has the code of its parent.
+"""Defines the exceptions and exit codes of emojob. Without a number, the exit code of the parent class applies.
 
     EmojobError                    1   an internal error of emojob
     |-- InputError                 2   the user's input, options or configuration are wrong
     |   |-- OptionError                an option has a wrong value
     |   |-- DataError                  an input is unreadable or malformed
     |   |   |-- NothingFound             an input does not exist
-    |   |   `-- ColumnError              a column is missing or ambiguous, or its type or name is not allowed
+    |   |   `-- ColumnError              a column is missing, ambiguous or not allowed
     |   |-- ModelError                 a model or tokenizer cannot be used
     |   `-- OutputError                an output cannot be used, for example because another model wrote it
     |-- StorageError               1   the disk is full or not writable; run the same command later to continue
@@ -40,11 +40,11 @@ class OptionError(InputError):
 
 
 def name_too_long(error: OSError) -> OptionError:
-    """Return the error to raise for an OSError with errno ENAMETOOLONG."""
+    """Return an OptionError for an OSError with errno ENAMETOOLONG."""
     name = os.fsdecode(error.filename or "a path")
     return OptionError(
-        f"{name if len(name) < 60 else name[:59] + '…'} is too long: a file name may have at most 255 bytes (85 Hangul "
-        "syllables), and a path at most 4,095 bytes; give a shorter path"
+        f"{name if len(name) < 60 else name[:59] + '…'} is too long: the limit is 255 bytes (85 Hangul syllables) "
+        "for a file name, and 4,095 bytes for a path; give a shorter path"
     )
 
 
@@ -57,7 +57,7 @@ class NothingFound(DataError):
 
 
 class ColumnError(DataError):
-    """A column is missing or ambiguous, or its type or name is not allowed."""
+    """A column is missing or ambiguous, or has a forbidden type or name."""
 
 
 class ModelError(InputError):
@@ -77,11 +77,11 @@ class WorkerError(EmojobError):
 
 
 def internal_error(error: Exception, where: str) -> WorkerError:
-    """Return the WorkerError that a worker process sends to the main process after an unexpected exception.
+    """Return a WorkerError for an unexpected exception in a worker process.
 
     Args:
-        error: The exception. Its traceback is added to the WorkerError as a note, which --debug shows.
-        where: Where the exception was raised, such as "in the process of device 1".
+        error: The exception. --debug shows the traceback.
+        where: Place of the error, for example "in the worker process of GPU 1".
     """
     reported = WorkerError(
         f"an internal error {where} ({type(error).__name__}): run the same command with --debug to see the traceback"
@@ -91,7 +91,7 @@ def internal_error(error: Exception, where: str) -> WorkerError:
 
 
 class BusyError(EmojobError):
-    """Another run has locked the output. The user must wait until that run has ended."""
+    """Another run has locked the output. Wait until the other run has ended."""
 
     exit_code = 75
 
@@ -102,8 +102,8 @@ class Interrupted(EmojobError):
     exit_code = 130
 
 
-#: Exit code of a nightly run that succeeded and raised a drift alarm.
+#: Exit code of a successful nightly run with a drift alarm.
 DRIFT = 4
 
-#: Exit code of a run that finished but rejected more rows than --max-rejects allows.
+#: Exit code of a finished run with more rejected rows than --max-rejects allows.
 TOO_MANY_REJECTS = 3

@@ -1,8 +1,8 @@
-"""Defines the labels of the default model, with emoji and English names, and the set of negative labels."""
+"""Defines the labels of the default model, their emoji and English names, and all negative labels."""
 
 from __future__ import annotations
 
-#: The default model's labels, in id order: neutral, anger, anxiety, sadness, joy, depression.
+#: Labels of the default model in id order: neutral, anger, anxiety, sadness, joy, depression.
 DEFAULT_LABELS = ("일상", "분노", "불안", "슬픔", "기쁨", "우울")
 
 EMOJI = {"일상": "😀", "분노": "😡", "불안": "😧", "슬픔": "😭", "기쁨": "😊", "우울": "😥"}
@@ -16,7 +16,7 @@ ENGLISH = {
     "우울": "depression",
 }
 
-#: Labels of negative emotions, in the default label set and in other common label sets.
+#: Names of negative emotions in the default model and in other models.
 NEGATIVE = frozenset({
     "분노", "불안", "슬픔", "우울", "당황", "상처", "공포", "혐오", "짜증", "부정", "걱정", "실망", "외로움",
     "후회", "피로",
@@ -24,6 +24,6 @@ NEGATIVE = frozenset({
     "embarrassment", "grief", "nervousness", "remorse", "worry", "negative",
 })  # fmt: skip
 
-#: Negative labels that need attention. A report lists conversations that begin without a negative label and end with
-#: one of these labels.
+#: Negative labels that need attention. A report lists a conversation if the first label is not negative and the last
+#: label is in this set.
 ALARMING = frozenset({"분노", "우울", "불안", "공포", "anger", "depression", "anxiety", "fear"})

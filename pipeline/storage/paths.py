@@ -1,4 +1,4 @@
-"""Defines the type `AnyPath` and functions for it. An `AnyPath` is a path on this machine or in an object store."""
+"""Parses paths, and reads, lists and removes files. An `AnyPath` is a local path or a path in an object store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AnyPath = Path | ObjectPath
 
 T = TypeVar("T")
 
-#: {URL scheme: (package that reads such URLs, argument of `pip install`)}
+#: {URL scheme: (package for this scheme, argument of `pip install`)}
 _PACKAGES = {
     "s3": ("s3fs", "'emojob[s3]'"),
     "gs": ("gcsfs", "gcsfs"),
@@ -36,7 +36,7 @@ def parse_path(given: str) -> AnyPath:
     """Parse the path that a user gave: a local path, a file:// URL, or a URL in an object store.
 
     Raises:
-        OptionError: The URL is wrong, or the package that reads such URLs is not installed.
+        OptionError: The URL is wrong, or the package for the URL scheme is not installed.
     """
     url = _URL.match(given)
     if not url:
@@ -46,8 +46,8 @@ def parse_path(given: str) -> AnyPath:
         machine, slash, path = given[len(url[0]) :].partition("/")
         if machine not in ("", "localhost"):
             raise OptionError(
-                f"{given} names a file on another machine, {machine!r}; for a file on this machine, give "
-                "file:///PATH with three slashes"
+                f"{given} names a file on the machine {machine!r}; for a file on this machine, give file:///PATH "
+                "with three slashes"
             )
         return Path(unquote(slash + path))
     if scheme not in _PACKAGES:
@@ -70,13 +70,13 @@ def parse_path(given: str) -> AnyPath:
 
 
 def path_from(folder: Path, given: str) -> AnyPath:
-    """Parse a path with `parse_path`. If the path is relative, it is relative to `folder`."""
+    """Parse a path with `parse_path`. Relative paths are relative to `folder`."""
     path = parse_path(given)
     return folder / path if isinstance(path, Path) else path
 
 
 def path_name(path: AnyPath) -> str:
-    """Return a path or URL as valid Unicode, so that it can be stored in JSON and Parquet files."""
+    """Return a path or URL as valid Unicode, for JSON and Parquet files."""
     if isinstance(path, ObjectPath):
         return str(path)
     # a file name on a disk may contain bytes that are not valid UTF-8
@@ -84,7 +84,7 @@ def path_name(path: AnyPath) -> str:
 
 
 def as_local(path: AnyPath) -> Path | None:
-    """Return the path if it is on this machine; None if it is in an object store."""
+    """Return a local path unchanged; None for a path in an object store."""
     return path if isinstance(path, Path) else None
 
 
@@ -97,12 +97,12 @@ def is_object(path: AnyPath) -> TypeGuard[ObjectPath]:
 
 
 def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
-    """Return {path relative to `folder`: size in bytes} for the files in a folder and in some of its subfolders.
+    """Return {path relative to `folder`: size in bytes} for the files in `folder` and in `subfolders`.
 
     Args:
-        folder: The folder. If it does not exist, the result is empty.
-        subfolders: Paths of the subfolders, relative to `folder`. In an object store, this argument is ignored. There,
-            the files of all subfolders are returned, because the same requests list them.
+        folder: The folder to list. If the folder does not exist, the result is {}.
+        subfolders: Subfolders to list, relative to `folder`. In an object store, this argument is ignored, and all
+            subfolders are listed.
     """
     if isinstance(folder, ObjectPath):
         return {str(path)[len(str(folder)) + 1 :]: info.st_size for path, info in folder.list_objects().items()}
@@ -119,7 +119,7 @@ def is_empty(folder: AnyPath) -> bool:
 
 
 def make_folder(folder: AnyPath) -> None:
-    """Create a folder and its parents on a disk. Do nothing in an object store, which needs no folders."""
+    """Create a local folder and the parent folders. Do nothing in an object store."""
     if isinstance(folder, Path):
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -133,7 +133,7 @@ def open_stream(path: AnyPath) -> BinaryIO | Reader:
 
 
 def seekable(path: AnyPath) -> Path | Reader:
-    """Return a source from which pyarrow can read a Parquet file: a local path, or a seekable reader of an object."""
+    """Return an input for pyarrow.parquet: a local path, or a seekable reader of an object."""
     return path if isinstance(path, Path) else path.open(prefetch=False)
 
 
@@ -150,8 +150,7 @@ def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
 def remove_all(paths: Sequence[AnyPath]) -> None:
     """Remove files. Missing files are ignored.
 
-    Each object is removed with its own request. The response to a request for many objects would not show which
-    objects were not removed.
+    Each object needs one request. A request for many objects would not report which removals failed.
     """
     for _ in _map(_remove, paths):
         pass
@@ -178,15 +177,15 @@ def _remove(path: AnyPath) -> None:
 
 @contextlib.contextmanager
 def output_errors(path: AnyPath) -> Iterator[None]:
-    """Raise an emojob error instead of an OSError that the `with` block raises. The message is one line.
+    """In the `with` block, replace OSErrors with emojob errors.
 
     Args:
-        path: The output that the `with` block writes. The message shows it.
+        path: The output that the `with` block writes, for the message.
 
     Raises:
         OptionError: A file name or a path is too long.
-        OutputError: The bucket does not exist, or the credentials are wrong or do not permit writing.
-        StorageError: Any other OSError.
+        OutputError: The bucket does not exist, or the credentials do not permit writing.
+        StorageError: Any other OSError, for example a full disk.
     """
     try:
         yield
@@ -197,7 +196,7 @@ def output_errors(path: AnyPath) -> Iterator[None]:
         why = f"cannot write to {path}{where}: {error.strerror or error}"
         if not isinstance(path, ObjectPath):
             raise StorageError(
-                f"{why}; free disk space, grant write permission, or give another path; then run the command again"
+                f"{why}; free disk space, grant write permission, or give another path, then run the command again"
             ) from error
         kind = OutputError if isinstance(error, FileNotFoundError | PermissionError) else StorageError
         raise kind(why) from error

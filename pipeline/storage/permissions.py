@@ -1,4 +1,4 @@
-"""Limits the permissions of outputs: only users who can read the input files can read the outputs."""
+"""Limits the permissions of outputs: users who cannot read the input files cannot read the outputs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IR
 
 @contextlib.contextmanager
 def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
-    """Give group and others a permission on new files only if they have this permission on all `files`.
+    """Limit the permissions of files that are created in the `with` block.
 
-    This applies to files that are created in the `with` block. For example, if the group may not read one of `files`,
-    the group may not read new files. The user's umask still applies. Objects in an object store are ignored, because
-    they have no file permissions. A process has only one umask, so files of other threads are limited, too.
+    - If the group may not read all `files`, the group gets no permissions on new files.
+    - If the group may not write all `files`, the group gets no write permission on new files.
+    - The same rules apply to other users.
+
+    Objects in an object store are ignored, because objects have no file permissions. The limits are added to the umask
+    of the process, so files that other threads create are limited, too.
     """
     before = umask()
     os.umask(before | _missing_rights(files))
@@ -30,18 +33,18 @@ def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
 
 def umask() -> int:
     """Return the umask of this process."""
-    found = os.umask(0o077)  # the umask can only be read by setting it
+    found = os.umask(0o077)  # reading the umask requires setting a new umask
     os.umask(found)
     return found
 
 
 def _missing_rights(files: Iterable[AnyPath]) -> int:
-    """Return a umask with the permissions that the group or others lack on one or more of the files."""
+    """Return the umask that `limit_permissions` adds."""
     missing = 0
     for file in filter(None, map(as_local, files)):
         try:
             mode = file.stat().st_mode
-        except OSError:  # ignored here: the code that reads the file reports the error
+        except OSError:  # the code that reads the file reports this error
             continue
         for read, everything, write in _CLASSES:
             if not mode & read:

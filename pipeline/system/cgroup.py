@@ -1,7 +1,6 @@
-"""Reads the CPU and memory limits of this process from its Linux control groups (cgroups).
+"""Reads the CPU and memory limits of this process from Linux control groups (cgroup v1 and v2).
 
-Containers and systemd units set such limits. The module supports cgroup versions 1 and 2. Parent groups can have
-limits, too, and the smallest limit applies.
+Containers and systemd units set these limits. If parent groups also have limits, the smallest limit applies.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ OWN = Path("/proc/self/cgroup")
 
 
 def cpu_limit(root: Path = ROOT, own: Path = OWN) -> float | None:
-    """Return how many cores this process may use, such as 1.5; None if there is no limit.
+    """Return how many cores this process may use, for example 1.5; None if there is no limit.
 
     Args:
-        root: Folder where the control groups are mounted.
-        own: File that lists the control groups of this process.
+        root: Folder where the cgroup file system is mounted.
+        own: File with the control groups of this process.
     """
     limits = []
     for folder in _folders("cpu", root, own):
-        if quota := _numbers(folder / "cpu.max"):  # None if the file contains "max 100000", which means no limit
+        if quota := _numbers(folder / "cpu.max"):  # None for "max 100000" (no limit)
             limits += [quota[0] / quota[1]] if len(quota) == 2 and quota[1] else []
         period, quota = _numbers(folder / "cpu.cfs_period_us"), _numbers(folder / "cpu.cfs_quota_us")
         if period and quota and period[0] > 0 and quota[0] > 0:  # a quota of -1 means no limit
@@ -34,8 +33,8 @@ def memory_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
     """Return how many bytes of memory this process may use; None if there is no limit.
 
     Args:
-        root: Folder where the control groups are mounted.
-        own: File that lists the control groups of this process.
+        root: Folder where the cgroup file system is mounted.
+        own: File with the control groups of this process.
     """
     files = ("memory.max", "memory.limit_in_bytes")
     found = (_numbers(folder / file) for folder in _folders("memory", root, own) for file in files)
@@ -43,10 +42,9 @@ def memory_limit(root: Path = ROOT, own: Path = OWN) -> int | None:
 
 
 def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
-    """Yield the folder of this process's control group and the folders of its parent groups.
+    """Yield the folders of this process's control group and of all parent groups.
 
-    The top folder is always included. In a container, the top folder usually is the container's own group, even if
-    `own` lists another path.
+    The top folder is always included. In a container, the top folder usually contains the limits of the container.
     """
     try:
         lines = own.read_text().splitlines()
@@ -64,7 +62,7 @@ def _folders(controller: str, root: Path, own: Path) -> Iterator[Path]:
 
 
 def _numbers(file: Path) -> list[int] | None:
-    """Return the integers in a file of a control group; None if the file is missing or contains other text."""
+    """Return the integers in a control group file; None if the file is missing or contains a word such as "max"."""
     try:
         return [int(word) for word in file.read_text().split()]
     except (OSError, ValueError):

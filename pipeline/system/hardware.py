@@ -1,4 +1,4 @@
-"""Detects the hardware that this process may use: cores, memory, matrix instructions of the processor, GPUs."""
+"""Detects the hardware that this process may use: cores, memory, matrix instructions and GPUs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from emojob.pipeline.system import cgroup
 
-_M_MMAP_THRESHOLD = -3  # glibc's constant, from malloc.h
+_M_MMAP_THRESHOLD = -3  # value of M_MMAP_THRESHOLD in glibc's malloc.h
 _LARGE_BLOCK = 1 << 20  # bytes
 _INSTRUCTIONS = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
-# {value of DNNL_MAX_CPU_ISA: instruction sets that oneDNN may use}. If a value is neither here nor in _ALLOWED, oneDNN
-# may use all instruction sets.
+# {value of DNNL_MAX_CPU_ISA: instruction sets that oneDNN may use}. Values that are not in _ALLOWED allow all
+# instruction sets.
 _AVX512 = {
     "AVX512_CORE": {"avx512f"},
     "AVX512_CORE_VNNI": {"avx512f", "avx512_vnni"},
@@ -33,12 +33,12 @@ _ALLOWED = {
 
 @dataclass(frozen=True)
 class Machine:
-    """The hardware of this machine, within the limits of the container.
+    """The hardware that this process may use.
 
     Attributes:
-        memory: Memory that this process may use, in bytes; 0 if unknown.
-        instructions: Matrix and vector instruction sets that inference uses, fastest first.
-        native_bf16_gpu: Whether the first GPU computes in bf16 natively.
+        memory: Memory in bytes; 0 if unknown.
+        instructions: Instruction sets for matrices and vectors, fastest first.
+        native_bf16_gpu: Whether the first GPU supports bf16 in hardware.
     """
 
     processor: str
@@ -55,12 +55,12 @@ class Machine:
 
     @property
     def has_amx(self) -> bool:
-        """Whether the processor has AMX matrix units."""
+        """Whether the processor has AMX (matrix instructions)."""
         return "amx_bf16" in self.instructions
 
 
 def detect(with_gpus: bool = True) -> Machine:
-    """Return the hardware of this machine. To detect GPUs, torch is imported, which takes a second."""
+    """Return the hardware that this process may use. The detection of GPUs imports torch, which takes a second."""
     processor, flags = _processor()
     gpus, native = _gpus() if with_gpus else ((), False)
     allowed = _onednn_allows()
@@ -69,19 +69,19 @@ def detect(with_gpus: bool = True) -> Machine:
 
 
 def bf16_is_excluded() -> bool:
-    """Return whether DNNL_MAX_CPU_ISA excludes the bf16 instructions of the processor."""
+    """Return whether the environment variable DNNL_MAX_CPU_ISA forbids bf16 instructions."""
     return "avx512_bf16" not in _onednn_allows()
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use, given its CPU affinity and the quota of the container."""
+    """Return how many cores this process may use. CPU affinity and container limits are respected."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = cgroup.cpu_limit()
     return allowed if limit is None else min(allowed, max(1, round(limit)))
 
 
 def memory() -> int:
-    """Return the number of bytes of memory that this process may use; 0 if unknown."""
+    """Return how many bytes of memory this process may use; 0 if unknown."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
@@ -91,28 +91,28 @@ def memory() -> int:
 
 
 def return_freed_memory() -> None:
-    """Make glibc return large freed memory blocks to the system. Call this only in emojob's own processes.
+    """Make glibc return freed memory blocks of 1 MiB or more to the system.
 
-    glibc keeps freed blocks that are smaller than a threshold. By default, glibc raises the threshold each time a
-    larger block is freed. A run of a few million rows then uses 100 MB too much, because several threads free blocks.
+    By default, glibc keeps large blocks, and a run of a few million rows uses 100 MB more. The setting changes the
+    current process, so do not call this function in a program that uses emojob as a library.
     """
-    with suppress(OSError, AttributeError):  # the C library is not glibc
+    with suppress(OSError, AttributeError):  # without glibc, do nothing
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def is_installed(package: str) -> bool:
-    """Return whether an optional package is installed. The package is not imported."""
+    """Return whether an optional package is installed, without importing the package."""
     return find_spec(package) is not None
 
 
 def _onednn_allows() -> set[str]:
-    """Return the instruction sets that oneDNN may use. torch and OpenVINO multiply matrices with oneDNN."""
+    """Return the instruction sets that oneDNN may use. torch and OpenVINO use oneDNN."""
     limit = os.environ.get("DNNL_MAX_CPU_ISA") or os.environ.get("ONEDNN_MAX_CPU_ISA", "")
     return _ALLOWED.get(limit.upper(), set(_INSTRUCTIONS))
 
 
 def _processor() -> tuple[str, set[str]]:
-    """Return the name of the processor and its feature flags."""
+    """Return the name and the feature flags of the processor."""
     name, flags = platform.processor() or platform.machine(), set[str]()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -128,7 +128,7 @@ def _processor() -> tuple[str, set[str]]:
 
 
 def _gpus() -> tuple[tuple[str, ...], bool]:
-    """Return the names of the GPUs, and whether the first one computes in bf16 natively."""
+    """Return the names of the GPUs, and whether the first GPU supports bf16 in hardware."""
     import torch
 
     if not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Runs the stages of a pipeline concurrently. Each stage has a thread, which prepares a few items for its consumer."""
+"""Runs the stages of a pipeline in concurrent threads. Each stage prepares a few items for the next stage."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_TICK = 0.1  # seconds between two checks of the stop flag, while a thread waits for a queue
+_TICK = 0.1  # seconds between two checks of the stop flag while a thread waits
 
 
 class StopRequested(Exception):
-    """Raised in a stage and in its consumer after `Stages.stop` was called."""
+    """Raised after `Stages.stop` was called, to end the run."""
 
 
 class Stages:
-    """The threads of one run. `stop` stops all threads. `join` stops them, too, and waits until they have ended.
+    """The threads of one run. `stop` stops all threads. `join` also waits until the threads have ended.
 
-    An exception in a stage is raised again in the consumer of the stage, so it reaches the main thread.
+    If a stage raises an exception, the exception is raised again in the next stage, and finally in the main thread.
     """
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._stop_requested = False  # `stop` sets it and `join` does not, so new stages can start after `join`
+        self._stop_requested = False  # `join` leaves this False, so new stages can start after `join`
         self._threads: list[threading.Thread] = []
         self._is_marked = False
 
@@ -36,21 +36,21 @@ class Stages:
         return self._is_marked or bool(self._threads)
 
     def mark_started(self) -> None:
-        """Mark the run as started. A run that starts no stages here must call this and check `stopping`."""
+        """Mark the run as started. Call this in a run without stages. The run must check `stopping` regularly."""
         self._is_marked = True
 
     @property
     def stopping(self) -> bool:
-        """Whether the stages must stop. Code that runs for a long time must check this regularly."""
+        """Whether the stages must stop. Long loops must check this property regularly."""
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Stop all running stages and all stages that start later. Safe to call from a signal handler."""
+        """Stop all running stages and all later stages. Signal handlers can call this method."""
         self._stop_requested = True
         self._stop.set()
 
     def join(self) -> None:
-        """Stop the running stages and wait until their threads have ended."""
+        """Stop the running stages, and wait until all threads have ended."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
@@ -59,12 +59,12 @@ class Stages:
             self._stop.clear()
 
     def prefetch(self, items: Iterator[T], depth: int = 2, tick: Callable[[], None] | None = None) -> Iterator[T]:
-        """Iterate over `items` in a new thread, and yield them in order.
+        """Iterate over `items` in a new thread, and yield the items in order.
 
         Args:
             items: The items to yield. If `items` is a generator, it is closed at the end.
-            depth: Maximum number of items that wait for the consumer.
-            tick: Function that is called about ten times a second while no item is ready.
+            depth: Maximum number of items that are prepared in advance.
+            tick: Function to call about ten times a second while no item is ready.
 
         Raises:
             StopRequested: `stop` was called.
@@ -89,7 +89,7 @@ class Stages:
             yield item  # type: ignore[misc]
 
     def _produce(self, items: Iterator[T], ready: queue.Queue[tuple[bool, T | BaseException | None]]) -> None:
-        """Put (True, item) into the queue for each item. At the end, put (False, None) or (False, exception)."""
+        """Put (True, item) into the queue for each item. At the end, put (False, None); after an error, (False, exception)."""
         try:
             for item in items:
                 if not self._put(ready, (True, item)):
@@ -99,12 +99,12 @@ class Stages:
             self._put(ready, (False, error))
         finally:
             if isinstance(items, Generator):
-                items.close()  # closes files that the generator opened
+                items.close()  # close the files that the generator opened
 
     def _put(
         self, ready: queue.Queue[tuple[bool, T | BaseException | None]], entry: tuple[bool, T | BaseException | None]
     ) -> bool:
-        """Put an entry into a queue, and wait while the queue is full. Return False if the stages were stopped."""
+        """Put an entry into a queue. Wait while the queue is full. Return False if the stages were stopped."""
         while not self.stopping:
             try:
                 ready.put(entry, timeout=_TICK)
@@ -122,7 +122,7 @@ class StageTimer:
 
     @contextlib.contextmanager
     def busy(self, stage: str) -> Iterator[None]:
-        """Measure how long the `with` block runs, and add these seconds to the busy time of `stage`."""
+        """Add the duration of the `with` block to the busy time of `stage`."""
         started = time.perf_counter()
         try:
             yield
@@ -134,7 +134,7 @@ class StageTimer:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def timed(self, stage: str, items: Iterator[T]) -> Iterator[T]:
-        """Yield `items`. Measure how long each item takes, and add these seconds to the busy time of `stage`."""
+        """Yield `items`, and add the waiting time for each item to the busy time of `stage`."""
         while True:
             with self.busy(stage):
                 item = next(items, None)

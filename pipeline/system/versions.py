@@ -1,4 +1,4 @@
-"""Finds the installed versions of the packages that can affect a result."""
+"""Finds the versions of installed packages that can affect the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Return {package: version} for Python and for each installed package that can affect a result."""
+    """Return {package: version} for Python and the installed packages that can affect the results."""
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
