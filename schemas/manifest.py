@@ -1,6 +1,6 @@
-"""Defines the completion marker that a run writes for each part file. The marker contains counts of the rows.
+"""Defines the completion marker of a part file: a small file with counts of the rows.
 
-A part file is used only if it has a valid completion marker. The marker is written after the part file is complete.
+A run writes the completion marker when the part file is complete. Part files without a valid marker are ignored.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Version of the layout of OUT. emojob reads this version and older versions, and refuses newer versions. Version 1
-#: stores the histogram as {bin: number of rows}. Version 3 added forgotten rows and the third number in file names.
+#: Format version of the files in OUT. emojob reads all versions up to this version.
+#:
+#: - Version 1 stores the confidence histogram as {bin: number of rows}.
+#: - Version 3 added forgotten rows and the third number in the names of part files.
 OUT_FORMAT = 3
 
-#: Folder in OUT that contains all files except the part files. If OUT contains this folder, OUT is a labelled archive.
+#: Folder in OUT for all files except part files. A folder that contains `_emojob` is a labelled archive.
 STATE_FOLDER = "_emojob"
 
-#: Pattern of the names of part files. The numbers are: the number of the input file, the first row, and how often
-#: `emojob forget` rewrote the part file.
+#: Pattern of part file names: part-FILE-ROW or part-FILE-ROW-TIMES. FILE is the number of the input file. ROW is the
+#: number of the first row. TIMES is how many times `emojob forget` rewrote the part file.
 PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
 _PART_FILE = re.compile(PART_NAME.pattern + r"\.parquet")
 
-#: Number of bins in the histogram of confidences. All bins between 0 and 1 have the same width.
+#: Number of bins in the confidence histogram. The bins divide the range from 0 to 1 into equal intervals.
 CONFIDENCE_BINS = 1000
 
 
 @dataclass(slots=True)
 class Counts:
-    """Numbers of rows by result. Each row that was read is labelled, empty, rejected or forgotten.
+    """Counts of rows and tokens. Each row that was read is labelled, empty, rejected or forgotten.
 
     Attributes:
         scored: Number of labelled rows whose text was not cut.
@@ -41,10 +43,10 @@ class Counts:
         empty: Number of rows without text.
         rejected: Number of rows that could not be read.
         forgotten: Number of rows that `emojob forget` removed.
-        tokens: Number of tokens in all rows with text, counted after truncation.
+        tokens: Number of tokens in all texts, after truncation.
         unknown_tokens: Number of [UNK] tokens.
-        emotions: {label: number of rows}.
-        confidences: Histogram of the confidences: number of labelled rows in each of CONFIDENCE_BINS bins.
+        emotions: {label: number of rows with this label}.
+        confidences: Confidence histogram: the number of labelled rows in each bin.
     """
 
     scored: int = 0
@@ -68,7 +70,7 @@ class Counts:
 
     @property
     def written(self) -> int:
-        """Number of rows in the part files: labelled rows and rows without text."""
+        """Number of rows in part files: labelled rows and rows without text."""
         return self.labelled + self.empty
 
     @property
@@ -78,7 +80,7 @@ class Counts:
 
     @property
     def median_confidence(self) -> float | None:
-        """Middle of the histogram bin that contains the median confidence; None if no row is labelled."""
+        """Median confidence, rounded to the middle of a histogram bin; None if no row is labelled."""
         half, below = self.labelled / 2, 0
         for bin_, rows in enumerate(self.confidences):
             below += rows
@@ -87,28 +89,28 @@ class Counts:
         return None
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts for run.json, with the median confidence instead of the histogram."""
+        """Return the counts for run.json. The median confidence replaces the histogram."""
         names = ("read", "labelled", "truncated", "empty", "rejected", "forgotten", "emotions", "median_confidence")
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
-        """Return the counts as JSON values. The histogram becomes one string, which is parsed faster than a list."""
+        """Return the counts as JSON values. The histogram becomes a string, because parsing a list is slower."""
         return {**asdict(self), "confidences": " ".join(map(str, self.confidences))}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> Counts:
-        """Parse the JSON values that `as_json` returned. Raises ValueError, TypeError or KeyError for other values."""
+        """Parse the result of `as_json`. Raises ValueError, TypeError or KeyError if `plain` is malformed."""
         emotions = {sys.intern(name): rows for name, rows in plain["emotions"].items()}
         counts = cls(**{**plain, "emotions": emotions, "confidences": _compact(_bins(plain["confidences"]))})
         rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, counts.forgotten]
         rows += counts.emotions.values()
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError("a count is negative or is not a whole number")
+            raise ValueError("a count is negative or not a whole number")
         return counts
 
     def add(self, other: Counts) -> None:
-        """Add the numbers of `other` to the numbers of this object."""
+        """Add the counts of `other` to this object."""
         self.scored += other.scored
         self.truncated += other.truncated
         self.empty += other.empty
@@ -123,9 +125,10 @@ class Counts:
 
 
 def _bins(plain: Any) -> NDArray[np.uint64]:
-    """Parse the histogram of a completion marker: a string with one number per bin, or a dict {bin: rows} in version 1.
+    """Parse the confidence histogram of a completion marker.
 
-    Raises TypeError, ValueError or AttributeError if the histogram is malformed.
+    `plain` is a string with a number for each bin. In format version 1, `plain` is a dict {bin: number of rows}.
+    Raises TypeError, ValueError or AttributeError if `plain` is malformed.
     """
     if isinstance(plain, str):
         bins = _rows(map(int, plain.split()))
@@ -141,15 +144,15 @@ def _bins(plain: Any) -> NDArray[np.uint64]:
 
 
 def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
-    """Convert numbers of rows to a uint64 array. Raises TypeError or ValueError if a number does not fit."""
+    """Convert row counts to a uint64 array. Raises TypeError or ValueError for an invalid count."""
     try:
         return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
-        raise ValueError("a number of rows is negative or too large") from None
+        raise ValueError("a row count in the histogram is negative or too large") from None
 
 
 def _compact(rows: NDArray[np.uint64]) -> array[int]:
-    """Convert a histogram to the smallest integer type. This saves memory if a run has 100,000 completion markers."""
+    """Convert a histogram to the smallest integer type, to save memory in runs with many part files."""
     most = int(rows.max(initial=0))
     if most < 1 << 16:
         return array("H", rows.astype(np.uint16).tobytes())
@@ -158,22 +161,21 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
 
 @dataclass(frozen=True, slots=True)
 class PartMarker:
-    """The completion marker of a part file: its range of rows in the input file, and counts of these rows.
+    """The completion marker of a part file: the input file, the range of rows, and counts of the rows.
 
     Attributes:
         part: Name of the part file in OUT.
         part_bytes: Size of the part file in bytes.
-        input: Path or URL of the input file (`InputFile.name`).
+        input: Path or URL of the input file.
         input_bytes: Size of the input file in bytes.
-        input_sha256: SHA-256 of the input file; the etag if the file is in an object store (`Source.sha256`).
+        input_sha256: SHA-256 of a local input file, or etag of an input file in an object store.
         encoding: Character encoding of the input file; None for Parquet.
-        first_row: Row number of the part's first row in the input file. Row numbers begin at 0. Rejected rows are
-            numbered, too.
-        stop_row: Row number of the part's last row, plus 1.
-        last: Whether this is the last part of the input file.
-        fingerprint: Hash of the model and its settings.
-        counts: Counts of the part's rows.
-        format: Version of the layout of OUT.
+        first_row: Number of the first row, counted from 0 in the input file. Rejected rows are also counted.
+        stop_row: Number of the last row, plus 1.
+        last: Whether this is the last part file of the input file.
+        fingerprint: Hash of the model and the settings.
+        counts: Counts of the rows.
+        format: Format version (OUT_FORMAT) when the part file was written.
     """
 
     part: str
@@ -190,20 +192,20 @@ class PartMarker:
     format: int = OUT_FORMAT
 
     def as_json(self) -> dict[str, Any]:
-        """Return the marker as JSON values."""
+        """Return the completion marker as JSON values."""
         return {**asdict(self), "counts": self.counts.as_json()}
 
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> PartMarker:
-        """Parse the JSON values that `as_json` returned. Raises ValueError, TypeError or KeyError for other values."""
+        """Parse the result of `as_json`. Raises ValueError, TypeError or KeyError if `plain` is malformed."""
         values = {one.name: plain[one.name] for one in fields(cls)}
         if values["format"] > OUT_FORMAT:
-            raise ValueError(f"the marker has format {values['format']}, but emojob supports at most {OUT_FORMAT}")
-        if not _PART_FILE.fullmatch(values["part"]):  # a forged marker could contain a path outside OUT
+            raise ValueError(f"the format version is {values['format']}, but emojob supports at most {OUT_FORMAT}")
+        if not _PART_FILE.fullmatch(values["part"]):  # a forged name could be a path outside OUT
             raise ValueError(f"{values['part']!r} is not the name of a part file")
         if not all(isinstance(values[name], int) for name in ("part_bytes", "first_row", "stop_row")):
-            raise ValueError("a size or a row number is not a whole number")
-        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # save memory: many markers share these
+            raise ValueError("a size or row number is not a whole number")
+        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # save memory for repeated values
             if values[name] is not None:
                 values[name] = sys.intern(values[name])
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

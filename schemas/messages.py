@@ -1,17 +1,17 @@
-"""Formats parts of messages: lists of names, plurals, and one line of an exception's message."""
+"""Formats lists of names, plurals and exception messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 _MOST_LISTED = 40  # maximum number of names in a message
-_LONGEST_LISTED = 60  # maximum length; a longer name is probably an utterance in a file without a header line
-_SENTENCE = 20  # maximum length of a name that contains spaces
-_LONGEST_LINE = 300  # maximum number of characters of a line
+_LONGEST_LISTED = 60  # maximum number of characters of a name; a longer name probably is an utterance
+_SENTENCE = 20  # maximum number of characters of a name with spaces
+_LONGEST_LINE = 300  # maximum number of characters of the result of `last_line`
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join names with commas for a message. A name that contains a comma, a space or a line end is quoted."""
+    """Join names with commas. A name with a space or a comma is quoted."""
     shown = list(map(_shown, names))
     more = f", ... ({len(shown) - _MOST_LISTED} more)" if len(shown) > _MOST_LISTED else ""
     return (", ".join(shown[:_MOST_LISTED]) or "none") + more
@@ -24,30 +24,30 @@ def _shown(name: str) -> str:
 
 
 def first_of(names: Sequence[str], others: str = "more") -> str:
-    """Return the first name and the number of the others, such as "a.csv and 2 more".
+    """Return the first name and the number of remaining names, for example "a.csv and 2 more".
 
     Args:
         names: At least one name.
-        others: Words after the number of the other names, such as "more parts".
+        others: Text after the number, for example "more parts".
     """
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} {others}"
 
 
 def plural(count: int, noun: str) -> str:
-    """Return a noun in the form that fits a count, such as "row" for 1 and "rows" for any other count."""
+    """Return the singular or plural of a noun: "row" for 1, otherwise "rows"."""
     return noun if count == 1 else f"{noun}s"
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a count and its noun, such as "1 row" or "2,000 rows"."""
+    """Return a count and a noun, for example "1 row" or "2,000 rows"."""
     return f"{count:,} {plural(count, noun)}"
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an exception's message, or the exception's type if there is no message."""
+    """Return the first line of an exception's message; the type name if the message is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of an exception's message, cut to 300 characters. torch writes the cause in this line."""
+    """Return the last line of an exception's message, where torch writes the cause."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:_LONGEST_LINE]

@@ -1,4 +1,4 @@
-"""Defines the options of a scoring run and their defaults. The command line uses the same defaults."""
+"""Defines the options of a scoring run, with default values."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 ENCODINGS = ("auto", "utf-8", "cp949")
 CONTEXTS = ("none", "previous")
 
-#: Smallest and largest value of --max-length. 3 tokens are [CLS], one token of the text and [SEP]. BERT has at most
-#: 512 positions.
+#: Smallest and largest value of --max-length. The smallest input has 3 tokens: [CLS], one token of the text, and [SEP].
+#: The largest input of BERT has 512 tokens.
 MAX_LENGTHS = (3, 512)
 
-#: Smallest value of --max-length with the context `previous`: [CLS], one token, [SEP], one token and [SEP].
+#: Smallest value of --max-length with --context previous: [CLS], one token, [SEP], one token, [SEP].
 SHORTEST_PAIR = 5
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Options of the model and its engine. The constructor raises OptionError for a wrong value.
+    """Options of the model and the inference engine. A wrong value raises OptionError.
 
     Attributes:
         model: Model folder, or name of a model on the Hugging Face hub. If None, the default model is used.
         device: Device that runs the model: one of DEVICES.
         engine: Inference engine: one of ENGINES.
-        precision: Number format in which the model computes: one of PRECISIONS.
-        max_length: Maximum number of tokens that the model reads per text, [CLS] and [SEP] included.
+        precision: Number format of the computation: one of PRECISIONS.
+        max_length: Maximum number of tokens of a text, including [CLS] and [SEP].
         batch_tokens: Maximum number of tokens in one forward pass. If None, the number depends on the device.
-        context: `previous` if the model reads the previous utterance with each text, otherwise `none`. If None, the
-            context with which the model was trained is used.
-        calibration: Dataset with texts to calibrate the int8 quantization. If None, the sample dataset is used.
+        context: `previous`: the model reads each text together with the previous utterance. `none`: the model reads
+            only the text. None: the context of the training is used.
+        calibration: Dataset for the calibration of int8 quantization. If None, the sample dataset is used.
     """
 
     model: str | None = None
@@ -57,7 +57,7 @@ class ModelOptions:
             raise OptionError(f"--max-length {self.max_length} is out of range: give a number from {low} to {high}")
         if self.context == "previous" and self.max_length < SHORTEST_PAIR:
             raise OptionError(
-                f"--max-length {self.max_length} is too small for a text with its previous utterance: "
+                f"--max-length {self.max_length} is too small with --context previous: "
                 f"give a number from {SHORTEST_PAIR} to {high}"
             )
         if self.batch_tokens is not None and self.batch_tokens < 1:
@@ -66,28 +66,27 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """The options of `emojob score` that are not in ModelOptions. The constructor raises OptionError for a wrong value.
+    """Options of `emojob score`, without the options in ModelOptions. A wrong value raises OptionError.
 
     Attributes:
         text_column: Name of the text column. If None, a column with a usual name, such as `text`, is used.
-        encoding: Character encoding of the input files that are not Parquet: one of ENCODINGS.
-        prefix: Text at the beginning of the name of each column that emojob adds.
+        encoding: Character encoding of CSV, JSON Lines and text files: one of ENCODINGS.
+        prefix: Prefix for the names of the columns that emojob adds, for example "v2_".
         fresh: Whether to remove the part files in OUT and label all rows again.
-        limit: Number of rows to label, from the beginning of the dataset. If None, all rows are labelled.
-        max_rejects: Maximum number of rejected rows in a successful run: a number, or a percentage such as 1%.
-        conversation_column: Name of the column that identifies conversations. If None, a column with a usual name is
-            used, but only if the model reads the previous utterance.
-        memo: File with cached probabilities of repeated texts. Later runs use it, too.
-        time_column: Name of the column with the time of each utterance. Reports read the name from run.json.
-        speaker_column: Name of the column that identifies speakers. Reports read the name from run.json.
-        mask_pii: Whether to mask personal data in the text column and in rejected rows. If None, only rejected rows
-            are masked.
+        limit: Label only the first `limit` rows. If None, all rows are labelled.
+        max_rejects: Maximum number of rejected rows in a successful run: a number or a percentage, such as 100 or 1%.
+        conversation_column: Name of the column that identifies conversations. If None and the model reads the previous
+            utterance, a column with a usual name is used.
+        memo: File of the memo (cached probabilities of repeated texts), for this run and later runs.
+        time_column: Name of the column with the time of each utterance, for reports.
+        speaker_column: Name of the column that identifies speakers, for reports.
+        mask_pii: Whether to mask personal data in texts and rejected rows. If None, only rejected rows are masked.
         drop_text: Whether to omit the text column from the output.
-        hash_columns: Names of the columns whose values are replaced by keyed hashes.
+        hash_columns: Names of columns. Keyed hashes replace the values in these columns.
         hash_key_file: File with the key of the hashes. If None, the environment variable EMOJOB_HASH_KEY is used.
-        ray_address: Address of a Ray cluster. If None, the environment variable RAY_ADDRESS is used. If that is not
-            set, Ray starts on this machine.
-        ray_cores: Number of cores for each worker on a node without a GPU. If None, the number depends on the node.
+        ray_address: Address of a Ray cluster. If None, the environment variable RAY_ADDRESS is used. If RAY_ADDRESS is
+            not set, Ray starts on this machine.
+        ray_cores: Number of cores of each worker on a node without GPUs. If None, emojob chooses the number.
     """
 
     text_column: str | None = None
@@ -118,7 +117,7 @@ class ScoreOptions:
         self.rejects_allowed(0)
 
     def rejects_allowed(self, rows: int) -> float:
-        """Return how many rejected rows `max_rejects` allows if a run reads `rows` rows. Raises OptionError."""
+        """Return the maximum number of rejected rows in a run that reads `rows` rows. Raises OptionError."""
         number = self.max_rejects.removesuffix("%")
         try:
             value = float(number)
@@ -126,8 +125,7 @@ class ScoreOptions:
             value = -1.0
         if not 0 <= value < float("inf"):
             raise OptionError(
-                f"--max-rejects {self.max_rejects!r} is neither a number of rows nor a percentage: give, for example, "
-                "100 or 1%"
+                f"--max-rejects {self.max_rejects!r} is not a number or a percentage: give, for example, 100 or 1%"
             )
         return value * rows / 100 if self.max_rejects.endswith("%") else value
 

@@ -1,4 +1,4 @@
-"""Defines the kinds of personal data that are masked. A placeholder such as [전화번호] replaces the data."""
+"""Defines the types of personal data that emojob masks, and the placeholders, for example [전화번호]."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ BUSINESS = "사업자등록번호"
 ADDRESS = "주소"
 URL = "URL"
 
-#: All kinds. If the same characters match two kinds, the kind that comes first in this tuple is used.
+#: All types of personal data. If characters match two types, the type that is earlier in this tuple is used.
 KINDS = (URL, EMAIL, RESIDENT, FOREIGNER, LICENCE, CARD, PHONE, BUSINESS, PASSPORT, ACCOUNT, ADDRESS)
 
 
 def placeholder(kind: str) -> str:
-    """Return the placeholder for a kind of personal data, such as [전화번호]."""
+    """Return the placeholder for a type of personal data, for example [전화번호]."""
     return f"[{kind}]"

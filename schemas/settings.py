@@ -1,4 +1,4 @@
-"""Reads settings from TOML files: fills a frozen dataclass from a table, and reports wrong keys and values."""
+"""Reads settings from TOML files into dataclasses. Wrong keys and values raise OptionError."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The file is not valid TOML in UTF-8, is larger than 1 MiB or is nested too deeply.
+        ValueError: The file is not valid TOML in UTF-8, is larger than 1 MiB, or is nested too deeply.
     """
     with file.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
@@ -44,13 +44,13 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
-    """Create a dataclass from the values of a TOML table.
+    """Create a dataclass object from a TOML table.
 
     Args:
-        kind: The dataclass. A field with a default value is optional in the table.
+        kind: The dataclass. Fields with default values are optional in the table.
         table: Keys and values of the TOML table.
-        where: Name of the table or file. Messages begin with it.
-        compare: Advice for the user, such as how to get an example file. Messages about missing keys end with it.
+        where: Name of the table or file, for messages.
+        compare: Advice at the end of messages about missing keys, for example how to get an example file.
 
     Raises:
         OptionError: A key is missing or unknown, or a value has a wrong type.
@@ -65,7 +65,7 @@ def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
 
 
 def field_types(kind: type) -> dict[str, Any]:
-    """Return {field name: type} of a dataclass. The types are simplified: str | None -> str, dict[str, int] -> dict."""
+    """Return {field name: type} of a dataclass. Types are simplified, for example str | None to str."""
     types = typing.get_type_hints(kind)
     return {field.name: _plain_type(types[field.name]) for field in dataclasses.fields(kind)}
 
@@ -77,14 +77,14 @@ def check_keys(
     compare: str,
     optional: set[str] | frozenset[str] = frozenset(),
 ) -> None:
-    """Check that a table has only the expected keys, and that their values have the expected types.
+    """Check the keys of a TOML table and the types of the values.
 
     Args:
-        where: Name of the table or file. Messages begin with it.
+        where: Name of the table or file, for messages.
         table: Keys and values of the TOML table.
-        expected: {key: type of its value}. Integers are also accepted for float.
-        compare: Advice for the user, such as how to get an example file. Messages about missing keys end with it.
-        optional: Keys of `expected` that may be missing in the table.
+        expected: {allowed key: type of the value}. For float, integers are also allowed.
+        compare: Advice at the end of messages about missing keys, for example how to get an example file.
+        optional: Keys that may be missing.
 
     Raises:
         OptionError: A key is missing or unknown, or a value has a wrong type.
@@ -107,7 +107,7 @@ def between(where: str, value: float, low: float, high: float) -> None:
     """Check that low <= value <= high.
 
     Args:
-        where: Name of the setting. The message begins with it.
+        where: Name of the setting, for the message.
         value: Value of the setting.
         low: Smallest allowed value.
         high: Largest allowed value.
@@ -120,7 +120,7 @@ def between(where: str, value: float, low: float, high: float) -> None:
 
 
 def _plain_type(hint: Any) -> Any:
-    """Remove `| None` and type arguments from a type: str | None -> str, dict[str, int] -> dict."""
+    """Simplify a type: str | None becomes str, and dict[str, int] becomes dict."""
     arguments = [one for one in typing.get_args(hint) if one is not type(None)]
     if len(arguments) == 1 and type(None) in typing.get_args(hint):
         hint = arguments[0]

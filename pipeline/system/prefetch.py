@@ -89,7 +89,7 @@ class Stages:
             yield item  # type: ignore[misc]
 
     def _produce(self, items: Iterator[T], ready: queue.Queue[tuple[bool, T | BaseException | None]]) -> None:
-        """Put (True, item) into the queue for each item. At the end, put (False, None); after an error, (False, exception)."""
+        """Put (True, item) into the queue for each item; at the end (False, None), or (False, exception)."""
         try:
             for item in items:
                 if not self._put(ready, (True, item)):

@@ -79,7 +79,7 @@ def test_card_states_the_counts_of_the_file(
     turns = [len(rows) for rows in conversations.values()]
     nulls, blanks = texts.count(None), sum(text is not None and not text.strip() for text in texts)
     filled = sample.num_rows - nulls - blanks
-    assert f"| {len(conversations)}, with {min(turns)} to {max(turns)} turns each |" in card
+    assert f"| {len(conversations)}, with {min(turns)} to {max(turns)} utterances each |" in card
     assert f"| {sample.num_rows}: {filled} with text, {nulls} null, {blanks} blank |" in card
 
 
