@@ -1,8 +1,11 @@
-"""Computes probabilities from texts: `scorer` tokenizes texts, makes batches and runs an engine.
+"""Computes the emotion probabilities of texts.
 
-The memo is a cache of the probabilities of repeated texts; `memo_file` keeps the memo in a file between runs.
-`engine_choice` selects the device, the precision and the fastest engine; `engine_rates` measures the engines;
-`artifact_cache` saves the measured rates in the model folder. This package reads no datasets and writes no archives.
+- `scorer` tokenizes texts, makes batches and runs an engine.
+- `memo` caches the probabilities of repeated texts. `memo_file` saves this cache between runs.
+- `engine_choice` selects the device, the precision and the fastest engine.
+- `engine_rates` measures the engines. `artifact_cache` saves the measured rates.
+
+This package does not read datasets or write labelled rows.
 """
 
 __all__ = [

@@ -1,8 +1,8 @@
-"""Caches results that are computed once per model: the int8 graph, and the measured rate of each engine.
+"""Caches two results for each model: the int8 graph, and the measured rate of each engine.
 
-Entries are saved in the subfolder `openvino` of the model folder. If this folder is not writable, or if the model is
-the default model, entries are saved in the user's cache folder. An entry is used only if it was computed from the same
-inputs and the hashes of its files are correct.
+The cache is the subfolder `openvino` of the model folder. For the default model, or if the model folder is not
+writable, emojob uses the user's cache folder instead. A result is used only if its inputs are unchanged and the hashes
+of its files are correct.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ from emojob.pipeline.storage.atomic import read_json, write_bytes, write_json
 
 
 def folders(model: Model) -> list[Path]:
-    """Return the folders that may contain entries of a model, the preferred folder first."""
+    """Return the folders that may contain cached results of a model, the preferred folder first."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / model.fingerprint[:16]
     return [cache] if model.is_packaged else [model.folder / "openvino", cache]
 
 
 def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a cached value.
+    """Return a cached result, or None if there is no valid result.
+
+    The key "folder" is added to the result. Its value is the folder that contains the files of the result.
 
     Args:
         model: The model.
-        name: Name of the entry.
-        made_from: Inputs of the computation, as JSON. An entry is used only if it was saved with equal inputs.
-
-    Returns:
-        The value. It has the additional key "folder": the folder of the entry's files. None if no entry is valid.
+        name: Name of the result.
+        made_from: Inputs of the computation, as JSON. They must equal the inputs given to `save`.
     """
     for folder in folders(model):
         with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # a damaged file is treated as missing
@@ -44,16 +43,16 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
 
 
 def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, Any], files: dict[str, bytes]) -> None:
-    """Save a value and its files in the first writable folder. If no folder is writable, nothing is saved.
+    """Save a result and its files in the first writable folder. If no folder is writable, nothing is saved.
 
-    The JSON file is written last. Until then, the entry is not valid.
+    The JSON file is written last, because it makes the result valid.
 
     Args:
         model: The model.
-        name: Name of the entry.
+        name: Name of the result.
         made_from: Inputs of the computation, as JSON.
         value: Result of the computation, as JSON.
-        files: Other files of the entry: {file name: content}.
+        files: {file name: content} of the files of the result, for example the int8 graph.
     """
     for folder in folders(model):
         with contextlib.suppress(OSError):

@@ -1,8 +1,7 @@
-"""Divides rows into batches for the engine. Rows are sorted by length, so that batches need almost no padding.
+"""Divides texts into batches for the engine. The texts are sorted by length, so batches need almost no padding.
 
-The tokens of a batch are concatenated, and rows of the same length are next to each other. Attention runs separately
-for each group of rows of the same length. All other operations process all tokens together. So no mask is needed, and
-the result of a row does not depend on the other rows of the batch. The batch size does not change a label.
+The tokens of a batch are concatenated in one array, without a mask. Attention runs separately for each group of texts
+of equal length. All other operations process all tokens of the batch together. The batch size does not change a label.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
-_STEP = 256  # large batches are padded to a multiple of this number of tokens
-_SMALLEST = 16  # smaller batches are padded to this number of tokens
+_STEP = 256  # larger batches are padded to a multiple of _STEP tokens
+_SMALLEST = 16  # minimum number of tokens of a padded batch
 
 
 class Layout(Enum):
-    """Which texts a batch may contain: texts of several lengths (PACKED), or only texts of the same length (EVEN).
+    """Layout of a batch: texts of several lengths (PACKED), or only texts of equal length (EVEN).
 
-    PACKED batches are padded, so that only a few sizes occur. Preparing matrix kernels for a new size would take longer
-    than computing the padding.
+    PACKED batches are padded to a few sizes, because preparing matrix kernels for a new size takes longer than
+    computing the padding.
     """
 
     PACKED = "texts of several lengths, concatenated"
@@ -40,10 +39,10 @@ class Packed:
     Attributes:
         ids: int32 [tokens], token ids.
         positions: int32 [tokens], the position of each token in its text.
-        groups: (number of texts, tokens per text) for each group of texts of the same length, in order.
-        firsts: int64 [rows], the index of the first token of each text.
+        groups: (number of texts, tokens per text) for each group of texts of equal length, in order.
+        firsts: int64 [texts], the index of the first token of each text.
         padding: Number of padding tokens after the last text.
-        segments: int32 [tokens], segment ids if each row is a pair of texts; None if each row is a single text.
+        segments: int32 [tokens], segment ids for pairs of texts; None for single texts.
     """
 
     ids: NDArray[np.int32]
@@ -55,15 +54,15 @@ class Packed:
 
 
 def token_batches(lengths: NDArray[np.int64], batch_tokens: int, layout: Layout = Layout.PACKED) -> list[Rows]:
-    """Divide rows into batches, the longest rows first. Every row is in exactly one batch.
+    """Divide rows into batches. Each row is in exactly one batch.
 
     Args:
         lengths: int64 [rows], number of tokens of each row.
-        batch_tokens: Maximum number of tokens of a batch; a row with more tokens is alone in its batch.
-        layout: With EVEN, a batch contains only rows of the same length.
+        batch_tokens: Maximum number of tokens per batch. A row with more tokens becomes a batch of one row.
+        layout: With EVEN, all rows of a batch have equal length.
 
     Returns:
-        For each batch, its row numbers, the longest row first: int64 [rows of the batch].
+        Batches, the longest rows first. Each batch is an array of row numbers, int64 [rows of the batch].
     """
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
@@ -86,8 +85,8 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
     Args:
         encoded: Tokens of all rows.
         rows: Row numbers of the batch, sorted by length: int64 [rows].
-        batch_tokens: The batch is not padded to more than this number of tokens.
-        layout: With PACKED, the batch is padded to one of a few sizes; with EVEN, it is not padded.
+        batch_tokens: Maximum size of a padded batch, in tokens.
+        layout: PACKED pads the batch, so that only a few sizes occur. EVEN adds no padding.
     """
     lengths = encoded.lengths[rows]
     size = tokens = int(lengths.sum())
@@ -109,7 +108,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
 
 
 def padded_size(tokens: int) -> int:
-    """Return the smallest of the sizes 16, 32, 64, 128, 256, 512, 768, 1024, ... that is at least `tokens`."""
+    """Round `tokens` up to one of the sizes 16, 32, 64, 128, 256, 512, 768, 1024, ..."""
     if tokens > _STEP:
         return -(-tokens // _STEP) * _STEP
     return max(_SMALLEST, 1 << (tokens - 1).bit_length())

@@ -1,4 +1,4 @@
-"""Collects the output of `emojob doctor`: this machine, the engine for scoring, and why this engine is chosen."""
+"""Collects the data that `emojob doctor` prints: hardware, software, and the engine for scoring."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from emojob.schemas.options import ModelOptions
 
 
 def examine(options: ModelOptions) -> dict[str, Any]:
-    """Return {title: value}: hardware and software of this machine, and the engine that scoring would use.
+    """Return {title: value}: hardware and software of this machine, and the engine for scoring.
 
     Raises:
-        OptionError: The options require an engine, device or precision that is unavailable here.
+        OptionError: The options require an engine, device or precision that is unavailable on this machine.
     """
     here = hardware.detect()
     found = engine_choice.choices(options, here)
@@ -45,7 +45,7 @@ def examine(options: ModelOptions) -> dict[str, Any]:
 def _expected_choice(
     found: list[EngineChoice], loaded: model.Model | None, here: hardware.Machine, options: ModelOptions
 ) -> EngineChoice:
-    """Return the engine that a run would use: the fastest candidate if measured rates are saved, else the first."""
+    """Return the engine that a run would use."""
     rates = engine_rates.recall_rates(loaded, found, here, options) if loaded and len(found) > 1 else None
     if rates:
         return engine_choice.fastest(found, rates)
@@ -57,7 +57,7 @@ def _expected_choice(
 
 
 def _model(name: str | None) -> tuple[model.Model | None, str]:
-    """Return (model, description). The model is None if it cannot be used."""
+    """Return (model, description). If the model cannot be loaded, return (None, error message)."""
     try:
         loaded = model.load(name)
     except ModelError as error:

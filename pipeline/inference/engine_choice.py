@@ -1,8 +1,7 @@
-"""Selects device, precision and engine: of several candidates, the fastest for this model on this machine.
+"""Selects the device, the precision and the fastest engine for a model on this machine.
 
-A large job measures the rate (tokens/s) of each candidate once, which takes a few seconds, and saves the rates in the
-model folder. A small job does not measure. It uses the rates that were saved for the same options. If no rates are
-saved, it uses the first candidate.
+A large job measures the rate (tokens/s) of each candidate engine, and saves the rates in the model folder. The
+measurement takes a few seconds. A small job does not measure: it uses saved rates, or else the first candidate.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
-#: int8 is selected only if it is at least this many times as fast as other engines, because int8 changes some labels.
+#: int8 must be at least this many times as fast as the other engines, because int8 changes some labels.
 WORTH_IT = 1.3
 
-_QUANTIZING = 1 << 30  # bytes; quantization needs this much memory, plus six times the size of the weights
+_QUANTIZING = 1 << 30  # bytes of memory for quantization, in addition to six times the size of the weights
 
 
 def select_engine(
@@ -34,19 +33,18 @@ def select_engine(
     note: Callable[[str], None] = lambda text: None,
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> Engine:
-    """Select the engine for the options, the machine and the model, and start it.
+    """Select an engine for the model and start it.
 
     Args:
         options: The options that the user gave.
         model: The model.
-        threads: Number of threads of the engine; None uses one thread per core.
-        may_measure: Whether to measure the rates of the candidates if no rates are saved.
-        note: callback(line), called with a note before each slow step.
-        calibration_texts: callback() that returns the texts for the calibration of int8; called only if int8 is a
-            candidate.
+        threads: Number of threads of the engine. None: one thread per core.
+        may_measure: Whether to measure the candidate engines if no rates are saved.
+        note: callback(message), called before each slow step.
+        calibration_texts: callback() that returns the texts for int8 calibration; called only if int8 is a candidate.
 
     Raises:
-        OptionError: The options require an engine, device or precision that is unavailable here.
+        OptionError: The options require an engine, device or precision that is unavailable on this machine.
     """
     here = hardware.detect()
     found = candidates(options, model, here)
@@ -66,7 +64,7 @@ def select_engine(
         others = [one for one in found if one.precision != "int8"]
         if best.precision != "int8" or not others:
             raise
-        # int8 failed, but the options do not require int8
+        # int8 failed and was not required, so use the fastest other engine
         return start_engine(fastest(others, rates), model, options, threads, note, calibration_texts)
 
 
@@ -80,7 +78,7 @@ def _start_single(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> Engine:
-    """Start the only candidate. Set its rate if known; a job needs the rate to choose its chunk size."""
+    """Start the only candidate engine. If its rate is known, set `choice.tokens_per_second`."""
     engine = start_engine(choice, model, options, threads, note, calibration_texts)
     rates = engine_rates.recall_rates(model, [choice], here, options)
     if rates is None and may_measure:
@@ -92,11 +90,11 @@ def _start_single(
 
 
 def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
-    """Return the choice with the highest rate; int8 must be at least `WORTH_IT` times as fast as the other choices.
+    """Return the engine with the highest rate. int8 must be at least `WORTH_IT` times as fast as every other engine.
 
     Args:
-        found: The candidates.
-        rates: {choice_key(choice): tokens/s} for each candidate.
+        found: The candidate engines.
+        rates: {choice_key(choice): tokens/s} of the candidates.
     """
     worth = {one: rates[choice_key(one)] / (WORTH_IT if one.precision == "int8" else 1) for one in found}
     best = max(found, key=lambda one: worth[one])
@@ -109,10 +107,10 @@ def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
 
 
 def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> list[EngineChoice]:
-    """Return the engines that can run a model, the preferred engine first.
+    """Return the candidate engines for a model, the preferred engine first.
 
-    If the options do not require int8, int8 is a candidate only if the memory is large enough for quantization. The
-    measured peak memory of quantization is 0.9 GB for the default model, and 2.6 GB for a model of KoBERT's size.
+    Without `--precision int8`, int8 is a candidate only if the machine has enough memory for quantization. The measured
+    peak is 0.9 GB for the default model, and 2.6 GB for a model of KoBERT's size.
 
     Args:
         options: The options that the user gave.
@@ -120,7 +118,7 @@ def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> l
         here: This machine.
 
     Raises:
-        OptionError: The options require an engine, device or precision that is unavailable here.
+        OptionError: The options require an engine, device or precision that is unavailable on this machine.
     """
     found = choices(options, here)
     weights = 4 * sum(one.numel() for one in model.classifier.parameters())
@@ -130,26 +128,21 @@ def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> l
 
 
 def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]:
-    """Return the candidate engines, the preferred engine first.
-
-    There are several candidates only on a CPU with OpenVINO. `select_engine` then selects the candidate with the
-    highest measured rate.
+    """Return the candidate engines, the preferred engine first. Only a CPU with OpenVINO has several candidates.
 
     Args:
         options: The options that the user gave.
         here: This machine.
 
     Raises:
-        OptionError: The options require an engine, device or precision that is unavailable here.
+        OptionError: The options require an engine, device or precision that is unavailable on this machine.
     """
     if options.engine == "ray":
         raise OptionError(
             "--engine ray works only for `emojob score` and `nightly`: leave out --engine, or give --engine torch"
         )
     if options.device == "cuda" and not here.gpus:
-        raise OptionError(
-            "--device cuda: no CUDA device was found: give --device cpu or auto (`emojob doctor` shows the GPUs)"
-        )
+        raise OptionError("--device cuda: no GPU was found; give --device cpu or auto (`emojob doctor` shows the GPUs)")
     for_openvino = options.engine == "openvino" or options.precision == "int8"
     device = options.device if options.device != "auto" else "cuda" if here.gpus and not for_openvino else "cpu"
     precision, why = _precision(options, here, device)
@@ -168,10 +161,10 @@ def choices(options: ModelOptions, here: hardware.Machine) -> list[EngineChoice]
 
 
 def _check_openvino(options: ModelOptions, device: str) -> None:
-    """Check that `--engine openvino` or `--precision int8` can be used; otherwise raise OptionError."""
+    """Raise OptionError if `--engine openvino` or `--precision int8` cannot be used."""
     asked = "--engine openvino" if options.engine == "openvino" else "--precision int8"
     if options.engine == "torch":
-        raise OptionError("--precision int8 does not work with --engine torch: leave out one of the two options")
+        raise OptionError("--precision int8 does not work with --engine torch: leave out --precision or --engine")
     if device == "cuda":
         raise OptionError(f"{asked} works only on a CPU: leave out {asked} or --device cuda")
     if options.precision == "fp16":
@@ -185,7 +178,7 @@ def _check_openvino(options: ModelOptions, device: str) -> None:
 
 
 def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tuple[str, str]:
-    """Return (precision, reason for this precision)."""
+    """Return (precision, reason)."""
     if options.precision != "auto":
         return options.precision, f"{options.precision} as requested"
     if device == "cuda":

@@ -16,8 +16,8 @@ from emojob.pipeline.system import hardware, versions
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
-_SECONDS = 2.0  # time limit for measuring one engine
-_TIMES = 8  # maximum number of times that each sample text is labelled
+_SECONDS = 2.0  # time limit in seconds for measuring each engine
+_TIMES = 8  # maximum number of passes over the sample texts
 
 
 def measure_rates(
@@ -28,18 +28,18 @@ def measure_rates(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> dict[str, float]:
-    """Measure the rate of each choice.
+    """Measure the rate of each candidate engine.
 
     Args:
         model: The model.
-        found: The choices to measure.
-        options: Only the maximum length and the token budget are used.
-        threads: Number of threads of the engine; None uses one thread per core.
-        note: callback(line), called with a note before each slow step.
-        calibration_texts: callback() that returns the texts for the calibration of int8.
+        found: The candidate engines.
+        options: Options with the maximum length and the token budget.
+        threads: Number of threads of the engine. None: one thread per core.
+        note: callback(message), called before each slow step.
+        calibration_texts: callback() that returns the texts for int8 calibration.
 
     Returns:
-        {choice_key(choice): tokens/s}; 0 if the choice cannot be used.
+        {choice_key(choice): tokens/s}. The rate is 0 if the engine cannot be used.
     """
     return {choice_key(choice): _rate(choice, model, options, threads, note, calibration_texts) for choice in found}
 
@@ -49,13 +49,13 @@ def recall_rates(
 ) -> dict[str, float] | None:
     """Return {choice_key(choice): tokens/s} from an earlier measurement; None if no rates are saved.
 
-    Saved rates are used only if they were measured with the same model, candidates, machine and options.
+    Saved rates are used only if the model, the candidates, the machine and the options are unchanged.
 
     Args:
         model: The model.
-        found: The candidates.
+        found: The candidate engines.
         here: This machine.
-        options: Only the maximum length, the token budget and the calibration are compared.
+        options: Options with the maximum length, the token budget and the calibration.
     """
     saved = artifact_cache.load(model, _name(found, options), _made_from(model, found, here, options))
     return saved and {choice_key(choice): float(saved[choice_key(choice)]) for choice in found}
@@ -68,9 +68,9 @@ def save_rates(
 
     Args:
         model: The model.
-        found: The candidates.
+        found: The candidate engines.
         here: This machine.
-        options: The options that `recall_rates` compares.
+        options: Options with the maximum length, the token budget and the calibration.
         rates: {choice_key(choice): tokens/s}.
     """
     artifact_cache.save(model, _name(found, options), _made_from(model, found, here, options), rates, {})
@@ -84,10 +84,10 @@ def _rate(
     note: Callable[[str], None],
     calibration_texts: Callable[[], list[str]],
 ) -> float:
-    """Start a choice and measure its rate in tokens/s; return 0 if the choice cannot be used."""
+    """Start an engine and measure its rate in tokens/s. Return 0 if the engine cannot be used."""
     try:
         return engine_rate(start_engine(choice, model, options, threads, note, calibration_texts), model, options)
-    except (OptionError, RuntimeError):  # int8 changes too many labels, or the installed packages do not support it
+    except (OptionError, RuntimeError):  # int8 changes too many labels, or the engine cannot run
         return 0.0
 
 
@@ -99,12 +99,12 @@ def engine_rate(engine: Engine, model: Model, options: ModelOptions) -> float:
 
 
 def choice_key(choice: EngineChoice) -> str:
-    """Return the key of a choice in {key: rate}, for example "openvino in int8"."""
+    """Return the name of an engine and its precision, for example "openvino in int8"."""
     return f"{choice.engine} in {choice.precision}"
 
 
 def _name(found: list[EngineChoice], options: ModelOptions) -> str:
-    """Return the name of the cache entry that contains the rates."""
+    """Return the name of the cached rates."""
     one = f"rate-{found[0].engine}-{found[0].precision}" if len(found) == 1 else "fastest"
     return f"{one}-{options.max_length}"
 
@@ -112,7 +112,7 @@ def _name(found: list[EngineChoice], options: ModelOptions) -> str:
 def _made_from(
     model: Model, found: list[EngineChoice], here: hardware.Machine, options: ModelOptions
 ) -> dict[str, Any]:
-    """Return everything that the rates depend on. Saved rates are used only if all of these values are equal."""
+    """Return the values that the rates depend on."""
     installed = versions.installed_versions()
     return {
         "shape": asdict(model.shape),

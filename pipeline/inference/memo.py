@@ -1,13 +1,16 @@
-"""Implements the memo, a cache of the probabilities of texts, so that a repeated text needs no inference.
+"""Implements the memo: a cache of the probabilities of repeated texts. A cached text needs no inference.
 
-The key of a text is a hash of its token ids. The model sees only the token ids, so "네" and " 네 " share an entry. The
-hash has 128 bits and is multilinear (Lemire and Kaser, 2014) with random multipliers. With a billion texts, the
-probability that any two texts have the same key is below 1e-12.
+The key of a text is a 128-bit hash of its token ids. The model sees only the token ids, so "네" and " 네 " share an
+entry. The hash is multilinear (Lemire and Kaser, 2014) with random multipliers. Among a billion texts, the probability
+that two texts have the same key is below 1e-12.
 
-The memo is a set-associative table of fixed size: each key belongs to one set of eight slots. If the eight slots are
-taken, a new key replaces the least frequently used key; on a tie, the least recently used key. A new key never replaces
-a key that was requested more often. All counts of requests are halved from time to time, so that texts that are no
-longer frequent are replaced (as in TinyLFU; Einziger et al., 2017).
+The memo is a set-associative table of fixed size:
+- Each key belongs to one set of eight slots.
+- If all eight slots are taken, a new key replaces the least frequently used key of the set. On a tie, it replaces the
+  least recently used key.
+- A new key never replaces a key that was requested more often.
+- All request counts are halved from time to time, so that texts that are no longer frequent are replaced (as in
+  TinyLFU; Einziger et al., 2017).
 """
 
 from __future__ import annotations
@@ -19,21 +22,20 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]
-Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # third array: number of requests of each key
+Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # (keys, probabilities, request counts)
 
-#: Maximum number of tokens of a text in the memo. In 712,404 reviews, 46% of the texts with up to 5 tokens repeat other
-#: texts, but only 0.3% of the texts with 9 to 47 tokens and 0.1% of longer texts. Longer texts would replace more
-#: useful entries.
+#: Maximum number of tokens of a text in the memo. Longer texts are almost never repeated: in 712,404 reviews, 46% of
+#: the texts with up to 5 tokens are repetitions, but only 0.1% of the texts with more than 47 tokens.
 LONGEST = 48
 
 _ENTRIES = 1 << 18  # maximum number of texts
-_BYTES = 32 << 20  # maximum size in bytes; with many labels, fewer than _ENTRIES texts fit
+_BYTES = 32 << 20  # maximum size in bytes
 _WAYS = 8  # number of slots per set
-_AGES = 4  # the numbers of requests are halved whenever _AGES * capacity keys have been added
+_AGES = 4  # request counts are halved whenever _AGES * capacity keys have been added
 
 
 class Memo:
-    """A cache of the probabilities of texts that the engine labelled before."""
+    """The memo: cached probabilities of texts that the engine has labelled."""
 
     def __init__(
         self, labels: int, entries: int = _ENTRIES, limit: int = _BYTES, multipliers: Keys | None = None
@@ -43,16 +45,17 @@ class Memo:
         Args:
             labels: Number of labels of the model.
             entries: Maximum number of texts.
-            limit: Maximum size in bytes.
-            multipliers: Multipliers of an earlier memo, so that its keys stay valid; None makes new multipliers.
+            limit: Maximum size of the memo in bytes.
+            multipliers: Hash multipliers of an earlier memo, to load the keys of that memo. None: new random
+                multipliers.
         """
-        # random, so that nobody can construct texts that share a key
+        # random, so that nobody can construct texts with equal keys
         self.multipliers = new_multipliers() if multipliers is None else multipliers
         each = 2 * 8 + 4 * labels + 2 * 4
         sets = max(1, min(entries, limit // each) // _WAYS)
         self._keys = np.zeros((sets, _WAYS, 2), np.uint64)
         self._probabilities = np.zeros((sets, _WAYS, labels), np.float32)
-        self._asked = np.zeros((sets, _WAYS), np.uint32)  # number of requests; 0 means that the slot is empty
+        self._asked = np.zeros((sets, _WAYS), np.uint32)  # request count; 0 means an empty slot
         self._last = np.zeros((sets, _WAYS), np.uint32)  # value of `_round` at the last request
         self._round, self._added = 0, 0
 
@@ -65,7 +68,7 @@ class Memo:
         return self._asked.size
 
     def keys_of(self, encoded: Encoded) -> Keys:
-        """Return the key of each row: uint64 [rows, 2]."""
+        """Return the memo key of each row: uint64 [rows, 2]."""
         if not len(encoded):
             return np.empty((0, 2), np.uint64)
         position = np.arange(len(encoded.ids)) - np.repeat(encoded.offsets[:-1], encoded.lengths)
@@ -74,10 +77,10 @@ class Memo:
         return np.stack(sums, axis=1)
 
     def find(self, keys: Keys) -> tuple[NDArray[np.bool_], Probabilities]:
-        """Look up keys. For each key that is in the memo, add 1 to its number of requests.
+        """Look up keys, and add 1 to the request count of each key that is found.
 
         Returns:
-            (whether each key is in the memo, bool [rows]; probabilities of the found keys, float32 [found, labels]).
+            (whether each key is found, bool [rows]; probabilities of the found keys, float32 [found, labels]).
         """
         known, at = self._where(keys)
         np.add.at(self._asked, at, 1)
@@ -90,7 +93,7 @@ class Memo:
         Args:
             keys: uint64 [rows, 2], all different.
             probabilities: float32 [rows, labels].
-            asked: uint32 [rows], number of requests of each key so far; None means one request for each key.
+            asked: uint32 [rows], request count of each key. None: all counts are 1.
         """
         self._round += 1
         asked = np.ones(len(keys), np.uint32) if asked is None else asked
@@ -103,22 +106,25 @@ class Memo:
         self._added += len(keys)
         if self._added > _AGES * self.capacity:
             self._added = 0
-            self._asked -= self._asked // 2  # a count of 1 stays 1, because 0 would mean an empty slot
+            self._asked -= self._asked // 2  # a count of 1 stays 1, because 0 means an empty slot
 
     def contents(self) -> Contents:
-        """Return all keys, and the probabilities and the number of requests of each key."""
+        """Return (keys, probabilities, request counts) of all texts in the memo."""
         taken = self._asked > 0
         return self._keys[taken], self._probabilities[taken], self._asked[taken]
 
     def merge(self, other: Contents) -> None:
-        """Add the contents of another memo with equal multipliers. If both contain a key, keep the higher count."""
+        """Add the contents of another memo that has the same multipliers.
+
+        If a key is in both memos, the higher request count is kept.
+        """
         keys, probabilities, asked = other
         known, at = self._where(keys)
         self._asked[at] = np.maximum(self._asked[at], asked[known])
         self.add(keys[~known], probabilities[~known], asked[~known])
 
     def _where(self, keys: Keys) -> tuple[NDArray[np.bool_], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return (whether each key is in the memo, (set and slot of each key that is in the memo))."""
+        """Return (whether each key is in the memo, (sets, slots) of the keys that are in the memo)."""
         sets = self._sets(keys)
         way = (self._keys[sets, :, 0] == keys[:, :1]).argmax(axis=1)
         known = (self._keys[sets, way] == keys).all(axis=1) & (self._asked[sets, way] > 0)
@@ -126,8 +132,8 @@ class Memo:
 
     def _sets(self, keys: Keys) -> NDArray[np.int64]:
         """Return the set number of each key, int64 [rows]."""
-        # The bits are mixed (splitmix64; Steele et al., 2014), because the keys of texts that differ in one token are
-        # evenly spaced. Without mixing, many of these keys would belong to the same set.
+        # The keys of similar texts are evenly spaced. Mixing the bits spreads these keys over all sets (splitmix64;
+        # Steele et al., 2014).
         scattered = (keys[:, 0] ^ keys[:, 0] >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
         scattered = (scattered ^ scattered >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
         high = (scattered ^ scattered >> np.uint64(31)) >> np.uint64(32)
@@ -141,11 +147,9 @@ class Memo:
         probabilities: Probabilities,
         asked: NDArray[np.uint32],
     ) -> None:
-        """Put each key into the least valuable slot of its set, unless the key in that slot was requested more often.
+        """Insert at most one key per set. The docstring of the module explains which keys are replaced.
 
-        The least valuable slot has the fewest requests. On a tie, it is the slot whose last request is the oldest.
-
-        `rows`, int64, are the indexes of the keys to insert, at most one per set. Other arguments describe all keys.
+        `rows` (int64) are the indexes of the inserted keys in `sets`, `keys`, `probabilities` and `asked`.
         """
         own = sets[rows]
         worth = self._asked[own].astype(np.uint64) << np.uint64(32) | self._last[own]
@@ -157,5 +161,5 @@ class Memo:
 
 
 def new_multipliers() -> Keys:
-    """Return random multipliers for keys: uint64 [2, 1024], enough for texts of up to 1,024 tokens."""
+    """Return random multipliers for the hash of a text: uint64 [2, 1024]. A text may have up to 1,024 tokens."""
     return np.random.default_rng().integers(1, 2**64, (2, 1024), dtype=np.uint64, endpoint=False)

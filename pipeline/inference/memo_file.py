@@ -1,7 +1,7 @@
-"""Reads and writes the memo file, which keeps the memo (the cache of probabilities of repeated texts) between runs.
+"""Saves and loads the memo file. The memo file contains the memo (cached probabilities of repeated texts).
 
-The file is a safetensors file. Its header contains the model and the settings. A memo file of another model, or a
-damaged memo file, is not used. A file that is not a memo file is never overwritten.
+The memo file is a safetensors file. The header contains the model and the settings. A memo file is ignored if it is
+damaged, or was written with another model or other settings. A file that is not a memo file is never overwritten.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def parse_memo_path(given: str, option: str = "--memo") -> Path:
-    """Return the path of a memo file from the value of an option, with symbolic links resolved.
+    """Convert the value of `--memo` to a path. Symbolic links are resolved.
 
     Args:
         given: Value of the option.
         option: Name of the option, for error messages.
 
     Raises:
-        OptionError: The path is not local, is in a folder that does not exist, or is not a regular file.
+        OptionError: The path is remote, the folder does not exist, or the path is not a regular file.
     """
     try:
         file = as_local(parse_path(given).resolve())
         if file and file.parent.is_dir() and (file.is_file() or not file.exists()):
             return file
-    except (OSError, RuntimeError, ValueError) as error:  # name too long, zero byte or circular link
+    except (OSError, RuntimeError, ValueError) as error:  # for example a long name, a zero byte or a circular link
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"{option} {given!r}: {reason}; give another path") from error
     raise OptionError(
@@ -51,18 +51,19 @@ def parse_memo_path(given: str, option: str = "--memo") -> Path:
 
 
 def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
-    """Read a memo file.
+    """Load a memo file.
 
     Args:
-        file: The memo file; it may be missing or empty.
-        of: Model and settings that determine the probabilities, as JSON. A file with other values is not used.
+        file: The memo file. The file may be missing or empty.
+        of: Model and settings that determine the probabilities, as JSON. A memo file with other values is ignored.
         labels: Number of labels of the model.
 
     Returns:
-        (memo, reason). If an existing file is not used, the memo is empty and `reason` says why; else `reason` is "".
+        (memo, reason). If a memo file is ignored, the memo is empty and `reason` is a message for the user. Otherwise,
+        `reason` is "".
 
     Raises:
-        OptionError: The file is not a memo file, or it cannot be read.
+        OptionError: The file cannot be read, or is not a memo file.
     """
     header: dict[str, str] = {}
     arrays: Arrays = {}
@@ -76,7 +77,7 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
         is_memo = header.get("format") == MEMO_FORMAT or _starts_as_memo(file)
     except OSError as error:
         raise OptionError(f"--memo {file} cannot be read: {error.strerror or error}; give another path") from error
-    except (SafetensorError, TypeError):  # TypeError: the file has a dtype that numpy lacks
+    except (SafetensorError, TypeError):  # TypeError: unknown dtype
         is_memo = _starts_as_memo(file)
     if not is_memo:
         raise OptionError(f"--memo {file} is not a memo file of emojob: give another path, or delete the file")
@@ -90,11 +91,11 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
 
 
 def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
-    """Write a memo file atomically, readable by its owner only.
+    """Write a memo file atomically. Only the owner of the file can read it.
 
     Args:
-        file: The memo file; an existing file is replaced.
-        memo: The memo.
+        file: The memo file. An existing file is replaced.
+        memo: The memo (cached probabilities of repeated texts).
         of: Model and settings that determine the probabilities, as JSON.
 
     Raises:
@@ -105,14 +106,14 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
     arrays: Arrays = {
         "keys": keys[order],
         "probabilities": probabilities[order],
-        "asked": (asked[order] + 1) // 2,  # halved, so that texts that are no longer frequent are replaced
+        "asked": (asked[order] + 1) // 2,  # halved, so that old texts can be replaced
         "multipliers": memo.multipliers,
     }
     content = to_safetensors(arrays, {"format": MEMO_FORMAT, "of": _header_text(of), "sha256": _hash(arrays)})
     with lock_folder(file.parent):
         try:
             temporary_path(file).unlink(missing_ok=True)
-            temporary_path(file).touch(0o600)  # private, because the memo shows whether a text was labelled
+            temporary_path(file).touch(0o600)  # private, because the file shows whether a text was labelled
             temporary_path(file).write_bytes(content)
             commit(temporary_path(file), file)
         finally:
@@ -121,7 +122,7 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
 
 
 def remove(file: Path) -> None:
-    """Remove a memo file and its temporary file. Raises OptionError if the file is not a memo file."""
+    """Delete a memo file and its temporary file. Raises OptionError if the file is not a memo file."""
     with lock_folder(file.parent):
         refuse_other(file)
         file.unlink(missing_ok=True)
@@ -130,7 +131,7 @@ def remove(file: Path) -> None:
 
 
 def remove_leftovers(file: Path) -> None:
-    """Remove the temporary file of a process that was killed while it wrote the memo file."""
+    """Delete the temporary file that a killed process left."""
     if temporary_path(file).exists():
         with contextlib.suppress(OSError), lock_folder(file.parent):
             temporary_path(file).unlink(missing_ok=True)
@@ -146,7 +147,7 @@ def refuse_other(file: Path) -> None:
 
 
 def _fits(arrays: Arrays, labels: int) -> bool:
-    """Return whether the arrays have the names, shapes and dtypes of a memo."""
+    """Return whether the arrays of a memo file have the expected names, shapes and dtypes."""
     rows = len(arrays.get("keys", ()))
     wanted = {
         "keys": (np.uint64, (rows, 2)),
@@ -172,6 +173,6 @@ def _hash(arrays: Arrays) -> str:
 
 
 def _starts_as_memo(file: Path) -> bool:
-    """Return whether a file begins like a memo file. The file may be damaged."""
+    """Return whether a file begins like a memo file."""
     with file.open("rb") as handle:
         return MEMO_FORMAT.encode() in handle.read(4096)

@@ -1,4 +1,4 @@
-"""Scores texts in this process: distinct texts -> tokens -> memo (cache) -> batches -> engine -> probabilities."""
+"""Labels texts in this process: distinct texts -> tokens -> memo (cached probabilities) -> batches -> engine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from emojob.schemas.options import ModelOptions
 
 
 class Scorer(ScoringModel):
-    """A model that runs on an engine in this process, with a memo (cached probabilities of repeated texts).
+    """A model and its engine in this process, with a memo (cached probabilities of repeated texts).
 
     Attributes:
         engine: The engine that runs the model.
@@ -44,26 +44,26 @@ class Scorer(ScoringModel):
         threads: int | None = None,
         calibration_texts: Callable[[], list[str]] | None = None,
     ) -> Scorer:
-        """Load a model and start its engine.
+        """Load a model and start an engine.
 
         Args:
-            name: A folder, a URL, or a name on the Hugging Face hub; None uses `options.model`, or the default model.
-            options: Options of the model and the engine; None uses the defaults.
-            may_measure: Whether to measure the rates of the engines if no rates are saved. Use True for large jobs.
-            note: callback(line), called with a note before each slow step.
-            threads: Number of threads of tokenizer and engine; None uses one thread per core.
-            calibration_texts: callback() that returns the texts for the calibration of int8, such as
-                `reading.calibration.calibration_texts(options.calibration)`; called only if int8 is a candidate. None
-                uses the sample texts.
+            name: Folder, URL or Hugging Face name of the model. None: `options.model`.
+            options: Options of the model and the engine. None: the defaults.
+            may_measure: Whether to measure the engines if no rates are saved. Use True for large jobs.
+            note: callback(message), called before each slow step.
+            threads: Number of threads of the tokenizer and the engine. None: one thread per core.
+            calibration_texts: callback() that returns the texts for int8 calibration; called only if int8 is a
+                candidate. None: the sample texts. Example:
+                `reading.calibration.calibration_texts(options.calibration)`.
 
         Raises:
             ModelError: The model cannot be used.
-            OptionError: The options do not fit the model, or require an engine or device that is unavailable here.
+            OptionError: An option does not fit the model, or requires an engine or device that is unavailable.
         """
         options = options or ModelOptions()
         options = replace(options, model=name or options.model)
         if options.calibration is not None and calibration_texts is None:
-            raise OptionError(f"--calibration {options.calibration}: pass the texts of this file as calibration_texts")
+            raise OptionError(f"--calibration {options.calibration}: also give the texts in `calibration_texts`")
         engine_choice.choices(options, hardware.detect())  # fail early if unavailable
         loaded = model.load(options.model, threads or hardware.cores())
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
@@ -78,33 +78,32 @@ class Scorer(ScoringModel):
         threads: int | None = None,
         calibration_texts: Callable[[], list[str]] | None = None,
     ) -> Scorer:
-        """Choose the engine of a loaded model and start it.
+        """Choose an engine for a loaded model and start it.
 
         Args:
             loaded: The model.
             options: Options from `resolve_options`.
-            may_measure: Whether to measure the rates of the engines if no rates are saved. Use True for large jobs.
-            note: callback(line), called with a note before each slow step.
-            threads: Number of threads of the engine; None uses one thread per core.
-            calibration_texts: callback() that returns the texts for the calibration of int8; None uses the sample
-                texts.
+            may_measure: Whether to measure the engines if no rates are saved. Use True for large jobs.
+            note: callback(message), called before each slow step.
+            threads: Number of threads of the engine. None: one thread per core.
+            calibration_texts: callback() that returns the texts for int8 calibration. None: the sample texts.
 
         Raises:
-            OptionError: The options require an engine or device that is unavailable here.
+            OptionError: The options require an engine or device that is unavailable on this machine.
         """
         texts = calibration_texts or sample_texts
         return cls(loaded, engine_choice.select_engine(options, loaded, threads, may_measure, note, texts), options)
 
     def infer(self, prepared: Prepared, stopping: Callable[[], bool] = lambda: False) -> NDArray[np.float32]:
-        """Return the probabilities of distinct texts, float32 [distinct, labels]; NaN for texts without tokens.
+        """Return the probabilities of distinct texts, float32 [distinct, labels]. A text without tokens gets NaN.
 
         Args:
             prepared: The prepared texts.
-            stopping: callback(), called before each batch; returns True if the run must stop.
+            stopping: callback() that returns True if the run must stop; called before each batch.
 
         Raises:
             StopRequested: `stopping` returned True.
-            ModelError: The device has too little memory for a single text.
+            ModelError: One text alone is too large for the memory of the device.
         """
         lengths = prepared.encoded.lengths
         probabilities = np.full((len(prepared.encoded), len(self.model.labels)), np.nan, np.float32)
@@ -130,32 +129,32 @@ class Scorer(ScoringModel):
         """Label a few texts, for example for `emojob predict` or in a notebook.
 
         Args:
-            texts: Utterances; None is treated as an empty text.
-            previous: For a model with the context `previous`: the previous utterance of each text, or None for a text
-                that has no previous utterance.
+            texts: Utterances. None is treated as an empty text.
+            previous: The previous utterance of each text, or None if there is no previous utterance. Only for a model
+                with the context `previous`.
 
         Raises:
             InputError: `texts` is a single string.
-            OptionError: The model does not use previous utterances, or `previous` and `texts` differ in length.
+            OptionError: The model uses no previous utterances, or `previous` and `texts` differ in length.
             ModelError: The model returned NaN.
         """
         if isinstance(texts, str | bytes):
             raise InputError(f"score() takes a list of texts, not one {type(texts).__name__}: give [text]")
         if previous is not None and self.model.context != "previous":
             raise OptionError(
-                f"{self.model.name} was trained with the context {self.model.context!r} and uses no previous "
-                f"utterances: leave out the previous utterances, or give a model trained with --context previous"
+                f"{self.model.name} uses no previous utterances: leave out `previous`, or give a model trained with "
+                f"--context previous"
             )
         if previous is not None and len(previous) != len(texts):
             raise OptionError(
-                f"{len(texts)} texts, but {len(previous)} previous utterances: give one previous utterance for each "
-                f"text, or None for a text that has no previous utterance"
+                f"`texts` has {len(texts)} items, but `previous` has {len(previous)}: give one item of `previous` for "
+                f"each text (None if there is no previous utterance)"
             )
         prepared = self.prepare(_column(texts), None if previous is None else _column(previous))
         return self.label(prepared, self.infer(prepared))
 
     def _run(self, encoded: Encoded, rows: NDArray[np.int64], stopping: Callable[[], bool]) -> NDArray[np.float32]:
-        """Run the engine on `rows`, batch by batch; return the probabilities, float32 [rows, labels]."""
+        """Return the probabilities of `rows` from the engine: float32 [rows, labels]."""
         out = np.empty((len(rows), len(self.model.labels)), np.float32)
         left = np.arange(len(rows))
         while len(left):
@@ -175,7 +174,7 @@ class Scorer(ScoringModel):
     def _packed(
         self, encoded: Encoded, rows: NDArray[np.int64], batches: list[NDArray[np.int64]], stopping: Callable[[], bool]
     ) -> Iterator[Packed]:
-        """Yield the batches for the engine, and count their rows and tokens in `tally`."""
+        """Yield the batches for the engine, and count their rows and tokens in `self.tally`."""
         for batch in batches:
             if stopping():
                 raise StopRequested
@@ -187,16 +186,16 @@ class Scorer(ScoringModel):
             self.tally.inferred_tokens += len(packed.ids) - packed.padding
 
     def _halve(self, lengths: NDArray[np.int64]) -> None:
-        """Halve the token budget if a batch does not fit into memory. Raise ModelError if the batch has one text."""
+        """Halve the token budget if a batch is too large for the memory. Raises ModelError for a batch of one text."""
         if len(lengths) == 1:
             raise ModelError(
-                f"the memory of {self.choice.device} is too small for {self.model.name} and one text of "
-                f"{lengths[0]} tokens: give --device cpu"
+                f"{self.model.name} cannot label a text of {lengths[0]} tokens, because the memory of "
+                f"{self.choice.device} is too small: give --device cpu"
             ) from None
         self.batch_tokens = max(1, int(lengths.sum()) // 2)
         self.tally.halvings += 1
 
 
 def _column(texts: Sequence[str | None]) -> pa.Array:
-    # a terminal or a JSON escape may produce lone surrogates, which Arrow and SentencePiece do not accept
+    # Arrow and SentencePiece reject lone surrogates (from a terminal or a JSON escape)
     return pa.array([text and SURROGATE.sub("\ufffd", text) for text in texts], pa.large_string())

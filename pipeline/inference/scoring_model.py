@@ -1,4 +1,4 @@
-"""Finds and tokenizes the distinct texts for the engine, and converts probabilities to labels of rows."""
+"""Prepares distinct texts for the engine, and converts probabilities to labels of rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from emojob.schemas.options import ModelOptions
 class Prepared:
     """Tokenized texts for the engine. Each distinct text occurs once.
 
-    For a model with the context `previous`, a distinct text is a distinct pair (previous text, text).
+    For a model with the context `previous`, each item is a distinct pair (previous text, text).
 
     Attributes:
         encoded: Tokens of the distinct texts.
-        keys: uint64 [distinct, 2], keys of the distinct texts in the memo (the cache of probabilities).
-        index: int64 [rows], for each row, the index of its distinct text; -1 if the row is null.
+        keys: uint64 [distinct, 2], keys of the distinct texts in the memo (cached probabilities).
+        index: int64 [rows]. `index[i]` is the distinct text of row i; -1 if row i is null.
     """
 
     encoded: Encoded
@@ -37,12 +37,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Scored:
-    """The results for texts, in the order of the texts.
+    """Labels and probabilities of texts, in the order of the texts.
 
     Attributes:
         names: Labels of the model, ordered by label id.
         emotions: int32 [rows], label id of each row; -1 if the row has no text.
-        probabilities: float32 [rows, labels]; the sum of each row is 1. NaN if the row has no text.
+        probabilities: float32 [rows, labels]. Each row sums to 1, or is NaN if the row has no text.
         statuses: int32 [rows], indexes into schemas.columns.STATUSES.
     """
 
@@ -66,12 +66,12 @@ class Scored:
 
 @dataclass
 class Tally:
-    """Counters of rows, tokens and batches in a run.
+    """Counts of rows, tokens and batches in a run.
 
     Attributes:
         rows: Number of rows with text, including repeated texts.
         tokens: Number of tokens in all rows with text.
-        repeated_rows: Number of rows with text that did not need the engine, because their texts are repeated.
+        repeated_rows: Number of rows that needed no inference, because their texts are repeated.
         inferred_rows: Number of rows that the engine labelled.
         inferred_tokens: Number of tokens in the rows that the engine labelled.
         padded_tokens: Number of padding tokens in the batches.
@@ -90,25 +90,25 @@ class Tally:
 
     @property
     def memo_share(self) -> float:
-        """Return the share of the rows with text that did not need the engine."""
+        """Return the share of the rows with text that needed no inference, from 0 to 1."""
         return self.repeated_rows / self.rows if self.rows else 0.0
 
     def add(self, other: Tally) -> None:
-        """Add the counters of another tally to this tally."""
+        """Add the counts of another Tally."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
 class ScoringModel:
-    """The base class of a scorer: everything except the engine. The engine may run in another process.
+    """Base class of `Scorer`. It does not contain the engine, because the engine may run in another process.
 
     Attributes:
         model: The model.
-        choice: The chosen engine, its device and its precision.
+        choice: The chosen engine, device and precision.
         options: The options, as returned by `resolve_options`.
-        batch_tokens: Token budget of a batch; halved if a batch does not fit into memory.
-        tally: Counters of rows, tokens and batches.
-        memo: Cache of the probabilities of repeated texts.
+        batch_tokens: Maximum number of tokens per batch; halved if a batch does not fit into memory.
+        tally: Counts of rows, tokens and batches.
+        memo: Cached probabilities of repeated texts.
     """
 
     def __init__(self, loaded: model.Model, choice: EngineChoice, options: ModelOptions) -> None:
@@ -140,8 +140,8 @@ class ScoringModel:
 
         Args:
             texts: Array of strings, or of type null.
-            previous: For a model with the context `previous`: the previous utterance of each text, or null for a text
-                that has no previous utterance. None means that no text has a previous utterance.
+            previous: The previous utterance of each text; null if there is no previous utterance. None: no text has a
+                previous utterance. Used only by models with the context `previous`.
         """
         texts = unwrapped(texts)
         if self.model.context == "previous":
@@ -152,7 +152,7 @@ class ScoringModel:
         return Prepared(encoded, self.memo.keys_of(encoded), index)
 
     def count_tokens(self, prepared: Prepared) -> tuple[int, int]:
-        """Return (number of tokens in all rows, without [CLS] and [SEP]; how many of these tokens are unknown)."""
+        """Return (number of tokens, number of unknown tokens) in all rows, without [CLS] and [SEP]."""
         encoded = prepared.encoded
         if not len(encoded):
             return 0, 0
@@ -170,7 +170,7 @@ class ScoringModel:
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         first, second = codes[: len(texts)], codes[len(texts) :]
         with_text = np.flatnonzero(second >= 0)
-        each = len(coded.dictionary) + 1  # number of possible previous texts, including "no previous text"
+        each = len(coded.dictionary) + 1  # number of distinct texts, plus 1 for "no previous text"
         pairs, inverse = np.unique(second[with_text] * each + first[with_text] + 1, return_inverse=True)
         index = np.full(len(texts), -1)
         index[with_text] = inverse
@@ -181,7 +181,7 @@ class ScoringModel:
         return Prepared(encoded, self.memo.keys_of(encoded), index)
 
     def label(self, prepared: Prepared, probabilities: NDArray[np.float32]) -> Scored:
-        """Return the result of every row.
+        """Return the labels and probabilities of all rows.
 
         Args:
             prepared: The prepared texts.
@@ -192,7 +192,7 @@ class ScoringModel:
         """
         statuses = np.where(prepared.encoded.truncated, STATUSES.index(TRUNCATED), STATUSES.index(SCORED))
         statuses[prepared.encoded.lengths <= 2] = STATUSES.index(EMPTY)
-        # append an entry for null rows: their index is -1, which selects the last entry
+        # the index of a null row is -1, so the last entry is for null rows
         statuses = np.append(statuses, STATUSES.index(EMPTY))[prepared.index].astype(np.int32)
         nothing = np.full((1, probabilities.shape[1]), np.nan, np.float32)
         rows = np.concatenate([probabilities, nothing])[prepared.index]
@@ -206,20 +206,19 @@ class ScoringModel:
 
 
 def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:
-    """Return the options with the context that the model was trained for.
+    """Check the options against the model, and set `context` to the context of the model.
 
     Args:
         options: The options that the user gave.
         loaded: The model.
 
     Raises:
-        OptionError: The model was trained for another context, or the maximum length is too long for the model.
+        OptionError: `context` differs from the context of the model, or `max_length` is too long for the model.
     """
     if options.context not in (None, loaded.context):
         raise OptionError(
-            f"--context {options.context} does not fit {loaded.name}, which was trained with the context "
-            f"{loaded.context!r}: give --context {loaded.context}, or a model that was trained with "
-            f"--context {options.context}"
+            f"--context {options.context}: {loaded.name} was trained with --context {loaded.context}; give --context "
+            f"{loaded.context}, or a model that was trained with --context {options.context}"
         )
     if options.max_length > loaded.shape.max_positions:
         raise OptionError(

@@ -1,4 +1,4 @@
-"""Labels a stream of texts on the engine of this process. Tokenizing, inference and labelling overlap in threads."""
+"""Labels a stream of texts in this process. Tokenizing, inference and labelling run at the same time, in threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from emojob.pipeline.system.prefetch import Stages, StageTimer
 
 K = TypeVar("K")
 
-#: callback(chunk, seconds), called after the engine has labelled a chunk.
+#: callback(chunk, seconds), called after each chunk. `seconds` is the duration of the inference.
 OnTiming = Callable[[Chunk, float], None]
 
 
@@ -27,7 +27,7 @@ class Texts(Generic[K]):
     """Texts that are labelled together.
 
     Attributes:
-        key: Any object, for example the chunk that contains the texts. The result has the same key.
+        key: Any object that identifies the texts, for example a chunk. `Labelled.key` is the same object.
         texts: Array of strings.
         previous: The previous utterance of each text, for a model with the context `previous`.
     """
@@ -39,10 +39,10 @@ class Texts(Generic[K]):
 
 @dataclass(frozen=True)
 class Labelled(Generic[K]):
-    """The results for one `Texts`.
+    """The result of labelling a `Texts` object.
 
     Attributes:
-        key: The key of the `Texts`.
+        key: The key of the `Texts` object.
         scored: Labels and probabilities of the texts.
         tokens: (number of tokens in all texts, number of unknown tokens).
         seconds: Duration of the inference in seconds.
@@ -58,7 +58,7 @@ def chunk_texts(chunk: Chunk, text_column: str) -> Texts[Chunk]:
     """Return the texts of a chunk.
 
     Args:
-        chunk: The chunk; it is also the key of the returned texts.
+        chunk: The chunk. The chunk is also the key of the returned texts.
         text_column: Name of the text column.
     """
     return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)
@@ -71,13 +71,13 @@ def label(
     timer: StageTimer,
     on_timing: Callable[[K, float], None] = lambda key, seconds: None,
 ) -> Iterator[Labelled[K]]:
-    """Yield the labelled texts in the order of `given`; tokenizing, inference and labelling overlap in threads.
+    """Yield the labelled texts in the order of `given`.
 
     Args:
-        given: Texts to label; a few items are read ahead.
+        given: Texts to label. A few items are read in advance.
         stages: Starts the threads and stops them together.
         timer: Measures how many seconds each stage is busy.
-        on_timing: callback(key, seconds), called after the engine has labelled one item of `given`.
+        on_timing: callback(key, seconds), called after each item. `seconds` is the duration of the inference.
 
     Raises:
         StopRequested: `stages` was stopped.

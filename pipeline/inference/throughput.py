@@ -10,17 +10,17 @@ from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.inference.engines.engine import Engine
 from emojob.pipeline.models.tokenizer import Encoded
 
-_WARM = 0.2  # share of the time limit for the warm-up; the warm-up is not counted
+_WARM = 0.2  # share of the time limit for the warm-up, which is not measured
 
 
 def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, seconds: float) -> float:
-    """Measure the rate of an engine in tokens/s. The texts are divided into batches as in a job.
+    """Measure the rate of an engine in tokens/s.
 
     Args:
         engine: The engine.
         encoded: The encoded texts.
         batch_tokens: Maximum number of tokens of a batch.
-        seconds: Time limit in seconds. Batches that remain after the time limit are skipped.
+        seconds: Time limit in seconds. After the time limit, no more batches are run.
     """
     rows = np.flatnonzero(encoded.lengths > 2)
     batches = [rows[one] for one in token_batches(encoded.lengths[rows], batch_tokens, engine.layout)]
@@ -28,7 +28,7 @@ def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, secon
     batches = [batches[i] for i in np.random.default_rng(0).permutation(len(batches))]
     packed = (pack(encoded, batch, batch_tokens, engine.layout) for batch in batches)
     started = now = time.perf_counter()
-    tokens, warm = 0, (started, 0)  # warm: (end of the warm-up, number of tokens until then)
+    tokens, warm = 0, (started, 0)  # warm: (time, number of tokens) at the end of the warm-up
     for batch, _ in zip(batches, engine.run(packed), strict=False):
         if warm[0] == started and now - started > _WARM * seconds:
             warm = now, tokens

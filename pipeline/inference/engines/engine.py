@@ -16,20 +16,20 @@ OutOfMemory = torch.OutOfMemoryError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-# Default token budget of a batch. On a CPU, such a batch fits into the caches; on a GPU, it uses all processors.
+# Default token budget of a batch: small enough for the caches of a CPU, large enough to use all cores of a GPU.
 BATCH_TOKENS = {"cpu": 2048, "cuda": 65_536}
 
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """An engine with its device and precision, and the reason for this choice.
+    """An engine, its device and its precision.
 
     Attributes:
         engine: torch or openvino.
         device: cpu or cuda.
         precision: fp32, bf16, fp16 or int8.
         why: Reason for the choice, shown to the user.
-        calibrated_on: Hash of the texts that calibrated int8; None if nothing was calibrated.
+        calibrated_on: Hash of the int8 calibration texts; None without calibration.
         tokens_per_second: Measured rate with the current model; None if unknown.
     """
 
@@ -42,11 +42,11 @@ class EngineChoice:
 
 
 class Engine(Protocol):
-    """The interface of an engine, which runs a model on batches.
+    """Interface of an engine. An engine runs a model on batches.
 
     Attributes:
         choice: The engine, its device and its precision.
-        layout: The layout that the batches must have.
+        layout: The layout of the batches that the engine accepts.
     """
 
     choice: EngineChoice
@@ -55,10 +55,10 @@ class Engine(Protocol):
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
         """Yield the logits of each batch, float32 [rows, labels], in order.
 
-        A few batches may be read before the first logits are yielded.
+        The engine may read a few batches in advance.
 
         Raises:
-            OutOfMemory: The device has too little memory for a batch. Logits of earlier batches are yielded first.
+            OutOfMemory: A batch is too large for the memory of the device. Logits of earlier batches are yielded first.
         """
 
 
@@ -67,7 +67,8 @@ def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float
 
     Args:
         logits: float32 [rows, labels].
-        temperature: Divisor of the logits; a value above 1 makes the probabilities more equal.
+        temperature: The logits are divided by the temperature. A temperature above 1 makes the probabilities more
+            equal.
     """
     scaled = logits.astype(np.float64) / temperature
     exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))

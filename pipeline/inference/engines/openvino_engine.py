@@ -1,6 +1,6 @@
-"""Runs a model in OpenVINO on a CPU, with one stream per core. Texts of the same length are computed together.
+"""Runs a model in OpenVINO on a CPU, with one stream per core. Texts of equal length are computed together.
 
-The logits of a text are always bit-identical. They do not depend on the other texts in the batch.
+The logits of a text are bit-identical in every batch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-# Maximum number of cached kernels. Each shape [rows, tokens] has its own kernel. OpenVINO's default of 5,000 kernels
-# needs up to 1,300 MB more memory, and is only 5% faster.
+# Maximum number of cached kernels. OpenVINO needs one kernel for each shape [rows, tokens]. OpenVINO's default (5,000
+# kernels) needs up to 1,300 MB more memory, and is only 5% faster.
 _SHAPES = 64
 _AHEAD = 2  # number of requests per stream: one request runs, and the next request waits
 
@@ -37,14 +37,14 @@ class OpenVinoEngine:
 
         Args:
             model: The model.
-            choice: A choice whose engine is openvino. Only its precision is used.
-            threads: Number of threads; None uses one thread per core.
-            graph: Graph to run, for example an int8 graph; None builds the graph from the model.
+            choice: The chosen engine: openvino with a precision.
+            threads: Number of threads. None: one thread per core.
+            graph: Graph to run, for example an int8 graph. None: build the graph from the model.
         """
         self.choice = choice
-        self._weights = model.classifier  # kept in memory, because the graph uses the same memory
+        self._weights = model.classifier  # keeps the weights in memory, because the graph does not copy them
         streams = threads or hardware.cores()
-        # If DNNL_MAX_CPU_ISA excludes bf16, OpenVINO would still look for bf16 kernels, and fail.
+        # If DNNL_MAX_CPU_ISA excludes bf16, bf16 fails in OpenVINO.
         fp32 = choice.precision == "fp32" or hardware.bf16_is_excluded()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -60,7 +60,7 @@ class OpenVinoEngine:
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
         """Yield the logits of each batch, float32 [rows, labels], in order."""
-        running: deque[tuple[openvino.InferRequest, bool]] = deque()  # (request, whether it is the last of its batch)
+        running: deque[tuple[openvino.InferRequest, bool]] = deque()  # (request, is last of the batch)
         idle = deque(self._requests)
         parts: list[NDArray[np.float32]] = []
         try:
@@ -75,7 +75,7 @@ class OpenVinoEngine:
             while running:
                 yield from self._next(running, idle, parts)
         finally:
-            for request, _ in running:  # requests are still running if the consumer stopped early
+            for request, _ in running:  # if the consumer stopped early, some requests are running
                 request.wait()
 
     def _next(
@@ -84,7 +84,7 @@ class OpenVinoEngine:
         idle: deque[openvino.InferRequest],
         parts: list[NDArray[np.float32]],
     ) -> Iterator[NDArray[np.float32]]:
-        """Wait for the oldest request; if it is the last request of its batch, yield the logits of the batch."""
+        """Wait for the oldest request. If this request completes a batch, yield the logits of the batch."""
         request, is_last = running[0]
         request.wait()
         running.popleft()
@@ -97,7 +97,7 @@ class OpenVinoEngine:
 
 
 def group_inputs(batch: Packed) -> Iterator[list[NDArray[np.int32]]]:
-    """Yield [ids, segments] for each group of texts of the same length. Both are int32 [rows, tokens]."""
+    """Yield [ids, segments] for each group of texts of equal length. Both arrays are int32 [rows, tokens]."""
     start = 0
     for rows, length in batch.groups:
         group = slice(start, start + rows * length)

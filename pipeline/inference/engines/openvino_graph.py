@@ -1,10 +1,9 @@
-"""Builds BERT as an OpenVINO graph that shares the memory of the weights.
+"""Builds BERT as an OpenVINO graph. The graph uses the weights of the model without a copy.
 
-The graph is not converted from torch, because OpenVINO's converters would send usage data over the network. Building
-the graph here takes only hundredths of a second and does not copy the weights.
+The graph is not converted from torch, because OpenVINO's converters send usage data over the network.
 
-The inputs of the graph are texts of the same length, so no mask is needed. The last layer computes only the first token
-of each text, because no other token is used.
+All texts of an input have equal length, so no mask is needed. The last layer computes only the first token of each
+text, because the classifier reads only this token.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ Weights = dict[str, NDArray[np.float32]]
 def build(classifier: Classifier, shape: BertShape) -> openvino.Model:
     """Return the graph of a classifier.
 
-    The inputs of the graph are `ids` and `segments`, int32 [rows, tokens]. Its output is the logits, float32 [rows,
-    labels]. The weights of the classifier must stay in memory as long as the graph is used.
+    The inputs are `ids` and `segments`, int32 [rows, tokens]. The output is the logits, float32 [rows, labels]. The
+    graph uses the memory of the weights, so the classifier must stay in memory.
 
     Args:
         classifier: The classifier.
-        shape: Number of layers and heads, and other sizes of the classifier.
+        shape: Sizes of the classifier, for example the number of layers.
     """
     weights = {name: weight.detach().float().numpy() for name, weight in classifier.state_dict().items()}
     ids, segments = (opset13.parameter([-1, -1], np.int32, name=name) for name in ("ids", "segments"))
@@ -49,7 +48,7 @@ def _embed(ids: Node, segments: Node, weights: Weights, shape: BertShape) -> Nod
 
 
 def _layer(x: Node, weights: Weights, name: str, shape: BertShape, only_first: bool) -> Node:
-    """Return the output of a transformer layer: [rows, tokens, hidden]; with `only_first`, [rows, 1, hidden]."""
+    """Return the output of a transformer layer, [rows, tokens, hidden]. With `only_first`, it is [rows, 1, hidden]."""
     heads, size = shape.heads, shape.hidden_size // shape.heads
     queries = opset13.slice(x, _integers(0), _integers(1), _integers(1), _integers(1)) if only_first else x
     axes = _integers(0, 2, 1, 3)  # [rows, tokens, heads, size] <-> [rows, heads, tokens, size]
@@ -69,7 +68,7 @@ def _layer(x: Node, weights: Weights, name: str, shape: BertShape, only_first: b
 
 
 def _linear(x: Node, weights: Weights, name: str, rows: slice = slice(None)) -> Node:
-    """Return the output of a linear layer; `rows` selects rows of its weight matrix."""
+    """Return the output of a linear layer. `rows` selects rows of the weight matrix."""
     product = opset13.matmul(x, _constant(weights[f"{name}.weight"][rows]), False, True)
     return opset13.add(product, _constant(weights[f"{name}.bias"][rows]))
 

@@ -1,7 +1,6 @@
-"""Converts a model's graph to int8 with NNCF's post-training quantization.
+"""Converts a model to int8 with NNCF's post-training quantization, and caches the int8 graph.
 
-The int8 graph is saved in a cache. If int8 changes the labels of more than 1% of the calibration texts, the graph is
-not used.
+The int8 graph is rejected if int8 changes the labels of more than 1% of the calibration texts.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.errors import OptionError
 
 CALIBRATED_ON = 300  # number of calibration texts, as NNCF's documentation recommends
-MOST_CHANGED = 0.01  # maximum share of the texts whose labels in int8 and fp32 differ
+MOST_CHANGED = 0.01  # maximum share of texts with different labels in int8 and fp32
 
 _TOKENS = 512  # number of tokens per batch during calibration
-_METHOD_VERSION = 1  # increase this number if the method changes, so that cached old graphs are not used
+_METHOD_VERSION = 1  # increase after a change of the method, so that old cached graphs are ignored
 
 
 def hash_texts(texts: list[str]) -> str:
@@ -53,19 +52,19 @@ def quantized_graph(
 
     Args:
         model: The model.
-        texts: Calibration texts. The first 300 calibrate int8; then the int8 and fp32 labels of all texts are compared.
+        texts: Calibration texts. NNCF uses the first 300. The int8 and fp32 labels of all texts are compared.
         max_length: Maximum number of tokens of a text.
-        threads: Number of threads for comparing the labels; None uses one thread per core.
-        note: callback(line), called with a note before the quantization, which is slow.
+        threads: Number of threads for comparing the labels. None: one thread per core.
+        note: callback(message), called before the slow quantization.
 
     Raises:
-        OptionError: int8 changes the labels of more than 1% of the texts.
+        OptionError: int8 changes the labels of more than 1% of the calibration texts.
     """
     made_from = {
         "fingerprint": model.fingerprint,
         "texts": hash_texts(texts),
         "max_length": max_length,
-        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # `import nncf` would be slow
+        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # `import nncf` is slow
     }
     name = f"int8-{max_length}"
     saved = artifact_cache.load(model, name, made_from)
@@ -78,8 +77,8 @@ def quantized_graph(
     changed = _changed_share(model, graph, encoded, threads)
     if changed > MOST_CHANGED:
         raise OptionError(
-            f"--precision int8 changes the labels of {changed:.2%} of {len(encoded):,} calibration texts, but at most "
-            f"{MOST_CHANGED:.0%} is allowed: leave out --precision, or give texts similar to your dataset with "
+            f"--precision int8 changes the labels of {changed:.2%} of {len(encoded):,} calibration texts (limit: "
+            f"{MOST_CHANGED:.0%}): leave out --precision, or give texts similar to your dataset with "
             "--calibration FILE"
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +111,7 @@ def _quantize(model: Model, encoded: Encoded) -> openvino.Model:
 
 
 def _changed_share(model: Model, graph: openvino.Model, encoded: Encoded, threads: int | None) -> float:
-    """Return the share of texts whose int8 label differs from their fp32 label."""
+    """Return the share of texts with different labels in int8 and fp32, from 0 to 1."""
     choice = EngineChoice("openvino", "cpu", "fp32", "")
     fp32 = OpenVinoEngine(model, choice, threads)
     int8 = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)

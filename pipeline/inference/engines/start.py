@@ -1,4 +1,4 @@
-"""Starts the engine of a choice."""
+"""Starts an engine."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def start_engine(
     note: Callable[[str], None] = lambda text: None,
     calibration_texts: Callable[[], list[str]] = sample_texts,
 ) -> Engine:
-    """Start the engine of a choice.
+    """Start an engine.
 
     Args:
         choice: Engine, device and precision.
         model: The model.
-        options: Only the maximum length is used.
-        threads: Number of threads of the engine; None uses one thread per core.
-        note: callback(line), called with a note before each slow step.
-        calibration_texts: callback() that returns the texts for the calibration of int8.
+        options: Options with the maximum length.
+        threads: Number of threads of the engine. None: one thread per core.
+        note: callback(message), called before each slow step.
+        calibration_texts: callback() that returns the texts for int8 calibration.
 
     Raises:
-        OptionError: int8 changes the labels of too many calibration texts.
+        OptionError: int8 changes the labels of more than 1% of the calibration texts.
     """
     if choice.engine == "torch":
         from emojob.pipeline.inference.engines.torch_engine import TorchEngine

@@ -1,4 +1,4 @@
-"""Runs a model in torch on a CUDA device or a CPU, in fp32, bf16 or fp16, without a mask and almost without padding."""
+"""Runs a model in torch on a GPU or a CPU, in fp32, bf16 or fp16. Batches have no mask and almost no padding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-_AHEAD = 2  # number of batches queued on a GPU: while it computes one batch, the next batch is copied
+_AHEAD = 2  # number of batches queued on a GPU: one is computed while the next one is copied
 
 
 class TorchEngine:
@@ -33,8 +33,8 @@ class TorchEngine:
 
         Args:
             model: The model.
-            choice: A choice whose engine is torch. Its device and precision are used.
-            threads: Number of threads on a CPU; None uses one thread per core.
+            choice: The chosen engine: torch with a device and a precision.
+            threads: Number of threads on a CPU. None: one thread per core.
         """
         self.choice = choice
         self._threads = threads or hardware.cores()
@@ -44,7 +44,7 @@ class TorchEngine:
         for layer in classifier.encoder.layers:
             cast(Layer, layer).set_matmul_dtype(self._dtype)
         if choice.device == "cuda":
-            # the residual sums have this precision too, because the memory bandwidth limits the speed of a GPU
+            # the residual sums use the same precision, because memory bandwidth limits the speed of a GPU
             classifier.encoder.to(self._dtype)
         elif choice.precision == "bf16":
             _pack_linears(classifier)
@@ -60,7 +60,7 @@ class TorchEngine:
         for batch in batches:
             try:
                 queued.append(self._enqueue(batch))
-            except OutOfMemory:  # this batch does not fit; yield the earlier batches first
+            except OutOfMemory:  # yield the logits of the earlier batches first
                 while queued:
                     yield _wait_for(*queued.popleft())
                 raise
@@ -72,12 +72,12 @@ class TorchEngine:
     def logits(self, batch: Packed) -> NDArray[np.float32]:
         """Return the logits of a batch on a CPU: float32 [rows, labels]."""
         if torch.get_num_threads() != self._threads:
-            torch.set_num_threads(self._threads)  # this setting applies only to the calling thread
+            torch.set_num_threads(self._threads)  # applies only to the calling thread
         with torch.inference_mode():
             return cast(NDArray[np.float32], self._forward(batch).numpy())
 
     def _enqueue(self, batch: Packed) -> tuple[Tensor, torch.cuda.Event]:
-        """Queue a batch on the GPU; return the tensor of logits, and the event after which the tensor is valid."""
+        """Queue a batch on the GPU. Return (logits, event). The logits are valid after the event."""
         with torch.inference_mode():
             logits = self._forward(batch)
             out = torch.empty(logits.shape, dtype=torch.float32, pin_memory=True)
@@ -91,7 +91,7 @@ class TorchEngine:
         rows = len(batch.firsts)
         ids, positions = self._to_device(batch.ids), self._to_device(batch.positions)
         segments = None if batch.segments is None else self._to_device(batch.segments)
-        # padded to one of a few sizes, because the rounding of fp32 sums can depend on the number of texts
+        # pad to a few sizes, because the number of texts can change the rounding of fp32 sums
         firsts = self._to_device(np.pad(batch.firsts, (0, padded_size(rows) - rows)))
         bounds = self._bounds(batch, len(firsts)) if self._uses_varlen else None
         states = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts, bounds=bounds)
@@ -99,19 +99,19 @@ class TorchEngine:
         return logits.float()
 
     def _bounds(self, batch: Packed, texts: int) -> Bounds:
-        """Return where each text of a batch begins and ends. Empty texts are appended until there are `texts` texts."""
+        """Return the start and end of each text. If the batch has fewer than `texts` texts, add empty texts."""
         starts = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
         starts[: len(batch.firsts)] = batch.firsts
         return Bounds(self._to_device(starts), max(length for _, length in batch.groups))
 
     def _to_device(self, array: NDArray[np.integer]) -> Tensor:
-        """Start copying an array to the device; do not wait until it is copied."""
+        """Start copying an array to the device, and do not wait for the end of the copy."""
         tensor = torch.from_numpy(array)
         return tensor if self._device.type == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
 
 
 def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dtype) -> bool:
-    """Return whether torch's attention for texts of different lengths runs correctly on this device."""
+    """Return whether torch's variable-length attention gives correct results on the device."""
     if dtype is torch.float32 or bert.varlen_attention() is None:
         return False
     layer = Layer(model.shape).to(device=device, dtype=dtype).eval()
@@ -122,12 +122,12 @@ def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dty
         with torch.inference_mode():
             x = _test_input(30, model.shape.hidden_size).to(device, dtype)
             return torch.allclose(layer(x, groups), layer(x, groups, bounds=Bounds(starts, 9)), atol=0.05, rtol=0.05)
-    except (RuntimeError, TypeError):  # torch or the GPU does not support this attention
+    except (RuntimeError, TypeError):  # torch or the GPU does not support variable-length attention
         return False
 
 
 def _test_input(rows: int, size: int) -> Tensor:
-    """Return a fixed test tensor [rows, size], so that all processes choose the same implementation."""
+    """Return random numbers [rows, size]. The seed is fixed, so all processes get equal numbers."""
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(0))
 
 
@@ -137,7 +137,7 @@ def _wait_for(logits: Tensor, event: torch.cuda.Event) -> NDArray[np.float32]:
 
 
 class _PackedLinear(nn.Module):
-    """A linear layer, optionally fused with GELU. Its weight has the layout that oneDNN's bf16 kernels need."""
+    """A linear layer for oneDNN's bf16 kernels, optionally fused with GELU."""
 
     def __init__(self, linear: nn.Linear, activation: str) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class _PackedLinear(nn.Module):
 
 
 def _pack_linears(classifier: Classifier) -> None:
-    """Replace linear layers by _PackedLinear, if torch supports it and its results are almost equal."""
+    """Replace linear layers by `_PackedLinear`. Do nothing if torch lacks the kernels or the results differ."""
     up = cast(nn.Linear, cast(Layer, classifier.encoder.layers[0]).up)
     try:
         with torch.inference_mode():
