@@ -1,4 +1,4 @@
-"""Describes what a run would do and estimates how long it would take (`--dry-run`). Nothing is written."""
+"""Describes what a run would do, and estimates its duration (`--dry-run`). Nothing is written."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from emojob.pipeline.running.prepare import PreparedRun, prepare
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-_POSITIONS = 4  # number of positions in the dataset at which texts are sampled
-_ROWS = 16_384  # number of rows sampled at each position
-_SECONDS = 5.0  # duration of the speed measurement
+_POSITIONS = 4  # texts are sampled at this many positions
+_ROWS = 16_384  # number of rows of each sample
+_SECONDS = 5.0  # duration of the speed measurement in seconds
 
 
 def plan_run(
@@ -33,17 +33,17 @@ def plan_run(
     model_options: ModelOptions,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Describe what a run would do, and run the model on sampled texts for a few seconds to estimate the duration.
+    """Describe what a run would do. To estimate the duration, label sampled texts for a few seconds.
 
     Args:
         inputs: Files, folders, globs or URLs.
-        out: A folder or a file X.parquet. If None, the run would write to INPUT-STEM.emotions next to the input.
+        out: A folder or a file X.parquet. None: INPUT-STEM.emotions next to the input.
         options: Options for reading and writing.
         model_options: Options of the model and its engine.
-        note: callback(line), called before each step that takes long.
+        note: callback(message), called before each slow step.
 
     Returns:
-        {name: value} in the order in which the command prints them.
+        {name: value}, in the order in which the command prints the values.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong. A run would also fail.
@@ -55,7 +55,7 @@ def plan_run(
 
 
 def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
-    """Describe the run. `opening` is the number of seconds that the preparation took."""
+    """Describe the run. `opening` is the duration of the preparation in seconds."""
     before, executor = prepared.complete, prepared.executor
     done = before.counts.read if before else job.counts_before.read
     left = 0 if before or job.is_complete else max(0, job.rows - done)
@@ -76,13 +76,13 @@ def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
 
 
 def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[str, Any]:
-    """Estimate the number of tokens in `rows` rows and the duration of a run over these rows.
+    """Estimate the number of tokens and the duration of a run.
 
     Args:
         job: The job.
-        executor: The executor, after `start`.
+        executor: The started executor.
         rows: Number of rows that the run would label.
-        opening: Number of seconds that the preparation took.
+        opening: Duration of the preparation in seconds.
     """
     model, memo = job.model, _memo(job)
     sampled = tokens = inferred = 0
@@ -104,7 +104,7 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
     engine = inferred / sampled / rate / job.processes
     if executor.name:  # on a cluster, the workers read in parallel
         reading /= job.processes
-    # With a GPU, reading and inference overlap. On a CPU, they share the cores.
+    # With a GPU, reading and inference overlap. On a CPU, reading and inference share the cores.
     each = max(engine, reading) if model.choice.device == "cuda" else engine + reading
     return {
         "tokens_about": round(rows * tokens / sampled),
@@ -114,21 +114,21 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
 
 
 def _memo(job: Job) -> Memo:
-    """Return the memo (a cache of the labels of repeated texts) that the run would start with."""
+    """Return the memo (cached probabilities of repeated texts) at the start of the run."""
     if job.memo is None:
         return job.model.memo
     return memo_file.load(job.memo, job.model.depends_on, len(job.model.model.labels))[0]
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield (texts, previous texts) from a few positions of the inputs. Inputs that are complete in OUT are skipped.
+    """Yield (texts, previous texts) from a few positions of the inputs that are not complete in OUT.
 
-    The previous texts are None if the model does not use them.
+    The previous texts are None if the model uses no previous texts.
     """
     left = [source for source, progress in job.pending if not progress.complete]
     some = left[:: max(1, len(left) // _POSITIONS)][:_POSITIONS]
     for source in some:
-        # Text files are sampled at the start only, because they have no index of rows.
+        # Text files have no row index, so only their first rows are sampled.
         each = max(1, _POSITIONS // len(some)) if source.file.format == "parquet" else 1
         for position in range(each):
             yield from _texts(job.dataset, source, (source.rows or 0) * position // each)
@@ -137,7 +137,7 @@ def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
 def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
     """Yield (texts, previous texts) of the row batch that begins at row `start`.
 
-    Utterances before this row are not read, so the first utterance of each conversation has no previous text.
+    Rows before `start` are not read, so the first utterance of each conversation has no previous text.
     """
     column = dataset.conversation_column
     wanted = [dataset.text_column, *([column] if column else [])]

@@ -1,4 +1,4 @@
-"""Runs the worker process of one GPU. It receives texts through a pipe, labels them, and sends the labels back."""
+"""Worker process of one GPU. The process receives texts through a pipe, and sends the labels back."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ END, STOP = "no more texts", "stop at once"
 
 @dataclass(frozen=True)
 class GpuWorkerSetup:
-    """The data with which a worker process starts.
+    """The data that a worker process needs to start.
 
     Attributes:
         number: Index of the worker's GPU, counted from 0.
         options: Options of the model.
         threads: Number of CPU threads of the worker.
         fingerprint: Expected fingerprint of the model.
-        multipliers: Hash multipliers of the memo, a cache of the labels of repeated texts.
+        multipliers: Hash multipliers of the memo (cached probabilities of repeated texts).
         memo: Contents of the memo.
     """
 
@@ -51,8 +51,8 @@ class ChunkResult:
 
     Attributes:
         labelled: Labels of the chunk. `labelled.key` is the number of the chunk.
-        tally: Counts of the worker's rows, tokens and batches so far.
-        seconds: {stage: busy seconds so far}.
+        tally: Counts of rows, tokens and batches since the start of the worker.
+        seconds: {stage: busy seconds since the start of the worker}.
     """
 
     labelled: Labelled[int]
@@ -62,7 +62,7 @@ class ChunkResult:
 
 @dataclass(frozen=True)
 class GpuWorkerResult:
-    """The last message of a worker: its final statistics (as in ChunkResult) and the contents of its memo."""
+    """The last message of a worker: final statistics, and the contents of its memo (cached probabilities)."""
 
     tally: Tally
     seconds: dict[str, float]
@@ -73,7 +73,7 @@ Message = ChunkResult | GpuWorkerResult | EmojobError
 
 
 def run_worker(setup: GpuWorkerSetup, pipe: Connection) -> None:
-    """Label the texts that arrive in the pipe. End when the parent process sends END or STOP, or exits."""
+    """Label the texts that arrive in the pipe, until the parent process sends END or STOP, or exits."""
     hardware.return_freed_memory()
     stages, timer = Stages(), StageTimer()
     texts: queue.SimpleQueue[Texts[int] | None] = queue.SimpleQueue()
@@ -92,7 +92,7 @@ def run_worker(setup: GpuWorkerSetup, pipe: Connection) -> None:
 
 
 def _scorer(setup: GpuWorkerSetup) -> Scorer:
-    """Load the model on this worker's GPU. Raises WorkerError if the model files changed since the run started."""
+    """Load the model on the worker's GPU. Raises WorkerError if the model files have changed."""
     if setup.options.device == "cuda":
         import torch
 
@@ -109,7 +109,7 @@ def _scorer(setup: GpuWorkerSetup) -> Scorer:
 
 
 def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stages: Stages) -> None:
-    """Read the pipe continuously, so that the parent never waits when it sends. Exit when the parent exits."""
+    """Read the pipe continuously, so that the parent process never waits. Exit when the parent process exits."""
     try:
         while (message := pipe.recv()) != END:
             if message == STOP:
@@ -127,7 +127,7 @@ def _listen(pipe: Connection, texts: queue.SimpleQueue[Texts[int] | None], stage
 def pack_texts(texts: pa.Array) -> bytes:
     """Convert texts to bytes in Arrow's IPC format.
 
-    Pickle is not used: if `texts` is a slice of an array, pickle would also copy the texts outside the slice.
+    Pickle is not used, because it would copy the complete array even if `texts` is a slice (`pa.Array.slice`).
     """
     if pa.types.is_dictionary(texts.type):
         texts = texts.dictionary_decode()

@@ -1,4 +1,4 @@
-"""Defines the job: the data that an executor needs to label the rows of a run."""
+"""Defines the job: everything that an executor needs to label the rows of a run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from emojob.schemas.options import ScoreOptions
 
 @dataclass(frozen=True)
 class Job:
-    """The inputs of a run, the model that labels them, and the settings of the output.
+    """The inputs, the model and the output settings of a run.
 
     Attributes:
         dataset: The opened inputs.
-        model: The model and the chosen engine. The started engine itself is in the executor.
+        model: The model and the chosen engine. The executor contains the running engine.
         schema: Schema of the part files.
-        privacy: What is masked, dropped or hashed.
-        options: Options of the run. If the user gave no `conversation_column`, it is the column that emojob found.
-        inputs_progress: For each input of the dataset, the rows that OUT already contains.
+        privacy: Privacy options: what is masked, dropped or hashed.
+        options: Options of the run, with the conversation column that emojob found.
+        inputs_progress: For each input, the rows that OUT already contains.
         processes: Number of processes that label rows.
-        memo: File that keeps the memo (a cache of the labels of repeated texts) between runs; None without --memo.
+        memo: Path of the memo file (cached probabilities of repeated texts); None without --memo.
     """
 
     dataset: Dataset
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def pending(self) -> list[tuple[Source, InputProgress]]:
-        """List of (input, its progress) for all inputs."""
+        """All inputs, as (input, progress of the input)."""
         return list(zip(self.dataset.sources, self.inputs_progress, strict=True))
 
     @property
@@ -51,7 +51,9 @@ class Job:
 
     @property
     def rows(self) -> int:
-        """Total number of rows of the inputs, at most `options.limit`. It is an estimate if `is_estimate` is true."""
+        """Total number of rows of the inputs, at most `options.limit`. The total may be an estimate (see
+        `is_estimate`).
+        """
         total = sum(
             progress.next_row if progress.complete else source.lines if source.rows is None else source.rows
             for source, progress in self.pending
@@ -60,12 +62,12 @@ class Job:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether `rows` is an estimate. If the rows of a text file are unknown, its lines are counted."""
+        """Whether `rows` is an estimate, because emojob counted only the lines of some text files."""
         return any(source.rows is None for source in self.dataset.sources)
 
     @property
     def counts_before(self) -> Counts:
-        """Counts of the rows that earlier runs of the command have labelled."""
+        """Counts of the rows that earlier runs labelled."""
         counts = Counts()
         for progress in self.inputs_progress:
             counts.add(progress.counts)

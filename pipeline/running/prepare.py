@@ -1,7 +1,4 @@
-"""Prepares a run: opens the inputs, the model and OUT, and checks that OUT was not written with other settings.
-
-Every run uses `prepare`. This includes dry runs (`--dry-run`) and runs that write a single file (`-o X.parquet`).
-"""
+"""Prepares a run: opens the inputs, the model and OUT. OUT must not contain labels from other settings."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputErr
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: If the inputs have at least this many bytes, a run measures the engines, and may start several processes.
+#: Minimum size of a large job in bytes. A large job measures the engines, and may start several processes.
 LARGE = 2_000_000
 
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
@@ -54,10 +51,10 @@ class Opened:
         dataset: The opened inputs.
         model: The loaded model.
         schema: Schema of the part files.
-        privacy: What is masked, dropped or hashed.
-        options: Options of the run. If the user gave no `conversation_column`, it is the column that emojob found.
-        model_options: Options of the model. If --context was not given, `context` is the context setting of the model.
-        is_large: Whether the inputs have at least LARGE bytes.
+        privacy: Privacy options: what is masked, dropped or hashed.
+        options: Options of the run, with the conversation column that emojob found.
+        model_options: Options of the model, with the context of the model.
+        is_large: Whether the inputs have at least LARGE bytes in total.
     """
 
     dataset: Dataset
@@ -76,15 +73,15 @@ class Opened:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run that is ready to start. OUT stays locked until the `with` block of `prepare` ends.
+    """A run that is ready to start. OUT is locked until the `with` block of `prepare` ends.
 
     Attributes:
         out: Path of the output: a folder, or a file X.parquet.
-        output: Folder of the part files: OUT itself, or a hidden folder next to X.parquet.
+        output: Folder of the part files: OUT, or a hidden folder next to X.parquet.
         opened: The inputs and the model.
-        executor: The executor. It has not been started yet.
-        memo: File that keeps the memo (a cache of the labels of repeated texts) between runs; None without --memo.
-        complete: Settings and counts of the existing X.parquet if it already contains all rows of this run, else None.
+        executor: The executor, which is not started yet.
+        memo: Path of the memo file (cached probabilities of repeated texts); None without --memo.
+        complete: Settings and counts of an existing X.parquet that is already complete; otherwise None.
         begun: `time.monotonic()` when the preparation started.
     """
 
@@ -109,10 +106,10 @@ class PreparedRun:
         return Job(opened.dataset, model, opened.schema, opened.privacy, opened.options, progress, processes, self.memo)
 
     def notes(self, grows: bool = False) -> list[str]:
-        """Return lines for the user: the encodings that were found, and a warning if OUT has rows of other inputs.
+        """Return messages for the user: the detected encodings, and a warning about rows of unknown inputs in OUT.
 
         Args:
-            grows: Whether OUT grows with each run (nightly runs). If true, the warning is left out.
+            grows: Whether OUT grows with each run (nightly runs). If true, there is no warning.
         """
         return [*_encodings(self.opened.dataset), *([] if grows else _other_inputs(self.output, self.opened.dataset))]
 
@@ -129,10 +126,10 @@ def prepare(
 
     Args:
         inputs: Files, folders, globs or URLs.
-        out: A folder or a file X.parquet. If None, the run writes to INPUT-STEM.emotions next to the input.
+        out: A folder or a file X.parquet. None: INPUT-STEM.emotions next to the input.
         options: Options for reading and writing.
         model_options: Options of the model and its engine.
-        writes: Whether the run writes to OUT. If false (a dry run), OUT is neither changed nor locked.
+        writes: Whether the run writes to OUT. A dry run (False) neither changes nor locks OUT.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
@@ -164,7 +161,7 @@ def default_out(inputs: Sequence[str]) -> AnyPath:
     """Return INPUT-STEM.emotions next to the input. Raises DataError if there is more than one input."""
     if len(inputs) == 1:
         path = input_path(inputs[0])
-        with contextlib.suppress(OSError):  # find_inputs reports an input that cannot be read
+        with contextlib.suppress(OSError):  # find_inputs reports unreadable inputs
             if path.exists():
                 path = path.resolve()
                 stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
@@ -175,7 +172,7 @@ def default_out(inputs: Sequence[str]) -> AnyPath:
 
 @contextlib.contextmanager
 def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterator[Executor]:
-    """Open the executor that the options select. Raises OptionError if ray is missing or the cluster is unreachable."""
+    """Open the executor for the options. Raises OptionError if Ray is required but cannot be used."""
     if model_options.engine != "ray":
         yield LocalExecutor()
         return
@@ -204,7 +201,7 @@ def _open_folder(folder: AnyPath, writes: bool) -> Iterator[ArchiveFolder]:
 
 def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: ModelOptions, executor: Executor) -> Opened:
     executor.check(model_options)
-    model = models.load(model_options.model)  # loaded before the files are read, to fail early
+    model = models.load(model_options.model)  # load the model first, to fail early
     model_options = resolve_options(model_options, model)
     dataset = open_dataset(files, options.text_column, options.encoding, executor.inspect)
     dataset = with_conversation_column(dataset, model_options.context, options.conversation_column)
@@ -219,10 +216,13 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
 def _earlier(
     path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
 ) -> single_file.Earlier | None:
-    """Return the settings and counts of X.parquet if this run may keep the file, else None.
+    """Return the settings and counts of X.parquet if this run may keep the file, otherwise None.
 
-    The result is None in these cases: OUT is a folder; X.parquet does not exist; --fresh is given; an interrupted run
-    left part files in the hidden folder.
+    The result is None in these cases:
+    - OUT is a folder.
+    - X.parquet does not exist.
+    - `--fresh` is given.
+    - An interrupted run left part files in the hidden folder.
     """
     if folder == path:
         return None
@@ -239,12 +239,12 @@ def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -
 
 
 def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> None:
-    """Raise OutputError if OUT was labelled with other settings, or if its labels belong to another input.
+    """Raise OutputError if OUT contains labels of other settings or of another input.
 
     Args:
         output: OUT.
         opened: The inputs and the model of this run.
-        given: The input from which OUT got its default name; None if the user gave -o.
+        given: The input that gave OUT its default name; None if the user gave -o.
     """
     dataset = opened.dataset
     if not opened.options.fresh:
@@ -263,7 +263,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
 
 
 def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
-    """Raise OutputError if OUT got its default name from the input `given`, but has the labels of another input."""
+    """Raise OutputError if the default output of the input `given` contains labels of another input."""
     folder = f"{input_path(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
@@ -283,13 +283,13 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
 
 
 def _as_interrupted_run(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
-    """If this run continues an interrupted run, replace `auto` by the device, engine and precision of that run.
+    """If OUT is from an interrupted run, replace `auto` by the device, engine and precision of the interrupted run.
 
-    So the same engine labels all rows of OUT.
+    So one engine labels all rows of OUT.
 
     Args:
         options: Options of this run.
-        before: Contents of run.json in OUT; {} if there is none.
+        before: Contents of run.json in OUT; {} if run.json does not exist.
     """
     begun = before.get("engine")
     if before.get("state") not in ("running", "interrupted", "failed") or not isinstance(begun, dict):
@@ -304,7 +304,7 @@ def _as_interrupted_run(options: ModelOptions, before: dict[str, Any]) -> ModelO
 
 
 def _encodings(dataset: Dataset) -> list[str]:
-    """For each encoding that was found, return a line with the names of the text files in this encoding."""
+    """Return one message for each detected encoding, with the names of the text files."""
     files: dict[str, list[str]] = {}
     for source in dataset.sources:
         if source.encoding:
@@ -313,7 +313,7 @@ def _encodings(dataset: Dataset) -> list[str]:
 
 
 def _other_inputs(output: ArchiveFolder, dataset: Dataset) -> list[str]:
-    """If OUT contains rows of inputs that this run does not read, return [a warning for the user], else []."""
+    """Return [warning] if OUT contains rows of inputs that this run does not read, otherwise []."""
     names = {marker.input for marker in output.markers} - {source.file.name for source in dataset.sources}
     rows = sum(marker.counts.read for marker in output.markers if marker.input in names)
     return (

@@ -1,11 +1,10 @@
 """Labels rows on several GPUs of one machine, with one worker process per GPU.
 
-Each worker has its own model, tokenizer and memo (a cache of the labels of repeated texts). The stages of a
-worker overlap. The main process reads the inputs, sends texts to the workers, receives the labels, and writes them in
-the order of the inputs.
+Each worker has its own model, tokenizer and memo (cached probabilities of repeated texts). The main process reads the
+inputs, sends texts to the workers, and receives the labels. The main process writes the rows in the order of the
+inputs.
 
-Each worker has its own pipe. With one queue for all workers, a worker that is killed could leave the queue locked. Then
-the other workers would wait forever.
+Each worker has its own pipe. A shared queue could stay locked if a worker is killed, and then block all workers.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 
-_TICK = 0.1  # seconds between two checks whether the run must stop
-_PATIENCE = 5.0  # seconds that the workers get to end after STOP; then they are killed
-_AHEAD = 4  # largest number of chunks that one worker has at a time: it labels one, the others wait
+_TICK = 0.1  # seconds between two checks for a stop request
+_PATIENCE = 5.0  # workers that still run this many seconds after STOP are killed
+_AHEAD = 4  # maximum number of pending chunks per worker
 
 
 def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
@@ -49,14 +48,14 @@ def processes_for(choice: EngineChoice, gpus: int, is_large: bool) -> int:
 
 
 class _GpuWorker:
-    """One worker process, as the main process sees it.
+    """The state of a worker process, in the main process.
 
     Attributes:
         process: The worker process.
         pipe: The main process's end of the pipe to the worker.
         pending_chunks: Number of chunks that were sent to the worker and are not labelled yet.
-        tally: Counts of the worker's rows, tokens and batches, from its last message.
-        seconds: {stage: busy seconds}, from its last message.
+        tally: Counts of rows, tokens and batches, from the worker's last message.
+        seconds: {stage: busy seconds}, from the worker's last message.
         has_ended: Whether the worker sent its last message or exited.
     """
 
@@ -67,23 +66,23 @@ class _GpuWorker:
         self.has_ended = False
 
     def send(self, message: object) -> None:
-        """Send a message. If the worker has exited, do nothing, because `_messages` raises the error."""
+        """Send a message. If the worker has exited, do nothing; `_messages` raises the error."""
         with contextlib.suppress(OSError):
             self.pipe.send(message)
 
 
 class GpuWorkers:
-    """Context manager. On entry, it starts one worker process per GPU. On exit, it ends these processes."""
+    """Context manager that starts one worker process per GPU, and ends the processes on exit."""
 
     def __init__(self, scorer: Scorer, processes: int, stages: Stages, timer: StageTimer) -> None:
-        """Prepare the workers. `__enter__` starts them.
+        """Prepare the workers. `__enter__` starts the workers.
 
         Args:
-            scorer: The loaded model. The cached labels and the counts of all workers are added to `scorer.memo` and
-                `scorer.tally`. `scorer.engine` is not used.
+            scorer: The loaded model. `scorer.memo` and `scorer.tally` receive the cached probabilities and the counts
+                of all workers. `scorer.engine` is not used.
             processes: Number of workers.
-            stages: The threads of the run. Calling `stages.stop` also stops the workers.
-            timer: Measures how many seconds the workers' stages are busy.
+            stages: The threads of the run. `stages.stop()` also stops the workers.
+            timer: Measures how many seconds each stage is busy.
         """
         self._scorer, self._stages, self._timer = scorer, stages, timer
         choice = scorer.choice
@@ -114,7 +113,7 @@ class GpuWorkers:
         for worker in self._workers:
             worker.send(STOP)
         deadline = time.monotonic() + _PATIENCE
-        with contextlib.suppress(EmojobError):  # after an error here, only cached labels of a worker are lost
+        with contextlib.suppress(EmojobError):  # after an error, only a worker's cached probabilities are lost
             while self._running_workers() and time.monotonic() < deadline:
                 for worker, message in self._messages():
                     self._process(worker, message)
@@ -124,16 +123,16 @@ class GpuWorkers:
             worker.pipe.close()
 
     def label(self, chunks: Iterator[Chunk], text_column: str, on_timing: OnTiming) -> Iterator[Labelled[Chunk]]:
-        """Yield the labelled chunks in the order of `chunks`. Read up to _AHEAD chunks per worker in advance.
+        """Yield the labelled chunks in the order of `chunks`. Up to _AHEAD chunks per worker are read in advance.
 
         Args:
             chunks: The chunks to label.
             text_column: Name of the text column.
-            on_timing: callback(chunk, seconds), called after each chunk. `seconds`: time that the engine needed.
+            on_timing: callback(chunk, seconds), called after each chunk. `seconds` is the duration of the inference.
 
         Raises:
             WorkerError: A worker ended unexpectedly.
-            StopRequested: `stages.stop` was called.
+            StopRequested: `stages.stop()` was called.
         """
         waiting: dict[int, Chunk] = {}
         done: dict[int, Labelled[int]] = {}
@@ -171,9 +170,9 @@ class GpuWorkers:
         """Wait up to _TICK seconds, and return the chunks that were labelled.
 
         Raises:
-            StopRequested: `stages.stop` was called.
+            StopRequested: `stages.stop()` was called.
             WorkerError: A worker ended unexpectedly.
-            EmojobError: A worker reported this error.
+            EmojobError: A worker reported an error.
         """
         found = [self._process(worker, message) for worker, message in self._messages()]
         if self._stages.stopping:
@@ -198,7 +197,11 @@ class GpuWorkers:
                     raise _exit_error(worker.process, self._workers.index(worker)) from None
 
     def _process(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
-        """Return the labelled chunk in a message; None for the last message. If the message is an error, raise it."""
+        """Process a message from a worker. Return the labelled chunk, or None for the last message.
+
+        Raises:
+            EmojobError: The message is an error.
+        """
         if isinstance(message, EmojobError):
             worker.has_ended = True
             raise message
@@ -227,11 +230,11 @@ def _exit_error(process: BaseProcess, number: int) -> WorkerError:
 
 @contextlib.contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """Block SIGINT in the processes that are started within the `with` block.
+    """Block SIGINT in the processes that are started inside the `with` block.
 
     On Ctrl-C, a terminal sends SIGINT to all processes, but only the main process may stop the workers.
     """
-    resource_tracker.ensure_running()  # started before the block, because its start unblocks SIGINT
+    resource_tracker.ensure_running()  # started first, because starting it unblocks SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

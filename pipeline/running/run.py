@@ -1,4 +1,4 @@
-"""Runs one scoring run: dataset -> row batches -> tokens -> probabilities -> part files. The stages overlap."""
+"""Labels a dataset: rows -> tokens -> probabilities -> part files. These stages run at the same time."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 
 @dataclass
 class Progress:
-    """The progress of a run. Each run has one object, whose counters are updated in place.
+    """The progress of a run. The attributes are updated during the run.
 
     Attributes:
         rows_total: Total number of rows of the inputs.
-        is_estimate: Whether `rows_total` is an estimate: for some text files, the lines were counted, not the rows.
-        rows_before: Number of rows in part files that were complete before this run.
-        rows_done: Number of rows read by this run so far.
-        memo_share: Share of rows whose labels came from the memo (a cache), from 0 to 1. Empty rows do not count.
+        is_estimate: Whether `rows_total` is an estimate, because emojob counted only the lines of some text files.
+        rows_before: Number of rows in part files of earlier runs.
+        rows_done: Number of rows that this run has read.
+        memo_share: Share of rows with cached probabilities, from 0 to 1. Rows without text are not counted.
         parts: Number of part files that this run wrote.
         inputs: Number of inputs.
         begun: `time.monotonic()` when the run started.
@@ -70,7 +70,7 @@ class Result:
     Attributes:
         out: Path of the output: a folder or a file.
         counts: Counts of the rows of all inputs, including rows that earlier runs labelled.
-        rows_before: Number of rows in part files that were complete before this run.
+        rows_before: Number of rows in part files of earlier runs.
         seconds: Duration of the run in seconds.
         run: Contents of run.json.
     """
@@ -83,7 +83,7 @@ class Result:
 
     @property
     def rows_done(self) -> int:
-        """Number of rows read by this run."""
+        """Number of rows that this run read."""
         return self.counts.read - self.rows_before
 
 
@@ -97,24 +97,25 @@ def score_dataset(
     stages: Stages | None = None,
     grows: bool = False,
 ) -> Result:
-    """Label a dataset and write the labelled rows to OUT. If an earlier run was interrupted, continue it.
+    """Label a dataset and write the labelled rows to OUT. An interrupted run is continued.
 
     Args:
         inputs: Files, folders, globs or URLs.
-        out: A folder or a file X.parquet. If None, the run writes to INPUT-STEM.emotions next to the input.
+        out: A folder or a file X.parquet. None: INPUT-STEM.emotions next to the input.
         options: Options for reading and writing.
         model_options: Options of the model and its engine.
         report: callback(progress), called about ten times per second.
-        note: callback(line), called with each message for the user.
-        stages: The threads of the run. Calling `stages.stop` ends the run.
-        grows: Whether OUT grows with each run (nightly runs). If true, rows of other inputs cause no warning.
+        note: callback(message), called with each message for the user.
+        stages: The threads of the run. `stages.stop()` ends the run.
+        grows: Whether OUT grows with each run (nightly runs). If true, there is no warning when OUT already contains
+            rows of inputs that are not in `inputs`.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
         StorageError: OUT cannot be written.
         BusyError: Another run has locked OUT.
         WorkerError: A worker process ended unexpectedly.
-        Interrupted: `stages.stop` was called.
+        Interrupted: `stages.stop()` was called.
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
     with prepare(inputs, out, options, model_options) as prepared:
@@ -132,7 +133,7 @@ def score_dataset(
 
 
 class _Run:
-    """The state of one run: its job, its progress and its counts."""
+    """One run: the job, the progress and the counts."""
 
     def __init__(
         self, job: Job, output: ArchiveFolder, executor: Executor, stages: Stages, report: Callable[[Progress], None]
@@ -161,7 +162,7 @@ class _Run:
             ) from None
         except BaseException:
             self.stages.join()
-            with contextlib.suppress(OSError, StorageError):  # for example, another run has locked OUT meanwhile
+            with contextlib.suppress(OSError, StorageError):  # for example, if another run has locked OUT
                 self._write_failed()
             raise
         finally:
@@ -221,10 +222,9 @@ class _Run:
 
 @contextlib.contextmanager
 def _with_memo_file(job: Job, note: Callable[[str], None]) -> Iterator[None]:
-    """Load the memo (a cache of the labels of repeated texts) from its file, and save it at the end of the run.
+    """Load the memo (cached probabilities of repeated texts) from a file, and save it after the run.
 
-    The memo is also saved after an interruption. If it cannot be saved, the user gets a note instead of an error,
-    because the memo only makes the next run faster.
+    The memo is also saved after an interruption. If the memo cannot be saved, the user gets a message, not an error.
     """
     if job.memo is None:
         yield
@@ -244,9 +244,9 @@ def _with_memo_file(job: Job, note: Callable[[str], None]) -> Iterator[None]:
 
 
 def _save_memo(model: ScoringModel, file: Path, was_there: bool, note: Callable[[str], None]) -> None:
-    if not model.tally.rows:  # no row was labelled, so the memo has no new entries
+    if not model.tally.rows:  # no row was labelled, so there is nothing to save
         return
-    if was_there and not file.exists():  # `emojob forget` removed the file, so the memo must not be saved
+    if was_there and not file.exists():  # `emojob forget` deleted the file, so do not save the memo
         note(
             f"the memo file {file} was removed during this run, so the memo is not saved; the next run starts a new one"
         )

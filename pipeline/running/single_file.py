@@ -1,7 +1,7 @@
-"""Writes the output as one labelled Parquet file (-o X.parquet), and checks whether an existing file is complete.
+"""Writes the output as one Parquet file (-o X.parquet), and checks whether an existing file is complete.
 
-A run first writes part files to a hidden folder next to the file, so that an interrupted run can be continued. At the
-end, it joins the part files into one file.
+A run first writes part files to a hidden folder next to X.parquet, so that an interrupted run can continue. At the end,
+the run joins the part files into X.parquet.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from emojob.schemas.messages import listed
 
 @dataclass(frozen=True)
 class Earlier:
-    """The settings and counts of an existing labelled file. They are read from the metadata of the file.
+    """The settings and counts of an existing labelled file, from the metadata of the file.
 
     Attributes:
-        run: Contents of run.json of the run that wrote the file.
+        run: Contents of run.json.
         counts: Counts of the rows of all inputs.
         fingerprint: Fingerprint of the model.
         text_column: Name of the text column.
         conversation_column: Name of the column that identifies conversations; None without --context.
         prefix: Prefix of the label columns.
-        privacy: Privacy settings of that run, as `Privacy.as_json()` returns them.
+        privacy: Privacy options, as returned by `Privacy.as_json()`.
         files: (name, size in bytes, SHA-256, encoding) of each input.
-        limit: Value of --limit; None if it was not given.
+        limit: Value of --limit; None if --limit was not given.
     """
 
     run: dict[str, Any]
@@ -64,15 +64,15 @@ def read_earlier(file: AnyPath, inputs: Sequence[str]) -> Earlier | None:
     """Return the settings and counts of an existing labelled file; None if the file does not exist.
 
     Raises:
-        OutputError: The file is an input, or was not written by emojob, or was written by a newer version of emojob.
+        OutputError: The file is an input, is not from emojob, or is from a newer version of emojob.
     """
     rejects = rejects_beside(file)
     if file in {input_path(one).resolve() for one in inputs}:
         raise OutputError(f"-o {file} is also an input: choose another name for -o")
     if rejects.exists() and not _has_columns(rejects, REJECTS.names):
         raise OutputError(
-            f"{rejects} was not written by emojob, but this run would overwrite it with rejected rows: choose another "
-            f"name for -o"
+            f"{rejects} was not written by emojob, but this run would write rejected rows to this file: choose "
+            f"another name for -o"
         )
     if not file.exists():
         return None
@@ -105,20 +105,21 @@ def ensure_compatible(
     for what, value in now.items():
         if value != then[what]:
             raise OutputError(
-                f"-o {file} was written with other settings ({what}: {_shown(then[what])}; this run: {_shown(value)}): "
+                f"-o {file} was written with other settings ({what} in the file: {_shown(then[what])}; in this run: "
+                f"{_shown(value)}): "
                 f"choose another name for -o, or replace the file with --fresh"
             )
     ensure_same_privacy(f"-o {file}", privacy.as_json(), earlier.privacy)
 
 
 def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
-    """Return whether the labelled file is complete: it was made from the same unchanged inputs with the same limit."""
+    """Return whether the labelled file is complete: the inputs and the limit have not changed."""
     files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
     return files == earlier.files and limit == earlier.limit
 
 
 def finish_removal(work: AnyPath) -> None:
-    """If an earlier run was killed while it removed the folder of its part files, remove the remaining files."""
+    """Finish the removal of a folder of part files, if a run was killed during the removal."""
     if isinstance(work, Path):
         shutil.rmtree(_being_removed(work), ignore_errors=True)
     elif (work / DONE_FILE).exists():
@@ -127,12 +128,12 @@ def finish_removal(work: AnyPath) -> None:
 
 
 def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
-    """Join the part files of this run into one file, and remove their folder.
+    """Join the part files into one file, and remove the folder of the part files.
 
     Args:
-        output: Folder that contains the part files. The caller must hold its lock.
+        output: Folder of the part files. The caller must hold the lock of the folder.
         file: File to write.
-        run: Contents of run.json. They are stored in the metadata of the file.
+        run: Contents of run.json, for the metadata of the file.
         counts: Counts of the rows of all inputs.
         schema: Schema of the file.
     """
@@ -152,8 +153,8 @@ def _earlier(file: AnyPath) -> Earlier:
     run = about["run"]
     if about["format"] > OUT_FORMAT:
         raise OutputError(
-            f"-o {file} was written by a newer version of emojob (format {about['format']}, this version reads formats "
-            f"up to {OUT_FORMAT}): install the newer version, or choose another name for -o"
+            f"-o {file} was written by a newer version of emojob (file format {about['format']}, but this "
+            f"version reads only formats up to {OUT_FORMAT}): install the newer version, or choose another name for -o"
         )
     return Earlier(
         run=run,
@@ -171,8 +172,8 @@ def _earlier(file: AnyPath) -> Earlier:
 def _remove(work: AnyPath) -> None:
     """Remove the folder of the part files.
 
-    First, the folder is renamed or marked as done. If the removal is interrupted, a later run sees the name or the
-    mark, and does not continue from the remaining files.
+    First, the folder is renamed, or marked as done on object storage. So a later run does not use a folder that is only
+    partly removed.
     """
     if isinstance(work, ObjectPath):
         mark = work / DONE_FILE
@@ -187,7 +188,7 @@ def _remove(work: AnyPath) -> None:
 
 
 def _being_removed(work: Path) -> Path:
-    """Return the path to which the folder of the part files is renamed before it is removed."""
+    """Return the path of a folder during its removal."""
     return work.with_name(f"{work.name}.done")
 
 
@@ -202,7 +203,7 @@ def _shown(value: object) -> str:
 
 
 def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
-    """Write the rows of all part files to one file, in the order of the inputs."""
+    """Write all part files into one file, in the order of the inputs."""
     order = {one["name"]: i for i, one in enumerate(run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
     run = {**run, "all_counts": counts.as_json()}
@@ -220,9 +221,9 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Add the columns of `schema` that a part file lacks, filled with null.
+    """Add the columns that a part file lacks, filled with null.
 
-    A part file lacks columns if an input with more columns was added after the part file was written.
+    For example, a column is missing if an input with this column was added later.
     """
     columns = [
         table.column(field.name).cast(field.type)

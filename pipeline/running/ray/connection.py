@@ -19,13 +19,13 @@ from emojob.schemas.messages import first_line
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Connect to a Ray cluster for the duration of the `with` block.
+    """Connect to a Ray cluster until the `with` block ends.
 
-    If this process is already connected, for example in a notebook, this connection is used, and stays open at the end.
+    If this process already has a connection (for example in a notebook), the connection is used and stays open.
 
     Args:
-        address: HOST:PORT. If None, the environment variable RAY_ADDRESS is used. If RAY_ADDRESS is not set either, Ray
-            starts a cluster that has only this machine, and the end of the `with` block stops it.
+        address: HOST:PORT. None: the environment variable RAY_ADDRESS. If RAY_ADDRESS is not set, Ray uses only this
+            machine.
 
     Raises:
         OptionError: No cluster answers at the address, or Ray cannot start on this machine.
@@ -42,7 +42,7 @@ def _joined(address: str | None) -> Iterator[None]:
         try:
             _check_answer(address)
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
-        except EmojobError:  # a signal handler of emojob raised it
+        except EmojobError:  # raised by a signal handler of emojob
             raise
         except Exception as error:
             reason = first_line(error)
@@ -59,7 +59,7 @@ def _joined(address: str | None) -> Iterator[None]:
 
 
 def _check_answer(address: str | None) -> None:
-    """Raise OSError if nothing listens at HOST:PORT. Without this check, Ray would retry for minutes."""
+    """Raise OSError if nothing listens at HOST:PORT. Ray itself would retry for minutes."""
     found = re.fullmatch(r"(?:ray://)?\[?(.+?)\]?:(\d{1,5})", address or "")
     if found:
         socket.create_connection((found[1], int(found[2])), timeout=10).close()
@@ -67,7 +67,7 @@ def _check_answer(address: str | None) -> None:
 
 @contextlib.contextmanager
 def _signal_handlers_restored() -> Iterator[None]:
-    """At the end of the block, restore emojob's handlers of SIGINT and SIGTERM. Ray replaces the SIGTERM handler."""
+    """Restore emojob's signal handlers at the end of the `with` block, because Ray replaces the SIGTERM handler."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

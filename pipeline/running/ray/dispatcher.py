@@ -1,7 +1,6 @@
-"""Gives the shards of a job (ranges of rows) to the workers of a Ray cluster, and reports how many rows are labelled.
+"""Gives shards (ranges of rows) to the workers of a Ray cluster, and reports the number of labelled rows.
 
-If a worker dies, its shard goes to another worker. Ray itself would wait for the dead worker, even if the
-node of this worker never returns.
+If a worker dies, another worker gets its shard. Ray itself would wait for the dead worker, perhaps forever.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.messages import first_of
 
-_TICK = 0.5  # seconds between two requests for the progress of a worker
-_GROWTH_INTERVAL = 10.0  # seconds between two checks whether the cluster has room for more workers
-_LONGEST_WAIT = 1800.0  # the job fails after this many seconds without a ready worker
-_MAX_DEATHS = 4  # the job fails after this many workers died while they labelled the same shard
+_TICK = 0.5  # seconds between two progress requests to a worker
+_GROWTH_INTERVAL = 10.0  # seconds between two checks for room for more workers
+_LONGEST_WAIT = 1800.0  # the job fails if no worker is ready for this many seconds
+_MAX_DEATHS = 4  # the job fails if this many workers die on one shard
 
 
 class WorkerHandle:
-    """One worker, as the dispatcher sees it.
+    """The state of a worker, in the dispatcher.
 
     Attributes:
         actor: The Ray actor, a `Worker`.
         is_ready: Whether the worker has loaded the model.
-        shard: The shard that the worker labels; None if it has no shard.
-        rows: How many rows of `shard` are labelled so far.
-        next_poll: Time at which the progress is requested again, in seconds of `time.monotonic`.
-        calls: {Ray reference of a call: name of the method}, for each call that the worker has not answered.
+        shard: The shard that the worker labels; None if the worker has no shard.
+        rows: Number of rows of `shard` that are already labelled.
+        next_poll: Time of the next progress request, in seconds of `time.monotonic`.
+        calls: {Ray reference: method name} of the calls that the worker has not answered.
     """
 
     def __init__(self, actor: Any) -> None:
@@ -60,7 +59,7 @@ class WorkerHandle:
 
 
 class Dispatcher:
-    """Starts workers, gives them the shards of one job, and receives the results."""
+    """Starts workers, gives shards to the workers, and receives the results."""
 
     def __init__(
         self,
@@ -75,9 +74,9 @@ class Dispatcher:
 
         Args:
             nodes: The cluster's nodes.
-            setup: The data with which each worker loads the model.
-            spare: Ray actors that are already started and have no shard. They become the first workers.
-            note: callback(line), called with each message for the user.
+            setup: The data that each worker needs to load the model.
+            spare: Ray actors that are started, but have no shard yet. These actors become the first workers.
+            note: callback(message), called with each message for the user.
             job: The job.
             folder: OUT, the output folder.
         """
@@ -90,17 +89,17 @@ class Dispatcher:
         memo = job.model.memo
         self.memo_snapshot = SharedObject(MemoSnapshot(memo.multipliers, memo.contents()))
         self.workers: list[WorkerHandle] = []
-        self.shards: deque[Shard] = deque()  # shards that no worker has yet
-        self.deaths: dict[tuple[int, int], int] = {}  # {Shard.start: number of workers that died at the shard}
+        self.shards: deque[Shard] = deque()  # shards that are not assigned yet
+        self.deaths: dict[tuple[int, int], int] = {}  # {Shard.start: number of workers that died on it}
         self.rows_in_parts = 0
         self.rows_reported = 0
         self.max_workers = 1
         self.next_growth = 0.0
-        self.last_ready = time.monotonic()  # time at which a worker was last ready
+        self.last_ready = time.monotonic()  # last time when a worker was ready
         self.has_noted_wait = False
 
     def parts(self, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]) -> Iterator[PartMarker]:
-        """Yield the markers of complete part files, in any order. See `Executor.parts`."""
+        """Yield the completion marker of each complete part file, in any order. See `Executor.parts`."""
         self.timer, self.on_rows = timer, on_rows
         self._make_shards()
         stages.mark_started()
@@ -131,7 +130,7 @@ class Dispatcher:
         self.max_workers = rows // SPLIT_ROWS + len(job.dataset.sources)  # more workers would get no shard
 
     def _grow(self) -> None:
-        """Start further workers if the cluster has room for them, for example because a node joined the cluster."""
+        """Start more workers if the cluster has room, for example because a node joined the cluster."""
         now = time.monotonic()
         if now < self.next_growth:
             return
@@ -145,11 +144,11 @@ class Dispatcher:
             self.workers.append(worker)
 
     def _check_wait(self, seconds: float) -> None:
-        """If no worker was ready for a minute, tell the user once. Raises WorkerError after _LONGEST_WAIT seconds."""
+        """Tell the user if no worker was ready for a minute. Raises WorkerError after _LONGEST_WAIT seconds."""
         if seconds > _LONGEST_WAIT:
             raise WorkerError(
-                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: check with `ray status` whether cores or GPUs "
-                f"are free, and look for errors in the logs of Ray; then run the same command to continue"
+                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: look for free cores or GPUs in the output of "
+                f"`ray status`, and for errors in the logs of Ray; then run the same command to continue"
             )
         if seconds > PATIENCE and not self.has_noted_wait:
             self.has_noted_wait = True
@@ -158,7 +157,7 @@ class Dispatcher:
             )
 
     def _call_workers(self) -> None:
-        """Give a shard to each ready worker that has none, and ask workers that have a shard for their progress."""
+        """Give shards to idle workers, and request the progress of busy workers."""
         now = time.monotonic()
         for worker in self.workers:
             if not worker.is_ready:
@@ -171,10 +170,10 @@ class Dispatcher:
                 worker.call("label", self.context, worker.shard)
 
     def _receive(self) -> Iterator[PartMarker]:
-        """Wait up to _TICK seconds for an answer, yield the markers in the answer, and report the number of new rows.
+        """Wait up to _TICK seconds for an answer. Yield completion markers, and report the number of new rows.
 
         Raises:
-            EmojobError: A worker reported this error.
+            EmojobError: A worker reported an error.
         """
         callers = {call: worker for worker in self.workers for call in worker.calls}
         answered, _ = ray.wait(list(callers), num_returns=1, timeout=_TICK)
@@ -185,7 +184,7 @@ class Dispatcher:
         self.rows_reported = rows
 
     def _take(self, worker: WorkerHandle, call: Any) -> list[PartMarker]:
-        """Process a worker's answer to a call, and return the markers in the answer."""
+        """Process the answer to a call, and return the completion markers in the answer."""
         method = worker.calls.pop(call)
         try:
             answer = ray.get(call)
@@ -201,7 +200,7 @@ class Dispatcher:
         if method == "ready":
             worker.is_ready = True
         elif method == "rows":
-            start, rows = answer  # the answer may still describe the worker's previous shard
+            start, rows = answer  # the answer may be about the worker's previous shard
             worker.rows = rows if worker.shard and start == worker.shard.start else 0
         return []
 
@@ -214,7 +213,7 @@ class Dispatcher:
         return result.markers
 
     def _reassign(self, worker: WorkerHandle, method: str, error: RayError) -> None:
-        """Put the shard of a dead worker back into the queue. The worker gets no shard until it is restarted."""
+        """Put the shard of a dead worker back into the queue. After a restart, the worker loads the model again."""
         if method == "ready":  # Ray cannot start the worker
             raise node_failure(error) from error
         if worker.shard:
@@ -232,7 +231,7 @@ class Dispatcher:
         worker.call("ready", self.setup, self.memo_snapshot)
 
     def _stop(self) -> Iterator[PartMarker]:
-        """Stop the workers, and yield the markers of the part files that they complete while they stop."""
+        """Stop the workers, and yield the completion markers of their last part files."""
         for worker in self.workers:
             if worker.shard:
                 worker.call("stop")
@@ -241,7 +240,7 @@ class Dispatcher:
             yield from self._receive()
 
     def _collect_memos(self) -> None:
-        """If --memo is given, collect the cached labels of the workers.
+        """If --memo is given, collect the memos (cached probabilities) of the workers.
 
         Skip workers that do not answer within PATIENCE seconds.
         """
@@ -255,14 +254,14 @@ class Dispatcher:
 
 
 def _check_parts(folder: AnyPath, written: dict[str, int]) -> None:
-    """Raise WorkerError if the size of a part file is not the size in its marker.
+    """Raise WorkerError if the size of a part file differs from the size in its completion marker.
 
-    If a node loses its connection, Ray treats the node as dead. But the workers on the node may continue to write, and
-    replace a complete part file by a file with other rows.
+    If a node loses its connection, other workers get its shards. But the workers on the node may still run, and
+    overwrite complete part files.
 
     Args:
         folder: OUT, the output folder.
-        written: {name of the part file: its size in bytes, from its marker}.
+        written: {name of the part file: size in bytes in its completion marker}.
     """
     found = list_files(folder, ())
     changed = [name for name, size in written.items() if found.get(name) != size]

@@ -13,13 +13,13 @@ from emojob.schemas.errors import WorkerError
 
 T = TypeVar("T")
 
-PATIENCE = 60.0  # seconds that workers get to write their rows after a stop
+PATIENCE = 60.0  # after a stop, workers have this many seconds to write their rows
 
-_CORES = 4  # default number of cores of a worker, if the smallest node has that many
+_CORES = 4  # default number of cores per worker
 
 
 class SharedObject(Generic[T]):
-    """An object in Ray's object store, kept as long as this instance exists. Call the instance to get the object."""
+    """An object in Ray's object store. Call the instance to get the object."""
 
     def __init__(self, value: T) -> None:
         self._reference = ray.put(value)
@@ -30,18 +30,18 @@ class SharedObject(Generic[T]):
 
 
 class Nodes:
-    """The nodes of the cluster that this process is connected to."""
+    """The nodes of the connected Ray cluster."""
 
     def __init__(self, cores: int | None) -> None:
         """Prepare the nodes.
 
         Args:
-            cores: Number of cores of each worker without a GPU. If None, the method `cores` chooses the number.
+            cores: Number of cores of each worker without a GPU. None: a default number (see `Nodes.cores`).
         """
         self._wanted_cores = cores
 
     def capacity(self, device: str) -> int:
-        """Return how many workers the nodes can run at the same time if nothing else runs there.
+        """Return how many workers the nodes can run at the same time if the cluster is idle.
 
         Args:
             device: cpu or cuda.
@@ -50,7 +50,7 @@ class Nodes:
         return sum(int(node.get(kind, 0) // each) for node in self._alive())
 
     def start_worker(self, device: str) -> Any:
-        """Start a worker and return its actor immediately, even if Ray has no room for the worker yet.
+        """Start a worker and return its Ray actor. The call does not wait until the worker runs.
 
         Args:
             device: cpu or cuda.
@@ -60,7 +60,10 @@ class Nodes:
         return kind.remote()
 
     def cores(self) -> int:
-        """Return the number of cores of each worker without a GPU. Default: _CORES, or fewer if a node has fewer."""
+        """Return the number of cores of each worker without a GPU.
+
+        The default is _CORES, or the number of cores of the smallest node if this is less.
+        """
         if self._wanted_cores:
             return self._wanted_cores
         return min([_CORES, *(int(node["CPU"]) for node in self._alive() if node.get("CPU", 0) >= 1)])
@@ -70,7 +73,7 @@ class Nodes:
         return sum(node.get("CPU", 0) for node in self._alive())
 
     def threads(self, device: str) -> int:
-        """Return the number of threads that one worker may use.
+        """Return the number of threads of each worker.
 
         Args:
             device: cpu or cuda.
@@ -81,7 +84,7 @@ class Nodes:
         return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
     def _resources(self, device: str) -> dict[str, float]:
-        """Return the numbers of cores and GPUs that Ray reserves for one worker."""
+        """Return the numbers of cores and GPUs that Ray reserves for each worker."""
         if device != "cuda":
             return {"num_cpus": self.cores()}
         each = [node.get("CPU", 0) // node["GPU"] for node in self._alive() if node.get("GPU", 0) >= 1]
@@ -99,7 +102,7 @@ def node_failure(error: RayError) -> WorkerError:
 
 
 def error_kind(error: RayError) -> str:
-    """Return the class name of an error. For an error in a task, return the class name of its cause.
+    """Return the class name of an error. For an error in a Ray task, return the class name of the original error.
 
     The error message is not returned, because it may contain dialogue.
     """

@@ -1,8 +1,9 @@
-"""The executor of a Ray cluster. The cluster runs one worker per GPU. Without GPUs, each worker uses a few CPU cores.
+"""Runs a job on a Ray cluster, with one worker per GPU. Without GPUs, each worker uses a few CPU cores.
 
-Ray tasks on the nodes inspect the input files. Ray starts the workers. If the process or the node of a worker dies, Ray
-restarts the worker. This process gives shards (ranges of rows) to the workers, and receives the completion markers of
-the part files. No row passes through this process.
+- Ray tasks on the nodes inspect the input files.
+- Ray starts the workers. If the process or the node of a worker dies, Ray restarts the worker.
+- This process gives shards (ranges of rows) to the workers, and receives the completion markers of part files. No row
+  passes through this process.
 """
 
 from __future__ import annotations
@@ -36,16 +37,17 @@ from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
 from emojob.schemas.options import ModelOptions
 
-_FILES_PER_CORE = 4  # largest number of files that are inspected at the same time, per core of the cluster
+_FILES_PER_CORE = 4  # maximum number of files that are inspected at the same time, per core
 
 
 @contextlib.contextmanager
 def open_ray_executor(address: str | None, cores: int | None) -> Iterator[RayExecutor]:
-    """Open the executor of a cluster.
+    """Open the executor of a Ray cluster.
 
     Args:
-        address: HOST:PORT. If None, RAY_ADDRESS is used. If RAY_ADDRESS is not set, Ray uses only this machine.
-        cores: Number of cores of each worker without a GPU. If None, `Nodes.cores` chooses the number.
+        address: HOST:PORT. None: the environment variable RAY_ADDRESS. If RAY_ADDRESS is not set, Ray uses only this
+            machine.
+        cores: Number of cores of each worker without a GPU. None: a default number (see `Nodes.cores`).
 
     Raises:
         OptionError: No cluster answers at the address, or Ray cannot start on this machine.
@@ -59,14 +61,14 @@ def open_ray_executor(address: str | None, cores: int | None) -> Iterator[RayExe
 
 
 class RayExecutor:
-    """Runs a job on the cluster that this process is connected to. `Executor` documents the methods."""
+    """Runs a job on the connected Ray cluster. `Executor` documents the methods."""
 
     name: str | None = "ray"
 
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self._setup: WorkerSetup | None = None
-        self._spare: list[Any] = []  # actors that are started and have no shard
+        self._spare: list[Any] = []  # started actors without a shard
         self._note: Callable[[str], None] = lambda text: None
 
     def check(self, options: ModelOptions) -> None:
@@ -115,27 +117,27 @@ class RayExecutor:
         return max(1, self._nodes.capacity(choice.device))
 
     def rate(self, model: ScoringModel, encoded: Encoded, seconds: float) -> float:
-        """See `Executor.rate`. Returns the speed that a worker measured when it chose the engine."""
+        """See `Executor.rate`. Returns the speed that a worker measured during `start`."""
         return model.choice.tokens_per_second or 0.0
 
     def parts(
         self, job: Job, folder: AnyPath, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]
     ) -> Iterator[PartMarker]:
-        """See `Executor.parts`. Raises WorkerError if several workers died while they labelled the same shard."""
+        """See `Executor.parts`. Raises WorkerError if several workers die while they label one shard."""
         if self._setup is None:
             raise AssertionError("not started")
         dispatcher = Dispatcher(self._nodes, self._setup, self._spare, self._note, job, folder)
         return dispatcher.parts(stages, timer, on_rows)
 
     def close(self) -> None:
-        """End the started workers that got no shard."""
+        """End the started workers that received no shard."""
         for actor in self._spare:
             ray.kill(actor)
 
     def _chosen(self, setup: WorkerSetup, is_large: bool) -> tuple[EngineChoice, int]:
-        """Return (engine choice, tokens in a batch) from the first worker that answers.
+        """Return (engine choice, tokens per batch) from the first worker that answers.
 
-        First, one worker is called. Every 2 * PATIENCE seconds without an answer, one more worker is called.
+        One worker is called first. After every 2 * PATIENCE seconds without an answer, one more worker is called.
         """
         answers: list[Any] = []
         ready: list[Any] = []

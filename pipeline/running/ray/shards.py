@@ -1,4 +1,4 @@
-"""Divides a job into shards. A shard is a range of rows of one input. One worker labels the shard."""
+"""Divides the rows of a job into shards. A shard is a range of rows of one input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.schemas.messages import first_of
 
-_SHARDS_EACH = 3  # rows of the next shard = remaining rows / (3 * workers), within limits
+_SHARDS_EACH = 3  # rows of the next shard = remaining rows / (_SHARDS_EACH * workers), within limits
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Shard:
     """A range of rows of one input. One worker labels the shard.
 
     Attributes:
-        number: Number of the input in OUT.
+        number: Number of the input, as in the names of part files.
         source: The input.
         span: The range of rows.
     """
@@ -31,25 +31,25 @@ class Shard:
 
     @property
     def start(self) -> tuple[int, int]:
-        """(number of the input, first row). These two numbers identify the shard."""
+        """Identifier of the shard: (number of the input, first row)."""
         return self.number, self.span.first_row
 
 
 def next_shard_rows(rows: int, workers: int) -> int:
     """Return the number of rows of the next shard.
 
-    Shards become smaller towards the end, so that all workers end at nearly the same time (guided self-scheduling;
-    Polychronopoulos and Kuck, 1987).
+    Shards become smaller, so that all workers end at nearly the same time (guided self-scheduling; Polychronopoulos and
+    Kuck, 1987).
 
     Args:
-        rows: Number of rows that are in no shard yet.
+        rows: Number of rows that are not in a shard yet.
         workers: Number of workers.
     """
     return min(max(rows // (_SHARDS_EACH * workers), SPLIT_ROWS), PART_ROWS)
 
 
 def undivided_inputs(dataset: Dataset) -> list[str]:
-    """Return messages for the user: which large inputs are not divided into shards, and why."""
+    """Return messages for the user about large inputs that cannot be divided into shards."""
     reasons: dict[str, list[str]] = {}
     for source in dataset.sources:
         if (source.rows or 0) < 2 * SPLIT_ROWS:
@@ -64,7 +64,7 @@ def undivided_inputs(dataset: Dataset) -> list[str]:
 def _first_rows(first: int, stop: int | None, cuts: list[int], rows: int, workers: int) -> list[int]:
     """Divide the rows from `first` to `stop` into shards, and return the first row of each shard.
 
-    The first shard begins at `first`. Each of the other shards begins at a row in `cuts`.
+    A shard can begin only at `first` or at a row in `cuts`.
     """
     firsts = [first]
     while True:
@@ -79,14 +79,14 @@ def make_shards(
 ) -> Iterator[Shard]:
     """Divide the missing rows of a dataset into shards, and yield the shards in order.
 
-    Missing rows are divided only at split points (rows at which reading can begin). If the dataset has a conversation
-    column, no input is divided, because the previous utterance of a row could be in another shard.
+    An input is divided only at split points (rows at which reading can begin). If the dataset has a conversation
+    column, inputs are not divided, because the previous utterance of a row could be in another shard.
 
     Args:
-        dataset: The dataset. With a limit, the number of rows of each source must be known.
-        inputs_progress: For each source, the rows that OUT already contains.
+        dataset: The dataset. If `limit` is given, the number of rows of each input must be known.
+        inputs_progress: For each input, the rows that OUT already contains.
         limit: Label only the first `limit` rows of the dataset. None: label all rows.
-        rows: Total number of rows of all shards.
+        rows: Total number of missing rows.
         workers: Number of workers.
     """
     left = limit
@@ -103,7 +103,7 @@ def make_shards(
             firsts = _first_rows(span.first_row, stop, cuts, rows, workers)
             rows -= (total or 0 if stop is None else stop) - span.first_row
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
-                # The worker reads from the last split point at or before `first`.
+                # The worker starts reading at the last split point at or before `first`.
                 nearest = bisect_right(split_points, first)
                 narrowed = replace(source, split_points=source.split_points[max(0, nearest - 1) : nearest])
                 yield Shard(progress.number, narrowed, Span(first, end))

@@ -1,8 +1,8 @@
-"""The Ray actor that labels rows on a node of a cluster. It loads the model once, and then labels one shard at a time.
+"""The Ray actor that labels rows on a node of a cluster. The actor loads the model once, and labels many shards.
 
-A worker reads the rows of its shards and writes the part files. No row passes through another process. If a worker
-dies, another worker gets its shard. This worker keeps the part files that have a completion marker, and labels only the
-rows that are missing.
+- A worker reads the rows of a shard (a range of rows) and writes part files.
+- If a worker dies, another worker gets the shard. The new worker keeps the complete part files, and labels only the
+  missing rows.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class WorkerSetup:
 
     Attributes:
         files: Function that returns the model files.
-        digest: Hash of the model files, in hexadecimal.
-        options: Options of the model. After the engine is chosen, they contain the engine.
-        threads: Number of threads that the worker may use.
-        version: Version of emojob in the process that the user started.
+        digest: Hash of the model files, hexadecimal.
+        options: Options of the model. `RayExecutor.start` adds the chosen engine.
+        threads: Number of threads of the worker.
+        version: Version of emojob on the machine on which the user started the run.
     """
 
     files: Callable[[], ModelFiles]
@@ -63,7 +63,7 @@ class WorkerSetup:
 
 @dataclass(frozen=True)
 class MemoSnapshot:
-    """The memo (a cache of the labels of repeated texts) with which each worker starts."""
+    """The memo (cached probabilities of repeated texts) at the start of each worker."""
 
     multipliers: Keys
     contents: Contents
@@ -71,15 +71,15 @@ class MemoSnapshot:
 
 @dataclass(frozen=True)
 class JobContext:
-    """The data that is the same for all shards of a job.
+    """The data that all shards of a job share.
 
     Attributes:
-        dataset: The dataset with an empty list of sources.
+        dataset: The dataset without its inputs. Each shard contains its input.
         folder: OUT, the output folder.
         schema: Schema of the part files.
-        privacy: What is masked, dropped or hashed.
+        privacy: Privacy options: what is masked, dropped or hashed.
         rate: Speed of the engine in tokens/s; None if unknown.
-        umask: The umask of the process that the user started. The workers use it for new files.
+        umask: The umask for new files, from the process that the user started.
     """
 
     dataset: Dataset
@@ -95,8 +95,8 @@ class ShardResult:
     """The result of labelling a shard.
 
     Attributes:
-        markers: Completion markers of all part files of the shard, including part files that earlier workers wrote.
-        tally: Counts of the rows that this worker labelled.
+        markers: Completion markers of all part files of the shard, including part files from earlier workers.
+        tally: Counts of rows, tokens and batches of this worker.
         seconds: {stage: busy seconds}.
     """
 
@@ -109,11 +109,11 @@ def load(setup: WorkerSetup, may_measure: bool) -> Scorer:
     """Load the model on this node.
 
     Args:
-        setup: Setup from the process that the user started.
-        may_measure: Whether to measure the engines if necessary. A measurement takes several seconds.
+        setup: The data for loading the model.
+        may_measure: Whether to measure the engines if no rates are saved. A measurement takes several seconds.
 
     Raises:
-        WorkerError: This node has another version of emojob.
+        WorkerError: The version of emojob on this node is not `setup.version`.
     """
     here = version("emojob")
     if here != setup.version:
@@ -128,7 +128,7 @@ def load(setup: WorkerSetup, may_measure: bool) -> Scorer:
 
 
 def returning_errors(work: Callable[[], T]) -> T | EmojobError:
-    """Return the result of `work`, or the error that it raised. Ray would wrap a raised error in another class."""
+    """Return the result of `work`, or the error that `work` raises. Ray would wrap a raised error."""
     try:
         return work()
     except EmojobError as error:
@@ -138,7 +138,7 @@ def returning_errors(work: Callable[[], T]) -> T | EmojobError:
 
 
 class Worker:
-    """The Ray actor. Methods of the concurrency group `aside` can run while `label` runs."""
+    """The Ray actor that labels shards. `rows` and `stop` can be called while `label` runs."""
 
     def __init__(self) -> None:
         hardware.return_freed_memory()
@@ -150,11 +150,11 @@ class Worker:
         """Choose the engine for the model on this node.
 
         Args:
-            setup: Setup from the process that the user started.
-            may_measure: Whether to measure the engines if necessary. A measurement takes several seconds.
+            setup: The data for loading the model.
+            may_measure: Whether to measure the engines if no rates are saved. A measurement takes several seconds.
 
         Returns:
-            (engine choice, tokens in a batch), or an error.
+            (engine choice, tokens per batch), or an error.
         """
 
         def chosen() -> tuple[EngineChoice, int]:
@@ -165,11 +165,11 @@ class Worker:
 
     @ray.method(max_task_retries=-1)
     def ready(self, setup: WorkerSetup, memo_snapshot: Callable[[], MemoSnapshot]) -> EmojobError | None:
-        """Load the model and the memo if they are not loaded yet.
+        """Load the model and the memo, if they are not loaded yet.
 
         Args:
-            setup: Setup from the process that the user started.
-            memo_snapshot: Function that returns the memo (a cache of the labels of repeated texts).
+            setup: The data for loading the model.
+            memo_snapshot: Function that returns the memo (cached probabilities of repeated texts).
 
         Returns:
             None, or an error.
@@ -184,7 +184,7 @@ class Worker:
         """Label a shard. If `stop` is called, write the rows that are already labelled, and return.
 
         Args:
-            context: Data that all shards of the job share.
+            context: The data that all shards of the job share.
             shard: The rows to label.
 
         Returns:
@@ -194,17 +194,17 @@ class Worker:
 
     @ray.method(concurrency_group="aside")
     def rows(self) -> tuple[tuple[int, int], int]:
-        """Return (`Shard.start` of the current shard, number of labelled rows of this shard)."""
+        """Return (`start` of the current shard, number of labelled rows in the shard)."""
         return self._shard_start, self._rows
 
     @ray.method(concurrency_group="aside")
     def stop(self) -> None:
-        """Stop labelling the current shard, and start no further shard."""
+        """Stop labelling the current shard, and do not start another shard."""
         self._is_stopped = True
         self._stages.stop()
 
     def memo(self) -> Contents:
-        """Return the contents of the memo, the cache of the labels of repeated texts."""
+        """Return the contents of the memo (cached probabilities of repeated texts)."""
         return self._loaded().memo.contents()
 
     def _loaded(self) -> Scorer:
@@ -255,7 +255,7 @@ def _load_with_memo(setup: WorkerSetup, memo_snapshot: MemoSnapshot) -> Scorer:
 
 
 def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[PartMarker], Span | None]:
-    """Find the part files of a shard that earlier workers completed, and the rows that are still missing.
+    """Find the complete part files of a shard and the rows that are still missing.
 
     Args:
         shard: The shard.
@@ -263,7 +263,7 @@ def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[
         fingerprint: Fingerprint of the model.
 
     Returns:
-        (markers of the part files, missing rows). The missing rows are None if the shard is complete.
+        (completion markers of the part files, missing rows). The missing rows are None if the shard is complete.
     """
     markers: list[PartMarker] = []
     row, stop = shard.span.first_row, shard.span.stop_row
