@@ -1,8 +1,7 @@
 """Chooses the utterances that annotators should label next (active learning).
 
-The chosen utterances differ from each other, and their margin is low. The margin of an utterance is the difference
-between its two highest probabilities. `selection` chooses the utterances from a labelled archive. `sheet` writes the
-utterances to a CSV file for annotators.
+`selection` chooses utterances with a low margin that differ from each other. The margin of an utterance is its highest
+probability minus its second highest probability. `sheet` writes the chosen utterances to a CSV file for annotators.
 """
 
 __all__ = ["selection", "sheet"]

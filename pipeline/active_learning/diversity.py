@@ -1,12 +1,11 @@
 """Detects near-copies among texts, and chooses texts that differ from each other.
 
-Each text becomes a vector of its hashed character 2- and 3-grams. Vectors are compared by their cosine. Such vectors
-need no model, and a different Korean ending changes them only a little.
+Each text becomes a vector of hashed character 2-grams and 3-grams. The cosine of two vectors measures how similar two
+texts are. No model is needed. Two sentences that differ only in a Korean ending have similar vectors.
 
-The caller gives uncertain texts: the model's two highest probabilities are close (Citovsky et al., "Batch Active
-Learning at Scale", NeurIPS 2021). `farthest_first` chooses among these texts with a greedy core-set algorithm (Sener
-and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", ICLR 2018). Unlike the original
-algorithm, `farthest_first` prefers the most uncertain texts.
+`farthest_first` is a greedy core-set algorithm (Sener and Savarese, "Active Learning for Convolutional Neural Networks:
+A Core-Set Approach", ICLR 2018). Unlike the original algorithm, it prefers the most uncertain texts (Citovsky et al.,
+"Batch Active Learning at Scale", NeurIPS 2021).
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 256
 
-#: Two texts are near-copies if the cosine of their vectors is at least this value. If one word in ten differs, the
-#: cosine is higher than this value; if half of the words differ, the cosine is lower.
+#: Two texts are near-copies if the cosine of the two vectors is at least 0.6. If one word in ten differs, the cosine is
+#: above 0.6. If half of the words differ, the cosine is below 0.6.
 NEAR = 0.6
 
-_BLOCK = 1024  # number of texts in one matrix product
+_BLOCK = 1024  # number of texts per matrix product
 _DIGITS = re.compile(r"\d+")
 _RUNS = re.compile(r"(.)\1{2,}")
-# hash multipliers, one for each character of a gram
+# hash multipliers for the first, second and third character of a gram
 _MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 
 
 def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return a vector of hashed character 2- and 3-grams for each text, float32 [texts, DIMENSIONS].
+    """Return one vector for each text, made of hashed character 2-grams and 3-grams: float32 [texts, DIMENSIONS].
 
-    Each vector has length 1. Before hashing, each number is replaced by 0, and a character that is repeated three or
-    more times (ㅋㅋㅋㅋ) is replaced by two characters.
+    Before hashing, each number becomes 0 (2026년 -> 0년). Three or more equal characters become two (ㅋㅋㅋ -> ㅋㅋ).
+    Each vector has length 1 (Euclidean norm).
     """
     found = np.zeros((len(texts), DIMENSIONS), np.float32)
     for begin in range(0, len(texts), _BLOCK):
@@ -44,7 +43,7 @@ def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _block_vectors(texts: Sequence[str]) -> NDArray[np.float64]:
-    # the marks \x02 and \x03 distinguish grams at the beginning and at the end of a text from other grams
+    # \x02 marks the beginning of a text, \x03 marks the end
     marked = [f"\x02{_normalized(text)}\x03" for text in texts]
     codes = np.frombuffer("".join(marked).encode("utf-32-le"), np.uint32).astype(np.uint64)
     owners = np.repeat(np.arange(len(marked)), [len(one) for one in marked])
@@ -53,10 +52,10 @@ def _block_vectors(texts: Sequence[str]) -> NDArray[np.float64]:
         grams = np.zeros(len(codes) - length + 1, np.uint64)
         for at in range(length):
             grams = (grams + codes[at : at + len(grams)]) * np.uint64(_MULTIPLIERS[at])
-        whole = owners[: len(grams)] == owners[length - 1 :]  # whether the gram begins and ends in the same text
+        whole = owners[: len(grams)] == owners[length - 1 :]  # False if a gram spans two texts
         mixed = grams[whole] ^ (grams[whole] >> np.uint64(32))
         slots = owners[: len(grams)][whole] * DIMENSIONS + (mixed % np.uint64(DIMENSIONS)).astype(np.int64)
-        # each gram has a sign from its hash, so that on average different grams in the same slot add up to 0
+        # random signs (from the hash): two grams in one slot cancel each other on average
         signs = 1.0 - 2.0 * ((mixed >> np.uint64(20)) & np.uint64(1)).astype(np.float64)
         sums += np.bincount(slots, signs, minlength=len(sums))
     rows = sums.reshape(len(texts), DIMENSIONS)
@@ -70,10 +69,7 @@ def _normalized(text: str) -> str:
 class Leaders:
     """A set of texts without near-copies. Each text in the set is called a leader.
 
-    Texts are added in order. Of several near-copies, only the first is added.
-
-    Args:
-        most: Maximum number of leaders.
+    `most` is the maximum number of leaders.
     """
 
     def __init__(self, most: int) -> None:
@@ -87,11 +83,11 @@ class Leaders:
 
     @property
     def full(self) -> bool:
-        """Return whether the set has its maximum number of leaders."""
+        """Return whether the set contains the maximum number of leaders."""
         return self._count == len(self._vectors)
 
     def admit(self, new: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Add each text that is not a near-copy of a leader, until the set is full.
+        """Add texts in order until the set is full. A near-copy of a leader is not added.
 
         Args:
             new: Vectors of the texts, float32 [texts, DIMENSIONS].
@@ -120,18 +116,19 @@ def farthest_first(
 ) -> NDArray[np.int64]:
     """Choose texts that have high weights and are far from each other.
 
-    Each step chooses the text with the highest score. A text has a high score if its weight is high, if it is far from
-    the texts that are already chosen, and if few texts of its class are chosen. If two scores are equal, the first text
-    is chosen, so equal arguments always give an equal result.
+    Each step chooses the text with the highest score (the first text, if scores are equal). A text has a high score if:
+    - its weight is high
+    - it is far from the texts that are already chosen
+    - few texts of its class are already chosen
 
     Args:
         vectors: Vectors of the texts, each of length 1: float32 [texts, DIMENSIONS].
-        weights: Weight of each text, 0 to 1: float32 [texts]. A higher weight makes a text more likely to be chosen.
-        classes: Class number of each text: int64 [texts]. The lowest number is 0.
+        weights: Weight of each text, 0 to 1: float32 [texts].
+        classes: Class number of each text, from 0: int64 [texts].
         count: Number of texts to choose.
 
     Returns:
-        Indexes of the chosen texts, in the order in which they were chosen: int64 [min(count, texts)].
+        Indexes of the chosen texts, the first choice first: int64 [min(count, texts)].
     """
     kinds = len(np.unique(classes))
     nearest = np.zeros(len(vectors), np.float32)  # for each text, the highest cosine to a chosen text
@@ -139,7 +136,7 @@ def farthest_first(
     available = np.ones(len(vectors), np.bool_)
     chosen = np.empty(min(count, len(vectors)), np.int64)
     for i in range(len(chosen)):
-        crowding = 1 + taken[classes] * kinds / count  # 2 if the class already has its equal share
+        crowding = 1 + taken[classes] * kinds / count  # 2 if count / kinds texts of the class are chosen
         score = np.where(available, weights * (1 - nearest) / crowding, -np.inf)
         best = int(score.argmax())
         chosen[i], available[best] = best, False

@@ -1,6 +1,7 @@
-"""Ranks the distinct texts of a labelled archive by margin, the difference between the two highest probabilities.
+"""Ranks the distinct texts of a labelled archive by margin: the highest probability minus the second highest.
 
-The archive is read once. DuckDB groups the rows by text, and writes temporary files if it reaches its memory limit.
+The archive is read only once. DuckDB groups the rows by text. If DuckDB reaches the memory limit, it writes temporary
+files.
 """
 
 from __future__ import annotations
@@ -25,32 +26,32 @@ from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import SCORED, TRUNCATED
 from emojob.schemas.errors import EmojobError, StorageError
 
-#: Maximum number of characters of a text. Longer texts are left out, because the model reads only their beginning.
+#: Maximum number of characters of a text. Longer texts are left out, because the model reads only the beginning.
 MOST_CHARACTERS = 1_000
 
-_MEMORY_BYTES = 1 << 30  # memory limit of DuckDB; higher if there are many threads
-_MEMORY_OF_A_THREAD = 128 << 20
+_MEMORY_BYTES = 1 << 30  # memory limit of DuckDB for up to 8 threads
+_MEMORY_OF_A_THREAD = 128 << 20  # memory limit per thread, for more than 8 threads
 
-# An entry is a uint64 for one row: the upper bits are the margin of the row, the lower bits are the row number. Among
-# rows with the same text, the smallest entry is the row with the lowest margin; if margins are equal, the first row.
+# An entry is a uint64 that contains the margin of a row (upper bits) and the row number (lower bits). The minimum of
+# several entries is the row with the lowest margin. If margins are equal, the minimum is the first row.
 _NUMBER_BITS, _MARGIN_STEPS = 43, 1 << 20
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The distinct texts of an archive, ordered by margin, the lowest margin first.
+    """The distinct texts of an archive, the lowest margin first.
 
-    Texts that differ only in digits, punctuation and spaces form a group. Only one text of each group is ordered by
-    margin: the text with the lowest margin. The other texts of the group come at the end.
+    Some texts differ only in digits, punctuation and spaces (주문 1번, 주문 2번). Of such texts, only the text with the
+    lowest margin keeps its place. All others come at the end of the ranking.
 
     Attributes:
-        numbers: Row number of each text, int64 [texts]. If several rows have the same text, the row with the lowest
-            margin is used.
+        numbers: Row number of each text, int64 [texts]. If several rows have the same text, the number of the row with
+            the lowest margin.
         times: Number of labelled rows with each text, int64 [texts].
         rows: Number of labelled rows in the archive.
-        left_out: Number of labelled rows that are left out, because the text is too short or too long.
-        texts: Number of distinct texts in the rows that are not left out. The ranking may contain fewer texts, because
-            its length is limited.
+        left_out: Number of labelled rows whose text is too short or too long.
+        texts: Number of distinct texts that are neither too short nor too long. The ranking may be shorter, because
+            `rank` limits the number of texts.
     """
 
     numbers: NDArray[np.int64]
@@ -61,9 +62,9 @@ class Ranking:
 
 
 def rank(archive: LabelledArchive, most: int) -> Ranking:
-    """Rank the texts that have at least two letters and at most MOST_CHARACTERS characters.
+    """Rank the texts of an archive. Texts with fewer than two letters or over MOST_CHARACTERS characters are left out.
 
-    Single jamo, as in ㅋㅋ, do not count as letters.
+    Single jamo (ㅋㅋ) are not letters.
 
     Args:
         archive: The labelled archive.
@@ -71,7 +72,7 @@ def rank(archive: LabelledArchive, most: int) -> Ranking:
 
     Raises:
         DataError: A file of the archive cannot be read.
-        StorageError: The memory, or the disk space for temporary files, is too small.
+        StorageError: There is not enough memory, or not enough disk space for temporary files.
     """
     stream = _Stream(archive)
     with (
@@ -112,15 +113,15 @@ def _sql(name: str) -> str:
 
 
 class _Stream:
-    """Streams the labelled rows of an archive into DuckDB and counts them."""
+    """Streams the labelled rows of an archive into DuckDB and counts the rows."""
 
     def __init__(self, archive: LabelledArchive) -> None:
         self._archive = archive
         self.rows = 0
-        self.error: EmojobError | None = None  # exception of `_batches`; DuckDB raises its own exception instead
+        self.error: EmojobError | None = None  # exception in `_batches`; DuckDB replaces it with a duckdb.Error
 
     def reader(self) -> pa.RecordBatchReader:
-        """Return a reader of the labelled rows, with the columns text and entry (uint64: margin and row number)."""
+        """Return a reader of the labelled rows. Its columns are `text` and `entry` (see _NUMBER_BITS)."""
         schema = pa.schema([("text", pa.large_string()), ("entry", pa.uint64())])
         return pa.RecordBatchReader.from_batches(schema, self._batches())
 
@@ -148,7 +149,7 @@ def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
     """Return the probability columns of a batch, float32 [rows, labels].
 
     Args:
-        batch: A record batch. Its last columns are the probabilities.
+        batch: A record batch that ends with the probability columns.
         first: Index of the first probability column.
     """
     columns = [column.to_numpy(zero_copy_only=False) for column in batch.columns[first:]]
@@ -156,7 +157,7 @@ def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
 
 
 def margins_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the margin of each row, 0 to 1: float32 [rows]. If the model has only one label, every margin is 1."""
+    """Return the margin of each row, 0 to 1: float32 [rows]. With a single label, every margin is 1."""
     if probabilities.shape[1] < 2:
         return np.ones(len(probabilities), np.float32)
     best = np.sort(probabilities, axis=1)

@@ -1,8 +1,9 @@
 """Selects the utterances of a labelled archive that annotators should label next.
 
-1. Rank the texts by the margin between their two highest probabilities, lowest first (margins.py).
-2. Collect up to ten candidates for each wanted utterance. No candidate is a near-copy of another candidate.
-3. Choose candidates that differ from each other (diversity.py; its docstring names the papers).
+1. Rank the texts by margin, the lowest margin first (margins.py).
+2. For each requested utterance, collect up to ten candidates. Near-copies become candidates only if there are too few
+   other texts.
+3. Choose candidates that differ from each other (diversity.py).
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.errors import DataError, OptionError
 
-#: Maximum number of utterances in one sheet. Annotating this many utterances takes weeks.
+#: Maximum number of utterances in an annotation sheet. An annotator needs weeks to label 10,000 utterances.
 MOST_WANTED = 10_000
 
-_CANDIDATES = 10  # maximum number of candidates for each wanted utterance
+_CANDIDATES = 10  # maximum number of candidates for each requested utterance
 _MOST_CANDIDATES = 20_000  # maximum number of candidates in total
-_TEXTS_READ = 20  # number of texts for each wanted utterance in the first slice of the ranking
+_TEXTS_READ = 20  # number of texts that `_pool` first reads for each requested utterance
 _FEWEST_READ, _SLICE, _MOST_READ = 2_048, 65_536, 262_144
 
 _FOLDED = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -41,15 +42,15 @@ class Utterance:
     """One utterance to annotate.
 
     Attributes:
-        text: Text of the utterance in NFC; repeated spaces are replaced by one space.
-        previous: Text of the previous utterance in the same conversation; None if unknown.
+        text: Text in NFC, with single spaces.
+        previous: Text of the previous utterance in the conversation; None if unknown.
         guess: Label with the highest probability.
         confidence: Probability of `guess`.
-        second: Label with the second highest probability; None if the model has one label.
-        margin: Difference between the two highest probabilities.
+        second: Label with the second highest probability; None if the model has only one label.
+        margin: Highest probability minus second highest probability.
         times: Number of labelled rows with this text.
         conversation: ID of the conversation; None if unknown.
-        time: Time of the utterance, as it is written in the archive; None if unknown.
+        time: Time of the utterance as a string from the archive; None if unknown.
     """
 
     text: str
@@ -68,10 +69,10 @@ class Selection:
     """The selected utterances.
 
     Attributes:
-        utterances: The utterances, in the order in which they were chosen.
+        utterances: The utterances, the first choice first.
         rows: Number of labelled rows in the archive.
-        left_out: Number of labelled rows that are left out, because the text is too short or too long.
-        texts: Number of distinct texts in the rows that are not left out.
+        left_out: Number of labelled rows whose text is too short or too long.
+        texts: Number of distinct texts that are neither too short nor too long.
     """
 
     utterances: list[Utterance]
@@ -82,7 +83,7 @@ class Selection:
 
 @dataclass
 class _Pool:
-    """Texts to choose from: for each text, its row number, the number of rows with this text, and the probabilities."""
+    """Texts to choose from. `numbers` are row numbers. `times` is the number of rows with each text."""
 
     texts: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -98,18 +99,19 @@ class _Pool:
 
 
 def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Selection:
-    """Select utterances to annotate; the same archive always gives the same selection.
+    """Select utterances to annotate. The selection depends only on the archive and the arguments.
 
     Args:
         archive: The labelled archive.
-        wanted: Number of utterances, 1 to MOST_WANTED. Fewer are selected if the archive has fewer texts.
+        wanted: Number of utterances to select, 1 to MOST_WANTED. If the archive has fewer texts, all texts are
+            selected.
         masked: Whether to mask personal data.
 
     Raises:
         OptionError: `wanted` is out of range.
         OutputError: The archive has no text column.
         DataError: No row is labelled, every text is too short or too long, or a file cannot be read.
-        StorageError: The memory, or the disk space for temporary files, is too small.
+        StorageError: There is not enough memory, or not enough disk space for temporary files.
     """
     if not 1 <= wanted <= MOST_WANTED:
         raise OptionError(f"--uncertain {wanted} is out of range: give a number from 1 to {MOST_WANTED:,}")
@@ -147,7 +149,7 @@ def _masked(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
-    """Return candidates that are not near-copies of each other. If there are fewer than `wanted`, add near-copies."""
+    """Return candidates without near-copies. If there are fewer than `wanted` candidates, add near-copies."""
     leaders = Leaders(min(_CANDIDATES * wanted, max(_MOST_CANDIDATES, 2 * wanted)))
     pool, copies = _Pool(), _Pool()
     begin, size = 0, min(max(_FEWEST_READ, _TEXTS_READ * wanted), _SLICE)
@@ -163,17 +165,17 @@ def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
 
 
 def _fetch(archive: LabelledArchive, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
-    """Read the text and the probabilities of each row in `numbers`. Return them in the order of `numbers`."""
+    """Read the text and the probabilities of each row in `numbers`, in the order of `numbers`."""
     texts, probabilities = [], []
     for _, batch in archive.rows(numbers, [text_column_of(archive), *archive.probability_columns]):
         texts += [_folded(text) for text in strings(batch.column(0)).to_pylist()]
         probabilities += list(probabilities_of(batch, 1))
-    back = np.argsort(np.argsort(numbers)).tolist()  # `archive.rows` ignores the order of `numbers`
+    back = np.argsort(np.argsort(numbers)).tolist()  # `archive.rows` returns the rows sorted by number
     return _Pool([texts[i] for i in back], numbers.tolist(), times.tolist(), [probabilities[i] for i in back])
 
 
 def _folded(text: str) -> str:
-    """Return a text in NFC, with repeated spaces replaced by one space, as uncertain_texts.sql does."""
+    """Return a text in NFC with single spaces, as in uncertain_texts.sql."""
     return _FOLDED.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
@@ -203,7 +205,7 @@ def _utterances(archive: LabelledArchive, picked: _Pool) -> list[Utterance]:
 
 
 def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tuple[str | None, str | None]]:
-    """Return {row number: (conversation ID, time)}. A value is None if the archive does not contain it."""
+    """Return {row number: (conversation ID, time)}. Unknown values are None."""
     about: dict[int, tuple[str | None, str | None]] = dict.fromkeys(numbers.tolist(), (None, None))
     columns = (archive.conversation_column, archive.time_column)
     given = [name for name in dict.fromkeys(columns) if name is not None]
@@ -220,13 +222,10 @@ def _non_blank(column: pa.Array) -> list[str | None]:
 
 
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
-    """Return {row number: previous text in the same conversation}.
+    """Return {row number: previous text in the conversation}, without the rows that have no previous text.
 
-    A row is not in the result if it has no previous text. `emojob score` finds previous texts in the same way.
-
-    Args:
-        archive: The labelled archive.
-        conversations: {row number: conversation ID, or None if unknown}.
+    `conversations` is {row number: conversation ID, or None if unknown}. The previous text is defined in
+    reading/context.py.
     """
     searched = pa.array(sorted({name for name in conversations.values() if name is not None}), pa.large_string())
     if archive.conversation_column is None or not len(searched):

@@ -1,4 +1,4 @@
-"""Writes the sheet, a CSV file that annotators fill in. schemas/sheet.py defines its columns."""
+"""Writes the annotation sheet, a CSV file for annotators. schemas/sheet.py defines the columns."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ from emojob.schemas.sheet import (
 
 
 def check_path(file: Path, replace: bool = False) -> None:
-    """Check that a sheet can be written to a path. Call this first, because the selection is slow.
+    """Check the path of an annotation sheet. Call this before the selection, because the selection is slow.
 
     Args:
         file: Path of the sheet.
         replace: Whether an existing file may be replaced.
 
     Raises:
-        OptionError: The path does not end in .csv, is a folder, is in a folder that does not exist, or is an existing
-            file that must not be replaced.
+        OptionError: The path does not end in .csv, or it is a folder. Or the parent folder does not exist. Or the file
+            exists, and `replace` is false.
     """
     if file.suffix.lower() != ".csv":
-        raise OptionError(f"-o {file}: the sheet is a CSV file; give a file name that ends in .csv")
+        raise OptionError(f"-o {file}: the annotation sheet is a CSV file; give a file name that ends in .csv")
     if file.is_dir():
         raise OptionError(f"-o {file} is a folder: give a file name that ends in .csv")
     if not file.parent.is_dir():
-        raise OptionError(f"-o {file}: there is no folder {file.parent}; create it, or give another path")
+        raise OptionError(f"-o {file}: there is no folder {file.parent}; create the folder, or give another path")
     if os.path.lexists(file) and not replace:
         raise OptionError(
-            f"-o {file} exists and may contain an annotator's labels: give another name, or add --force to replace it"
+            f"-o {file} exists and may contain labels of annotators: give a new name, or replace the file with --force"
         )
 
 
 def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = False) -> None:
-    """Write a sheet atomically. The column `label` is empty: the annotators fill it in.
+    """Write an annotation sheet atomically. The column `label` is empty: the annotators fill it in.
 
     Args:
         file: Path of the sheet.
-        utterances: The utterances. Each becomes one row of the sheet.
+        utterances: One utterance for each row of the sheet.
         replace: Whether an existing file may be replaced.
 
     Raises:
@@ -68,7 +68,7 @@ def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = Fal
     beside = atomic.temporary_path(file)
     try:
         with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
-            # the default line ending is CR LF, as in files that spreadsheet programs write
+            # lines end with CR LF by default, as in spreadsheet programs
             writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(_cells(one) for one in utterances)

@@ -1,7 +1,7 @@
-"""Measures the speed of a scoring run, and compares it with the speed of matrix products and of other programs.
+"""Measures how fast emojob labels texts, and compares this speed with matrix products and with other programs.
 
-`measure` runs the benchmark. `matmul` measures matrix products. `baselines` measures other programs that label the same
-texts.
+`measure` runs the benchmark. `matmul` measures matrix products. `baselines` measures other programs that use the same
+model.
 """
 
 __all__ = ["measure"]

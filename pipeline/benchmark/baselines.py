@@ -1,7 +1,7 @@
-"""Measures baselines: other programs that label the same texts with the same model.
+"""Measures baselines: common programs that label the same texts with the library `transformers`.
 
-A baseline is a common program that uses the library `transformers`. It has the same weights, the same tokenizer and the
-same number of threads as the job. A baseline has an advantage: it reads no dataset and writes no labels.
+A baseline uses the weights, the tokenizer and the number of threads of the job. The comparison favours the baseline,
+because a baseline reads no dataset and writes no labels.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Baseline:
     Attributes:
         name: Name of the baseline in the results.
         run: Function that labels texts. After each batch, it yields the number of finished texts.
-        whole: Whether the baseline ignores the time limit. A baseline that sorts the texts must finish, because its
-            first batches contain the longest texts and are slower than later batches.
+        whole: Whether to ignore the time limit. A baseline that sorts the texts must finish, because the longest texts
+            come first: the first batches are the slowest.
     """
 
     name: str
@@ -59,10 +59,10 @@ def rates(
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
         max_length: Maximum number of tokens in a text; longer texts are truncated.
-        seconds: Time limit in seconds for each baseline that does not sort the texts.
+        seconds: Time limit for each baseline that does not sort the texts, in seconds.
 
     Returns:
-        {name of the baseline: {"rows": finished texts, "rows_per_second": speed}}.
+        {name of the baseline: {"rows": number of finished texts, "rows_per_second": speed}}.
     """
     from transformers.utils import logging
 
@@ -77,7 +77,7 @@ def rates(
 
 
 def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, float]:
-    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm-up, which is not measured
+    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm-up without measurement
         pass
     begun, rows, spent = time.perf_counter(), 0, 0.0
     for done in baseline.run(texts):
@@ -88,7 +88,7 @@ def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, flo
 
 
 def _write_stock(model: Model, folder: Path, max_length: int) -> None:
-    """Write the model in fp32 as a model folder that the library `transformers` can load."""
+    """Write the model in fp32 as a model folder for the library `transformers`."""
     from transformers import BertConfig
 
     shape = model.shape
@@ -133,7 +133,7 @@ def _baselines(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
 
 
 def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return a simple loop, common in notebooks, that pads every text to the maximum length."""
+    """Return a loop that pads every text to the maximum length, as in many notebooks."""
 
     def run(texts: list[str]) -> Run:
         for start in range(0, len(texts), _BATCH):
@@ -144,7 +144,7 @@ def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
 
 
 def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return a loop that sorts texts by length and pads each batch to its longest text (as sentence-transformers)."""
+    """Return a loop that sorts the texts by length before padding each batch, as in sentence-transformers."""
 
     def run(texts: list[str]) -> Run:
         ordered = sorted(texts, key=len, reverse=True)
@@ -156,7 +156,7 @@ def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], 
 
 
 def _label(stock: Callable[..., Any], tokenizer: Any, texts: list[str], padding: str | bool) -> list[int]:
-    """Label a batch; return the label id of each text."""
+    """Return the label ID of each text in a batch."""
     batch = tokenizer(texts, padding=padding, truncation=True, return_tensors="pt")
     device = getattr(stock, "device", "cpu")
     logits: Tensor = stock(**{name: tensor.to(device) for name, tensor in batch.items()}).logits
@@ -178,7 +178,7 @@ def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[st
 
 
 def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
-    """Return the batch size for a transformers pipeline. On a GPU, measure which of _GPU_BATCHES is fastest."""
+    """Return the batch size for a transformers pipeline. On a GPU, this is the fastest of _GPU_BATCHES."""
     if device == "cpu":
         return _BATCH
     texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
@@ -194,7 +194,7 @@ class _Answer:
 
 
 def _compiled(folder: Path) -> Callable[..., _Answer]:
-    """Convert and compile the model with OpenVINO's default settings; return a function that labels a batch."""
+    """Compile the model with OpenVINO, and return a function that labels a batch."""
     import openvino
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -203,11 +203,11 @@ def _compiled(folder: Path) -> Callable[..., _Answer]:
     stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     example = {name: torch.ones((2, 8), dtype=torch.long) for name in ("input_ids", "attention_mask", "token_type_ids")}
     with contextlib.redirect_stderr(io.StringIO()):
-        frontend = FrontEndManager().load_by_framework("pytorch")  # unlike convert_model, sends no usage data
-        # a variable, because the decoder must exist until the conversion ends
+        frontend = FrontEndManager().load_by_framework("pytorch")  # convert_model would send usage data
+        # keep a reference, because the decoder must exist until the conversion ends
         decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)
         graph = frontend.convert(frontend.load(decoder))
-    settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}  # see OpenVinoEngine
+    settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}  # as in OpenVinoEngine
     compiled = openvino.compile_model(graph, "CPU", settings)
     names = [next(iter(port.get_names())) for port in compiled.inputs]
 

@@ -1,4 +1,4 @@
-"""Measures the speed of matrix products alone. No engine with the same precision can be faster."""
+"""Measures the speed of matrix products alone. This is the upper limit for every engine with the same precision."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import torch
 from emojob.pipeline.inference.engines.engine import DTYPES
 from emojob.pipeline.models.bert import BertShape
 
-# Sizes of the products: (rows, inner size, columns). A GPU is fastest with large products. A CPU is often fastest with
-# products that fit into its caches.
+# Sizes of matrix products: (rows, inner size, columns). A GPU is fastest with large products. A CPU is often fastest
+# with products that fit into the CPU cache.
 _PRODUCTS = {"cuda": [(8192, 8192, 8192)], "cpu": [(2048, 768, 3072), (1024, 1024, 1024), (2048, 2048, 2048)]}
-_SECONDS = 0.4  # seconds for each (rows, inner size, columns)
+_SECONDS = 0.4  # seconds for measuring each size
 
 
 def flops_per_token(shape: BertShape) -> int:
-    """Return the number of floating-point operations per token in all products with weight matrices.
+    """Return the number of floating-point operations per token, counting only products with weight matrices.
 
-    The products in attention are not counted. For short texts, they are only a few percent of all operations.
+    Attention also multiplies matrices. For short texts, this is only a few percent of all operations.
     """
     layer = 4 * shape.hidden_size**2 + 2 * shape.hidden_size * shape.intermediate_size
     return 2 * shape.layers * layer
 
 
 def matrix_rate(device: str, precision: str, threads: int) -> float:
-    """Return the speed of matrix products in FLOP/s: the maximum over the sizes in _PRODUCTS.
+    """Return the maximum speed of matrix products in FLOP/s, over all sizes in _PRODUCTS.
 
     Args:
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
-        threads: Number of threads that torch uses.
+        threads: Number of threads for torch.
     """
     torch.set_num_threads(threads)
     return max(_rate(torch.device(device), DTYPES[precision], *sizes) for sizes in _PRODUCTS[device])
@@ -47,7 +47,7 @@ def _rate(device: torch.device, dtype: torch.dtype, rows: int, inner: int, colum
 
 
 def _seconds(left: torch.Tensor, right: torch.Tensor) -> float:
-    """Return how many seconds one product takes. On a GPU, measure four products together, because each is fast."""
+    """Return the seconds for one matrix product. On a GPU, this is the mean of four products."""
     times = 4 if left.is_cuda else 1
     begun = time.perf_counter()
     for _ in range(times):

@@ -1,4 +1,4 @@
-"""Measures the speed of a scoring job (from Parquet to Parquet), of each stage of the job, and of the engine alone."""
+"""Measures how fast a scoring job runs: the whole job, each stage, and the engine alone."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: `--model kobert-sized` measures a model of KoBERT's size with random weights.
+#: Value of --model for a model of KoBERT's size with random weights.
 KOBERT_SIZED = "kobert-sized"
 
 _STAGES = ("read", "tokenize", "infer", "label", "write")
-_TURNS = 10  # utterances per conversation; matters for a model that reads the previous utterance
-_JOB_SECONDS = 15.0  # estimated duration of the job if no number of rows is given
-_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # minimum and maximum number of rows if none is given
+_TURNS = 10  # utterances per conversation, for models that read the previous utterance
+_JOB_SECONDS = 15.0  # approximate duration of the job if `rows` is None
+_FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # minimum and maximum number of rows if `rows` is None
 _ENGINE_SECONDS = 5.0  # time limit for measuring the engine alone
 _BASELINE_SECONDS = 30.0  # time limit for each baseline that does not sort the texts
 
@@ -57,23 +57,24 @@ def measure(
     compare: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Score some rows and measure the run.
+    """Score some rows and measure the speed.
 
     Args:
         model: Options of the model.
-        source: Path of the dataset. None repeats the sample texts, and adds the number of the repetition to each text.
-        text_column: Name of the text column; None searches for one of the usual names.
-        rows: Number of rows; None uses as many rows as the engine labels in about 15 seconds.
-        compare: Whether to measure the baselines too, on the same rows.
+        source: Path of the dataset. None: repeat the built-in sample texts, with a number after each text.
+        text_column: Name of the text column. None: choose the column by its name.
+        rows: Number of rows. None: as many rows as the engine labels in about 15 seconds.
+        compare: Whether to measure the baselines too.
         note: callback(line), called with a note before each slow step.
 
     Returns:
-        The results, as JSON: among others rows/s and tokens/s of the job, tokens/s of the engine alone, FLOP/s of
-        matrix products, the share of padding tokens, the share of repeated texts, the seconds of each stage, the
-        seconds for loading the model, and the peak memory in bytes.
+        The results as a JSON object. The main results are:
+        - rows/s and tokens/s of the job, tokens/s of the engine alone, FLOP/s of matrix products
+        - share of padding tokens, share of repeated texts
+        - seconds of each stage, seconds for loading the model, peak memory in bytes
 
     Raises:
-        OptionError: The dataset has no row, or no text in its first rows.
+        OptionError: The dataset has no rows, or the first rows contain no text.
         EmojobError: `score_dataset` failed.
     """
     with (
@@ -102,7 +103,7 @@ def measure(
 def _start(
     options: ModelOptions, texts: pa.Array, note: Callable[[str], None]
 ) -> tuple[EngineChoice, dict[str, Any], float]:
-    """Load the model and label a text; return (engine choice, durations as JSON, estimated rows/s)."""
+    """Load the model and label one text. Return (engine choice, durations as JSON, estimated rows/s)."""
     begun = time.perf_counter()
     calibration = calibration_texts(options.calibration)
     scorer = Scorer.load(options=options, may_measure=True, note=note, calibration_texts=calibration)
@@ -112,15 +113,15 @@ def _start(
     encoded = _prepared(scorer, texts).encoded
     if not (encoded.lengths > 2).any():
         raise OptionError(
-            f"--input: the first {len(texts):,} rows contain no text; give another dataset, or name the column that "
-            f"contains the text with --text-column"
+            f"--input: the first {len(texts):,} rows contain no text; give a dataset with text, or choose the "
+            f"text column with --text-column NAME"
         )
     rate = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, 1.0) / max(1.0, encoded.lengths.mean())
     return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
 
 
 def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
-    """Write the texts as a dataset, reset the peak memory, and score the dataset."""
+    """Write the texts as a dataset and score the dataset. The peak memory is reset before scoring."""
     dataset = folder / "rows.parquet"
     pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
     _reset_peak_memory()
@@ -129,18 +130,18 @@ def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
 
 
 def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
-    """Tokenize the texts as a job does: with the previous utterances if the model reads them."""
+    """Tokenize the texts as a job does. If the model reads previous utterances, include the previous utterances."""
     rows = np.arange(len(texts))
     return scorer.prepare(texts, texts.take(pa.array(rows - 1, mask=rows % _TURNS == 0)))
 
 
 def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """Measure matrix products and the engine alone. Compare their speed with `job` (tokens/s of one job process)."""
+    """Measure matrix products and the engine alone. `job` is the speed of one job process in tokens/s."""
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job also tokenizes at most BATCH_ROWS rows at a time
+    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job also tokenizes BATCH_ROWS rows together
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
-    # the maximum of two measurements, because another process may slow down one of them
+    # measured twice, because another process may slow down one measurement
     flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))
     flops_per_token = matmul.flops_per_token(scorer.model.shape)
     return {
@@ -154,7 +155,7 @@ def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, An
 
 
 def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
-    """Measure the baselines; `times` in the result is `job` (rows/s of the job) divided by rows/s of the baseline."""
+    """Measure the baselines. `job` is rows/s of the job. `times` in the result is `job` / rows/s of the baseline."""
     filled = [text or "" for text in texts.to_pylist()]
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     found = baselines.rates(scorer.model, filled, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
@@ -162,7 +163,7 @@ def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, 
 
 
 def _float_precision(choice: EngineChoice) -> str:
-    """Return the precision of the engine. For int8, return bf16 or fp32, whichever is faster on this machine."""
+    """Return the precision of the engine. For int8: bf16 if this machine computes bf16 fast, else fp32."""
     if choice.precision != "int8":
         return choice.precision
     return "bf16" if hardware.detect().fast_bf16 else "fp32"
@@ -190,7 +191,7 @@ def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[ModelOptions]:
-    """Yield the options. If the model is KOBERT_SIZED, first write it to a folder and set this folder as the model."""
+    """Yield the options. For KOBERT_SIZED, write a model with random weights and yield its folder as the model."""
     if options.model != KOBERT_SIZED:
         yield options
         return
@@ -202,7 +203,7 @@ def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[Model
 
 
 def write_kobert_sized(folder: Path) -> None:
-    """Write a model folder of KoBERT's size with random weights; the speed does not depend on their values."""
+    """Write a model folder of KoBERT's size with random weights. The speed does not depend on the weights."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
     from transformers.utils import logging
@@ -220,19 +221,19 @@ def _texts(source: str | None, text_column: str | None, rows: int) -> pa.Array:
         return pa.array(itertools.islice(repeated, rows), pa.large_string())
     texts = first_texts(source, text_column, rows)
     if not len(texts):
-        raise OptionError(f"--input {source} has no rows; give another dataset")
+        raise OptionError(f"--input {source} has no rows; give a dataset that has rows")
     return texts
 
 
 def _temporary_parent(source: str | None) -> Path | None:
-    """Return the parent of the temporary folder: the dataset's folder if it is writable, else None (system default)."""
+    """Return the folder of the dataset if it is writable, else None (the default folder for temporary files)."""
     file = None if source is None else as_local(input_path(source))
     folder = file.parent if file and file.exists() else None
     return folder if folder is not None and os.access(folder, os.W_OK) else None
 
 
 def _reset_peak_memory() -> None:
-    """Reset the peak memory of this process, if the system supports it."""
+    """Reset the peak memory of this process (only on Linux)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -1,6 +1,6 @@
 """Applies the privacy options to output rows: masks or drops the text column, and hashes ID columns.
 
-The model always reads the original text, so the labels do not depend on these options.
+The labels do not depend on these options, because the model always reads the original text.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _HOW = (
 
 @dataclass(frozen=True)
 class Privacy:
-    """Privacy options of one run.
+    """Privacy options of a run.
 
     Attributes:
         text_column: Name of the text column.
         masked: Whether personal data in the text column is masked.
         rejects_masked: Whether personal data in the raw text of rejected rows is masked.
-        text_dropped: Whether the text column is left out of the output.
-        hashed: Names of the columns whose values are replaced by keyed hashes.
-        key: Secret key of the hashes; empty if no column is hashed.
+        text_dropped: Whether the text column is removed from the output.
+        hashed: Names of the columns to hash.
+        key: Secret key for hashing; empty if no column is hashed.
     """
 
     text_column: str
@@ -76,10 +76,9 @@ class Privacy:
         return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else batch.select([])
 
     def rejects(self, rejects: list[Reject]) -> list[Reject]:
-        """Apply the privacy options to rejected rows, and return the new rows.
+        """Mask or remove the raw text of rejected rows, and return the new rows.
 
-        If a column is dropped or hashed, the raw text of every rejected row is removed, because the raw text contains
-        the values of all columns.
+        The raw text contains the values of all columns. If any column is dropped or hashed, the raw text is removed.
         """
         if not rejects:
             return rejects
@@ -95,7 +94,7 @@ class Privacy:
     def as_json(self) -> dict[str, Any]:
         """Return the options as a dictionary for run.json.
 
-        All runs into the same OUT must use the same privacy options. `ensure_same_privacy` checks this.
+        `ensure_same_privacy` checks that all runs into one OUT have equal options.
         """
         return {
             "mask_pii": self.masked,
@@ -105,7 +104,7 @@ class Privacy:
         }
 
 
-#: Value of `Privacy.as_json()` for a run of an old emojob version, which did not have these options.
+#: Value of `Privacy.as_json()` for runs of old emojob versions, which had no privacy options.
 NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_columns": [], "hash_key": None}
 
 
@@ -118,28 +117,28 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
 
     Raises:
         OptionError: The key is missing or unusable, or --hash-column names the text column.
-        ColumnError: A column to hash does not exist, comes from key=value folders, or has a nested type.
+        ColumnError: A column of --hash-column does not exist, comes from key=value folders, or has a nested type.
     """
     folders = {key for source in dataset.sources for key, _ in source.file.partitions}
     for name in options.hash_columns:
         if name in folders:
             raise ColumnError(
-                f"--hash-column {name} cannot be hashed: folder names contain its values ({name}=...), and run.json "
-                "and the rejects file show these names; move the column into the files, and rename the folders"
+                f"--hash-column {name}: values in folder names ({name}=...) cannot be hashed, because run.json and "
+                "the rejects file contain the folder names; move the column into the files, and rename the folders"
             )
         if name not in dataset.schema.names:
             raise ColumnError(
-                f"--hash-column {name}: the input has no such column; its columns are {listed(dataset.schema.names)}; "
-                "give one of them"
+                f"--hash-column {name}: the input has no such column; choose one of these columns: "
+                f"{listed(dataset.schema.names)}"
             )
         if name == dataset.text_column:
             raise OptionError(
-                f"--hash-column {name} is the text column, which cannot be hashed; give --drop-text to leave it out, "
-                "or --mask-pii to mask personal data in it"
+                f"--hash-column {name}: the text column cannot be hashed; give --drop-text to remove the text column, "
+                "or --mask-pii to mask personal data in the text"
             )
         if pa.types.is_nested(dataset.schema.field(name).type):
             raise ColumnError(
-                f"--hash-column {name} has the type {dataset.schema.field(name).type}, which cannot be hashed; "
+                f"--hash-column {name}: values of type {dataset.schema.field(name).type} cannot be hashed; "
                 "give a column of strings or numbers"
             )
     return Privacy(
@@ -153,10 +152,9 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
 
 
 def hashed(column: pa.Array, key: bytes) -> pa.Array:
-    """Return a pseudonym for each value: the first 128 bits of its HMAC-SHA256 (RFC 2104).
+    """Return a pseudonym for each value: the first 128 bits of the HMAC-SHA256 of the value (RFC 2104).
 
-    The value is hashed as UTF-8 text. The number 7 and the text "7" therefore have the same pseudonym, and CSV and
-    Parquet give the same result.
+    Values are converted to UTF-8 text before hashing. So the number 7 and the text "7" have the same pseudonym.
 
     Args:
         column: Values of any type that is not nested. Null stays null.
@@ -171,7 +169,7 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
 
 
 def _masked(column: pa.Array) -> pa.Array:
-    """Return a text column with its personal data masked. The type of the column stays the same."""
+    """Mask the personal data in a text column. The type of the column does not change."""
     from emojob.pipeline.privacy.pii.masking import mask
 
     if pa.types.is_null(column.type):
@@ -200,5 +198,5 @@ def _key(file: str | None) -> bytes:
     if len(key) < _SHORTEST_KEY:
         raise OptionError(f"the hash key in {source} has {len(key)} bytes, but needs at least {_SHORTEST_KEY}: {_HOW}")
     if len(key) > _LONGEST_KEY:
-        raise OptionError(f"the hash key in {source} has more than the maximum of {_LONGEST_KEY:,} bytes: {_HOW}")
+        raise OptionError(f"the hash key in {source} is longer than {_LONGEST_KEY:,} bytes: {_HOW}")
     return key

@@ -103,8 +103,8 @@ def test_run_json_shows_which_key_was_used_and_not_the_key():
     [
         ("nothing", ColumnError, "nothing: the input has no such column.*id, text, tags"),
         ("text", OptionError, "--drop-text"),
-        ("tags", ColumnError, "tags has the type list"),
-        ("shop", ColumnError, r"folder names contain its values \(shop=\.\.\.\)"),
+        ("tags", ColumnError, "tags: values of type list"),
+        ("shop", ColumnError, r"values in folder names \(shop=\.\.\.\)"),
     ],
 )
 def test_a_column_that_cannot_be_hashed_is_refused(column, error, words, monkeypatch):

@@ -137,7 +137,7 @@ def test_hashing_a_value_that_is_in_a_folder_name_is_refused(emojob, tmp_path, m
     (folder / "a.csv").write_text("text\n네\n")
     monkeypatch.setenv("EMOJOB_HASH_KEY", "0123456789abcdef")
     code, _, err = emojob("score", "in", "-o", "out", "--hash-column", "customer")
-    assert (code, err.count("\n"), "folder names contain its values" in err) == (2, 1, True)
+    assert (code, err.count("\n"), "values in folder names" in err) == (2, 1, True)
     assert not (tmp_path / "out").exists()
 
 
