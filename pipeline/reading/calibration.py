@@ -1,4 +1,4 @@
-"""Reads the texts for the calibration of int8: the first texts of a dataset, or the texts of the built-in sample."""
+"""Reads the texts for the calibration of int8, from a dataset or from the built-in sample."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from emojob.pipeline.reading.dataset import first_texts
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import OptionError
 
-ROWS = 2_000  # maximum number of rows that are read from a dataset
+ROWS = 2_000  # maximum number of rows to read
 
 
 def calibration_texts(dataset: str | None) -> Callable[[], list[str]]:
-    """Return a function that reads the calibration texts. The engine calls it only if int8 is a candidate.
+    """Return a function that reads the calibration texts. The engine calls this function only if int8 is a candidate.
 
     Args:
-        dataset: File, folder, glob or URL; None: use the built-in sample.
+        dataset: File, folder, glob or URL. None: use the built-in sample.
 
     Returns:
-        A function that returns distinct texts. It raises InputError if the dataset cannot be read or has no text.
+        A function that returns distinct texts. This function raises InputError if the dataset cannot be read or has no
+        text.
 
     Raises:
         DataError: The dataset does not exist or cannot be read.

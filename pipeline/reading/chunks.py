@@ -1,4 +1,4 @@
-"""Reads the rows that a run still has to label, and splits them into chunks for the engine."""
+"""Reads the rows that have no labels yet, in chunks for the engine."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ BATCH_ROWS = 30_720  # rows per read: a quarter of a row group of the output
 _FIRST_ROWS = 2_048  # rows of the first chunks if the speed of the engine is unknown
 _LONG = 32  # assumed tokens per utterance; most utterances have fewer
 _FEWEST_ROWS = 1_024
-_CHUNK_SECONDS = 15.0  # time that the engine should need for a chunk
+_CHUNK_SECONDS = 15.0  # intended engine time for each chunk
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of one input that the engine labels together.
+    """Rows of an input that the engine labels together.
 
     Attributes:
         source: The input file.
-        number: Number of the input. The names of its part files contain this number.
+        number: Number of the input. The names of the part files contain this number.
         row_batch: Rows of the chunk.
-        previous: Previous utterance of each row: large_string [rows], null if a row has none. None if the model does
-            not read previous utterances.
-        closes: Whether the part file must end after this chunk, because no chunk begins at `stop_row`.
-        last: Whether this chunk is the last one of the input.
+        previous: Previous utterance of each row, null if there is none: large_string [rows]. None if the model does not
+            read previous utterances.
+        closes: Whether the part file must end after this chunk, because the next chunk does not begin at `stop_row`.
+        last: Whether the input ends with this chunk.
     """
 
     source: Source
@@ -43,11 +43,11 @@ class Chunk:
 
     @property
     def stop_row(self) -> int:
-        """Number of the input row that follows the chunk."""
+        """Number of the row after the chunk."""
         return self.row_batch.first_row + self.row_batch.rows_read
 
     def split(self, rows: int) -> tuple[Chunk, Chunk]:
-        """Return (chunk of the first `rows` rows, chunk of the other rows). `rows` includes rejected rows."""
+        """Return (chunk of the first `rows` rows, chunk of the remaining rows). Rejected rows are counted."""
         head, rest = self.row_batch.split(rows)
         at = head.batch.num_rows
         before, after = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
@@ -56,7 +56,7 @@ class Chunk:
 
 
 class PendingChunks:
-    """The chunks that a run still has to label. Iterate over this object only once."""
+    """Iterable of the chunks that a run has to label. Iterate only once."""
 
     def __init__(
         self,
@@ -66,13 +66,13 @@ class PendingChunks:
         stopping: Callable[[], bool],
         rate: float | None = None,
     ) -> None:
-        """Store the arguments. Reading begins with the iteration.
+        """Store the arguments. `__iter__` reads the files.
 
         Args:
             dataset: The dataset.
-            sources: Each input of the dataset with its progress.
+            sources: (input, progress of the input) for each input of the dataset.
             limit: Label only the first `limit` rows of the dataset. None: label all rows.
-            stopping: Returns True if the run has to stop.
+            stopping: Returns True if the run must stop.
             rate: Speed of the engine in tokens per second; None if unknown.
         """
         self._dataset, self._sources, self._limit, self._stopping = dataset, sources, limit, stopping
@@ -81,7 +81,7 @@ class PendingChunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Yield the chunks. Raises DataError if an input is damaged or has changed."""
-        left = self._limit  # maximum number of rows, counted from the beginning of the current input
+        left = self._limit  # rows from the beginning of the current input up to the limit
         for source, progress in self._sources:
             next_row = progress.next_row
             for span in progress.missing:
@@ -96,7 +96,7 @@ class PendingChunks:
                     return
 
     def on_timing(self, chunk: Chunk, seconds: float) -> None:
-        """Adapt the size of the next chunks, so that the engine needs about 15 seconds for each chunk.
+        """Adapt the size of the next chunks. The engine should need about 15 seconds for each chunk.
 
         Args:
             chunk: A chunk that the engine has labelled.
@@ -110,7 +110,7 @@ class PendingChunks:
     def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
         """Yield the chunks of a span. Only the last chunk has `closes=True`.
 
-        If the span has no rows, one empty chunk is yielded.
+        If the span has no rows, yield one empty chunk.
         """
         nothing = RowBatch(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
         chunks = self._chunks(source, number, span)
@@ -118,7 +118,7 @@ class PendingChunks:
         for following in chunks:
             yield current
             current = following
-        if span.stop_row is not None:  # without a stop row, read_batches has already checked the file
+        if span.stop_row is not None:  # otherwise, read_batches has read and checked the whole file
             check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
             raise DataError(
@@ -136,7 +136,7 @@ class PendingChunks:
             previous = None if conversations is None else conversations.previous(row_batch)
             rest = Chunk(source, number, row_batch, previous)
             while left := rest.row_batch.rows_read:
-                # chunks of equal size, because a small last chunk would be slow
+                # chunks of equal size, because a small last chunk would be inefficient
                 head, rest = rest.split(-(-left // max(1, round(left / self._rows))))
                 yield head
             if stop is not None and rest.stop_row >= stop:
@@ -144,7 +144,7 @@ class PendingChunks:
 
 
 def _up_to(limit: int | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield only the rows before row `limit` of an input. If `limit` is reached, the last chunk has `closes=True`."""
+    """Yield the chunks up to row `limit`. The chunk that reaches `limit` is cut there and has `closes=True`."""
     for chunk in chunks:
         if limit is None or chunk.stop_row < limit:
             yield chunk

@@ -15,7 +15,7 @@ from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMN
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.messages import counted, listed
 
-#: (file, schema of this file alone).
+#: (file, schema of the file).
 Part = tuple[InputFile, pa.Schema]
 
 MOST_COLUMNS = 16_384  # the limit of Excel
@@ -58,14 +58,18 @@ def check_unique_names(file: InputFile, names: Sequence[str]) -> None:
 def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | None) -> str:
     """Return the name of the text column.
 
+    If `given` is None, a column is chosen if it is the only column that fulfils these conditions:
+    - It is in all files, and it is not a key=value folder.
+    - It contains strings.
+    - Its name is in USUAL_TEXT_COLUMNS.
+
     Args:
-        parts: Each file with its own schema.
+        parts: (file, schema of the file) for each file.
         schema: Common schema of all files.
-        given: Name that the user gives. None: choose the only string column that is in all files and has a name in
-            USUAL_TEXT_COLUMNS.
+        given: Name from --text-column; None: choose the column by its name.
 
     Raises:
-        ColumnError: No column, or more than one, can be the text column.
+        ColumnError: There is no suitable column, or more than one suitable column.
     """
     names = _in_all_files(parts, schema)
     if given is not None:
@@ -102,7 +106,7 @@ def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Return whether a column of this type holds strings, or only nulls."""
+    """Return whether a type is a string type or null."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(is_string(kind) or pa.types.is_null(kind))
@@ -111,15 +115,19 @@ def is_text(kind: pa.DataType) -> bool:
 def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_column: str, given: str | None) -> str:
     """Return the name of the column that identifies conversations.
 
+    If `given` is None, a column is chosen if it is the only column that fulfils these conditions:
+    - It is in all files, and it is not the text column.
+    - It contains strings, bytes or numbers.
+    - Its name is in USUAL_CONVERSATION_COLUMNS.
+
     Args:
-        parts: Each file with its own schema.
+        parts: (file, schema of the file) for each file.
         schema: Common schema of all files.
-        text_column: Name of the text column. This column is never chosen if `given` is None.
-        given: Name that the user gives. None: choose the only column of strings, bytes or numbers that is in all files
-            and has a name in USUAL_CONVERSATION_COLUMNS.
+        text_column: Name of the text column.
+        given: Name from --conversation-column; None: choose the column by its name.
 
     Raises:
-        ColumnError: No column, or more than one, can identify conversations.
+        ColumnError: There is no suitable column, or more than one suitable column.
     """
     names = _in_all_files(parts, schema)
     if given is not None:
@@ -133,8 +141,8 @@ def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_co
     if fitting:
         raise ColumnError(f"{where}: more than one column may hold conversation IDs ({listed(fitting)}); {ask}")
     raise ColumnError(
-        f"{where}: the model also reads the previous utterance of the conversation, but no column of strings or "
-        f"numbers has one of the usual names for conversation IDs; {_all_columns(parts, names)}; {ask}"
+        f"{where}: the model needs conversation IDs to find previous utterances, but no column of strings or numbers "
+        f"has one of the usual names for conversation IDs; {_all_columns(parts, names)}; {ask}"
     )
 
 
@@ -144,13 +152,13 @@ def _given_conversation_column(parts: Sequence[Part], schema: pa.Schema, names: 
     if not is_conversation(kind):
         raise ColumnError(
             f"column {name!r} of {_where(parts)} has the type {kind}, which cannot identify conversations; "
-            f"choose a column of strings or numbers with --conversation-column NAME; the columns are {listed(names)}"
+            f"choose a column of strings or numbers (--conversation-column NAME); the columns are {listed(names)}"
         )
     return name
 
 
 def is_conversation(kind: pa.DataType) -> bool:
-    """Return whether values of this type can identify conversations: strings, bytes, numbers, or only nulls."""
+    """Return whether a type can identify conversations: string, bytes, number or null."""
     if isinstance(kind, pa.BaseExtensionType):  # such as a UUID
         kind = kind.storage_type
     if pa.types.is_dictionary(kind):
@@ -163,15 +171,15 @@ def is_conversation(kind: pa.DataType) -> bool:
 
 
 def _given_column(parts: Sequence[Part], names: list[str], given: str, option: str) -> str:
-    """Return the name in `names` that equals `given`, regardless of Unicode normalization.
+    """Return the name in `names` that equals `given` after Unicode normalization.
 
-    `names` are the columns that all files have. Raises ColumnError if `given` is not one of them.
+    `names` are the columns that all files have. Raises ColumnError if `given` is not among these names.
     """
     same = [name for name in names if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", given)]
     if given not in names and len(same) != 1:
         file, own = next(((file, own) for file, own in parts if given not in own.names), parts[0])
         close = difflib.get_close_matches(given, own.names, 1)
-        hint = f"did you mean {option} {listed(close[:1])}?" if close else f"give one of them with {option} NAME"
+        hint = f"did you mean {option} {listed(close[:1])}?" if close else f"choose a column with {option} NAME"
         raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed(own.names)}; {hint}")
     return given if given in names else same[0]
 

@@ -1,9 +1,10 @@
-"""Finds the previous utterance of each row. Some models read it together with the text of the row.
+"""Finds the previous utterance of each row. Some models read the previous utterance together with the text.
 
-The previous utterance of a row is in the same input and the same conversation. It is the text of the nearest earlier
-row that has text. The rows of several conversations may alternate. A row whose conversation is null or blank has no
-previous utterance. The result depends only on the earlier rows. Batch sizes, part file sizes and interruptions do not
-change the result.
+- The previous utterance is the nearest earlier text in the same input and the same conversation.
+- Rows without text are skipped. Rows of other conversations may come between.
+- A row has no previous utterance if the conversation ID of the row is null or blank.
+
+Batch sizes, part file sizes and interruptions do not change the result.
 """
 
 from __future__ import annotations
@@ -23,22 +24,23 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings, unwrapped
 from emojob.schemas.errors import ColumnError
 
-#: Maximum number of conversations in memory, and of characters in their last utterances. After every _STEP rows of an
-#: input, the least recently seen conversations are dropped until both limits are met. Because the step is fixed, the
-#: result does not depend on batch sizes.
+#: Maximum number of conversations in memory.
 CONVERSATIONS = 1_000_000
+#: Maximum number of characters of all utterances in memory.
 CHARACTERS = 100_000_000
-_STEP = 16_384  # rows
+# After every _STEP rows, the least recently seen conversations are dropped until both limits are met. Batch sizes do
+# not matter, because the step is fixed.
+_STEP = 16_384
 
-#: Maximum number of characters of a previous utterance: far more than a model can read.
+#: Maximum number of characters of a previous utterance. Models read far fewer characters.
 LONGEST = 4096
 
-# A character that becomes a token. It is not white space, and KoBERT's SentencePiece model does not drop it.
+# Matches a character that becomes a token: no white space, and no character that KoBERT's SentencePiece model drops.
 _WITH_TEXT = r"[^\s\p{Z}\x01-\x1f\x7f\x85\x8f\x9f\x{61c}\x{200b}\x{200c}\x{200e}\x{200f}\x{feff}]"
 
 
 class Conversations:
-    """Stores the last utterance of each conversation while the rows of one input are read."""
+    """Stores the last utterance of each conversation while an input is read."""
 
     def __init__(self, text_column: str, conversation_column: str) -> None:
         """Store the names of the columns.
@@ -48,13 +50,13 @@ class Conversations:
             conversation_column: Name of the column that identifies conversations.
         """
         self.text_column, self.conversation_column = text_column, conversation_column
-        self._last: dict[object, str] = {}  # {conversation: last utterance}, least recently seen first
+        self._last: dict[object, str] = {}  # {conversation ID: last utterance}, least recently seen first
         self._characters = 0
 
     def previous(self, row_batch: RowBatch) -> pa.Array:
-        """Return the previous utterance of each row of a batch: large_string [rows], null if there is none.
+        """Return the previous utterance of each row, null if there is none: large_string [rows].
 
-        The rows of the batch must follow the rows of the previous call.
+        Call this with consecutive row batches.
         """
         found, rest = [pa.array([], pa.large_string())], row_batch
         while rest.rows_read:
@@ -83,7 +85,7 @@ class Conversations:
         return pa.concat_arrays([texts, carried]).take(pa.array(index, mask=index < 0))
 
     def _remember(self, conversations: list[object], texts: pa.Array, lasts: NDArray[np.int64]) -> None:
-        """Store the last utterance of each conversation, the earliest of these utterances first."""
+        """Store the last utterance of each conversation, in the order of the rows."""
         order = np.argsort(lasts)
         for i, text in zip(order.tolist(), texts.take(pa.array(lasts[order])).to_pylist(), strict=True):
             conversation = conversations[i]
@@ -103,14 +105,14 @@ class Conversations:
 def conversations_before(
     dataset: Dataset, source: Source, stop_row: int, rows: int, stopping: Callable[[], bool] = lambda: False
 ) -> Conversations | None:
-    """Read the first `stop_row` rows of an input again, and return their conversations.
+    """Read the first `stop_row` rows of an input again, and return the conversations in these rows.
 
     Args:
         dataset: The dataset.
-        source: One input of the dataset.
+        source: An input of the dataset.
         stop_row: Number of rows to read.
         rows: Number of rows per read.
-        stopping: Returns True if the run has to stop. Reading then ends early, because the result is not used.
+        stopping: Returns True if the run must stop. Then reading ends early, because the result is not needed.
 
     Returns:
         The conversations; None if the dataset has no conversation column.
@@ -132,12 +134,12 @@ def conversations_before(
 
 
 def with_conversation_column(dataset: Dataset, context: str | None, given: str | None) -> Dataset:
-    """Choose the conversation column if the model reads previous utterances, and return the dataset with it.
+    """Choose the conversation column, and return the dataset with this column.
 
     Args:
         dataset: The dataset.
-        context: Context that the model reads. If it is not `previous`, `dataset` is returned unchanged.
-        given: Name that the user gives. None: choose the column by its name (`choose_conversation_column`).
+        context: `previous` if the model reads previous utterances. Otherwise, `dataset` is returned unchanged.
+        given: Name from --conversation-column; None: choose the column by its name (`choose_conversation_column`).
 
     Raises:
         ColumnError: No column can be chosen, or `given` is the text column.
@@ -170,12 +172,12 @@ def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | 
 
 
 def with_text(texts: pa.Array) -> pa.Array:
-    """Return for each text whether it has a character that becomes a token: bool [rows], false for null."""
+    """Return whether each text has a character that becomes a token: bool [rows], false for null."""
     return pc.match_substring_regex(texts, _WITH_TEXT).fill_null(False)
 
 
 def _utterances(column: pa.Array) -> pa.Array:
-    """Return the texts of a column as valid UTF-8, cut to LONGEST characters: large_string [rows]."""
+    """Return the texts of a column as valid UTF-8 of at most LONGEST characters: large_string [rows]."""
     texts = strings(column)
     if (pc.max(pc.binary_length(texts)).as_py() or 0) > LONGEST:
         return pc.utf8_slice_codeunits(texts, 0, LONGEST)

@@ -1,4 +1,4 @@
-"""Opens files of several formats as one table (a dataset) and reads it in row batches."""
+"""Opens files of different formats as one table (a dataset), and reads the dataset in row batches."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from emojob.schemas.errors import DataError
 
 @dataclass(frozen=True)
 class Source:
-    """One inspected input file.
+    """An inspected input file.
 
     Attributes:
         file: The file.
         size: Size in bytes.
-        sha256: SHA-256 of the stored bytes. For an object in an object store: "etag:", then its ETag.
+        sha256: SHA-256 of the stored bytes. For an object in an object store: "etag:" and the ETag of the object.
         schema: Columns of the file, then a string column for each key=value folder.
         encoding: utf-8, utf-8-sig or cp949; None for Parquet.
-        rows: Number of rows, rejected rows included; None if unknown until the file is read.
-        lines: Number of line feeds in a text file, used to estimate its number of rows.
+        rows: Number of rows, rejected rows included; None if the rows are not counted yet.
+        lines: Number of line feeds in a text file, for an estimate of the number of rows.
         quoted: Whether fields may be in quotes (CSV, TSV).
         json_columns: Names of the string columns that hold JSON text.
         split_points: Rows at which reading may begin, in order.
@@ -55,8 +55,7 @@ class FileInfo:
 
     Attributes:
         source: The inspected file.
-        kinds: Kind of each column of a JSON file (see `json_types`); None for other formats. `open_dataset` merges the
-            kinds of all files into column types.
+        kinds: Kind of each column of the file (see `json_types`); None if the file is not JSON lines.
     """
 
     source: Source
@@ -70,8 +69,8 @@ class Dataset:
     Attributes:
         sources: The inspected files.
         schema: Schema of each row batch.
-        text_column: Name of the column that is labelled.
-        conversation_column: Name of the column that identifies conversations; None if the model does not need it.
+        text_column: Name of the text column.
+        conversation_column: Name of the column that identifies conversations; None if previous utterances are not read.
     """
 
     sources: list[Source]
@@ -81,7 +80,7 @@ class Dataset:
 
 
 def inspect_files(files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-    """Inspect files one after another. The arguments and errors are the same as for `inspect_file`."""
+    """Inspect the files in order. See `inspect_file` for the arguments and errors."""
     return (inspect_file(file, encoding) for file in files)
 
 
@@ -91,13 +90,13 @@ def open_dataset(
     encoding: str = "auto",
     inspect: Callable[[Sequence[InputFile], str], Iterable[FileInfo]] = inspect_files,
 ) -> Dataset:
-    """Inspect every file (hash, encoding, columns), and return all files as one dataset.
+    """Inspect all files (hash, encoding, columns), and open the files as one dataset.
 
     Args:
         files: Input files.
         text_column: Name of the text column; None: choose the column by its name (`choose_text_column`).
         encoding: auto, utf-8 or cp949. Only for text formats.
-        inspect: Function that inspects the files and yields one result for each file, in the order of `files`.
+        inspect: Function that inspects the files and yields the results in the order of `files`.
 
     Raises:
         DataError: `files` is empty, or a file cannot be read.
@@ -106,7 +105,7 @@ def open_dataset(
     """
     if not files:
         raise DataError("no input file: give a file, a folder or a glob")
-    json_kinds: Kinds = {}  # merged from all JSON files: a column may contain 1 in one file and 1.5 in another
+    json_kinds: Kinds = {}  # merged from all JSON files (a column may be 1 in a.jsonl and 1.5 in b.jsonl)
     sources = []
     for info in inspect(files, encoding):
         sources.append(info.source)
@@ -126,12 +125,12 @@ def open_dataset(
 def read_batches(
     dataset: Dataset, source: Source, start_row: int = 0, rows: int = 61_440, columns: Sequence[str] | None = None
 ) -> Iterator[RowBatch]:
-    """Read the rows of one source in order. About one row batch is in memory at a time.
+    """Read the rows of a source in order. Only about one row batch is in memory at a time.
 
     Args:
         dataset: The dataset. Each row batch has the schema of the dataset.
         source: The source to read.
-        start_row: Number of the first row to read, from 0; rejected rows are counted.
+        start_row: Number of the first row to read, from 0. Rejected rows are counted.
         rows: Maximum number of rows in a batch. A batch of very long rows has fewer rows.
         columns: Names of the columns to read; None: all columns.
 
@@ -148,9 +147,9 @@ def read_batches(
 
 
 def check_unchanged(source: Source) -> None:
-    """Check that a file has not changed since it was inspected.
+    """Check that a file has not changed since `inspect_file`.
 
-    A local file is hashed again only if its modification time has changed.
+    A local file is hashed again only if the modification time has changed.
 
     Raises:
         DataError: The file has changed or cannot be read.
@@ -170,7 +169,7 @@ def check_unchanged(source: Source) -> None:
 
 
 def first_texts(given: str, text_column: str | None, rows: int) -> pa.Array:
-    """Return the first texts of a dataset: large_string [rows].
+    """Return the first texts of a dataset: large_string [texts].
 
     Args:
         given: File, folder, glob or URL.
@@ -189,13 +188,13 @@ def first_texts(given: str, text_column: str | None, rows: int) -> pa.Array:
 
 
 def inspect_file(file: InputFile, encoding: str, count_rows: bool = False) -> FileInfo:
-    """Return the hash, encoding and columns of one file.
+    """Return the hash, encoding and columns of a file.
 
     Args:
         file: The file.
         encoding: auto, utf-8 or cp949. Only for text formats.
-        count_rows: Whether to count the rows of a CSV or TSV file and to find its split points. For other formats this
-            is always done.
+        count_rows: Whether to count the rows and to find the split points of a CSV or TSV file. For Parquet and JSON
+            lines, this is always done.
 
     Raises:
         DataError: The file cannot be read.
@@ -232,7 +231,7 @@ def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
 
 
 def _with_partitions(source: Source) -> Source:
-    """Return the source with a string column for each key=value folder whose key is not a column of the file."""
+    """Return the source with a string column for each key=value folder, unless the file has a column of this name."""
     own = source.schema.names
     folders = tuple((key, value) for key, value in source.file.partitions if key not in own)
     schema = source.schema
@@ -242,7 +241,7 @@ def _with_partitions(source: Source) -> Source:
 
 
 def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[RowBatch]:
-    """Yield the rows in blocks of any size. Only the reader of Parquet uses `rows` and `columns`."""
+    """Yield the rows in blocks of any size. Only the Parquet reader uses `rows` and `columns`."""
     file = source.file
     if file.format == "parquet":
         return parquet.read(file, start_row, rows, columns)

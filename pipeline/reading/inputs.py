@@ -1,4 +1,4 @@
-"""Finds the input files for the paths, globs and URLs that the user gives. File names determine the formats."""
+"""Finds the input files for paths, globs and URLs. The file name determines the format."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 @dataclass(frozen=True)
 class InputFile:
-    """One input file.
+    """An input file.
 
     Attributes:
         path: Absolute path or URL.
         format: parquet, csv, tsv or jsonl.
-        compression: gzip, zstd or None. Always None for Parquet, which compresses its columns itself.
-        partitions: (key, value) of each key=value folder between the INPUT folder and the file. The value is None for
-            __HIVE_DEFAULT_PARTITION__.
+        compression: gzip, zstd or None. Always None for Parquet, because Parquet compresses each column internally.
+        partitions: (key, value) of each key=value folder between the INPUT folder and the file. For
+            __HIVE_DEFAULT_PARTITION__, the value is None.
         stored: Size and ETag of an object in an object store; None for a local file.
     """
 
@@ -52,7 +52,7 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """Absolute path or URL, which identifies the file in later runs."""
+        """Absolute path or URL. It identifies the file in later runs."""
         return path_name(self.path)
 
     @property
@@ -64,12 +64,16 @@ class InputFile:
 def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> list[InputFile]:
     """Return the files for `inputs`, each file once.
 
-    Folders are searched recursively. In folders and globs, these are skipped: names that begin with . or _, labelled
-    archives, `leave_out`, links that lead out of the folder, and files of an unknown format.
+    Folders are searched recursively. In folders and globs, these files and folders are skipped:
+    - names that begin with . or _
+    - labelled archives
+    - paths in `leave_out`
+    - links that lead out of the folder
+    - files of an unknown format
 
     Args:
         inputs: Files, folders, globs and URLs.
-        leave_out: Files and folders to skip, such as the run's own output.
+        leave_out: Files and folders to skip, such as the output of the run.
 
     Returns:
         Files in the order of `inputs`. The files of each folder or glob are sorted by path.
@@ -108,14 +112,14 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
 
 
 def input_path(given: str) -> AnyPath:
-    """Parse an input that the user gives. Raises DataError if it is empty, or an error of `parse_path`."""
+    """Parse an input path or URL. Raises DataError for an empty string, and the errors of `parse_path`."""
     if not given:
         raise DataError("an input is an empty string: give a file, a folder or a glob")
     return parse_path(given)
 
 
 def _named_file(path: Path, given: str) -> InputFile:
-    """Return the input file at a path that the user gives. Raises DataError."""
+    """Return the input file at a path. Raises DataError. `given` is the path for messages."""
     if not path.exists():
         raise DataError(f"{given} is a link to a file that does not exist ({path.resolve()}); correct the link")
     kind = _kind(path)
@@ -125,7 +129,7 @@ def _named_file(path: Path, given: str) -> InputFile:
 
 
 def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """Return the files that match a glob, and all files in folders that match the glob."""
+    """Return the files that match a glob. If a folder matches, return all files in the folder."""
     root = Path(*_before_wildcard(pattern.parts)).resolve()
     matched = []
     for text in glob.glob(str(pattern), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
@@ -144,14 +148,14 @@ def _before_wildcard(parts: Sequence[str]) -> Iterator[str]:
 
 
 def _up_to(root: Path, path: Path) -> Iterator[Path]:
-    """Yield `path` and its parent folders, up to but not including `root`."""
+    """Yield `path` and its parent folders below `root`."""
     while path not in (root, path.parent):
         yield path
         path = path.parent
 
 
 def _walk(folder: Path, left_out: set[AnyPath]) -> Iterator[Path]:
-    """Yield the files in `folder` and its subfolders, except skipped files. Links to folders are not followed."""
+    """Yield the files in a folder and its subfolders, if `_is_skipped` is false. Links to folders are not followed."""
 
     def refuse(error: OSError) -> None:
         raise error
@@ -166,7 +170,7 @@ def _is_skipped(path: Path, left_out: set[AnyPath]) -> bool:
 
 
 def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:
-    """Return the files of a known format, sorted by path. Links that lead out of the folder `root` are skipped."""
+    """Return the files of known formats, sorted by path. Links that lead out of the folder `root` are skipped."""
     files = []
     for path in sorted(set(paths)):
         kind = _kind(path)
@@ -179,7 +183,7 @@ def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFil
 
 
 def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """Return the objects for a URL: one object, all objects in a folder, or all objects that match a pattern.
+    """Return the objects for a URL: a single object, the objects in a folder, or the matches of a pattern.
 
     Raises DataError, NothingFound, or OSError with a message in `strerror`.
     """
@@ -226,7 +230,7 @@ def _kind(path: AnyPath) -> tuple[str, str | None] | None:
 
 def _local_file(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
     if not path.is_file():
-        raise DataError(f"{path} is not a regular file (is it a pipe or a device?); write its data to a file first")
+        raise DataError(f"{path} is not a regular file (perhaps a pipe or a device); write the data to a file first")
     return InputFile(path, *kind, _partitions(path.parent.relative_to(root).parts))
 
 
@@ -235,7 +239,7 @@ def _object(path: ObjectPath, kind: tuple[str, str | None], root: ObjectPath, st
 
 
 def _partitions(folders: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """Return (key, value) of each folder that is named key=value. Escaped characters (%XX) are decoded, as in Hive."""
+    """Return (key, value) of each key=value folder. Escaped characters (%XX) are decoded, as in Hive."""
     named = (folder.partition("=") for folder in folders)
     found = {unquote(key): None if value == _HIVE_NULL else unquote(value) for key, sign, value in named if sign}
     return tuple(found.items())

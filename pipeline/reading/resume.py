@@ -1,4 +1,4 @@
-"""Progress of the inputs: which rows are already in complete part files of the output, and which rows are missing."""
+"""Progress of the inputs: which rows are already in complete part files, and which rows are missing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from emojob.schemas.manifest import Counts, PartMarker
 
 @dataclass(frozen=True)
 class Span:
-    """Consecutive rows of one input, rejected rows included.
+    """Consecutive rows of an input, rejected rows included.
 
     Attributes:
-        first_row: First row, counted from 0.
-        stop_row: Row after the last row; None: the span reaches to the end of the input.
+        first_row: Number of the first row, from 0.
+        stop_row: Number of the row after the last row. None: the span ends at the end of the input.
     """
 
     first_row: int = 0
@@ -22,14 +22,14 @@ class Span:
 
 @dataclass(frozen=True)
 class InputProgress:
-    """Progress of one input.
+    """Progress of an input.
 
     Attributes:
-        number: Number of the input. The names of its part files contain this number.
+        number: Number of the input. The names of the part files contain this number.
         missing: Spans of rows that are not in a complete part file, in order.
-        next_row: Number of the row after the last row that is in a complete part file.
+        next_row: Number of the row after the last row in a complete part file.
         counts: Row counts of all complete part files together.
-        stale: Completion markers of part files that no longer match the input.
+        stale: Completion markers of part files that the run replaces, for example because the input has changed.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""Row batches: consecutive rows of one input as a record batch, plus the rejected rows."""
+"""Row batches: consecutive rows of an input, as a record batch and a list of rejected rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 SPLIT_ROWS = 10_240  # minimum rows between two split points
-BATCH_BYTES = 32 << 20  # maximum bytes of blocks that are joined into one row batch, to limit memory
+BATCH_BYTES = 32 << 20  # blocks are joined only up to this number of bytes, to limit memory
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Reject:
     """A row that could not be read.
 
     Attributes:
-        position: Row number in the input, from 1. The header is not counted; rejected rows are counted.
+        position: Row number in the input, from 1. Rejected rows are counted; the header is not.
         reason: Why the row was rejected.
         raw: First 1,000 characters of the row.
     """
@@ -32,25 +32,24 @@ class SplitPoint:
 
     Attributes:
         row: Row number, from 0.
-        offset: Byte offset of the row, counted after a byte order mark. Not used for Parquet, whose footer holds the
-            offsets of the row groups.
+        offset: Byte offset of the row, counted after a byte order mark. Not used for Parquet.
     """
 
     row: int
     offset: int = 0
 
 
-BEGINNING = SplitPoint(0)  # the beginning of an input, before its header
+BEGINNING = SplitPoint(0)  # the beginning of an input, before the header
 
 
 @dataclass(frozen=True)
 class RowBatch:
-    """Consecutive rows of one input.
+    """Consecutive rows of an input.
 
     Attributes:
         batch: The rows that could be read.
-        first_row: Row number of the first row in the input, from 0; rejected rows are counted.
-        rows_read: Number of rows in the batch plus number of rejected rows.
+        first_row: Number of the first row in the input, from 0. Rejected rows are counted.
+        rows_read: Number of rows, rejected rows included.
         rejects: The rejected rows, in order.
     """
 
@@ -60,7 +59,7 @@ class RowBatch:
     rejects: list[Reject]
 
     def split(self, rows: int) -> tuple[RowBatch, RowBatch]:
-        """Return (batch of the first `rows` rows, batch of the other rows). `rows` includes rejected rows."""
+        """Return (batch of the first `rows` rows, batch of the remaining rows). Rejected rows are counted."""
         rows = min(max(rows, 0), self.rows_read)
         before = [one for one in self.rejects if one.position <= self.first_row + rows]
         after = self.rejects[len(before) :]
@@ -74,11 +73,11 @@ class RowBatch:
 def rebatch(blocks: Iterable[RowBatch], start_row: int, rows: int) -> Iterator[RowBatch]:
     """Join or split blocks of any size into row batches of `rows` rows.
 
-    A row batch has fewer rows if it is the last one, or if more rows would exceed BATCH_BYTES.
+    The last row batch may have fewer rows. A row batch also has fewer rows if more rows would exceed BATCH_BYTES.
 
     Args:
-        blocks: Consecutive blocks of one input.
-        start_row: Number of the first row to yield; earlier rows are dropped.
+        blocks: Consecutive blocks of an input.
+        start_row: Number of the first row to yield. Earlier rows are dropped.
         rows: Number of rows in a row batch.
     """
     pending: list[RowBatch] = []
@@ -102,7 +101,7 @@ def rebatch(blocks: Iterable[RowBatch], start_row: int, rows: int) -> Iterator[R
 
 
 def _joined(parts: list[RowBatch]) -> list[RowBatch]:
-    """Join consecutive row batches into one. Return them unchanged if Arrow cannot join their columns."""
+    """Join consecutive row batches. If Arrow cannot join the columns, return the row batches unchanged."""
     if len(parts) == 1:
         return parts
     try:

@@ -1,4 +1,7 @@
-"""Finds a common schema that holds the values of all files unchanged, and converts row batches to it."""
+"""Merges the schemas of all files into a common schema, and converts row batches to the common schema.
+
+Conversion does not change any value.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ from emojob.schemas.errors import ColumnError, DataError
 
 
 def common_schema(parts: Sequence[Part]) -> pa.Schema:
-    """Return a schema with the columns of all files, in the order of their first occurrence.
+    """Return a schema with the columns of all files, in the order of first occurrence.
 
-    If all files have the same schema, it is returned. Otherwise, each column has the narrowest type that holds its
-    values from all files unchanged. A column that is not in every file is nullable.
+    If all schemas are equal, the first schema is returned. Otherwise, each column gets the narrowest type that holds
+    all values of the column unchanged. A column is nullable if it is missing in a file.
 
     Raises:
-        ColumnError: A column has no type that holds its values from all files unchanged.
+        ColumnError: No type holds all values of a column unchanged.
     """
     if all(own.equals(parts[0][1], check_metadata=True) for _, own in parts):
         return parts[0][1]
@@ -45,7 +48,7 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
 
 
 def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
-    """Return the schema metadata that all files have in common; None if there is none."""
+    """Return the schema metadata that is equal in all files; None if there is none."""
     metadata = dict(parts[0][1].metadata or {})
     for _, own in parts:
         metadata = {key: value for key, value in metadata.items() if (own.metadata or {}).get(key) == value}
@@ -53,7 +56,7 @@ def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
 
 
 def common_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the narrowest type that holds the values of both types unchanged; None if there is none."""
+    """Return the narrowest type that holds the values of types `a` and `b` unchanged; None if there is none."""
     if a.equals(b) or pa.types.is_null(b):
         return a
     if pa.types.is_null(a):
@@ -85,7 +88,7 @@ def _text_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the narrowest number type that holds the values of both types exactly; None if there is none."""
+    """Return the narrowest number type that holds the values of `a` and `b` exactly; None if there is none."""
     order = (
         pa.uint8(), pa.int8(), pa.uint16(), pa.int16(), pa.uint32(), pa.int32(), pa.uint64(), pa.int64(),
         pa.float16(), pa.float32(), pa.float64(),
@@ -96,7 +99,7 @@ def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
-    """Return whether the number type `into` holds every value of the number type `kind` exactly."""
+    """Return whether the number type `into` holds every value of type `kind` exactly."""
     if pa.types.is_floating(into):
         exact = {16: 11, 32: 24, 64: 53}[into.bit_width]  # maximum bits of integers that the float holds exactly
         return bool(kind.bit_width <= into.bit_width if pa.types.is_floating(kind) else kind.bit_width <= exact)
@@ -108,9 +111,9 @@ def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
 
 
 def _time_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the timestamp type with the finer unit; None unless both are timestamps of one time zone.
+    """Return the timestamp type with the finer unit; None unless `a` and `b` are timestamps of the same time zone.
 
-    Nanoseconds are excluded, because they cannot represent times after the year 2262.
+    Nanoseconds give None, because nanoseconds cannot represent times after the year 2262.
     """
     if not (pa.types.is_timestamp(a) and pa.types.is_timestamp(b) and a.tz == b.tz) or "ns" in (a.unit, b.unit):
         return None
@@ -124,15 +127,15 @@ def _decimal_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 
 
 def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.RecordBatch:
-    """Return rows of a file with the columns of the dataset. Columns that the file lacks contain nulls.
+    """Return the rows of a file in the schema of the dataset. Missing columns are filled with nulls.
 
     Args:
         batch: Rows of the file.
-        file: The file. Each of its partitions becomes a column with one value.
+        file: The file. Each partition (key=value folder) becomes a column with one value.
         schema: Schema of the dataset.
 
     Raises:
-        DataError: A value does not fit into the type of its column. A schema from `common_schema` fits all values.
+        DataError: A value does not fit into the type of its column. With a schema from `common_schema`, all values fit.
     """
     if batch.schema.equals(schema, check_metadata=True):
         return batch

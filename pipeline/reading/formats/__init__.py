@@ -1,7 +1,7 @@
-"""Readers of the file formats (`csv`, `jsonl`, `parquet`), and common code of the text formats.
+"""Readers of the file formats (`csv`, `jsonl`, `parquet`), and shared code for text formats.
 
-Each reader has `inspect` or `survey`, which find columns and split points, and `read`, which yields rows. For the text
-formats, `blocks` reads and decompresses bytes, and `encoding` detects the encoding.
+In each reader, `inspect` and `survey` find columns and split points, and `read` yields rows. For text formats, `blocks`
+reads and decompresses bytes, and `encoding` detects the encoding.
 """
 
 __all__ = ["blocks", "csv", "encoding", "json_types", "jsonl", "parquet"]

@@ -1,4 +1,4 @@
-"""Reads the bytes of input files in blocks: hashes and decompresses them, and cuts them into whole lines."""
+"""Reads the bytes of input files in blocks. Hashes and decompresses the bytes, and cuts the blocks at line ends."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 
 BLOCK = 1 << 20  # bytes per read
-LONGEST_ROW = 16 << 20  # bytes; a longer row is rejected to limit memory
-# Limits on the decompressed bytes and on their ratio to the stored bytes. A file over both limits is refused.
+LONGEST_ROW = 16 << 20  # maximum bytes of a row; longer rows are rejected to limit memory
+# A compressed file is refused if the decompressed content exceeds two limits: BOMB_BYTES, and BOMB_RATIO times the size
+# of the file.
 BOMB_BYTES, BOMB_RATIO = 1 << 30, 250
 
 
 class Digest:
-    """SHA-256 of some bytes, and their number.
+    """Computes the SHA-256 and the number of the bytes that are added.
 
     Attributes:
         size: Number of bytes added so far.
@@ -51,7 +52,7 @@ class Content:
 
     Attributes:
         size: Size in bytes.
-        sha256: SHA-256 of the stored bytes. For an object in an object store: "etag:", then its ETag.
+        sha256: SHA-256 of the stored bytes. For an object in an object store: "etag:" and the ETag of the object.
     """
 
     size: int
@@ -59,7 +60,7 @@ class Content:
 
 
 def digest_of(file: InputFile) -> str:
-    """Return the SHA-256 of the stored bytes of a file as hexadecimal text. Raises DataError."""
+    """Return the SHA-256 of the stored bytes of a file in hexadecimal. Raises DataError."""
     digest = Digest()
     for _ in read_blocks(replace(file, compression=None), digest):
         pass
@@ -70,8 +71,8 @@ def content_of(file: InputFile, digest: Digest) -> Content:
     """Return the size and hash of a file.
 
     Args:
-        file: The file. For an object in an object store, the known size and ETag are returned.
-        digest: Digest of all stored bytes. Used only for a local file.
+        file: The file. For an object in an object store, the result is the known size and ETag.
+        digest: Digest of all stored bytes. Only used for a local file.
     """
     if file.stored:
         return Content(file.stored.st_size, f"etag:{file.stored.etag}")
@@ -79,7 +80,7 @@ def content_of(file: InputFile, digest: Digest) -> Content:
 
 
 class _HashingReader(io.RawIOBase):
-    """Wrapper of a file. Adds the bytes that it reads to a digest."""
+    """Reads a file, and adds all bytes to a digest."""
 
     def __init__(self, raw: BinaryIO | Reader, digest: Digest) -> None:
         self._raw, self._digest = raw, digest
@@ -95,15 +96,15 @@ class _HashingReader(io.RawIOBase):
 
 
 def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) -> Iterator[bytes]:
-    """Yield the bytes of a file, decompressed, about BLOCK bytes at a time.
+    """Yield the decompressed bytes of a file in blocks of about BLOCK bytes.
 
     Args:
         file: The file.
-        digest: Digest to which the stored bytes are added; None: no digest is needed.
+        digest: Digest to which the stored bytes are added; None: no digest.
         offset: Offset of the first byte to read; must be 0 for a compressed file.
 
     Raises:
-        DataError: The file cannot be read or decompressed, or its decompressed content is too large.
+        DataError: The file cannot be read or decompressed, or the decompressed content is too large.
     """
     digest, unpacked = digest or Digest(), 0
     with reading_errors(file), open_stream(file.path) as raw:
@@ -115,16 +116,16 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
                 raise DataError(
                     f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB); "
-                    f"this is unusual for dialogue: check the file; if its content is right, decompress it first"
+                    f"this is unusual for dialogue: check the file; if the content is right, decompress the file first"
                 )
             yield block
-        while stored.read(BLOCK):  # also hash the bytes that the decompressor has not read
+        while stored.read(BLOCK):  # hash also the bytes that the decompressor has not read
             pass
 
 
 def _decompressed(stored: io.RawIOBase, compression: str) -> Callable[[int], bytes]:
     stream = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), compression)
-    # not stream.read(), which leaks memory if the content is damaged
+    # stream.read() would leak memory if the content is damaged
     return lambda size: stream.read_buffer(size).to_pybytes()
 
 
@@ -137,12 +138,12 @@ def reading_errors(file: InputFile) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno:
             raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
         raise DataError(
-            f"{file.name} is not a complete {file.compression} file ({first_line(error)}); copy or compress it again"
+            f"{file.name} is not a complete {file.compression} file ({first_line(error)}); copy or create it again"
         ) from error
 
 
 def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[bytes]:
-    """Yield the bytes of a text file without its byte order mark.
+    """Yield the bytes of a text file without the byte order mark.
 
     Args:
         file: The file.
@@ -163,8 +164,7 @@ def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Join and cut blocks of bytes, so that each new block contains only whole lines.
 
     Yields:
-        (some whole lines, True), or (beginning of a line of more than LONGEST_ROW bytes, False). The sizes of the input
-        blocks do not affect which lines are too long.
+        (whole lines, True). Or, for a line of more than LONGEST_ROW bytes: (beginning of the line, False).
     """
     pieces: list[bytes] = []
     pending, dropping = 0, False

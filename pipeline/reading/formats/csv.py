@@ -1,4 +1,4 @@
-"""Reads CSV and TSV files: all columns as strings, values unchanged, malformed rows rejected individually."""
+"""Reads CSV and TSV files. All columns are strings. Malformed rows are rejected individually."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 
-SAMPLE = 8 << 20  # bytes at the beginning of a TSV file that `_is_quoted` reads
-_DOUBTFUL = 64 << 10  # bytes; an open quote this close to the end of the sample may be closed after the sample
+SAMPLE = 8 << 20  # number of bytes that `_is_quoted` reads
+_DOUBTFUL = 64 << 10  # bytes at the end of the sample, in which an unclosed quote is no error
 
 _DELIMITERS = {"csv": b",", "tsv": b"\t"}
 _RAW_BYTES = 4 * RAW_CHARACTERS
@@ -35,7 +35,7 @@ def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
         encoding: utf-8, utf-8-sig or cp949.
 
     Raises:
-        DataError: The file has no readable header.
+        DataError: The header is missing or cannot be read.
     """
     quoted = file.format == "csv" or _is_quoted(file, encoding)
     pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
@@ -50,7 +50,7 @@ def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint =
         file: CSV or TSV file.
         encoding: utf-8, utf-8-sig or cp949.
         quoted: Whether fields may be in quotes.
-        split_point: Row at which reading begins; the default is the first row.
+        split_point: Where reading begins; the default is the first row.
     """
     for _, block in _blocks(file, encoding, quoted, split_point):
         yield block
@@ -59,7 +59,7 @@ def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint =
 def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[SplitPoint]]:
     """Read a whole file and return (number of rows, split points).
 
-    Split points are at least SPLIT_ROWS rows apart. A compressed file has none.
+    Split points are at least SPLIT_ROWS rows apart. For a compressed file, the list is empty.
 
     Args:
         file: CSV or TSV file.
@@ -76,7 +76,7 @@ def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[Spli
 
 
 def _blocks(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint) -> Iterator[tuple[int, RowBatch]]:
-    """Yield (byte offset, rows that begin at this offset)."""
+    """Yield (byte offset of the first row, rows)."""
     dialect = Dialect(_DELIMITERS[file.format], quoted)
     pieces = split_records(text_blocks(file, encoding), dialect)
     names, rest, offset = _header(pieces, file, encoding, quoted)
@@ -109,13 +109,13 @@ class Parser:
             encoding: utf-8, utf-8-sig or cp949.
         """
         self._names, self._dialect, self._codec = names, dialect, codec(encoding)
-        # numbers as names, because pyarrow needs unique names; check_unique_names later refuses duplicate names
+        # numbers as names: pyarrow needs unique names, but `names` may contain duplicates
         self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
         self.columns = len(names)
         self._blank_is_a_row = self.columns == 1
 
     def parse(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse some whole records. `first_row` is the row number of the first record, from 0."""
+        """Parse whole records. `first_row` is the row number of the first record, from 0."""
         try:
             text = run.decode(self._codec)
         except UnicodeDecodeError:
@@ -123,7 +123,7 @@ class Parser:
         return self._parse_utf8(run if self._codec == "utf-8" else text.encode(), first_row)
 
     def reject(self, line: bytes, row: int, reason: str) -> RowBatch:
-        """Return a row batch with only one rejected line. `row` is its row number, from 0."""
+        """Return a row batch that contains only a rejected line. `row` is the row number of the line, from 0."""
         raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
         return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
 
@@ -154,7 +154,7 @@ class Parser:
         return RowBatch(batch, first_row, batch.num_rows + len(rejects), rejects)
 
     def _parse_around(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse records, and reject those that do not decode."""
+        """Parse records, and reject the records that do not decode."""
         records = [match[0] for match in self._dialect.record.finditer(run)]
         if not self._blank_is_a_row:
             records = [record for record in records if record.strip(b"\r\n")]
@@ -177,7 +177,7 @@ class Parser:
 def _header(
     pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
 ) -> tuple[list[str], bytes, int]:
-    """Return (column names, rest of the piece that contains the header, byte offset of this rest)."""
+    """Read the header. Return (column names, bytes after the header in the piece, byte offset after the header)."""
     dialect, offset = Dialect(_DELIMITERS[file.format], quoted), 0
     for piece, trouble in pieces:
         offset += len(piece)
@@ -192,13 +192,13 @@ def _header(
             return names, rest, offset - len(rest)
         except UnicodeDecodeError as error:
             raise DataError(
-                f"the header of {file.name} is not valid {codec(encoding)}; correct it, or try another --encoding"
+                f"the header of {file.name} is not valid {codec(encoding)}; correct the header, or change --encoding"
             ) from error
-    raise DataError(f"{file.name} is empty: it has neither a header nor rows; leave it out, or add a header")
+    raise DataError(f"{file.name} is empty: there is no header; leave out the file, or add a header")
 
 
 def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
-    """Yield the values of one well-formed record, without their quotes."""
+    """Yield the values of a well-formed record, without quotes."""
     at = 0
     while match := dialect.field.match(record, at):
         value = match[0]
@@ -209,11 +209,12 @@ def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
 
 
 def _is_quoted(file: InputFile, encoding: str) -> bool:
-    """Return whether fields of a TSV file may be in quotes. The first SAMPLE bytes decide.
+    """Return whether fields of a TSV file may be in quotes. Only the first SAMPLE bytes are checked.
 
-    The sample is parsed in two ways. The result is False if both conditions are true:
-    1. With quotes as ordinary characters, every line has as many fields as the header.
-    2. With fields in quotes, a record is malformed, or there are several columns and a record spans several lines.
+    The sample is parsed twice. The result is False if both conditions are true:
+    1. If quotes are ordinary characters, every line has as many fields as the header.
+    2. If fields may be in quotes, a record is malformed, or (in a file with several columns) a record spans several
+       lines.
     """
     sample, whole = _sample_of(text_blocks(file, encoding))
     if b'"' not in sample:
@@ -227,7 +228,7 @@ def _is_quoted(file: InputFile, encoding: str) -> bool:
 
 
 def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[int, int | None, int]:
-    """Parse a sample in UTF-8 and return (number of columns, number of records, number of bytes that were parsed).
+    """Parse a sample in UTF-8. Return (number of columns, number of records, number of parsed bytes).
 
     The number of records is None if a record is malformed.
     """
@@ -251,7 +252,7 @@ def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> 
 
 
 def _sample_of(blocks: Iterable[bytes]) -> tuple[bytes, bool]:
-    """Return (about the first SAMPLE bytes of a file, whether they are the whole file)."""
+    """Return (about the first SAMPLE bytes of a file, whether this is the whole file)."""
     pieces: list[bytes] = []
     size = 0
     for block in blocks:

@@ -1,9 +1,13 @@
-"""Finds where the records of CSV and TSV begin and end, in the raw bytes before decoding.
+"""Finds where the records of CSV and TSV files begin and end, before decoding.
 
-The rules follow RFC 4180. A field that begins with a quote ends with a quote. Inside such a field, a quote is written
-twice, and line ends belong to the value. In any other field, a quote is an ordinary character. A record ends with CRLF,
-LF or CR. In cp949 and UTF-8, the bytes of quotes, delimiters and line ends are never part of another character, so
-searching the raw bytes is safe.
+The rules follow RFC 4180:
+- If a field begins with a quote, it ends with a quote. Inside the field, a quote is written twice, and line ends belong
+  to the value.
+- In other fields, a quote is an ordinary character.
+- A record ends with CRLF, LF or CR.
+
+In cp949 and UTF-8, the bytes of quotes, delimiters and line ends never occur inside other characters. So searching
+undecoded bytes is safe.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ class Dialect:
 
     Attributes:
         delimiter: Byte that separates fields.
-        quoted: Whether fields may be in quotes. If not, a quote is an ordinary character.
+        quoted: Whether fields may be in quotes. If False, a quote is an ordinary character.
     """
 
     delimiter: bytes
@@ -37,7 +41,7 @@ class Dialect:
 
     @cached_property
     def field(self) -> re.Pattern[bytes]:
-        """Pattern of one field. If a field has no closing quote, the pattern matches an empty field."""
+        """Pattern of a field. If the closing quote is missing, the pattern matches an empty field."""
         return re.compile(self._field)
 
     @cached_property
@@ -47,16 +51,15 @@ class Dialect:
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
-        """Pattern of one record with its line end."""
+        """Pattern of a record with the line end."""
         return re.compile(self._record)
 
     @cached_property
     def run(self) -> re.Pattern[bytes]:
         """Pattern of up to 4,096 records.
 
-        The number of repetitions is limited, because an unlimited repetition takes memory for each record. The
-        repetition is not possessive, because of a bug in Python up to 3.11.4: if a possessive group fails half-way, the
-        match ends at the wrong byte.
+        Without this limit, the match would need memory for each record. The repetition is not possessive, because
+        possessive groups may match wrongly in Python up to 3.11.4.
         """
         return re.compile(rb"(?:" + self._record + rb"){0,4096}")
 
@@ -78,12 +81,11 @@ class Dialect:
 def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
     """Cut a file into pieces. Each piece is either some whole records or one malformed line.
 
-    If a record is malformed, only its first line is rejected, and reading continues after this line. The end of a
-    record depends only on its first blocks.LONGEST_ROW bytes, so reading may begin at any record. The time is
-    proportional to the size of the file.
+    If a record is malformed, only the first line of the record is rejected. Reading continues at the next line. The end
+    of a record depends only on the first blocks.LONGEST_ROW bytes of the record, so reading may begin at any record.
 
     Args:
-        data: Bytes of the file, in blocks. The last record may lack its line end.
+        data: Bytes of the file, in blocks. The line end after the last record may be missing.
         dialect: Delimiter and quoting of the file.
 
     Yields:
@@ -118,10 +120,10 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
 
 
 def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Read more blocks and return (`buffer` followed by these blocks, whether the file has ended).
+    """Read more blocks. Return (`buffer` followed by the new blocks, whether the file has ended).
 
-    The size of the buffer at least doubles, unless the file ends. The search for a closing quote begins again after
-    each call, but because of the doubling, its time stays proportional to the length of the quoted field.
+    Each call at least doubles the buffer. This keeps the total time linear, although the search for a closing quote
+    begins again after each call.
     """
     pieces, size = [buffer], 0
     for block in data:
@@ -134,7 +136,7 @@ def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
 
 
 def _longest_end(buffer: bytes, at: int, limit: int) -> int:
-    """Return the last offset at which a record that begins at `at` may end. This offset is never between CR and LF."""
+    """Return the maximum end offset of a record that begins at `at`. The offset is never between CR and LF."""
     end = at + blocks.LONGEST_ROW
     if end >= limit:
         return limit
@@ -153,12 +155,12 @@ def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
 
 
 def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) -> str | None:
-    """Return why the record at `at` is malformed, or None if more bytes of the file may complete it."""
+    """Return why the record at `at` is malformed. Return None if more bytes of the file may complete the record."""
     match = dialect.fields.match(buffer, at, limit)
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'
     if end < limit and not is_open:
-        # There is text after the closing quote. If this quote is on a later line, it probably belongs to another field.
+        # Text follows the closing quote. If a line end is between the two quotes, the first quote is probably unclosed.
         return UNCLOSED if _LINE_END.search(buffer, at, end) else AFTER_QUOTE
     if ended or len(buffer) - at > blocks.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG
@@ -166,7 +168,7 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) 
 
 
 def _skip_line(data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Skip the rest of a line and return (the bytes after this line, whether the file has ended)."""
+    """Skip to the end of the line. Return (bytes after the line end, whether the file has ended)."""
     for block in data:
         end = _LINE_END.search(block)
         if end:

@@ -9,7 +9,7 @@ from emojob.pipeline.reading.formats.blocks import Digest, content_of, read_bloc
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
-TOLERATED = 0.01  # maximum share of lines that fail to decode; these lines are rejected individually
+TOLERATED = 0.01  # maximum share of lines that may fail to decode (such lines are rejected)
 
 _NAMES = {
     "auto": "auto",
@@ -21,7 +21,7 @@ _NAMES = {
     "euckr": "cp949",
 }
 _OTHER_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32LE",  # must precede UTF-16LE, because both marks begin with the same two bytes
+    codecs.BOM_UTF32_LE: "UTF-32LE",  # before UTF-16LE, because the UTF-32LE mark begins with the UTF-16LE mark
     codecs.BOM_UTF32_BE: "UTF-32BE",
     codecs.BOM_UTF16_LE: "UTF-16LE",
     codecs.BOM_UTF16_BE: "UTF-16BE",
@@ -30,7 +30,7 @@ _OTHER_MARKS = {
 
 @dataclass(frozen=True)
 class TextInfo:
-    """The result of reading a whole text file once.
+    """The result of `inspect`.
 
     Attributes:
         size: Size of the stored file in bytes.
@@ -51,16 +51,16 @@ def codec(encoding: str) -> str:
 
 
 def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
-    """Read a whole text file and return its size, hash and encoding.
+    """Read a whole text file and return the size, hash and encoding of the file.
 
     Up to 1% of the lines may fail to decode.
 
     Args:
         file: The file.
-        encoding: auto, to detect the encoding. Or utf-8, cp949 or an alias in `_NAMES`, to verify it.
+        encoding: auto (detect the encoding), or utf-8, cp949 or a name in `_NAMES` (verify the encoding).
 
     Raises:
-        DataError: The file is empty, damaged or in another encoding.
+        DataError: The file is empty or damaged, or fails to decode.
         OptionError: emojob does not support the encoding.
     """
     wanted = _NAMES.get(encoding.lower().replace("_", "-"))
@@ -84,9 +84,9 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
 
 
 def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
-    """Return whether the file begins with the byte order mark of UTF-8.
+    """Return whether the file begins with the byte order mark (BOM) of UTF-8.
 
-    Raises DataError for the mark of UTF-16 or UTF-32. Also raises it for the mark of UTF-8 if `wanted` is cp949.
+    Raises DataError if there is a BOM of UTF-16 or UTF-32, or a BOM of UTF-8 although `wanted` is cp949.
     """
     for mark, name in _OTHER_MARKS.items():
         if head.startswith(mark):
@@ -103,7 +103,7 @@ def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
 
 
 def _best_encoding(file: InputFile, candidates: list[str]) -> str:
-    """Return the encoding in which the fewest lines fail to decode. Raises DataError if too many lines fail."""
+    """Return the candidate in which the fewest lines fail to decode. Raises DataError if too many lines fail."""
     if len(candidates) > 1 and _first_fault(file, "cp949") is None:
         return "cp949"
     shares = {}
@@ -131,7 +131,7 @@ class _DecodeCheck:
 
     Attributes:
         encoding: The encoding to check.
-        fault: (byte offset, byte) of the first byte that does not decode; None if there is none so far.
+        fault: (byte offset, byte) of the first byte that does not decode; None if no such byte was found.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -156,7 +156,7 @@ class _DecodeCheck:
 
 
 def _first_fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
-    """Return (byte offset, byte) of the first byte that does not decode, or None."""
+    """Return (byte offset, byte) of the first byte that does not decode; None if all bytes decode."""
     check = _DecodeCheck(encoding)
     for block in read_blocks(file):
         check.feed(block)

@@ -1,9 +1,12 @@
-"""Finds the Arrow type of each JSON column by merging the kinds of all its values in all files.
+"""Finds the Arrow type of each JSON column by merging the kinds of all values in all files.
 
-A kind is an Arrow type, or None if the values have no common type. Null merges with every kind. Integers and floats are
-merged into floats. To merge two lists, the kinds of their values are merged. To merge two objects, the kinds of each
-field are merged. Strings and numbers have no common type. Floats have no common type with integers that a double cannot
-hold exactly. A column of kind None is kept as JSON text.
+A kind is an Arrow type, or None if the values have no common type. A column of kind None is kept as JSON text. Rules
+for merging:
+- null and any kind: that kind
+- integer and float: float, but None if a double cannot hold the integer exactly
+- two lists: a list of the merged kinds of all elements
+- two objects: an object with the merged kind of each field
+- string and number: None
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ import pyarrow as pa
 
 Kinds = dict[str, pa.DataType | None]
 
-# Kinds of integers until all files are read: NARROW if a double holds the value exactly, WIDE for every other int64.
+# Kinds of integers while files are read: NARROW if a double holds the value exactly, otherwise WIDE (int64).
 NARROW, WIDE = pa.int32(), pa.int64()
 _NARROW_LIMIT, _WIDE_LIMIT = 1 << 53, 1 << 63
 
-DEEPEST = 64  # maximum levels of lists and objects; a column of deeper values is kept as JSON text
-_MOST_FIELDS = 1000  # maximum fields of an object; a column of larger objects is kept as JSON text
+DEEPEST = 64  # maximum levels of lists and objects; a column with deeper values is kept as JSON text
+_MOST_FIELDS = 1000  # maximum fields of an object; a column with larger objects is kept as JSON text
 
 
 class Disagreement(Exception):
@@ -27,14 +30,14 @@ class Disagreement(Exception):
 
 
 def kind_of(value: Any, depth: int = 0) -> pa.DataType:
-    """Return the kind of one JSON value.
+    """Return the kind of a JSON value.
 
     Args:
         value: Value from `json.loads`.
         depth: Number of lists and objects that contain the value.
 
     Raises:
-        Disagreement: The value has no Arrow type, or is nested deeper than DEEPEST.
+        Disagreement: No Arrow type fits the value, or the value is nested deeper than DEEPEST.
     """
     if value is None:
         return pa.null()
@@ -61,8 +64,7 @@ def kind_of(value: Any, depth: int = 0) -> pa.DataType:
 def from_inferred(kind: pa.DataType) -> pa.DataType:
     """Return the kind for a type that pyarrow.json inferred. Raises Disagreement.
 
-    The values must not contain integers of 16 or more digits. pyarrow.json reads all integers as int64, and this
-    function assumes that a double holds them exactly.
+    Every integer type becomes NARROW. So the values must not contain integers of 16 or more digits.
     """
     if pa.types.is_temporal(kind):  # pyarrow.json reads some strings as times
         return pa.string()
@@ -76,7 +78,7 @@ def from_inferred(kind: pa.DataType) -> pa.DataType:
 
 
 def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
-    """Return the kind that holds the values of kinds `a` and `b`. Raises Disagreement if there is none."""
+    """Return the kind that holds the values of kinds `a` and `b`. Raises Disagreement if no kind does."""
     if pa.types.is_null(b) or a.equals(b):
         return a
     if pa.types.is_null(a):
@@ -96,12 +98,12 @@ def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
 
 
 def add(kinds: Kinds, name: str, kind: pa.DataType | None) -> None:
-    """Add new values of a column: merge their kind into the kind of the column.
+    """Merge the kind of new values into the kind of a column.
 
     Args:
-        kinds: {column: its kind so far}; changed in place.
+        kinds: {column: kind}; changed in place.
         name: Name of the column.
-        kind: Kind of the new values; None if they have no common type.
+        kind: Kind of the new values; None if the values have no common type.
     """
     known = kinds.get(name, pa.null())
     try:
@@ -111,7 +113,7 @@ def add(kinds: Kinds, name: str, kind: pa.DataType | None) -> None:
 
 
 def column_type(kind: pa.DataType | None) -> pa.DataType | None:
-    """Return the Arrow type of a column; None if it is kept as JSON text."""
+    """Return the Arrow type of a column; None if the column is kept as JSON text."""
     if kind is None or _has_empty_struct(kind):  # Parquet cannot store objects without fields
         return None
     return _final_type(kind)
@@ -130,9 +132,9 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
 
 
 def _final_type(kind: pa.DataType) -> pa.DataType:
-    """Return the Arrow type of a kind: int64 for integers, and list<string> for lists that contain only nulls.
+    """Return the Arrow type of a kind: int64 for integers, list<string> for lists that contain only nulls.
 
-    list<null> is not used, because pyarrow.json then returns a wrong number of rows.
+    list<null> is avoided, because pyarrow.json then returns a wrong number of rows.
     """
     if kind == NARROW:
         return WIDE

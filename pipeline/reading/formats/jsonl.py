@@ -22,7 +22,7 @@ from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, R
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 
-_MOST_CELLS = 1 << 25  # maximum cells of one table; a cell takes about 8 bytes
+_MOST_CELLS = 1 << 25  # maximum cells of a table (a cell takes about 8 bytes)
 _BLANK = b" \t\r\n"
 _RAW_BYTES = 4 * RAW_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
@@ -33,23 +33,24 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]]:
-    """Read a whole file to find its columns.
+    """Read a whole file to find the columns, the number of rows and the split points.
 
     Args:
         file: JSON lines file.
         encoding: utf-8, utf-8-sig or cp949.
 
     Returns:
-        (kind of each column, number of rows, split points). Columns are in the order of their first occurrence. Lines
-        that are not JSON objects count as rows. Split points are at least SPLIT_ROWS rows apart; a compressed file has
-        none.
+        (kind of each column, number of rows, split points).
+        - The columns are in the order of first occurrence.
+        - A line that is not a JSON object also counts as a row.
+        - Split points are at least SPLIT_ROWS rows apart. For a compressed file, the list is empty.
 
     Raises:
         DataError: The file has no JSON object.
     """
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
-    # byte offset of the block; None in a compressed file, and after a line that is too long
+    # `offset` is the byte offset of the block. It is None in a compressed file, and after a line that is too long.
     split_points, offset = list[SplitPoint](), None if file.compression else 0
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
         check_column_count(file.name, len(kinds))
@@ -75,9 +76,9 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
 
 
 def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
-    """Return the error for a file without JSON objects. `first_reject` is its first line that is not blank."""
+    """Return the error for a file without JSON objects. `first_reject` is the first line that is not blank."""
     if first_reject is None:
-        return DataError(f"{file.name} is empty: it has no JSON object on any line; leave it out")
+        return DataError(f"{file.name} is empty: it has no JSON object; leave out the file")
     is_array = first_reject.raw[:1] == "["
     hint = "convert this JSON array to lines: jq -c '.[]' IN > OUT" if is_array else "write one JSON object per line"
     return DataError(f"{file.name} has no JSON object on any line (row 1: {first_reject.reason}); {hint}")
@@ -93,7 +94,7 @@ def read(
         encoding: utf-8, utf-8-sig or cp949.
         schema: Schema of the file.
         json_columns: Names of the string columns that hold JSON text.
-        split_point: Row at which reading begins; the default is the first row.
+        split_point: Where reading begins; the default is the first row.
     """
     row = split_point.row
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):
@@ -110,15 +111,15 @@ def read(
 
 
 def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) -> Iterator[tuple[bytes, bool]]:
-    """Cut blocks of lines into smaller blocks, so that the table of each block has at most _MOST_CELLS cells.
+    """Cut blocks of lines into smaller blocks, so that each block has at most _MOST_CELLS table cells.
 
     Args:
         blocks: Blocks from `whole_lines`.
-        columns: Number of columns. None if unknown: every name in a block then counts as a column.
+        columns: Number of columns. None: assume that every name in a block is a different column.
     """
     for block, whole in blocks:
         lines = block.count(b"\n") + 1
-        names = columns or math.ceil(block.count(b":") / lines)  # if unknown, the average number of names per line
+        names = columns or math.ceil(block.count(b":") / lines)  # if unknown, names per line on average
         most = max(1, _MOST_CELLS // names if columns else math.isqrt(_MOST_CELLS // (names or 1)))
         if not whole or lines <= most:
             yield block, whole
@@ -130,10 +131,10 @@ def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) ->
 
 
 def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
-    """Read some lines with pyarrow in one call. Return None if the lines must be read one by one instead.
+    """Read lines with pyarrow in one call. Return None if the lines must be parsed individually.
 
-    pyarrow crashes if a line is null or is nested very deeply, and reads two objects on one line as two rows. So the
-    lines are checked first.
+    The lines are checked first. pyarrow crashes if a line is null or nested very deeply, and reads two objects on one
+    line as two rows.
     """
     lines = len(_NOT_BLANK.findall(data))
     if not lines or lines != len(_OBJECT.findall(data)) or _is_deep(data, lines):
@@ -152,7 +153,7 @@ def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
 
 
 def _is_deep(data: bytes, lines: int) -> bool:
-    """Return whether a line may have more than DEEPEST levels. Brackets in strings are also counted as levels."""
+    """Return whether a line may have more than DEEPEST levels. Brackets inside strings are counted, too."""
     if data.count(b"[") + data.count(b"{") <= lines + DEEPEST:
         return False
     characters = np.frombuffer(data, np.uint8)
@@ -166,7 +167,7 @@ def _is_deep(data: bytes, lines: int) -> bool:
 
 
 def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dict[str, Any]], list[Reject], int]:
-    """Parse each line and return (objects, rejected lines, number of lines that are not blank).
+    """Parse each line. Return (objects, rejected lines, number of lines that are not blank).
 
     `row` is the row number of the first line, from 0.
     """
@@ -187,7 +188,7 @@ def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dic
 
 
 def _object(line: bytes, encoding: str) -> dict[str, Any] | str:
-    """Return the object on one line, or the reason why there is none."""
+    """Return the object in a line, or the reason (a string) why the line is rejected."""
     try:
         value = json.loads(line.decode(codec(encoding)))
     except UnicodeDecodeError:
@@ -228,7 +229,7 @@ def _json_text(value: Any) -> str | None:
 
 
 def _utf8(block: bytes, encoding: str) -> bytes | None:
-    """Return `block` in UTF-8; None if it does not decode."""
+    """Return `block` in UTF-8; None if the block does not decode."""
     try:
         text = block.decode(codec(encoding))
     except UnicodeDecodeError:

@@ -19,34 +19,35 @@ from emojob.pipeline.storage.paths import open_stream, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 
-BUFFER = 1 << 20  # bytes of each column that are read ahead
-BATCH_BYTES = 32 << 20  # maximum decompressed bytes of the rows in one read
-MOST_FOOTER = 24 << 20  # maximum bytes of a footer; in memory, it takes about _UNPACKED times as many bytes
+BUFFER = 1 << 20  # bytes to read ahead in each column
+BATCH_BYTES = 32 << 20  # maximum decompressed bytes per read
+MOST_FOOTER = 24 << 20  # maximum bytes of a footer; a footer takes about _UNPACKED times more memory
 _UNPACKED = 32
-# Limit on the decompressed bytes of a column in a row group. A file over this limit and BOMB_RATIO is refused.
+# A file is refused if a column of a row group decompresses to more than BOMB_CHUNK bytes, and to more than BOMB_RATIO
+# times the stored size.
 BOMB_CHUNK = 256 << 20
-_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}  # bytes of a value in memory
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "FLOAT": 4, "DOUBLE": 8}  # bytes per value in memory
 _WIDEST = 16
-# Maximum bytes of a row group that are fetched from an object store together. A larger row group is read in pieces.
+# In an object store, a row group of up to FETCHED bytes is fetched completely. A larger row group is read in pieces.
 FETCHED = 64 << 20
 
 
 def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]:
-    """Hash a Parquet file and read its footer. In an object store, only the footer is read.
+    """Inspect a Parquet file. A local file is hashed. In an object store, only the footer is read.
 
     Returns:
-        (size and hash, schema, number of rows, split points). Split points are at least SPLIT_ROWS rows apart. They may
-        be inside a row group, because decompressing the skipped rows is quick.
+        (size and hash, schema, number of rows, split points). Split points are at least SPLIT_ROWS rows apart, and may
+        be inside a row group.
 
     Raises:
-        DataError: The file is empty, truncated or not a Parquet file, or would need too much memory.
+        DataError: The file is empty, truncated or not a Parquet file. Or reading it would need too much memory.
     """
     digest = Digest()
     for _ in () if file.stored else read_blocks(file, digest):
         pass
     content = content_of(file, digest)
     if not content.size:
-        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write it again")
+        raise DataError(f"{file.name} is empty (0 bytes); leave out the file, or write the file again")
     _check_footer(file)
     with _parquet_errors(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         _check_pages(file, parquet.metadata)
@@ -58,9 +59,9 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
 
     Args:
         file: Parquet file.
-        start_row: Row number, from 0. Earlier rows of its row group are also yielded.
+        start_row: Row number, from 0. Earlier rows of the row group are also yielded.
         rows: Maximum number of rows in a batch.
-        columns: Names of the columns to read; None: all columns. Names that the file lacks are ignored.
+        columns: Names of the columns to read; None: all columns. Names that are not in the file are ignored.
 
     Raises:
         DataError: The file is damaged.
@@ -107,7 +108,7 @@ def _batch_sizes(
 ) -> Iterator[int]:
     """Yield the number of rows per read for each row group: `rows`, or fewer if a dictionary value is long.
 
-    The file stores a dictionary value once, but in memory each row with this value has a copy of it.
+    A dictionary value is stored only once in the file. In memory, each row has a copy of the value.
     """
     leaves = map(parquet.schema.column, range(len(parquet.schema.names)))
     top = {*parquet.schema_arrow.names} if wanted is None else {*wanted}
@@ -128,13 +129,13 @@ def _batch_sizes(
 
 
 def _may_be_long(column: pq.ColumnChunkMetaData, rows: int) -> bool:
-    """Return whether `rows` copies of one dictionary value of the column may need more than BATCH_BYTES."""
+    """Return whether `rows` copies of a dictionary value in the column may need more than BATCH_BYTES."""
     fits = column.total_uncompressed_size * rows <= BATCH_BYTES
     return bool(column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page and not fits)
 
 
 def _longest(values: pa.Array) -> int:
-    """Return the size in bytes of the longest value."""
+    """Return the size of the longest value in bytes."""
     if not (pa.types.is_string(values.type) or pa.types.is_binary(values.type)):
         values = values.cast(pa.large_binary())
     return int(pc.max(pc.binary_length(values)).as_py() or 1)
@@ -143,8 +144,8 @@ def _longest(values: pa.Array) -> int:
 def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float]:
     """Return a function that estimates how many bytes a row of a row group takes in memory.
 
-    The decompressed size in the footer may count a repeated value only once. So the estimate is at least the size
-    that the column types require.
+    The size in the footer may be too small, because a repeated value may be stored only once. The estimate is therefore
+    at least the size of the column types.
     """
     columns = [parquet.schema.column(i) for i in range(len(parquet.schema.names))]
     lists = [i for i, one in enumerate(columns) if one.max_repetition_level]
@@ -160,9 +161,9 @@ def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float
 
 
 def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
-    """Raise DataError if a column is far larger decompressed than stored.
+    """Raise DataError if the decompressed size of a column is suspiciously large.
 
-    pyarrow decompresses a whole page before it yields rows, so such a column could need too much memory.
+    pyarrow decompresses a whole page before it yields rows. A very large page would need too much memory.
     """
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     for group in groups:
@@ -173,8 +174,8 @@ def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
             if unpacked > max(BOMB_CHUNK, BOMB_RATIO * stored):
                 raise DataError(
                     f"{file.name} has a column of {unpacked >> 20:,} MB that is compressed to {stored:,} bytes; this "
-                    f"is unusual for dialogue: check the file; if its content is right, rewrite it with smaller row "
-                    f"groups"
+                    f"is unusual for dialogue: check the file; if the content is right, rewrite the file with smaller "
+                    f"row groups"
                 )
 
 
@@ -188,9 +189,9 @@ def _check_footer(file: InputFile) -> None:
         size = int.from_bytes(stream.read(4), "little")
     if MOST_FOOTER < size < end:
         raise DataError(
-            f"{file.name} has a footer of {size >> 20:,} MB, which would take about "
-            f"{max(1, size * _UNPACKED >> 30):,} GB of memory; the file probably has too many row groups; rewrite it "
-            f"with row groups of about 100,000 rows"
+            f"the footer of {file.name} has {size >> 20:,} MB and would take about "
+            f"{max(1, size * _UNPACKED >> 30):,} GB of memory; the file probably has too many row groups; rewrite the "
+            f"file with about 100,000 rows in each row group"
         )
 
 
@@ -208,9 +209,9 @@ def _split_points(metadata: pq.FileMetaData) -> list[SplitPoint]:
 
 @contextmanager
 def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
-    """Open a file and yield (Parquet file, reader of the object). For a local file, the reader is None."""
+    """Open a file and yield (Parquet file, reader of the object store). For a local file, the reader is None."""
     source = seekable(file.path)
-    # with pre_buffer=False and buffer_size, pyarrow reads a column in pieces instead of reading a whole row group
+    # with pre_buffer=False and buffer_size, pyarrow reads each column in pieces
     with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True) as parquet:
         check_chunks(parquet)
         yield parquet, source if isinstance(source, Reader) else None
@@ -219,13 +220,13 @@ def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
 def check_chunks(parquet: pq.ParquetFile) -> None:
     """Check that the footer of a Parquet file is consistent.
 
-    If a row group or column in the footer is invalid, pyarrow's metadata objects end the process with a C++ exception.
-    Reading zero rows checks the same data, but raises a Python exception. If row counts in the footer differ, an error
-    is raised, because otherwise rows would be lost silently.
+    - For invalid row groups or columns, pyarrow's metadata objects would end the process with a C++ exception. Reading
+      zero rows first raises a Python exception instead.
+    - If the row counts in the footer differ, an error is raised. Otherwise, rows would be lost silently.
 
     Raises:
         OSError: The footer has invalid row groups or columns.
-        ArrowException: The footer has invalid row groups or columns, or its row counts differ.
+        ArrowException: The footer has invalid row groups, invalid columns or different row counts.
     """
     metadata, rows = parquet.metadata, 0
     flat = [i for i in range(metadata.num_columns) if not parquet.schema.column(i).max_repetition_level]
@@ -244,7 +245,7 @@ def check_chunks(parquet: pq.ParquetFile) -> None:
 
 
 def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tuple[int, int]]:
-    """Return (offset of the first byte, offset after the last byte) of each wanted column in a row group."""
+    """Return (offset of the first byte, offset after the last byte) of each requested column in a row group."""
     found = []
     for column in map(group.column, range(group.num_columns)):
         path = column.path_in_schema
@@ -257,7 +258,7 @@ def _ranges(group: pq.RowGroupMetaData, wanted: Sequence[str] | None) -> list[tu
 def _nests_dictionary(kind: pa.DataType, nested: bool = False) -> bool:
     """Return whether a type has a dictionary inside a list, map or struct.
 
-    pyarrow can read such a column only one row group at a time.
+    If so, pyarrow cannot read several row groups in one call.
     """
     if pa.types.is_dictionary(kind):
         return nested
@@ -266,11 +267,11 @@ def _nests_dictionary(kind: pa.DataType, nested: bool = False) -> bool:
 
 @contextmanager
 def _parquet_errors(file: InputFile, fault: str) -> Iterator[None]:
-    """Turn errors of pyarrow and of the operating system into DataError. `fault` is a part of the message."""
+    """Turn errors of pyarrow and of the operating system into DataError. The message contains `fault`."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
         if file.stored and isinstance(error, OSError) and error.filename:  # an error of the object store
             raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
         reason = first_line(error).rstrip(".")
-        raise DataError(f"{file.name} {fault}: {reason}; copy it again, or rewrite it") from error
+        raise DataError(f"{file.name} {fault}: {reason}; copy or write the file again") from error
