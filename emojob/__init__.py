@@ -6,8 +6,7 @@
     with emojob.open("logs.emotions") as archive:
         archive.sql("SELECT emotion, count(*) FROM labelled GROUP BY ALL").show()
 
-docs/python.md describes the complete API, including emojob.train, emojob.evaluate and the errors. `import emojob` is
-quick, because each function is imported when it is first used.
+docs/python.md describes the complete API. `import emojob` is fast, because each function is imported at its first use.
 """
 
 from importlib import import_module as _import_module
@@ -56,7 +55,7 @@ __all__ = [
     "train",
 ]
 
-#: {public name: (module, name in the module)}. The other public names are classes in schemas/errors.py.
+#: {public name: (module, name in the module)}. The error classes are in schemas/errors.py.
 _HOMES = {
     "Scorer": ("emojob.pipeline.inference.scorer", "Scorer"),
     "score": ("emojob.jobs.python_api", "score"),
@@ -71,7 +70,7 @@ if not (_here / "pipeline").is_dir():  # in a Git checkout, the packages are in 
 
 
 def __getattr__(name: str) -> object:
-    """Import and return a public name when it is first used (PEP 562)."""
+    """Import a public name, such as `score`, at its first use (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'emojob' has no attribute {name!r}")
     if name == "__version__":

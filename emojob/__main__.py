@@ -1,4 +1,4 @@
-"""Lets `python -m emojob` run the same program as the command `emojob`."""
+"""Makes `python -m emojob` work like the command `emojob`."""
 
 from emojob.jobs.main import main
 

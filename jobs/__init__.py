@@ -1,7 +1,6 @@
 """The command line and the Python API.
 
-`main` defines the program `emojob`. `python_api` offers some commands as Python functions. A command parses its
-options, calls functions of other packages and prints the result.
+`main` defines the program `emojob`. `python_api` defines `emojob.score`, `emojob.train` and `emojob.evaluate`.
 """
 
 __all__ = ["main", "python_api"]

@@ -1,4 +1,4 @@
-"""Defines the program `emojob`. A command imports heavy libraries only when it runs, so --help is quick."""
+"""Defines the program `emojob`. Heavy libraries are imported only when a command runs, so --help is fast."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from emojob.schemas.errors import EmojobError, OptionError, name_too_long
 def cli() -> None:
     """Label millions of lines of Korean dialogue with emotions.
 
-    First try: emojob score --sample
+    Start with: emojob score --sample
     """
 
 
@@ -41,13 +41,13 @@ for command in (score, predict, report, sql, nightly, forget, train, sample, eva
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and exit. On an error, print one line on standard error and exit with the error's exit code.
+    """Run a command and exit. An error is printed as one line on standard error.
 
     Args:
-        arguments: The arguments after `emojob`. If None, sys.argv[1:] is used.
+        arguments: Command-line arguments, without the program name. If None, sys.argv[1:] is used.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):  # the encoding of a terminal or of cron may lack Korean characters
+    for stream in (sys.stdout, sys.stderr):  # a terminal may use an encoding without Korean
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     return_freed_memory()
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise, Python's flush at exit would fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # prevents an error at exit
         code = 0
     except OSError as error:
         if debug:
@@ -81,9 +81,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
-        # only the type is shown, because a library's error message may quote dialogue
+        # print only the error type, because the message may contain dialogue
         name = type(error).__name__
-        code = _fail(f"an internal error ({name}): run the same command with --debug to see the traceback", 1)
+        code = _fail(f"internal error ({name}); to see the traceback, add --debug", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

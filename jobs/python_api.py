@@ -1,7 +1,7 @@
-"""Offers the commands score, train and evaluate as functions: `emojob.score`, `emojob.train`, `emojob.evaluate`.
+"""Defines the Python functions `emojob.score`, `emojob.train` and `emojob.evaluate`.
 
-Keyword arguments have the same names as the command's options: `--text-column C` becomes `text_column="C"`. The
-functions print nothing. They return a result or raise an error of `schemas.errors`.
+Keyword arguments have the names of command-line options: `--text-column C` becomes `text_column="C"`. The functions
+print nothing. The classes of their errors are in `schemas.errors`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,26 @@ OnePath = str | PathLike[str]
 
 
 def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **options: Any) -> Result:
-    """Label every utterance of a dataset, like `emojob score`. If an earlier run was interrupted, resume it.
+    """Label every utterance of a dataset, like `emojob score`. An interrupted run is resumed.
 
     Args:
         inputs: A file, folder, glob or URL, or a list of files, folders, globs and URLs.
-        out: Output folder, or one file X.parquet. If None, it is a folder next to the input; for logs.parquet, it is
-            logs.emotions.
+        out: Output folder, or a .parquet file. If None, a folder next to the input, such as logs.emotions.
         options: Fields of `ScoreOptions` and `ModelOptions`, such as text_column, model, device, limit.
 
     Returns:
-        The result: `out`, `counts` (numbers of labelled, empty and rejected rows), `rows_done` (number of rows read by
-        this run), `seconds`, and `run` (the content of run.json).
+        The result, with these attributes:
+
+        - `out`: path of the output
+        - `counts`: numbers of labelled, empty and rejected rows
+        - `rows_done`: number of rows that this run read
+        - `seconds`: duration of this run
+        - `run`: content of run.json
 
     Raises:
         InputError: An input, an option, the model or the output cannot be used.
         StorageError: The output cannot be written.
-        BusyError: Another run uses the same output.
+        BusyError: Another run uses the output now.
         WorkerError: A scoring process failed.
     """
     given = _checked("score", options, ScoreOptions, ModelOptions)
@@ -54,26 +58,30 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
 
     files = list(map(str, _listed(inputs)))
     if not files:
-        raise OptionError("emojob.score() has no input: give a file, folder, glob or URL")
+        raise OptionError("emojob.score() has no input files: give a file, folder, glob or URL")
     return score_dataset(files, None if out is None else parse_path(str(out)), scoring, model)
 
 
 def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Outcome:
-    """Fine-tune a model on annotated utterances, like `emojob train`. If an earlier run was interrupted, resume it.
+    """Fine-tune a model on annotated utterances, like `emojob train`. An interrupted run is resumed.
 
     Args:
-        data: One annotated file, or a list of annotated files.
-        out: Folder to write the model to.
+        data: An annotated file, or a list of annotated files.
+        out: Folder for the model.
         options: Options of `emojob train`: recipe, epochs, base, test, label_map, test_label_map, text_column,
             label_column, conversation_column, time_column, encoding, context, device, fresh.
 
     Returns:
-        The outcome: `folder`, `evaluation` (metrics on the test split), `was_finished` (whether an earlier run had
-        already trained the model), `notes` (messages for the user).
+        The outcome, with these attributes:
+
+        - `folder`: path of the model folder
+        - `evaluation`: metrics on the test split
+        - `was_finished`: true if the model was already trained, so that nothing was done
+        - `notes`: messages for the user
 
     Raises:
         InputError: The data, an option, the recipe or the base model cannot be used.
-        BusyError: Another run trains into the same folder.
+        BusyError: Another run trains into the folder now.
     """
     from emojob.training.data.corpus import CorpusOptions
     from emojob.training.finetune.options import TrainOptions
@@ -92,13 +100,17 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     """Measure a model on annotated utterances, like `emojob evaluate`.
 
     Args:
-        data: One annotated file, or a list of annotated files.
-        options: against (a second model to compare with), label_map, text_column, label_column, conversation_column,
-            time_column, encoding, and the fields of `ModelOptions`, such as model.
+        data: An annotated file, or a list of annotated files.
+        options: against (a second model), label_map, text_column, label_column, conversation_column, time_column,
+            encoding, and the fields of `ModelOptions`, such as model.
 
     Returns:
-        The measurement: `model.evaluation` (accuracy, macro_f1, classes, ...), `against` (metrics of the second
-        model), `comparison` (differences between the two models), `as_json()`.
+        The measurement, with these attributes:
+
+        - `model.evaluation`: metrics of the model, such as accuracy and macro_f1
+        - `against`: metrics of the second model
+        - `comparison`: differences between the two models
+        - `as_json()`: all metrics as a dict
 
     Raises:
         InputError: The data, an option or a model cannot be used.
@@ -107,13 +119,14 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     from emojob.training.evaluation.evaluate import measure
 
     given = _checked("evaluate", options, ModelOptions, CorpusOptions, others=("against", "label_map"))
-    model = _taken(ModelOptions, given)  # also removes `context`: `measure` uses the model's context
+    # This removes `context` from `given`, because `measure` uses the context of the model.
+    model = _taken(ModelOptions, given)
     against, label_map = given.pop("against", None), given.pop("label_map", None)
     return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against)
 
 
 def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:
-    """Return a list of paths; a single path becomes a list of one path."""
+    """Return the paths as a list. `paths` can be a single path."""
     return [paths] if isinstance(paths, str | PathLike) else list(paths)
 
 
@@ -128,18 +141,7 @@ def _checked(
     others: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Check the names of keyword arguments. Return the arguments, with paths converted to str.
-
-    Args:
-        function: Name of the called function, for the error message.
-        given: The keyword arguments.
-        kinds: Classes whose fields are allowed names.
-        others: Other allowed names.
-        without: Fields that are not allowed.
-
-    Raises:
-        OptionError: A name is not allowed.
-    """
+    """Return the keyword arguments, with paths as str. Raises OptionError if the name of an argument is unknown."""
     known = [name for kind in kinds for name in _names(kind) if name not in without] + list(others)
     for name in given:
         if name not in known:
@@ -150,5 +152,5 @@ def _checked(
 
 
 def _taken(kind: type[Any], given: dict[str, Any]) -> Any:
-    """Return an object of the class `kind`. The values of its fields are moved from `given` to this object."""
+    """Create an object of the class `kind` from `given`, and remove the used values from `given`."""
     return kind(**{name: given.pop(name) for name in _names(kind) if name in given})

@@ -1,4 +1,4 @@
-"""The commands of the command line, with one module for each command.
+"""The commands of `emojob`: one module for each command.
 
 `scoring` labels texts, `archive` reads or changes a labelled archive, and `models` trains and evaluates models.
 """

@@ -1,7 +1,9 @@
 """Options that several commands share.
 
-`every_command` defines options of all commands. `model_options` is for commands that use a model, and `data_options`
-for commands that read annotated data. `output_files` checks the output files of a command.
+- `every_command`: options of every command
+- `model_options`: options of commands that use a model
+- `data_options`: options of commands that read annotated data
+- `output_files`: checks of output files
 """
 
 __all__ = ["data_options", "every_command", "model_options", "output_files"]

@@ -1,4 +1,4 @@
-"""Defines the options of `emojob train` and `emojob evaluate` for annotated data: its files and how to read them."""
+"""Defines the options of `emojob train` and `emojob evaluate` for reading annotated data."""
 
 from __future__ import annotations
 
@@ -16,31 +16,38 @@ _FILE = click.Path(path_type=Path)
 _OPTIONS = (
     click.argument("more_data", metavar="[FILE...]", nargs=-1, type=_FILE),
     click.option("--data", metavar="FILE...", multiple=True, type=_FILE, help="Annotated files."),
-    click.option("--text-column", metavar="C", help="Column with the text.  [default: found by its name]"),
-    click.option("--label-column", metavar="C", help="Column with the label.  [default: found by its name]"),
+    click.option(
+        "--text-column", metavar="C",
+        help="Column with the text.  [default: a column with a usual name, such as text]",
+    ),
+    click.option(
+        "--label-column", metavar="C",
+        help="Column with the label.  [default: a column with a usual name, such as label]",
+    ),
     click.option(
         "--label-map", metavar="NAME|FILE",
-        help="Map from the data's labels to the model's labels: kote, goemotions, or a TOML file.",
+        help="Map that converts the labels of the data: kote, goemotions, or a TOML file.",
     ),
     click.option("--conversation-column", metavar="C", help="Column with the conversation ID."),
     click.option(
-        "--time-column", metavar="C", help="Column with the time. The texts of a conversation are sorted by time."
+        "--time-column", metavar="C", help="Column with the time; sorts the texts of a conversation."
     ),
     click.option(
-        "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True, help="Encoding of text files."
+        "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True,
+        help="Encoding of CSV, TSV and JSONL files.",
     ),
 )  # fmt: skip
 
 
 def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add options to a command: --data FILE... for annotated files, and the options for reading these files."""
+    """Add --data and the options for reading annotated data to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def take_data(given: dict[str, Any]) -> list[Path]:
-    """Return the paths of --data FILE..., and delete this option from `given`.
+    """Return the paths of --data, and remove them from `given`.
 
     Raises:
         OptionError: No path is given.
@@ -52,7 +59,7 @@ def take_data(given: dict[str, Any]) -> list[Path]:
 
 
 def take_corpus_options(given: dict[str, Any]) -> Any:
-    """Return the options for reading annotated data as CorpusOptions, and delete them from `given`."""
+    """Return the options for reading annotated data, and remove them from `given`."""
     from emojob.training.data.corpus import CorpusOptions
 
     names = ("text_column", "label_column", "conversation_column", "time_column", "encoding")

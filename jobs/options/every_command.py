@@ -1,4 +1,4 @@
-"""Defines what all commands share: click settings, the option --debug, and an option type for paths and URLs."""
+"""Defines click settings, the option --debug, and an option type for paths and URLs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import click
 
 from emojob.pipeline.storage.paths import AnyPath, parse_path
 
-#: Click settings of every command. An environment variable can set an option: EMOJOB_DEVICE sets --device.
+#: Click settings of every command. Environment variables can set options: EMOJOB_DEVICE sets --device.
 SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names": ["-h", "--help"]}
 
 
 class AnyPathType(click.ParamType[Any]):
-    """Option type for a local path or a URL in an object store. "-" is also accepted."""
+    """Option type for a local path, an object store URL, or "-"."""
 
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AnyPath:
-        """Return the value as a path. Raises the errors of `parse_path`."""
+        """Parse the value as a path or URL. Raises OptionError for a wrong URL."""
         return parse_path(value) if isinstance(value, str) else value
 
 
@@ -27,5 +27,5 @@ ANY_PATH = AnyPathType()
 
 
 def debug_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --debug to a command, so that click accepts this option. `main` reads it directly from the arguments."""
+    """Add the hidden option --debug to a command. `main` reads --debug from the arguments."""
     return click.option("--debug", is_flag=True, expose_value=False, hidden=True)(command)

@@ -1,4 +1,4 @@
-"""Defines the options that select a model, engine and device. Their default values are in `ModelOptions`."""
+"""Defines the options that select the model, the engine and the device. `ModelOptions` contains the defaults."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True,
-        help="Processor or GPU that runs the model.",
+        help="Device that runs the model: processor (cpu) or GPU (cuda).",
     ),
     click.option(
         "--engine", type=click.Choice(ENGINES), default=_DEFAULT.engine, show_default=True,
-        help="Library that runs the model, or ray to use a Ray cluster.",
+        help="Library that runs the model; ray uses a Ray cluster.",
     ),
     click.option(
         "--precision", type=click.Choice(PRECISIONS), default=_DEFAULT.precision, show_default=True,
@@ -31,7 +31,7 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--max-length", type=int, default=_DEFAULT.max_length, show_default=True,
-        help="Maximum number of tokens of a text; a longer text is truncated.",
+        help="Maximum number of tokens per text; longer texts are truncated.",
     ),
     click.option(
         "--batch-tokens", type=int, metavar="N",
@@ -39,7 +39,7 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--context", type=click.Choice(CONTEXTS),
-        help="With previous, the model also reads the previous utterance.  [default: as in training]",
+        help="Additional text that the model reads: none, or the previous utterance.  [default: as in training]",
     ),
     click.option(
         "--calibration", metavar="FILE",
@@ -56,7 +56,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def take_model_options(given: dict[str, Any]) -> ModelOptions:
-    """Return the model options as `ModelOptions`, and delete them from `given`.
+    """Return the model options, and remove them from `given`.
 
     Raises:
         OptionError: A value is not allowed.

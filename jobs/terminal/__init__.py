@@ -1,4 +1,4 @@
-"""Prints progress, summaries, tables and the SQL prompt. `text` makes any text safe to print."""
+"""Prints progress, summaries and tables, and runs the SQL prompt. `text` replaces control characters."""
 
 __all__ = [
     "console",

@@ -10,6 +10,6 @@ from emojob.jobs.terminal.text import plain
 
 
 def note(text: str) -> None:
-    """Print a message for the user on standard error, as one line."""
+    """Print a message for the user as one line on standard error."""
     with contextlib.suppress(OSError):  # the job continues if standard error is closed
         click.echo(f"emojob: {plain(text)}", err=True)

@@ -1,4 +1,4 @@
-"""Prints the metrics of a model for `emojob evaluate` and `emojob train`, and the progress of `emojob evaluate`."""
+"""Prints the metrics of a model, and the progress of `emojob evaluate`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FIGURES = {
 
 @contextlib.contextmanager
 def evaluation_bar() -> Iterator[Callable[[int, int], None]]:
-    """Yield callback(scored, total), which shows the number of scored texts in a progress bar on a terminal."""
+    """Show a progress bar in a terminal. Yield callback(scored texts, all texts), which updates the bar."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("scoring", total=None)
@@ -42,8 +42,8 @@ def print_measurement(found: Measurement, written: list[Path]) -> None:
     """Print the result of `emojob evaluate`.
 
     Args:
-        found: The metrics of the model, and of the second model if there is one.
-        written: Files to which the metrics were also written.
+        found: The metrics of one or two models.
+        written: The JSON and HTML files that were written.
     """
     console = PipedConsole()
     console.print_line(f"\n  {plain(found.model.name)} on {found.model.evaluation.texts:,} texts", "bold")
@@ -59,9 +59,9 @@ def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparis
     """Print the overall metrics and the metrics of each class.
 
     Args:
-        ours: Metrics of the model.
-        other: Metrics of a second model, printed next to those of the first model.
-        comparison: The differences between the two models, with confidence intervals.
+        ours: Metrics of the first model.
+        other: Metrics of the second model, if there is a second model.
+        comparison: Differences between the two models, with confidence intervals.
     """
     console = PipedConsole()
     console.print(_overall(ours, other, comparison))

@@ -1,4 +1,4 @@
-"""Prints the tables of `emojob doctor` (the hardware of this machine) and `emojob bench` (its speed)."""
+"""Prints the tables of `emojob doctor` (hardware) and `emojob bench` (speed)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.jobs.terminal.text import plain
 
 
 def print_machine(facts: dict[str, Any]) -> None:
-    """Print `facts`, the result of `pipeline.inference.doctor.examine`."""
+    """Print the result of `pipeline.inference.doctor.examine` as a table."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -22,7 +22,7 @@ def print_machine(facts: dict[str, Any]) -> None:
 
 
 def print_speed(figures: dict[str, Any]) -> None:
-    """Print `figures`, the result of `pipeline.benchmark.measure.measure`."""
+    """Print the result of `pipeline.benchmark.measure.measure` as tables."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -72,7 +72,7 @@ def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _baselines(figures: dict[str, Any]) -> Table:
-    """Return a table with the speed of other programs on the same rows."""
+    """Return a table that compares the speed of emojob with other programs."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("the same rows, in this run")
     for title in ("rows", "rows/s", "speed-up"):

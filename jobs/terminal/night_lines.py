@@ -1,4 +1,4 @@
-"""Prints the output of `emojob nightly`: the plan of a nightly run, or its summary and alarms."""
+"""Prints the output of `emojob nightly`: a plan, or a summary and alarms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print the number of inputs in each state, and the names of the inputs that the nightly run would score."""
+    """Print the number of new, changed and complete inputs, and the names of the new and changed inputs."""
     click.echo(f"nightly run of {plan.day}")
     for state, names in plan.inputs.items():
         click.echo(f"  {state}: {len(names):,}")
@@ -21,15 +21,15 @@ def print_plan(plan: Plan) -> None:
             for name in names:
                 click.echo(f"    {plain(name)}")
     if plan.too_old_rows:
-        click.echo(f"  rows to remove because they are too old: {plan.too_old_rows:,}")
+        click.echo(f"  old rows to remove: {plan.too_old_rows:,}")
 
 
 def print_night(night: Night, quiet: bool) -> None:
-    """Print a summary line on standard output, and each failed input and each alarm on standard error.
+    """Print a summary on standard output, and failed inputs and alarms on standard error.
 
     Args:
         night: The result of the nightly run.
-        quiet: Whether to leave out the summary.
+        quiet: Whether to omit the summary.
     """
     for name, why in night.failed.items():
         click.echo(f"emojob: input not scored: {plain(why if name in why else f'{name}: {why}')}", err=True)

@@ -7,13 +7,13 @@ from rich.text import Text
 
 
 class PipedConsole(Console):
-    """A console on standard output. If the reader of a pipe exits early, as `head` does, the command exits with 0."""
+    """A console on standard output. The command exits with 0 if the reader of a pipe (such as `head`) exits early."""
 
     def __init__(self) -> None:
         super().__init__(highlight=False)
 
     def on_broken_pipe(self) -> None:
-        raise BrokenPipeError  # `main` handles it for all commands
+        raise BrokenPipeError  # `main` handles this error
 
     def print_line(self, text: str, style: str = "") -> None:
         """Print text without line wrapping, so that paths and commands can be copied."""

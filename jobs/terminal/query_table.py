@@ -1,4 +1,4 @@
-"""Prints the result of a query as a table on a terminal or into a pipe."""
+"""Prints the result of a query as a table."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 1000  # maximum number of printed rows
 _LONGEST_CELL = 200  # maximum number of characters in a cell
-_PIPE_WIDTH = 100_000  # characters per line in a pipe; large, so that no row is cut or wrapped
+_PIPE_WIDTH = 100_000  # line width in a pipe, in characters; large, so that no row is wrapped
 
 
 def print_table(result: QueryResult) -> None:
@@ -42,7 +42,7 @@ def print_table(result: QueryResult) -> None:
     console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
     console.print(table)
     click.echo(f"{counted(shown + more, 'row')}"
-               + (f", only the first {shown:,} are shown; --format csv prints all rows" if more else ""))  # fmt: skip
+               + (f"; only {shown:,} are shown; --format csv prints all rows" if more else ""))  # fmt: skip
 
 
 def _rows(batch: Any) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Prints a report as tables. In a pipe, the tables are 80 characters wide."""
+"""Prints a report as tables. If standard output is a pipe, the tables are 80 characters wide."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from emojob.pipeline.report.figures import Figures
 
 _BAR = 18  # length of the longest bar, in characters
-_MOST_LINES = 31  # maximum number of rows of a table by day, hour or column
-_LONGEST_VALUE = 18  # maximum number of characters of a label or of a column's value
-_LONGEST_TEXT = 36  # maximum number of characters of an utterance
-_WIDTH = 80  # characters per line in a pipe
+_MOST_LINES = 31  # maximum number of days, hours or column values in a table
+_LONGEST_VALUE = 18  # maximum length of a label or a column value, in characters
+_LONGEST_TEXT = 36  # maximum length of an utterance, in characters
+_WIDTH = 80  # line width in a pipe, in characters
 
 
 def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:
-    """Print the tables of a report: the emotions, their breakdown, and the conversations that need attention.
+    """Print a report: all emotions, the emotions by day, hour or column, and the conversations that need attention.
 
     Args:
-        figures: The figures of the report.
-        by: Breakdown: day, hour or the name of a column. None means day, or no breakdown if the days are unknown.
-        words: The fixed texts of the report, in its language.
+        figures: The numbers of the report.
+        by: day, hour or the name of a column. If None, day is used, unless the days are unknown.
+        words: Headings and other fixed texts in the language of the report.
     """
     console = PipedConsole()
     if not console.is_terminal:
@@ -64,7 +64,7 @@ def _shown(label: str, words: dict[str, Any]) -> str:
 
 
 def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
-    """Return a table with these values of each emotion: rows, share, share on the last day, change on the last day."""
+    """Return the table of all emotions, with the changes on the last day."""
     latest = {row["emotion"]: row for row in figures.latest.get("emotions", ())}
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column("")
@@ -91,7 +91,7 @@ def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
 
 
 def _change(row: dict[str, Any] | None) -> Text:
-    """Return the change of an emotion's share in percentage points, in bold if it is 5 points or more."""
+    """Return a change in percentage points. Changes of 5 points or more are bold."""
     if row is None or row["change"] is None:
         return Text("–")
     points = 100 * row["change"]
@@ -99,7 +99,7 @@ def _change(row: dict[str, Any] | None) -> Text:
 
 
 def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple[str, Table] | None:
-    """Return (heading, table) of the emotions by day, hour or column, or None if there is no breakdown."""
+    """Return (heading, table) with the emotions by day, hour or column. Return None if the days are unknown."""
     by = by or ("day" if figures.days else None)
     if by is None:
         return None

@@ -1,4 +1,4 @@
-"""Prints the progress of `emojob score` and `nightly`: a bar in a terminal, otherwise plain lines or JSON lines."""
+"""Prints the progress of `emojob score` and `emojob nightly`: a progress bar, plain lines, or JSON lines."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LINE_SECONDS = 30.0  # seconds between two lines of progress
 
 
 def make_log(log_format: str, quiet: bool) -> Log:
-    """Return the log for the options --log-format and --quiet.
+    """Return the log that --log-format and --quiet select.
 
     Args:
-        log_format: text or json.
+        log_format: "text" or "json".
         quiet: Whether to print only errors.
     """
     if quiet:
@@ -34,16 +34,16 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
 
 class Log:
-    """The log for --quiet, and the base class of the other logs. It prints only the plan of --dry-run."""
+    """The log for --quiet, which prints only the plan of --dry-run. All other logs inherit from this class."""
 
-    takes_errors = False  # whether `error` prints errors; otherwise, `main` prints them
+    takes_errors = False  # if false, `main` prints the errors
 
     @contextlib.contextmanager
     def running(self, stages: Stages) -> Iterator[None]:
-        """Handle Ctrl-C and SIGTERM during a `with` block.
+        """Handle Ctrl-C and SIGTERM during a run.
 
-        The first signal stops the run after the current batch. A second signal stops the run immediately. A signal
-        before the run has started also stops it immediately.
+        - The first signal stops the run after the current batch.
+        - A second signal, or a signal before the run starts, stops the program immediately.
         """
 
         def stop(number: int, frame: object) -> None:
@@ -74,11 +74,11 @@ class Log:
         """Print the result of a run."""
 
     def error(self, message: str, code: int) -> None:
-        """Print an error. This method is called only if `takes_errors` is true."""
+        """Print an error. Called only if `takes_errors` is true."""
 
 
 def _print_line(line: str, file: Any = None) -> None:
-    """Print a line, by default on standard error. The run continues if the stream is closed."""
+    """Print a line, by default on standard error. If the stream is closed, print nothing."""
     with contextlib.suppress(OSError):
         print(line, file=file or sys.stderr, flush=True)
 
@@ -89,7 +89,7 @@ def _rows(progress: Progress) -> str:
 
 
 class LineLog(Log):
-    """A log that prints a plain line every 30 seconds."""
+    """A log that prints a line of text every 30 seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -100,7 +100,7 @@ class LineLog(Log):
             self.line(progress)
 
     def line(self, progress: Progress) -> None:
-        """Print one line of progress."""
+        """Print the progress as one line."""
         left = progress.seconds_left
         parts = [
             _rows(progress),
@@ -121,7 +121,7 @@ class LineLog(Log):
 
 
 class JsonLog(LineLog):
-    """A log of JSON lines: progress, notes and errors on standard error, plan and summary on standard output."""
+    """A log of JSON lines. Progress, notes and errors go to standard error; plan and summary go to standard output."""
 
     takes_errors = True
 
@@ -154,7 +154,7 @@ class JsonLog(LineLog):
 
 
 class BarLog(LineLog):
-    """A log with a progress bar: rows, rows/s, share of repeated texts, number of the part file, remaining time."""
+    """A log with a progress bar: number of rows, speed, share of repeated texts, remaining time."""
 
     def __init__(self) -> None:
         super().__init__()

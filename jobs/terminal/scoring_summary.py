@@ -24,7 +24,7 @@ _BAR = 24  # length of the longest bar, in characters
 
 
 def print_summary(result: Result) -> None:
-    """Print the speed, the row counts, a bar for each emotion, the output path, and commands to try next."""
+    """Print the speed, the row counts, the emotions, the output path and the next commands."""
     console = Console(highlight=False)
     counts, run = result.counts, result.run
     console.print()
@@ -89,7 +89,7 @@ def _emotions(emotions: dict[str, int], labelled: int) -> Table:
 
 
 def _print_output(console: Console, result: Result) -> None:
-    """Print the output path and the next commands without line wrapping, so that they can be copied."""
+    """Print the output path and the next commands. The lines are not wrapped, so that a user can copy them."""
 
     def line(text: str, style: str = "") -> None:
         console.print(Text(text, style), soft_wrap=True)
@@ -111,7 +111,7 @@ def _count_query(prefix: str) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts a program of this Python environment: its name if it is on PATH, else its path."""
+    """Return the command that starts a program: the name if PATH contains the program, otherwise the path."""
     here = Path(sys.executable).parent / name
     found = shutil.which(name)
     if found and Path(found).parent == here.parent:

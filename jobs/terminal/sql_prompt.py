@@ -40,7 +40,7 @@ _WORD = re.compile(r"\w+$")
 
 
 def run_prompt(session: Session) -> None:
-    """Read queries and print their results until the user quits."""
+    """Read queries and print the results until the user quits."""
     tables = session.tables()
     prompt: PromptSession[str] = PromptSession(
         history=_history(),
@@ -113,14 +113,14 @@ def _keys() -> KeyBindings:
 
 
 class Names(Completer):
-    """A completer for the names of views and columns, and for SQL keywords."""
+    """Completes the names of views and columns, and SQL keywords."""
 
     def __init__(self, tables: dict[str, list[tuple[str, str]]]) -> None:
         columns = {column: kind for view in tables.values() for column, kind in view}
         self._names = {**dict.fromkeys(tables, "view"), **columns}
 
     def get_completions(self, document: Any, complete_event: Any) -> Iterator[Completion]:
-        """Complete the word before the cursor: yield matching view and column names, then matching SQL keywords."""
+        """Yield completions of the word before the cursor: view and column names, then SQL keywords."""
         found = _WORD.search(document.text_before_cursor)
         begun = found[0] if found else ""
         for name, kind in self._names.items():
@@ -133,7 +133,7 @@ class Names(Completer):
 
 
 def _history() -> History:
-    """Return the query history. It is a file that only the user can read, or in memory if no file can be created."""
+    """Return the query history: a private file of the user. If the file cannot be created, use the memory."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     file = Path(home) / "emojob" / "sql_history"
     try:

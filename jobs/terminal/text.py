@@ -1,4 +1,4 @@
-"""Makes dialogue, names and JSON safe for the terminal: replaces or escapes control characters."""
+"""Makes texts safe to print on a terminal: replaces or escapes control characters."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import re
 import unicodedata
 from typing import Any, BinaryIO
 
-# Unicode categories of invisible characters that control a terminal or the direction of text.
+# Unicode categories of invisible characters that can control a terminal.
 _CONTROL = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _CONTROL_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_JOINER = "\u200d"  # zero-width joiner, which joins emoji
+_JOINER = "\u200d"  # zero-width joiner: combines emoji
 
 
 def plain(text: str, length: int | None = None) -> str:
-    """Return `text` on one line, safe to print: control characters, escapes and bidi overrides become "�".
+    """Return `text` as one line that is safe to print. Control characters become "�".
 
     Args:
         text: Any text.
-        length: Maximum number of characters; a longer text is cut and ends in "…".
+        length: Maximum number of characters. A longer text is cut and ends with "…".
     """
     if length is not None and len(text) > length:
         text = text[: length - 1] + "…"
@@ -36,7 +36,7 @@ def _printable(character: str) -> str:
 
 
 class PlainStream(io.RawIOBase):
-    """A binary stream that makes each line of UTF-8 text safe with `plain` and writes it to another stream."""
+    """A binary stream for UTF-8 text. It makes each line safe with `plain`, and writes the line to `stream`."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")("replace")
@@ -52,13 +52,13 @@ class PlainStream(io.RawIOBase):
 
 
 def json_line(value: Any) -> str:
-    """Return a value as one line of JSON. Characters that control a terminal are escaped; Korean is not."""
+    """Return a value as one line of JSON. Control characters are escaped. Korean is not escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return _CONTROL_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as text, such as 4.2 s, 3 min 5 s or 2 h 10 min."""
+    """Return a duration as text, for example 4.2 s, 3 min 5 s or 2 h 10 min."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

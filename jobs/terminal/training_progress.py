@@ -23,7 +23,7 @@ _LINE_SECONDS = 30.0  # seconds between two lines of progress
 
 
 class TrainingLog:
-    """A log that shows a progress bar in a terminal, and otherwise prints a line every 30 seconds.
+    """Shows the progress of a training: a progress bar in a terminal, otherwise a line every 30 seconds.
 
     Ctrl-C or SIGTERM saves a checkpoint, then stops the training. Under torchrun, only the first process prints.
     """
@@ -65,7 +65,7 @@ class TrainingLog:
         self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _report(self, progress: Progress) -> None:
-        if not self._before:  # other torchrun processes handle signals only during training
+        if not self._before:  # with torchrun: this is not the first process
             self._take_signals()
         if self.quiet:
             return
@@ -108,14 +108,14 @@ def _bar() -> Any:
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """Print the metrics of a finished model, its folder, and the command to run next."""
+    """Print the metrics and the folder of a trained model, and the next command."""
     from emojob.training.finetune.distributed import is_first
 
     if not is_first():
         return
     folder = plain(str(outcome.folder))
     if outcome.was_finished:
-        click.echo(f"the model in {folder} is already trained: nothing to do (to train it again, add --fresh)")
+        click.echo(f"the model in {folder} is already trained; to train again, add --fresh")
         return
     if outcome.evaluation:
         from emojob.jobs.terminal.evaluation_tables import print_evaluation

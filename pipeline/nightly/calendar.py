@@ -16,12 +16,14 @@ Day = datetime.date
 
 
 class Calendar:
-    """Finds the day of an input file: the date in its path, or the date of the nightly run that first found it.
+    """Finds the day of an input file.
+
+    If `input.files` contains `{date}`, the day is the date in the path. Otherwise, the day is the date of the nightly
+    run that first found the file.
 
     Args:
-        config: The configuration; `input.files` may contain `{date}`.
-        seen: {input: day on which a nightly run first found it, in ISO 8601}. Used only if `input.files` does not
-            contain `{date}`. `see` adds new inputs.
+        config: The configuration.
+        seen: {input: date of the nightly run that first found the input, such as "2026-11-25"}. `see` adds new inputs.
     """
 
     def __init__(self, config: NightlyConfig, seen: dict[str, str]) -> None:
@@ -42,12 +44,12 @@ class Calendar:
             return None
 
     def see(self, name: str, day: Day) -> None:
-        """Record the day on which an input was first found. A recorded day is not changed."""
+        """Record the date of the nightly run that first found an input. A recorded date is not changed."""
         if not self._has_date:
             self._seen.setdefault(name, day.isoformat())
 
     def counts(self, markers: Iterable[PartMarker]) -> dict[Day, Counts]:
-        """Return {day: row counts}, from the completion markers of part files."""
+        """Return {day: row counts}. Each completion marker contains the row counts of a part file."""
         found: dict[Day, Counts] = {}
         for marker in markers:
             day = self.day_of(marker.input)
@@ -56,7 +58,7 @@ class Calendar:
         return found
 
     def is_too_old(self, name: str, today: Day, keep_days: int) -> bool:
-        """Return whether an input's day is at least `keep_days` days before `today`; False if `keep_days` is 0."""
+        """Return whether an input is `keep_days` or more days older than `today`. If `keep_days` is 0, return False."""
         day = self.day_of(name)
         return bool(keep_days) and day is not None and day <= today - datetime.timedelta(days=keep_days)
 
@@ -64,8 +66,8 @@ class Calendar:
 def files_of(config: NightlyConfig, day: Day) -> list[InputFile]:
     """Return the input files of a nightly run.
 
-    If `input.files` contains `{date}`, these are the files of `day` and of the `days_back` days before it. Otherwise,
-    these are all files that match `input.files`.
+    - If `input.files` contains `{date}`: the files of `day`, and of the `days_back` days before `day`.
+    - Otherwise: all files that match `input.files`.
     """
     if not config.input.has_date:
         return _found(config.pattern(), config.archive)
@@ -81,7 +83,7 @@ def _found(pattern: str, archive: AnyPath) -> list[InputFile]:
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """Return a path pattern as a regular expression. The expression also matches the files in a matching folder."""
+    """Return a path pattern as a regular expression. If a folder matches, all files in this folder match, too."""
     parts = re.split(r"(\{date\}|\*\*/|\*|\?)", pattern)
     known = {DATE: r"(?P<date>\d{4}-\d{2}-\d{2})", "**/": ".*", "*": "[^/]*", "?": "[^/]"}
     first = True

@@ -1,4 +1,4 @@
-"""Reads the configuration of nightly runs from a TOML file, and checks it completely before the run starts."""
+"""Reads and checks the configuration file of nightly runs (TOML)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ DATE = "{date}"
 
 _COMPARE = "`emojob nightly --init FILE.toml` writes an example with all keys"
 
-# Options of `emojob score` that are not allowed in [score]: a nightly run scores all rows, with the default batch size
-# of the device and the context of the model.
+# Options of `emojob score` that are not allowed in the section [score].
 _NOT_NIGHTLY = {"batch_tokens", "context", "calibration", "fresh", "limit"}
 
 
@@ -28,8 +27,8 @@ class InputConfig:
     """The section [input]: the paths of the logs.
 
     Attributes:
-        files: Pattern of paths; `{date}` stands for a day, such as 2026-11-25.
-        days_back: Number of days. The run also checks the files of this many days before its date, to find late files.
+        files: Path pattern. `{date}` stands for a day, such as 2026-11-25.
+        days_back: Number of earlier days whose files are also checked, to find late files.
     """
 
     files: str
@@ -41,7 +40,7 @@ class InputConfig:
         unknown = set(re.findall(r"\{[^}]*\}", self.files)) - {DATE}
         if unknown:
             raise OptionError(
-                f"input.files contains {', '.join(sorted(unknown))}; the only allowed placeholder is {DATE}"
+                f"input.files contains {', '.join(sorted(unknown))}, but the only allowed placeholder is {DATE}"
             )
         between("input.days_back", self.days_back, 0, 3650)
 
@@ -53,15 +52,15 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class OutputConfig:
-    """The section [output]: the labelled archive and its report.
+    """The section [output]: the labelled archive and the report.
 
     Attributes:
         archive: Folder of the labelled archive.
-        report: Path of the HTML page. If None, no page is written.
-        figures: Path of the JSON file with the numbers of the report. If None, no JSON file is written.
-        language: Language of the page: en or ko.
-        keep_days: Number of days to keep; rows of older days are removed. 0 keeps all rows.
-        mask_pii: Whether personal data is masked in the report and the figures.
+        report: Path of the HTML report. If None, no HTML report is written.
+        figures: Path of the JSON report. If None, no JSON report is written.
+        language: Language of the HTML report: en or ko.
+        keep_days: Number of days to keep. Rows of older days are removed. 0 keeps all rows.
+        mask_pii: Whether to mask personal data in the reports.
     """
 
     archive: str
@@ -86,8 +85,8 @@ class ScoreConfig:
     Attributes:
         options: Options of the scoring run.
         model: Options of the model.
-        time_zone: Time zone of the report's days and hours. If None, the archive's time zone is used, or Asia/Seoul if
-            the archive has none.
+        time_zone: Time zone for the days and hours in the report. If None, the archive's time zone is used. If the
+            archive has no time zone, Asia/Seoul is used.
     """
 
     options: ScoreOptions = field(default_factory=ScoreOptions)
@@ -139,7 +138,7 @@ class MonitoringConfig:
     """The section [monitoring]: files for monitoring the nightly runs.
 
     Attributes:
-        log: File to which each nightly run appends one JSON line. If None, no log is written.
+        log: Log file. A nightly run appends a JSON line. If None, no log is written.
         prometheus: Metrics file for node_exporter. If None, no metrics are written.
     """
 
@@ -152,9 +151,9 @@ class NightlyConfig:
     """A complete configuration of nightly runs.
 
     Attributes:
-        file: Absolute path of the TOML file. Relative paths in the configuration start in the folder of this file.
+        file: Absolute path of the TOML file. Relative paths start in the folder of the TOML file.
         input: Paths of the logs.
-        output: Paths and settings of the labelled archive and its report.
+        output: Paths and settings of the labelled archive and the report.
         score: Options of `emojob score`.
         drift: Limits of the drift alarms.
         monitoring: Files for monitoring the nightly runs.
@@ -168,16 +167,14 @@ class NightlyConfig:
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
     def local_path(self, given: str | None) -> Path | None:
-        """Return `given` as an absolute local path; None if `given` is None. Raises OptionError for an object store."""
+        """Return an absolute local path. None stays None. Raises OptionError for an object store URL."""
         path = None if given is None else self.resolve(given)
         if path is not None and is_object(path):
-            raise OptionError(
-                f"{given} is in an object store, but this file must be on this machine; give a local path"
-            )
+            raise OptionError(f"{given} is an object store URL, but this file must be local; give a local path")
         return None if path is None else as_local(path)
 
     def resolve(self, given: str) -> AnyPath:
-        """Parse a path or URL. A relative path starts in the folder of `file`. Raises the errors of `parse_path`."""
+        """Return a path or URL. A relative path starts in the folder of `file`. Raises OptionError for a wrong URL."""
         return path_from(self.file.parent, given)
 
     @property
@@ -191,13 +188,13 @@ class NightlyConfig:
         return replace(self.score.options, memo=str(memo) if memo else None, hash_key_file=str(key) if key else None)
 
     def model_options(self) -> ModelOptions:
-        """Return the options of the model. The path of a local folder becomes absolute; a hub name is unchanged."""
+        """Return the options of the model. The path of a local model folder becomes absolute."""
         options = self.score.model
         folder = as_local(self.resolve(options.model)) if options.model else None
         return replace(options, model=str(folder)) if folder and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
-        """Return a path pattern that matches the files of `day`. If `day` is None, it matches the files of all days."""
+        """Return the path pattern of the files of `day`. If `day` is None, it matches the files of all days."""
         return str(self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
 
 
@@ -211,20 +208,19 @@ _SECTIONS: dict[str, Any] = {
 
 
 def read_config(file: Path) -> NightlyConfig:
-    """Read and check a configuration.
+    """Read and check a configuration file.
 
     Raises:
-        OptionError: The file cannot be read, or a key or value is wrong. The message names the file, the key and the
-            right value.
+        OptionError: The file cannot be read, or a key or value is wrong.
     """
     try:
         table = read_toml(file)
     except FileNotFoundError:
         raise OptionError(f"{file} does not exist; {_COMPARE}") from None
     except OSError as error:
-        raise OptionError(f"{file} cannot be read: {error.strerror}; correct the cause, or give another file") from None
+        raise OptionError(f"{file} cannot be read: {error.strerror}; give a readable file") from None
     except ValueError as error:
-        raise OptionError(f"{file} is not valid TOML: {error}; correct it ({_COMPARE})") from None
+        raise OptionError(f"{file} is not valid TOML: {error}; correct the file ({_COMPARE})") from None
     try:
         check_keys("the file", table, dict.fromkeys(_SECTIONS, dict), _COMPARE, {"score", "drift", "monitoring"})
         sections = {name: _section(name, table.get(name, {})) for name in _SECTIONS}
@@ -238,5 +234,5 @@ def _section(name: str, table: dict[str, Any]) -> Any:
 
 
 def template() -> str:
-    """Return the text of an example configuration file, which explains every key."""
+    """Return the text of the example configuration file, nightly.toml."""
     return (files("emojob.pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
-"""Detects drift: compares the rows of one day with the rows of the days before it.
+"""Detects drift: compares the rows of one day with the rows of earlier days.
 
-The shares of the emotions are compared with the population stability index: the sum of (p - q) ln(p / q) over the
-emotions (Siddiqi, Credit Risk Scorecards, 2006). 0.5 is added to each count, so that no share is 0.
+The shares of the emotions are compared with the population stability index: the sum of (p - q) ln(p / q) over all
+emotions (Siddiqi, Credit Risk Scorecards, 2006). p is an emotion's share on the day, and q is the share on the
+earlier days. 0.5 is added to each row count, so that no share is 0.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from emojob.pipeline.nightly.config import DriftConfig
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 from emojob.schemas.messages import counted
 
-UNSURE = 0.5  # a label with a lower confidence is unsure
+UNSURE = 0.5  # labels with a lower confidence are unsure
 
-#: {name of a check: what its share describes}
+#: {name of a check: text for the alarm, such as "3.00% of the tokens are unknown"}
 _SHARES = {
     "unsure": f"labels have a confidence below {UNSURE}",
     "unknown": "tokens are unknown",
@@ -30,15 +31,19 @@ _SHARES = {
 
 @dataclass(frozen=True)
 class Check:
-    """One drift check: a figure of a day, compared with the days before.
+    """A drift check: a figure of the checked day, compared with the earlier days.
+
+    `name` defines the meaning of `value` and `before`:
+
+    - emotions: `value` is the population stability index. `before` is None.
+    - rows: `value` is the number of rows divided by `before`. `before` is the median number of rows per earlier day.
+    - unsure, unknown, truncated, empty: `value` is a share (0..1). `before` is the share on the earlier days.
 
     Attributes:
-        name: Name of the figure: emotions, unsure, unknown, truncated, empty or rows.
-        value: The figure on the checked day. For "emotions", it is the population stability index; for "rows", the
-            number of rows divided by `before`; for any other name, a share (0..1).
-        before: The figure on the days before. For "emotions", it is None; for "rows", the median number of rows per
-            day; for any other name, a share (0..1).
-        limit: Largest allowed value. For "rows", if `value` is less than 1, it is the smallest allowed value.
+        name: Name of the check.
+        value: The figure of the checked day.
+        before: The figure of the earlier days.
+        limit: Largest allowed value; for a rows check with `value` below 1, smallest allowed value.
         alarm: Whether `value` is beyond the limit.
     """
 
@@ -50,12 +55,15 @@ class Check:
 
     @property
     def in_words(self) -> str:
-        """Return the text of an alarm, such as "300 rows, but at least 500 are expected (...)"."""
+        """Return the text of the alarm, such as "300 rows, but at least 500 are expected (...)"."""
         if self.name == "emotions":
             return f"the population stability index is {self.value:.3f}, but at most {self.limit:g} is allowed"
         if self.name == "rows":
             usual = self.before or 0.0
-            rows, limit = round(self.value * usual), round(self.limit * usual, 6)  # removes floating-point errors
+            rows, limit = (
+                round(self.value * usual),
+                round(self.limit * usual, 6),
+            )  # `round` removes floating-point errors
             bound = f"at least {math.ceil(limit):,}" if self.value < self.limit else f"at most {math.floor(limit):,}"
             median = counted(round(usual), "row")
             return f"{counted(rows, 'row')}, but {bound} are expected (median of the days before: {median})"
@@ -63,19 +71,19 @@ class Check:
         return f"{self.value:.2%} of the {_SHARES[self.name]}, but at most {self.limit:.2%} is allowed{before}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as JSON values."""
+        """Return the check as a dict for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Drift:
-    """The drift checks of one day.
+    """The drift checks of a day.
 
     Attributes:
         day: The checked day.
-        days_before: Number of earlier days that `day` is compared with; only days with rows are counted.
-        checks: The checks; empty if `days_before` is too small.
-        why: Reason why `checks` is empty; "" if `checks` is not empty.
+        days_before: Number of earlier days with rows.
+        checks: The checks. Empty if `days_before` is too small.
+        why: Reason why `checks` is empty, otherwise "".
     """
 
     day: datetime.date
@@ -89,7 +97,7 @@ class Drift:
         return tuple(check for check in self.checks if check.alarm)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as JSON values."""
+        """Return the drift checks as a dict for JSON."""
         return {
             "day": self.day.isoformat(),
             "days_before": self.days_before,
@@ -100,12 +108,12 @@ class Drift:
 
 
 def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: DriftConfig) -> Drift:
-    """Compare a day with the days before it. Earlier days without rows are skipped.
+    """Compare a day with earlier days. Earlier days without rows are skipped.
 
     Args:
-        days: {day: row counts}; a day that is missing here has no rows.
+        days: {day: row counts}. Days without rows can be missing.
         day: The day to check.
-        config: The limits, and the number of days to compare with.
+        config: Limits of the alarms, and number of earlier days to compare with.
 
     Returns:
         The drift checks. `checks` is empty if fewer than `config.fewest_days` earlier days have rows.
@@ -139,7 +147,7 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
 
 
 def stability_index(now: Mapping[str, int], before: Mapping[str, int]) -> float:
-    """Return the population stability index of two dicts {emotion: number of rows}; 0 means equal shares."""
+    """Return the population stability index of two dicts {emotion: number of rows}. 0 means equal shares."""
     names = {*now, *before}
     rows, rows_before = (sum(counts.values()) + len(names) / 2 for counts in (now, before))
     index = 0.0

@@ -17,7 +17,7 @@ from emojob.pipeline.storage.paths import output_errors
 
 
 def record_night(config: NightlyConfig, night: Night) -> None:
-    """Write the result of a nightly run to the log and to the metrics file. The configuration contains their paths.
+    """Write the result of a nightly run to the log and the metrics file.
 
     Raises:
         StorageError: A file cannot be written.
@@ -30,13 +30,15 @@ def record_night(config: NightlyConfig, night: Night) -> None:
 
 
 def log_night(file: Path, night: Night) -> None:
-    """Append the result of a nightly run as one JSON line.
+    """Append the result of a nightly run to the log, as a JSON line.
 
-    No line is appended if both conditions are true: the run did not change the archive, and the last line for this date
-    lists the same failed inputs.
+    No line is appended if both conditions are true:
+
+    - The run did not change the archive.
+    - The log's last line for this date contains the same failed inputs.
 
     Args:
-        file: The log; created if missing.
+        file: The log. A missing log is created.
         night: Result of the nightly run.
 
     Raises:
@@ -60,7 +62,7 @@ def log_night(file: Path, night: Night) -> None:
 
 
 def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
-    """Return the last log line with the date of `night`, parsed from JSON. Return None if there is no such line."""
+    """Return the last log line for the date of `night`. Return None if the log has no line for this date."""
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
@@ -74,10 +76,10 @@ def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
 
 
 def write_metrics(file: Path, night: Night) -> None:
-    """Write the metrics file for node_exporter's textfile collector. Raises OSError if the file cannot be written."""
+    """Write the metrics file for node_exporter. Raises OSError if the file cannot be written."""
     content = metrics_text(night).encode()
     if file.exists() and file.read_bytes() == content:
-        os.utime(file)  # the collector reports this time, so it shows when the last run ended
+        os.utime(file)  # node_exporter reports the file time: the end of the last run
         return
     mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)
@@ -86,7 +88,7 @@ def write_metrics(file: Path, night: Night) -> None:
 
 
 def metrics_text(night: Night) -> str:
-    """Return the metrics of a nightly run in Prometheus's text format."""
+    """Return the metrics of a nightly run in the Prometheus text format."""
     counts = night.counts
     first_moment = (night.day.toordinal() - datetime.date(1970, 1, 1).toordinal()) * 86400
     states = ("labelled", "empty", "rejected", "truncated")
@@ -117,7 +119,7 @@ def metrics_text(night: Night) -> str:
 
 
 def _metric(name: str, description: str, values: list[tuple[dict[str, str], float]]) -> Iterator[str]:
-    """Yield the lines of one gauge metric. `values` is a list of samples: ({label name: label value}, number)."""
+    """Yield the lines of a Prometheus gauge. `values` is a list of ({label name: label value}, number)."""
     yield f"# HELP emojob_{name} {description}"
     yield f"# TYPE emojob_{name} gauge"
     for labels, value in values:

@@ -36,14 +36,14 @@ def run_night(
         day: Date of the nightly run.
         report: callback(progress), called about ten times per second while rows are scored.
         note: callback(line), called with each message for the user.
-        stages: The threads of the scoring run. `stages.stop()` stops the run, and is safe in a signal handler.
+        stages: Threads of the scoring run. A signal handler can call `stages.stop()` to stop the run.
 
     Returns:
-        The result. Inputs that cannot be read are in `failed`.
+        The result. `failed` contains the inputs that cannot be read.
 
     Raises:
-        BusyError: Another nightly run uses the archive; nothing is changed.
-        EmojobError: Any other error of `score_dataset`. An input that cannot be read raises no error.
+        BusyError: Another nightly run uses the archive. Nothing is changed.
+        EmojobError: The scoring failed, but not because of an unreadable input.
     """
     _check(config)
     found = files_of(config, day)
@@ -73,15 +73,16 @@ def run_night(
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """Return the plan of a nightly run. Nothing is changed.
 
-    The inputs are not read: an input counts as changed only if its size has changed.
+    The input files are not read. The state of an input is "changed" if its size has changed, or if its scoring was
+    interrupted.
 
     Args:
         config: The configuration.
         day: Date of the nightly run.
 
     Raises:
-        OptionError: Two values in the configuration conflict, a folder is missing, or a package is missing.
-        OutputError: The archive's folder has files that emojob did not write.
+        OptionError: Two settings conflict, a folder is missing, or a package is missing.
+        OutputError: The archive's folder contains files that emojob did not write.
     """
     _check(config)
     with output_errors(config.archive):
@@ -108,7 +109,7 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
 
 
 class _Scoring:
-    """Scores the inputs of a nightly run together, and leaves out the inputs that cannot be read."""
+    """Scores the inputs of a nightly run. Inputs that cannot be read are skipped."""
 
     def __init__(
         self,
@@ -123,11 +124,12 @@ class _Scoring:
         self._report, self._note, self._stages = report, note, stages
 
     def run(self, files: list[InputFile]) -> None:
-        """Score all inputs. If that raises DataError, find the unreadable inputs, and score the other inputs.
+        """Score all inputs, except unreadable inputs.
 
-        To find an unreadable input, open each input alone. If every input opens, score each input alone.
+        1. Score all inputs together. On a DataError, open each input alone, and skip the inputs that cannot be opened.
+        2. Score the remaining inputs together. On a DataError, score each input alone.
         """
-        for probe in (self._open, self._score_alone):  # opening a file is fast and finds most errors
+        for probe in (self._open, self._score_alone):  # `_open` is fast and finds most errors
             if not files:
                 return
             try:
@@ -135,7 +137,7 @@ class _Scoring:
                 return
             except DataError:
                 files = [file for file in files if self._is_readable(file, probe)]
-        if files and self._night.failed:  # run.json describes only the last scoring run: score all files together
+        if files and self._night.failed:  # score all files in one run, because run.json describes only the last run
             self._score(files)
 
     def _is_readable(self, file: InputFile, probe: Callable[[InputFile], None]) -> bool:
@@ -166,7 +168,7 @@ class _Scoring:
 
 
 def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
-    """Return {input: (SHA-256 of the content, number of rows in complete part files)}."""
+    """Return {input: (SHA-256 of the content, number of read rows)}."""
     found: dict[str, tuple[str, int]] = {}
     for marker in output.markers:
         _, rows = found.get(marker.input, ("", 0))
@@ -175,11 +177,7 @@ def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
 
 
 def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str, int]], calendar: Calendar) -> None:
-    """Set `night.scored` and `night.rejected`.
-
-    An input was scored if its content or its number of rows differs from `before`, which is the result of
-    `_rows_by_input` before the nightly run.
-    """
+    """Set `night.scored` and `night.rejected`. `before` is the result of `_rows_by_input` before the scoring."""
     after = _rows_by_input(output)
     for name, (content, rows) in sorted(after.items()):
         content_before, rows_before = before.get(name, (content, 0))
@@ -196,18 +194,19 @@ def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str
 
 
 def _check(config: NightlyConfig) -> None:
-    """Check the configuration and the archive's folder. Raises the errors that `plan_night` documents."""
+    """Check the configuration and the archive folder. Raises the errors of `plan_night`."""
     keep, back = config.output.keep_days, config.input.days_back
     if keep and config.input.has_date and keep <= back:
         raise OptionError(
-            f"output.keep_days is {keep}, but input.days_back is {back}: the run would remove days that it checks "
-            f"again; set output.keep_days to more than {back}, or to 0 to keep all days"
+            f"output.keep_days is {keep}, but must be greater than input.days_back ({back}); "
+            f"set output.keep_days to at least {back + 1}, or to 0 to keep all rows"
         )
     for key, path in (("output.report", config.output.report), ("output.figures", config.output.figures)):
         file = as_local(config.resolve(path or "."))
         if file and not file.parent.is_dir():
             raise OptionError(
-                f"{key} is {path!r}, but the folder {file.parent} does not exist; create it, or give another path"
+                f"{key} is {path!r}, but the folder {file.parent} does not exist; "
+                "create this folder, or give a different path"
             )
     if config.output.report:
         check_drawable()

@@ -1,4 +1,4 @@
-"""Checks a nightly run for drift, and writes its report: an HTML page, and the figures as JSON."""
+"""Checks a nightly run for drift, and writes the report as an HTML page and as JSON."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from emojob.schemas.manifest import Counts
 
 
 def remake_report(archive: AnyPath) -> list[AnyPath]:
-    """Recreate the report of an archive's last nightly run, with the configuration of that run.
+    """Recreate the report of the last nightly run that wrote to an archive.
 
     Returns:
-        Paths of the report's files. The list is empty if there was no nightly run, or if the configuration now contains
-        the path of another archive.
+        Paths of the report's files. Empty if there was no nightly run, or if its configuration file now names a
+        different archive.
 
     Raises:
-        OptionError: The configuration file of that run is missing or wrong.
+        OptionError: The configuration file is missing or wrong.
         EmojobError: Any error of `make_figures`.
     """
     last = read_last_night(archive)
@@ -48,8 +48,8 @@ def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config
     """Check the date of a nightly run for drift. Then write the report, which covers all days.
 
     Args:
-        night: The nightly run. This function sets its `counts`, `drift` and `written`.
-        output: The labelled archive. The caller has already called `output.read_markers()`.
+        night: The nightly run. `report_night` sets `counts`, `drift` and `written`.
+        output: The labelled archive, after a call of `output.read_markers()`.
         calendar: Finds the day of each input.
         config: The configuration of the nightly run.
     """
@@ -76,7 +76,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 
 
 def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
-    """Add `file` to `night.written`, and write it unless it already has this content."""
+    """Write a file if its content has changed. Add `file` to `night.written` in any case."""
     night.written.append(file)
     with output_errors(file):
         with contextlib.suppress(FileNotFoundError):

@@ -17,10 +17,9 @@ class Scored:
 
     Attributes:
         input: Name of the input.
-        day: Day of its rows.
-        rows: Number of rows that this nightly run read from the input.
-        was: State of the input: new, changed (the content differs from an earlier run) or late (`day` is before the
-            run's date).
+        day: Day of the input.
+        rows: Number of rows that the nightly run read from the input.
+        was: State of the input: new, changed (content has changed) or late (`day` is earlier than the run's date).
     """
 
     input: str
@@ -38,11 +37,11 @@ class Night:
         inputs: Number of input files found.
         scored: The inputs that this run scored.
         failed: {input: error message} for the inputs that cannot be read.
-        removed_rows: Number of rows removed because their day was too old.
+        removed_rows: Number of rows that were removed because they were too old.
         counts: Row counts of `day`.
-        rejected: Number of rejected rows in the inputs that this run scored.
-        drift: The drift checks of `day`; None before these checks.
-        written: Paths of the report's files, including files that did not change.
+        rejected: Number of rejected rows in the scored inputs.
+        drift: The drift checks of `day`. None before the checks are done.
+        written: Paths of the report's files, including unchanged files.
     """
 
     day: Day
@@ -56,7 +55,7 @@ class Night:
     written: list[AnyPath] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as JSON values, without dialogue and without the time of the run."""
+        """Return the result as a dict for JSON, without dialogue."""
         return {
             "day": self.day.isoformat(),
             "inputs": self.inputs,
@@ -84,8 +83,8 @@ class Plan:
 
     Attributes:
         day: Date of the nightly run.
-        inputs: {state: names of inputs}; the states are new, changed and complete.
-        too_old_rows: Number of rows that the run would remove because their day is too old.
+        inputs: {state: names of inputs}. The states are new, changed and complete.
+        too_old_rows: Number of rows that the run would remove because they are too old.
     """
 
     day: Day

@@ -1,4 +1,4 @@
-"""Reads and writes the state of the nightly runs (nightly.json in OUT), and locks OUT during a nightly run."""
+"""Reads and writes nightly.json (the state of the nightly runs), and locks the archive during a nightly run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STATE_FORMAT = 1
 
 
 def read_seen(archive: AnyPath) -> dict[str, str]:
-    """Return {input: day on which a nightly run first found it, in ISO 8601}."""
+    """Return {input: date of the nightly run that first found the input}. Dates are in ISO 8601."""
     seen = atomic.read_json(archive / NIGHTLY_STATE_FILE).get("seen")
     return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}
 
 
 def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
-    """Return the configuration file and the date of the archive's last nightly run, or None if there was no run."""
+    """Return the configuration file and the date of the last nightly run. Return None if there was no run."""
     state = atomic.read_json(archive / NIGHTLY_STATE_FILE)
     try:
         return Path(state["config"]), Day.fromisoformat(state["day"])
@@ -32,11 +32,11 @@ def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
 
 
 def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
-    """Write the state after a nightly run, unless the file already has this state.
+    """Write the state after a nightly run. An unchanged file is not written again.
 
     Args:
-        config: The configuration of the nightly run. It names the archive.
-        seen: {input: day on which a nightly run first found it, in ISO 8601}.
+        config: The configuration of the nightly run.
+        seen: {input: date of the nightly run that first found the input}. Dates are in ISO 8601.
         day: Date of the nightly run.
     """
     file = config.archive / NIGHTLY_STATE_FILE
@@ -47,7 +47,7 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
 
 @contextlib.contextmanager
 def night_lock(archive: AnyPath) -> Iterator[None]:
-    """Lock an archive's folder, and create it if missing. Raises BusyError if another nightly run has the lock."""
+    """Lock the archive's folder, and create a missing folder. Raises BusyError if another nightly run uses it."""
     make_folder(archive / PARTS_FOLDER)
     with lock(archive / NIGHTLY_LOCK_FILE, archive):
         yield

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "memos",
     multiple=True,
     metavar="FILE",
-    help="Also remove this memo file, which `emojob score --memo` wrote; may be repeated.",
+    help="Also delete FILE, a memo file (cached labels) of `emojob score --memo`; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Count the matching rows; remove nothing.")
 @debug_option
@@ -34,15 +34,20 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     """Permanently remove rows from a labelled archive. If the command fails, no row is removed.
 
     \b
+    Examples:
     emojob forget OUT --where "conversation_id = 'c-1042'"
     emojob forget OUT --where "speaker = '홍길동' AND said_at < DATE '2026-01-01'"
 
-    OUT is the output of `emojob score`, and --where selects the rows. The command also updates the row counts, and
-    recreates the report of the last nightly run. It deletes the memo file of the run, because this file may contain
-    labels of the removed texts.
+    OUT is the output of `emojob score`. --where selects the rows.
 
-    The command does not change the input files. Remove the rows there too. Otherwise, the rows come back if an input
-    file changes and is labelled again.
+    \b
+    The command also:
+    - updates the row counts
+    - recreates the report of the last nightly run
+    - deletes the memo file of the run (cached labels of repeated texts)
+
+    The command does not change the input files: remove the rows there, too. Otherwise, `emojob score` labels the rows
+    again if an input file changes.
     """
     from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows
@@ -51,15 +56,11 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     click.echo(_result_line(found, dry_run))
     if found.rows and not dry_run:
         for memo in found.memos:
-            click.echo(
-                f"  removed  {plain(str(memo))}: it could contain labels of these texts; the next run creates it again"
-            )
-        click.echo("  next     also remove these rows from the input files, and from your reports, sheets and exports")
+            click.echo(f"  removed  {plain(str(memo))} (cached labels); the next run creates this file again")
+        click.echo("  next     also remove the rows from your input files, reports, annotation sheets and exports")
     if found.rejected:
         rejected = counted(found.rejected, "row")
-        click.echo(
-            f"  note     rejects.parquet was not searched: it has {rejected} that could not be read; search it yourself"
-        )
+        click.echo(f"  note     search rejects.parquet yourself: this file contains {rejected} that could not be read")
 
 
 def _result_line(found: Forgotten, dry_run: bool) -> str:

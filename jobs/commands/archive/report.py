@@ -15,7 +15,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 @click.option(
     "--by",
     metavar="day|hour|COLUMN",
-    help="Show the emotions by day, hour or the values of COLUMN.  [default: day, if the times are known]",
+    help="Group the emotions by day, by hour or by COLUMN.  [default: day, if the times are known]",
 )
 @click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write the report as an HTML page.")
 @click.option(
@@ -23,7 +23,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
     "json_file",
     metavar="FILE",
     type=ANY_PATH,
-    help="Write the numbers of the report to FILE as JSON; with -, print only JSON.",
+    help="Write the numbers of the report as JSON to FILE. If FILE is -, print JSON instead of tables.",
 )
 @click.option(
     "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True,
@@ -32,7 +32,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 @click.option(
     "--time-zone",
     metavar="ZONE",
-    help="Time zone of days and hours.  [default: the archive's time zone, otherwise Asia/Seoul]",
+    help="Time zone for days and hours in the report.  [default: the archive's time zone, otherwise Asia/Seoul]",
 )
 @click.option(
     "--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the texts of the report."
@@ -42,10 +42,10 @@ def report(
     out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,
     time_zone: str | None, mask_pii: bool,
 ) -> None:  # fmt: skip
-    """Summarize a labelled archive: its emotions, and how they change over time.
+    """Show the emotions in a labelled archive, and how the emotions change over time.
 
-    OUT is the output of `emojob score`. The report also lists conversations in which a speaker ends in anger,
-    depression or anxiety after a better start.
+    OUT is the output of `emojob score`. The report also lists conversations that turn bad: a speaker's first emotion is
+    not negative, but the last emotion is anger, depression or anxiety.
     """
     from emojob.jobs.terminal.report_tables import print_report
     from emojob.pipeline.html.page import check_drawable

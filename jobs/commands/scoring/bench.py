@@ -20,18 +20,18 @@ from emojob.schemas.errors import OptionError
 @click.option("--input", "source", metavar="FILE", help="Dataset to score.  [default: the built-in sample]")
 @click.option("--text-column", metavar="C", help="Text column of the dataset.")
 @click.option("--rows", type=int, metavar="N", help="Number of rows to score.  [default: enough for about 15 seconds]")
-@click.option("--compare", is_flag=True, help="Also measure other programs on the same rows; this takes minutes.")
+@click.option("--compare", is_flag=True, help="Also measure other programs (takes minutes).")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
-    help="Write the measured values to FILE as JSON; with -, print only JSON.",
+    help="Write the measured values as JSON to FILE. If FILE is -, print JSON instead of tables.",
 )  # fmt: skip
 @model_options
 def bench(
     source: str | None, text_column: str | None, rows: int | None, compare: bool, json_file: Path | None, **given: Any
 ) -> None:
-    """Label some rows into a temporary folder, and show the speed of the whole job and the time of each stage.
+    """Label some rows, and show the total speed and the time of each stage.
 
-    `--model kobert-sized` measures a model that is as large and as fast as KoBERT. Its weights are random.
+    `--model kobert-sized` measures a model with random weights. The model has the same size and speed as KoBERT.
     """
     options = take_model_options(given)
     if rows is not None and rows < 1:

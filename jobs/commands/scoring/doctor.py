@@ -1,4 +1,4 @@
-"""Defines `emojob doctor`, which shows the hardware of this machine and the engine that a run would use."""
+"""Defines `emojob doctor`, which shows the hardware and the engine that a run would use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from emojob.jobs.options.model_options import model_options, take_model_options
 
 
 @click.command(context_settings=SETTINGS, short_help="Show the hardware, and the engine that a run would use.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @model_options
 def doctor(as_json: bool, **given: Any) -> None:
-    """Show the hardware and software of this machine, which engine and precision a run would use, and why."""
+    """Show the hardware, the software, and the engine and precision that a run would use."""
     options = take_model_options(given)
     from emojob.pipeline.inference.doctor import examine
 

@@ -1,4 +1,4 @@
-"""Defines `emojob nightly`, which does one nightly run. Usually, cron starts this command."""
+"""Defines `emojob nightly`, which does the nightly run. Usually, cron starts this command."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="Print errors and alarms only.")
 @debug_option
 def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool) -> int:
-    """Do the nightly run for one date. A second run for the same date changes nothing, unless input files have changed.
+    """Do the nightly run for one date: score new and changed input files, check for drift, and write the report.
 
     \b
     Exit codes:
-    0    The run is done.
-    2    The configuration is wrong, or an input could not be read (the other inputs are done).
+    0    The run succeeded.
+    2    The configuration is wrong, or an input file could not be read. (The readable input files were scored.)
     3    More rows were rejected than max_rejects allows.
-    4    There is a drift alarm: this date differs too much from the days before it.
-    75   Another nightly run uses the same archive.
+    4    Drift alarm: the rows of this date differ too much from earlier days.
+    75   A different nightly run uses the archive now.
     130  The run was interrupted.
     """
     if init:
@@ -67,11 +67,11 @@ def _write_example(config: Path) -> None:
     from emojob.pipeline.storage.atomic import write_bytes
 
     if config.exists():
-        raise OptionError(f"{config} already exists; give another file name, or remove this file first")
+        raise OptionError(f"{config} already exists; give a new file name, or delete the file")
     check_output_file("--init", config, "night.toml")
     with output_errors(config):
         write_bytes(config, template().encode())
-    click.echo(f"wrote {plain(str(config))}: edit it, then check it with: emojob nightly {plain(str(config))} --check")
+    click.echo(f"wrote {plain(str(config))}: edit this file, then run: emojob nightly {plain(str(config))} --check")
 
 
 def _day(date: str | None) -> datetime.date:

@@ -15,23 +15,22 @@ from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.label_lines import label_json, label_line
 
-_BLOCK_LINES = 2048  # maximum number of lines of standard input that are scored together
+_BLOCK_LINES = 2048  # maximum number of lines in a batch from standard input
 
 
 @click.command(context_settings=SETTINGS, short_help="Label texts from the command line or standard input.")
 @click.argument("texts", metavar="TEXT...", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, with all probabilities.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each text, with all probabilities.")
 @click.option(
     "--dialogue",
     is_flag=True,
-    help="Read the texts as one conversation, in order; needs a model trained with --context previous.",
+    help="Treat the texts as one conversation; needs a model that was trained with --context previous.",
 )
 @model_options
 def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any) -> None:
     """Label texts, and print one line for each text. Without TEXT, each line of standard input is a text.
 
-    Each text is scored alone, unless --dialogue is given. In this command, `--precision auto` means fp32; in `emojob
-    score`, it selects the fastest precision.
+    Each text is scored alone, unless --dialogue is given. `--precision auto` means fp32.
     """
     options = take_model_options(given)
     if options.precision == "auto":
@@ -52,7 +51,7 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yield lists of up to 2,048 lines without line endings. If standard input is a terminal, yield each line alone."""
+    """Yield lists of up to 2,048 lines. If standard input is a terminal, yield lists of one line."""
     size = 1 if sys.stdin.isatty() else _BLOCK_LINES
     lines = iter(lines)
     while block := [line.rstrip("\r\n") for line in itertools.islice(lines, size)]:

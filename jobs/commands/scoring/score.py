@@ -13,19 +13,23 @@ from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
 from emojob.schemas.options import ENCODINGS, ScoreOptions
 
 _DEFAULT = ScoreOptions()
-_CONVERSATIONS = "Column with the conversation ID.  [default: found by its name, if the model needs it]"
+_CONVERSATIONS = (
+    "Column with the conversation ID.  [default: a column with a usual name, if the model needs conversations]"
+)
 
 
 @click.command(context_settings=SETTINGS, short_help="Label every utterance of a dataset.")
 @click.argument("inputs", metavar="INPUT...", nargs=-1)
 @click.option(
     "-o", "--out", metavar="OUT",
-    help="Output folder, or one file X.parquet.  [default: a folder next to INPUT; for logs.parquet, logs.emotions]",
+    help="Output folder, or a .parquet file.  [default: a folder next to INPUT, such as logs.emotions]",
 )  # fmt: skip
-@click.option("--text-column", metavar="C", help="Column with the text.  [default: found by its name]")
+@click.option(
+    "--text-column", metavar="C", help="Column with the text.  [default: a column with a usual name, such as text]"
+)
 @click.option(
     "--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True,
-    help="Encoding of text files.",
+    help="Encoding of CSV, TSV and JSONL files.",
 )  # fmt: skip
 @model_options
 @click.option("--prefix", default=_DEFAULT.prefix, help="Prefix for the names of the added columns.")
@@ -33,16 +37,16 @@ _CONVERSATIONS = "Column with the conversation ID.  [default: found by its name,
 @click.option("--time-column", metavar="C", help="Column with the time of each utterance, for reports.")
 @click.option("--speaker-column", metavar="C", help="Column with the speaker, for reports.")
 @click.option("--sample", is_flag=True, help="Label the sample dialogue that comes with the package.")
-@click.option("--fresh", is_flag=True, help="Start over: remove the results of earlier runs from OUT.")
+@click.option("--fresh", is_flag=True, help="Start over: delete the results of earlier runs in OUT.")
 @click.option(
     "--memo",
     metavar="FILE",
-    help="Store the labels of short texts in FILE; the next run reuses them for repeated texts.",
+    help="Cache the labels of short texts in FILE, to make later runs faster.",
 )
 @click.option("--limit", type=int, metavar="N", help="Label only the first N rows.")
 @click.option(
     "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
-    help="Allowed number (or percentage) of unreadable rows; with more, the exit code is 3.",
+    help="Maximum number or percentage of rejected rows. If more rows are rejected, the exit code is 3.",
 )  # fmt: skip
 @click.option(
     "--mask-pii/--no-mask-pii", default=None,
@@ -51,7 +55,7 @@ _CONVERSATIONS = "Column with the conversation ID.  [default: found by its name,
 @click.option("--drop-text", is_flag=True, help="Leave the text column out of the output.")
 @click.option(
     "--hash-column", "hash_columns", multiple=True, metavar="C",
-    help="Replace the values of this column with keyed hashes; may be repeated.",
+    help="Replace the values of column C with keyed hashes; may be repeated.",
 )  # fmt: skip
 @click.option(
     "--hash-key-file",
@@ -63,19 +67,22 @@ _CONVERSATIONS = "Column with the conversation ID.  [default: found by its name,
     metavar="HOST:PORT",
     help="Ray cluster for --engine ray.  [default: the variable RAY_ADDRESS, otherwise this machine]",
 )
-@click.option("--ray-cores", type=int, metavar="N", help="Number of cores for each Ray worker on nodes without a GPU.")
-@click.option("--dry-run", is_flag=True, help="Print what a run would do and how long it would take; label nothing.")
+@click.option(
+    "--ray-cores", type=int, metavar="N", help="Number of processor cores for each Ray worker on a node without a GPU."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and the expected duration of the run; label nothing.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
     help="Format of progress, notes and errors.",
 )  # fmt: skip
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
-    """Label every utterance of a dataset with an emotion and its probabilities.
+    """Label every utterance of a dataset with an emotion and probabilities.
 
-    INPUT is a file, folder, glob or URL (s3://, gs://, az://) of .parquet, .csv, .tsv or .jsonl files. All files
-    except .parquet can be compressed (.gz, .zst). OUT and --model may also be URLs. To resume an interrupted run, run
-    the same command again.
+    INPUT is a file, folder, glob or URL (s3://, gs://, az://). Supported formats: .parquet, .csv, .tsv and .jsonl. CSV,
+    TSV and JSONL files can be compressed (.gz, .zst). OUT and --model can also be URLs.
+
+    To resume an interrupted run, run the same command again.
     """
     from emojob.jobs.terminal.scoring_progress import make_log
 
@@ -90,15 +97,7 @@ def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) 
 
 
 def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: dict[str, Any]) -> int:
-    """Label a dataset, or print the plan of --dry-run. Return the exit code.
-
-    Args:
-        inputs: Files, folders, globs and URLs.
-        out: Output folder or file; None selects the default.
-        sample: Whether to label the sample that comes with the package.
-        log: Prints progress, notes and the summary.
-        given: {option name: value} of all ScoreOptions, all ModelOptions and dry_run.
-    """
+    """Label a dataset, or print the plan of --dry-run. Return the exit code."""
     dry_run, model = given.pop("dry_run"), take_model_options(given)
     options = ScoreOptions(**given)
     if sample == bool(inputs):

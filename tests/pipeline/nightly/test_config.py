@@ -51,7 +51,7 @@ def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
         (MINIMAL + 'language = "fr"\n', "output.language is 'fr'; give en or ko"),
         (
             '[input]\nfiles = "a/{day}.csv"\n[output]\narchive = "out"\n',
-            "input.files contains {day}; the only allowed placeholder is {date}",
+            "input.files contains {day}, but the only allowed placeholder is {date}",
         ),
         ('[input]\nfiles = " "\n[output]\narchive = "out"\n', "input.files is empty"),
         ('[input]\nfiles = "a"\n', "the file lacks the key output; `emojob nightly --init"),

@@ -97,7 +97,7 @@ def test_a_night_in_an_object_store(bucket, model, tmp_path, capsys, rows, store
         other = tmp_path / "other.toml"
         other.write_text(f"{config.read_text()}\n[monitoring]\n{line}\n")
         assert run(["nightly", str(other), "--date", "2026-10-02"]) == 2
-        assert "must be on this machine; give a local path" in capsys.readouterr().err
+        assert "must be local; give a local path" in capsys.readouterr().err
     for line in ("archive", "files"):
         other.write_text(re.sub(rf'{line} = "s3://[^/]+', f'{line} = "s3://no-such-bucket', config.read_text()))
         for more in ([], ["--check"]):

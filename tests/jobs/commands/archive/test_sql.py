@@ -49,7 +49,7 @@ def test_a_folder_that_is_no_archive_is_refused(emojob, tmp_path):
 
 def test_many_rows_are_cut_and_counted(emojob, out):
     printed = emojob("sql", out, "FROM range(2500)")[1]
-    assert printed.endswith("2,500 rows, only the first 1,000 are shown; --format csv prints all rows\n")
+    assert printed.endswith("2,500 rows; only 1,000 are shown; --format csv prints all rows\n")
 
 
 def test_hostile_text_does_not_control_the_terminal(emojob, tmp_path):
