@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # prevents an error at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise, Python fails at exit
         code = 0
     except OSError as error:
         if debug:

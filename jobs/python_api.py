@@ -1,7 +1,7 @@
 """Defines the Python functions `emojob.score`, `emojob.train` and `emojob.evaluate`.
 
 Keyword arguments have the names of command-line options: `--text-column C` becomes `text_column="C"`. The functions
-print nothing. The classes of their errors are in `schemas.errors`.
+print nothing. The error classes are in `schemas.errors`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
     Raises:
         InputError: An input, an option, the model or the output cannot be used.
         StorageError: The output cannot be written.
-        BusyError: Another run uses the output now.
+        BusyError: The output is locked by another run.
         WorkerError: A scoring process failed.
     """
     given = _checked("score", options, ScoreOptions, ModelOptions)
@@ -81,7 +81,7 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
 
     Raises:
         InputError: The data, an option, the recipe or the base model cannot be used.
-        BusyError: Another run trains into the folder now.
+        BusyError: The folder is locked by another run.
     """
     from emojob.training.data.corpus import CorpusOptions
     from emojob.training.finetune.options import TrainOptions
@@ -119,7 +119,7 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     from emojob.training.evaluation.evaluate import measure
 
     given = _checked("evaluate", options, ModelOptions, CorpusOptions, others=("against", "label_map"))
-    # This removes `context` from `given`, because `measure` uses the context of the model.
+    # `context` is removed from `given`, because `measure` uses the context of the model.
     model = _taken(ModelOptions, given)
     against, label_map = given.pop("against", None), given.pop("label_map", None)
     return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against)

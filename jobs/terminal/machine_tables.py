@@ -72,7 +72,7 @@ def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _baselines(figures: dict[str, Any]) -> Table:
-    """Return a table that compares the speed of emojob with other programs."""
+    """Return a table that compares the speed of emojob and of other programs."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("the same rows, in this run")
     for title in ("rows", "rows/s", "speed-up"):

@@ -133,7 +133,7 @@ class Names(Completer):
 
 
 def _history() -> History:
-    """Return the query history: a private file of the user. If the file cannot be created, use the memory."""
+    """Return the query history. It is stored in a private file, or in memory if no file can be created."""
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     file = Path(home) / "emojob" / "sql_history"
     try:

@@ -65,7 +65,7 @@ class TrainingLog:
         self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _report(self, progress: Progress) -> None:
-        if not self._before:  # with torchrun: this is not the first process
+        if not self._before:  # with torchrun, if this is not the first process
             self._take_signals()
         if self.quiet:
             return

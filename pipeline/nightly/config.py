@@ -151,7 +151,7 @@ class NightlyConfig:
     """A complete configuration of nightly runs.
 
     Attributes:
-        file: Absolute path of the TOML file. Relative paths start in the folder of the TOML file.
+        file: Absolute path of the TOML file. Relative paths in the file start in its folder.
         input: Paths of the logs.
         output: Paths and settings of the labelled archive and the report.
         score: Options of `emojob score`.
@@ -167,7 +167,7 @@ class NightlyConfig:
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
     def local_path(self, given: str | None) -> Path | None:
-        """Return an absolute local path. None stays None. Raises OptionError for an object store URL."""
+        """Return `given` as an absolute local path, or None. Raises OptionError for an object store URL."""
         path = None if given is None else self.resolve(given)
         if path is not None and is_object(path):
             raise OptionError(f"{given} is an object store URL, but this file must be local; give a local path")
@@ -194,7 +194,7 @@ class NightlyConfig:
         return replace(options, model=str(folder)) if folder and folder.is_dir() else options
 
     def pattern(self, day: datetime.date | None = None) -> str:
-        """Return the path pattern of the files of `day`. If `day` is None, it matches the files of all days."""
+        """Return the path pattern for `day`. If `day` is None, the pattern matches the files of all days."""
         return str(self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
 
 

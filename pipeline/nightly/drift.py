@@ -1,8 +1,8 @@
 """Detects drift: compares the rows of one day with the rows of earlier days.
 
-The shares of the emotions are compared with the population stability index: the sum of (p - q) ln(p / q) over all
-emotions (Siddiqi, Credit Risk Scorecards, 2006). p is an emotion's share on the day, and q is the share on the
-earlier days. 0.5 is added to each row count, so that no share is 0.
+For the emotions, the figure is the population stability index (Siddiqi, Credit Risk Scorecards, 2006): the sum of
+(p - q) ln(p / q) over all emotions. p is an emotion's share on the day, and q is the share on the earlier days. 0.5 is
+added to each row count, so that no share is 0.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Check:
         name: Name of the check.
         value: The figure of the checked day.
         before: The figure of the earlier days.
-        limit: Largest allowed value; for a rows check with `value` below 1, smallest allowed value.
+        limit: Largest allowed `value`. For rows with a `value` below 1, smallest allowed `value`.
         alarm: Whether `value` is beyond the limit.
     """
 
@@ -60,10 +60,8 @@ class Check:
             return f"the population stability index is {self.value:.3f}, but at most {self.limit:g} is allowed"
         if self.name == "rows":
             usual = self.before or 0.0
-            rows, limit = (
-                round(self.value * usual),
-                round(self.limit * usual, 6),
-            )  # `round` removes floating-point errors
+            # `round` removes floating-point errors
+            rows, limit = round(self.value * usual), round(self.limit * usual, 6)
             bound = f"at least {math.ceil(limit):,}" if self.value < self.limit else f"at most {math.floor(limit):,}"
             median = counted(round(usual), "row")
             return f"{counted(rows, 'row')}, but {bound} are expected (median of the days before: {median})"
@@ -113,7 +111,7 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
     Args:
         days: {day: row counts}. Days without rows can be missing.
         day: The day to check.
-        config: Limits of the alarms, and number of earlier days to compare with.
+        config: Limits of the alarms, and number of earlier days.
 
     Returns:
         The drift checks. `checks` is empty if fewer than `config.fewest_days` earlier days have rows.

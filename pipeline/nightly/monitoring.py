@@ -79,7 +79,7 @@ def write_metrics(file: Path, night: Night) -> None:
     """Write the metrics file for node_exporter. Raises OSError if the file cannot be written."""
     content = metrics_text(night).encode()
     if file.exists() and file.read_bytes() == content:
-        os.utime(file)  # node_exporter reports the file time: the end of the last run
+        os.utime(file)  # node_exporter exports the file time, which shows when the last run ended
         return
     mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)

@@ -42,7 +42,7 @@ def run_night(
         The result. `failed` contains the inputs that cannot be read.
 
     Raises:
-        BusyError: Another nightly run uses the archive. Nothing is changed.
+        BusyError: The archive is locked by another nightly run. Nothing is changed.
         EmojobError: The scoring failed, but not because of an unreadable input.
     """
     _check(config)
@@ -73,8 +73,8 @@ def run_night(
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """Return the plan of a nightly run. Nothing is changed.
 
-    The input files are not read. The state of an input is "changed" if its size has changed, or if its scoring was
-    interrupted.
+    The input files are not read. The state of an input is "changed" if the file size has changed, or if an earlier
+    run did not score all rows.
 
     Args:
         config: The configuration.

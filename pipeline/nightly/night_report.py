@@ -20,14 +20,16 @@ from emojob.schemas.manifest import Counts
 
 
 def remake_report(archive: AnyPath) -> list[AnyPath]:
-    """Recreate the report of the last nightly run that wrote to an archive.
+    """Recreate the report of an archive's last nightly run.
 
     Returns:
-        Paths of the report's files. Empty if there was no nightly run, or if its configuration file now names a
-        different archive.
+        Paths of the report's files. The list is empty in two cases:
+
+        - There was no nightly run.
+        - The configuration file of the last nightly run now names a different archive.
 
     Raises:
-        OptionError: The configuration file is missing or wrong.
+        OptionError: The configuration file of the last nightly run is missing or wrong.
         EmojobError: Any error of `make_figures`.
     """
     last = read_last_night(archive)
@@ -76,7 +78,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 
 
 def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
-    """Write a file if its content has changed. Add `file` to `night.written` in any case."""
+    """Write a file if the content has changed. Always add `file` to `night.written`."""
     night.written.append(file)
     with output_errors(file):
         with contextlib.suppress(FileNotFoundError):

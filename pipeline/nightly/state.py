@@ -32,7 +32,7 @@ def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
 
 
 def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
-    """Write the state after a nightly run. An unchanged file is not written again.
+    """Write the state after a nightly run to nightly.json.
 
     Args:
         config: The configuration of the nightly run.
@@ -47,7 +47,7 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
 
 @contextlib.contextmanager
 def night_lock(archive: AnyPath) -> Iterator[None]:
-    """Lock the archive's folder, and create a missing folder. Raises BusyError if another nightly run uses it."""
+    """Lock the archive's folder, and create a missing folder. Raises BusyError if another nightly run locked it."""
     make_folder(archive / PARTS_FOLDER)
     with lock(archive / NIGHTLY_LOCK_FILE, archive):
         yield

@@ -38,7 +38,7 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     emojob forget OUT --where "conversation_id = 'c-1042'"
     emojob forget OUT --where "speaker = '홍길동' AND said_at < DATE '2026-01-01'"
 
-    OUT is the output of `emojob score`. --where selects the rows.
+    OUT is the output of `emojob score`. --where selects the rows to remove.
 
     \b
     The command also:
@@ -46,8 +46,8 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     - recreates the report of the last nightly run
     - deletes the memo file of the run (cached labels of repeated texts)
 
-    The command does not change the input files: remove the rows there, too. Otherwise, `emojob score` labels the rows
-    again if an input file changes.
+    The command does not change the input files. Remove the rows from the input files yourself. Otherwise, if an input
+    file changes, `emojob score` labels the rows again.
     """
     from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows

@@ -34,9 +34,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
     metavar="ZONE",
     help="Time zone for days and hours in the report.  [default: the archive's time zone, otherwise Asia/Seoul]",
 )
-@click.option(
-    "--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the texts of the report."
-)
+@click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the report.")
 @debug_option
 def report(
     out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,

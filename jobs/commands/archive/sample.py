@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     required=True,
     help="Annotation sheet to write (CSV).",
 )
-@click.option("--force", is_flag=True, help="Replace FILE.csv if it exists.")
+@click.option("--force", is_flag=True, help="Replace an existing FILE.csv.")
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in FILE.csv.")
 @debug_option
 def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -> None:

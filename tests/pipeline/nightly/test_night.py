@@ -138,7 +138,7 @@ def test_old_rows_are_removed_after_keep_days(world):
 
 def test_days_that_are_read_again_must_be_kept(world):
     world.configure(input="days_back = 5", output="keep_days = 5")
-    with pytest.raises(OptionError, match=r"output.keep_days is 5, but input.days_back is 5"):
+    with pytest.raises(OptionError, match=r"output.keep_days is 5, but must be greater than input.days_back"):
         world.night(1)
 
 
