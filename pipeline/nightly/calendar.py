@@ -58,7 +58,7 @@ class Calendar:
         return found
 
     def is_too_old(self, name: str, today: Day, keep_days: int) -> bool:
-        """Return whether an input's day is at least `keep_days` days before `today`. If `keep_days` is 0, return False."""
+        """Return whether an input is at least `keep_days` days old on `today`. Return False if `keep_days` is 0."""
         day = self.day_of(name)
         return bool(keep_days) and day is not None and day <= today - datetime.timedelta(days=keep_days)
 
