@@ -26,12 +26,12 @@ def folders(model: Model) -> list[Path]:
 def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] | None:
     """Return a cached result, or None if there is no valid result.
 
-    The key "folder" is added to the result. Its value is the folder that contains the files of the result.
+    The result has the extra key "folder": the folder that contains the files of the result.
 
     Args:
         model: The model.
         name: Name of the result.
-        made_from: Inputs of the computation, as JSON. They must equal the inputs given to `save`.
+        made_from: Inputs of the computation, as JSON. The result is returned only if `save` got equal inputs.
     """
     for folder in folders(model):
         with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # a damaged file is treated as missing

@@ -17,7 +17,7 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
-_STEP = 256  # larger batches are padded to a multiple of _STEP tokens
+_STEP = 256  # batches with more tokens are padded to a multiple of _STEP
 _SMALLEST = 16  # minimum number of tokens of a padded batch
 
 

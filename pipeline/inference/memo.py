@@ -6,11 +6,11 @@ that two texts have the same key is below 1e-12.
 
 The memo is a set-associative table of fixed size:
 - Each key belongs to one set of eight slots.
-- If all eight slots are taken, a new key replaces the least frequently used key of the set. On a tie, it replaces the
-  least recently used key.
+- If all eight slots are taken, a new key replaces the least frequently used key of the set. On a tie, the new key
+  replaces the least recently used key.
 - A new key never replaces a key that was requested more often.
-- All request counts are halved from time to time, so that texts that are no longer frequent are replaced (as in
-  TinyLFU; Einziger et al., 2017).
+- From time to time, all request counts are halved, so that old frequent texts can be replaced (as in TinyLFU; Einziger
+  et al., 2017).
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Prepared:
     Attributes:
         encoded: Tokens of the distinct texts.
         keys: uint64 [distinct, 2], keys of the distinct texts in the memo (cached probabilities).
-        index: int64 [rows]. `index[i]` is the distinct text of row i; -1 if row i is null.
+        index: int64 [rows]. `index[i]` is the position in `encoded` of the text of row i; -1 if row i is null.
     """
 
     encoded: Encoded

@@ -21,7 +21,7 @@ from emojob.pipeline.running.prepare import PreparedRun, prepare
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-_POSITIONS = 4  # texts are sampled at this many positions
+_POSITIONS = 4  # number of positions at which texts are sampled
 _ROWS = 16_384  # number of rows of each sample
 _SECONDS = 5.0  # duration of the speed measurement in seconds
 

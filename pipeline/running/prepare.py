@@ -1,4 +1,4 @@
-"""Prepares a run: opens the inputs, the model and OUT. OUT must not contain labels from other settings."""
+"""Prepares a run: opens the inputs, the model and OUT, and checks the settings of the labels in OUT."""
 
 from __future__ import annotations
 
@@ -239,12 +239,12 @@ def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -
 
 
 def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> None:
-    """Raise OutputError if OUT contains labels of other settings or of another input.
+    """Raise OutputError if the labels in OUT were made with other settings or from another input.
 
     Args:
         output: OUT.
         opened: The inputs and the model of this run.
-        given: The input that gave OUT its default name; None if the user gave -o.
+        given: The input from which the default name of OUT was made; None if the user gave -o.
     """
     dataset = opened.dataset
     if not opened.options.fresh:
@@ -263,7 +263,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
 
 
 def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
-    """Raise OutputError if the default output of the input `given` contains labels of another input."""
+    """Raise OutputError if OUT, the default output of the input `given`, contains rows of another input."""
     folder = f"{input_path(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})

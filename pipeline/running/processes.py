@@ -38,7 +38,7 @@ from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 
 _TICK = 0.1  # seconds between two checks for a stop request
-_PATIENCE = 5.0  # workers that still run this many seconds after STOP are killed
+_PATIENCE = 5.0  # seconds after STOP until workers are killed
 _AHEAD = 4  # maximum number of pending chunks per worker
 
 

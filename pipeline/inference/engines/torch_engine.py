@@ -20,7 +20,7 @@ from emojob.pipeline.models.bert import Bounds, Classifier, Layer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-_AHEAD = 2  # number of batches queued on a GPU: one is computed while the next one is copied
+_AHEAD = 2  # number of batches queued on a GPU: one batch is computed while the next batch is copied
 
 
 class TorchEngine:

@@ -90,7 +90,7 @@ class Dispatcher:
         self.memo_snapshot = SharedObject(MemoSnapshot(memo.multipliers, memo.contents()))
         self.workers: list[WorkerHandle] = []
         self.shards: deque[Shard] = deque()  # shards that are not assigned yet
-        self.deaths: dict[tuple[int, int], int] = {}  # {Shard.start: number of workers that died on it}
+        self.deaths: dict[tuple[int, int], int] = {}  # {Shard.start: number of workers that died}
         self.rows_in_parts = 0
         self.rows_reported = 0
         self.max_workers = 1
