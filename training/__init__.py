@@ -1,7 +1,7 @@
-"""Training: read annotated texts, fine-tune and measure models, and make the default model of the package.
+"""Reads annotated texts, fine-tunes and measures models, and makes the default model of the package.
 
 The subpackages are `data` (reads annotated files), `evaluation` (measures models), `finetune` (`emojob train`) and
-`default_model` (`make model`). Each one imports only from the subpackages named before it.
+`default_model` (`make model`). A subpackage imports only from subpackages earlier in this list.
 """
 
 __all__ = ["data", "default_model", "evaluation", "finetune"]

@@ -1,14 +1,13 @@
 """Implements BERT's encoder and classifier, with a memory layout for fast inference.
 
-The results are the same as those of `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the memory
-layout differs:
+`Classifier` returns the same logits as `transformers.BertForSequenceClassification` (Devlin et al., 2019). Only the
+memory layout differs:
 
 - The weights of queries, keys and values form one matrix.
 - The texts of a batch are concatenated, and texts of the same length are next to each other. Therefore no text is
   padded or masked.
 
-`from_hf` and `to_hf` convert between this layout and Hugging Face's weights, so a model folder is an ordinary Hugging
-Face folder.
+A model folder contains ordinary Hugging Face weights. `from_hf` and `to_hf` convert them.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Groups of texts of the same length, in the order of the batch. A group is (number of texts, tokens per text).
+#: A batch, divided into groups of texts of the same length. A group is (number of texts, tokens per text).
 Groups = list[tuple[int, int]]
 
-# Smallest number of queries per kernel call. With fewer queries, fp32 results can differ in the last digits, depending
-# on the memory address of the text.
+# Smallest number of queries per kernel call. With fewer queries, the last digits of fp32 results can depend on the
+# memory address of the text.
 _FEWEST_QUERIES = 8
 
 
 class Bounds(NamedTuple):
-    """Positions of the texts in a batch, for an attention kernel that processes texts of different lengths.
+    """Positions of the texts in a batch. The function `varlen_attention` needs them.
 
     Attributes:
-        starts: int32 [texts + 1]. Text i has the tokens starts[i]:starts[i + 1] of the batch.
+        starts: int32 [texts + 1]. Text i consists of the tokens from starts[i] to starts[i + 1] - 1.
         longest: Number of tokens of the longest text.
     """
 
@@ -44,7 +43,7 @@ class Bounds(NamedTuple):
 
 @dataclass(frozen=True)
 class BertShape:
-    """The sizes of a BERT model, read from its config.json."""
+    """Sizes of a BERT model, as in config.json."""
 
     vocab_size: int
     hidden_size: int
@@ -58,7 +57,7 @@ class BertShape:
 
 
 class Layer(nn.Module):
-    """One transformer layer: attention, then a feed-forward network, each followed by a residual sum and LayerNorm."""
+    """A transformer layer: attention, then a feed-forward network."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
@@ -83,17 +82,17 @@ class Layer(nn.Module):
     ) -> Tensor:
         """Return the hidden states after this layer: [tokens, hidden], or [len(firsts), hidden] if `firsts` is given.
 
-        Attention runs within each text. All other operations process all tokens of the batch together. The residual
-        sums have the dtype of `x`, which may be wider than the dtype of the matrix products.
+        A token attends only to tokens of the same text. The residual sums have the dtype of `x`, for example fp32
+        while the matrix products are in bf16.
 
         Args:
             x: [tokens, hidden], hidden states of the texts. Texts of the same length are next to each other.
-            groups: The groups of texts of the same length.
+            groups: Groups of texts of the same length.
             dropout: Dropout probability; 0 for inference.
-            firsts: int [rows], index of the first token of each text; more indexes may follow as padding. If given,
-                only the hidden states of the tokens at these indexes are computed.
-            bounds: If given, one kernel computes the attention of all groups. If `firsts` is given too, `bounds` has
-                len(firsts) texts; the texts of padding indexes are empty.
+            firsts: int [rows], indexes of the tokens to compute: the first token of each text, then padding if needed.
+                None: compute all tokens.
+            bounds: If given, one kernel call computes the attention of all texts. For each padding index in `firsts`,
+                `bounds` has an empty text.
         """
         qkv = self.qkv(x.to(self.matmul_dtype))
         if bounds is None:
@@ -108,14 +107,7 @@ class Layer(nn.Module):
         return normed
 
     def _attend_by_groups(self, qkv: Tensor, groups: Groups, dropout: float, firsts: Tensor | None) -> Tensor:
-        """Return the attention output, with the shape that `forward` returns. There is one kernel call per group.
-
-        Args:
-            qkv: [tokens, 3 * hidden], queries, keys and values.
-            groups: As in `forward`.
-            dropout: As in `forward`.
-            firsts: As in `forward`.
-        """
+        """Return the attention output, with one kernel call per group. `qkv` has the shape [tokens, 3 * hidden]."""
         states = len(qkv) if firsts is None else len(firsts)
         attended, start, row = qkv.new_zeros(states, qkv.shape[1] // 3), 0, 0
         for rows, length in groups:
@@ -128,7 +120,7 @@ class Layer(nn.Module):
         return attended
 
     def _attend_varlen(self, qkv: Tensor, bounds: Bounds, firsts: Tensor | None) -> Tensor:
-        """Compute the result of `_attend_by_groups` in one kernel call. The output rows of padding are undefined."""
+        """Return the attention output, with one kernel call for all texts. The values in padding rows are undefined."""
         q, k, v = qkv.view(len(qkv), 3, self.heads, -1).unbind(1)
         starts, longest = bounds
         attend = cast(Callable[..., Tensor], varlen_attention())
@@ -147,8 +139,8 @@ class Layer(nn.Module):
         """Replace each linear layer with a faster layer that works only for inference.
 
         Args:
-            packed: callback(linear layer, activation) that returns the replacement. The replacement also applies the
-                activation, which is "none" or "gelu".
+            packed: callback(linear layer, activation) that returns the faster layer. The faster layer also applies the
+                activation ("none" or "gelu").
         """
         for name, activation in (("qkv", "none"), ("attended", "none"), ("up", "gelu"), ("down", "none")):
             linear = getattr(self, name)
@@ -158,7 +150,7 @@ class Layer(nn.Module):
 
 @cache
 def varlen_attention() -> Callable[..., object] | None:
-    """Return torch's GPU attention function for texts of different lengths. Return None if torch is older than 2.10.
+    """Return torch's GPU attention function for texts of different lengths; None if torch is older than 2.10.
 
     The function is imported on first use, because the import takes a second.
     """
@@ -170,16 +162,16 @@ def varlen_attention() -> Callable[..., object] | None:
 
 
 def _attention(q: Tensor, k: Tensor, v: Tensor, dropout: float) -> Tensor:
-    """Return scaled dot-product attention. `q`, `k`, `v` and the result have the shape [rows, heads, length, size]."""
+    """Return scaled dot-product attention. All tensors have the shape [rows, heads, length, size]."""
     if not torch.is_grad_enabled() or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
-    # In training on a CPU with short texts, the next two lines are up to nine times as fast as torch's fused kernel.
+    # For training with short texts on a CPU, this code is up to nine times as fast as torch's fused kernel.
     weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, -1, dtype=torch.float32).to(v.dtype)
     return F.dropout(weights, dropout, dropout > 0) @ v
 
 
 class Encoder(nn.Module):
-    """BERT's encoder, which turns token ids into hidden states."""
+    """BERT's encoder: turns token ids into hidden states."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
@@ -190,7 +182,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.layers))
 
     def forward(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
-        """Return the hidden states of texts of the same length: [rows, tokens, hidden].
+        """Return the hidden states, [rows, tokens, hidden]. All texts have the same length.
 
         Args:
             ids: int [rows, tokens], token ids.
@@ -213,17 +205,19 @@ class Encoder(nn.Module):
         firsts: Tensor | None = None,
         bounds: Bounds | None = None,
     ) -> Tensor:
-        """Return the hidden states of concatenated texts: [tokens, hidden]; [len(firsts), hidden] if `firsts` is given.
+        """Return the hidden states of concatenated texts.
 
         Args:
             ids: int [tokens], token ids of the concatenated texts.
             positions: int [tokens], the position of each token in its text.
-            groups: The groups of texts of the same length; tokens after the last group are padding.
+            groups: Groups of texts of the same length. Tokens after the last group are padding.
             segments: int [tokens], segment ids; None means segment 0 for all tokens.
             dropout: Dropout probability; 0 for inference.
-            firsts: int [rows], index of the first token of each text; more indexes may follow as padding. If given, the
-                last layer computes only the hidden states of the tokens at these indexes.
+            firsts: As in `Layer.forward`, for the last layer.
             bounds: As in `Layer.forward`.
+
+        Returns:
+            [tokens, hidden], or [len(firsts), hidden] if `firsts` is given.
         """
         x = self.words(ids) + self.positions(positions)
         x = x + (self.segments.weight[0] if segments is None else self.segments(segments))
@@ -234,7 +228,7 @@ class Encoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """BERT's classifier: the encoder, a pooler for the [CLS] token, and a linear layer with one logit per label."""
+    """BERT's classifier: the encoder, a pooler for the [CLS] token, and a linear layer that returns the logits."""
 
     def __init__(self, shape: BertShape, labels: int) -> None:
         super().__init__()
@@ -243,7 +237,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(shape.hidden_size, labels)
 
     def pooled(self, ids: Tensor, segments: Tensor | None = None, dropout: float = 0.0) -> Tensor:
-        """Return the pooled states, [rows, hidden], of texts of the same length. Arguments: see `Encoder.forward`."""
+        """Return the pooled states, [rows, hidden]. Arguments: see `Encoder.forward`."""
         return torch.tanh(self.pooler(self.summary(self.encoder(ids, segments, dropout))))
 
     def summary(self, hidden: Tensor) -> Tensor:
@@ -251,7 +245,7 @@ class Classifier(nn.Module):
         return hidden[:, 0]
 
     def forward(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Return the logits, [rows, labels], of texts of the same length. Arguments: see `Encoder.forward`."""
+        """Return the logits, [rows, labels]. Arguments: see `Encoder.forward`."""
         logits: Tensor = self.head(self.pooled(ids, segments))
         return logits
 

@@ -1,7 +1,7 @@
 """Writes the tokenizer files that `transformers` loads: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
 
-A tokenizer.json written for KoBERT does not apply rule 3 of `kobert_tokenizer`, so the ids of a text with a comma after
-a digit can differ. For all other texts, the ids are the same as those of `KoBertTokenizer`.
+For KoBERT, tokenizer.json returns the same ids as `KoBertTokenizer`, with one exception: it does not apply rule 3 of
+`kobert_tokenizer`. So the ids of a text with a comma after a digit, such as "1,000", can differ.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.atomic import commit, temporary_path, write_bytes, write_json
 
-# Score of the special tokens. It is so low that no text is segmented into a special token.
+# Score of the special tokens, so low that no text is segmented into a special token.
 _NEVER = -1000.0
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None:
-    """Write the files of a tokenizer; for KoBERT, also copy spiece.model.
+    """Write a tokenizer into a model folder. For KoBERT, also copy spiece.model.
 
     Args:
         tokenizer: KoBERT's tokenizer or a WordPiece tokenizer.
@@ -84,7 +84,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
         normalizers.Replace("''", '"'),
         normalizers.NFKD(),
         normalizers.Replace(combining, ""),
-        normalizers.NFC(),  # SentencePiece joins the jamo that NFKD separates, but `Precompiled` does not
+        normalizers.NFC(),  # composes the jamo that NFKD decomposed; `Precompiled` does not
     ]
     if precompiled:
         steps.append(normalizers.Precompiled(precompiled))
@@ -103,7 +103,7 @@ def _is_combining(character: str) -> bool:
 
 @functools.cache  # checking every Unicode character takes 0.3 s
 def _character_class(belongs: Callable[[str], bool]) -> str:
-    """Return the part between [ and ] of a regular expression for the characters for which `belongs` is True."""
+    """Return the ranges of characters that `belongs` accepts, for use between [ and ] in a regular expression."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]
     runs: list[list[int]] = []
     for n in numbers:
@@ -123,7 +123,7 @@ def _precompiled_characters(model: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value) of a Protocol Buffers message. A varint value is an int; other values are bytes."""
+    """Yield (field number, value) for each field of a Protocol Buffers message. The value is an int or bytes."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

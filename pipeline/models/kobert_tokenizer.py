@@ -1,16 +1,16 @@
-"""Tokenizes texts for KoBERT. The token ids are the same as those of KoBERT's original tokenizer.
+"""Tokenizes texts for KoBERT, with the same token ids as KoBERT's original tokenizer.
 
 The original tokenizer is `KoBERTTokenizer` (SKTBrain/KoBERT, kobert_hf), a subclass of `XLNetTokenizer` in
 transformers. It is not on PyPI, and it fails with current versions of transformers. Therefore this module implements
-the same rules with `sentencepiece`. The tests compare the ids with those in tests/pipeline/models/golden/, which the
-original tokenizer returned. The rules are:
+the same rules with `sentencepiece`. The tests compare the ids with ids that the original tokenizer returned
+(tests/pipeline/models/golden/). The rules are:
 
-1. Strip the text, replace each run of white space with one space, replace `` and '' with ", apply NFKD, and remove
+1. Strip the text, and replace each run of white space with one space. Replace `` and '' with ". Apply NFKD, and remove
    combining characters.
 2. Encode the text with the SentencePiece model.
-3. If a piece has several characters and ends in a digit and a comma, encode the piece again without the comma and
-   without the word-boundary mark, then add the comma as a separate piece. Unknown pieces become [UNK].
-4. Add [CLS] and [SEP], and truncate. Characters such as "[SEP]" in a text never become a special token.
+3. If a piece has several characters and ends in a digit and a comma (such as "10,"), remove the comma, encode the piece
+   again, and add the comma as a separate piece. Unknown pieces become [UNK].
+4. Add [CLS] and [SEP], and truncate. The characters "[SEP]" in a text never become a special token.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Off
 
 WORD_MARK = "▁"
 
-# Ranges of plain characters: (first, last). Rule 1 is skipped if all characters of a text are plain, because it would
-# not change the ids. It is not skipped if a consonant is followed by a vowel (ㅇㅏ becomes a syllable) or a quote is
-# doubled ('' becomes "). Consonant clusters (ㄳ) are not plain, because NFKD turns them into final consonants.
+# Ranges of plain characters: (first, last). A text of plain characters skips rule 1, because rule 1 would not change
+# the ids. Two exceptions do not skip rule 1: a consonant before a vowel (ㅇㅏ becomes a syllable), and doubled quotes.
+# Consonant clusters (ㄳ) are not plain, because NFKD turns them into final consonants.
 _PLAIN = [(" ", "~"), ("가", "힣"), *((c, c) for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"), ("ㅏ", "ㅣ")]
 _NEEDS_CLEANING = re.compile(f"[^{''.join(f'{first}-{last}' for first, last in _PLAIN)}]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
-_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # by code point: True if the character is not plain
+_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # index: code point; True if the character is not plain
 for _first, _last in _PLAIN:
     _NOT_PLAIN[ord(_first) : ord(_last) + 1] = False
 _DIGIT_COMMA = re.compile(r"\S,")
-_MANY = 1 << 20  # characters; for more, the regular expression is used, because arrays need 14 bytes per character
+_MANY = 1 << 20  # characters; see `rows_to_clean`
 
 
 class KoBertTokenizer(Tokenizer):
@@ -51,7 +51,7 @@ class KoBertTokenizer(Tokenizer):
             threads: Number of threads; None uses one thread per core.
 
         Raises:
-            ValueError: The file is not a SentencePiece model, or it lacks KoBERT's special tokens.
+            ValueError: The file is not a SentencePiece model, or KoBERT's special tokens are missing.
             OSError: The file cannot be read.
         """
         self.model_file = Path(model_file)
@@ -73,10 +73,10 @@ class KoBertTokenizer(Tokenizer):
         self._control = {i for i in range(len(pieces)) if self._sp.IsControl(i)}
         self._ends_in_digit_comma = np.array([_ends_in_digit_comma(piece) for piece in pieces])
         self._comma_known = "," in ids
-        # If WORD_MARK occurs only at the start of pieces, a cut at a space does not change the pieces before the cut.
+        # If WORD_MARK occurs only at the start of pieces, no piece contains a space, so texts can be cut at a space.
         words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
         self._longest_piece = max(map(len, pieces)) if words_are_apart else None
-        # KoBERT treats several spaces as one space. With such a model, a text of plain characters needs no cleaning.
+        # If the model treats several spaces as one space, as KoBERT does, a text of plain characters needs no cleaning.
         self._folds_spaces = self._sp.encode("  가  나 ", out_type=int) == self._sp.encode("가 나", out_type=int)
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
@@ -98,16 +98,16 @@ class KoBertTokenizer(Tokenizer):
         return flat(rows)
 
     def _rows_with_digit_comma(self, cleaned: list[str], ids: Ids, lengths: Offsets) -> list[int]:
-        """Return the numbers of the rows that contain a piece to which rule 3 may apply."""
+        """Return the numbers of the rows to which rule 3 may apply."""
         hits = np.flatnonzero(self._ends_in_digit_comma[ids])
         rows = set(np.searchsorted(np.cumsum(lengths), hits, side="right").tolist())
-        if not self._comma_known:  # then a comma may be part of an [UNK] piece
+        if not self._comma_known:  # if the vocabulary has no comma, an [UNK] piece may contain a comma
             unknown = np.searchsorted(np.cumsum(lengths), np.flatnonzero(ids == self.unk_id), side="right")
             rows.update(row for row in np.unique(unknown).tolist() if _DIGIT_COMMA.search(cleaned[row]))
         return sorted(rows)
 
     def _split_commas(self, text: str) -> list[int]:
-        """Encode a cleaned text, and apply rule 3 to each piece. Return the ids."""
+        """Encode a cleaned text, apply rule 3 to each piece, and return the ids."""
         split: list[str] = []
         for piece in self._sp.encode(text, out_type=str):
             if not _ends_in_digit_comma(piece):
@@ -122,10 +122,10 @@ class KoBertTokenizer(Tokenizer):
 
 
 def rows_to_clean(texts: list[str]) -> list[int]:
-    """Return the numbers of the rows that match `_NEEDS_CLEANING`.
+    """Return the row numbers of the texts that match `_NEEDS_CLEANING`.
 
-    If the texts have at most `_MANY` characters in total, NumPy arrays are used instead of the regular expression.
-    Arrays are five times as fast, and several threads can use them in parallel.
+    NumPy is five times as fast as the regular expression, and several threads can use NumPy in parallel. But NumPy
+    needs 14 bytes per character. Therefore the regular expression is used for more than `_MANY` characters.
     """
     if sum(map(len, texts)) > _MANY:
         return [row for row, text in enumerate(texts) if _NEEDS_CLEANING.search(text)]
@@ -141,7 +141,7 @@ def rows_to_clean(texts: list[str]) -> list[int]:
 
 
 def clean(text: str) -> str:
-    """Apply rule 1: clean up white space, replace doubled quotes, apply NFKD, and remove combining characters."""
+    """Apply rule 1 of this module to a text."""
     text = " ".join(text.split())
     if not _NEEDS_CLEANING.search(text):
         return text

@@ -18,7 +18,7 @@ from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.schemas.errors import ModelError
 
-#: {file name: content} of a model folder.
+#: The files of a model folder: {file name: content}.
 ModelFiles = dict[str, NDArray[np.uint8]]
 
 
@@ -44,15 +44,15 @@ def read_model_files(folder: Path, names: Sequence[str]) -> tuple[ModelFiles, st
 def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
     """Copy a model folder from an object store to the local disk, and return the local folder.
 
-    Files that were downloaded earlier are used again if no object has changed.
+    If no object has changed since an earlier download, nothing is downloaded.
 
     Args:
         folder: The model folder.
         names: Names of the files to download; missing files are skipped.
-        option: Name of the option that gives the folder, such as --model. Error messages show it.
+        option: Name of the option that gives the folder, such as --model, for error messages.
 
     Raises:
-        ModelError: There is no model in the folder, or it cannot be downloaded.
+        ModelError: The folder contains no config.json, or a file cannot be downloaded.
     """
     wanted = {folder / name for name in names}
     try:
@@ -77,11 +77,11 @@ def fetch_model(folder: ObjectPath, names: Sequence[str], option: str) -> Path:
 
 
 def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Callable[[Path], bool]) -> Path:
-    """Return a local folder that contains the files of a model. The folder stays in the user's cache for later jobs.
+    """Return a local folder that contains the files of a model. The folder is kept in the user's cache.
 
     Args:
         digest: Hexadecimal hash of the content.
-        files: callback() that returns the files. It is called only if the cache has no complete folder.
+        files: callback() that returns the files; not called if the cache already contains them.
         is_complete: callback(folder) that returns whether a folder has the expected content.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Loads a model from a folder, an object store or the Hugging Face hub, and checks its files."""
+"""Loads a model from a folder, an object store or the Hugging Face hub, and checks the files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
 from emojob.schemas.errors import ModelError
 from emojob.schemas.options import CONTEXTS
 
-#: Version of the keys in config.json that start with emojob_. emojob refuses a model folder with a newer version.
+#: Version of the emojob_ keys in config.json. emojob refuses a model folder with a newer version.
 MODEL_FORMAT = 1
 
 
@@ -37,10 +37,10 @@ class Model:
         name: Name of the model, for messages.
         labels: Names of the labels, in id order.
         temperature: The logits are divided by this number before the softmax.
-        context: Input of the model: `none` (the text) or `previous` (the text and the utterance before it).
+        context: `none`: the model reads only the text. `previous`: the model also reads the previous utterance.
         fingerprint: Hexadecimal hash of weights, tokenizer, labels and temperature.
         stored_in: dtype of the weights in the model folder.
-        is_packaged: Whether this is the default model of the emojob package.
+        is_packaged: Whether the model is the default model, which is installed with emojob.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Model:
     is_packaged: bool
 
     def fingerprint_for(self, max_length: int) -> str:
-        """Return a hash of everything that determines a text's probabilities: model, `max_length` and context."""
+        """Return a hash of the settings that change the probabilities: the model, `max_length` and the context."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
 
     def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
         """Encode the texts of one conversation.
 
-        With the context `previous`, each text is encoded together with the text before it.
+        If the context is `previous`, each text is encoded as a pair with the previous text.
 
         Args:
             texts: Utterances in the order of the conversation.
@@ -81,7 +81,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
         threads: Number of threads of the tokenizer; None uses one thread per core.
 
     Raises:
-        ModelError: A file is missing or damaged, or the files are not from the same model.
+        ModelError: A file is missing or damaged, or the files do not fit together.
     """
     folder = find_folder(name)
     is_packaged = folder.resolve() == find_folder(None).resolve()

@@ -1,10 +1,10 @@
-"""Finds a model folder, then reads and checks each of its files.
+"""Finds, reads and checks the files of a model folder.
 
 A model folder is an ordinary Hugging Face folder of a BERT model. It contains:
 
 - config.json
 - the weights: model.safetensors or pytorch_model.bin
-- the tokenizer: spiece.model for KoBERT; tokenizer.json or vocab.txt for another BERT model
+- the tokenizer: spiece.model for KoBERT; tokenizer.json or vocab.txt for other BERT models
 
 emojob never runs code from the folder. Therefore pytorch_model.bin is read with weights_only=True.
 """
@@ -31,8 +31,8 @@ from emojob.pipeline.storage.paths import is_object, parse_path
 from emojob.schemas.errors import EmojobError, ModelError
 from emojob.schemas.messages import last_line
 
-# Everyday sentences that test the tokenizer. The right tokenizer of a Korean model encodes them almost without [UNK].
-# A tokenizer with another vocabulary or with shifted ids returns many [UNK].
+# Everyday sentences that test the tokenizer. The right tokenizer for a Korean model returns almost no [UNK]. A wrong
+# tokenizer (another vocabulary, or shifted ids) returns many [UNK].
 KNOWN_SENTENCES = (
     "오늘 하루도 정말 수고 많으셨어요.",
     "주문한 물건이 아직 도착하지 않아서 너무 답답해요.",
@@ -41,7 +41,7 @@ KNOWN_SENTENCES = (
     "왜 이렇게 사람을 화나게 하는 거야?",
     "혼자 있으면 자꾸 눈물이 나고 슬퍼요.",
 )
-MOST_UNKNOWN = 0.05  # largest accepted share of [UNK] among the tokens of these sentences
+MOST_UNKNOWN = 0.05  # maximum share of [UNK] among the tokens of KNOWN_SENTENCES
 
 _SENTENCEPIECE = ("spiece.model", "tokenizer.model")
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
@@ -56,10 +56,10 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
 
     Args:
         name: A folder, a URL of an object store, or a name on the Hugging Face hub; None selects the default model.
-        option: The command line option that names the model. Error messages show this option.
+        option: The command line option that names the model, for error messages.
 
     Raises:
-        ModelError: There is no such model, or it cannot be downloaded.
+        ModelError: The model does not exist or cannot be downloaded.
     """
     if name is None:
         return Path(str(files("emojob.pipeline.assets") / "default_model"))
@@ -101,7 +101,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
 
     Args:
         folder: The model folder.
-        shown: Name of the model that error messages show.
+        shown: Name of the model, for error messages.
         kinds: Accepted values of model_type in config.json.
 
     Raises:
@@ -172,7 +172,7 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
 
     Args:
         folder: The model folder.
-        shown: Name of the model that error messages show.
+        shown: Name of the model, for error messages.
 
     Raises:
         ModelError: The weights are missing or damaged, or the file contains objects other than tensors.
@@ -211,7 +211,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
 
     Args:
         folder: The model folder.
-        shown: Name of the model that error messages show.
+        shown: Name of the model, for error messages.
         threads: Number of threads; None uses one thread per core.
 
     Raises:
@@ -235,13 +235,13 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
 
 
 def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> None:
-    """Raise ModelError if the tokenizer does not fit the model or does not know Korean.
+    """Raise ModelError if the tokenizer does not fit the model, or returns many [UNK] for Korean text.
 
     Args:
         tokenizer: The tokenizer of the folder.
         config: Contents of config.json.
         weights: {Hugging Face name: tensor}.
-        shown: Name of the model that error messages show.
+        shown: Name of the model, for error messages.
     """
     rows = weights.get("bert.embeddings.word_embeddings.weight", torch.empty(0)).shape[0]
     name = tokenizer.files[0].name
@@ -266,13 +266,13 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
 
 
 def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: str) -> Classifier:
-    """Return a classifier with these weights, in fp32.
+    """Return a classifier with the given weights, in fp32.
 
     Args:
         weights: {Hugging Face name: tensor}.
         shape: Sizes of the model.
         labels: Number of labels.
-        shown: Name of the model that error messages show.
+        shown: Name of the model, for error messages.
 
     Raises:
         ModelError: A weight is missing, or the weights do not fit `shape`.
@@ -289,7 +289,7 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
             "encoder.positions": (shape.max_positions, shape.hidden_size),
             "encoder.layers.0.up": (shape.intermediate_size, shape.hidden_size),
         }
-        for name, size in expected.items():  # refuses a huge size before `Classifier` allocates memory
+        for name, size in expected.items():  # checked before `Classifier` allocates memory
             if tuple(state[f"{name}.weight"].shape) != size:
                 raise RuntimeError(f"the shape of {name} is {tuple(state[f'{name}.weight'].shape)}, but must be {size}")
         classifier = Classifier(shape, labels)

@@ -41,9 +41,9 @@ def write_model_folder(
     card: str,
     dtype: torch.dtype = torch.bfloat16,
 ) -> None:
-    """Write config.json, model.safetensors, the tokenizer's files, metrics.json and README.md.
+    """Write a model folder: config.json, model.safetensors, the tokenizer's files, metrics.json and README.md.
 
-    config.json is written last, so a folder with config.json is complete.
+    config.json is written last. Therefore a folder that contains config.json is complete.
 
     Args:
         folder: The model folder; created if missing.
@@ -51,13 +51,13 @@ def write_model_folder(
         tokenizer: The tokenizer that the classifier was trained with.
         metrics: Content of metrics.json.
         card: Content of README.md, the model card.
-        dtype: dtype of the weights in the file.
+        dtype: dtype of the weights in model.safetensors.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").unlink(missing_ok=True)
     state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
     weights = {name: w.contiguous() for name, w in to_hf(state).items()}
-    # save_file of safetensors is not used, because its temporary file remains if the process is killed
+    # `save_file` of safetensors is not used: it leaves a temporary file if the process is killed
     write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
     write_tokenizer(tokenizer, folder, trained.shape.max_positions)
     write_json(folder / "metrics.json", metrics)

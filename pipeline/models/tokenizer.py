@@ -1,7 +1,7 @@
-"""Defines the base class `Tokenizer`. A `Tokenizer` builds BERT's input sequences for many texts together.
+"""Defines the base class `Tokenizer`, which builds BERT's input sequences from texts.
 
-A subclass (SentencePiece for KoBERT, else WordPiece) turns texts into ids. The base class adds special tokens, joins
-pairs and truncates, because these steps are the same for all tokenizers.
+A subclass (`KoBertTokenizer` or `WordPieceTokenizer`) turns texts into token ids. The base class adds special tokens,
+joins pairs of texts, and truncates.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ SPECIAL_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 _SLICE = 4096  # texts that one thread encodes at a time
-_LONG = 4096  # characters; of a longer text, only the beginning is encoded if the result is the same
+_LONG = 4096  # characters; longer texts may be cut, see `cut_long`
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Concatenated token ids of several texts or pairs of texts.
+    """Concatenated token ids of texts or of pairs of texts.
 
     Attributes:
         ids: int32 [tokens].
         offsets: int64 [rows + 1]; row i is ids[offsets[i]:offsets[i + 1]].
-        truncated: bool [rows], True if a text of the row was cut to the maximum length.
-        segments: int8 [tokens], segment ids: 1 for the tokens after the first [SEP] of a pair, 0 for all other tokens.
-            None if only single texts were encoded.
+        truncated: bool [rows], True if a text of the row was cut because of the maximum length.
+        segments: int8 [tokens], segment ids: 1 for the second text of a pair and the [SEP] after it, else 0. None if
+            only single texts were encoded.
     """
 
     ids: Ids
@@ -57,12 +57,12 @@ class Encoded:
         return np.diff(self.offsets)
 
     def tolist(self) -> list[list[int]]:
-        """Return one list of ids per row."""
+        """Return a list of token ids for each row."""
         return [row.tolist() for row in np.split(self.ids, self.offsets[1:-1])] if len(self) else []
 
 
 class Tokenizer(abc.ABC):
-    """Base class of the tokenizers. It encodes texts in several threads. A subclass implements `_pieces_of_slice`.
+    """Base class of the tokenizers. Subclasses implement `_pieces_of_slice`, which is called in several threads.
 
     Attributes:
         files: Paths of the files that the tokenizer was read from.
@@ -84,7 +84,7 @@ class Tokenizer(abc.ABC):
 
     @abc.abstractmethod
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
-        """Encode at most `_SLICE` texts. Arguments and result: see `_pieces`."""
+        """Return the ids of at most `_SLICE` texts. Arguments and result: see `_pieces`."""
 
     def encode(
         self,
@@ -96,8 +96,8 @@ class Tokenizer(abc.ABC):
 
         Args:
             texts: The texts. None and null count as empty texts.
-            max_length: Maximum number of tokens, including [CLS] and [SEP]; None means no limit. A single text is cut
-                at its end. In a pair, the longer text is cut first, at its end.
+            max_length: Maximum number of tokens, including [CLS] and [SEP]; None means no limit. Texts are cut at the
+                end. In a pair, the longer text is cut first.
             second: The second text of each pair.
 
         Raises:
@@ -128,10 +128,11 @@ class Tokenizer(abc.ABC):
         previous: Sequence[str | None] | pa.Array | pa.ChunkedArray,
         max_length: int | None = 64,
     ) -> Encoded:
-        """Encode pairs of previous utterance and text: [CLS] previous [SEP] in segment 0, text [SEP] in segment 1.
+        """Encode each text as a pair with the previous utterance.
 
-        If the previous utterance is None or has no tokens, the sequence is [CLS] text [SEP] in segment 0. If the text
-        has no tokens, the sequence is [CLS] [SEP]. Training and scoring use the same sequences.
+        - A row is usually [CLS] previous utterance [SEP] in segment 0, then text [SEP] in segment 1.
+        - If the previous utterance is None or has no tokens, the row is [CLS] text [SEP] in segment 0.
+        - If the text has no tokens, the row is [CLS] [SEP] in segment 0.
 
         Args:
             texts: The texts. None and null count as empty texts.
@@ -151,7 +152,7 @@ class Tokenizer(abc.ABC):
             raise ValueError(
                 f"max_length is {max_length}: give at least 5, for [CLS], two [SEP] and one token of each text"
             )
-        # Most texts are in both lists. Each text is encoded only once.
+        # Most texts are also the previous utterance of another row. Each text is encoded only once.
         index = {text: i for i, text in enumerate(dict.fromkeys(strings))}
         at = np.fromiter(map(index.__getitem__, strings), np.int64, len(strings))
         room = None if max_length is None else max_length - 2
@@ -170,19 +171,19 @@ class Tokenizer(abc.ABC):
         return Encoded(out, offsets, (second_kept < second) | (paired & (first_kept < first)), segments)
 
     def unknown_share(self, texts: Sequence[str]) -> float:
-        """Return the share of [UNK] (0 to 1) among the tokens of the texts. Other special tokens are not counted."""
+        """Return the share of [UNK] among the tokens of the texts, from 0 to 1. [CLS] and [SEP] are not counted."""
         ids, _ = self._pieces(list(texts), None)
         return float((ids == self.unk_id).mean()) if len(ids) else 0.0
 
     def _pieces(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
         """Return the ids without special tokens, int32 [tokens], and the number of ids per text, int64 [rows].
 
-        Threads encode the texts in slices, so that Python prepares one slice while native code encodes another slice.
+        More than `_SLICE` texts are encoded in several threads.
 
         Args:
-            texts: The texts. None counts as an empty text.
-            room: Number of tokens that the caller needs per text; None means all. A very long text may be cut, but it
-                keeps more than `room` tokens.
+            texts: The texts. None is an empty text.
+            room: Number of tokens that the caller needs per text; None: all tokens. A very long text may be cut, but
+                has more than `room` tokens after the cut.
         """
         if len(texts) <= _SLICE:
             return self._pieces_of_slice(texts, room)
@@ -197,10 +198,9 @@ class Tokenizer(abc.ABC):
         """Return the ids and offsets of all rows. A row is [CLS] text [SEP], or [CLS] text [SEP] text [SEP].
 
         Args:
-            parts: A tuple for the first text of each row; for pairs, another tuple for the second text of each row. A
-                tuple is (ids of all texts, index of each text's first token in these ids, number of tokens to keep of
-                each text).
-            without_first: bool [rows], True if the row must not contain the first text and its [SEP].
+            parts: One tuple that covers the first texts of all rows; for pairs, a second tuple that covers the second
+                texts. Each tuple is (token ids, start of each text in the token ids, tokens to keep per text).
+            without_first: bool [rows], True if the row must contain only the second text.
         """
         total = 1 + sum(kept + 1 for _, _, kept in parts)
         if without_first is not None:
@@ -208,12 +208,12 @@ class Tokenizer(abc.ABC):
         offsets = np.concatenate([[0], np.cumsum(total)]).astype(np.int64)
         out = np.empty(offsets[-1], np.int32)
         out[offsets[:-1]] = self.cls_id
-        at = offsets[:-1] + 1  # for each row, the index in `out` of its next text
+        at = offsets[:-1] + 1  # index in `out` where the next text of each row starts
         for ids, starts, kept in parts:
             position = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
             out[np.repeat(at, kept) + position] = ids[np.repeat(starts, kept) + position]
             at = at + kept
-            out[at] = self.sep_id  # if a row must not contain the first text, the second text overwrites this [SEP]
+            out[at] = self.sep_id  # in a row without the first text, the second text overwrites this [SEP]
             at = at + 1
             if without_first is not None:
                 at, without_first = at - without_first, None
@@ -227,19 +227,18 @@ def flat(rows: list[list[int]]) -> tuple[Ids, Offsets]:
 
 
 def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> dict[int, str]:
-    """Shorten very long texts in `texts`, because the caller needs only their first `room` tokens.
+    """Cut very long texts at a space, because the caller needs only the first `room` tokens of each text.
 
-    A text is cut at a space. The shortened text usually has more than `room` tokens. If it has at most `room`
-    tokens, because it contains long unknown words, the caller must encode the whole text.
+    A cut text usually has more than `room` tokens. If not (for example, because of long unknown words), the caller
+    must encode the uncut text.
 
     Args:
-        texts: Cleaned texts, changed in place.
-        room: Number of tokens that the caller needs per text; if None, nothing is cut.
-        longest_piece: Number of characters of the longest piece. None means that a piece may contain a space. In that
-            case nothing is cut, because a cut could change the pieces.
+        texts: Cleaned texts. Cut texts replace the long texts in this list.
+        room: Number of tokens that the caller needs per text. None: cut nothing.
+        longest_piece: Number of characters of the longest piece. None: cut nothing, because pieces may contain spaces.
 
     Returns:
-        {row number: whole text} for each text that was cut.
+        {row number: uncut text} for each text that was cut.
     """
     whole: dict[int, str] = {}
     if room is None or longest_piece is None:
@@ -254,14 +253,14 @@ def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> d
 
 
 def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, Offsets]:
-    """Return two arrays: how many tokens of each first text to keep, and how many tokens of each second text.
+    """Return two arrays, int64 [pairs]: number of tokens to keep of each first text and of each second text.
 
-    The longer text of a pair is cut first. If both texts are equally long, the second text is cut first.
+    The longer text of a pair is cut first. If the texts are equally long, the second text is cut first.
 
     Args:
-        a: int64 [pairs], number of tokens of the first texts.
-        b: int64 [pairs], number of tokens of the second texts.
-        room: Maximum number of tokens of the two texts together; None means no limit.
+        a: int64 [pairs], number of tokens of each first text.
+        b: int64 [pairs], number of tokens of each second text.
+        room: Maximum number of tokens of a pair; None means no limit.
     """
     if room is None:
         return a, b
@@ -272,13 +271,13 @@ def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, O
 
 
 def _starts(lengths: Offsets) -> Offsets:
-    """Return, for each row, the index of its first token in the concatenated rows: int64 [rows]."""
+    """Return the index of each row's first token in the concatenated rows: int64 [rows]."""
     starts: Offsets = np.cumsum(lengths) - lengths
     return starts
 
 
 def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:
-    """Return segment ids, int8 [tokens]. Row i consists of zeros[i] zeros, then ones[i] ones."""
+    """Return segment ids, int8 [tokens]. Row i has zeros[i] times 0, then ones[i] times 1."""
     runs = np.stack([zeros, ones], axis=1).reshape(-1)
     return np.repeat(np.tile(np.array([0, 1], np.int8), len(zeros)), runs)
 

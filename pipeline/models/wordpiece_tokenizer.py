@@ -1,8 +1,8 @@
-"""Reads a WordPiece tokenizer, which Korean BERT models other than KoBERT use, from tokenizer.json or vocab.txt.
+"""Reads the WordPiece tokenizer of a BERT model from tokenizer.json or vocab.txt.
 
-The `tokenizers` library encodes the texts. If there is no tokenizer.json, the tokenizer applies BERT's rules (Devlin et
-al., 2019) with the pieces in vocab.txt and the settings in tokenizer_config.json. Missing settings have defaults for
-Korean: text is not lower-cased, and accents are kept, because removing accents would decompose Hangul.
+If there is no tokenizer.json, the tokenizer applies BERT's rules (Devlin et al., 2019). It reads the pieces from
+vocab.txt and the settings from tokenizer_config.json. By default, text is not lower-cased. Accents are kept, because
+removing them would decompose Hangul.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
 
-_LONGEST_WORD = 100  # characters; WordPiece turns a longer word into one [UNK]
+_LONGEST_WORD = 100  # characters; a longer word becomes [UNK]
 
 
 class WordPieceTokenizer(Tokenizer):
@@ -31,7 +31,7 @@ class WordPieceTokenizer(Tokenizer):
             threads: Number of threads; None uses one thread per core.
 
         Raises:
-            ValueError: The tokenizer is not a WordPiece tokenizer, or it lacks BERT's special tokens.
+            ValueError: The tokenizer is not a WordPiece tokenizer, or BERT's special tokens are missing.
             OSError: A file cannot be read.
         """
         whole = folder / "tokenizer.json"
@@ -50,7 +50,7 @@ class WordPieceTokenizer(Tokenizer):
         self._fast.encode_special_tokens = True  # the characters "[SEP]" in a dialogue remain ordinary text
 
     def as_json(self) -> str:
-        """Return the tokenizer as the content of a tokenizer.json that `transformers` can load."""
+        """Return the content of a tokenizer.json that `transformers` can load."""
         return str(self._fast.to_str(pretty=True))
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
@@ -77,7 +77,7 @@ def _from_json(file: Path) -> FastTokenizer:
 
 
 def _from_vocabulary(folder: Path) -> FastTokenizer:
-    """Return BERT's tokenizer with the pieces in vocab.txt, which has one piece per line."""
+    """Return BERT's tokenizer. Each line of vocab.txt is a piece."""
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     vocabulary = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece.strip()}
     missing = [token for token in ("[UNK]", "[CLS]", "[SEP]") if token not in vocabulary]

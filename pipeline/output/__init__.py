@@ -1,6 +1,8 @@
-"""Reads and writes a labelled archive (OUT): part files, completion markers and run.json.
+"""Reads and writes a labelled archive (OUT), which `emojob score` creates.
 
-A run writes the archive with `archive_folder` and `part_writer`. All other packages read it with `labelled_archive`.
+An archive consists of part files (Parquet files with the labelled rows), a completion marker (a JSON file) for each
+part file, and run.json (settings and counts). A run writes the archive with `archive_folder` and `part_writer`. Other
+packages read the archive with `labelled_archive`.
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""Opens the folder of a labelled archive (OUT): locks it for a run, and reads, adds and removes its parts.
+"""Locks the folder of a labelled archive (OUT) for a run, and reads, adds and removes parts.
 
-A part is a part file and its completion marker. The marker is a JSON file in OUT/_emojob/parts, and it is written last.
-A part file without a marker is ignored.
+A part is a Parquet file with labelled rows. When a part is complete, a completion marker (a JSON file) is written to
+OUT/_emojob/parts. A part without a completion marker is ignored.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from emojob.schemas.manifest import OUT_FORMAT, STATE_FOLDER, Counts, PartMarker
 
 
 class ArchiveFolder:
-    """The folder of a labelled archive and the completion markers in it.
+    """The folder of a labelled archive, with the completion markers of the parts.
 
-    A run calls `open_output`, which locks OUT. Code that only reads creates an ArchiveFolder and calls `read_markers`.
+    To write, call `open_output`, which locks OUT. To read only, create an ArchiveFolder and call `read_markers`.
 
     Attributes:
         folder: OUT.
-        markers: Completion markers of the complete parts.
-        ensure_lock_held: callback() that raises StorageError if this run may have lost its lock on OUT. It is called
-            before every change.
+        markers: Completion markers of the parts.
+        ensure_lock_held: callback(), called before every change. The callback raises StorageError if this run may have
+            lost the lock on OUT.
     """
 
     def __init__(self, folder: AnyPath, ensure_lock_held: Callable[[], None] = lambda: None) -> None:
@@ -50,7 +50,7 @@ class ArchiveFolder:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read_markers(self) -> None:
-        """Read the completion markers. A marker is ignored if it is damaged or does not match its part file.
+        """Read the completion markers. Markers that are damaged or do not match the part file are ignored.
 
         Raises:
             OutputError: A newer version of emojob wrote OUT.
@@ -59,7 +59,7 @@ class ArchiveFolder:
         files, skipped = self._files(), set[str]()
         self._has_journal = layout.JOURNAL_FILE in files
         names = [name for name in sorted(files) if _is_state(name)]
-        # The journal is read first, because it lists markers to skip.
+        # The journal file is read first, because it names the completion markers to skip.
         names.sort(key=lambda name: name != layout.JOURNAL_FILE)
         for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
             plain = atomic.parse_json(content)
@@ -85,17 +85,17 @@ class ArchiveFolder:
         self.markers += [marker] if marker else []
 
     def run(self) -> dict[str, Any]:
-        """Return the contents of run.json, which the last run wrote; {} if there is no run.json."""
+        """Return the contents of run.json; {} if there is no run.json."""
         return atomic.read_json(self.folder / layout.RUN_FILE)
 
     def _files(self) -> dict[str, int]:
-        """Return {path relative to OUT: size in bytes} of the files in OUT and its state folders."""
+        """Return {path relative to OUT: size in bytes} for the files in OUT, OUT/_emojob and OUT/_emojob/parts."""
         return list_files(self.folder, layout.STATE_FOLDERS)
 
     # -- planning ----------------------------------------------------------------------------------------------
 
     def ensure_compatible(self, settings: LabelSettings) -> None:
-        """Raise OutputError if OUT contains parts that were labelled with other settings."""
+        """Raise OutputError if the parts in OUT were labelled with other settings."""
         if self.markers:
             fingerprints = {marker.fingerprint for marker in self.markers}
             ensure_same_settings(self.folder, fingerprints, self.run(), settings)
@@ -103,8 +103,11 @@ class ArchiveFolder:
     def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
         """Return the progress of each input.
 
-        A part is stale if its input has changed since the part was written, or if its rows overlap the rows of an
-        earlier part.
+        A part is stale in these cases:
+
+        - The input or its encoding has changed since the part was written.
+        - Rows of the part are also in an earlier part.
+        - An earlier part contains the last row of the input.
 
         Args:
             sources: The inputs.
@@ -126,10 +129,10 @@ class ArchiveFolder:
     # -- changing ----------------------------------------------------------------------------------------------
 
     def remove_all_parts(self) -> None:
-        """Remove every part, every marker and run.json (--fresh)."""
+        """Remove all parts, all completion markers and run.json (--fresh)."""
         self.ensure_lock_held()
         files = self._files()
-        # The markers are removed first, because a part file without a marker is ignored.
+        # The completion markers are removed first, because a part without a completion marker is ignored.
         remove_all([self.folder / name for name in files if _is_state(name)])
         remove_all([self.folder / name for name in filter(layout.PART_PATTERN.fullmatch, files)])
         self.markers = []
@@ -140,14 +143,14 @@ class ArchiveFolder:
         self.markers.append(marker)
 
     def remove(self, markers: Sequence[PartMarker]) -> None:
-        """Remove the parts that these markers describe."""
+        """Remove the parts that the given completion markers describe."""
         self.ensure_lock_held()
         _remove_parts([marker_paths(self.folder, marker) for marker in markers])
         removed = {marker.part for marker in markers}
         self.markers = [marker for marker in self.markers if marker.part not in removed]
 
     def sweep(self) -> None:
-        """Remove the files of a killed run: temporary files, and part files without a completion marker."""
+        """Remove the files that a killed run left: temporary files, and parts without a completion marker."""
         self.ensure_lock_held()
         complete = {marker_paths(self.folder, marker).name for marker in self.markers}
         unfinished = []
@@ -165,9 +168,9 @@ class ArchiveFolder:
         remove_all(unfinished)
 
     def finish_journal(self) -> None:
-        """If OUT has a journal of a killed process, finish the replacement of parts (see `output/journal.py`).
+        """If a killed process left a journal file, finish the replacement of parts (see `output/journal.py`).
 
-        Write the new completion markers, update run.json, then remove the replaced parts and the journal.
+        Write the new completion markers, update run.json, then remove the replaced parts and the journal file.
         """
         if not self._has_journal:
             return
@@ -181,7 +184,7 @@ class ArchiveFolder:
         self._journal, self._has_journal = Journal(), False
 
     def _update_counts(self) -> None:
-        """Update the counts in run.json: sum the counts of all parts whose inputs run.json lists."""
+        """Update the counts in run.json. Only parts of the inputs that run.json lists are counted."""
         run = self.run()
         given = run.get("inputs")
         inputs = {one.get("name") for one in given if isinstance(one, dict)} if isinstance(given, list) else set()
@@ -211,12 +214,12 @@ class ArchiveFolder:
 
 
 def _is_state(name: str) -> bool:
-    """Return whether a path in OUT is run.json, the journal or a completion marker."""
+    """Return whether a path in OUT is run.json, the journal file or a completion marker."""
     return name in (layout.RUN_FILE, layout.JOURNAL_FILE) or bool(layout.MARKER_PATTERN.fullmatch(name))
 
 
 def _remove_parts(parts: Sequence[PartPaths]) -> None:
-    """Remove the files of parts: first the markers, because a part file without a marker is ignored."""
+    """Remove parts. Completion markers are removed first, because a part without a completion marker is ignored."""
     remove_all([paths.marker for paths in parts])
     remove_all([file for paths in parts for file in (paths.part, paths.rejects)])
 
@@ -240,9 +243,9 @@ def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> I
 
 @contextlib.contextmanager
 def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
-    """Lock OUT for this run and read its completion markers.
+    """Lock OUT for this run, and read the completion markers.
 
-    If OUT does not exist, create it. If the run then writes nothing, remove OUT again.
+    If OUT does not exist, it is created. If the run writes nothing, the new folder is removed.
 
     Raises:
         OutputError: The folder is neither empty nor a labelled archive.
@@ -263,7 +266,7 @@ def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
 
 
 def _remove_if_unused(folder: Path, existed: bool) -> None:
-    """Remove the state folder if the run wrote no part and no run.json. If this run created OUT, remove OUT as well."""
+    """Remove OUT/_emojob if it contains no results. If OUT did not exist before this run, remove OUT as well."""
     state, parts, lock_file = (folder / one for one in (STATE_FOLDER, layout.PARTS_FOLDER, layout.LOCK_FILE))
     if not lock_file.exists() or any(one not in (lock_file, parts) for one in state.iterdir()):
         return

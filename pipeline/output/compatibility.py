@@ -1,6 +1,7 @@
-"""Checks that a run may write to OUT: OUT is missing, empty, or a labelled archive with the settings of this run.
+"""Checks that a run may write to OUT.
 
-The settings are the model, the text and conversation columns, the prefix and the privacy options.
+OUT must be missing, empty, or a labelled archive with the settings of this run. These settings are the model,
+--max-length, the context, the text and conversation columns, the prefix and the privacy options.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from emojob.schemas.manifest import STATE_FOLDER
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """Settings that must be the same in all runs that write to the same OUT.
+    """Settings that must not change between the runs that write to an OUT.
 
     Attributes:
-        fingerprint: Hash of the model, the maximum length in tokens, and the context.
+        fingerprint: Hash of the model, --max-length and the context.
         model: Name of the model.
         labels: Labels of the model, in id order.
         text_column: Column with the text.
@@ -58,8 +59,8 @@ def ensure_same_settings(
 
     Args:
         folder: OUT.
-        fingerprints: Fingerprints (as in `LabelSettings`) of the parts in OUT.
-        run_before: Contents of run.json, which the last run wrote.
+        fingerprints: Fingerprints of the parts in OUT (see `LabelSettings`).
+        run_before: Contents of run.json from the last run.
         now: Settings of this run.
     """
     other = sorted(set(fingerprints) - {now.fingerprint})
@@ -91,7 +92,7 @@ def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> Non
     Args:
         out: Name of OUT in the message.
         now: Privacy options of this run, as `Privacy.as_json()` returns them.
-        before: Value of `privacy` in run.json. If it is not a dict, the earlier run used no privacy options.
+        before: Value of `privacy` in run.json. A value that is not a dict means that no privacy options were used.
     """
     then = {**NOTHING, **before} if isinstance(before, dict) else NOTHING
     for name, value in now.items():
@@ -104,7 +105,7 @@ def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> Non
 
 
 def _again(option: str, before: object) -> str:
-    """Return the advice in the error message: how to give a privacy option its earlier value."""
+    """Return the advice how to set a privacy option to the earlier value."""
     if not before:
         return f"leave out {option}"
     if isinstance(before, list):

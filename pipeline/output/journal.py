@@ -1,13 +1,14 @@
-"""Uses a journal file to replace several parts of a labelled archive in one atomic step.
+"""Replaces several parts of a labelled archive in one atomic step, with a journal file.
 
-If the process is killed, readers see either all old parts or all new parts, never a mixture. The steps are:
+Readers see either all old parts or all new parts, even if the process is killed. The steps are:
 
-1. Write the new part files into OUT under new names.
-2. Write the journal file. It contains the name of each old part and the completion marker of the new part that
-   replaces it. From now on, every reader uses the new parts.
-3. Write the completion markers of the new parts, remove the old parts, and remove the journal. If the process is
-   killed before the end of this step, the next process that opens OUT for writing repeats the step
-   (`ArchiveFolder.finish_journal`).
+1. Write the new parts into OUT under new names.
+2. Write the journal file. For each old part, it contains the completion marker of the new part. From now on, readers
+   use the new parts.
+3. Write the completion markers of the new parts. Then remove the old parts and the journal file.
+
+If the process is killed during step 3, the next process that writes to OUT repeats step 3
+(`ArchiveFolder.finish_journal`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Journal:
     """Contents of a journal file.
 
     Attributes:
-        markers: {name of the old part: completion marker of the new part, as a JSON object}.
+        markers: {name of an old part: completion marker of the new part, as a JSON object}.
     """
 
     markers: Mapping[str, Any] = field(default_factory=dict)
@@ -44,11 +45,11 @@ class Journal:
 
 
 def read_journal(content: bytes) -> Journal:
-    """Parse the content of a journal file. If the content is invalid, return an empty journal."""
+    """Parse the content of a journal file. If the content is invalid, return an empty Journal."""
     markers = atomic.parse_json(content).get("markers")
     if not isinstance(markers, dict) or not all(isinstance(one, dict) for one in markers.values()):
         return Journal()
-    # The names are checked, because a manipulated journal could name a file outside OUT.
+    # The names are checked, because a manipulated journal file could name a file outside OUT.
     names = [*markers, *map(_stem, markers.values())]
     if not all(map(PART_NAME.fullmatch, names)):
         return Journal()
@@ -56,11 +57,11 @@ def read_journal(content: bytes) -> Journal:
 
 
 def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
-    """Write the journal. From then on, readers use the new parts instead of the old ones.
+    """Write the journal file. From then on, readers use the new parts instead of the old parts.
 
     Args:
         folder: OUT.
-        markers: {name of the old part: completion marker of the new part}.
+        markers: {name of an old part: completion marker of the new part}.
 
     Raises:
         OSError: The file cannot be written.
@@ -70,5 +71,5 @@ def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
 
 
 def _stem(plain: dict[str, Any]) -> str:
-    """Return the name of the part that a completion marker describes: the name of the part file without `.parquet`."""
+    """Return the file name of the part that a completion marker describes, without `.parquet`."""
     return str(plain.get("part")).removesuffix(".parquet")

@@ -1,4 +1,4 @@
-"""Appends the label columns (emotion, confidence, probabilities, status) to the input's columns, and counts rows."""
+"""Adds the label columns (emotion, confidence, probabilities, status) to the input columns, and counts rows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     """Append the label columns to the schema of an input.
 
     Args:
-        schema: Schema of the input's columns, after the privacy options are applied.
+        schema: Schema of the input, after the privacy options are applied.
         labels: Labels of the model, in id order.
         prefix: Prefix of the label columns.
 
     Raises:
-        ColumnError: An input column has the name of a label column, or a name that DuckDB reserves. Case is
-            ignored, as in SQL.
+        ColumnError: An input column has the name of a label column, or a name that DuckDB reserves. Upper and lower
+            case are treated as equal, as in SQL.
     """
     reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
     if reserved:
@@ -46,7 +46,7 @@ def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.
     """Append the label columns to a batch.
 
     Args:
-        batch: The input's columns, after the privacy options are applied.
+        batch: Input columns, after the privacy options are applied.
         scored: Labels of the rows of `batch`.
         schema: Result of `labelled_schema`.
     """
@@ -66,7 +66,7 @@ def count_scored(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)
     Args:
         scored: Labels of the rows.
         rejected: Number of rows of the batch that could not be read.
-        tokens: (number of tokens of the rows, number of [UNK] tokens among them).
+        tokens: (number of all tokens, number of [UNK] tokens).
     """
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
@@ -87,7 +87,7 @@ def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str
 
     Args:
         table: Labelled rows.
-        columns: Names of the emotion column, the confidence column and the status column.
+        columns: (emotion column, confidence column, status column).
         labels: Labels of the model, in id order.
     """
     emotion, confidence, status = columns
@@ -107,7 +107,7 @@ def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str
 
 
 def _histogram(confidences: NDArray[np.float32]) -> list[int]:
-    """Divide the range from 0 to 1 into CONFIDENCE_BINS equal bins, and return the number of rows in each bin."""
+    """Return the number of confidences in each of CONFIDENCE_BINS equal bins from 0 to 1."""
     bins = np.minimum((confidences * CONFIDENCE_BINS).astype(np.int64), CONFIDENCE_BINS - 1)
     rows: list[int] = np.bincount(bins, minlength=CONFIDENCE_BINS).tolist()
     return rows

@@ -1,4 +1,4 @@
-"""Opens a labelled archive for reading: finds its complete part files and its columns."""
+"""Opens a labelled archive (OUT) for reading: finds the part files and the names of the columns."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT
 
 _BATCH_ROWS = 65_536
-# Keys of run.json whose values are dicts.
+# Keys of run.json that must have a dict as value.
 _OBJECTS = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}
 _USUAL_COLUMNS = {
     "conversation": USUAL_CONVERSATION_COLUMNS,
@@ -41,12 +41,12 @@ _USUAL_COLUMNS = {
 
 @dataclass(frozen=True)
 class PartFile:
-    """One complete part file of the archive.
+    """A part file of an archive, or a single labelled file.
 
     Attributes:
         file: Path of the Parquet file.
-        input: Name of the input that was labelled. None for a single labelled file, because its rows may come from
-            several inputs.
+        input: Name of the labelled input. None for a single labelled file, because the rows may come from several
+            inputs.
     """
 
     file: AnyPath
@@ -55,20 +55,20 @@ class PartFile:
 
 @dataclass(frozen=True)
 class LabelledArchive:
-    """A labelled archive that is open for reading. Its rows are numbered from 0 across all part files.
+    """A labelled archive that is open for reading. Rows are numbered from 0 across all part files.
 
     Attributes:
-        path: Path of OUT, which is a folder or a single file.
-        part_files: The complete part files, in row order.
+        path: Path of OUT: a folder or a single file.
+        part_files: The part files, in row order.
         labels: Labels of the model, in id order.
         prefix: Prefix of the label columns.
         text_column: Column with the text; None after --drop-text.
-        columns: Names of the input's columns, in the input's order. A part file may lack some of them.
-        conversation_column: Column with the conversation IDs. It is the column that run.json names. If run.json names
-            no column, it is the first column with a usual name; None if there is no such column.
-        time_column: Column with the time of an utterance, chosen in the same way.
-        speaker_column: Column that identifies speakers, chosen in the same way.
-        run: Contents of run.json; {} if there is none.
+        columns: Names of the input columns, from the first part file. Other part files may lack some columns.
+        conversation_column: Column with the conversation IDs: the column that run.json names, else the first column
+            with a usual name (`USUAL_CONVERSATION_COLUMNS`), else None.
+        time_column: Column with the time of an utterance, chosen like `conversation_column`.
+        speaker_column: Column that identifies speakers, chosen like `conversation_column`.
+        run: Contents of run.json.
     """
 
     path: AnyPath
@@ -94,17 +94,17 @@ class LabelledArchive:
 
     @property
     def probability_columns(self) -> list[str]:
-        """Names of the columns with the probabilities, one for each label."""
+        """Names of the probability columns, in the order of `labels`."""
         return [f"{self.prefix}prob_{label}" for label in self.labels]
 
     def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, PartFile, pa.RecordBatch]]:
         """Yield all rows in order, one batch at a time.
 
         Args:
-            columns: Names of the columns to read. If a part file lacks a column, its values are null.
+            columns: Names of the columns to read. A column that a part file lacks is null in all rows.
 
         Yields:
-            (number of the batch's first row, part file, batch with these columns).
+            (number of the first row, part file, batch with `columns`).
 
         Raises:
             DataError: A file cannot be read.
@@ -120,14 +120,14 @@ class LabelledArchive:
     def rows(
         self, numbers: NDArray[np.int64], columns: Sequence[str]
     ) -> Iterator[tuple[NDArray[np.int64], pa.RecordBatch]]:
-        """Yield selected rows in the order of the archive, one batch for each row group that contains selected rows.
+        """Yield selected rows in the order of the archive, one batch per row group.
 
         Args:
             numbers: Numbers of the rows to select, in any order. int64 [rows].
-            columns: Names of the columns to read. If a part file lacks a column, its values are null.
+            columns: Names of the columns to read. A column that a part file lacks is null in all rows.
 
         Yields:
-            (numbers of the batch's rows, batch with these columns).
+            (numbers of the rows, batch with `columns`).
 
         Raises:
             DataError: A file cannot be read.
@@ -152,7 +152,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
         out: The folder or the single file that `emojob score` wrote.
 
     Raises:
-        OutputError: `out` is not a labelled archive, `out` has no complete part, or run.json is damaged.
+        OutputError: `out` is not a labelled archive, has no complete part file, or has a damaged run.json.
         DataError: The first part file cannot be read.
     """
     part_files, run = _part_files(out)
@@ -204,7 +204,7 @@ def _name(value: object) -> str | None:
 
 
 def _part_files(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
-    """Return the complete part files of an archive and the contents of its run.json."""
+    """Return (complete part files, contents of run.json) of an archive."""
     try:
         if out.is_dir():
             return _in_folder(out)
@@ -229,7 +229,7 @@ def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
 
 
 def _run_in(file: AnyPath) -> dict[str, Any]:
-    """Return the contents of run.json, which a single labelled file has in its Parquet metadata."""
+    """Return the contents of run.json from the Parquet metadata of a single labelled file."""
     try:
         about = json.loads((pq.read_schema(seekable(file)).metadata or {})[b"emojob"])
         run, its_format = about["run"], int(about["format"])
@@ -248,9 +248,9 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
 
 
 def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
-    """Return the labels, taken from the names of the columns between the confidence and the status column.
+    """Return the labels, read from the names of the columns between the confidence and the status column.
 
-    All other columns are ignored, because a column of the input may have a similar name.
+    Columns elsewhere are ignored, because the name of an input column may also start with prob_.
     """
     confidence, status, start = f"{prefix}confidence", f"{prefix}emotion_status", f"{prefix}prob_"
     if confidence not in names or status not in names:
@@ -265,7 +265,7 @@ def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
 
 
 def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:
-    """Return a batch with `columns` in this order. A column that is not in `found` has only null values."""
+    """Return a batch with `columns` in this order. A column that is not in `found` is null in all rows."""
     values = [found.get(name, pa.nulls(rows)) for name in columns]
     whole = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in values]
     return pa.RecordBatch.from_arrays(whole, names=list(columns))

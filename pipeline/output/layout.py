@@ -15,11 +15,11 @@ RUN_FILE = f"{STATE_FOLDER}/run.json"
 REJECTS_FILE = f"{STATE_FOLDER}/rejects.parquet"
 JOURNAL_FILE = f"{STATE_FOLDER}/exchange.json"
 LOCK_FILE = f"{STATE_FOLDER}/lock"
-DONE_FILE = f"{STATE_FOLDER}/done"  # in an object store, exists while the work folder is being removed
+DONE_FILE = f"{STATE_FOLDER}/done"  # exists while a work folder in an object store is being removed
 NIGHTLY_STATE_FILE = f"{STATE_FOLDER}/nightly.json"
 NIGHTLY_LOCK_FILE = f"{STATE_FOLDER}/nightly.lock"
 
-#: Folders in OUT for all files other than part files.
+#: Folders in OUT for files that are not part files.
 STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
 
 PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
@@ -28,11 +28,11 @@ MARKER_PATTERN = re.compile(rf"{PARTS_FOLDER}/part-\d{{5,}}-\d{{12,}}(-\d+)?\.js
 
 @dataclass(frozen=True)
 class PartPaths:
-    """Paths of one part file and of the files that belong to it.
+    """Paths of a part file, its completion marker and its rejected rows.
 
     Attributes:
         folder: OUT.
-        name: Name of the part file without its suffix.
+        name: Name of the part file without .parquet.
     """
 
     folder: AnyPath
@@ -40,7 +40,7 @@ class PartPaths:
 
     @property
     def part(self) -> AnyPath:
-        """Path of the part file, which contains the labelled rows."""
+        """Path of the part file: a Parquet file with labelled rows."""
         return self.folder / f"{self.name}.parquet"
 
     @property
@@ -50,11 +50,11 @@ class PartPaths:
 
     @property
     def rejects(self) -> AnyPath:
-        """Path of the file with the rejected rows. It exists only if rows were rejected."""
+        """Path of the rejected rows. The file exists only if rows were rejected."""
         return self.folder / PARTS_FOLDER / f"{self.name}.rejects.parquet"
 
     def replacement(self) -> PartPaths:
-        """Return the paths of a new part that replaces this part. The order of the parts by name does not change."""
+        """Return the paths of a part that replaces this part and has the same position in the order of names."""
         found = PART_NAME.fullmatch(self.name)
         if found is None:
             raise ValueError(f"{self.name} is not the name of a part")
@@ -62,12 +62,12 @@ class PartPaths:
 
 
 def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
-    """Return the paths of a new part. The parts of an input, sorted by name, are in row order.
+    """Return the paths of a new part. If the parts of an input are sorted by name, they are in row order.
 
     Args:
         folder: OUT.
-        number: Number of the input, from 0. It is the first number in the part's name.
-        first_row: Number of the part's first row in the input, from 0.
+        number: Number of the input, from 0: the first number in the part's name.
+        first_row: Row number in the input where the part begins, from 0: the second number in the part's name.
     """
     return PartPaths(folder, f"part-{number:05d}-{first_row:012d}")
 
@@ -86,18 +86,15 @@ def input_number(marker: PartMarker) -> int:
 
 
 def is_single_file(out: AnyPath) -> bool:
-    """Return whether -o names one Parquet file instead of a folder."""
+    """Return whether -o names a single Parquet file, not a folder."""
     return out.suffix.lower() == ".parquet" and not out.is_dir()
 
 
 def work_folder(out: AnyPath) -> AnyPath:
-    """Return the folder into which a run writes its parts.
-
-    If OUT is a folder, this is OUT. If OUT is a single file, this is a hidden folder next to the file.
-    """
+    """Return the folder for the parts of a run: OUT, or a hidden folder next to OUT if OUT is a single file."""
     return out.with_name(f".{out.name}.emojob") if is_single_file(out) else out
 
 
 def rejects_beside(file: AnyPath) -> AnyPath:
-    """Return the path of the file for rejected rows. It is next to the single labelled file."""
+    """Return the path for the rejected rows of a single labelled file."""
     return file.with_name(f"{file.stem}.rejects.parquet")

@@ -1,7 +1,7 @@
 """Writes labelled chunks to part files. A chunk is a group of consecutive rows of one input.
 
-The completion marker of a part is written last. A part file without a marker is ignored, so readers never see
-an incomplete part.
+The completion marker of a part is written after the part file. Readers ignore part files without a completion marker,
+so they never see an incomplete part.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from emojob.pipeline.system.prefetch import StageTimer, StopRequested
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.manifest import Counts, PartMarker
 
-#: A part is committed when it has at least this number of rows.
+#: Number of rows after which a part is completed.
 PART_ROWS = 2 * ROW_GROUP
 
-#: A part with fewer rows is committed after this number of seconds, so that a killed run loses little work.
+#: Seconds after which a smaller part is completed, so that a killed run loses little work.
 PART_SECONDS = 120.0
 
-_BUFFER_BYTES = 64 << 20  # maximum size, in bytes, of the rows that wait for a full row group
+_BUFFER_BYTES = 64 << 20  # bytes; maximum size of the rows in memory that wait for a full row group
 
 
 def write_parts(
@@ -48,8 +48,8 @@ def write_parts(
 ) -> Iterator[PartMarker]:
     """Write labelled chunks to parts, and yield the completion marker of each part.
 
-    A part ends if it is due (`PartWriter.due`), or if the next chunk does not continue its rows (`Chunk.closes`).
-    StopRequested also ends the part, and is raised again. After any other exception, the unfinished part is removed.
+    A part ends if it is due (`PartWriter.due`), or if the next chunk must start a new part (`Chunk.closes`).
+    StopRequested ends the part and is raised again. Other exceptions remove the unfinished part.
 
     Args:
         labelled: Labelled chunks in the order of the inputs.
@@ -58,7 +58,7 @@ def write_parts(
         privacy: What to mask, drop or hash.
         fingerprint: Fingerprint of the model.
         timer: Measures the seconds spent on writing.
-        on_rows: callback(number of input rows in the chunk), called after each chunk.
+        on_rows: callback(number of input rows), called after each chunk.
     """
     writer: PartWriter | None = None
     try:
@@ -89,7 +89,7 @@ def write_parts(
 
 
 def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
-    """Add a labelled chunk to the part. The privacy options are applied before writing."""
+    """Apply the privacy options to a labelled chunk, and add the chunk to the part."""
     chunk, row_batch = labelled.key, labelled.key.row_batch
     counts = count_scored(labelled.scored, len(row_batch.rejects), labelled.tokens)
     rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
@@ -101,7 +101,7 @@ class PartWriter:
 
     Attributes:
         first_row: Number of the part's first row in the input, from 0.
-        stop_row: Number of the input row that must be added next, from 0.
+        stop_row: Number of the next input row to add, from 0.
         counts: Counts of the rows added so far.
     """
 
@@ -109,8 +109,8 @@ class PartWriter:
         self.first_row = self.stop_row = first_row
         self.counts = Counts()
         self._paths, self._source, self._fingerprint = paths, source, fingerprint
-        # This token makes the names of temporary files unique, because a cluster worker that was declared dead may
-        # still be writing the same part.
+        # Random token in the names of temporary files. A cluster worker that was declared dead may be writing the same
+        # part, but with another token.
         self._token = uuid.uuid4().hex[:8]
         self._draft: atomic.Draft | None = None
         self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
@@ -118,13 +118,13 @@ class PartWriter:
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
         self._writer: pq.ParquetWriter | None = None
-        # If True, each row batch is written alone. The dictionary of several row batches together may be too large for
-        # an 8-bit or 16-bit index.
+        # If True, each row batch is written alone, because a common dictionary of several row batches may be too large
+        # for an 8-bit or 16-bit index.
         self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
 
     @property
     def due(self) -> bool:
-        """Whether to end the part: it has at least PART_ROWS rows, or was started at least PART_SECONDS ago."""
+        """Whether the part has at least PART_ROWS rows or was started at least PART_SECONDS ago."""
         return self.counts.read >= PART_ROWS or time.monotonic() - self._started >= PART_SECONDS
 
     def add(self, batch: pa.RecordBatch, counts: Counts, stop_row: int, rejects: list[Reject]) -> None:
@@ -133,7 +133,7 @@ class PartWriter:
         Args:
             batch: Labelled rows with the schema of the output.
             counts: Counts of the rows of the batch, including rejected rows.
-            stop_row: Number of the input row that follows the batch, from 0.
+            stop_row: Number of the input row after the batch, from 0.
             rejects: Rows that could not be read.
         """
         self._waiting.append(batch)
@@ -146,10 +146,10 @@ class PartWriter:
             self._flush(ROW_GROUP)
 
     def commit(self, last: bool) -> PartMarker:
-        """Complete the part: move it to its final path, then write its marker.
+        """Complete the part: move the part file to the final path, then write the completion marker.
 
         Args:
-            last: Whether the input ends with this part.
+            last: Whether this is the last part of the input.
         """
         self._flush(ROW_GROUP)
         if self._writer is None:
@@ -189,7 +189,7 @@ class PartWriter:
             self._draft.discard()
 
     def _flush(self, rows: int) -> None:
-        """Write up to `rows` of the waiting rows as one row group. If `rows` is 0, only open the file."""
+        """Write at most `rows` waiting rows as a row group. If `rows` is 0, only open the file."""
         if self._writer is None and (self._waiting or not rows):
             self._draft = self._draft or atomic.Draft(self._paths.part, self._token)
             self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")

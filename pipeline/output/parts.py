@@ -1,4 +1,4 @@
-"""Reads the completion markers and the rows of parts. A part is ignored if its marker does not match its part file."""
+"""Reads completion markers and part files. A completion marker that does not match the part file is ignored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
-#: Number of rows in a row group of a part file. DuckDB's row groups have the same size, and each DuckDB thread
-#: reads one row group at a time.
+#: Number of rows in a row group of a part file. It is DuckDB's own number, and a DuckDB thread reads one row group at
+#: a time.
 ROW_GROUP = 122_880
 
 
 def read_marker(paths: PartPaths) -> PartMarker | None:
-    """Return the completion marker of a part; None if it is missing, is invalid, or does not match the part file."""
+    """Return the completion marker of a part; None if it is missing, invalid or does not match the part file."""
     plain = atomic.read_json(paths.marker)
     with contextlib.suppress(FileNotFoundError):
         return parse_marker(paths, plain, paths.part.stat().st_size) if plain else None
@@ -31,15 +31,15 @@ def read_marker(paths: PartPaths) -> PartMarker | None:
 
 
 def parse_marker(paths: PartPaths, plain: dict[str, Any], part_bytes: int | None) -> PartMarker | None:
-    """Parse a completion marker, and check that it matches the files of its part.
+    """Parse a completion marker, and check that the marker matches the files of the part.
 
     Args:
         paths: Paths of the part.
-        plain: Contents of the marker file.
+        plain: Contents of the completion marker.
         part_bytes: Size of the part file in bytes; None if the part file does not exist.
 
     Returns:
-        The marker; None if it is invalid or does not match the files of the part.
+        The completion marker; None if the contents are invalid or do not match the files of the part.
     """
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
         marker = PartMarker.from_json(plain)
@@ -49,13 +49,13 @@ def parse_marker(paths: PartPaths, plain: dict[str, Any], part_bytes: int | None
 
 
 def _has_rejects(paths: PartPaths, marker: PartMarker) -> bool:
-    """Return whether the file for rejected rows has the number of rows that the marker states."""
+    """Return whether the file of rejected rows has as many rows as the completion marker states."""
     if not marker.counts.rejected:
         return True
     try:
         return bool(pq.read_metadata(seekable(paths.rejects)).num_rows == marker.counts.rejected)
     except (OSError, pa.ArrowException) as error:
-        if getattr(error, "errno", None) not in (None, errno.ENOENT):  # the file may exist, but it cannot be read now
+        if getattr(error, "errno", None) not in (None, errno.ENOENT):  # the file may exist, but reading failed
             raise
         return False
 
@@ -65,7 +65,7 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
     """Open a part file or a single labelled file for reading.
 
     Raises:
-        DataError: The file cannot be opened, or reading it in the `with` block fails.
+        DataError: The file cannot be opened, or a read in the `with` block fails.
     """
     try:
         with pq.ParquetFile(seekable(file)) as parquet:
@@ -81,16 +81,16 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
 
 
 def damaged(file: AnyPath, error: Exception) -> str:
-    """Return the error message for a labelled file whose contents are damaged."""
+    """Return the error message for a damaged labelled file."""
     return f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
 
 
 def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the rows of a labelled file, one row group at a time.
+    """Yield the rows of a labelled file, one table per row group.
 
     Args:
         file: A part file or a single labelled file.
-        columns: Names of the columns to read. If None, all columns are read.
+        columns: Names of the columns to read. None: read all columns.
 
     Raises:
         DataError: The file cannot be read.
@@ -101,5 +101,5 @@ def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[
 
 
 def part_metadata(fingerprint: str) -> bytes:
-    """Return the value for the key `emojob` in a part's Parquet metadata."""
+    """Return the value for the key `emojob` in the Parquet metadata of a part file."""
     return json.dumps({"format": OUT_FORMAT, "fingerprint": fingerprint}).encode()

@@ -1,4 +1,4 @@
-"""Builds the contents of run.json: the options of a run, its counts, its timings and the installed versions."""
+"""Builds the contents of run.json: options, counts, timings and installed versions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_json(
         options: Options of the run.
         counts: Counts of all rows of the inputs, including rows that earlier runs labelled.
         new_rows: Number of rows that this run read.
-        timings: (start time from `time.monotonic()`, {stage: busy seconds}).
+        timings: (start time from `time.monotonic()`, {stage: seconds spent in the stage}).
     """
     start, stage_seconds = timings
     return {

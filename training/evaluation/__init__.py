@@ -1,4 +1,4 @@
-"""Measure models on labelled texts: predictions, metrics, calibration, comparison of two models, and the HTML page.
+"""Measures models on labelled texts: predictions, metrics, calibration, comparison of two models, and the HTML page.
 
 `evaluate` implements `emojob evaluate`, `metrics` computes the metrics, and `page` writes the HTML page with charts.
 """

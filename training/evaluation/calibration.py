@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al., 2017): calibrate a model's probabilities with one number, the temperature."""
+"""Calibrates the probabilities of a model by temperature scaling (Guo et al., 2017)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """Return the temperature that minimizes the log-loss.
 
-    The labels are smoothed as in Platt scaling (1999). With n texts, the weight 1 / (n + 2) is divided equally among
-    all classes, and the label of the text gets the remaining weight. Without smoothing, the result would be
-    LOWEST_TEMPERATURE whenever all texts are predicted correctly.
+    The labels are smoothed as in Platt scaling (1999), with the label smoothing 1 / (number of texts + 2). Without
+    smoothing, the result would be LOWEST_TEMPERATURE if all predictions are correct.
 
     Args:
         logits: float32 [texts, classes].
-        labels: int64 [texts], label ids; a text with label -1 is left out.
+        labels: int64 [texts], label ids; texts with label -1 are ignored.
 
     Returns:
         The temperature; 1 if no text has a label. Divide the logits by the temperature.
@@ -27,7 +26,7 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
         return 1.0
     logits, labels = logits[has_label], labels[has_label]
     low, high = np.log(LOWEST_TEMPERATURE), np.log(HIGHEST_TEMPERATURE)
-    # the loss is convex in 1 / temperature, so bisection on its slope finds the minimum
+    # the loss is convex in 1 / temperature, so bisection on the slope finds the minimum
     while high - low > 1e-4:
         middle = (low + high) / 2
         if _slope(logits, labels, 1 / np.exp(middle)) > 0:  # the loss is lower at a higher temperature
@@ -38,10 +37,10 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
 
 
 def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the probabilities of all texts. The temperature for each half of the texts is fitted on the other half.
+    """Return calibrated probabilities. The label of a text has no influence on the probabilities of this text.
 
-    So the effect of calibration can be measured without other labelled data. One half is the texts with even row
-    numbers; the other half is the texts with odd row numbers.
+    The temperature for the texts with even row numbers is fitted on the texts with odd row numbers, and vice versa. So
+    the effect of calibration can be measured without additional labelled texts.
 
     Args:
         logits: float32 [texts, classes].
@@ -58,11 +57,11 @@ def cross_fitted(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDAr
 
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """Divide logits by a temperature, and return their softmax.
+    """Divide the logits by a temperature, and return the softmax.
 
     Args:
         logits: float32 [texts, classes].
-        temperature: Number by which the logits are divided.
+        temperature: The logits are divided by this number.
 
     Returns:
         Probabilities, float32 [texts, classes]; each row sums to 1.
@@ -74,7 +73,7 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
 
 
 def _slope(logits: NDArray[np.float32], labels: NDArray[np.int64], inverse: float) -> float:
-    """Return the derivative of the mean log-loss with respect to the inverse temperature."""
+    """Return the derivative of the mean log-loss at the inverse temperature `inverse`."""
     smoothing = 1 / (len(labels) + 2)
     target = (1 - smoothing) * logits[np.arange(len(labels)), labels] + smoothing * logits.mean(1)
     return float(((softmax(logits, 1 / inverse) * logits).sum(1) - target).mean())

@@ -1,6 +1,6 @@
-"""Vega-Lite charts for a model's HTML page and PNG picture: curves, confusion matrix, reliability diagram.
+"""Builds Vega-Lite charts for a model's HTML page and PNG picture: curves, confusion matrix, reliability diagram.
 
-This module needs Altair (the extra `report`). `training.evaluation.page` imports this module only when it draws.
+This module needs Altair (the extra `report`). Therefore `training.evaluation.page` imports it only to draw charts.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import altair as alt
 from emojob.pipeline.html.page import Palette, Spec, to_spec
 from emojob.training.evaluation.metrics import Bin
 
-#: Maximum number of points of a line; one more if the last point would be left out.
+#: Maximum number of points of a line, not counting the last point.
 MOST_POINTS = 1000
 
-#: A confusion matrix with more classes shows only colours, no numbers.
+#: Maximum number of classes of a confusion matrix that shows numbers in addition to colours.
 MOST_NUMBERED = 12
 
 
 def by_epoch(
     figure: str, epoch: Sequence[float], train: Sequence[float], test: Sequence[float], palette: Palette
 ) -> Spec:
-    """Return a chart with two lines: loss or accuracy after each epoch, on the train part and on the test part.
+    """Return a chart of loss or accuracy after each epoch. It has a line for the train split and one for the test split.
 
     Args:
         figure: loss or accuracy.
         epoch: Numbers of the epochs.
-        train: Values on the train part after these epochs.
-        test: Values on the test part after these epochs; empty if there is no test part.
+        train: Values on the train split after each epoch.
+        test: Values on the test split after each epoch; empty if there is no test split.
         palette: Colours, width and font of the chart.
     """
     rows = [
@@ -59,12 +59,12 @@ def by_epoch(
 
 
 def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:
-    """Return a chart with one line: training loss or learning rate over the training steps.
+    """Return a chart of the training loss or the learning rate by training step.
 
     Args:
         figure: training loss or learning rate.
-        step: Numbers of the steps at which the value was logged.
-        values: Values at these steps.
+        step: Numbers of the steps with logged values.
+        values: The logged values, one per step.
         palette: Colours, width and font of the chart.
     """
     points = _thinned(list(zip(step, values, strict=False)))
@@ -86,7 +86,7 @@ def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: 
 def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette) -> Spec:
     """Return the confusion matrix as a heat map: a row for each true class, a column for each predicted class.
 
-    The colour of a cell is stronger if a larger share of the texts of its true class is in the cell.
+    The colour of a cell shows which share of the true class is in the cell.
 
     Args:
         names: Names of the classes.
@@ -156,7 +156,7 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
-    """Arrange charts in rows, and return them as one chart with the settings of the first chart."""
+    """Combine rows of charts into one chart. The settings of the first chart apply to all charts."""
     shared = ("$schema", "config", "datasets")
     inner = [[{key: value for key, value in spec.items() if key not in shared} for spec in row] for row in rows]
     first = rows[0][0]
@@ -174,7 +174,7 @@ def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
 
 
 def _thinned(points: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Return the points with finite values. If there are too many, return every n-th point and the last point."""
+    """Return the finite points. If there are more than MOST_POINTS, return every n-th point and the last point."""
     points = [(at, value) for at, value in points if math.isfinite(value)]
     step = math.ceil(len(points) / MOST_POINTS) or 1
     kept = points[::step]

@@ -1,8 +1,8 @@
-"""Compare two models on the same texts, with confidence intervals and a significance test.
+"""Compares two models on the same texts, with confidence intervals and a significance test.
 
-The intervals are percentiles of a paired bootstrap over the texts (Efron and Tibshirani, 1993). McNemar's test (1947)
-tests the difference in accuracy: it uses the texts that only one of the two models predicts correctly.
-"Our model" is the model that is evaluated. "The other model" is the model that it is compared with.
+The confidence intervals are percentiles of a paired bootstrap over the texts (Efron and Tibshirani, 1993). McNemar's
+test (1947) shows whether the difference in accuracy is significant. "Our model" is the evaluated model. "The other
+model" is the baseline.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from emojob.training.evaluation.metrics import losses, rounded
 
 RESAMPLES = 2000
 
-#: A difference in accuracy is significant if its p-value is below this limit.
+#: A p-value below this limit means that the difference in accuracy is significant.
 SIGNIFICANT = 0.05
 
-#: McNemar's test uses the texts that only one model predicts correctly. With fewer texts than this, the test is exact.
+#: McNemar's test uses the texts that exactly one model predicts correctly. Below this number of texts, it is exact.
 EXACT_BELOW = 25
 
-#: Several resamples are drawn together, up to this number of texts, to limit the memory use.
+#: Maximum number of texts that are drawn at a time, to limit the memory use.
 _DRAWN_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference between two models in one metric.
+    """The difference between two models in a metric, such as accuracy.
 
     Attributes:
-        ours: Value for our model.
-        other: Value for the other model.
+        ours: Value of our model.
+        other: Value of the other model.
         difference: ours - other.
         low: Lower end of the 95% confidence interval of the difference.
         high: Upper end of the 95% confidence interval of the difference.
@@ -49,7 +49,7 @@ class Difference:
 
     @property
     def sign(self) -> int:
-        """Return 1 if the confidence interval is above 0, -1 if it is below 0, or 0 if it contains 0."""
+        """Return 1 if the confidence interval is above 0, -1 if it is below 0, else 0."""
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ class Comparison:
         resamples: Number of bootstrap resamples.
         accuracy: Difference in accuracy.
         macro_f1: Difference in macro-F1.
-        log_loss: Difference in log-loss; it is negative if our model is better.
+        log_loss: Difference in log-loss; negative if our model is better.
         only_ours: Number of texts that only our model predicts correctly.
         only_other: Number of texts that only the other model predicts correctly.
         mcnemar_p: Two-sided p-value of McNemar's test.
@@ -81,7 +81,7 @@ class Comparison:
     mcnemar_p: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return the comparison as a dict for JSON. Numbers are rounded to four decimals, except the p-value."""
+        """Return the comparison as a dict for JSON. All numbers except the p-value are rounded to four decimals."""
         return {**{key: rounded(value) for key, value in asdict(self).items()}, "mcnemar_p": self.mcnemar_p}
 
     def sentence(self, ours: str, other: str) -> str:
@@ -116,9 +116,9 @@ def compare(
 
     Args:
         ours: float32 [texts, classes], probabilities of our model.
-        other: float32 [texts, classes], probabilities of the other model; the classes have the same order.
-        labels: int64 [texts], label ids; a text with label -1 is left out.
-        names: Names of the classes, in the order of their ids.
+        other: float32 [texts, classes], probabilities of the other model, with the classes in the order of `ours`.
+        labels: int64 [texts], label ids; texts with label -1 are ignored.
+        names: Names of the classes, in id order.
         seed: Seed of the bootstrap.
         resamples: Number of bootstrap resamples.
 
@@ -151,7 +151,8 @@ def compare(
 def mcnemar(only_ours: int, only_other: int) -> float:
     """Return the two-sided p-value of McNemar's test.
 
-    The test is exact if the two numbers sum to less than 25. Else it is a chi-square test with continuity correction.
+    If the sum of the two numbers is below 25, the test is exact. Else it is a chi-square test with continuity
+    correction.
 
     Args:
         only_ours: Number of texts that only our model predicts correctly.
@@ -167,12 +168,12 @@ def mcnemar(only_ours: int, only_other: int) -> float:
 
 
 class _Cells:
-    """Texts grouped into cells: texts in the same cell have the same label and the same predictions by both models.
+    """Texts grouped into cells by label, prediction of our model and prediction of the other model.
 
-    Accuracy and F1 depend only on the number of texts in each cell. So a resample is an array of these numbers.
+    Accuracy and F1 depend only on the number of texts in each cell.
 
     Attributes:
-        of_text: int64 [texts], number of the cell of each text.
+        of_text: int64 [texts], cell number of each text.
         counts: int64 [cells], number of texts in each cell.
     """
 
@@ -182,13 +183,13 @@ class _Cells:
         rest, of_other = np.divmod(cells, classes)
         of_label, of_ours = np.divmod(rest, classes)
         one_hot = np.eye(classes)
-        # float64 [cells, classes], one-hot: labels; predictions of each model; predictions that are correct
+        # one-hot arrays, float64 [cells, classes]: labels, predictions, correct predictions
         self._true = one_hot[of_label]
         self._predicted = one_hot[of_ours], one_hot[of_other]
         self._hit = tuple(self._true * predicted for predicted in self._predicted)
 
     def figures(self, counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (accuracy, macro-F1) of both models for each row of `counts`. Both arrays are float64 [rows, 2].
+        """Return (accuracy, macro-F1), each float64 [rows, 2]: a column for our model, a column for the other model.
 
         Args:
             counts: [rows, cells], number of texts in each cell.
@@ -206,11 +207,11 @@ class _Cells:
 def _resample(
     cells: _Cells, loss: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return (accuracy, macro-F1, log-loss) of both models for each resample. Each array is float64 [resamples, 2].
+    """Return (accuracy, macro-F1, log-loss), each float64 [resamples, 2]: our model, then the other model.
 
     Args:
         cells: The texts grouped into cells.
-        loss: float64 [texts, 2], log-loss of both models for each text.
+        loss: float64 [texts, 2], log-loss of our model and of the other model for each text.
         resamples: Number of bootstrap resamples.
         rng: Random number generator.
     """
@@ -227,11 +228,11 @@ def _resample(
 
 
 def _difference(measured: NDArray[np.float64], resampled: NDArray[np.float64]) -> Difference:
-    """Return the difference in one metric with its confidence interval.
+    """Return the difference in a metric, with the confidence interval.
 
     Args:
-        measured: float64 [2], value for our model and for the other model on all texts.
-        resampled: float64 [resamples, 2], the same values on each resample.
+        measured: float64 [2], value of our model and value of the other model on all texts.
+        resampled: float64 [resamples, 2], these two values on each resample.
     """
     ours, other = measured.tolist()
     low, high = np.percentile(resampled[:, 0] - resampled[:, 1], [2.5, 97.5]).tolist()

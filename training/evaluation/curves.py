@@ -1,4 +1,4 @@
-"""The values that training logs while it runs."""
+"""The values that training logs for the training curves."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Curves:
-    """Values that training has logged; all lists are empty if there was no training.
+    """Values that training logged. All lists are empty if there was no training.
 
     Attributes:
-        step: Numbers of the steps at which training logs, called logging steps.
+        step: Numbers of the steps with logged values (logging steps).
         loss: Training loss at each logging step.
         learning_rate: Learning rate at each logging step.
-        epoch: Numbers of the epochs after which training logs.
-        train_loss: Loss on the train part after each epoch.
-        test_loss: Loss on the test part after each epoch; empty if there is no test part.
-        train_accuracy: Accuracy on the train part after each epoch.
-        test_accuracy: Accuracy on the test part after each epoch; empty if there is no test part.
+        epoch: Numbers of the epochs with logged values.
+        train_loss: Loss on the train split after each epoch.
+        test_loss: Loss on the test split after each epoch; empty if there is no test split.
+        train_accuracy: Accuracy on the train split after each epoch.
+        test_accuracy: Accuracy on the test split after each epoch; empty if there is no test split.
     """
 
     step: list[int] = field(default_factory=list)

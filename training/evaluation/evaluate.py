@@ -1,4 +1,4 @@
-"""Measure a model on annotated data, and compare it with another model if one is given: `emojob evaluate`."""
+"""Implements `emojob evaluate`: measures a model on annotated data, or compares two models."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class MeasuredModel:
 
     Attributes:
         name: Folder or hub name of the model.
-        fingerprint: Hash that identifies the model and its settings.
-        context: none or previous.
-        temperature: Number by which the logits are divided before the softmax.
+        fingerprint: Hash of the model, --max-length and the context.
+        context: `none` or `previous`.
+        temperature: The logits are divided by this number before the softmax.
         max_length: Maximum number of tokens of a text.
         engine: Engine, device and precision, for example `torch on cpu in fp32`.
         evaluation: The metrics.
@@ -45,11 +45,11 @@ class MeasuredModel:
     evaluation: Evaluation
 
     def as_json(self) -> dict[str, Any]:
-        """Return the model and its metrics as dicts and lists for JSON."""
+        """Return the settings and the metrics as dicts and lists for JSON."""
         return asdict(self) | {"evaluation": self.evaluation.as_json()}
 
     def summary(self) -> str:
-        """Return the model and its settings as one line."""
+        """Return one line about the model: name, fingerprint, engine and settings."""
         return (
             f"{self.name}; fingerprint {self.fingerprint}, {self.engine}, at most {self.max_length} tokens, context "
             f"{self.context}, temperature {self.temperature:.4g}"
@@ -62,11 +62,11 @@ class Measurement:
 
     Attributes:
         files: The annotated files.
-        counts: How many rows of the files are kept, and how many are left out for each reason.
-        wordless: Number of texts that are left out because the tokenizer finds no token in them.
+        counts: Number of kept rows, and number of excluded rows for each reason.
+        wordless: Number of texts that are excluded because they have no tokens.
         model: The measured model.
-        against: The other model of a comparison; None if there is none.
-        comparison: The comparison of the two models; None if there is only one.
+        against: The model given with --against; None without --against.
+        comparison: The comparison of the two models; None without --against.
     """
 
     files: tuple[CorpusFile, ...]
@@ -78,7 +78,7 @@ class Measurement:
 
     @property
     def data_line(self) -> str:
-        """Return one line with the names of the files and the numbers of their rows."""
+        """Return one line about the data: names of the files, and numbers of rows."""
         rejected = sum(file.rejected for file in self.files)
         return (
             f"{', '.join(file.name for file in self.files)}: {self.counts.summary()}"
@@ -128,23 +128,23 @@ def measure(
     against: str | None = None,
     on_scored: OnScored = lambda done, total: None,
 ) -> Measurement:
-    """Measure a model on annotated data, and compare it with another model if one is given.
+    """Measure a model on annotated data. If `against` is given, also compare the two models.
 
     Args:
         data: Annotated files.
-        corpus: Columns and encoding. Its context is ignored, because the models decide the context.
+        corpus: Columns and encoding. `corpus.context` is ignored, because the models decide the context.
         label_map: Name or path of a label map. None: use the labels as written in the files.
-        options: The model and how to run it.
-        against: Folder or hub name of the other model; None if there is none.
+        options: The model, and the options for running the model.
+        against: Folder or hub name of the model to compare with; None: no comparison.
         on_scored: callback(done, total), called after each chunk of texts.
 
     Raises:
-        InputError: A model or the data cannot be used, the data has labels that the model lacks, or the models have
-            different labels.
+        InputError: A model or a file cannot be used, the data has labels that the model does not have, or the models
+            have different labels.
     """
     scorers = _load(options, against)
     context = "previous" if any(scorer.model.context == "previous" for scorer in scorers) else "none"
-    names = tuple(canonical(label) for label in scorers[0].model.labels)  # the spelling that `annotate` uses
+    names = tuple(canonical(label) for label in scorers[0].model.labels)  # `annotate` needs canonical label names
     read = read_corpus(data, replace(corpus, context=context))
     annotated = annotate(read, read_label_map(label_map), names)
     if not annotated.texts:
@@ -172,7 +172,7 @@ def measure(
 
 
 def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
-    """Load the model to measure, and the other model if there is one."""
+    """Load the model to measure; if `against` is given, also load that model."""
     texts = calibration_texts(options.calibration)
     scorers = [Scorer.load(options=options, calibration_texts=texts)]
     if against is not None:
@@ -183,7 +183,7 @@ def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
 
 
 def _check_labels(ours: Scorer, other: Scorer) -> None:
-    """Raise ModelError if two models have different labels; the message lists the labels that only one model has."""
+    """Raise ModelError if the models have different labels. The message lists the differences."""
     only_in = {
         one.model.name: [label for label in one.model.labels if label not in two.model.labels]
         for one, two in ((ours, other), (other, ours))

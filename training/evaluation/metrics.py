@@ -1,4 +1,4 @@
-"""Metrics of predictions: accuracy, macro-F1, calibration error, log-loss, confusion matrix, per-class metrics."""
+"""Computes metrics of predictions: accuracy, macro-F1, calibration error, log-loss, confusion matrix, per-class metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 #: Number of equal-width confidence bins, for the calibration error and the reliability diagram.
 BINS = 15
 
-#: Smallest probability in the log-loss, so that one confident mistake does not make the log-loss infinite.
+#: Smallest probability in the log-loss, so that the log-loss is never infinite.
 LEAST_LIKELY = 1e-12
 
 
@@ -21,7 +21,7 @@ class ClassFigures:
     """Metrics of one class.
 
     Attributes:
-        support: Number of texts with this label.
+        support: Number of texts whose label is this class.
         precision: Precision, from 0 to 1.
         recall: Recall, from 0 to 1.
         f1: F1 score, from 0 to 1.
@@ -38,11 +38,11 @@ class Bin:
     """A confidence bin: the texts whose confidence is between two limits.
 
     Attributes:
-        low: Lower limit of the confidence; it belongs to the bin.
-        high: Upper limit of the confidence; it belongs to the next bin, except that 1.0 belongs to the last bin.
+        low: Lower limit of the confidence (inclusive).
+        high: Upper limit of the confidence (exclusive; inclusive in the last bin).
         texts: Number of texts in the bin.
-        confidence: Mean confidence of these texts.
-        accuracy: Fraction of correct predictions among these texts.
+        confidence: Mean confidence of the texts in the bin.
+        accuracy: Fraction of correct predictions in the bin.
     """
 
     low: float
@@ -63,7 +63,7 @@ class Evaluation:
         calibration_error: Expected calibration error over 15 equal-width confidence bins (Guo et al., 2017).
         log_loss: Mean negative log-likelihood of the labels, in nats.
         most_frequent: Accuracy of a baseline that always predicts the most frequent class.
-        classes: Metrics of each class, by the name of the class.
+        classes: {name of the class: metrics of the class}.
         confusion: Number of texts by [true class][predicted class], in the order of `classes`.
         reliability: The confidence bins that contain texts, lowest confidence first.
     """
@@ -88,8 +88,8 @@ def evaluate(probabilities: NDArray[np.float32], labels: NDArray[np.int64], name
 
     Args:
         probabilities: float32 [texts, classes].
-        labels: int64 [texts], label ids; a text with label -1 is left out.
-        names: Names of the classes, in the order of their ids.
+        labels: int64 [texts], label ids; texts with label -1 are ignored.
+        names: Names of the classes, in id order.
 
     Raises:
         ValueError: No text has a label.
@@ -147,8 +147,8 @@ def losses(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDA
 def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int = BINS) -> float:
     """Return the expected calibration error.
 
-    This is the mean difference between confidence and accuracy over the confidence bins, weighted by the number of
-    texts in each bin.
+    For each confidence bin, take the difference between mean confidence and accuracy. The error is the mean of these
+    differences, weighted by the number of texts in the bins.
 
     Args:
         confidence: float32 [texts], probability of the predicted class.
@@ -160,7 +160,7 @@ def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_
 
 
 def reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int = BINS) -> tuple[Bin, ...]:
-    """Return the confidence bins that contain texts, lowest first. The arguments are those of `calibration_error`."""
+    """Return the confidence bins that contain texts, lowest first. Arguments: see `calibration_error`."""
     texts, confidence_sums, correct_counts = _binned(confidence, correct, bins)
     return tuple(
         Bin(
@@ -175,7 +175,7 @@ def reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bin
 
 
 def rounded(value: Any) -> Any:
-    """Return nested dicts and lists with every float rounded to four decimals."""
+    """Round every float in nested dicts and lists to four decimals."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -186,7 +186,7 @@ def rounded(value: Any) -> Any:
 def _binned(
     confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return for each bin: number of texts, sum of confidence, number of correct predictions. Each array is [bins]."""
+    """Return three arrays [bins]: number of texts, sum of the confidences, number of correct predictions."""
     bin_of_text = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     texts: NDArray[np.int64] = np.bincount(bin_of_text, minlength=bins)
     confidence_sums, correct_counts = (

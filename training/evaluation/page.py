@@ -1,6 +1,6 @@
-"""Write the HTML page of a model (metrics, classes, charts), and a PNG picture of the training curves.
+"""Writes the HTML page of a model (metrics, classes, charts), and a PNG picture of the training curves.
 
-The page is one HTML file that needs no network. Its Content-Security-Policy allows only the script in the page.
+The page is a single HTML file and needs no network. Only the script in the page may run (Content-Security-Policy).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TableRows = list[list[str]]
 
 @dataclass(frozen=True)
 class _Figure:
-    """A chart of the page, with the same values as a table.
+    """A chart of the page, and a table with the values of the chart.
 
     Attributes:
         id: ID of the HTML element that contains the chart.
@@ -57,7 +57,7 @@ class _Figure:
 
 
 def write_pictures(folder: Path, curves: Curves) -> list[Path]:
-    """Draw the training curves as curves.png in a folder. Return its path; an empty list if there are no curves.
+    """Draw the training curves into curves.png. Return [path of curves.png], or [] if there are no curves.
 
     Raises:
         OptionError: A package for drawing is not installed.
@@ -92,8 +92,8 @@ def write_page(
         evaluation: Metrics on the test texts.
         curves: Values that training logged; None if there was no training.
         facts: Facts about data, recipe and versions: {name: text}.
-        comparison: Comparison with another model; None if there is none.
-        against: Name of the other model.
+        comparison: Comparison with another model; None: no comparison on the page.
+        against: Name of the other model in the comparison.
 
     Raises:
         OptionError: A package for drawing is not installed.
@@ -175,7 +175,7 @@ def _training_figures(curves: Curves) -> list[_Figure]:
 
 
 def _curve_charts(curves: Curves, palette: Palette) -> list[list[tuple[str, Spec, TableRows]]]:
-    """Return (title, chart, table) for each curve that was logged, arranged in rows of the page."""
+    """Return (title, chart, table) for each logged curve. Each inner list is a row of the page."""
     from emojob.training.evaluation import charts
 
     def by_epoch(title: str, train: list[float], test: list[float]) -> tuple[str, Spec, TableRows]:
@@ -221,7 +221,7 @@ def _class_rows(evaluation: Evaluation) -> TableRows:
 
 
 def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]:
-    """Return the texts and the table of the section about a comparison of two models."""
+    """Return the texts and the table for the section that compares two models."""
 
     def row(figure: str, d: Difference) -> list[str]:
         return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f} to {d.high:+.3f}"]

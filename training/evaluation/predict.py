@@ -1,4 +1,4 @@
-"""Predict the labels of texts with models, and return logits, probabilities or metrics."""
+"""Predicts the labels of texts, and returns logits, probabilities or metrics."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from emojob.training.data.annotated import Annotated
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.evaluation.metrics import Evaluation, evaluate
 
-#: callback(done, total): number of texts scored so far, and number of all texts to score, summed over all models.
+#: callback(done, total): number of scored texts, and number of all texts. Each text is counted once per model.
 OnScored = Callable[[int, int], None]
 
-#: Number of texts scored between two calls of `on_scored`.
+#: Number of texts between two calls of `on_scored`.
 _TEXTS_AT_A_TIME = 4096
 
 
@@ -31,15 +31,14 @@ def predict_logits(
     batch_tokens: int = 8192,
     bf16: bool = False,
 ) -> NDArray[np.float32]:
-    """Return the logits of encoded texts, computed on the classifier's device and without dropout.
+    """Return the logits of encoded texts, computed without dropout on the device of the classifier.
 
     Args:
         classifier: The model.
         encoded: Token ids of the texts.
         rows: int64 row numbers of the texts to predict, in this order. None: predict all texts.
         batch_tokens: Maximum number of tokens in a batch; a longer text is alone in its batch.
-        bf16: Whether to multiply in bfloat16. This is faster, and precise enough for a teacher's logits, but not for
-            metrics that are reported.
+        bf16: Whether to multiply in bfloat16, which is faster but less precise. Use False for reported metrics.
 
     Returns:
         float32 [rows, labels].
@@ -76,10 +75,10 @@ def evaluate_classifier(
     Args:
         classifier: The model.
         encoded: Token ids of the texts.
-        labels: int64 [rows], label ids of the texts to predict; a text with label -1 is left out.
-        names: Names of the labels, in the order of their ids.
+        labels: int64 [rows], label ids of the texts to predict; texts with label -1 are ignored.
+        names: Names of the labels, in id order.
         rows: int64 row numbers of the texts to predict. None: predict all texts.
-        temperature: Number by which the logits are divided before the softmax.
+        temperature: The logits are divided by this number before the softmax.
 
     Raises:
         ValueError: No text has a label.
@@ -91,13 +90,13 @@ def score_annotated(scorers: Sequence[Scorer], annotated: Annotated, on_scored: 
     """Return the probabilities that each model predicts for annotated texts.
 
     Args:
-        scorers: The models. They have the same labels, but the order of the labels may differ.
+        scorers: The models. All models must have the same labels, in any order.
         annotated: The texts. A model with the context `previous` also reads the previous utterance of each text.
         on_scored: callback(done, total), called after each chunk of texts.
 
     Returns:
-        float32 [scorers, texts, labels], with the labels in the order of the first model; NaN for a text without any
-        token.
+        float32 [scorers, texts, labels]. The labels are in the order of the first model. A text without tokens has
+        NaN values.
     """
     texts, names = annotated.texts, scorers[0].model.labels
     probabilities = np.empty((len(scorers), len(texts), len(names)), np.float32)
