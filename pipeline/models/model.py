@@ -118,8 +118,8 @@ def _check_format(config: dict[str, Any], shown: str) -> None:
     given = config.get("emojob_format", MODEL_FORMAT)
     if not isinstance(given, int) or given > MODEL_FORMAT:
         raise ModelError(
-            f"{shown} was written by a newer emojob (config.json has emojob_format {given!r}, this version reads up to "
-            f"{MODEL_FORMAT}): install the newer version, or train the model again with this version"
+            f"{shown} was written by a newer emojob (emojob_format in config.json is {given!r}, but this emojob reads "
+            f"at most {MODEL_FORMAT}): install the newer emojob, or train the model again with this emojob"
         )
 
 
@@ -127,7 +127,7 @@ def _temperature(config: dict[str, Any], shown: str) -> float:
     given = config.get("emojob_temperature", 1.0)
     if not isinstance(given, (int, float)) or not 0 < given < float("inf"):
         raise ModelError(
-            f"{shown} has emojob_temperature {given!r} in its config.json: set a number above 0, or remove the key"
+            f"{shown} has emojob_temperature {given!r} in its config.json: change the value to a number above 0"
         )
     return float(given)
 
@@ -136,14 +136,12 @@ def _context(config: dict[str, Any], shape: BertShape, shown: str) -> str:
     given = config.get("emojob_context", "none")
     if given not in CONTEXTS:
         raise ModelError(
-            f"{shown} has emojob_context {given!r} in its config.json: set it to {' or '.join(CONTEXTS)}, or remove "
-            f"the key"
+            f"{shown} has emojob_context {given!r} in its config.json: change the value to {' or '.join(CONTEXTS)}"
         )
     if given == "previous" and shape.type_vocab_size < 2:
         raise ModelError(
             f"{shown} has emojob_context 'previous' and type_vocab_size {shape.type_vocab_size} in its config.json, "
-            f"but this context needs a type_vocab_size of at least 2: set emojob_context to 'none', or give another "
-            f"model"
+            f"but 'previous' needs a type_vocab_size of at least 2: set emojob_context to 'none', or give another model"
         )
     return str(given)
 
@@ -167,8 +165,8 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
     labels = tuple(str(named.get(str(i), "")) for i in range(number))
     if len(named) != number or not all(labels) or len(set(labels)) != number:
         raise ModelError(
-            f"{shown} has {number} outputs, but id2label in its config.json has {len(named)} entries, with "
-            f"{len(set(labels) - {''})} different labels: give each id from 0 to {number - 1} a different label"
+            f"{shown} has {number} outputs, but id2label in its config.json has {len(named)} entries with "
+            f"{len(set(labels) - {''})} different labels: write a different label for each id from 0 to {number - 1}"
         )
     return labels
 

@@ -71,7 +71,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
         for file in FILES:
             if (folder / file).exists() and not (folder / file).is_file():
                 raise ModelError(
-                    f"{option} {name} has a {file} that is not a regular file: replace it with the model's {file}"
+                    f"{option} {name} has a {file} that is not a regular file: copy the model's {file} into the folder"
                 )
         return folder
     if folder.exists():
@@ -116,15 +116,15 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
         ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
-            f"{shown} has a config.json that cannot be read ({last_line(error)}): replace it with the model's original "
-            f"config.json"
+            f"config.json of {shown} cannot be read ({last_line(error)}): copy the model's original config.json into "
+            f"the folder"
         ) from None
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in kinds:
         known = ", ".join(map(repr, kinds))
         raise ModelError(
-            f"{shown} has model_type {kind!r} in its config.json, but emojob needs {known}: give another model, "
-            f"such as KoBERT"
+            f"{shown} has model_type {kind!r} in its config.json, but emojob supports only {known}: give another "
+            f"model, such as KoBERT"
         )
     act = config.get("hidden_act", "gelu")
     if act != "gelu":
@@ -151,8 +151,7 @@ def read_shape(config: dict[str, Any], shown: str) -> BertShape:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         fault = "lacks the key" if isinstance(error, KeyError) else "has an invalid size:"
         raise ModelError(
-            f"{shown} has a config.json that {fault} {last_line(error)}; replace it with the model's original "
-            f"config.json"
+            f"config.json of {shown} {fault} {last_line(error)}; copy the model's original config.json into the folder"
         ) from None
     if (
         min(shape.vocab_size, shape.hidden_size, shape.layers, shape.heads, shape.max_positions) < 1
@@ -161,8 +160,8 @@ def read_shape(config: dict[str, Any], shown: str) -> BertShape:
         raise ModelError(
             f"{shown} has invalid sizes in its config.json (vocab_size {shape.vocab_size}, hidden_size "
             f"{shape.hidden_size}, num_hidden_layers {shape.layers}, num_attention_heads {shape.heads}, "
-            f"max_position_embeddings {shape.max_positions}): set each to at least 1, and hidden_size to a multiple of "
-            f"num_attention_heads"
+            f"max_position_embeddings {shape.max_positions}): each size must be at least 1, and hidden_size must be a "
+            f"multiple of num_attention_heads"
         )
     return shape
 
@@ -185,18 +184,18 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
             return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"{shown} has weights that cannot be read ({last_line(error)}): copy or download the weights again"
+            f"the weights of {shown} cannot be read ({last_line(error)}): download the weights again"
         ) from None
     except EmojobError:  # raised by a signal handler, not by torch
         raise
     except Exception as error:  # torch.load can raise any exception for a damaged file
         raise ModelError(
-            f"{shown} has a pytorch_model.bin that is damaged or contains objects other than weights "
-            f"({last_line(error)}): copy or download it again, or use a model.safetensors instead"
+            f"pytorch_model.bin of {shown} is damaged, or contains objects other than weights ({last_line(error)}): "
+            f"download the file again, or use model.safetensors"
         ) from None
     raise ModelError(
-        f"{shown} lacks its weights: copy {' or '.join(_WEIGHT_FILES)} into the folder; weights in several files "
-        f"are not supported"
+        f"{shown} has no weights: copy {' or '.join(_WEIGHT_FILES)} into the folder. emojob does not support weights "
+        f"that are split into several files"
     )
 
 
@@ -225,12 +224,12 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
             return WordPieceTokenizer(folder, threads)
     except (ValueError, OSError, RecursionError) as error:
         raise ModelError(
-            f"{shown} has a tokenizer that cannot be used ({last_line(error)}): copy the tokenizer that the model was "
-            f"trained with into the model folder (spiece.model for KoBERT, tokenizer.json for another BERT model)"
+            f"the tokenizer of {shown} cannot be used ({last_line(error)}): copy the model's original tokenizer into "
+            f"the model folder (spiece.model for KoBERT; tokenizer.json for other BERT models)"
         ) from None
     raise ModelError(
-        f"{shown} lacks its tokenizer: copy the tokenizer that the model was trained with into the model folder "
-        f"(spiece.model for KoBERT; tokenizer.json or vocab.txt for another BERT model)"
+        f"{shown} has no tokenizer: copy the model's original tokenizer into the model folder (spiece.model for "
+        f"KoBERT; tokenizer.json or vocab.txt for other BERT models)"
     )
 
 
@@ -249,7 +248,7 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
     if spare < 0 or (spare and isinstance(tokenizer, KoBertTokenizer)):
         raise ModelError(
             f"{shown} has a tokenizer with {tokenizer.vocab_size} pieces, but weights for {rows} pieces: "
-            f"copy the {name} that the model was trained with into the model folder"
+            f"copy the model's original {name} into the model folder"
         )
     pad = config.get("pad_token_id")
     if pad is not None and pad != tokenizer.pad_id:
@@ -260,8 +259,8 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
     unknown = tokenizer.unknown_share(KNOWN_SENTENCES)
     if unknown > MOST_UNKNOWN:
         raise ModelError(
-            f"{shown} has a tokenizer file {name} that does not know {unknown:.0%} of everyday Korean text: "
-            f"copy the spiece.model or tokenizer.json that the model was trained with into the model folder"
+            f"{name} of {shown} does not know {unknown:.0%} of the tokens in everyday Korean text: copy the model's "
+            f"original spiece.model or tokenizer.json into the model folder"
         )
 
 
@@ -296,12 +295,12 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
         classifier.load_state_dict(state)
     except KeyError as error:
         raise ModelError(
-            f"{shown} lacks the weight {error.args[0]}: the file may be incomplete; copy or download the weights again"
+            f"{shown} lacks the weight {error.args[0]}. The file may be incomplete: download the weights again"
         ) from None
     except RuntimeError as error:
         raise ModelError(
-            f"{shown} has weights that do not fit its config.json ({last_line(error)}): copy config.json and the "
-            f"weights from the same model"
+            f"the weights of {shown} do not fit its config.json ({last_line(error)}): copy config.json and the weights "
+            f"from the same model"
         ) from None
     return classifier
 

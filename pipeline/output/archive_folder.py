@@ -75,8 +75,8 @@ class ArchiveFolder:
     def _ensure_known_format(self, plain: dict[str, Any]) -> None:
         if isinstance(plain.get("format"), int) and plain["format"] > OUT_FORMAT:
             raise OutputError(
-                f"{self.folder} was written by a newer emojob (it has format {plain['format']}, this version reads up "
-                f"to {OUT_FORMAT}): install the newer version, or choose another -o"
+                f"{self.folder} was written by a newer emojob (it has format {plain['format']}, but this emojob reads "
+                f"at most {OUT_FORMAT}): install the newer emojob, or choose another -o"
             )
 
     def _add_marker(self, stem: str, plain: dict[str, Any], files: dict[str, int]) -> None:

@@ -68,10 +68,10 @@ def ensure_same_settings(
         model = run_before.get("model")
         model = model if isinstance(model, dict) else {}
         raise OutputError(
-            f"{folder} was labelled with another model or another --max-length: model {model.get('name', 'unknown')} "
-            f"(fingerprint {', '.join(other)}; labels {_words(model.get('labels'))}). This run uses model {now.model} "
-            f"(fingerprint {now.fingerprint}; labels {' '.join(now.labels)}). Choose another -o, use the earlier model "
-            f"and --max-length again, or start over with --fresh"
+            f"{folder} was labelled with another model or another --max-length. Earlier run: model "
+            f"{model.get('name', 'unknown')} (fingerprint {', '.join(other)}; labels {_words(model.get('labels'))}). "
+            f"This run: model {now.model} (fingerprint {now.fingerprint}; labels {' '.join(now.labels)}). Choose "
+            f"another -o, use the earlier model and --max-length again, or start over with --fresh"
         )
     for name in ("text_column", "conversation_column", "prefix"):
         value = getattr(now, name)

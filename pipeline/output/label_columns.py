@@ -30,7 +30,7 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     """
     reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
     if reserved:
-        raise ColumnError(f"DuckDB reserves the column name {' and '.join(reserved)}: rename it in the input")
+        raise ColumnError(f"the input has columns that DuckDB reserves ({', '.join(reserved)}): rename these columns")
     added = label_fields(labels, prefix)
     ours = {field.name.casefold() for field in added}
     taken = sorted(name for name in schema.names if name.casefold() in ours)

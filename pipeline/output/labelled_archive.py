@@ -160,8 +160,8 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
-            f"the {RUN_FILE} of {out} is missing or damaged, so the text column is unknown: run the same "
-            f"`emojob score` command again; this writes only {RUN_FILE}"
+            f"{RUN_FILE} of {out} is missing or damaged, so the text column is unknown: run the same `emojob score` "
+            f"command again. If all rows are labelled, the command writes only {RUN_FILE}"
         )
     with open_parquet(part_files[0].file) as parquet:
         names = parquet.schema_arrow.names
@@ -170,7 +170,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     if not labels or (text_column not in names and not dropped):
         missing = f"column {text_column}" if labels else f"label columns ({prefix}emotion, {prefix}prob_...)"
         raise OutputError(
-            f"{part_files[0].file} lacks the {missing}: label the archive again with `emojob score --fresh`"
+            f"{part_files[0].file} lacks the {missing}: label the input again with `emojob score --fresh`"
         )
     added = {field.name for field in label_fields(labels, prefix)}
     columns = tuple(name for name in names if name not in added)
@@ -182,8 +182,8 @@ def text_column_of(archive: LabelledArchive) -> str:
     """Return the name of the text column. Raises OutputError if the archive was labelled with --drop-text."""
     if archive.text_column is None:
         raise OutputError(
-            f"{archive.path} has no texts, because it was labelled with --drop-text: give another archive, or label "
-            f"the input again without --drop-text"
+            f"{archive.path} has no texts, because --drop-text was used: give another archive, or label the input "
+            f"again without --drop-text"
         )
     return archive.text_column
 
@@ -223,7 +223,7 @@ def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     output = ArchiveFolder(out)
     output.read_markers()
     if not output.markers:
-        raise OutputError(f"{out} has no complete part file yet: run `emojob score` with -o {out} first")
+        raise OutputError(f"{out} contains no labelled rows yet: run `emojob score` with -o {out} first")
     markers = sorted(output.markers, key=lambda marker: marker.part)
     return tuple(PartFile(out / marker.part, marker.input) for marker in markers), output.run()
 
@@ -241,8 +241,8 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
         ) from None
     if its_format > OUT_FORMAT:
         raise OutputError(
-            f"{file} was written by a newer emojob (it has format {its_format}, this version reads up to "
-            f"{OUT_FORMAT}): install the newer version"
+            f"{file} was written by a newer emojob (it has format {its_format}, but this emojob reads at most "
+            f"{OUT_FORMAT}): install the newer emojob"
         )
     return run if isinstance(run, dict) else {}
 

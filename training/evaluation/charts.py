@@ -24,7 +24,7 @@ MOST_NUMBERED = 12
 def by_epoch(
     figure: str, epoch: Sequence[float], train: Sequence[float], test: Sequence[float], palette: Palette
 ) -> Spec:
-    """Return a chart of loss or accuracy after each epoch. It has a line for the train split and one for the test split.
+    """Return a chart of loss or accuracy by epoch, with a line for the train split and a line for the test split.
 
     Args:
         figure: loss or accuracy.

@@ -139,8 +139,7 @@ def measure(
         on_scored: callback(done, total), called after each chunk of texts.
 
     Raises:
-        InputError: A model or a file cannot be used, the data has labels that the model does not have, or the models
-            have different labels.
+        InputError: A model or a file cannot be used, or the labels do not match.
     """
     scorers = _load(options, against)
     context = "previous" if any(scorer.model.context == "previous" for scorer in scorers) else "none"
@@ -149,13 +148,12 @@ def measure(
     annotated = annotate(read, read_label_map(label_map), names)
     if not annotated.texts:
         raise DataError(
-            f"the data has no text with a usable label: {annotated.counts.summary()}; correct the labels, or give "
-            "other files"
+            f"the data has no text with a usable label ({annotated.counts.summary()}): correct the labels or the files"
         )
     probabilities = score_annotated(scorers, annotated, on_scored)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
-        raise DataError("the model finds no token in any text of the data; check --text-column, or give other files")
+        raise DataError("no text of the data has a token (blank texts?): check --text-column, or give other files")
     labels, probabilities = annotated.labels[readable], probabilities[:, readable]
     models = [
         _measured(scorer, evaluate(of_model, labels, names))
@@ -191,8 +189,8 @@ def _check_labels(ours: Scorer, other: Scorer) -> None:
     differences = [f"only {name} has {', '.join(labels)}" for name, labels in only_in.items() if labels]
     if differences:
         raise ModelError(
-            f"--against {other.model.name}: the models have different labels: {'; '.join(differences)}; give a model "
-            f"with the same labels as {ours.model.name}"
+            f"--against {other.model.name}: the models have different labels ({'; '.join(differences)}): give a model "
+            f"with the labels of {ours.model.name}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Computes metrics of predictions: accuracy, macro-F1, calibration error, log-loss, confusion matrix, per-class metrics."""
+"""Computes metrics: accuracy, macro-F1, calibration error, log-loss, confusion matrix, per-class metrics."""
 
 from __future__ import annotations
 

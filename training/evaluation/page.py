@@ -260,7 +260,7 @@ def _with_english(label: str) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Return the names; append a number to a name that occurred before."""
+    """Make the names distinct: append a number to a repeated name."""
     return [name if name not in names[:i] else f"{name} #{i}" for i, name in enumerate(names)]
 
 

@@ -257,7 +257,7 @@ def test_invalid_column_names_in_run_json_are_ignored(archive):
 
 def test_an_archive_without_a_complete_part_is_refused(tmp_path):
     (tmp_path / "_emojob" / "parts").mkdir(parents=True)
-    with pytest.raises(OutputError, match="no complete part"):
+    with pytest.raises(OutputError, match="no labelled rows"):
         open_labelled(tmp_path)
 
 

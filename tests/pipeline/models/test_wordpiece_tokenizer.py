@@ -107,7 +107,7 @@ class TestRefused:
         return read
 
     def test_no_tokenizer_at_all(self, message):
-        assert "lacks its tokenizer" in message()
+        assert "has no tokenizer" in message()
 
     def test_a_tokenizer_json_of_another_kind(self, message, tmp_path):
         (tmp_path / "tokenizer.json").write_text('{"model": {"type": "Unigram"}}')

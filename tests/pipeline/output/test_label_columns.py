@@ -38,7 +38,7 @@ def test_the_label_columns_follow_the_input_columns():
         ("emotion", "column emotion: .*--prefix"),
         ("Emotion", "column Emotion: .*--prefix"),
         ("PROB_분노", "column PROB_분노: .*--prefix"),
-        ("File_Row_Number", "DuckDB reserves the column name File_Row_Number"),
+        ("File_Row_Number", "DuckDB reserves \\(File_Row_Number\\)"),
     ],
 )
 def test_an_input_column_with_a_taken_name_is_refused(column, words):

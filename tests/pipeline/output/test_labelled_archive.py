@@ -96,7 +96,7 @@ def test_what_is_no_labelled_archive_is_refused(tmp_path):
     with pytest.raises(OutputError, match="is not a labelled archive"):
         open_labelled(tmp_path)
     (tmp_path / "_emojob").mkdir()
-    with pytest.raises(OutputError, match="no complete part"):
+    with pytest.raises(OutputError, match="no labelled rows"):
         open_labelled(tmp_path)
     pq.write_table(pa.table({"text": ["네"]}), tmp_path / "plain.parquet")
     with pytest.raises(OutputError, match="is not a labelled archive"):
