@@ -1,7 +1,8 @@
-"""The report of a labelled archive: its figures, and an HTML page that shows them as charts and tables.
+"""Makes a report about a labelled archive: an HTML page with charts and tables.
 
-`figures` computes all figures in DuckDB, `html_page` writes the page, and `words` has the page's texts in English and
-Korean.
+- `figures` computes the figures of the report with DuckDB.
+- `html_page` writes the HTML page.
+- `words` contains the texts of the page in English and Korean.
 """
 
 __all__ = ["figures", "html_page", "words"]

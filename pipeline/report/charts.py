@@ -1,13 +1,13 @@
-"""Makes the charts of a report as Vega-Lite specifications. This module needs Altair (the extra `report`).
+"""Makes the charts of a report as Vega-Lite specifications. This module needs Altair (pip extra `report`).
 
-Each function returns the specification of one chart. Its arguments are:
+Arguments of several functions:
 
-- `rows`: Rows of the figures, with labels as the page shows them.
-- `labels`: All labels in id order, as the page shows them.
+- `rows`: Rows to draw, with labels from `label_shown`.
+- `labels`: All labels in id order, from `label_shown`.
 - `words`: Texts of the page, from `words_of`.
 - `period`: day, week or month.
 
-The style sheet of the page defines the colours for light mode, dark mode and print.
+The file report.css defines the colours.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DAYS = alt.Axis(format="%y-%m-%d", labelOverlap=True, grid=False)
 
 
 def colour_of(label_id: int) -> str:
-    """Return the CSS colour of the label with this id."""
+    """Return the CSS colour of a label."""
     return f"var(--emotion-{label_id % COLOURS})"
 
 
@@ -41,7 +41,7 @@ def _emotion(labels: list[str], title: str) -> alt.Color:
 def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str) -> Spec:
     """Return a stacked bar chart with the share of each emotion in each period.
 
-    Columns of `rows`: day (first day of the period, ISO 8601), emotion, rows (number of rows) and share.
+    Columns of `rows`: day (first day of the period, YYYY-MM-DD), emotion, rows (count), share.
     """
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
@@ -62,7 +62,7 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
 def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
     """Return a bar chart with the number of labelled rows in each period.
 
-    Columns of `rows`: day (first day of the period, ISO 8601) and labelled (number of labelled rows).
+    Columns of `rows`: day (first day of the period, YYYY-MM-DD), labelled (count of labelled rows).
     """
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -79,7 +79,7 @@ def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
 def clock(rows: Rows, words: dict[str, Any]) -> Spec:
     """Return a heat map with the share of one emotion in each hour of the week.
 
-    Columns of `rows`: weekday (as the page shows it), hour_of_day, rows (number of rows) and share.
+    Columns of `rows`: weekday (text on the page), hour_of_day, rows (count), share.
     """
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -96,13 +96,13 @@ def clock(rows: Rows, words: dict[str, Any]) -> Spec:
 
 
 def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[str, Any], title: str) -> Spec:
-    """Return a heat map of pairs of emotions; the shares in each row of the map sum to 1.
+    """Return a heat map with the share of each pair of emotions.
 
     Args:
-        rows: Rows with the columns `down` and `across` (labels as the page shows them), times (count) and share.
-        labels: Labels as the page shows them, in id order.
-        down: Column of the vertical axis.
-        across: Column of the horizontal axis.
+        rows: One row for each pair. Columns: `down`, `across`, times (count), share.
+        labels: All labels in id order, from `label_shown`.
+        down: Name of the column for the vertical axis.
+        across: Name of the column for the horizontal axis.
         words: Texts of the page, from `words_of`.
         title: Key of the title in `words`: transitions or endings.
     """
@@ -128,9 +128,9 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
 
 
 def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
-    """Return a line chart with the share of each emotion in the first, second, ... last tenth of a conversation.
+    """Return a line chart of the emotions from the beginning to the end of a conversation.
 
-    Columns of `rows`: tenth (0 to 9), emotion, rows (number of rows) and share.
+    Columns of `rows`: tenth (0: first 10 % of the conversation, 9: last 10 %), emotion, rows (count), share.
     """
     rows = [{**row, "position": row["tenth"] * 10 + 5} for row in rows]
     dashes = [[1, 0], [6, 2], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3]]
@@ -152,7 +152,7 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
 def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
     """Return a stacked bar chart with the share of each emotion for each value of a column.
 
-    Columns of `rows`: value (as the page shows it), emotion, rows (number of rows) and share.
+    Columns of `rows`: value (text on the page), emotion, rows (count), share.
     """
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
@@ -175,10 +175,10 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
     """Return a histogram with the number of rows in each bin, stacked by emotion.
 
     Args:
-        rows: Rows with the columns `at` (start of a bin), emotion and rows (number of rows).
-        at: Column of the horizontal axis: confidence or characters.
-        step: Width of a bin, in the unit of `at`.
-        labels: Labels as the page shows them, in id order.
+        rows: Rows with the columns `at` (start of the bin), emotion and rows (count).
+        at: Name of the column for the horizontal axis: confidence or characters.
+        step: Width of a bin, such as 0.05 for confidence.
+        labels: All labels in id order, from `label_shown`.
         words: Texts of the page, from `words_of`.
         title: Key of the title in `words`.
     """
@@ -205,7 +205,7 @@ def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
 
     Args:
         words: Texts of the page, from `words_of`.
-        fields: Fields to show: {field: key of the field's title in `words`}.
+        fields: Columns to show: {column: key of the column's title in `words`}.
     """
     formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": "d"}
     return [

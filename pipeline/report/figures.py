@@ -1,4 +1,4 @@
-"""Computes the figures of a report. The tables, the charts and the JSON output all show these figures."""
+"""Computes the figures of a report, for charts, tables and JSON."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from emojob.schemas.messages import listed
 
 FIGURES_FORMAT = 1
 
-#: The last day is compared with at most this number of days before it.
+#: Maximum number of earlier days that are compared with the last day.
 BEFORE = 28
-#: A column with more distinct values than this number gets no breakdown.
+#: A column with more distinct values gets a breakdown only on request (`--by`).
 MOST_VALUES = 200
-#: Maximum number of values in a breakdown; the other values are counted together.
+#: Maximum number of values in a breakdown. All further values are counted together.
 SHOWN_VALUES = 30
-#: Maximum number of conversations in `to_look_at`, and of utterances in each of these conversations.
+#: Maximum number of conversations in `to_look_at`.
 MOST_TO_LOOK_AT = 30
+#: Maximum number of utterances of a conversation in `to_look_at`.
 MOST_UTTERANCES = 40
 
-# Columns with few values are found in a sample: the first _SAMPLED_ROWS rows of about _SAMPLED_PARTS part files.
+# Distinct values are counted in a sample: the first _SAMPLED_ROWS rows of about _SAMPLED_PARTS part files.
 _SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000
 _COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
@@ -41,10 +42,9 @@ class ReportOptions:
     """Options of a report.
 
     Attributes:
-        by: First breakdown: day, hour or a column of the archive. None means day, if the archive has times.
-        time_zone: Time zone of days and hours. None uses the archive's time zone, or Asia/Seoul if the archive has
-            none.
-        mask_pii: Whether personal data is masked.
+        by: Value of --by: day, hour or a column of the archive. A column becomes the first breakdown.
+        time_zone: Time zone for days and hours. If None, the report uses `archive_time_zone`.
+        mask_pii: Whether to mask personal data.
     """
 
     by: str | None = None
@@ -58,20 +58,21 @@ class ReportOptions:
 
 @dataclass
 class Figures:
-    """The figures of a report.
+    """Figures of a report.
 
-    A table is a list of rows, {column: value}. The table NAME is the result of warehouse/sql/aggregates/NAME.sql, whose
-    first comment describes a row. Tables that need times or conversations are empty if the archive has none.
+    Most attributes are tables: lists of {column: value}. For example, `days` is the result of the aggregate days.sql. The
+    comment in days.sql describes the columns. A table is empty if the archive has no times or no conversations for it.
 
     Attributes:
-        archive: Totals of the archive: name, inputs, and the columns of totals.sql.
+        archive: Name of the archive, number of input files, and the columns of totals.sql. For an archive with
+            conversations, also the columns of conversation_totals.sql.
         model: The section `model` of run.json.
         labels: Labels in id order.
         breakdowns: {column: rows of breakdown.sql}.
-        latest: The last day compared with the days before it, from `latest`; {} if the archive has no times.
-        to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, each with the list
-            `utterances`.
-        drift: Drift checks of a nightly run; {} if the report does not belong to a nightly run.
+        latest: The last day and earlier days, compared by the function `latest`; {} if the archive has no times.
+        to_look_at: Conversations that changed to an alarming emotion, from to_look_at.sql. Each row has one more
+            column, `utterances`.
+        drift: Drift checks of a nightly run; {} for other reports.
     """
 
     archive: dict[str, Any]
@@ -95,7 +96,7 @@ class Figures:
     drift: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the figures as values for JSON. Dates and times are strings in ISO 8601."""
+        """Return the figures as JSON values. Dates and times become ISO 8601 strings."""
         return {"format": FIGURES_FORMAT, **_plain(asdict(self))}
 
 
@@ -104,10 +105,10 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
     Args:
         archive: The labelled archive.
-        options: The report's options; None uses the defaults.
+        options: Options of the report. If None, the defaults of `ReportOptions` are used.
 
     Raises:
-        ColumnError: `options.by` names an unknown column.
+        ColumnError: `options.by` is not a column of the archive.
         OptionError, DataError, StorageError: See `open_database`.
     """
     options = options or ReportOptions()
@@ -136,9 +137,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
 
 def latest(days: Rows) -> dict[str, Any]:
-    """Compare the share of each emotion on the last day with its share on the days before.
-
-    At most BEFORE days before the last day are used. Days without rows are skipped.
+    """Compare the emotions of the last day with the emotions of at most BEFORE earlier days.
 
     Args:
         days: Rows of days.sql.
@@ -146,12 +145,14 @@ def latest(days: Rows) -> dict[str, Any]:
     Returns:
         {} if `days` is empty. Otherwise a dictionary with these keys:
 
-        - day, rows: The last day, and its number of rows.
-        - days_before: Number of the days before.
-        - rows_a_day_before: Mean number of rows on a day before.
-        - emotions: {"emotion", "share", "before", "change"} of each emotion; `before` is the share on the days before.
+        - day: The last day.
+        - rows: Number of rows on the last day.
+        - days_before: Number of earlier days. Days without rows are skipped.
+        - rows_a_day_before: Mean number of rows on an earlier day.
+        - emotions: {"emotion", "share", "before", "change"} for each emotion: share on the last day, share on the
+          earlier days, and the difference.
 
-        `rows_a_day_before`, `before` and `change` are None if `days` contains only one day.
+        Without earlier days, `rows_a_day_before`, `before` and `change` are None.
     """
     by_day: dict[datetime.date, dict[str, int]] = {}
     for row in days:
@@ -180,7 +181,7 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
     """Count the emotions for each value of a column.
 
     Args:
-        db: Database that `open_database` returned.
+        db: Database from `open_database`.
         archive: The labelled archive.
         column: A column of the view `labelled`.
 
@@ -200,7 +201,7 @@ def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
 
 
 def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
-    """Return the columns that get a breakdown: `by`, and each column with 2 to MOST_VALUES values in a sample."""
+    """Return the columns that get a breakdown: `by`, then columns with 2 to MOST_VALUES values in a sample."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
     others = {archive.text_column, archive.conversation_column, archive.time_column}
@@ -225,7 +226,7 @@ def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     for name in ("days", "quality", "hours_of_day", "hours_of_week"):
         setattr(figures, name, rows_of(db, name))
-    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are dates, so no hour is known
+    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are in hour 0, so they are dates without an hour
         figures.hours_of_day, figures.hours_of_week = [], []
     figures.latest = latest(figures.days)
 
@@ -248,7 +249,7 @@ def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
 
 
 def _mask(figures: Figures) -> None:
-    """Mask personal data in all values that come from the archive."""
+    """Mask personal data in all texts and names that come from the archive."""
     rows = [*figures.typical, *figures.uncertain, *itertools.chain.from_iterable(figures.breakdowns.values())]
     rows += figures.to_look_at
     rows += [utterance for row in figures.to_look_at for utterance in row["utterances"]]

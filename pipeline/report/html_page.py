@@ -1,4 +1,4 @@
-"""Writes a report as one self-contained HTML page: tiles, charts with tables, and conversations to look at."""
+"""Writes a report as one self-contained HTML page with charts and tables."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from emojob.pipeline.storage.atomic import write_bytes
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.labels import ALARMING
 
-_LONGEST_TEXT = 300  # characters; a longer utterance is shortened
+_LONGEST_TEXT = 300  # maximum number of characters of an utterance; longer utterances are shortened
 
 
 def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
-    """Write the page of a report.
+    """Write a report as an HTML page.
 
     Args:
-        file: The HTML file.
-        figures: The report's figures.
+        file: Path of the HTML file.
+        figures: Figures of the report.
         language: en or ko.
 
     Raises:
-        OptionError: A package of the extra `report` is not installed.
+        OptionError: A package of the pip extra `report` is not installed.
         OSError: The file cannot be written.
     """
     write_bytes(file, render_report(figures, language))
 
 
 def render_report(figures: Figures, language: str = "en") -> bytes:
-    """Return the page of a report in UTF-8. The same figures always give the same bytes.
+    """Return a report as an HTML page in UTF-8. Equal figures give equal bytes.
 
     Args:
-        figures: The report's figures.
+        figures: Figures of the report.
         language: en or ko.
 
     Raises:
-        OptionError: A package of the extra `report` is not installed.
+        OptionError: A package of the pip extra `report` is not installed.
     """
     check_drawable()
-    from emojob.pipeline.report.sections import sections  # needs the extra `report`
+    from emojob.pipeline.report.sections import sections  # imported here, because this import needs the pip extra `report`
 
     words = words_of(language)
     found = sections(figures, words)
@@ -78,12 +78,12 @@ def _headline(figures: Figures, words: dict[str, Any]) -> str:
 
 
 def _colours(figures: Figures) -> dict[str, str]:
-    """Return {label: colour number in the style sheet}."""
+    """Return {label: number of the label's colour in report.css}."""
     return {label: str(i % COLOURS) for i, label in enumerate(figures.labels)}
 
 
 def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the tiles: the last day compared with the days before, or totals if the archive has no times."""
+    """Return the tiles: figures of the last day, or totals if the archive has no times."""
     latest = figures.latest
     if not latest:
         tiles = [_tile(words["utterances"], f"{figures.archive['labelled']:,}")]
@@ -148,7 +148,7 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the drift checks of a nightly run, alarms first; None if the report does not belong to a nightly run."""
+    """Return the drift checks of a nightly run, alarms first. Return None for other reports."""
     found = figures.drift
     if not found:
         return None

@@ -1,6 +1,6 @@
-"""Makes the chart sections of a report's page; each chart has a table with the same figures.
+"""Makes the sections of a report page. A section contains charts, and a table for each chart.
 
-This module needs Altair (the extra `report`). So `html_page` imports this module only when a page is rendered.
+This module needs Altair (pip extra `report`). So `html_page` imports this module only to render a page.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from emojob.pipeline.report.figures import Figures, Rows
 from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
 from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
-_MOST_PERIODS = 130  # maximum number of bars in a chart; more days than this are grouped by week or month
+_MOST_PERIODS = 130  # maximum number of days in a chart; more days are grouped by week or month
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure of the page, and its chart specifications: one for each view in `figure.views`."""
+    """A figure of the page, and a chart specification for each view in `figure.views`."""
 
     figure: Figure
     specs: list[Spec]
 
 
 def sections(figures: Figures, words: dict[str, Any]) -> list[tuple[str, list[Chart]]]:
-    """Return (heading, charts) of each section that has data.
+    """Return (heading, charts) of each section with at least one chart.
 
     Args:
-        figures: The report's figures.
+        figures: Figures of the report.
         words: Texts of the page, from `words_of`.
     """
     make = _Sections(figures, words)
@@ -45,7 +45,7 @@ def sections(figures: Figures, words: dict[str, Any]) -> list[tuple[str, list[Ch
 
 
 class _Sections:
-    """Makes the sections from the figures, with labels as the page shows them."""
+    """Makes the charts of each section."""
 
     def __init__(self, figures: Figures, words: dict[str, Any]) -> None:
         self._figures, self._words = figures, words
@@ -53,7 +53,7 @@ class _Sections:
         self._shown = dict(zip(figures.labels, self._labels, strict=True))
 
     def times(self) -> list[Chart]:
-        """Return the charts over time: emotions and rows in each period, and emotions in each hour of the week."""
+        """Return the charts over time: by period, and by hour of the week."""
         if not self._figures.days:
             return []
         period, first_day = _period({row["day"] for row in self._figures.days})
@@ -80,7 +80,7 @@ class _Sections:
         return [Chart(self._figure("clock", views), specs)] if views else []
 
     def conversations(self) -> list[Chart]:
-        """Return the charts of conversations: emotions from start to end, transitions, and first and last emotions."""
+        """Return the charts about conversations."""
         if not (self._figures.transitions or self._figures.arcs):
             return []
         found = []
@@ -103,8 +103,8 @@ class _Sections:
 
         Args:
             id_: Id of the figure: transitions or endings.
-            rows: Rows of a table in `Figures`.
-            columns: {column: key of the column's title in `words`}. The first two columns are the axes of the map.
+            rows: Rows of the figure.
+            columns: {column: key of the column's title in `words`}. The heat map shows the first two columns.
         """
         down, across, *_ = columns
         cells = self._named(rows, down, across)
@@ -112,7 +112,7 @@ class _Sections:
         return Chart(self._figure(id_, [view]), [charts.matrix(cells, self._labels, down, across, self._words, id_)])
 
     def breakdowns(self) -> list[Chart]:
-        """Return one chart with a view for each breakdown column: the emotions for each value of the column."""
+        """Return the breakdowns as one chart, with one view for each column."""
         views, specs = [], []
         for column, rows in self._figures.breakdowns.items():
             named = [{**row, "value": self._value(row)} for row in self._named(rows, "emotion")]
@@ -141,7 +141,7 @@ class _Sections:
         return Figure(id_, self._words[name], self._words[f"{name}_caption"], views, wide)
 
     def _named(self, rows: Rows, *columns: str) -> Rows:
-        """Return a copy of the rows; in the given columns, each label is replaced by its text on the page."""
+        """Return copies of the rows, with labels from `label_shown` in the given columns."""
         return [{**row, **{name: self._shown.get(row[name], row[name]) for name in columns}} for row in rows]
 
     def _value(self, row: dict[str, Any]) -> str:
@@ -151,7 +151,7 @@ class _Sections:
 
 
 def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
-    """Return the period of a chart (day, week or month), and a function: day -> first day of the period."""
+    """Return the period of a chart (day, week or month), and the function (day -> first day of the period)."""
     if len(days) <= _MOST_PERIODS:
         return "day", lambda day: day
     if (max(days) - min(days)).days <= 7 * _MOST_PERIODS:
@@ -160,7 +160,7 @@ def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], da
 
 
 def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
-    """Group rows by period and by the columns `keys`; compute the counts, share and mean_confidence of each group."""
+    """Sum the rows of days.sql or quality.sql over each period and each value of the columns `keys`."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     confidences: dict[tuple[Any, ...], float] = {}
     for row in days:

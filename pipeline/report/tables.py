@@ -1,4 +1,4 @@
-"""Makes the tables of a report's page; each cell has a text and a sort key."""
+"""Makes the sortable tables of a report page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Cell:
 
     Attributes:
         shown: Text of the cell.
-        key: Sort key: a number, or a text that is compared character by character.
+        key: Value to sort by: a number or a text.
     """
 
     shown: str
@@ -22,7 +22,7 @@ class Cell:
 
     @property
     def is_number(self) -> bool:
-        """Return whether the cell is a number; the page aligns numbers to the right."""
+        """Return whether the cell contains a number. The page aligns numbers to the right."""
         return not isinstance(self.key, str)
 
 
@@ -31,9 +31,9 @@ class Table:
     """A sortable table.
 
     Attributes:
-        name: Name of the table's CSV file, without the suffix .csv.
+        name: Name of the CSV file to download, without .csv.
         head: Column titles.
-        rows: The cells of each row.
+        rows: Cells of each row.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True)
 class TableView:
-    """One view of a figure; the reader of the page chooses a view by its label."""
+    """A view of a figure: a table, and a label that the reader of the page can select."""
 
     label: str
     table: Table
@@ -55,10 +55,10 @@ class Figure:
 
     Attributes:
         id: HTML id.
-        title: Title, as the page shows it.
-        caption: Caption, as the page shows it.
-        views: Tables to choose from, one for each chart specification.
-        wide: Whether the figure takes the whole width of the page.
+        title: Title on the page.
+        caption: Caption on the page.
+        views: Views that the reader of the page can select.
+        wide: Whether the figure takes the full width of the page.
     """
 
     id: str
@@ -69,11 +69,11 @@ class Figure:
 
 
 def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any]) -> Table:
-    """Return a table with the given columns of the rows.
+    """Return a table with the given columns.
 
     Args:
-        name: Name of the table's CSV file, without the suffix .csv.
-        rows: Rows of a table in `Figures`.
+        name: Name of the CSV file to download, without .csv.
+        rows: Rows of the table.
         columns: {column: key of the column's title in `words`}.
         words: Texts of the page, from `words_of`.
     """
@@ -83,14 +83,14 @@ def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any])
 
 
 def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], head: str | None = None) -> TableView:
-    """Return a table with a row for each value of `by` and a column for each emotion's share.
+    """Return a table of shares: one row for each value of `by`, and one column for each emotion.
 
     Args:
-        rows: Rows with the columns `by`, emotion, rows and share.
-        by: Column of `rows` whose values become the rows of the table.
-        shown: Labels as the page shows them, in id order.
+        rows: Rows with the columns `by`, emotion, rows (count) and share.
+        by: Name of a column of `rows`, such as day.
+        shown: All labels in id order, from `label_shown`.
         words: Texts of the page, from `words_of`.
-        head: Title of the first column; None uses the text `words[by]`.
+        head: Title of the first column. If None, the title is `words[by]`.
     """
     values: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -104,7 +104,7 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
 
 
 def quality_table(rows: Rows, words: dict[str, Any]) -> Table:
-    """Return the table of data quality.
+    """Return the table of data quality, with one row for each period.
 
     Args:
         rows: Rows of quality.sql.

@@ -12,25 +12,25 @@ from emojob.schemas.labels import EMOJI, ENGLISH
 
 LANGUAGES = ("en", "ko")
 
-#: Number of emotion colours in the style sheet; label 12 has the colour of label 0 again.
+#: Number of emotion colours in report.css. Label 12 gets the colour of label 0.
 COLOURS = 12
 
-LONGEST_VALUE = 60  # characters; a longer value of a column is shortened
+LONGEST_VALUE = 60  # maximum number of characters of a column value; longer values are shortened
 
 
 def part(name: str) -> str:
-    """Return the text of a file in this folder, for example report.css."""
+    """Return the text of a file in pipeline/report/, such as report.css."""
     return (files("emojob.pipeline.report") / name).read_text(encoding="utf-8")
 
 
 @functools.cache
 def words_of(language: str) -> dict[str, Any]:
-    """Return the texts of the page in a language (en or ko), as {name: text}."""
+    """Return the texts of the page as {name: text}. The language is en or ko."""
     return dict(tomllib.loads(part("words.toml"))[language])
 
 
 def label_shown(label: str, words: dict[str, Any]) -> str:
-    """Return a label with its emoji. For an English page, the label's English name is added.
+    """Return a label as the page shows it: with an emoji, and on English pages with an English name.
 
     Args:
         label: A label of the model.
@@ -43,5 +43,5 @@ def label_shown(label: str, words: dict[str, Any]) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return a text of at most `longest` characters. A longer text is shortened and ends in an ellipsis."""
+    """Shorten a text to at most `longest` characters. A shortened text ends in an ellipsis (…)."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

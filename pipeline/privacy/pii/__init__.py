@@ -1,7 +1,6 @@
-"""Finds and masks personal data in Korean texts: phone, ID, card and account numbers, addresses, e-mails and URLs.
+"""Finds and masks personal data in Korean texts, such as phone numbers, ID numbers and addresses.
 
-All texts of a batch are joined into one array of characters. NumPy and Polars search this array, so there is no Python
-loop over texts.
+All texts of a batch are joined into one array of characters. NumPy and Polars search this array without a Python loop.
 """
 
 __all__ = ["masking"]

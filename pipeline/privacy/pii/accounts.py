@@ -1,7 +1,6 @@
 """Finds bank account numbers.
 
-An account number has no check digit. So a number is masked only if it is next to the name of a bank or a word such as
-계좌.
+An account number has no check digit. So a number is masked only near the name of a bank or a word such as 계좌.
 """
 
 from __future__ import annotations
@@ -36,24 +35,21 @@ _NO_BANK_AFTER = rf"(?i)^[\s(,/\[]{{0,3}}(?:{_CLEAR}|{_DOUBTFUL})\s?카드"
 
 
 def find_accounts(scan: Scan) -> None:
-    """Find bank account numbers, and add them to `scan.spans`."""
+    """Add bank account numbers to `scan.spans`."""
     begins, counts = scan.groups.chains(DASH)
     digits = scan.groups.sums(begins, counts)
     fits = (digits >= _FEWEST) & (digits <= _MOST)
     for count in (1, 2, 3, 4, 5):
         _add(scan, scan.groups.numbers_at(begins[fits & (counts == count)], count))
-    # If spaces separate the groups, the name of a bank or a word such as 계좌 must be before the number.
+    # Groups separated by spaces: the name of a bank or a word such as 계좌 must be before the number.
     for count in (2, 3, 4):
         _add(scan, scan.groups.numbers(((2, 8),) * count, SPACE), after=False)
 
 
 def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
-    """Add to `scan.spans` the numbers that are next to the name of a bank or a word such as 계좌.
+    """Add the numbers to `scan.spans` that have the name of a bank or a word such as 계좌 before them.
 
-    Args:
-        scan: The texts and the spans found so far.
-        found: Numbers that may be account numbers.
-        after: Whether a bank name or such a word after the number counts, too.
+    If `after` is true, the name or word may also be after the number (110-123-456789 신한은행).
     """
     found = found.select((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
     found = found.select(scan.free(found))
@@ -70,7 +66,7 @@ def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
 
 
 def _is_moment(found: Numbers) -> Mask:
-    """Return which numbers look like a date with a time, such as 202405011230. bool [numbers]."""
+    """Return whether each number looks like a date and a time (202405011230). bool [numbers]."""
     year, month, day, hour = (found.value(*digits) for digits in ((0, 4), (4, 6), (6, 8), (8, 10)))
     in_range = (year >= 1990) & (year < 2100) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31) & (hour < 24)
     return in_range & np.isin(found.size, (10, 12, 14))

@@ -1,8 +1,11 @@
-"""Finds addresses that have a building number or a lot number.
+"""Finds road addresses (도로명주소) and lot addresses (지번주소) that contain a number.
 
-Korea has road addresses (도로명주소) and the older lot addresses (지번주소). Both consist of districts, then a road
-(로, 길) or a neighbourhood (동, 리, 가), then a number, and optionally a building, a floor and a room. The file
-districts.txt lists the names of the districts.
+The elements of an address, in this order:
+
+- province and districts (서울 강남구), listed in districts.txt
+- road (로, 길) or neighbourhood (동, 리, 가)
+- number
+- optional: building, floor, room
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from emojob.pipeline.privacy.pii.normalize import Mask, is_any_of, lengths, matc
 from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
-_BEFORE, _AFTER = 48, 96  # maximum number of characters in an address: before its number, and from its number on
-_ENDS = "로길동리가하산"  # last character of a road (로길), a neighbourhood (동리가), 지하 or 산
+_BEFORE, _AFTER = 48, 96  # maximum number of characters: before the number, and from the number on
+_ENDS = "로길동리가하산"  # last characters of roads (로, 길), neighbourhoods (동, 리, 가), 지하 and 산
 
-# A road with an optional branch number, or a neighbourhood with an optional number.
+# A road such as 테헤란로 or 테헤란로12길, or a neighbourhood such as 역삼동 or 역삼1동.
 _ALLEY_OF = r"(?:\s?\d{1,4}(?:번안|[번가나다라마바사아자])?길)?"
 _STREET = rf"(?:[가-힣A-Za-z0-9.]{{1,12}}(?:로|길){_ALLEY_OF}|[가-힣]{{1,6}}\d{{0,2}}(?:동|리|가))"
 _BELOW = r"\s?(?:지하\s?|산\s?)?$"
@@ -32,7 +35,7 @@ _CALLED = r"(?:주소|배송지|도로명|지번|거주지|사는\s?곳)[^0-9]{0
 _NUMBER = r"^(\d{1,5}(?:\s?-\s?\d{1,4})?(?:\s?번지|\s?(?:번안|[번가나다라마바사아자])?길(?:\s?\d{1,4}(?:-\d{1,4})?)?)?)"
 _LOT = r"^(?:\d{2,5}-\d{1,4}|\d{1,5}(?:-\d{1,4})?\s?번지)"
 _ALLEY = r"^\d{1,4}\s?번(?:안)?길\s?\d"
-# Units that show that the number counts something and is not part of an address.
+# A number before one of these units does not belong to an address (버스로 30분).
 _COUNTED = (
     "개|명|원|시간|시|분|초|일|월|년|살|세|차|건|장|잔|병|대|천|백|억|회|번|호선|호차|위|등|점|배|킬로|미터|센티|그램|리터|퍼|키로|km|kg|cm|m|g|%"
     "|출구|박|끼|킬|마리|마디|곡|편|권|가구|가지|채|평|종|단|급|강|만\\s?(?:원|명|개)|주(?:[^가-힣]|$|간|일|년|차|동안|전|후)"
@@ -56,12 +59,13 @@ _FLOOR = r"^,?\s?(?:[가-힣A-Za-z0-9]{1,15}\s)?(?:\d{1,4}동\s?)?(?:지하\s?)?
 
 
 def find_addresses(scan: Scan) -> None:
-    """Find addresses, and add them to `scan.spans`.
+    """Add addresses to `scan.spans`.
 
-    An address without a district is added only if at least one of these conditions is true:
+    An address without a province or district is added only if at least one of these conditions is true:
 
-    - The number is written like 12-3, 12번지 or 3번길 5.
-    - A floor or a room follows the number.
+    - The address contains a lot number (역삼동 12-3, 역삼동 12번지).
+    - The address contains a side street (중앙로 3번길 5).
+    - The address contains a floor or a room (역삼동 12 3층).
     - A word such as 주소 is before the address.
     """
     groups = scan.groups
@@ -85,12 +89,12 @@ def find_addresses(scan: Scan) -> None:
     ends = numbers + lengths(rests.str.extract(_DETAIL).str.strip_chars_end())
     good = begins > 0
     scan.spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
-    # A span with the building and room may overlap an earlier span. Then only the part up to the number is added.
+    # If the span with building and room overlaps an earlier span, add the address without building and room.
     scan.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])
 
 
 def _follows_a_name(groups: DigitGroups) -> Mask:
-    """Return which groups of 1 to 5 digits follow a character of _ENDS, directly or after a space. bool [groups]."""
+    """Return whether each group has at most 5 digits and a character of _ENDS before it (길 123). bool [groups]."""
     near = groups.char_before(np.arange(len(groups)))
     far = np.append(np.zeros(2, np.uint16), groups.normalized.chars)[groups.starts]
     found: Mask = (is_any_of(near, _ENDS) | ((near == ord(" ")) & is_any_of(far, _ENDS))) & (groups.lengths <= 5)
@@ -99,7 +103,7 @@ def _follows_a_name(groups: DigitGroups) -> Mask:
 
 @functools.cache
 def _districted() -> str:
-    """Return a regular expression for the text before the number: districts, then a road or a neighbourhood."""
+    """Return a regular expression for the text before the number, such as 서울 강남구 테헤란로."""
     provinces, names = _names()
     short = {name[:-1] for name in names if len(name) > 2}
     district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
@@ -108,9 +112,9 @@ def _districted() -> str:
 
 @functools.cache
 def _glued() -> str:
-    """Return a regular expression like `_districted`, but for an address without a space before it: 집은서울강남구.
+    """Return a regular expression like `_districted` that needs no space before the address (집은서울강남구 테헤란로).
 
-    Such an address must begin with a province, and its districts must have their full names (강남구, not 강남).
+    The address must begin with a province. District names must be complete (강남구, not 강남).
     """
     provinces, names = _names()
     return rf"({_province(provinces)}\s?(?:(?:{_one_of(names)})\s?){{1,3}}{_TOWN}{_STREET}{_BELOW})"
@@ -125,7 +129,7 @@ def _province(names: list[str]) -> str:
 
 @functools.cache
 def _names() -> tuple[list[str], set[str]]:
-    """Return the names of all provinces, and the names of all cities, counties and districts."""
+    """Read districts.txt, and return (provinces, districts). Cities (시) and counties (군) are also districts here."""
     provinces: list[str] = []
     names: set[str] = set()
     for line in (files("emojob.pipeline.privacy.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():

@@ -1,12 +1,12 @@
 """Checks the dates, check digits and prefixes of ID numbers, card numbers and phone numbers.
 
-Most functions take Numbers and return bool [numbers].
+Most functions return one bool for each number: bool [numbers].
 
 Sources:
 
-- resident registration number: check digit; numbers issued since October 2020 have none (주민등록법 시행규칙)
-- business registration number: check digit (국세청)
-- cards: ISO/IEC 7812 (Luhn)
+- resident registration numbers: 주민등록법 시행규칙 (no check digit since October 2020)
+- business registration numbers: 국세청
+- card numbers: ISO/IEC 7812 (Luhn)
 - phone numbers: Korea's numbering plan (ITU-T E.164, national annex)
 """
 
@@ -19,19 +19,19 @@ import numpy as np
 from emojob.pipeline.privacy.pii.digit_groups import Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask
 
-_FIRST_UNCHECKED = 201005  # numbers of people born on this date (YYMMDD) or later have no check digit
+_FIRST_UNCHECKED = 201005  # YYMMDD; people born since this date have no check digit
 
 
 def is_native(found: Numbers) -> Mask:
-    """Return which registration numbers belong to Koreans: their seventh digit is 1 to 4 (foreigners: 5 to 8)."""
+    """Return whether each registration number belongs to a Korean (seventh digit 1 to 4, foreigners 5 to 8)."""
     return np.isin(found.digits[:, 6], (1, 2, 3, 4))
 
 
 def is_registration(found: Numbers) -> Mask:
-    """Return which 13-digit numbers are valid registration numbers. bool [numbers].
+    """Return whether each 13-digit number is a valid registration number. bool [numbers].
 
-    The date of birth, the seventh digit and the check digit must be valid. Numbers of people born since 5 October 2020
-    have no check digit.
+    The date of birth, the seventh digit and the check digit must be valid. For people born since 5 October 2020, the
+    check digit is not tested.
     """
     sex = found.digits[:, 6]
     weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
@@ -43,38 +43,38 @@ def is_registration(found: Numbers) -> Mask:
 
 
 def may_be_registration(found: Numbers) -> Mask:
-    """Return which 13-digit numbers have a valid date of birth (YYMMDD) and a valid seventh digit. bool [numbers]."""
+    """Return whether each 13-digit number has a valid date of birth (YYMMDD) and a valid seventh digit."""
     return is_birthday(found) & np.isin(found.digits[:, 6], range(1, 9))
 
 
 def is_young(found: Numbers) -> Mask:
-    """Return which registration numbers have no check digit: those of people born since 5 October 2020."""
+    """Return whether each registration number belongs to a person born since 5 October 2020 (no check digit)."""
     return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= _year())
 
 
 def is_business(found: Numbers) -> Mask:
-    """Return which ten-digit numbers have the check digit of a business registration number."""
+    """Return whether each ten-digit number has the check digit of a business registration number."""
     weighed = _weighed(found, (1, 3, 7, 1, 3, 7, 1, 3, 5)) + found.digits[:, 8].astype(np.int64) * 5 // 10
     good: Mask = found.digits[:, 9] == (10 - weighed % 10) % 10
     return good
 
 
 def is_card(found: Numbers, length: int) -> Mask:
-    """Return which numbers begin with a card number of `length` digits."""
+    """Return whether each number begins with a card number of `length` digits."""
     return _is_luhn(found, length) & _is_issued(found, length)
 
 
 def is_birthday(found: Numbers) -> Mask:
-    """Return which numbers begin with a date (YYMMDD)."""
+    """Return whether each number begins with a date (YYMMDD)."""
     month, day = found.value(2, 4), found.value(4, 6)
     days = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
     return (month >= 1) & (month <= 12) & (day >= 1) & (day <= days[np.clip(month, 0, 12)])
 
 
 def code_size(found: Numbers) -> Ints:
-    """Return the number of digits in the area code or service code of each phone number. int64 [numbers].
+    """Return the length of the area code in each phone number, such as 2 for 02-123-4567. int64 [numbers].
 
-    The value is 0 if the number does not begin with a known code.
+    Codes such as 070 and 0504 count as area codes. For an unknown area code, the length is 0.
     """
     two, three, four = found.value(0, 2), found.value(0, 3), found.value(0, 4)
     area = ((three >= 31) & (three <= 33)) | ((three >= 41) & (three <= 44)) | ((three >= 51) & (three <= 55))
@@ -85,7 +85,6 @@ def code_size(found: Numbers) -> Ints:
 
 
 def _year() -> int:
-    """Return the last two digits of this year."""
     return datetime.date.today().year % 100
 
 
@@ -98,7 +97,7 @@ def _is_luhn(found: Numbers, length: int) -> Mask:
 
 
 def _is_issued(found: Numbers, length: int) -> Mask:
-    """Return which numbers begin like a card number of `length` digits. For example, 34 and 37 are for 15 digits."""
+    """Return whether each number begins like a card number of `length` digits (34 or 37 for 15 digits)."""
     first, two = found.digits[:, 0], found.value(0, 2)
     if length == 16:
         return np.isin(first, (2, 3, 4, 5, 6, 9))
@@ -106,6 +105,6 @@ def _is_issued(found: Numbers, length: int) -> Mask:
 
 
 def _weighed(found: Numbers, weights: tuple[int, ...]) -> Ints:
-    """Multiply the first digits of each number by `weights`, and return the sum for each number. int64 [numbers]."""
+    """Return the weighted sum of the first digits of each number. int64 [numbers]."""
     weighed: Ints = found.digits[:, : len(weights)].astype(np.int64) @ np.array(weights)
     return weighed

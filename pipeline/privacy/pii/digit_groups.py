@@ -1,6 +1,6 @@
-"""Finds groups of digits in normalized texts, and numbers that consist of such groups.
+"""Finds groups of digits in normalized texts, and joins groups to numbers.
 
-010-1234-5678 consists of three groups, and 900101 1234568 of two groups.
+For example, the number 010-1234-5678 consists of three groups: 010, 1234 and 5678.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emojob.pipeline.privacy.pii.normalize import Mask, NormalizedTexts
 
 Ints = NDArray[np.int64]
 
-#: One bit for each separator that may be between two groups of a number. Spaces may surround a separator.
+#: Separators between two groups of a number, as bits.
 DASH, SPACE, DOT, BRACKET, SLASH, COMMA, LINE, SPOKEN = (1 << i for i in range(8))
 
 _MARKS = {
@@ -23,22 +23,22 @@ _MARKS = {
 }  # fmt: skip
 _WIDEST = 4  # maximum number of characters between two groups of a number
 
-#: Maximum number of digits that `Numbers.digits` stores for a number.
+#: Length of each row of `Numbers.digits`.
 LONGEST = 19
 
-#: Value in `Numbers.digits` after the last digit of a number.
+#: Fills the rows of `Numbers.digits` after the last digit.
 NO_DIGIT = 10
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers that all consist of the same count of digit groups.
+    """Numbers that consist of `groups` groups of digits each.
 
     Attributes:
-        first: Index of each number's first group. int64 [numbers].
-        groups: Count of groups in each number.
+        first: Index of the first group of each number. int64 [numbers].
+        groups: How many groups each number has.
         digits: Digits of each number, padded with NO_DIGIT. uint8 [numbers, LONGEST].
-        size: Count of digits in each number. int64 [numbers].
+        size: How many digits each number has. int64 [numbers].
     """
 
     first: Ints
@@ -47,11 +47,11 @@ class Numbers:
     size: Ints
 
     def select(self, chosen: Mask) -> Numbers:
-        """Return only the numbers for which the mask `chosen` is True. `chosen`: bool [numbers]."""
+        """Return the numbers for which `chosen` is True. `chosen` is bool [numbers]."""
         return Numbers(self.first[chosen], self.groups, self.digits[chosen], self.size[chosen])
 
     def value(self, begin: int, end: int) -> Ints:
-        """Return the digits `begin` (included) to `end` (excluded) of each number as an integer. int64 [numbers]."""
+        """Return the digits [begin:end] of each number as one integer. int64 [numbers]."""
         powers = 10 ** np.arange(end - begin - 1, -1, -1, dtype=np.int64)
         return self.digits[:, begin:end].astype(np.int64) @ powers
 
@@ -60,10 +60,11 @@ class DigitGroups:
     """All groups of digits in normalized texts.
 
     Attributes:
-        starts, stops: Position of the first digit, and position after the last digit. int64 [groups].
-        lengths: Count of digits in each group. int64 [groups].
-        gaps: Bit of the separator after each group; 0 if a number cannot continue with the next group. uint8 [groups].
-        tight: Whether exactly one character separates each group from the next group. bool [groups].
+        starts: Position of the first digit of each group. int64 [groups].
+        stops: Position after the last digit of each group. int64 [groups].
+        lengths: How many digits each group has. int64 [groups].
+        gaps: Separator after each group, such as DASH; 0 if a number must end with the group. uint8 [groups].
+        tight: Whether exactly one character is between each group and the next group. bool [groups].
     """
 
     def __init__(self, normalized: NormalizedTexts) -> None:
@@ -82,11 +83,11 @@ class DigitGroups:
         return len(self.starts)
 
     def char_before(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character before each group; 0 if there is none. uint16 [groups]."""
+        """Return the character before each group; 0 at the beginning of the texts. uint16 [groups]."""
         return self._padded[self.starts[groups]]
 
     def char_after(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character after each group; 0 if there is none. uint16 [groups]."""
+        """Return the character after each group; 0 at the end of the texts. uint16 [groups]."""
         return self._padded[self.stops[groups] + 1]
 
     def numbers(
@@ -97,14 +98,14 @@ class DigitGroups:
         isolated: bool = True,
         may_begin: Mask | None = None,
     ) -> Numbers:
-        """Return the numbers that consist of groups with the given counts of digits.
+        """Return the numbers whose groups have the given lengths.
 
         Args:
-            lengths: (minimum, maximum) count of digits of each group.
-            gaps: Bits of the separators that are allowed between two groups.
+            lengths: (minimum, maximum) length of each group: ((3, 3), (3, 4), (4, 4)) for 010-1234-5678.
+            gaps: Separators that are allowed between two groups, such as DASH | SPACE.
             same_gaps: Whether all separators of a number must be equal.
-            isolated: Whether to leave out parts of a longer number, such as 010-1234-5678 in 1-010-1234-5678.
-            may_begin: Groups that may be the first of a number. bool [groups]. If None, every group may be.
+            isolated: Whether to skip a number inside a longer number (010-1234-5678 in 1-010-1234-5678).
+            may_begin: Whether a number may begin with each group. bool [groups]. If None, always true.
         """
         count = len(lengths)
         first = np.arange(len(self)) if may_begin is None else np.flatnonzero(may_begin)
@@ -118,7 +119,7 @@ class DigitGroups:
         return self.numbers_at(first[self._isolated(first, count)] if isolated else first, count)
 
     def numbers_at(self, first: Ints, count: int) -> Numbers:
-        """Return one number for each index in `first`: the `count` groups that begin at this index."""
+        """Join groups to numbers. Each number begins at a group index in `first` and has `count` groups."""
         begin, end = self._at[first], self._at[first + count]
         at = begin[:, None] + np.arange(LONGEST)
         digits = self._digits[at]
@@ -126,20 +127,17 @@ class DigitGroups:
         return Numbers(first, count, digits, end - begin)
 
     def sums(self, first: Ints, counts: Ints) -> Ints:
-        """Return the count of digits in each number. int64 [numbers].
+        """Return how many digits each number has. int64 [numbers].
 
         Args:
-            first: Index of each number's first group.
-            counts: Count of groups in each number.
+            first: Index of the first group of each number.
+            counts: How many groups each number has.
         """
         sums: Ints = self._at[first + counts] - self._at[first]
         return sums
 
     def begin_with(self, *numbers: str) -> Mask:
-        """Return which groups begin with the digits of one of `numbers`. bool [groups].
-
-        The digits may continue in the next group.
-        """
+        """Return whether the digits from each group on begin with a member of `numbers`. bool [groups]."""
         begin = self._at[:-1]
         found = np.zeros(len(self), np.bool_)
         for number in numbers:
@@ -148,17 +146,17 @@ class DigitGroups:
         return found
 
     def chains(self, gap: int) -> tuple[Ints, Ints]:
-        """Split the groups into runs. In a run, each group is separated from the next by exactly one character, `gap`.
+        """Join groups to chains such as 12-345-67: exactly one `gap` character is between two groups.
 
         Returns:
-            Index of each run's first group, and count of groups in each run. Both are int64 [runs].
+            (index of the first group, number of groups) of all chains. Two arrays, int64 [chains].
         """
         joined = ((self.gaps & gap) != 0) & self.tight
         begins = np.flatnonzero(~np.append(False, joined[:-1])) if len(self) else np.empty(0, np.int64)
         return begins, np.diff(np.append(begins, len(self)))
 
     def _isolated(self, first: Ints, count: int) -> Mask:
-        """Return which numbers are not part of a longer number (010-1234-5678 is part of 1-010-1234-5678-9)."""
+        """Return False for numbers inside a longer number (010-1234-5678 in 1-010-1234-5678-9), otherwise True."""
         last = first + count - 1
         own = self.gaps[first] if count > 1 else np.full(len(first), DOT, np.uint8)
         gap_before = np.append(0, self.gaps)[first]
@@ -184,8 +182,8 @@ class DigitGroups:
             bits = marks[self._padded[np.minimum(self.stops + 1 + i, len(self._padded) - 1)]]
             known &= ~within | (bits != 0)
             found |= np.where(within, bits, 0).astype(np.uint8)
-        mixed = found & ~np.uint8(SPACE)  # spaces around another separator are ignored
+        mixed = found & ~np.uint8(SPACE)  # ignore the spaces in 010 - 1234
         found = np.where(mixed != 0, mixed, found)
-        found = np.where(found == BRACKET | DASH, BRACKET, found)  # in (02)-123-4567, the separator )- is one BRACKET
-        known &= (found & (found - np.uint8(1))) == 0  # exactly one separator
+        found = np.where(found == BRACKET | DASH, BRACKET, found)  # read )- in (02)-123-4567 as BRACKET
+        known &= (found & (found - np.uint8(1))) == 0  # no gap with two different separators
         return np.where(known, found, 0).astype(np.uint8), widths == 1

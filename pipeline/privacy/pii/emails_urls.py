@@ -9,11 +9,11 @@ from emojob.pipeline.privacy.pii.spans import Spans
 from emojob.schemas.pii import EMAIL, URL
 
 _LONGEST_URL = 2_048
-_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # characters: limits of RFC 5321, plus one space next to the @
+_LONGEST_LOCAL, _LONGEST_DOMAIN = 65, 256  # limits of RFC 5321, plus 1 for a space next to the @
 
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.:-]{0,30})$"
 _URL = r"^(://[!-~가-힣]+)"
-_URL_TAIL = r"[가-힣.,;:?)\]}>'\"]+$"  # Korean particles and punctuation after the URL are not part of it
+_URL_TAIL = r"[가-힣.,;:?)\]}>'\"]+$"  # Korean particles and punctuation that follow a URL
 _CREDENTIAL = (
     r"^://[^/?#]*@|(?i)[?&#;](?:[\w-]*(?:token|secret|passw(?:or)?d|pwd|signature|credential|key|auth(?:code)?"
     r"|session(?:[_-]?id)?)|sid|sig|pw|jwt)=[^&\s]"
@@ -32,7 +32,7 @@ _SIGNS = {
 
 
 def find_urls(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add to `spans` the URLs that contain a user name, a password, a token or a key."""
+    """Add URLs that contain credentials (user name, password, token or key) to `spans`."""
     at = _find_word(normalized, "://")
     if not len(at):
         return
@@ -44,7 +44,7 @@ def find_urls(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def find_emails(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add e-mail addresses to `spans`. The @ may be written as 골뱅이 or (at), and may have spaces around it."""
+    """Add e-mail addresses to `spans`: kim@naver.com, kim @ naver.com, kim 골뱅이 naver.com, kim(at)naver.com."""
     for sign, domain in _SIGNS.items():
         at = _find_word(normalized, sign)
         if not len(at):
@@ -56,7 +56,7 @@ def find_emails(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def _find_word(normalized: NormalizedTexts, word: str) -> Positions:
-    """Return the positions at which `word` begins. int64 [positions]."""
+    """Return all positions of `word` in the texts. int64 [positions]."""
     first, *others = points(word)
     at = np.flatnonzero(normalized.chars == first)
     for i, char in enumerate(others, 1):

@@ -1,4 +1,4 @@
-"""Finds registration, driving licence, passport and card numbers."""
+"""Finds resident and business registration numbers, driving licence numbers, passport numbers and card numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LICENSING = (
 
 
 def find_residents(scan: Scan) -> None:
-    """Find the registration numbers of Koreans and foreigners, and add them to `scan.spans`."""
+    """Add the registration numbers of Koreans and foreigners to `scan.spans`."""
     usual, unusual = DASH | SPACE | DOT, LINE | SLASH | BRACKET | SPOKEN
     for shape, gaps in ((((6, 6), (7, 7)), usual), (((6, 6), (7, 7)), unusual), (((13, 13),), 0)):
         found = scan.groups.numbers(shape, gaps)
@@ -37,7 +37,7 @@ def find_residents(scan: Scan) -> None:
         good |= scan.named(found, _RESIDENT, ~good)
         good &= ~scan.near(found, NOT_PERSONAL, good & (found.groups == 1))
         _add_residents(scan, found.select(good))
-    hidden = scan.groups.numbers(((6, 6), (1, 1)), DASH | SPACE)  # partly hidden: 900101-1******
+    hidden = scan.groups.numbers(((6, 6), (1, 1)), DASH | SPACE)  # hidden digits: 900101-1******
     _add_residents(scan, hidden.select(is_birthday(hidden) & is_any_of(scan.after(hidden), "*xX●○")))
 
 
@@ -48,7 +48,7 @@ def _add_residents(scan: Scan, found: Numbers) -> None:
 
 
 def find_licences(scan: Scan) -> None:
-    """Find driving licence numbers, and add them to `scan.spans`."""
+    """Add driving licence numbers to `scan.spans`."""
     found = scan.groups.numbers(((2, 2), (2, 2), (6, 6), (2, 2)), DASH | SPACE | DOT, same_gaps=True)
     found = found.select((found.value(0, 2) >= 11) & (found.value(0, 2) <= 28) & ~scan.is_lettered(found))
     doubtful = scan.near(found, NOT_PERSONAL)
@@ -62,7 +62,7 @@ def find_licences(scan: Scan) -> None:
 
 
 def find_businesses(scan: Scan) -> None:
-    """Find business registration numbers, and add them to `scan.spans`."""
+    """Add business registration numbers to `scan.spans`."""
     apart = scan.groups.numbers(((3, 3), (2, 2), (5, 5)), DASH | SPACE | DOT, same_gaps=True)
     glued = scan.groups.numbers(((10, 10),))
     for found, is_glued in ((apart, False), (glued, True)):
@@ -72,7 +72,7 @@ def find_businesses(scan: Scan) -> None:
 
 
 def find_passports(scan: Scan) -> None:
-    """Find passport numbers (M12345678, M123A4567), and add them to `scan.spans`."""
+    """Add passport numbers (M12345678, M123A4567) to `scan.spans`."""
     for found in (scan.groups.numbers(((8, 8),), isolated=False), _split_by_letter(scan)):
         for spaces in (0, 1):
             letters = scan.groups.starts[found.first] - 1 - spaces
@@ -88,18 +88,18 @@ def find_passports(scan: Scan) -> None:
 
 
 def _chars_at(scan: Scan, positions: Ints) -> NDArray[np.uint16]:
-    """Return the character at each position; 0 for a negative position. uint16 [positions]."""
+    """Return the character at each position; 0 if the position is negative. uint16 [positions]."""
     return np.where(positions >= 0, scan.normalized.chars[np.maximum(positions, 0)], 0).astype(np.uint16)
 
 
 def _split_by_letter(scan: Scan) -> Numbers:
-    """Return the numbers of three digits, a letter and four digits: 123A4567 in the passport number M123A4567."""
+    """Return numbers such as 123A4567, which is the end of the passport number M123A4567."""
     first = np.flatnonzero((scan.groups.lengths[:-1] == 3) & (scan.groups.lengths[1:] == 4) & scan.groups.tight[:-1])
     return scan.groups.numbers_at(first[is_letter(scan.groups.char_after(first))], 2)
 
 
 def find_cards(scan: Scan) -> None:
-    """Find card numbers of 14 to 16 digits, and add them to `scan.spans`."""
+    """Add card numbers of 14 to 16 digits to `scan.spans`."""
     marks = DASH | SPACE | DOT | SLASH | LINE
     sixteen = (scan.groups.numbers(((4, 4),) * 4, marks), scan.groups.numbers(((16, 16),)))
     fifteen = (scan.groups.numbers(((4, 4), (6, 6), (5, 5)), marks), scan.groups.numbers(((15, 15),)))

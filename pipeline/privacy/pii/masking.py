@@ -1,4 +1,4 @@
-"""Masks the personal data in texts (`--mask-pii`)."""
+"""Masks personal data in texts (`--mask-pii`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from emojob.pipeline.privacy.pii.spoken_numbers import find_spoken
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.pii import KINDS, placeholder
 
-# The more certain kinds come first, because a later function cannot change a span that was found earlier.
+# The most reliable functions come first, because a later function cannot replace an earlier span.
 _BY_NUMBERS = (
     find_residents,
     find_licences,
@@ -41,20 +41,20 @@ _BY_NUMBERS = (
     find_addresses,
 )
 
-# Regular expression for RE2. A text without a match contains no personal data that this module can find.
+# Regular expression (RE2). Texts that do not match are not searched.
 _SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[(\[](?i:at)[)\]]|[공영빵][\s.,-]*일"
 _DECOMPOSED = r"[\x{1100}-\x{11FF}]"
-_AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # limits of a slice: number of texts, and bytes
+_AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # maximum number of texts, and of bytes, that are masked together
 
 
 def mask(texts: pa.Array) -> pa.Array:
     """Replace each piece of personal data by a placeholder, such as [전화번호].
 
     Args:
-        texts: Array of any string type, in valid UTF-8. Null stays null.
+        texts: Array of strings (any Arrow string type) in valid UTF-8. Null is allowed.
 
     Returns:
-        Array of the same type. Texts that may contain personal data are returned with composed Hangul (NFC).
+        Masked texts, in the same Arrow type. Decomposed Hangul may be composed (NFC).
     """
     plain = texts.cast(pa.large_string())
     suspect = pc.match_substring_regex(plain, _SUSPECT).fill_null(False)
@@ -78,12 +78,12 @@ def mask_texts(texts: Sequence[str | None]) -> list[str | None]:
 
 
 def find(text: str) -> list[tuple[str, str]]:
-    """Return the personal data in one text as a list of (kind, characters), in the order of the text."""
+    """Return the personal data in a text, such as [("전화번호", "010-1234-5678")]."""
     return [(KINDS[kind], text[start:stop]) for start, stop, kind in zip(*_found([text]), strict=True)]
 
 
 def _slices(texts: pa.Array) -> list[pa.Array]:
-    """Split an array into slices, to limit the memory that masking uses."""
+    """Split an array into smaller arrays, so that masking needs less memory."""
     ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False)) // _BYTES_AT_ONCE
     ends = ends * len(texts) + np.arange(len(texts)) // _AT_ONCE
     begins = np.flatnonzero(np.diff(ends, prepend=-1)).tolist()
@@ -91,7 +91,7 @@ def _slices(texts: pa.Array) -> list[pa.Array]:
 
 
 def _masked(texts: list[str]) -> list[str]:
-    """Join texts, mask the joined text, split it again, and return the masked texts."""
+    """Return the masked texts. All texts are masked together as one long text."""
     starts, stops, kinds = _found(texts)
     if not starts:
         return texts
@@ -110,7 +110,7 @@ def _masked(texts: list[str]) -> list[str]:
 
 
 def _found(texts: list[str]) -> tuple[list[int], list[int], list[int]]:
-    """Return the spans of personal data in the joined texts: starts, stops, kinds (indexes into KINDS)."""
+    """Return (starts, stops, kinds) of the personal data in the joined texts. Kinds are indexes into KINDS."""
     normalized, spans = NormalizedTexts(texts), Spans()
     find_urls(normalized, spans)
     find_emails(normalized, spans)

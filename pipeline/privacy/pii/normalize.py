@@ -1,4 +1,4 @@
-"""Joins many texts into one array of characters, and replaces variants of a character: ４ becomes 4, – becomes -."""
+"""Joins texts into one array of characters, and normalizes the characters: ４ becomes 4, – becomes -."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-#: Separates two texts. It is not a valid character, so no text contains it.
+#: Separates two texts. U+FFFE is not a valid character, so no text contains U+FFFE.
 BETWEEN = "\ufffe"
 
 _DASHES = "‐‑‒–—―−﹘﹣－⁃➖ㅡー"
@@ -35,11 +35,12 @@ _OTHER = 0xFFFF  # replaces each character outside the Basic Multilingual Plane,
 
 
 class NormalizedTexts:
-    """Normalized texts, joined by BETWEEN. The texts must not contain lone surrogates.
+    """Normalized texts, joined by BETWEEN.
 
     Attributes:
-        chars: Normalized characters, without invisible characters. uint16 [characters].
-        positions: Position of each character in the joined original texts. int64 [characters + 1].
+        chars: Normalized characters. Invisible characters are removed. uint16 [characters].
+        positions: Position of each character in the original texts (also joined by BETWEEN), and then the length of
+            the original texts. int64 [characters + 1].
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -52,17 +53,17 @@ class NormalizedTexts:
             self.chars, self.positions = self.chars[seen], np.append(seen, len(points))
 
     def at(self, characters: str) -> Positions:
-        """Return all positions of the characters in `characters`. int64 [positions]."""
+        """Return the positions of all characters that are in the string `characters`. int64 [positions]."""
         return np.flatnonzero(is_any_of(self.chars, characters))
 
     def before(self, positions: Positions, most: int) -> pl.Series:
-        """Return up to `most` characters before each position, within the same text."""
+        """Return at most `most` characters before each position, without characters of the previous text."""
         text = np.searchsorted(self._begins, positions, "right") - 1
         begin = self._begins[text]
         return self._cut(text, np.maximum(positions - most, begin) - begin, np.minimum(positions - begin, most))
 
     def after(self, positions: Positions, most: int) -> pl.Series:
-        """Return up to `most` characters that start at each position, within the same text."""
+        """Return at most `most` characters from each position on, without characters of the next text."""
         text = np.searchsorted(self._begins, positions, "right") - 1
         return self._cut(text, positions - self._begins[text], np.full(len(positions), most))
 
@@ -76,12 +77,12 @@ class NormalizedTexts:
         return pl.Series(self.chars.astype("<u2").tobytes().decode("utf-16-le").split(BETWEEN))
 
     def _cut(self, text: Positions, begin: Positions, size: Positions) -> pl.Series:
-        """Return one substring for each element of the arguments.
+        """Return substrings of the texts.
 
         Args:
-            text: Index of the text that contains the substring. int64 [substrings].
-            begin: Position of the substring's first character within that text. int64 [substrings].
-            size: Maximum number of characters in the substring. int64 [substrings].
+            text: Index of the text for each substring. int64 [substrings].
+            begin: First character of each substring, counted from the beginning of the text. int64 [substrings].
+            size: Maximum length of each substring, in characters. int64 [substrings].
         """
         if not len(text):
             return pl.Series(dtype=pl.String)
@@ -90,7 +91,7 @@ class NormalizedTexts:
 
 
 def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
-    """Change O1O- to 010- in `chars`, in place. People write the letter O for the digit 0 to evade filters."""
+    """Change O1O-1234 to 010-1234, because people write the letter O to evade filters."""
     first, second, third, fourth = chars[:-3], chars[1:-2], chars[2:-1], chars[3:]
     at = np.flatnonzero(second == ord("1"))
     if not len(at):
@@ -100,12 +101,12 @@ def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
 
 
 def points(characters: str) -> NDArray[np.uint16]:
-    """Return the code point of each character; all must be in the Basic Multilingual Plane. uint16 [characters]."""
+    """Return the code points of characters in the Basic Multilingual Plane. uint16 [characters]."""
     return np.frombuffer(characters.encode("utf-16-le"), np.uint16)
 
 
 def is_any_of(chars: NDArray[np.uint16], characters: str) -> Mask:
-    """Return which of `chars` are in the string `characters`. bool [characters]."""
+    """Return whether each element of `chars` is in the string `characters`. bool [chars]."""
     return _table_of(characters)[chars]
 
 
@@ -117,23 +118,23 @@ def _table_of(characters: str) -> Mask:
 
 
 def lengths(found: pl.Series) -> Positions:
-    """Return the number of characters of each text; -1 for null. int64 [texts]."""
+    """Return how many characters each text has; -1 for null. int64 [texts]."""
     return found.str.len_chars().cast(pl.Int64).fill_null(-1).to_numpy() if len(found) else np.zeros(0, np.int64)
 
 
 def matches(texts: pl.Series, pattern: str) -> Mask:
-    """Return which texts match a pattern. bool [texts].
+    """Return whether each text matches a pattern. bool [texts].
 
     Args:
-        texts: Strings without null.
-        pattern: Regular expression in the syntax of Rust's regex crate (no lookaround).
+        texts: Strings. Null is not allowed.
+        pattern: Regular expression for Polars. Lookaround is not supported.
     """
     return texts.str.contains(pattern).to_numpy() if len(texts) else np.zeros(0, np.bool_)
 
 
 @functools.cache
 def _table() -> NDArray[np.uint16]:
-    """Return the normalized form of each character in the Basic Multilingual Plane; 0 for an invisible character."""
+    """Return the table {code point: normalized code point} as an array. Invisible characters become 0."""
     table = np.arange(0x10000, dtype=np.uint16)
     table[0xD800:0xE000] = _OTHER
     for point in range(0x80, 0xD800):

@@ -1,4 +1,4 @@
-"""Finds phone numbers written in digits: mobile and landline, with and without the country code."""
+"""Finds phone numbers that are written in digits: mobile, landline and international (+82) numbers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ MOBILE = ("010", "011", "016", "017", "018", "019")
 
 _TELEPHONE = r"(?i)(?:^|[^a-z])(?:tel|hp|h\.?p|phone|mobile|cell|fax|ph|[thmcf])[.:]?\s?$"
 _CALLED = r"(?:연락처|(?:휴대)?전화|핸드폰|휴대폰|폰\s?번호)\s?(?:번호)?\s?[은는이가도]?\s?[:=]?\s?$"
-_SERVICES = (15, 16, 18)  # first two digits of company numbers, such as 1588-1234
+_SERVICES = (15, 16, 18)  # first two digits of company numbers (1588-1234)
 
 
 def find_phones(scan: Scan) -> None:
-    """Find phone numbers, and add them to `scan.spans`.
+    """Add phone numbers to `scan.spans`.
 
-    A mobile number may have any separator. A landline number must begin with a known area code. A number without an
-    area code is added only if a word such as 연락처 is directly before it.
+    - Mobile number: every separator in `digit_groups` is allowed (010/1234/5678).
+    - Landline number: the area code must be known (02-123-4567).
+    - Landline number without area code: a word such as 연락처 must be directly before the number.
     """
     _find_international(scan)
     anything = DASH | SPACE | DOT | BRACKET | SLASH | COMMA | LINE | SPOKEN
@@ -31,7 +32,7 @@ def find_phones(scan: Scan) -> None:
     for shape in (((2, 4), (3, 4), (4, 4)), ((2, 4), (7, 8)), ((9, 12),)):
         found = scan.groups.numbers(shape, DASH | SPACE | DOT | BRACKET, may_begin=candidates)
         code, size = code_size(found), scan.groups.lengths[found.first]
-        # The first group is the code. A code of four digits may be split: 050-4123-4567 for 0504-123-4567.
+        # The first group must be the area code (0504-123-4567), or three of its four digits (050-4123-4567).
         apart = (size == code) | ((size == 3) & (code == 4))
         rest = found.size - code
         _add(scan, found.select((code > 0) & (apart | (found.groups == 1)) & (rest >= 7) & (rest <= 8)))
@@ -41,7 +42,7 @@ def find_phones(scan: Scan) -> None:
 
 
 def _add(scan: Scan, found: Numbers) -> None:
-    """Add the numbers, except numbers in a product code and numbers after a word such as 주문번호."""
+    """Add the numbers to `scan.spans`, except product codes (AB0101234567) and order numbers (주문번호 …)."""
     before = is_letter(scan.before(found))
     good = ~is_letter(scan.after(found)) | (found.groups == 3)
     good &= ~before | scan.near(found, _TELEPHONE, before, 8)
@@ -52,7 +53,7 @@ def _add(scan: Scan, found: Numbers) -> None:
 
 
 def _find_international(scan: Scan) -> None:
-    """Add phone numbers with the country code: +82 10-1234-5678, 0082 10-1234-5678 or 821012345678."""
+    """Add phone numbers with country code to `scan.spans`: +82 10-1234-5678, 0082 10-1234-5678, 821012345678."""
     gaps = DASH | SPACE | DOT | BRACKET
     candidates = scan.groups.begin_with("82", "0082")
     for count in (5, 4, 3, 2, 1):
@@ -63,7 +64,7 @@ def _find_international(scan: Scan) -> None:
         digits = np.where(dialled[:, None], np.roll(found.digits, -2, 1), found.digits)
         size = found.size - 2 * dialled
         country = digits[:, 0].astype(np.int64) * 10 + digits[:, 1] == 82
-        trunk = digits[:, 2] == 0  # a 0 after the country code: +82 (0)10
+        trunk = digits[:, 2] == 0  # 0 after the country code: +82 (0)10
         digits = np.where(trunk[:, None], np.roll(digits, -1, 1), digits)
         inland = Numbers(found.first, count, digits, size - 2 - trunk)
         third = digits[:, 2]

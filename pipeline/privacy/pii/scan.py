@@ -1,4 +1,4 @@
-"""Collects the personal data that was found, and searches for words before and after a number."""
+"""Stores the personal data found so far, and searches for words near a number."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from emojob.pipeline.privacy.pii.digit_groups import DigitGroups, Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask, matches
 from emojob.pipeline.privacy.pii.spans import Spans
 
-#: Maximum distance, in characters, between a number and a word such as 계좌.
+#: How many characters before or after a number are searched for words such as 계좌.
 NEAR = 24
 
-#: Regular expression for words such as 주문번호. A number directly after such a word is not personal data.
+#: Regular expression for words before a number that is not personal data, such as 주문번호.
 NOT_PERSONAL = (
     r"(?i)(?:(?:주문|배송|승인|예약|접수|상품|제품|품목|관리|일련|시리얼|모델|쿠폰|증권|참조|거래|결제|영수증|등기|사건|문서|회차"
     r"|당첨|추적|조회|발행|발주|재고|자재|부품|티켓|바우처|포인트|사번|학번|고객|회원|문의|order|tracking|item)"
@@ -22,46 +22,47 @@ NOT_PERSONAL = (
 
 
 class Scan:
-    """Normalized texts, and the personal data found in them so far.
+    """Normalized texts, and the personal data found so far.
 
     Attributes:
         groups: Groups of digits in the texts.
         normalized: The normalized texts.
-        spans: Personal data found so far.
+        spans: Spans of the personal data found so far.
     """
 
     def __init__(self, groups: DigitGroups, spans: Spans) -> None:
         self.groups, self.normalized, self.spans = groups, groups.normalized, spans
 
     def add(self, kind: str, found: Numbers, back: int | Ints = 0) -> None:
-        """Add the numbers to `spans`, except those that overlap an existing span.
+        """Add the numbers to `spans`. Numbers that overlap an existing span are skipped.
 
         Args:
-            kind: One of `schemas.pii.KINDS`.
+            kind: Kind of personal data, from `schemas.pii.KINDS`.
             found: The numbers.
-            back: How many characters before the number also belong to its span.
+            back: How many characters before each number to include, such as 1 for the + in +82.
         """
         self.spans.add(kind, self.starts(found) - back, self.stops(found))
 
     def starts(self, found: Numbers) -> Ints:
-        """Return the position of each number's first digit. int64 [numbers]."""
+        """Return the position of the first digit of each number. int64 [numbers]."""
         return self.groups.starts[found.first]
 
     def stops(self, found: Numbers) -> Ints:
-        """Return the position after each number's last digit. int64 [numbers]."""
+        """Return the position after the last digit of each number. int64 [numbers]."""
         return self.groups.stops[found.first + found.groups - 1]
 
     def free(self, found: Numbers) -> Mask:
-        """Return which numbers do not overlap any span in `spans`. bool [numbers]."""
+        """Return whether each number overlaps no span in `spans`. bool [numbers]."""
         return self.spans.free(self.starts(found), self.stops(found))
 
     def near(self, found: Numbers, words: str, only: Mask | None = None, characters: int = NEAR) -> Mask:
-        """Return which numbers have one of the given words shortly before them. bool [numbers].
+        """Return whether the text before each number matches `words`. bool [numbers].
 
         Args:
             found: The numbers.
-            words: Regular expression that matches the words.
-            only: Numbers to test, bool [numbers]. The result is False for all other numbers. If None, all are tested.
+            words: Regular expression.
+            only: Whether to test each number. bool [numbers]. If None, all numbers are tested. The result for a
+                number that is not tested is False.
             characters: How many characters before each number are searched.
         """
         near = np.zeros(len(found.first), np.bool_)
@@ -71,14 +72,14 @@ class Scan:
         return near
 
     def named(self, found: Numbers, words: str, only: Mask | None = None) -> Mask:
-        """Return which numbers have one of the given words shortly before or directly after them. bool [numbers].
+        """Return whether the text before or after each number matches `words`. bool [numbers].
 
-        Example of a word after the number: 880101-1234567이 제 주민번호예요.
+        The text after the number may be 이 제 주민번호예요, as in 880101-1234567이 제 주민번호예요.
 
         Args:
             found: The numbers.
-            words: Regular expression that matches the words.
-            only: Numbers to test, as in `near`.
+            words: Regular expression.
+            only: Whether to test each number, as in `near`.
         """
         named = self.near(found, words, only)
         rest = ~named if only is None else only & ~named
@@ -97,11 +98,11 @@ class Scan:
         return self.groups.char_after(found.first + found.groups - 1)
 
     def is_lettered(self, found: Numbers) -> Mask:
-        """Return which numbers have a Latin letter directly before or after them, as in AB1234. bool [numbers]."""
+        """Return whether a Latin letter is directly before or after each number, as in AB1234. bool [numbers]."""
         return is_letter(self.before(found)) | is_letter(self.after(found))
 
 
 def is_letter(chars: NDArray[np.uint16]) -> Mask:
-    """Return which characters are Latin letters. bool [characters]."""
+    """Return whether each character is a Latin letter. bool [characters]."""
     normalized = chars | 0x20
     return (normalized >= ord("a")) & (normalized <= ord("z"))

@@ -1,4 +1,4 @@
-"""Collects the spans of characters that are personal data. Spans never overlap."""
+"""Stores the spans of personal data in the texts. Spans do not overlap."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ class Spans:
     """The spans found so far, in the order of the texts.
 
     Attributes:
-        starts, stops: Position of the first character, and position after the last character. int64 [spans].
-        kinds: Index into KINDS. int64 [spans].
+        starts: Position of the first character of each span. int64 [spans].
+        stops: Position after the last character of each span. int64 [spans].
+        kinds: Kind of each span, as an index into KINDS. int64 [spans].
     """
 
     def __init__(self) -> None:
         self.starts, self.stops, self.kinds = (np.empty(0, np.int64) for _ in range(3))
 
     def add(self, kind: str, starts: Positions, stops: Positions) -> None:
-        """Add the spans that do not overlap an existing span. If new spans overlap each other, add only the first.
+        """Add the spans that do not overlap an existing span. If two new spans overlap, add only the first.
 
         Args:
-            kind: One of KINDS.
-            starts, stops: Position of the first character, and position after the last character. int64 [spans].
+            kind: Kind of personal data, from KINDS.
+            starts: Position of the first character of each span. int64 [spans].
+            stops: Position after the last character of each span. int64 [spans].
         """
         free = self.free(starts, stops)
         starts, stops = starts[free], stops[free]
@@ -46,7 +48,7 @@ class Spans:
         self.starts, self.stops, self.kinds = starts[order], stops[order], kinds[order]
 
     def free(self, starts: Positions, stops: Positions) -> NDArray[np.bool_]:
-        """Return which of these spans do not overlap an existing span. bool [spans]."""
+        """Return whether each given span overlaps no existing span. bool [spans]."""
         if not len(self.starts):
             return np.ones(len(starts), np.bool_)
         after = np.searchsorted(self.stops, starts, "right")

@@ -1,7 +1,7 @@
-"""Finds numbers that are written as digit words, as in dictated or transcribed text: 공일공 일이삼사 오육칠팔.
+"""Finds numbers that are written in digit words, as in transcribed speech: 공일공 일이삼사 오육칠팔.
 
-A run is a sequence of digit words. A digit word may also be the first syllable of an ordinary word: 이 in 이쪽. So the
-last digit word of a run is left out if there is a gap before it and another syllable directly after it.
+A run is a sequence of digit words and digits. The last digit word is removed if it may begin an ordinary word, such as
+이 in 공일공 일이삼사 오육칠팔 이쪽으로.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _ANY = _SAID + "0123456789"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})"
 _RUN = re.compile(rf"[{_ANY}](?:{_PAUSE}?[{_ANY}]){{8,}}")
-# The first _FAR characters of a run contain at least _FEWEST digits. At least _FEWEST_SAID of these digits are words.
+# The first _FAR characters of a run contain at least _FEWEST digits or digit words, and _FEWEST_SAID digit words.
 _FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3
 _WIDTH = 96  # maximum number of characters in a run
 
@@ -36,11 +36,11 @@ _NO_TELEPHONE = r"(?:비밀|인증|승인|주문|접수|예약)\s?번호"
 
 @dataclass(frozen=True)
 class _Run:
-    """A run of digit words.
+    """A sequence of digit words and digits.
 
     Attributes:
         at: Position of the first character.
-        digits: The digits, such as "01012345678".
+        digits: The digits, for example "01012345678".
         positions: Position of each digit.
     """
 
@@ -50,7 +50,7 @@ class _Run:
 
 
 def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add to `spans` the registration, card and phone numbers that are written as digit words."""
+    """Add registration, card and phone numbers in digit words to `spans`."""
     runs = [run for at, text in zip(*_candidates(normalized), strict=True) if (run := _run(at, text)) is not None]
     if not runs:
         return
@@ -75,20 +75,20 @@ def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
-    """Return the positions at which a run may begin, and the text that starts at each position."""
+    """Return the positions where a run may begin, and the text from each position on."""
     said, digits = (np.flatnonzero(is_any_of(normalized.chars, some)) for some in (_SAID, _ANY))
-    at = digits[np.diff(digits, prepend=-2) > 1]  # digits without another digit directly before them
+    at = digits[np.diff(digits, prepend=-2) > 1]  # first digit of each digit sequence
     at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
     texts = normalized.after(at, _WIDTH)
     before = normalized.before(at, 8)
-    # At most one other digit may be before a run, because this digit may belong to an ordinary word.
+    # A single digit word may be before a run: 일 of 내일 in 내일 공일공 일이삼사 오육칠팔.
     lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"
     good = matches(before, lone)
     return at[good].tolist(), texts.filter(good).to_list()
 
 
 def _in_reach(at: Positions, positions: Positions) -> Positions:
-    """Count, for each position in `at`, how many of `positions` are in the _FAR characters that start there."""
+    """Return how many of `positions` are in the _FAR characters from each position in `at` on."""
     return np.searchsorted(positions, at + _FAR) - np.searchsorted(positions, at)
 
 
@@ -116,9 +116,9 @@ def _numbers(runs: list[_Run]) -> Numbers:
 
 
 def _phone_sizes(runs: list[_Run], found: Numbers) -> Positions:
-    """Return the length (digits) of the phone number at the beginning of each run; 0 if there is none.
+    """Return how many digits the phone number at the beginning of each run has; 0 if there is no phone number.
 
-    A run may have one digit after its phone number, because that digit may belong to an ordinary word.
+    The run may contain one more digit: 이 of 이에요 in 공일공 일이삼사 오육칠팔이에요.
     """
     mobile = np.array([run.digits.startswith(MOBILE) for run in runs], np.bool_)
     code = np.where(mobile, 3, code_size(found))
