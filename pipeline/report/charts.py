@@ -1,6 +1,6 @@
 """Makes the charts of a report as Vega-Lite specifications. This module needs Altair (pip extra `report`).
 
-Arguments of several functions:
+Several functions have these arguments:
 
 - `rows`: Rows to draw, with labels from `label_shown`.
 - `labels`: All labels in id order, from `label_shown`.

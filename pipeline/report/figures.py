@@ -60,8 +60,9 @@ class ReportOptions:
 class Figures:
     """Figures of a report.
 
-    Most attributes are tables: lists of {column: value}. For example, `days` is the result of the aggregate days.sql. The
-    comment in days.sql describes the columns. A table is empty if the archive has no times or no conversations for it.
+    Most attributes are tables, such as `days`. A table is a list of {column: value}. The comment at the beginning of
+    warehouse/sql/aggregates/days.sql describes the rows of `days`. Tables about times are empty if the archive has no
+    times. Tables about conversations are empty if the archive has no conversations.
 
     Attributes:
         archive: Name of the archive, number of input files, and the columns of totals.sql. For an archive with
@@ -69,9 +70,9 @@ class Figures:
         model: The section `model` of run.json.
         labels: Labels in id order.
         breakdowns: {column: rows of breakdown.sql}.
-        latest: The last day and earlier days, compared by the function `latest`; {} if the archive has no times.
-        to_look_at: Conversations that changed to an alarming emotion, from to_look_at.sql. Each row has one more
-            column, `utterances`.
+        latest: Result of the function `latest`; {} if the archive has no times.
+        to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, with the additional
+            column `utterances`.
         drift: Drift checks of a nightly run; {} for other reports.
     """
 
@@ -226,7 +227,7 @@ def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     for name in ("days", "quality", "hours_of_day", "hours_of_week"):
         setattr(figures, name, rows_of(db, name))
-    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are in hour 0, so they are dates without an hour
+    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are dates without an hour
         figures.hours_of_day, figures.hours_of_week = [], []
     figures.latest = latest(figures.days)
 

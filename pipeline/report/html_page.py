@@ -41,7 +41,7 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         OptionError: A package of the pip extra `report` is not installed.
     """
     check_drawable()
-    from emojob.pipeline.report.sections import sections  # imported here, because this import needs the pip extra `report`
+    from emojob.pipeline.report.sections import sections  # needs the pip extra `report`
 
     words = words_of(language)
     found = sections(figures, words)

@@ -160,7 +160,7 @@ def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], da
 
 
 def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
-    """Sum the rows of days.sql or quality.sql over each period and each value of the columns `keys`."""
+    """Aggregate daily rows by period, and by the columns `keys`."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     confidences: dict[tuple[Any, ...], float] = {}
     for row in days:

@@ -1,6 +1,6 @@
-"""Uses DuckDB on a labelled archive: views, aggregates, the user's queries, exports, and the removal of rows.
+"""Queries, exports and edits labelled archives with DuckDB.
 
-The SQL is in `sql/`, and the SQL of the aggregates is in `sql/aggregates/`.
+The SQL files are in `sql/` and `sql/aggregates/`.
 """
 
 __all__ = [

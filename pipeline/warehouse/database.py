@@ -1,4 +1,4 @@
-"""Opens a labelled archive as a DuckDB database in memory. DuckDB reads the part files without copying them."""
+"""Opens a labelled archive as a DuckDB database in memory. The database contains views, but no copies of rows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.errors import DataError, Interrupted, StorageError
 
-#: Maximum memory of DuckDB in bytes. If a query needs more, DuckDB writes temporary files.
+#: Maximum memory of DuckDB, in bytes. If a query needs more memory, DuckDB writes temporary files.
 MEMORY = 3 << 30
 
-_MEMORY_SHARE = 0.6  # maximum share of the machine's or container's memory that DuckDB uses
+_MEMORY_SHARE = 0.6  # maximum share of the machine's memory that DuckDB uses
 
 
 @contextlib.contextmanager
@@ -32,14 +32,13 @@ def open_database(
 
     Args:
         archive: The labelled archive.
-        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or Asia/Seoul if the
-            archive has no time zone.
+        time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         memory: Maximum memory that DuckDB uses, in bytes.
-        numbered: Whether to create the view `numbered`, too (see `create_views`).
+        numbered: Whether to also create the view `numbered`.
 
     Raises:
         OptionError: The time zone is unknown.
-        DataError: A part file cannot be read. This error may also be raised within the `with` block.
+        DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
     with (
@@ -52,7 +51,7 @@ def open_database(
 
 
 def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | float | list[str]]:
-    """Return DuckDB's settings: CPU cores, memory limit, folder for temporary files, and no extensions.
+    """Return the settings of DuckDB. DuckDB must not install or load extensions.
 
     Args:
         spill: Folder for temporary files.
@@ -70,17 +69,17 @@ def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | f
 
 
 def memory_limit(memory: int) -> int:
-    """Return the smaller of `memory` (bytes) and 60 % of the memory of this machine or container."""
+    """Return `memory` (bytes), limited to 60 % of the machine's or container's memory."""
     return min(memory, int(_MEMORY_SHARE * (machine_memory() or 2 * memory)))
 
 
 def run(db: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Run the query pipeline/warehouse/sql/NAME.sql.
+    """Run the query in pipeline/warehouse/sql/NAME.sql.
 
     Args:
         db: The database.
-        name: Name of the file without its suffix.
-        values: Values of the query's parameters, by name.
+        name: NAME, the file name without .sql.
+        values: Parameters of the query, as {name: value}.
 
     Returns:
         The rows as {column: value}.
@@ -99,7 +98,7 @@ def fetch_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
-    """Convert errors of DuckDB to DataError (a part file is damaged) or StorageError (memory or disk is full).
+    """Convert DuckDB errors to DataError (damaged part file) or StorageError (memory or disk is full).
 
     Args:
         archive: The labelled archive that DuckDB reads.
@@ -109,23 +108,24 @@ def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
         with interruptible():
             yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        # An IOException without "file" in its message is about the columns of a part file.
+        # If "file" is not in the message of an IOException, the error is about the columns of a part file.
         of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or "file" in str(error)
         if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
             raise _unreadable(archive, error) from error
         raise StorageError(
-            f"cannot process {archive.path} ({type(error).__name__}): free some memory, or free some disk space in "
-            f"{Path(spill).parent}, because DuckDB writes temporary files there"
+            f"cannot process {archive.path} ({type(error).__name__}): free some memory, or free disk space in "
+            f"{Path(spill).parent} for DuckDB's temporary files"
         ) from error
     except duckdb.InterruptException:
         raise
-    except (duckdb.Error, UnicodeDecodeError) as error:  # emojob's own query failed, or a part file has invalid UTF-8
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        # A query of emojob failed, or a part file contains invalid UTF-8.
         raise _unreadable(archive, error) from error
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted instead of the RuntimeError that DuckDB raises when a signal interrupts a query."""
+    """Convert DuckDB's RuntimeError about an interrupted query to Interrupted."""
     try:
         yield
     except RuntimeError as error:
@@ -137,13 +137,13 @@ def interruptible() -> Iterator[None]:
 def _unreadable(archive: LabelledArchive, error: Exception) -> DataError:
     """Return the error for a damaged or missing part file.
 
-    DuckDB's message is left out, because it may quote a value of the archive.
+    The error does not contain DuckDB's message, because DuckDB's message may contain dialogue.
     """
     files = [part_file.file for part_file in archive.part_files]
     named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
     if named:
         return DataError(damaged(named[0], error))
     return DataError(
-        f"a part file of {archive.path} cannot be read ({type(error).__name__}): run the `emojob score` command of "
-        "this archive again to replace missing part files; if a part file is damaged, add --fresh to this command"
+        f"a part file of {archive.path} cannot be read ({type(error).__name__}): label the archive "
+        "again with the same `emojob score` command; if the error remains, add --fresh to that command"
     )

@@ -1,7 +1,4 @@
-"""Exports a labelled archive as a DuckDB database file, which other tools can open.
-
-The file contains `labelled` and the aggregates.
-"""
+"""Exports a labelled archive as a DuckDB database file for other tools."""
 
 from __future__ import annotations
 
@@ -25,21 +22,20 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
     Args:
         archive: The labelled archive.
         file: Path of the database file. An existing database is replaced.
-        copy: If true, copy the rows into the table `labelled`. Otherwise, `labelled` is a view that reads the part
-            files at their current paths.
-        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or Asia/Seoul if the
-            archive has no time zone.
+        copy: If true, `labelled` is a table with a copy of the rows. Otherwise, `labelled` is a view that reads the
+            part files of the archive.
+        time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
 
     Raises:
-        OptionError: The archive is in an object store and `copy` is not set, or the time zone is unknown.
+        OptionError: The time zone is unknown, or the archive is in an object store and `copy` is false.
         OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part file cannot be read.
     """
     if not copy and archive.object_paths:
         raise OptionError(
-            f"--export {file}: {archive.path} is in an object store, and other tools could not read its rows there; "
-            f"add --copy to copy the rows into {file}"
+            f"--export {file}: other tools cannot read {archive.path} in an object store; add --copy to copy the rows "
+            f"into {file}"
         )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
@@ -61,7 +57,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
 
 @contextlib.contextmanager
 def _write_errors(file: Path) -> Iterator[None]:
-    """Raise StorageError instead of the errors that DuckDB raises if a disk is full or fails."""
+    """Convert DuckDB's errors about a full or failing disk to StorageError."""
     try:
         yield
     except (duckdb.TransactionException, duckdb.FatalException) as error:

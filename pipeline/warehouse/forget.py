@@ -1,8 +1,8 @@
-"""Removes rows from a labelled archive permanently, for example if a person asks for it (`emojob forget`).
+"""Removes rows from a labelled archive permanently (`emojob forget`), for example at the request of a person.
 
-Each part file that contains matching rows is replaced by a new part file without these rows. All these part files are
-replaced in one atomic step (output/journal.py). The counts and the report of a nightly run are updated. The memo file
-(cached probabilities of repeated texts) is deleted, because it may contain results of the removed rows.
+- Part files with matching rows are replaced by part files without these rows, in one atomic step (output/journal.py).
+- The counts of rows and the report of the last nightly run are updated.
+- The memo file (cached probabilities of repeated texts) is deleted, because it may contain results of removed rows.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Forgotten:
     """Result of `forget`.
 
     Attributes:
-        rows: Number of removed rows; with dry_run, number of matching rows.
-        left: Number of remaining rows.
-        parts: Number of part files that were written again; with dry_run, number of part files with matching rows.
+        rows: Number of matching rows. Without `dry_run`, these rows were removed.
+        left: Number of rows that do not match.
+        parts: Number of part files with matching rows.
         memos: Memo files (cached probabilities of repeated texts) that were removed.
-        rejected: Number of rows that were rejected when the archive was labelled. `forget` does not search these rows.
+        rejected: Number of input rows that `emojob score` rejected. `forget` does not search rejected rows.
     """
 
     rows: int
@@ -67,21 +67,22 @@ def forget(
     """Remove the rows that match an SQL condition. On an error, no row is removed.
 
     Args:
-        out: OUT, a folder or a single file.
+        out: Labelled archive: a folder or a single file.
         where: SQL condition over the columns of the view `labelled`.
-        memos: Memo files to remove, in addition to the memo file that run.json names.
-        dry_run: Whether to only count the matching rows.
-        note: callback(line), called with each message for the user.
-        remake_report: callback(out) that updates the report of the last nightly run and returns the written files.
+        memos: Memo files (cached probabilities of repeated texts) to remove. The memo file that run.json names is
+            removed, too.
+        dry_run: If true, only count the matching rows.
+        note: callback(message) for messages to the user.
+        remake_report: callback(out) that writes the report of the last nightly run again and returns the files.
 
     Raises:
         OutputError: `out` is not a labelled archive.
         OptionError: `where` is not an SQL condition.
-        BusyError: A run has locked `out`.
+        BusyError: Another command uses `out`, or `emojob score` has not finished `out`.
         StorageError: `out` cannot be written.
     """
     if isinstance(out, Path) and out.is_symlink():
-        out = out.resolve()  # otherwise, the new file replaces the link, and the target keeps the removed rows
+        out = out.resolve()  # the target must be replaced, not the link
     with output_errors(out):
         if out.is_dir():
             with open_output(out) as output:
@@ -89,11 +90,11 @@ def forget(
                 if found.rows and not dry_run:
                     _remake_report(out, remake_report, note)
                 return found
-        archive = open_labelled(out)  # raises OutputError if it is not a labelled file
+        archive = open_labelled(out)  # raises OutputError if `out` is not a labelled file
         if work_folder(out).exists():
             raise BusyError(
                 f"`emojob score` has not finished {out}: wait until `emojob score` ends; if it was interrupted, run "
-                "the same `emojob score` command again; then run this command again"
+                "the same `emojob score` command again; then run `emojob forget` again"
             )
         return _forget_in_file(archive, where, memos, dry_run)
 
@@ -114,7 +115,7 @@ def _forget_in_folder(
         for file, removed in found.items():
             paths = PartPaths(out, file.stem)
             new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
-        # Memo files are removed first. If the process is killed after that, the same command still finds the rows.
+        # Memo files are removed before rows. If the process is killed in between, the user can run the command again.
         _remove_memos(memo_files)
         write_journal(out, new)
         output.read_markers()
@@ -130,10 +131,10 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
         return Forgotten(len(removed), counts.written - len(removed), int(len(removed) > 0), (), counts.rejected)
     _remove_memos(memo_files)
     work = work_folder(file)
-    # On a disk, the parent folder is locked, not the work folder. If this process were killed, the work folder would
-    # remain, and the next `emojob score` run would label the file again.
+    # On a disk, the parent folder is locked. A lock on the work folder would create that folder. If the process were
+    # then killed, the next `emojob score` run would find the work folder and label the file again.
     with limit_permissions([file]), open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
-        archive = open_labelled(file)  # again, because the file may have changed before it was locked
+        archive = open_labelled(file)  # the file may have changed before the lock
         counts = _counts_of(archive)
         removed = _matching(archive, where).get(file, np.empty(0, np.int64))
         left = _counts_without(file, archive, removed, counts)
@@ -151,10 +152,7 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
 
 
 def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
-    """Return {file: numbers of the matching rows} for each file with matching rows.
-
-    The row numbers are sorted: int64 [rows]. The first row of each file has the number 0.
-    """
+    """Return {part file: sorted numbers of the matching rows}. Row numbers begin at 0 in each file."""
     found: dict[int, list[Rows]] = {}
     with open_session(archive, numbered=True) as session:
         _check_condition(session, where)
@@ -167,22 +165,22 @@ def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
 
 
 def _check_condition(session: Session, where: str) -> None:
-    """Raise OptionError if `where` is not a single SQL condition that is true or false for each row."""
+    """Raise OptionError if `where` is not a single SQL condition."""
     wanted = "give a condition that is true for the rows to remove, such as \"conversation_id = 'c-1042'\""
     if not where.strip():
         raise OptionError(f"--where is empty; {wanted}")
-    # The first query adds no brackets. So it fails if the brackets in `where` do not match, as in `true) OR (true`.
+    # This query fails if the brackets in `where` do not match, as in `true) OR (true`.
     session.query(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608
     kind = session.query(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
     if not pa.types.is_boolean(kind):
-        raise OptionError(f"--where gives a value of type {kind}, not true or false; {wanted}")
+        raise OptionError(f"--where has the type {kind}, but must be true or false; {wanted}")
 
 
 # -- writing the remaining rows ----------------------------------------------------------------------------------------
 
 
 def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
-    """Write the remaining rows of a part to a new part file, and return the part's new completion marker."""
+    """Write a new part file with the remaining rows, and return the new completion marker."""
     new = paths.replacement()
     counts = _counts_without(paths.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
@@ -193,7 +191,7 @@ def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, r
 
 
 def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old: Counts) -> Counts:
-    """Count the remaining rows. The token counts are not changed, because the texts are not tokenized again."""
+    """Return the counts of the remaining rows. The token counts still include the removed rows."""
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
@@ -203,25 +201,25 @@ def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old:
 
 
 def _counts_of(archive: LabelledArchive) -> Counts:
-    """Return the row counts in the metadata of a single labelled file. Raises OutputError if they are missing."""
+    """Read the row counts of a single labelled file. Raises OutputError if the counts are missing."""
     try:
         return Counts.from_json(archive.run["all_counts"])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise OutputError(
             f"the metadata of {archive.path} has no valid row counts: label the archive again with "
-            "`emojob score --fresh`, then run this command again"
+            "`emojob score --fresh`, then run `emojob forget` again"
         ) from None
 
 
 def _copy_without(
     file: AnyPath, draft: atomic.Draft, removed: Rows, metadata: dict[bytes, bytes] | None = None
 ) -> None:
-    """Copy the remaining rows of a file.
+    """Copy a file without the removed rows.
 
     Args:
         file: The old file.
         draft: The new file.
-        removed: Numbers of the rows to leave out, sorted. int64 [rows].
+        removed: Sorted numbers of the removed rows. int64 [rows].
         metadata: Parquet metadata of the new file. If None, the metadata of the old file is copied.
     """
     with open_parquet(file) as parquet:
@@ -234,7 +232,7 @@ def _copy_without(
 
 
 def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the remaining rows of a file, one row group at a time."""
+    """Yield the remaining rows of each row group."""
     first = 0
     for table in row_groups(file, columns):
         kept = np.ones(len(table), np.bool_)
@@ -244,18 +242,18 @@ def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = Non
 
 
 def _without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Encode a dictionary column again, because its dictionary may still contain values of removed rows."""
+    """Remove unused values from the dictionary of a column, because the values may come from removed rows."""
     kind = column.type
     if not pa.types.is_dictionary(kind):
         return column
     return column.cast(kind.value_type).dictionary_encode().cast(kind)
 
 
-# -- data derived from the rows ----------------------------------------------------------------------------------------
+# -- memo files and report ---------------------------------------------------------------------------------------------
 
 
 def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
-    """Return the memo files to remove: the given files and the file named in run.json, if they exist."""
+    """Return the existing memo files (cached probabilities): the given files, and the file that run.json names."""
     options = archive.run.get("options")
     named = options.get("memo") if isinstance(options, dict) else None
     files = [memo_file.parse_memo_path(one) for one in given]
@@ -265,7 +263,7 @@ def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
 
 
 def _remove_memos(files: Sequence[Path]) -> None:
-    """Delete memo files completely, because a memo file does not store which rows its entries come from."""
+    """Delete memo files (cached probabilities of repeated texts)."""
     for file in files:
         memo_file.remove(file)
 
@@ -277,5 +275,5 @@ def _remake_report(
     try:
         for path in remake_report(out):
             note(f"report written again: {path}")
-    except EmojobError as error:  # not raised again, because the rows have already been removed
+    except EmojobError as error:  # only a note, because the rows have already been removed
         note(f"cannot write the report of the last nightly run again; it may still show removed rows: {error}")

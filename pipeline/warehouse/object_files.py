@@ -1,7 +1,4 @@
-"""Lets DuckDB read part files in an object store, through an fsspec file system.
-
-The file system caches the sizes of the files, because DuckDB asks for them repeatedly.
-"""
+"""Lets DuckDB read part files in an object store, through an fsspec file system with cached file sizes."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ _MODIFIED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
-    """A read-only file system that contains only the given objects."""
+    """A read-only fsspec file system for the given objects."""
 
     cachable = False
 
@@ -27,7 +24,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         self._sizes: dict[str, int] = {}
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
-        """Return the name, the size in bytes and the type of a file. Raises FileNotFoundError for an unknown path."""
+        """Return the name, size (bytes) and type of a file. Raises FileNotFoundError for an unknown path."""
         key = self._strip_protocol(path)
         if key not in self._paths:
             raise FileNotFoundError(path)
@@ -36,11 +33,11 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         return {"name": key, "size": self._sizes[key], "type": "file"}
 
     def exists(self, path: str, **kwargs: Any) -> bool:
-        """Return whether this file system contains the path."""
+        """Return whether the file exists."""
         return self._strip_protocol(path) in self._paths
 
     def glob(self, path: str, **kwargs: Any) -> list[str]:
-        """Return a list with the file that has exactly this name, or an empty list. Wildcards are not supported."""
+        """Return [path] if the file exists, otherwise []. Wildcards are not supported."""
         return [self._strip_protocol(path)] if self.exists(path) else []
 
     def modified(self, path: str) -> datetime.datetime:

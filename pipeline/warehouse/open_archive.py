@@ -1,4 +1,4 @@
-"""Opens a labelled archive for Python programs. They can run SQL queries, or read all rows with Arrow or Polars."""
+"""Opens a labelled archive in Python, for SQL queries, PyArrow and Polars."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-#: Archives whose database is open. This set prevents their garbage collection, because relations need the database.
-#: `close` removes an archive from the set.
+#: Archives with an open database. The set prevents garbage collection, because relations need the open database.
 _in_use: set[OpenArchive] = set()
 
 
 class OpenArchive:
-    """The open labelled archive that `emojob.open` returns. Use it in a `with` statement, or call `close`."""
+    """An open labelled archive, from `emojob.open`. Use a `with` statement, or call `close`."""
 
     def __init__(self, archive: LabelledArchive, time_zone: str | None = None) -> None:
         self._archive, self._time_zone = archive, time_zone
@@ -40,13 +39,13 @@ class OpenArchive:
         return self._archive.run
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return the result of a query as a DuckDB relation. DuckDB runs the query when its rows are fetched.
+        """Return the result of a query as a DuckDB relation.
 
-        The query can read the views of `emojob sql` (`labelled` and the aggregates), but no other data. The relation
-        is valid until the archive is closed.
+        The relation is valid until the archive is closed. The query can read only the views of the archive: `labelled`,
+        `utterances` and the aggregates.
 
         Raises:
-            OptionError: The query is not a single read-only statement, or DuckDB refuses it.
+            OptionError: The query is not a single read-only statement, or DuckDB refuses the query.
             DataError: A part file cannot be read.
         """
         self._ensure_open()
@@ -56,7 +55,7 @@ class OpenArchive:
         return self._session.relation(query)
 
     def to_arrow(self) -> pa.Table:
-        """Return all rows in the order of the input: the input's columns, then the label columns.
+        """Return all rows as a PyArrow table, in the order of the input. The label columns come last.
 
         Raises:
             DataError: A part file cannot be read.
@@ -69,7 +68,7 @@ class OpenArchive:
         return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(None)
 
     def to_polars(self) -> pl.DataFrame:
-        """Return the rows of `to_arrow` as a Polars data frame."""
+        """Return all rows as a Polars data frame, in the order of the input."""
         import polars as pl
 
         frame = pl.from_arrow(self.to_arrow())
@@ -77,7 +76,7 @@ class OpenArchive:
         return frame
 
     def close(self) -> None:
-        """Close the database. All relations that `sql` returned become invalid. A second call does nothing."""
+        """Close the archive. Relations from `sql` become invalid."""
         self._closed = True
         _in_use.discard(self)
         self._stack.close()
@@ -102,12 +101,11 @@ def open_archive(out: str | PathLike[str], time_zone: str | None = None) -> Open
     """Open a labelled archive for reading.
 
     Args:
-        out: The output of `emojob score`: a folder, a single file X.parquet, or the URL of a folder or file.
-        time_zone: Time zone of the days and hours in SQL. If None, the archive's time zone is used, or Asia/Seoul if
-            the archive has no time zone.
+        out: Path or URL of the output of `emojob score`.
+        time_zone: Time zone for days and hours in SQL. If None, the time zone of the archive or Asia/Seoul is used.
 
     Raises:
-        OutputError: `out` is not a labelled archive, or has no complete part file.
+        OutputError: `out` is not a labelled archive, or contains no complete part file.
     """
     return OpenArchive(open_labelled(parse_path(str(out))), time_zone)
 

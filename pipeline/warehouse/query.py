@@ -1,4 +1,4 @@
-"""Runs the user's SQL queries on a labelled archive. A query can read this archive, but no other data."""
+"""Runs the user's SQL queries on a labelled archive. Queries can read only this archive."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from emojob.schemas.errors import OptionError
 BATCH_ROWS = 65_536
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # DuckDB parses PIVOT as MULTI
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # MULTI is the type of PIVOT
 
-#: Errors that DuckDB raises before it reads any row. Their messages cannot quote a value of the archive.
+#: Errors that DuckDB raises before rows are read. So the error messages contain no dialogue.
 _QUERY_ERRORS = (
     duckdb.BinderException,
     duckdb.CatalogException,
@@ -47,7 +47,7 @@ class QueryResult:
 
     Attributes:
         schema: Schema of the result.
-        batches: Rows of the result. They can be iterated only once.
+        batches: Rows of the result. The iterator can be used only once.
     """
 
     schema: pa.Schema
@@ -60,13 +60,12 @@ def open_session(archive: LabelledArchive, time_zone: str | None = None, numbere
 
     Args:
         archive: The labelled archive.
-        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or Asia/Seoul if the
-            archive has no time zone.
-        numbered: Whether to create the view `numbered`, too (see `create_views`).
+        time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
+        numbered: Whether to also create the view `numbered`.
 
     Raises:
         OptionError: The time zone is unknown.
-        DataError: A part file cannot be read. This error may also be raised within the `with` block.
+        DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
     with open_database(archive, time_zone, numbered=numbered) as db:
@@ -79,16 +78,16 @@ def open_session(archive: LabelledArchive, time_zone: str | None = None, numbere
 
 
 class Session:
-    """A database with the views of one archive. Queries can only read this archive, and cannot change settings."""
+    """An open archive for read-only SQL queries."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
 
     def query(self, query: str) -> QueryResult:
-        """Run one query and return its result.
+        """Run a query and return the result.
 
         Raises:
-            OptionError: The query is not a single read-only statement, or it fails.
+            OptionError: The query fails, or is not a single read-only statement.
         """
         relation = self.relation(query)
         with _query_errors():
@@ -96,18 +95,18 @@ class Session:
         return QueryResult(reader.schema, _batches(reader))
 
     def relation(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return the result of one query as a DuckDB relation.
+        """Return the result of a query as a DuckDB relation.
 
-        The relation is valid until `open_session` closes the database.
+        The relation is valid until the `with` block of `open_session` ends.
 
         Raises:
-            OptionError: The query is not a single read-only statement, or it fails.
+            OptionError: The query fails, or is not a single read-only statement.
         """
         with _query_errors():
             statement = self._reading_statement(query)
-        # For a SELECT, `sql` does not read rows yet. For a PIVOT, `sql` already reads rows.
+        # `sql` reads no rows of a SELECT, so the message of a NotImplementedException contains no dialogue.
         with _query_errors(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
-            # Each query gets its own cursor, because a connection is blocked until all rows of a result are read.
+            # Each query needs a new cursor. A cursor is blocked until all rows of the result are read.
             relation = self._db.cursor().sql(statement.query)
         if relation is None:
             raise OptionError(
@@ -116,18 +115,18 @@ class Session:
         return relation
 
     def interrupt(self) -> None:
-        """Stop the running query. Another thread or a signal handler may call this method."""
+        """Stop the running query. A signal handler or a second thread may call this method."""
         self._db.interrupt()
 
     def tables(self) -> dict[str, list[tuple[str, str]]]:
-        """Return {view: [(column, type)]}."""
+        """Return the columns of all views: {view: [(column, type)]}."""
         found: dict[str, list[tuple[str, str]]] = {}
         for view, column, kind in self._db.execute(_COLUMNS).fetchall():
             found.setdefault(view, []).append((column, kind))
         return found
 
     def _reading_statement(self, query: str) -> duckdb.Statement:
-        """Parse a query. Raises OptionError if it is not a single read-only statement."""
+        """Parse a query. Raises OptionError if the query is not a single read-only statement."""
         statements = self._db.extract_statements(query)
         if len(statements) != 1:
             count = "no query" if not statements else f"{len(statements)} queries"
@@ -152,7 +151,7 @@ class Session:
 
 
 def _changing_keyword(query: str) -> str | None:
-    """Return the first keyword that changes data, in upper case; None if there is none."""
+    """Return the first keyword that changes data, such as INSERT, or None."""
     encoded = query.encode()
     for position, kind in duckdb.tokenize(query):
         if kind == duckdb.token_type.keyword:
@@ -181,11 +180,8 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
     """Convert DuckDB's errors about a query to OptionError.
 
-    The message of an error in _QUERY_ERRORS is kept, as one line. Other messages are left out, because they may quote a
-    value of the archive.
-
-    Args:
-        also: Another type of error whose message is kept, because DuckDB has not read any row yet.
+    Only errors in _QUERY_ERRORS and errors of the type `also` keep their messages. The messages of all other errors
+    may contain dialogue.
     """
     try:
         yield
@@ -194,19 +190,19 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
-        if type(error) is duckdb.Error:  # a damaged part file; errors about a query are subclasses of duckdb.Error
+        if type(error) is duckdb.Error:  # damaged part file; errors about a query are subclasses
             raise
         if isinstance(error, _QUERY_ERRORS) or (also and isinstance(error, also)):
             raise OptionError(f"DuckDB refused the query: {_one_line(error)}") from None
         raise _failed(error) from None
-    except UnicodeDecodeError as error:  # DuckDB's message quotes bytes of a row that are not UTF-8
+    except UnicodeDecodeError as error:  # DuckDB's message contains bytes of a row
         raise _failed(error) from None
 
 
 def _failed(error: Exception) -> OptionError:
     """Return the error for a query that failed on a row.
 
-    DuckDB's message is left out, because it may quote a value of the archive.
+    The error does not contain DuckDB's message, because DuckDB's message may contain dialogue.
     """
     kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
     if _SEVERAL_ROWS in str(error):
@@ -215,8 +211,8 @@ def _failed(error: Exception) -> OptionError:
         )
     wanted = _TYPE.search(str(error))
     return OptionError(
-        f"the query failed ({kind}): a value of the archive does not have the type that the query needs"
-        f"{f' ({wanted[1]})' if wanted else ''}; use TRY_CAST(... AS ...) or TRY(...) to get null for such a value"
+        f"the query failed ({kind}): a value of the archive has the wrong type"
+        f"{f' (needed: {wanted[1]})' if wanted else ''}; use TRY_CAST(... AS ...) or TRY(...) to get null instead"
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes the result of a query as CSV, JSON or Parquet. The CSV is safe to open in a spreadsheet."""
+"""Writes the result of a query as CSV, JSON or Parquet. In CSV, spreadsheet formulas are escaped."""
 
 from __future__ import annotations
 
@@ -29,19 +29,23 @@ Stream = BinaryIO | io.RawIOBase | Upload
 
 FORMATS = ("table", "csv", "json", "parquet")
 
-#: {suffix of a file: format}.
+#: {file suffix: format}.
 ENDINGS = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
 
 
 def format_of(file: AnyPath | None, given: str | None) -> str:
-    """Return the format of a result, which is one of FORMATS.
+    """Return the format of a result.
+
+    1. If `given` is set, return `given`.
+    2. If `file` is set, return the format of the file suffix.
+    3. Otherwise, return table.
 
     Args:
-        file: File to write. If None, the result goes to the screen.
-        given: Value of --format. If None, the suffix of `file` decides. If `file` is None, too, the format is table.
+        file: File to write, or None.
+        given: Value of --format, or None.
 
     Raises:
-        OptionError: The suffix of the file is not in ENDINGS.
+        OptionError: The file suffix is not in ENDINGS.
     """
     if given is not None:
         return given
@@ -49,7 +53,7 @@ def format_of(file: AnyPath | None, given: str | None) -> str:
         return "table"
     if file.suffix.lower() not in ENDINGS:
         endings = " or ".join(ENDINGS)
-        raise OptionError(f"-o {file} does not end in {endings}; use one of these endings, or give --format")
+        raise OptionError(f"-o {file} must end in {endings}; change the file name, or add --format")
     return ENDINGS[file.suffix.lower()]
 
 
@@ -78,7 +82,7 @@ def write(result: QueryResult, stream: Stream, form: str) -> int:
     Args:
         result: Result of a query.
         stream: Binary stream.
-        form: csv, json (one list, with one row on each line) or parquet.
+        form: csv, json (a list with one row on each line) or parquet.
 
     Returns:
         Number of rows.
@@ -103,7 +107,7 @@ def _csv_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _csv_cells(column: pa.Array) -> pa.Array:
-    """Return a column for CSV. An apostrophe is added before each text that a spreadsheet would read as a formula."""
+    """Return a column for CSV. An apostrophe is added before formulas: =1+1 becomes '=1+1."""
     if _csv_type(column.type) == column.type and not pa.types.is_large_string(column.type):
         return column
     if pa.types.is_nested(column.type) or pa.types.is_interval(column.type) or pa.types.is_binary(column.type):
@@ -124,7 +128,7 @@ def _write_json(result: QueryResult, stream: Stream) -> int:
 
 
 def json_rows(result: QueryResult) -> Iterator[dict[str, Any]]:
-    """Yield each row as {column: value that JSON can represent}."""
+    """Yield each row as {column: JSON value}."""
     for batch in result.batches:
         names = batch.schema.names
         for row in zip(*map(values_of, batch.columns), strict=True):
@@ -132,7 +136,7 @@ def json_rows(result: QueryResult) -> Iterator[dict[str, Any]]:
 
 
 def values_of(column: pa.Array) -> list[Any]:
-    """Return a column's values as Python values. Times outside Python's range or precision become strings."""
+    """Return the Python values of a column. Times that Python cannot represent become strings."""
     try:
         values: list[Any] = column.to_pylist()
     except (OverflowError, ValueError):
@@ -156,11 +160,11 @@ def _value_of(value: pa.Scalar) -> Any:
 
 
 def plain_value(value: Any) -> Any:
-    """Convert a value from DuckDB to JSON: times in ISO 8601, NaN and infinity as null, bytes in base64."""
+    """Convert a DuckDB value for JSON: times to ISO 8601, NaN and infinity to null, bytes to base64."""
     if isinstance(value, dict):
         return {str(key): plain_value(one) for key, one in value.items()}
     if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
-        return {str(key): plain_value(one) for key, one in value}  # a DuckDB MAP is a list of (key, value)
+        return {str(key): plain_value(one) for key, one in value}  # DuckDB's MAP is a list of (key, value)
     if isinstance(value, (list, tuple)):
         return [plain_value(one) for one in value]
     if isinstance(value, float):
@@ -185,7 +189,7 @@ def _json(value: Any) -> str:
 
 def _write_parquet(result: QueryResult, stream: Stream) -> int:
     rows = 0
-    # PyArrow cannot write intervals to Parquet, so they are written as strings.
+    # PyArrow cannot write intervals to Parquet, so intervals are written as strings.
     known = [pa.string() if pa.types.is_interval(kind) else kind for kind in result.schema.types]
     schema = pa.schema(list(zip(result.schema.names, known, strict=True)))
     try:

@@ -1,7 +1,4 @@
-"""Creates the folder for DuckDB's temporary data.
-
-The temporary data contains dialogue. So the folder is inside the archive or next to it, not in a shared folder.
-"""
+"""Creates a private folder for DuckDB's temporary files, because these files contain dialogue."""
 
 from __future__ import annotations
 
@@ -27,14 +24,13 @@ _PREFIX = ".spill-"
 
 @contextlib.contextmanager
 def spill_folder(archive: AnyPath) -> Iterator[str]:
-    """Create an empty folder that only its owner can read, and remove it when the `with` block ends.
+    """Create a private folder for temporary files, and remove the folder at the end of the `with` block.
 
-    The folder is in the state folder of a labelled archive, or next to a single labelled file. If that place is not
-    writable, or the archive is in an object store, the system's folder for temporary files (TMPDIR) is used. Folders
-    of killed processes are removed, too.
+    Location of the folder:
 
-    Args:
-        archive: OUT, a folder or a single file.
+    - archive folder: in the subfolder _emojob
+    - single labelled file: next to the file
+    - object store, or no write permission: in the system's temporary folder (TMPDIR)
     """
     folder = _make(archive)
     descriptor = os.open(folder, os.O_RDONLY)
@@ -52,13 +48,13 @@ def spill_folder(archive: AnyPath) -> Iterator[str]:
 def _make(archive: AnyPath) -> Path:
     if not isinstance(archive, ObjectPath):
         parent = archive / STATE_FOLDER if is_archive(archive) else archive.parent
-        with contextlib.suppress(OSError):  # the archive may be read-only
+        with contextlib.suppress(OSError):  # for a read-only archive, use the system's temporary folder
             return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     return Path(tempfile.mkdtemp(prefix=_PREFIX))
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove DuckDB's temporary folders in `folder` if no running process has locked them. Raises OSError."""
+    """Remove temporary folders of killed processes from `folder`. Raises OSError."""
     for one in folder.glob(f"{_PREFIX}*"):
         if fcntl is None or one.is_symlink():
             continue

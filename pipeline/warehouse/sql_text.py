@@ -1,4 +1,4 @@
-"""Reads the queries in the folder `sql/`, and quotes values and names for SQL."""
+"""Reads SQL files, and quotes texts and names for SQL."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def read_sql(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Return a text as a quoted SQL literal, for statements that accept no parameters."""
+    """Return a text as an SQL literal in single quotes."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
-    """Return a name as a quoted SQL identifier."""
+    """Return a name as an SQL identifier in double quotes."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,10 +1,8 @@
-"""Creates the views of a labelled archive: `labelled`, `utterances`, and `numbered` for `emojob forget`.
+"""Creates the DuckDB views of a labelled archive. Each view contains all rows of the archive.
 
-- `labelled`: all rows of the archive with all columns, plus conversation_id, said_at and speaker.
-- `utterances`: the same rows, with the same column names for every archive. The aggregates read this view.
-- `numbered`: the rows and columns of `labelled`, plus the position of each row in the archive.
-
-The macros in sql/moments.sql parse times.
+- `labelled` has the columns of the archive, plus conversation_id, said_at and speaker.
+- `utterances` has fixed columns, such as text and emotion. The aggregates read this view.
+- `numbered` has the columns of `labelled`, plus part number and row number. `emojob forget` reads this view.
 """
 
 from __future__ import annotations
@@ -33,13 +31,13 @@ from emojob.schemas.columns import OF_DUCKDB
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import ALARMING, NEGATIVE
 
-#: Time zone of days and hours if the archive has no time zone and the user gives none.
+#: Default time zone for days and hours.
 TIME_ZONE = "Asia/Seoul"
 
-#: {column of `labelled`: attribute of `LabelledArchive`}. The attribute contains the name of the archive's column.
+#: {column of `labelled`: attribute of `LabelledArchive` with the name of the source column}.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
 
-#: Last two columns of `numbered`: number of the part file, and number of the row in the part file. Both start at 0.
+#: Columns of `numbered`: index of the part file, and index of the row in the part file.
 NUMBERS = '"emojob part", "emojob row"'
 
 _PART, _ROW = OF_DUCKDB
@@ -55,16 +53,15 @@ def create_views(
     """Create the views `labelled` and `utterances`, and the macros that parse times.
 
     Args:
-        db: A database without these views and macros.
+        db: A new database.
         archive: The labelled archive.
-        time_zone: Time zone of days and hours. If None, the archive's time zone is used, or TIME_ZONE if the
-            archive has no time zone.
-        copy: Whether `labelled` is a table with a copy of the rows, instead of a view.
-        numbered: Whether to create the view `numbered`, too.
+        time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
+        copy: Whether `labelled` is a table with a copy of the rows. Otherwise, `labelled` is a view.
+        numbered: Whether to also create the view `numbered`.
 
     Raises:
         OptionError: The time zone is unknown.
-        ColumnError: The archive has a column whose name DuckDB reserves.
+        ColumnError: A column of the archive has a name that DuckDB reserves.
         duckdb.Error: A part file cannot be read.
     """
     zone = time_zone or archive_time_zone(archive)
@@ -89,13 +86,13 @@ def create_views(
 
 
 def archive_time_zone(archive: LabelledArchive) -> str:
-    """Return the time zone of the archive's time column, or TIME_ZONE if the column has no time zone or is in UTC."""
+    """Return the time zone of the time column. If the time zone is UTC or missing, return TIME_ZONE."""
     name = archive.time_column
     with contextlib.suppress(OSError, pa.ArrowException, KeyError):
         schema = pq.read_schema(seekable(archive.part_files[0].file))
         zone = getattr(schema.field(name).type, "tz", None) if name is not None else None
         whole_hours = re.fullmatch(r"([+-])0?(\d{1,2}):00", zone or "")
-        if whole_hours:  # in Etc/GMT names, the sign is reversed: +09:00 is Etc/GMT-9
+        if whole_hours:  # names such as Etc/GMT-9 have a reversed sign: +09:00 is Etc/GMT-9
             sign, hours = whole_hours.groups()
             zone = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
         if zone and "/" in zone and zone not in ("Etc/UTC", "Etc/GMT-0", "Etc/GMT+0"):
@@ -111,7 +108,7 @@ def _check_time_zone(db: duckdb.DuckDBPyConnection, zone: str) -> None:
 
 
 def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckdb.DuckDBPyRelation:
-    """Return a relation with the rows of all part files, without copying them."""
+    """Return a relation with the rows of all part files."""
     objects = archive.object_paths
     if objects:
         from emojob.pipeline.warehouse.object_files import ObjectFiles
@@ -129,7 +126,7 @@ def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckd
 
 
 def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -> list[Expression]:
-    """Return the columns of `utterances`, except part and row."""
+    """Return the columns of `utterances`, without the columns part and row."""
     text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
     null = SQLExpression("NULL::VARCHAR")
     return [
@@ -150,10 +147,7 @@ def _is_in(value: Expression, labels: list[str]) -> Expression:
 
 
 def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
-    """Return {name: SQL expression} for conversation_id, said_at and speaker.
-
-    A name is left out if the archive has no suitable column.
-    """
+    """Return the SQL expressions for conversation_id, said_at and speaker, if the archive has such columns."""
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     found: dict[str, Expression] = {}
     for name, attribute in ROLES.items():
@@ -168,10 +162,7 @@ def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone:
 
 
 def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None:
-    """Return an expression that converts a column of the DuckDB type `kind` to TIMESTAMP in local time.
-
-    Return None if a column of this type cannot contain times.
-    """
+    """Convert a column to local time. Return None if a column of the DuckDB type `kind` cannot contain times."""
     if kind == "TIMESTAMP WITH TIME ZONE":
         return FunctionExpression("timezone", zone, value)
     if kind.startswith("TIMESTAMP") or kind == "DATE":
@@ -184,7 +175,7 @@ def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None
 
 
 def _within_years(moment: Expression | None) -> Expression | None:
-    """Replace a time by null if Python's datetime cannot represent it, such as infinity."""
+    """Replace times that Python cannot represent, such as infinity, by null."""
     if moment is None:
         return None
     first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))

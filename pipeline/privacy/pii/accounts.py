@@ -1,6 +1,6 @@
 """Finds bank account numbers.
 
-An account number has no check digit. So a number is masked only near the name of a bank or a word such as 계좌.
+An account number has no check digit. So a number is masked only if a bank name or a word such as 계좌 is near the number.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def find_accounts(scan: Scan) -> None:
     fits = (digits >= _FEWEST) & (digits <= _MOST)
     for count in (1, 2, 3, 4, 5):
         _add(scan, scan.groups.numbers_at(begins[fits & (counts == count)], count))
-    # Groups separated by spaces: the name of a bank or a word such as 계좌 must be before the number.
+    # If spaces separate the groups, a bank name or a word such as 계좌 must be before the number.
     for count in (2, 3, 4):
         _add(scan, scan.groups.numbers(((2, 8),) * count, SPACE), after=False)
 
 
 def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
-    """Add the numbers to `scan.spans` that have the name of a bank or a word such as 계좌 before them.
+    """Add each number to `scan.spans` if a bank name or a word such as 계좌 is before the number.
 
-    If `after` is true, the name or word may also be after the number (110-123-456789 신한은행).
+    If `after` is true, the bank name may also be after the number (110-123-456789 신한은행).
     """
     found = found.select((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
     found = found.select(scan.free(found))

@@ -21,7 +21,7 @@ from emojob.pipeline.privacy.pii.normalize import Mask, is_any_of, lengths, matc
 from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
-_BEFORE, _AFTER = 48, 96  # maximum number of characters: before the number, and from the number on
+_BEFORE, _AFTER = 48, 96  # maximum number of characters before the number, and from the number on
 _ENDS = "로길동리가하산"  # last characters of roads (로, 길), neighbourhoods (동, 리, 가), 지하 and 산
 
 # A road such as 테헤란로 or 테헤란로12길, or a neighbourhood such as 역삼동 or 역삼1동.
@@ -129,7 +129,7 @@ def _province(names: list[str]) -> str:
 
 @functools.cache
 def _names() -> tuple[list[str], set[str]]:
-    """Read districts.txt, and return (provinces, districts). Cities (시) and counties (군) are also districts here."""
+    """Read districts.txt, and return (provinces, districts). Districts include cities (시) and counties (군)."""
     provinces: list[str] = []
     names: set[str] = set()
     for line in (files("emojob.pipeline.privacy.pii") / "districts.txt").read_text(encoding="utf-8").splitlines():

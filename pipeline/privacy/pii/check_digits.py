@@ -23,7 +23,7 @@ _FIRST_UNCHECKED = 201005  # YYMMDD; people born since this date have no check d
 
 
 def is_native(found: Numbers) -> Mask:
-    """Return whether each registration number belongs to a Korean (seventh digit 1 to 4, foreigners 5 to 8)."""
+    """Return True for registration numbers of Koreans (seventh digit 1 to 4), False for foreigners (5 to 8)."""
     return np.isin(found.digits[:, 6], (1, 2, 3, 4))
 
 

@@ -26,13 +26,13 @@ _WIDEST = 4  # maximum number of characters between two groups of a number
 #: Length of each row of `Numbers.digits`.
 LONGEST = 19
 
-#: Fills the rows of `Numbers.digits` after the last digit.
+#: Padding in `Numbers.digits`, after the last digit of a number.
 NO_DIGIT = 10
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers that consist of `groups` groups of digits each.
+    """Numbers that consist of `groups` digit groups.
 
     Attributes:
         first: Index of the first group of each number. int64 [numbers].
@@ -63,7 +63,8 @@ class DigitGroups:
         starts: Position of the first digit of each group. int64 [groups].
         stops: Position after the last digit of each group. int64 [groups].
         lengths: How many digits each group has. int64 [groups].
-        gaps: Separator after each group, such as DASH; 0 if a number must end with the group. uint8 [groups].
+        gaps: Separator after each group, such as DASH; 0 if the next group cannot belong to the same number.
+            uint8 [groups].
         tight: Whether exactly one character is between each group and the next group. bool [groups].
     """
 
@@ -105,7 +106,7 @@ class DigitGroups:
             gaps: Separators that are allowed between two groups, such as DASH | SPACE.
             same_gaps: Whether all separators of a number must be equal.
             isolated: Whether to skip a number inside a longer number (010-1234-5678 in 1-010-1234-5678).
-            may_begin: Whether a number may begin with each group. bool [groups]. If None, always true.
+            may_begin: Whether a number may begin with each group. bool [groups]. If None, every group may.
         """
         count = len(lengths)
         first = np.arange(len(self)) if may_begin is None else np.flatnonzero(may_begin)
@@ -119,7 +120,7 @@ class DigitGroups:
         return self.numbers_at(first[self._isolated(first, count)] if isolated else first, count)
 
     def numbers_at(self, first: Ints, count: int) -> Numbers:
-        """Join groups to numbers. Each number begins at a group index in `first` and has `count` groups."""
+        """Return numbers of `count` groups. `first` contains the index of the first group of each number."""
         begin, end = self._at[first], self._at[first + count]
         at = begin[:, None] + np.arange(LONGEST)
         digits = self._digits[at]
@@ -137,7 +138,7 @@ class DigitGroups:
         return sums
 
     def begin_with(self, *numbers: str) -> Mask:
-        """Return whether the digits from each group on begin with a member of `numbers`. bool [groups]."""
+        """Return True for each group where one of `numbers`, such as 010, begins. bool [groups]."""
         begin = self._at[:-1]
         found = np.zeros(len(self), np.bool_)
         for number in numbers:
@@ -146,10 +147,10 @@ class DigitGroups:
         return found
 
     def chains(self, gap: int) -> tuple[Ints, Ints]:
-        """Join groups to chains such as 12-345-67: exactly one `gap` character is between two groups.
+        """Find chains of groups, such as 12-345-67. Exactly one `gap` character is between two groups of a chain.
 
         Returns:
-            (index of the first group, number of groups) of all chains. Two arrays, int64 [chains].
+            Two arrays, int64 [chains]: index of the first group, and number of groups.
         """
         joined = ((self.gaps & gap) != 0) & self.tight
         begins = np.flatnonzero(~np.append(False, joined[:-1])) if len(self) else np.empty(0, np.int64)

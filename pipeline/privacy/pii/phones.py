@@ -32,7 +32,7 @@ def find_phones(scan: Scan) -> None:
     for shape in (((2, 4), (3, 4), (4, 4)), ((2, 4), (7, 8)), ((9, 12),)):
         found = scan.groups.numbers(shape, DASH | SPACE | DOT | BRACKET, may_begin=candidates)
         code, size = code_size(found), scan.groups.lengths[found.first]
-        # The first group must be the area code (0504-123-4567), or three of its four digits (050-4123-4567).
+        # The first group must be the area code (0504-123-4567). A four-digit code may be split (050-4123-4567).
         apart = (size == code) | ((size == 3) & (code == 4))
         rest = found.size - code
         _add(scan, found.select((code > 0) & (apart | (found.groups == 1)) & (rest >= 7) & (rest <= 8)))

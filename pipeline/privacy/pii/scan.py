@@ -12,7 +12,7 @@ from emojob.pipeline.privacy.pii.spans import Spans
 #: How many characters before or after a number are searched for words such as 계좌.
 NEAR = 24
 
-#: Regular expression for words before a number that is not personal data, such as 주문번호.
+#: Regular expression for words such as 주문번호. The number after 주문번호 is not personal data.
 NOT_PERSONAL = (
     r"(?i)(?:(?:주문|배송|승인|예약|접수|상품|제품|품목|관리|일련|시리얼|모델|쿠폰|증권|참조|거래|결제|영수증|등기|사건|문서|회차"
     r"|당첨|추적|조회|발행|발주|재고|자재|부품|티켓|바우처|포인트|사번|학번|고객|회원|문의|order|tracking|item)"
@@ -74,7 +74,7 @@ class Scan:
     def named(self, found: Numbers, words: str, only: Mask | None = None) -> Mask:
         """Return whether the text before or after each number matches `words`. bool [numbers].
 
-        The text after the number may be 이 제 주민번호예요, as in 880101-1234567이 제 주민번호예요.
+        Example of a match after the number: 주민번호 in 880101-1234567이 제 주민번호예요.
 
         Args:
             found: The numbers.

@@ -26,7 +26,8 @@ _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _ANY = _SAID + "0123456789"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})"
 _RUN = re.compile(rf"[{_ANY}](?:{_PAUSE}?[{_ANY}]){{8,}}")
-# The first _FAR characters of a run contain at least _FEWEST digits or digit words, and _FEWEST_SAID digit words.
+# The first _FAR characters of a run must contain _FEWEST digits. A digit word (공) counts as a digit.
+# At least _FEWEST_SAID of the digits must be digit words.
 _FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3
 _WIDTH = 96  # maximum number of characters in a run
 
@@ -50,7 +51,7 @@ class _Run:
 
 
 def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add registration, card and phone numbers in digit words to `spans`."""
+    """Add registration, card and phone numbers that are written in digit words."""
     runs = [run for at, text in zip(*_candidates(normalized), strict=True) if (run := _run(at, text)) is not None]
     if not runs:
         return
@@ -88,7 +89,7 @@ def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
 
 
 def _in_reach(at: Positions, positions: Positions) -> Positions:
-    """Return how many of `positions` are in the _FAR characters from each position in `at` on."""
+    """Count the `positions` in the _FAR characters that begin at each position in `at`."""
     return np.searchsorted(positions, at + _FAR) - np.searchsorted(positions, at)
 
 
