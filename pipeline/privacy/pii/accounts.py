@@ -1,6 +1,6 @@
 """Finds bank account numbers.
 
-An account number has no check digit. So a number is masked only if a bank name or a word such as 계좌 is near the number.
+An account number has no check digit. So a number is masked only near a bank name or a word such as 계좌.
 """
 
 from __future__ import annotations
