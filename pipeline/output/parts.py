@@ -17,8 +17,8 @@ from emojob.pipeline.storage.paths import AnyPath, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
-#: Number of rows in a row group of a part file. It is DuckDB's own number, and a DuckDB thread reads one row group at
-#: a time.
+#: Number of rows in a row group of a part file. DuckDB uses the same number. A DuckDB thread reads one row group at a
+#: time.
 ROW_GROUP = 122_880
 
 

@@ -153,7 +153,7 @@ def measure(
     probabilities = score_annotated(scorers, annotated, on_scored)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
-        raise DataError("no text of the data has a token (blank texts?): check --text-column, or give other files")
+        raise DataError("the model finds no tokens in the texts (blank?): check --text-column, or give other files")
     labels, probabilities = annotated.labels[readable], probabilities[:, readable]
     models = [
         _measured(scorer, evaluate(of_model, labels, names))
