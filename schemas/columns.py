@@ -45,7 +45,7 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 
 
 def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Return the names in `names` that are usual names.
+    """Return the column names that are in `usual`.
 
     Args:
         names: Column names of a file.

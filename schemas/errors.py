@@ -1,4 +1,6 @@
-"""Defines the exceptions and exit codes of emojob. Without a number, the exit code of the parent class applies.
+"""Defines the exceptions of emojob.
+
+The number after a class is the exit code. A class without a number has the exit code of the parent class.
 
     EmojobError                    1   an internal error of emojob
     |-- InputError                 2   the user's input, options or configuration are wrong

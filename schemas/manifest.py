@@ -175,7 +175,7 @@ class PartMarker:
         last: Whether this is the last part file of the input file.
         fingerprint: Hash of the model and the settings.
         counts: Counts of the rows.
-        format: Format version (OUT_FORMAT) when the part file was written.
+        format: Value of OUT_FORMAT when the part file was written.
     """
 
     part: str

@@ -33,7 +33,7 @@ class ModelOptions:
         max_length: Maximum number of tokens of a text, including [CLS] and [SEP].
         batch_tokens: Maximum number of tokens in one forward pass. If None, the number depends on the device.
         context: `previous`: the model reads each text together with the previous utterance. `none`: the model reads
-            only the text. None: the context of the training is used.
+            only the text. None: as in the training of the model.
         calibration: Dataset for the calibration of int8 quantization. If None, the sample dataset is used.
     """
 
@@ -70,7 +70,7 @@ class ScoreOptions:
 
     Attributes:
         text_column: Name of the text column. If None, a column with a usual name, such as `text`, is used.
-        encoding: Character encoding of CSV, JSON Lines and text files: one of ENCODINGS.
+        encoding: Character encoding of CSV, TSV and JSON Lines files: one of ENCODINGS.
         prefix: Prefix for the names of the columns that emojob adds, for example "v2_".
         fresh: Whether to remove the part files in OUT and label all rows again.
         limit: Label only the first `limit` rows. If None, all rows are labelled.
@@ -82,7 +82,7 @@ class ScoreOptions:
         speaker_column: Name of the column that identifies speakers, for reports.
         mask_pii: Whether to mask personal data in texts and rejected rows. If None, only rejected rows are masked.
         drop_text: Whether to omit the text column from the output.
-        hash_columns: Names of columns. Keyed hashes replace the values in these columns.
+        hash_columns: Columns in which keyed hashes replace the values.
         hash_key_file: File with the key of the hashes. If None, the environment variable EMOJOB_HASH_KEY is used.
         ray_address: Address of a Ray cluster. If None, the environment variable RAY_ADDRESS is used. If RAY_ADDRESS is
             not set, Ray starts on this machine.

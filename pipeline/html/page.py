@@ -29,14 +29,14 @@ Spec = dict[str, Any]
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours, width and font of a chart. The colours have CSS syntax.
+    """Colours, width and font of a chart. Colours are written as in CSS, for example "#1d2433".
 
     Attributes:
         ink: Colour of text.
         faint: Colour of the grid lines and the axes.
         first: Colour of the first data series.
         second: Colour of the second data series.
-        on_first: Colour of text on bars of the colour `first`.
+        on_first: Colour of text on the colour `first`.
         width: Width of the chart in pixels. If None, the chart is as wide as the page.
         font: Value of the CSS property `font-family`.
     """
@@ -74,9 +74,9 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
             `values`.
         script: JavaScript of the page. page.js, the common JavaScript of all pages, runs first.
         style: CSS of the page.
-        charts: {name: JSON value}, for example a list of Vega-Lite specifications. In JavaScript, the dict is the
-            variable `given`.
-        values: {name: value} of more template variables. Jinja2 escapes the values.
+        charts: {name: JSON value, for example a list of Vega-Lite specifications}. In JavaScript, the variable `given`
+            contains this dict.
+        values: More variables of the template. Jinja2 escapes the values.
     """
     import jinja2
     from markupsafe import Markup

@@ -5,7 +5,7 @@ A lease is an object in the object store:
 - To acquire the lease, a process creates the object. The request fails if the object exists.
 - To renew the lease, the process rewrites the object every RENEWAL seconds.
 - A lease expires LEASE seconds after the last renewal. Then another process can acquire the lease.
-- If the holder of a lease has ended, processes on the same machine can acquire the lease immediately.
+- If the process that holds the lease has ended, processes on the same machine can acquire the lease immediately.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from emojob.schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds from the last renewal until the lease expires
 RENEWAL = 60.0  # seconds between renewals
-_DOUBT = 1.0  # seconds to wait after a takeover, before checking that no other process has taken over the lease, too
+_DOUBT = 1.0  # seconds between a takeover and the check that no other process has taken over the lease
 _TRIES = 5
 _PATIENCE = 10.0  # maximum number of seconds that `release` waits for a renewal
 
@@ -40,7 +40,7 @@ class Lease:
 
         Args:
             file: Path of the lease object.
-            folder: The folder to lock. Used only in error messages.
+            folder: The folder to lock, for error messages.
         """
         self._file, self._folder = file, folder
         self._token = uuid.uuid4().hex
@@ -50,7 +50,7 @@ class Lease:
         self._renewal = threading.Thread(target=self._renew, daemon=True)
 
     def check(self) -> None:
-        """Raise StorageError if the lease may be lost, for example because this machine was suspended."""
+        """Raise StorageError if the lease may have been lost, for example because this machine was suspended."""
         if self._is_lost or time.time() - self._renewed > LEASE - RENEWAL:
             raise StorageError(
                 f"this run lost its lock on {self._folder}, because the lock was not renewed in time: make sure that "
@@ -65,7 +65,7 @@ class Lease:
                 self._file.write_bytes(self._content(), create_only=True)
                 return
             try:
-                found = self._file.stat()  # version before the read: the write below fails if the version has changed
+                found = self._file.stat()  # first, so that the write below fails if the object changes
                 holder = parse_json(self._file.read_bytes())
             except FileNotFoundError:  # the holder has released the lease
                 continue
@@ -87,7 +87,7 @@ class Lease:
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
             with contextlib.suppress(OSError):  # after a failed request, the next renewal tries again
-                found = self._file.stat()  # version before the check: the write below fails if the version has changed
+                found = self._file.stat()  # first, so that the write below fails if the object changes
                 if not self._is_mine():
                     self._is_lost = True
                     return
@@ -120,8 +120,8 @@ class Lease:
     def _refuse(self, holder: dict[str, Any]) -> None:
         seconds = time.time() - _number(holder.get("alive"))
         raise BusyError(
-            f"another run is using {self._folder}: process {holder.get('process')} on {holder.get('host')}; wait until "
-            f"that run has ended, or choose another output; if that run crashed, run the same command again in "
+            f"another run is using {self._folder}: wait until process {holder.get('process')} on {holder.get('host')} has "
+            f"ended, or choose another output; if that process crashed, run the same command again in "
             f"{max(0.0, LEASE - seconds):,.0f} s"
         )
 
@@ -132,7 +132,7 @@ def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
 
     Args:
         file: Path of the lease object.
-        folder: The folder to lock. Used only in error messages.
+        folder: The folder to lock, for error messages.
 
     Raises:
         BusyError: Another run holds the lease.
@@ -167,7 +167,7 @@ def _number(value: object) -> float:
 
 
 def _process_namespace() -> str:
-    """Return an ID of the boot and the PID namespace; "" if unknown. PIDs are unique for each ID."""
+    """Return an ID of the boot and the PID namespace; "" if unknown. PIDs can be compared only if the IDs are equal."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

@@ -28,10 +28,10 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
 
     Args:
         file: The lock file. A missing lock file is created.
-        folder: The folder to lock. Used only in error messages.
+        folder: The folder to lock, for error messages.
 
     Yields:
-        A function that raises StorageError if the lock was lost. This happens only in object stores.
+        A function that raises StorageError if the lock was lost. Only locks in object stores can be lost.
 
     Raises:
         BusyError: Another run holds the lock.

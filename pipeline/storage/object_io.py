@@ -86,7 +86,7 @@ class Reader(io.RawIOBase):
         return len(data)
 
     def _read_at(self, wanted: int) -> bytes | memoryview:
-        """Return the next `wanted` bytes: from memory if `fetch` has read all of them, otherwise with a request."""
+        """Return the next `wanted` bytes. Bytes that `fetch` has read come from memory."""
         for start, data in self._fetched:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BLOCK = 4 << 20  # number of bytes that a stream reads ahead
 UPLOAD = 16 << 20  # maximum number of bytes per upload request; a larger object needs several requests
 
-_RETRIES = {"mode": "standard", "max_attempts": 5}  # s3fs also retries; together, a request is retried for about 40 s
+_RETRIES = {"mode": "standard", "max_attempts": 5}  # together with the retries of s3fs: about 40 s
 _WILDCARD = re.compile(r"[*?[]")
 
 
@@ -97,7 +97,7 @@ class ObjectPath:
         return self.scheme == folder.scheme and f"{self.key}/".startswith(f"{folder.key}/")
 
     def folders_from(self, folder: ObjectPath) -> list[str]:
-        """Return the folders between `folder` and this path, for example ["b", "c"] for a and a/b/c/file."""
+        """Return the folders between `folder` and this path, for example ["b", "c"] between a and a/b/c/file."""
         return self.key[len(folder.key) :].strip("/").split("/")[:-1]
 
     # -- listing -------------------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class ObjectPath:
             raise
 
     def list_objects(self) -> dict[ObjectPath, ObjectInfo]:
-        """Return all objects in this folder and its subfolders, sorted by path. Each request returns up to 1,000."""
+        """Return all objects in this folder and all subfolders, sorted by path. Sends one request per 1,000 objects."""
         with as_os_errors(str(self)):
             found = self._fs.find(f"{self.key}/", detail=True)
         return {
@@ -154,7 +154,7 @@ class ObjectPath:
     def glob(self) -> dict[ObjectPath, ObjectInfo]:
         """Use this path as a glob pattern: return matching objects and all objects in matching folders, sorted by path.
 
-        fsspec's `glob` is not used, because fsspec's `glob` silently skips folders without list permission.
+        fsspec's `glob` is not used, because it skips folders without list permission.
         """
         from fsspec.utils import glob_translate
 

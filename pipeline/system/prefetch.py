@@ -26,7 +26,7 @@ class Stages:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._stop_requested = False  # `join` leaves this False, so new stages can start after `join`
+        self._stop_requested = False  # only `stop` sets this, so new stages can start after `join`
         self._threads: list[threading.Thread] = []
         self._is_marked = False
 
