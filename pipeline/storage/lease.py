@@ -121,7 +121,7 @@ class Lease:
         seconds = time.time() - _number(holder.get("alive"))
         raise BusyError(
             f"another run is using {self._folder}: wait until process {holder.get('process')} on {holder.get('host')} has "
-            f"ended, or choose another output; if that process crashed, run the same command again in "
+            "ended, or choose another output; if that process crashed, run the same command again in "
             f"{max(0.0, LEASE - seconds):,.0f} s"
         )
 
