@@ -120,8 +120,8 @@ class Lease:
     def _refuse(self, holder: dict[str, Any]) -> None:
         seconds = time.time() - _number(holder.get("alive"))
         raise BusyError(
-            f"another run is using {self._folder}: wait until process {holder.get('process')} on {holder.get('host')} has "
-            "ended, or choose another output; if that process crashed, run the same command again in "
+            f"another run is using {self._folder}: wait until process {holder.get('process')} on {holder.get('host')} "
+            "has ended, or choose another output; if that process crashed, run the same command again in "
             f"{max(0.0, LEASE - seconds):,.0f} s"
         )
 

@@ -16,8 +16,8 @@ _CLASSES = ((stat.S_IRGRP, stat.S_IRWXG, stat.S_IWGRP), (stat.S_IROTH, stat.S_IR
 def limit_permissions(files: Iterable[AnyPath]) -> Iterator[None]:
     """Limit the permissions of files that are created in the `with` block.
 
-    - If the group may not read all `files`, the group gets no permissions on new files.
-    - If the group may not write all `files`, the group gets no write permission on new files.
+    - If a file in `files` is not readable by the group, the group gets no permissions on new files.
+    - If a file in `files` is not writable by the group, the group gets no write permission on new files.
     - The same rules apply to other users.
 
     Objects in an object store are ignored, because objects have no file permissions. The limits are added to the umask
