@@ -51,7 +51,7 @@ def test_candidates(chosen, options, expected):
     ("options", "message"),
     [
         ({"engine": "ray"}, "--engine ray works only for `emojob score` and `nightly`"),
-        ({"device": "cuda"}, "--device cuda: no CUDA device"),
+        ({"device": "cuda"}, "--device cuda: no GPU was found"),
         ({"engine": "torch", "precision": "int8"}, "--precision int8 does not work with --engine torch"),
         ({"engine": "openvino", "precision": "fp16"}, "has no --precision fp16"),
         ({"engine": "openvino", "device": "cuda", "gpus": ("H100",)}, "--engine openvino works only on a CPU"),

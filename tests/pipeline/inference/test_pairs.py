@@ -139,12 +139,12 @@ def test_columns_of_any_string_type_are_prepared_alike(scorer):
 
 
 def test_a_model_without_context_takes_no_previous_texts(tiny_model):
-    with pytest.raises(OptionError, match="trained with the context 'none'"):
+    with pytest.raises(OptionError, match="uses no previous utterances"):
         load(tiny_model).score(["네"], ["왜"])
 
 
 def test_a_different_number_of_previous_texts_is_refused(scorer):
-    with pytest.raises(OptionError, match="2 texts, but 1 previous"):
+    with pytest.raises(OptionError, match="`texts` has 2 items, but `previous` has 1"):
         scorer.score(["네", "네"], ["왜"])
 
 
