@@ -13,6 +13,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emojob.jobs.interruption import stop_on_ctrl_c
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
@@ -46,6 +47,7 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
         StorageError: The output cannot be written.
         BusyError: The output is locked by another run.
         WorkerError: A scoring process failed.
+        Interrupted: Ctrl-C was pressed. The rows that are done are kept.
     """
     given = _checked("score", options, ScoreOptions, ModelOptions)
     if "hash_columns" in given:
@@ -55,11 +57,14 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
     model, scoring = _taken(ModelOptions, given), ScoreOptions(**given)
     from emojob.pipeline.running.run import score_dataset
     from emojob.pipeline.storage.paths import parse_path
+    from emojob.pipeline.system.prefetch import Stages
 
     files = list(map(str, _listed(inputs)))
     if not files:
         raise OptionError("emojob.score() has no input files: give a file, folder, glob or URL")
-    return score_dataset(files, None if out is None else parse_path(str(out)), scoring, model)
+    stages = Stages()
+    with stop_on_ctrl_c(stages):
+        return score_dataset(files, None if out is None else parse_path(str(out)), scoring, model, stages=stages)
 
 
 def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Outcome:
@@ -82,18 +87,22 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
     Raises:
         InputError: The data, an option, the recipe or the base model cannot be used.
         BusyError: The folder is locked by another run.
+        Interrupted: Ctrl-C was pressed. A checkpoint is kept.
     """
     from emojob.training.data.corpus import CorpusOptions
     from emojob.training.finetune.options import TrainOptions
     from emojob.training.finetune.recipe import read_train_recipe
     from emojob.training.finetune.run import train_model
+    from emojob.training.finetune.watch import Callbacks
 
     kinds = (TrainOptions, CorpusOptions)
     given = _checked("train", options, *kinds, others=("recipe", "epochs"), without=("data", "out", "corpus"))
     recipe = read_train_recipe(str(given.pop("recipe", "default")), given.pop("epochs", None))
     given["corpus"] = _taken(CorpusOptions, given)
     given["test"] = tuple(map(Path, _listed(given.get("test", ()))))
-    return train_model(TrainOptions(tuple(map(Path, _listed(data))), Path(out), **given), recipe)
+    callbacks = Callbacks()
+    with stop_on_ctrl_c(callbacks.stop):
+        return train_model(TrainOptions(tuple(map(Path, _listed(data))), Path(out), **given), recipe, callbacks)
 
 
 def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:

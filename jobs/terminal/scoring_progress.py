@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from emojob.jobs.interruption import stop_on_signals
 from emojob.jobs.terminal.text import duration, json_line, plain
-from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
     from emojob.pipeline.running.run import Progress, Result
@@ -40,23 +39,9 @@ class Log:
 
     @contextlib.contextmanager
     def running(self, stages: Stages) -> Iterator[None]:
-        """Handle Ctrl-C and SIGTERM during a run.
-
-        - The first signal stops the run after the current batch.
-        - A second signal, or a signal before the run starts, stops the program immediately.
-        """
-
-        def stop(number: int, frame: object) -> None:
-            if stages.stopping or not stages.started:
-                raise Interrupted("interrupted: to resume, run the same command again")
-            stages.stop()
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        """Stop the run on Ctrl-C and on SIGTERM; see `stop_on_signals`."""
+        with stop_on_signals(stages):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def progress(self, progress: Progress) -> None:
         """Print the progress. The run calls this method about ten times per second."""

@@ -1,0 +1,51 @@
+"""Turns Ctrl-C and SIGTERM into a controlled stop of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from emojob.schemas.errors import Interrupted
+
+if TYPE_CHECKING:
+    from emojob.pipeline.system.prefetch import Stages
+
+
+@contextlib.contextmanager
+def stop_on_signals(stages: Stages, numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[None]:
+    """Handle signals while the `with` block runs.
+
+    - The first signal stops the run after the current batch.
+    - A second signal, or a signal before the run starts, raises Interrupted immediately.
+
+    Args:
+        stages: The threads of the run.
+        numbers: Numbers of the signals.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        if stages.stopping or not stages.started:
+            raise Interrupted("interrupted: to resume, run the same command again")
+        stages.stop()
+
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_on_ctrl_c(stages: Stages) -> contextlib.AbstractContextManager[None]:
+    """Stop the run on Ctrl-C, unless the program has a SIGINT handler of its own or calls this in another thread.
+
+    Args:
+        stages: The threads of the run.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return stop_on_signals(stages, (signal.SIGINT,))
+    return contextlib.nullcontext()
