@@ -13,6 +13,7 @@ from typing import Any
 
 import ray
 
+from emojob.pipeline.assets.sample import sample_file
 from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.messages import first_line
 
@@ -41,7 +42,9 @@ def _joined(address: str | None) -> Iterator[None]:
     with _signal_handlers_restored():
         try:
             _check_answer(address)
-            ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
+            # Workers look for modules in the current folder first. A file emojob.py there would hide emojob.
+            with contextlib.chdir(sample_file().parent):
+                ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
         except EmojobError:  # raised by a signal handler of emojob
             raise
         except Exception as error:
