@@ -6,30 +6,42 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from emojob.schemas.errors import Interrupted
 
-if TYPE_CHECKING:
-    from emojob.pipeline.system.prefetch import Stages
+
+class Stoppable(Protocol):
+    """A scoring run (`Stages`) or a training run (`Stop`)."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the run can keep what is done."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was requested."""
+
+    def stop(self) -> None:
+        """Request a stop."""
 
 
 @contextlib.contextmanager
-def stop_on_signals(stages: Stages, numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[None]:
+def stop_on_signals(run: Stoppable, numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[None]:
     """Handle signals while the `with` block runs.
 
     - The first signal stops the run after the current batch.
     - A second signal, or a signal before the run starts, raises Interrupted immediately.
 
     Args:
-        stages: The threads of the run.
+        run: The run.
         numbers: Numbers of the signals.
     """
 
     def stop(number: int, frame: object) -> None:
-        if stages.stopping or not stages.started:
+        if run.stopping or not run.started:
             raise Interrupted("interrupted: to resume, run the same command again")
-        stages.stop()
+        run.stop()
 
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -39,13 +51,13 @@ def stop_on_signals(stages: Stages, numbers: tuple[int, ...] = (signal.SIGINT, s
             signal.signal(number, handler)
 
 
-def stop_on_ctrl_c(stages: Stages) -> contextlib.AbstractContextManager[None]:
+def stop_on_ctrl_c(run: Stoppable) -> contextlib.AbstractContextManager[None]:
     """Stop the run on Ctrl-C, unless the program has a SIGINT handler of its own or calls this in another thread.
 
     Args:
-        stages: The threads of the run.
+        run: The run.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        return stop_on_signals(stages, (signal.SIGINT,))
+        return stop_on_signals(run, (signal.SIGINT,))
     return contextlib.nullcontext()

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
@@ -21,6 +22,7 @@ from emojob.jobs.commands.scoring.doctor import doctor
 from emojob.jobs.commands.scoring.nightly import nightly
 from emojob.jobs.commands.scoring.predict import predict
 from emojob.jobs.commands.scoring.score import score
+from emojob.jobs.options.every_command import name_environment_variables
 from emojob.jobs.terminal.text import plain
 from emojob.pipeline.system.hardware import return_freed_memory
 from emojob.schemas.errors import EmojobError, OptionError, name_too_long
@@ -37,6 +39,7 @@ def cli() -> None:
 
 
 for command in (score, predict, report, sql, nightly, forget, train, sample, evaluate, bench, doctor):
+    name_environment_variables(command)
     cli.add_command(command)
 
 
@@ -65,26 +68,29 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         code = _fail("interrupted", 130)
     except EmojobError as error:
-        if debug:
-            raise
+        _show_traceback(debug)
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise, Python fails at exit
         code = 0
     except OSError as error:
-        if debug:
-            raise
+        _show_traceback(debug)
         if error.errno == errno.ENAMETOOLONG:
             code = _fail(str(name_too_long(error)), OptionError.exit_code)
         else:
             code = _fail(f"cannot write the result: {error.strerror or error}; to see the traceback, add --debug", 1)
     except Exception as error:
-        if debug:
-            raise
+        _show_traceback(debug)
         # print only the error type, because the message may contain dialogue
         name = type(error).__name__
         code = _fail(f"internal error ({name}); to see the traceback, add --debug", 1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_traceback(debug: bool) -> None:
+    """Print the traceback of the current error if --debug was given."""
+    if debug:
+        traceback.print_exc()
 
 
 def _fail(message: str, code: int) -> int:

@@ -6,9 +6,7 @@ print nothing. The error classes are in `schemas.errors`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
-from dataclasses import fields
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from emojob.jobs.interruption import stop_on_ctrl_c
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
+from emojob.schemas.settings import check_arguments, field_types
 
 if TYPE_CHECKING:
     from emojob.pipeline.running.run import Result
@@ -49,11 +48,13 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
         WorkerError: A scoring process failed.
         Interrupted: Ctrl-C was pressed. The rows that are done are kept.
     """
+    if "hash_column" in options:  # the name of the command's option
+        options["hash_columns"] = options.pop("hash_column")
+    if "max_rejects" in options:
+        options["max_rejects"] = str(options["max_rejects"])
     given = _checked("score", options, ScoreOptions, ModelOptions)
     if "hash_columns" in given:
-        given["hash_columns"] = tuple(_listed(given["hash_columns"]))
-    if "max_rejects" in given:
-        given["max_rejects"] = str(given["max_rejects"])
+        given["hash_columns"] = tuple(map(str, _listed(given["hash_columns"])))
     model, scoring = _taken(ModelOptions, given), ScoreOptions(**given)
     from emojob.pipeline.running.run import score_dataset
     from emojob.pipeline.storage.paths import parse_path
@@ -96,7 +97,7 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
     from emojob.training.finetune.watch import Callbacks
 
     kinds = (TrainOptions, CorpusOptions)
-    given = _checked("train", options, *kinds, others=("recipe", "epochs"), without=("data", "out", "corpus"))
+    given = _checked("train", options, *kinds, others={"recipe": str, "epochs": int}, without=("data", "out", "corpus"))
     recipe = read_train_recipe(str(given.pop("recipe", "default")), given.pop("epochs", None))
     given["corpus"] = _taken(CorpusOptions, given)
     given["test"] = tuple(map(Path, _listed(given.get("test", ()))))
@@ -127,7 +128,7 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     from emojob.training.data.corpus import CorpusOptions
     from emojob.training.evaluation.evaluate import measure
 
-    given = _checked("evaluate", options, ModelOptions, CorpusOptions, others=("against", "label_map"))
+    given = _checked("evaluate", options, ModelOptions, CorpusOptions, others={"against": str, "label_map": str})
     # `context` is removed from `given`, because `measure` uses the context of the model.
     model = _taken(ModelOptions, given)
     against, label_map = given.pop("against", None), given.pop("label_map", None)
@@ -135,31 +136,29 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
 
 
 def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:
-    """Return the paths as a list. `paths` can be a single path."""
-    return [paths] if isinstance(paths, str | PathLike) else list(paths)
-
-
-def _names(kind: type[Any]) -> list[str]:
-    return [field.name for field in fields(kind)]
+    """Return the paths as a list. `paths` can be a single path. Raises OptionError if it is something else."""
+    if isinstance(paths, str | PathLike):
+        return [paths]
+    listed = list(paths) if isinstance(paths, Iterable) else [paths]
+    wrong = [path for path in listed if not isinstance(path, str | PathLike)]
+    if wrong:
+        raise OptionError(f"{wrong[0]!r} is not a path: give a str, a Path, or a list of these")
+    return listed
 
 
 def _checked(
     function: str,
     given: dict[str, Any],
     *kinds: type[Any],
-    others: tuple[str, ...] = (),
+    others: dict[str, type] | None = None,
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return the keyword arguments, with paths as str. Raises OptionError if the name of an argument is unknown."""
-    known = [name for kind in kinds for name in _names(kind) if name not in without] + list(others)
-    for name in given:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(known)}"
-            raise OptionError(f"emojob.{function}() has no option {name!r}; {hint}")
-    return {name: fspath(value) if isinstance(value, PathLike) else value for name, value in given.items()}
+    """Return the keyword arguments, with paths as str. Raises OptionError for an unknown name or a wrong type."""
+    given = {name: fspath(value) if isinstance(value, PathLike) else value for name, value in given.items()}
+    expected = {name: type_ for kind in kinds for name, type_ in field_types(kind).items() if name not in without}
+    return check_arguments(f"emojob.{function}", given, {**expected, **(others or {})})
 
 
 def _taken(kind: type[Any], given: dict[str, Any]) -> Any:
     """Create an object of the class `kind` from `given`, and remove the used values from `given`."""
-    return kind(**{name: given.pop(name) for name in _names(kind) if name in given})
+    return kind(**{name: given.pop(name) for name in field_types(kind) if name in given})

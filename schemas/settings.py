@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import numbers
 import tomllib
 import typing
 from pathlib import Path
@@ -24,6 +25,9 @@ _KINDS = {
     dict: "a table",
     list: "a list",
 }
+
+#: The types of which a Python argument may be, so that NumPy's numbers are valid, too.
+_ABSTRACT: dict[Any, type] = {str: str, int: numbers.Integral, float: numbers.Real, bool: bool}
 
 
 def read_toml(file: Path) -> dict[str, Any]:
@@ -101,6 +105,38 @@ def check_keys(
     missing = [key for key in expected if key not in table and key not in optional]
     if missing:
         raise OptionError(f"{where} lacks the {plural(len(missing), 'key')} {', '.join(missing)}; {compare}")
+
+
+def check_arguments(function: str, given: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of a public function, with NumPy numbers as Python numbers.
+
+    None is valid for every argument.
+
+    Args:
+        function: Name of the function, for messages.
+        given: {name of the argument: value}.
+        expected: {name: type}, as `field_types` returns it. Only str, int, float and bool are checked.
+
+    Raises:
+        OptionError: An argument is unknown or has a wrong type.
+    """
+    for name, value in given.items():
+        if name not in expected:
+            close = difflib.get_close_matches(name, expected, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"its options are {', '.join(expected)}"
+            raise OptionError(f"{function}() has no option {name!r}; {hint}")
+        kind = expected[name]
+        if (
+            value is not None
+            and kind in _ABSTRACT
+            and (not isinstance(value, _ABSTRACT[kind]) or (isinstance(value, bool) and kind is not bool))
+        ):
+            article = "an" if kind is int else "a"
+            raise OptionError(f"{function}({name}={value!r}) has the wrong type: give {article} {kind.__name__}")
+    return {
+        name: expected[name](value) if isinstance(value, numbers.Real) and expected[name] in (int, float) else value
+        for name, value in given.items()
+    }
 
 
 def between(where: str, value: float, low: float, high: float) -> None:

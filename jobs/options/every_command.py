@@ -29,3 +29,16 @@ ANY_PATH = AnyPathType()
 def debug_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the hidden option --debug to a command. `main` reads --debug from the arguments."""
     return click.option("--debug", is_flag=True, expose_value=False, hidden=True)(command)
+
+
+def name_environment_variables(command: click.Command) -> None:
+    """Let each option be set by an environment variable with the option's name, such as EMOJOB_HASH_COLUMN.
+
+    click itself would use the name of the Python parameter (EMOJOB_HASH_COLUMNS), which also stays valid.
+    """
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name and option.expose_value and not option.envvar:
+            names = [one.removeprefix("--") for one in option.opts if one.startswith("--")]
+            option.envvar = [
+                f"EMOJOB_{name.replace('-', '_').upper()}" for name in dict.fromkeys([*names, option.name])
+            ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from os import PathLike, fspath
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,7 @@ from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import StopRequested
 from emojob.schemas.errors import InputError, ModelError, OptionError
 from emojob.schemas.options import ModelOptions
+from emojob.schemas.settings import check_arguments, field_types
 
 
 class Scorer(ScoringModel):
@@ -37,12 +40,13 @@ class Scorer(ScoringModel):
     @classmethod
     def load(
         cls,
-        name: str | None = None,
+        name: str | PathLike[str] | None = None,
         options: ModelOptions | None = None,
         may_measure: bool = False,
         note: Callable[[str], None] = lambda text: None,
         threads: int | None = None,
         calibration_texts: Callable[[], list[str]] | None = None,
+        **settings: Any,
     ) -> Scorer:
         """Load a model and start an engine.
 
@@ -55,13 +59,17 @@ class Scorer(ScoringModel):
             calibration_texts: callback() that returns the texts for int8 calibration; called only if int8 is a
                 candidate. None: the sample texts. Example:
                 `reading.calibration.calibration_texts(options.calibration)`.
+            settings: Fields of `ModelOptions`, such as device or precision. They replace the fields of `options`.
 
         Raises:
             ModelError: The model cannot be used.
             OptionError: An option does not fit the model, or requires an engine or device that is unavailable.
         """
         options = options or ModelOptions()
-        options = replace(options, model=name or options.model)
+        settings = check_arguments("Scorer.load", settings, field_types(ModelOptions))
+        if name is not None:
+            settings["model"] = fspath(name)
+        options = replace(options, **settings)
         if options.calibration is not None and calibration_texts is None:
             raise OptionError(f"--calibration {options.calibration}: also give the texts in `calibration_texts`")
         engine_choice.choices(options, hardware.detect())  # fail early if unavailable
@@ -134,12 +142,13 @@ class Scorer(ScoringModel):
                 with the context `previous`.
 
         Raises:
-            InputError: `texts` is a single string.
+            InputError: `texts` is not a list of str and None.
             OptionError: The model uses no previous utterances, or `previous` and `texts` differ in length.
             ModelError: The model returned NaN.
         """
-        if isinstance(texts, str | bytes):
+        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
             raise InputError(f"score() takes a list of texts, not one {type(texts).__name__}: give [text]")
+        texts = list(texts)
         if previous is not None and self.model.context != "previous":
             raise OptionError(
                 f"{self.model.name} uses no previous utterances: leave out `previous`, or give a model trained with "
@@ -197,5 +206,9 @@ class Scorer(ScoringModel):
 
 
 def _column(texts: Sequence[str | None]) -> pa.Array:
+    """Return the texts as an Arrow column. Raises InputError for values that are not texts."""
+    for i, text in enumerate(texts):
+        if text is not None and not isinstance(text, str):
+            raise InputError(f"item {i} of the list of texts is a {type(text).__name__}: give str or None")
     # Arrow and SentencePiece reject lone surrogates (from a terminal or a JSON escape)
     return pa.array([text and SURROGATE.sub("\ufffd", text) for text in texts], pa.large_string())

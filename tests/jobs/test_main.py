@@ -2,7 +2,7 @@
 
 import pytest
 
-from emojob.jobs.main import main
+from emojob.jobs.main import cli, main
 from emojob.pipeline.inference.scorer import Scorer
 from tests.command_line import one_line
 
@@ -49,6 +49,29 @@ def test_an_impossible_path_is_one_line_and_exit_code_2(emojob, labelled, argume
 def test_every_option_has_an_environment_variable(emojob, log, monkeypatch):
     monkeypatch.setenv("EMOJOB_MAX_LENGTH", "2")
     assert "--max-length 2" in emojob("score", log)[2]
+
+
+@pytest.mark.parametrize("command", cli.commands.values(), ids=cli.commands)
+def test_environment_variables_have_the_names_of_the_options(command):
+    for option in command.params:
+        for name in option.opts:
+            if name.startswith("--") and option.expose_value:
+                assert f"EMOJOB_{name[2:].replace('-', '_').upper()}" in option.envvar
+
+
+def test_a_column_is_hashed_by_environment_variable(emojob, log, monkeypatch, tmp_path):
+    monkeypatch.setenv("EMOJOB_HASH_COLUMN", "nothing")
+    monkeypatch.setenv("EMOJOB_HASH_KEY", "a key of more than sixteen bytes")
+    code, _, err = emojob("score", log, "-o", tmp_path / "out")
+    assert code == 2
+    assert "--hash-column nothing" in err
+
+
+def test_debug_adds_the_traceback(emojob):
+    code, _, err = emojob("score", "nowhere.csv", "--debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("emojob: ")
 
 
 def test_an_internal_error_shows_no_dialogue(emojob, monkeypatch):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,55 @@ def test_an_unknown_option_is_refused_by_name(call):
         call("log.csv", xyz=1)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: api.score("log.csv", limit="ten"), r"emojob\.score\(limit='ten'\) has the wrong type: give an int"),
+        (lambda: api.score("log.csv", limit=True), "give an int"),
+        (lambda: api.score("log.csv", limit=1.5), "give an int"),
+        (lambda: api.score("log.csv", prefix=3), "give a str"),
+        (lambda: api.score("log.csv", fresh=1), "give a bool"),
+        (lambda: api.train("log.csv", "out", epochs=1.5), "give an int"),
+        (lambda: api.score(5), "5 is not a path: give a str, a Path, or a list of these"),
+        (lambda: api.score([None]), "None is not a path"),
+        (lambda: api.evaluate(3), "3 is not a path"),
+        (lambda: api.Scorer.load(device=1), r"Scorer\.load\(device=1\) has the wrong type: give a str"),
+        (lambda: api.Scorer.load(devise="cpu"), "did you mean 'device'"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_refused(call, message):
+    with pytest.raises(api.OptionError, match=message):
+        call()
+
+
+def test_a_hash_column_has_the_name_of_the_option(log, tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setenv("EMOJOB_HASH_KEY", "a key of more than sixteen bytes")
+    api.score(log, tmp_path / "out", model=tiny_model, hash_column="id", limit=np.int64(2))
+    assert "1" not in pq.read_table(tmp_path / "out")["id"].to_pylist()
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_done(tmp_path, tiny_model):
+    lines = "\n".join(f"문장 {i} 입니다 {i * 7919}" for i in range(400_000))
+    (tmp_path / "log.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
+    code = f"""
+import emojob, os, pathlib, signal, threading, time
+def interrupt():
+    while not list(pathlib.Path("out").glob("**/*.tmp")):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    emojob.score("log.csv", "out", model={str(tiny_model)!r}, engine="torch")
+except emojob.Interrupted as error:
+    print("Interrupted", error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Interrupted interrupted after ")
+    labelled = pq.read_table(tmp_path / "out").num_rows
+    assert 0 < labelled < 400_000
+
+
 def test_errors_are_those_of_the_command(log, tmp_path, tiny_model):
     with pytest.raises(api.NothingFound, match=r"none\.csv"):
         api.score(tmp_path / "none.csv")
@@ -68,12 +119,17 @@ def test_errors_are_those_of_the_command(log, tmp_path, tiny_model):
 
 
 def test_one_text_is_not_a_list_of_texts(tiny_model):
-    scorer = api.Scorer.load(str(tiny_model))
+    scorer = api.Scorer.load(tiny_model, precision="fp32")
+    assert scorer.choice.precision == "fp32"
     scored = scorer.score(["너무 기뻐요", "불안해요", None])
     assert scored.labels[2] == ""
     assert (scored.probabilities.dtype, scored.probabilities.shape) == (np.float32, (3, 6))
     with pytest.raises(api.InputError, match="takes a list of texts, not one str"):
         scorer.score("한 문장")
+    with pytest.raises(api.InputError, match="item 1 of the list of texts is a float: give str or None"):
+        scorer.score(["한 문장", float("nan")])
+    with pytest.raises(api.InputError, match="not one NoneType"):
+        scorer.score(None)
 
 
 def test_train_and_evaluate_do_what_the_commands_do(make_model, emojob, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.models.model_folder import find_folder
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.system.versions import installed_versions
 from emojob.schemas.errors import DataError, ModelError
@@ -174,6 +175,7 @@ def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
     texts = calibration_texts(options.calibration)
     scorers = [Scorer.load(options=options, calibration_texts=texts)]
     if against is not None:
+        find_folder(against, "--against")  # an error names --against, not --model
         other = replace(options, model=against, context=None)
         scorers.append(Scorer.load(options=other, calibration_texts=texts))
         _check_labels(*scorers)
