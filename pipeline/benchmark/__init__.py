@@ -1,7 +1,7 @@
-"""Measures how fast emojob labels texts, and compares this speed with matrix products and with other programs.
+"""Measures how fast emojob labels texts.
 
-`measure` runs the benchmark. `matmul` measures matrix products. `baselines` measures other programs that use the same
-model.
+`measure` runs the benchmark. It compares emojob with matrix products (`matmul`) and with other programs that use the
+same model (`baselines`).
 """
 
 __all__ = ["measure"]

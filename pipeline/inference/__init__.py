@@ -1,11 +1,7 @@
-"""Computes the emotion probabilities of texts.
+"""Computes the emotion probabilities of texts; reads no datasets and writes no labelled rows.
 
-- `scorer` tokenizes texts, makes batches and runs an engine.
-- `memo` caches the probabilities of repeated texts. `memo_file` saves this cache between runs.
-- `engine_choice` selects the device, the precision and the fastest engine.
-- `engine_rates` measures the engines. `artifact_cache` saves the measured rates.
-
-This package does not read datasets or write labelled rows.
+`scorer` tokenizes texts, makes batches and runs an engine, and `memo` caches the probabilities of repeated texts.
+`engine_choice` selects the device, the precision and the fastest engine, which `engine_rates` measures.
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Reads and writes model folders, and tokenizes texts.
 
-The module `model` loads and checks a model folder. `saving` writes a model folder. `bert` is the neural
-network. `kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
+`model` loads and checks a model folder, `saving` writes a model folder, and `bert` is the neural network.
+`kobert_tokenizer` and `wordpiece_tokenizer` turn texts into token ids.
 """
 
 __all__ = [

@@ -1,8 +1,7 @@
 """Reads and writes a labelled archive (OUT), which `emojob score` creates.
 
-An archive consists of part files (Parquet files with the labelled rows), a completion marker (a JSON file) for each
-part file, and run.json (settings and counts). A run writes the archive with `archive_folder` and `part_writer`. Other
-packages read the archive with `labelled_archive`.
+An archive consists of Parquet part files, a completion marker (a JSON file) for each part file, and run.json with
+settings and counts. `archive_folder` and `part_writer` write the archive, and `labelled_archive` reads it.
 """
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""Reads input files as record batches: finds the files, chooses the columns, and yields the rows in chunks.
+"""Reads input files as record batches.
 
-`inputs` finds the files. `dataset` opens the files as one table and reads row batches. `chunks` yields the rows that
-have no labels yet. `formats/` contains a reader for each file format.
+`inputs` finds the files, `dataset` opens the files as one table, and `chunks` yields the rows that have no labels yet.
+`formats/` contains a reader for each file format.
 """
 
 __all__ = ["calibration", "chunks", "columns", "context", "dataset", "formats", "inputs", "resume", "row_batches"]

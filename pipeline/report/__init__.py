@@ -1,8 +1,7 @@
 """Makes a report about a labelled archive: an HTML page with charts and tables.
 
-- `figures` computes the figures of the report with DuckDB.
-- `html_page` writes the HTML page.
-- `words` contains the texts of the page in English and Korean.
+`figures` computes the figures with DuckDB, and `html_page` writes the page. `words` contains the texts of the page in
+English and Korean.
 """
 
 __all__ = ["figures", "html_page", "words"]

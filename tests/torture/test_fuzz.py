@@ -35,7 +35,7 @@ from emojob.schemas.errors import EmojobError
 from tests.examples import examples
 from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
-from tests.torture.targets import TARGETS, in_one_line
+from tests.torture.fuzzing.targets import TARGETS, in_one_line
 
 pytestmark = pytest.mark.slow
 
@@ -187,7 +187,9 @@ def test_a_damaged_part_file_is_refused_or_read(tmp_path, monkeypatch, emojob):
     assert min(ended[0], ended[2]) > 3
 
 
-@pytest.mark.parametrize("file", sorted((Path(__file__).parent / "found").iterdir()), ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parent / "fuzzing" / "found").iterdir()), ids=lambda file: file.name
+)
 def test_earlier_findings_stay_fixed(tmp_path, file):
     """Bytes that once ended the process by a C++ exception, or lost rows without a message."""
     TARGETS[file.suffix[1:]](tmp_path, file.read_bytes())
@@ -207,7 +209,7 @@ def test_bytes_that_reach_new_code_keep_every_promise(tmp_path, target):
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     )  # MB; the peak of a child starts with the peak of its parent
     options += [f"-rss_limit_mb={ours + 2_048}", f"-artifact_prefix={tmp_path}/"]
-    command = [sys.executable, "-m", "tests.torture.guided", target, *options]
+    command = [sys.executable, "-m", "tests.torture.fuzzing.guided", target, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=TOP)
     assert done.returncode == 0, done.stderr[-5_000:]
     runs = re.search(r"Done (\d+) runs", done.stderr)

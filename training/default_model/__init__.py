@@ -1,7 +1,7 @@
-"""`make model`: pre-train, fine-tune and distill the default model, which ships with the package.
+"""`make model`: pre-trains, fine-tunes and distills the default model, which ships with the package.
 
-The module `make` runs these steps. The file `recipe.toml` has all settings. The folder `dialogue` has labelled lines
-of dialogue that were written for this project.
+`make` runs these steps with the settings in `recipe.toml`. The folder `dialogue` has labelled lines of dialogue that
+were written for this project.
 """
 
 __all__ = [

@@ -1,11 +1,7 @@
-"""`emojob train`: fine-tune a base model on annotated texts, and write a model folder.
+"""`emojob train`: fine-tunes a base model on annotated texts, and writes a model folder.
 
-- `run`: all steps of a training run.
-- `trainer`: the training loop.
-- `optimization`: the optimizer and the learning-rate schedule.
-- `recipe`: the settings.
-
-If a run is interrupted and then resumed, its model is the same as without an interruption.
+`run` does all steps; `trainer` has the training loop, `optimization` the optimizer and the learning-rate schedule, and
+`recipe` the settings. If a run is interrupted and then resumed, its model is the same as without an interruption.
 """
 
 __all__ = [

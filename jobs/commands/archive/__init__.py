@@ -1,3 +1,6 @@
-"""Commands that read or change a labelled archive, the output of `emojob score`: report, sql, sample and forget."""
+"""Commands that read or change a labelled archive, the output of `emojob score`.
+
+`report`, `sql` and `sample` read the archive, and `forget` removes rows.
+"""
 
 __all__ = ["forget", "report", "sample", "sql"]

@@ -1,12 +1,7 @@
-"""Runs a job on a Ray cluster.
+"""Labels a dataset on a Ray cluster: `ray_executor` runs the job.
 
-- `environment` sets the environment variables of Ray.
-- `connection` connects to the cluster.
-- `nodes` starts the workers.
-- `shards` divides the rows of the job into shards (ranges of rows).
-- `dispatcher` gives the shards to the workers.
-- `worker` labels the rows of a shard.
-- `ray_executor` runs the job with these modules.
+`connection` connects to the cluster, `nodes` starts each `worker`, and `dispatcher` gives the workers shards.
+A shard is a range of rows; `shards` divides the rows of the job.
 """
 
 __all__ = ["environment", "ray_executor"]

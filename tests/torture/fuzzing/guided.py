@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of one target: python -m tests.torture.guided TARGET [options of libFuzzer]
+"""Coverage-guided fuzzing of one target: python -m tests.torture.fuzzing.guided TARGET [options of libFuzzer]
 
 It needs atheris, which runs on Linux only.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["emojob"]):
-    from tests.torture.targets import SEEDS, TARGETS
+    from tests.torture.fuzzing.targets import SEEDS, TARGETS
 
 
 def main() -> None:
