@@ -122,7 +122,7 @@ def prepare(
     model_options: ModelOptions,
     writes: bool = True,
 ) -> Iterator[PreparedRun]:
-    """Open the inputs, the model and OUT, and lock OUT. Each input file is opened only once.
+    """Open the inputs, the model and OUT, and lock OUT. Each input file is inspected only once.
 
     Args:
         inputs: Files, folders, globs or URLs.
