@@ -1,7 +1,7 @@
-"""`make model`: pre-trains, fine-tunes and distills the default model, which ships with the package.
+"""`make model`: make the default model that ships with the package.
 
-`make` runs these steps with the settings in `recipe.toml`. The folder `dialogue` has labelled lines of dialogue that
-were written for this project.
+The settings are in `recipe.toml`. The folder `dialogue` contains labelled dialogue lines that were written for this
+project.
 """
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Training batches without padding: all texts of a batch have the same length."""
+"""Training batches of texts with equal length, so no padding is needed."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from emojob.pipeline.models.tokenizer import Encoded
 def equal_length_batches(
     lengths: NDArray[np.int64], budget: int, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Shuffle the rows, and group rows of the same length into batches. Each row is in exactly one batch.
+    """Group rows with the same number of tokens into batches, in random order.
 
     Args:
-        lengths: int64 [rows], number of tokens of each row.
-        budget: Maximum number of tokens of a batch. If one row has more tokens, its batch contains only this row.
+        lengths: int64 [rows], number of tokens in each row.
+        budget: Maximum number of tokens in a batch. A row with more tokens becomes a separate batch.
         generator: Random number generator.
 
     Returns:
-        The batches in random order. Each batch is an int64 array of row numbers.
+        The row numbers of each batch, int64. Each row is in exactly one batch.
     """
     order = generator.permutation(len(lengths))
     order = order[np.argsort(lengths[order], kind="stable")]
@@ -35,20 +35,20 @@ def equal_length_batches(
 
 
 def gather(encoded: Encoded, rows: NDArray[np.int64]) -> torch.Tensor:
-    """Return the token ids of `rows`, int64 [rows, tokens]. All these rows must have the same length."""
+    """Return the token ids of `rows` as int64 [rows, tokens]. All `rows` must have equal lengths."""
     length = int(encoded.lengths[rows[0]])
     return torch.from_numpy(encoded.ids[encoded.offsets[rows][:, None] + np.arange(length)].astype(np.int64))
 
 
 def epochs(lengths: NDArray[np.int64], budget: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """Yield all batches of the first epoch, then all batches of the second epoch, and so on without end.
+    """Yield the batches of epoch 0, then the batches of epoch 1, and so on without end.
 
-    The batches of an epoch depend only on the lengths, the budget, the seed and the number of the epoch.
+    With the same arguments, the batches are always the same.
 
     Args:
-        lengths: int64 [rows], number of tokens of each row.
-        budget: Maximum number of tokens of a batch. If one row has more tokens, its batch contains only this row.
-        seed: Seed of the random order.
+        lengths: int64 [rows], number of tokens in each row.
+        budget: Maximum number of tokens in a batch, as in `equal_length_batches`.
+        seed: Random seed.
     """
     epoch = 0
     while True:

@@ -1,4 +1,4 @@
-"""Read the corpora of the default model from a data folder, and encode them for pre-training and fine-tuning."""
+"""Read the corpora of the default model from a data folder, and encode the texts for training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emojob.training.data.published import Labelled
 from emojob.training.default_model.multitask import Examples, balanced
 from emojob.training.default_model.recipe import CORPORA, ModelRecipe
 
-#: Folder with lines of everyday dialogue. They were written for this project and have the default model's labels.
+#: Folder with labelled dialogue lines that were written for this project.
 DIALOGUE = Path(__file__).parent / "dialogue"
 
 #: Files that a data folder must contain.
@@ -33,7 +33,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class Corpora:
-    """All texts for training the default model and for measuring it.
+    """All texts for training and measuring the default model.
 
     KOTE and GoEmotions are public data sets of comments with emotion labels.
 
@@ -42,14 +42,14 @@ class Corpora:
         ratings: float32 [reviews], rating of each review from 0 to 1.
         chat: Chit-chat questions and answers.
         kote: KOTE texts for training.
-        kote_held_out: KOTE texts for selecting the best epoch, for calibration and for measuring.
-        goemotions: The train part of GoEmotions.
-        goemotions_dev: The dev part of GoEmotions.
-        goemotions_test: The test part of GoEmotions.
+        kote_held_out: KOTE texts for model selection, calibration and measuring.
+        goemotions: Texts of the GoEmotions train split.
+        goemotions_dev: Texts of the GoEmotions dev split.
+        goemotions_test: Texts of the GoEmotions test split.
         dialogue: Dialogue lines for training.
         dialogue_test: Dialogue lines for measuring.
-        dialogue_other_hand: Dialogue lines for measuring, by another writer.
-        spiece: Path of the file with the SentencePiece model.
+        dialogue_other_hand: Dialogue lines for measuring, by a writer who did not see `dialogue`.
+        spiece: Path of the SentencePiece model.
     """
 
     reviews: list[str]
@@ -67,21 +67,21 @@ class Corpora:
 
 
 def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
-    """Read the files of a data folder.
+    """Read all corpora from a data folder.
 
     Args:
-        data: Path of the folder.
-        recipe: The recipe. Its section [corpus] has the number of held-out KOTE texts, and the seed for choosing them.
+        data: Path of the data folder.
+        recipe: The recipe. The section [corpus] sets how many KOTE texts are held out.
 
     Raises:
-        DataError: Files are missing. The message lists all of them.
-        OptionError: `corpus.held_out` in the recipe is not less than the number of KOTE texts.
+        DataError: A file is missing.
+        OptionError: `corpus.held_out` is too large, so no KOTE text is left for training.
     """
     missing = [name for name in FILES.values() if not (data / name).exists()]
     if missing:
         raise DataError(
-            f"the data folder {data} does not contain {', '.join(missing)}; copy these files into it, or give another "
-            "data folder"
+            f"the data folder {data} does not contain {', '.join(missing)}; copy the missing files into this "
+            "folder, or give another data folder"
         )
     path = {key: data / name for key, name in FILES.items()}
     reviews, ratings = published.reviews(path["reviews"])
@@ -90,7 +90,7 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
     if held_out >= len(kote.texts):
         raise OptionError(
             f"recipe: corpus.held_out is {held_out}, but {path['kote']} has only {len(kote.texts)} texts; set "
-            f"corpus.held_out to a number below {len(kote.texts)}"
+            f"corpus.held_out to {len(kote.texts) - 1} or less"
         )
     order = np.random.default_rng(recipe.corpus.held_out_seed).permutation(len(kote.texts))
     return Corpora(
@@ -112,15 +112,15 @@ def read_corpora(data: Path, recipe: ModelRecipe) -> Corpora:
 def pretraining_texts(
     corpora: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe
 ) -> tuple[Encoded, NDArray[np.float32]]:
-    """Return the texts for pre-training, and their ratings.
+    """Return the texts for pre-training, and the ratings of these texts.
 
     Args:
         corpora: The corpora of the data folder.
-        tokenizer: The model's tokenizer.
-        recipe: The recipe. `pretraining.repeats` sets how often each corpus is repeated.
+        tokenizer: Tokenizer of the model.
+        recipe: The recipe. `pretraining.repeats` sets how many times each corpus is used.
 
     Returns:
-        (texts, ratings): the encoded texts and float32 [texts]. If a text has no rating, its number is NaN.
+        (encoded texts, ratings). The ratings are float32 [texts]; NaN means that a text has no rating.
     """
     texts = {"kote": corpora.kote.texts, "goemotions": corpora.goemotions.texts, "chat": corpora.chat}
     others = [text for corpus, times in recipe.pretraining.repeats.items() for text in texts[corpus] * times]
@@ -129,17 +129,19 @@ def pretraining_texts(
 
 
 def example_texts(corpora: Corpora) -> list[str]:
-    """Return the texts of `labelled_examples` as strings, in the same order."""
+    """Return the texts of `labelled_examples` as strings. The order of the texts is the same."""
     return [*corpora.kote.texts, *corpora.goemotions.texts, *corpora.dialogue.texts, *corpora.reviews]
 
 
 def labelled_examples(corpora: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> Examples:
-    """Return all labelled texts and all reviews with their targets. Rare classes have larger weights in the targets.
+    """Return the examples for fine-tuning: all labelled texts and all reviews.
+
+    `balanced` increases the targets of rare classes.
 
     Args:
         corpora: The corpora of the data folder.
-        tokenizer: The model's tokenizer.
-        recipe: The recipe with the label maps, `fine_tuning.sharpness` and `fine_tuning.balance`.
+        tokenizer: Tokenizer of the model.
+        recipe: All settings.
     """
     parts = [corpora.kote.texts, corpora.goemotions.texts, corpora.dialogue.texts, corpora.reviews]
     starts = np.cumsum([0, *map(len, parts)])

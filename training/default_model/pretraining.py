@@ -1,11 +1,10 @@
-"""Pre-train a small encoder, which has the architecture of KoBERT, on texts without labels.
+"""Pre-train a small KoBERT encoder on unlabelled texts.
 
-As in BERT (Devlin et al., 2019), some tokens are masked, and the model predicts the masked tokens from the other
-tokens. Two additions make the training faster:
+As in BERT (Devlin et al., 2019), the model predicts masked tokens. Two additions make the training faster:
 
-- The initial word vectors are not random. They are computed from the positive pointwise mutual information of the
-  tokens in the corpus (Levy and Goldberg, 2014).
-- The model also learns to predict ratings from the pooled vector of a text.
+- The initial word vectors are not random. They are computed from the positive pointwise mutual information of tokens
+  (Levy and Goldberg, 2014).
+- The model also predicts the ratings of the film reviews.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ from emojob.training.default_model.batches import epochs, gather
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import PretrainingRecipe
 
-#: The number of masked tokens in a batch is rounded down to a multiple of this, to keep the kernel cache small.
+#: The number of masked tokens in a batch is rounded down to a multiple of 64, so the kernel cache stays small.
 MASKED_STEP = 64
 
 
 class Pretrainer(nn.Module):
-    """The encoder with two heads for pre-training: one predicts masked tokens, the other predicts ratings."""
+    """Encoder with two heads for pre-training: a head for masked tokens and a head for ratings."""
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
-        self.body = Classifier(shape, labels=1)  # the rating is the only label
+        self.body = Classifier(shape, labels=1)  # the only output is the rating
         self.transform = nn.Sequential(
             nn.Linear(shape.hidden_size, shape.hidden_size),
             nn.GELU(),
@@ -60,13 +59,13 @@ class Pretrainer(nn.Module):
 
 
 def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int) -> Tensor:
-    """Compute initial word vectors from the co-occurrence of tokens. Their standard deviation is 0.04.
+    """Compute initial word vectors (standard deviation 0.04) from the co-occurrence of tokens.
 
     Args:
         encoded: Token ids of the texts.
         vocab_size: Number of pieces in the vocabulary.
-        size: Number of components of a word vector.
-        window: Maximum number of neighbours of a token on each side.
+        size: Size of a word vector.
+        window: Maximum distance between two tokens that are counted as a pair.
 
     Returns:
         float32 [vocab_size, size].
@@ -90,14 +89,14 @@ def first_word_vectors(encoded: Encoded, vocab_size: int, size: int, window: int
 
 
 def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
-    """Return a model with the given word vectors, and with random weights in the other layers.
+    """Return a model with the given word vectors, random weights and zero biases.
 
-    As in BERT, the random weights have a normal distribution with standard deviation 0.02.
+    The random weights are normally distributed with standard deviation 0.02, as in BERT.
 
     Args:
         shape: Sizes of the model.
-        vectors: Initial word vectors, float32 [vocab, hidden]. A vector of zeros is replaced by a random vector.
-        seed: Seed of the random weights.
+        vectors: Initial word vectors, float32 [vocab, hidden]. A zero vector is replaced by a random vector.
+        seed: Random seed.
     """
     torch.manual_seed(seed)
     model = Pretrainer(shape)
@@ -113,7 +112,7 @@ def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
 
 
 def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
-    """Return the learning rate after `tokens` tokens. A cycle has a warm-up, a constant part and a decay to 0."""
+    """Return the learning rate after `tokens` tokens. Each cycle begins with a warm-up and ends with a decay to 0."""
     for cycle in recipe.cycles:
         if tokens < cycle:
             up = min(1.0, tokens / recipe.warmup) if recipe.warmup else 1.0
@@ -126,20 +125,20 @@ def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
 def mask_tokens(
     ids: Tensor, recipe: PretrainingRecipe, mask_id: int, vocab_size: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Mask a fraction of the tokens between [CLS] and [SEP].
+    """Mask random tokens, but never [CLS] and [SEP].
 
     80% of the masked tokens become [MASK], 10% become a random token, and 10% stay unchanged.
 
     Args:
         ids: int [rows, tokens], token ids.
-        recipe: The recipe. `recipe.masked` is the fraction of the tokens.
+        recipe: The recipe. `recipe.masked` is the fraction of masked tokens.
         mask_id: Id of [MASK].
         vocab_size: Number of pieces in the vocabulary.
         generator: Random number generator.
 
     Returns:
-        (ids, positions): the token ids after masking [rows, tokens], and the positions of the masked tokens in the
-        flattened ids, int64 [masked].
+        (ids, positions). `ids` are the token ids after masking, [rows, tokens]. `positions` are the masked positions
+        in the flattened ids, int64 [masked].
     """
     chance = torch.rand(ids.shape, generator=generator)
     chance[:, 0] = chance[:, -1] = 1.0
@@ -164,18 +163,18 @@ def pretrain(
     device: str = "cpu",
     seconds_between_checkpoints: float = 300,
 ) -> Pretrainer:
-    """Pre-train a model. If the checkpoint exists, continue from it. An interruption does not change the result.
+    """Pre-train a model, or resume from the checkpoint. An interruption does not change the result.
 
     Args:
         encoded: Token ids of the texts.
-        ratings: float32 [texts], from 0 to 1. The rating is NaN if a text has no rating.
+        ratings: float32 [texts], ratings from 0 to 1. NaN: the text has no rating.
         shape: Sizes of the model.
         mask_id: Id of [MASK].
         recipe: Settings of the pre-training.
         checkpoint: Path of the checkpoint file.
         report: callback(line), called with the progress about every 30 seconds.
         device: cpu or cuda.
-        seconds_between_checkpoints: Time between two checkpoints, in seconds.
+        seconds_between_checkpoints: Seconds between two checkpoints.
 
     Returns:
         The model, on the CPU.
@@ -207,14 +206,7 @@ def pretrain(
 
 @dataclass
 class _Run:
-    """The state of a pre-training run, which is stored in the checkpoint.
-
-    Attributes:
-        model: The model.
-        optimizer: The optimizer of the model.
-        steps: Number of finished steps.
-        tokens: Number of tokens in these steps.
-    """
+    """Content of the checkpoint: the model, the optimizer, and the numbers of finished steps and tokens."""
 
     model: Pretrainer
     optimizer: torch.optim.Optimizer
@@ -237,7 +229,7 @@ class _Run:
 
 
 def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, checkpoint: Path, device: str) -> _Run:
-    """Return the run that is stored in the checkpoint, or a new run if there is no checkpoint."""
+    """Load the run from the checkpoint. If there is no checkpoint, start a new run."""
     saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else None
     size = shape.vocab_size, shape.hidden_size
     vectors = torch.zeros(size) if saved else first_word_vectors(encoded, *size, recipe.window)
@@ -256,7 +248,7 @@ def _losses(
     """Return (loss of the masked tokens, loss of the ratings)."""
     with torch.autocast(ids.device.type, dtype=torch.bfloat16):
         logits, rating_logits = model(masked, masked_at)
-    # a batch of very short texts may have no masked token; max(1, ...) avoids the division 0 / 0
+    # max(1, ...) avoids a division by 0 if a batch has no masked token
     labels = ids.reshape(-1)[masked_at]
     token_loss = F.cross_entropy(logits.float(), labels, reduction="sum") / max(1, len(masked_at))
     target = torch.from_numpy(ratings).to(ids.device)

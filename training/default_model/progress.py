@@ -1,4 +1,4 @@
-"""Progress reports for long steps: how much is done, a running mean of each loss, and the time left."""
+"""Progress lines for long steps: finished units, mean losses and remaining time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class Progress:
-    """Counts finished units, such as steps or texts, and reports the progress about every 30 seconds.
+    """Reports the progress of a long step about every 30 seconds.
 
     Args:
-        total: Total number of units, including `done`.
-        unit: Name of the units, for example "steps".
-        report: callback(line), called with one line of text.
-        done: Number of units that an earlier run finished.
+        total: Total number of units, including units of earlier runs.
+        unit: Name of the units, for example "steps" or "texts".
+        report: callback(line), called with a line of text.
+        done: Number of units that earlier runs finished.
     """
 
     def __init__(self, total: int, unit: str, report: Callable[[str], None], done: int = 0) -> None:
@@ -28,7 +28,7 @@ class Progress:
         self._means: dict[str, float] = {}
 
     def add(self, amount: int, losses: Mapping[str, float]) -> None:
-        """Count `amount` more finished units. `losses` is {name of a loss: its mean over these units}."""
+        """Add `amount` finished units. `losses` is {name: mean loss of the added units}."""
         self.done += amount
         for name, loss in losses.items():
             self._means[name] = 0.98 * self._means.get(name, loss) + 0.02 * loss
@@ -38,7 +38,7 @@ class Progress:
             self._report(self.line(now - self._started_at))
 
     def line(self, seconds: float) -> str:
-        """Return the progress as one line. `seconds` is the time since this run started."""
+        """Return the progress as a line of text. `seconds` is the run time so far."""
         speed = max((self.done - self._done_before) / max(seconds, 1e-9), 1e-9)
         losses = ", ".join(f"{name} {mean:.3f}" for name, mean in self._means.items())
         losses = losses and f"loss: {losses}, "

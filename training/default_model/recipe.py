@@ -1,4 +1,4 @@
-"""Read the recipe of the default model from a TOML file into dataclasses. The dataclasses check the values."""
+"""Read the recipe of the default model from a TOML file, and check the values."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _COMPARE = "take them from training/default_model/recipe.toml"
 
 @dataclass(frozen=True)
 class CorpusRecipe:
-    """Section [corpus]: maximum length of the texts, and how many texts are held out.
+    """Section [corpus] of the recipe: length of the texts, and held-out texts.
 
     Attributes:
-        max_length: Maximum number of tokens of a text.
+        max_length: Maximum number of tokens in a text.
         held_out: Number of KOTE texts that are not used for training.
-        held_out_seed: Seed for choosing these texts at random.
+        held_out_seed: Random seed for choosing the held-out texts.
     """
 
     max_length: int
@@ -45,7 +45,7 @@ class CorpusRecipe:
 
 @dataclass(frozen=True)
 class PretrainingRecipe:
-    """Section [pretraining]: settings of the masked-language pre-training. recipe.toml explains each one."""
+    """Section [pretraining] of the recipe. recipe.toml explains each setting."""
 
     cycles: tuple[int, ...]
     batch_tokens: int
@@ -83,14 +83,14 @@ class PretrainingRecipe:
 
 @dataclass(frozen=True)
 class Phase:
-    """A training phase, for example [[fine_tuning.phases]]. All its epochs use the same settings.
+    """A training phase: a number of epochs with the same settings.
 
     Attributes:
         name: Name of the phase in progress reports.
         epochs: Number of epochs.
         learning_rate: Highest learning rate of the phase.
-        shares: How often an epoch reads each corpus. 0.5: a random half of the corpus; 3.0: all of it, three times.
-        weights: {name of a task: weight of its loss}.
+        shares: {corpus: how often an epoch uses the corpus}. 0.5: a random half; 3.0: all texts, three times.
+        weights: {task: weight of the loss}.
     """
 
     name: str
@@ -106,12 +106,12 @@ class Phase:
         _numbers(f"{where} shares", self.shares, CORPORA)
         _numbers(f"{where} weights", self.weights, TASKS)
         if not any(self.shares.values()):
-            raise OptionError(f"recipe: {where} has no texts, because all shares are 0; set at least one share above 0")
+            raise OptionError(f"recipe: all shares of {where} are 0, so the phase has no texts; set a share above 0")
 
 
 @dataclass(frozen=True)
 class FineTuningRecipe:
-    """Section [fine_tuning]: settings for all phases of the fine-tuning. recipe.toml explains each one."""
+    """Section [fine_tuning] of the recipe. recipe.toml explains each setting."""
 
     batch_tokens: int
     warmup: float
@@ -136,7 +136,7 @@ class FineTuningRecipe:
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """Section [teacher]: settings of the larger encoder that teaches the model. recipe.toml explains each one."""
+    """Section [teacher] of the recipe. recipe.toml explains each setting."""
 
     base: str
     prefix: str
@@ -155,7 +155,7 @@ class TeacherRecipe:
 
 @dataclass(frozen=True)
 class DistillationRecipe:
-    """Section [distillation]: settings for learning from the teacher. recipe.toml explains each one."""
+    """Section [distillation] of the recipe. recipe.toml explains each setting."""
 
     trust: float
     share: float
@@ -169,7 +169,7 @@ class DistillationRecipe:
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The recipe of the default model, with all sections of the file."""
+    """All settings of the default model."""
 
     shape: BertShape
     corpus: CorpusRecipe
@@ -186,8 +186,8 @@ class ModelRecipe:
                 between(f"model.{size}", value, 1, 10**6)
         if self.shape.hidden_size % self.shape.heads:
             raise OptionError(
-                f"recipe: model.hidden_size is {self.shape.hidden_size}, which is not a multiple of model.heads "
-                f"{self.shape.heads}; change one of them"
+                f"recipe: model.hidden_size {self.shape.hidden_size} is not a multiple of model.heads "
+                f"{self.shape.heads}; change model.hidden_size or model.heads"
             )
         between(
             "corpus.max_length (model.max_positions is the limit)", self.corpus.max_length, 3, self.shape.max_positions
@@ -195,20 +195,20 @@ class ModelRecipe:
 
 
 def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
-    """Read the recipe of the default model from a file.
+    """Read the recipe of the default model from a TOML file.
 
     Raises:
-        OptionError: The file is missing, is not TOML, or has a wrong value.
+        OptionError: The file is missing, is not valid TOML, or contains a wrong value.
     """
     try:
         table = read_toml(path)
     except FileNotFoundError:
         raise OptionError(
-            f"the recipe {path} does not exist; give a TOML file with the same keys as {DEFAULT_RECIPE}"
+            f"the recipe {path} does not exist; give the path of a TOML file, for example {DEFAULT_RECIPE}"
         ) from None
     except ValueError as error:
         raise OptionError(
-            f"the recipe {path} is not valid TOML: {error}; correct it, or copy {DEFAULT_RECIPE}"
+            f"the recipe {path} is not valid TOML: {error}; correct the file, or copy {DEFAULT_RECIPE}"
         ) from None
     check_keys("the recipe", table, dict.fromkeys(SECTIONS, dict), _COMPARE)
     check_keys("labels", table["labels"], {"kote": str, "goemotions": str}, _COMPARE)
@@ -231,7 +231,7 @@ def _with_phases(table: dict[str, Any], section: str) -> dict[str, Any]:
     phases = table[section].get("phases", [])
     if not isinstance(phases, list) or not all(isinstance(phase, dict) for phase in phases):
         raise OptionError(
-            f"recipe: {section}.phases is {phases!r}, but it must be a list of tables; begin each phase with "
+            f"recipe: {section}.phases is {phases!r}, which is not a list of tables; begin each phase with "
             f"[[{section}.phases]]"
         )
     return {**table[section], "phases": tuple(fill(Phase, phase, f"{section}.phases", _COMPARE) for phase in phases)}
