@@ -1,4 +1,4 @@
-"""`make model`: make the default model that ships with the package.
+"""`make model`: makes the default model that ships with the package.
 
 The settings are in `recipe.toml`. The folder `dialogue` contains labelled dialogue lines that were written for this
 project.

@@ -1,7 +1,7 @@
 """`emojob train`: fine-tunes a base model on annotated texts, and writes a model folder.
 
-`run` does all steps; `trainer` has the training loop, `optimization` the optimizer and the learning-rate schedule, and
-`recipe` the settings. If a run is interrupted and then resumed, its model is the same as without an interruption.
+The module `run` runs all steps, and `recipe` reads the settings. A resumed run makes the same model as a run without
+interruption.
 """
 
 __all__ = [

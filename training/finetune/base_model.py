@@ -1,4 +1,4 @@
-"""Load the base model of a training run: a BERT, ELECTRA or RoBERTa encoder, converted to a BERT classifier."""
+"""Load the base model (BERT, ELECTRA or RoBERTa) of a training run as a BERT classifier."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.schemas.errors import ModelError
 
-#: Values of `model_type` in config.json for models with the same layers as BERT.
+#: Supported values of `model_type` in config.json.
 KINDS = ("bert", "electra", "roberta")
 
 #: Name of the base model that ships with the package.
@@ -22,14 +22,14 @@ PACKAGED = "emojob's default model"
 
 @dataclass(frozen=True)
 class Base:
-    """A base model with a head for the labels of the data.
+    """A base model with a classification head.
 
     Attributes:
         name: Name of the base model, for messages.
         classifier: The encoder and the head.
         shape: Sizes of the encoder.
         tokenizer: Tokenizer of the base model.
-        notes: Messages to the user about layers that are new or reused.
+        notes: Messages to the user about new or reused layers.
     """
 
     name: str
@@ -40,18 +40,18 @@ class Base:
 
 
 def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
-    """Load an encoder, and add a classification head for `labels`.
+    """Load a base model, and add a classification head for `labels`.
 
-    If the base model is a classifier with exactly these labels, its head is used. If the base model has no pooler, a
-    new pooler is added.
+    If the base model is a classifier with exactly these labels, the existing head is kept. If the base model has no
+    pooler, a new pooler is added.
 
     Args:
         name: Path of a model folder, or a name on the Hugging Face hub. None: use the default model of the package.
         labels: The labels, in the order of their ids.
-        seed: Seed of the random weights of new layers.
+        seed: Random seed of new layers.
 
     Raises:
-        ModelError: Weights are missing (other than the pooler and the head), or the files do not fit together.
+        ModelError: Weights of the encoder are missing, or the files do not fit together.
     """
     if name is not None and not name.strip():
         raise ModelError("--base is empty: give a model folder or a name on the Hugging Face hub, or omit --base")
@@ -79,7 +79,7 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
 
 
 def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Convert a BERT, ELECTRA or RoBERTa encoder to a BERT encoder that returns the same hidden states.
+    """Convert a BERT, ELECTRA or RoBERTa encoder to an equivalent BERT encoder.
 
     Args:
         config: Content of config.json.
@@ -87,23 +87,23 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
         shown: Name of the base model, for messages.
 
     Returns:
-        (config, weights) of the BERT encoder. The weights are {Hugging Face name: weight}.
+        (config, weights) of the BERT encoder.
 
     Raises:
-        ModelError: The encoder is an ELECTRA whose embeddings and layers have different sizes.
+        ModelError: The encoder is an ELECTRA model with different sizes of embeddings and layers.
     """
     kind = config["model_type"]
-    if not any(key.startswith(f"{kind}.") for key in weights):  # keys have no prefix if the model has no head
+    if not any(key.startswith(f"{kind}.") for key in weights):  # a model without a head has keys without a prefix
         weights = {f"{kind}.{key}": w for key, w in weights.items()}
     weights = {"bert" + key.removeprefix(kind) if key.startswith(f"{kind}.") else key: w for key, w in weights.items()}
     if kind == "electra":
         embedding_size = config.get("embedding_size", config.get("hidden_size"))
         if embedding_size != config.get("hidden_size"):
             raise ModelError(
-                f"--base {shown} is an ELECTRA with embeddings of size {embedding_size}, but layers of size "
-                f"{config.get('hidden_size')}; give an ELECTRA whose two sizes are equal, such as a base model"
+                f"--base {shown} is an ELECTRA model with embedding_size {embedding_size} and hidden_size "
+                f"{config.get('hidden_size')}; give a model with equal sizes, for example KoELECTRA-Base"
             )
-    if kind == "roberta":  # RoBERTa gives the first token the position `pad_token_id` + 1
+    if kind == "roberta":  # in RoBERTa, the first position is `pad_token_id` + 1
         first = int(config.get("pad_token_id", 1)) + 1
         positions = "bert.embeddings.position_embeddings.weight"
         if positions in weights:
@@ -113,13 +113,13 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
 
 
 def add_linear(weights: dict[str, Tensor], name: str, rows: int, columns: int) -> None:
-    """Add a linear layer [rows, columns]. As in BERT, its weights are random: normal with standard deviation 0.02."""
+    """Add a linear layer [rows, columns] with random weights (standard deviation 0.02) and zero biases."""
     weights[f"{name}.weight"] = torch.randn(rows, columns) * 0.02
     weights[f"{name}.bias"] = torch.zeros(rows)
 
 
 def _label_ids(config: dict[str, Any]) -> dict[str, int]:
-    """Return {label: id} of a base model. The dict is empty if config.json has no valid id2label."""
+    """Return {label: id} from config.json. If id2label is missing or invalid, return an empty dict."""
     id2label = config.get("id2label")
     try:
         ids = {str(label): int(i) for i, label in id2label.items()} if isinstance(id2label, dict) else {}

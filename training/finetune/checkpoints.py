@@ -1,8 +1,12 @@
-"""Checkpoints of a training run: the Trainer's files, and the files that emojob adds to them.
+"""Checkpoints of a training run.
 
-First, the Trainer writes a checkpoint folder with the weights, the optimizer, the schedule and the random state. Then
-emojob adds the best weights so far. Last, emojob writes progress.json atomically. A checkpoint without progress.json is
-incomplete and is not used.
+A checkpoint is written in three steps:
+
+1. The Trainer writes the weights, the optimizer, the schedule and the random state.
+2. emojob adds the best weights so far.
+3. emojob writes progress.json atomically.
+
+A checkpoint without progress.json is incomplete and is not used.
 """
 
 from __future__ import annotations
@@ -25,24 +29,24 @@ from emojob.training.evaluation.curves import Curves
 _NAME = re.compile(r"checkpoint-(\d+)")
 _PROGRESS = "progress.json"
 _BEST = "best.safetensors"
-_SIZES = "sizes"  # key in progress.json: size in bytes of each other file
+_SIZES = "sizes"  # key in progress.json; the value is {file name: bytes}
 
 Weights = dict[str, torch.Tensor]
 
 
 @dataclass
 class TrainingState:
-    """Progress of a training run. emojob stores it in addition to the state that the Trainer stores.
+    """Progress of a training run, stored in progress.json.
 
     Attributes:
         curves: All values that were logged so far.
-        best_score: Highest macro-F1 on the validation part so far; -1 before the first epoch ends.
-        best_epoch: Number of the epoch with `best_score`.
+        best_score: Highest validation macro-F1 so far; -1 before the first epoch ends.
+        best_epoch: Number of the epoch with the highest macro-F1.
         worse_epochs: Number of epochs since `best_epoch`.
-        finished: Whether all epochs are done, or `patience` epochs in a row were not better than the best epoch.
+        finished: Whether all epochs are done, or early stopping (`patience`) has ended the training.
         batch: Number of texts in a forward pass of one process. 0: not yet known.
         loss_sum: Sum of the training loss since the last logging step.
-        loss_texts: Number of texts in `loss_sum`.
+        loss_texts: Number of texts since the last logging step.
         epoch_loss: Sum of the cross-entropy since the epoch began.
         epoch_right: Number of correct predictions since the epoch began.
         epoch_texts: Number of texts since the epoch began.
@@ -62,12 +66,12 @@ class TrainingState:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> TrainingState:
-        """Return the state from which `dataclasses.asdict` made the dict `fields`."""
+        """Create a state from the result of `dataclasses.asdict`."""
         return cls(**{**fields, "curves": Curves(**fields["curves"])})
 
 
 def newest_complete(work: Path) -> Path | None:
-    """Remove incomplete checkpoints from a work folder, and return the newest complete checkpoint or None."""
+    """Remove incomplete checkpoints from a work folder. Return the newest complete checkpoint, or None."""
     complete: list[tuple[int, Path]] = []
     for path in work.glob("checkpoint-*"):
         step = _NAME.fullmatch(path.name)
@@ -81,19 +85,19 @@ def newest_complete(work: Path) -> Path | None:
 
 
 def complete_checkpoint(checkpoint: Path, state: TrainingState, best: Weights | None) -> None:
-    """Add emojob's files to a checkpoint that the Trainer wrote, and remove all other checkpoints.
+    """Add emojob's files to a new checkpoint, and remove the older checkpoints.
 
     Args:
         checkpoint: Checkpoint folder that the Trainer wrote.
-        state: State of the run at this step.
-        best: Weights of the best epoch. None: no epoch has ended, or the recipe keeps the last epoch.
+        state: State of the training.
+        best: Weights of the best epoch. None: no epoch has ended, or `training.keep` is "last".
     """
     if best is not None:
         store_weights(best, checkpoint / _BEST)
-    for file in checkpoint.iterdir():  # a power failure could lose these files, because the Trainer does not fsync them
+    for file in checkpoint.iterdir():  # the Trainer does not fsync the files
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    # do not record the sizes of the files with random states, because other processes may still be writing these files
+    # skip the files rng_state_*, because other processes may still be writing these files
     files = [file for file in sorted(checkpoint.iterdir()) if not file.name.startswith("rng_state_")]
     sizes = {file.name: file.stat().st_size for file in files}
     write_json(checkpoint / _PROGRESS, {**asdict(state), _SIZES: sizes})
@@ -108,11 +112,10 @@ def store_weights(weights: Weights, file: Path) -> None:
 
 
 def read_checkpoint(checkpoint: Path) -> tuple[TrainingState, Weights | None]:
-    """Return (state, best weights) from a complete checkpoint. If it has no best weights, they are None.
+    """Return (state, best weights) of a complete checkpoint. The best weights can be None.
 
     Raises:
-        OutputError: A file is missing or damaged. Without this error, the Trainer would ignore missing files and give
-            another result.
+        OutputError: A file is missing or damaged. The Trainer would ignore a missing file without an error.
     """
     try:
         fields = json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8"))
@@ -122,7 +125,7 @@ def read_checkpoint(checkpoint: Path) -> tuple[TrainingState, Weights | None]:
         damaged = [_PROGRESS]
     if damaged:
         raise OutputError(
-            f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}), so training cannot resume from it; give "
+            f"the checkpoint {checkpoint} is damaged ({', '.join(damaged)}), so training cannot resume; give "
             "another folder with -o, or add --fresh to start again"
         )
     best = checkpoint / _BEST

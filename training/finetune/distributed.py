@@ -1,4 +1,4 @@
-"""Processes that `torchrun` starts to train one model together. Without torchrun, there is one process."""
+"""Distributed training: several processes, started by `torchrun`, train one model."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 
 
 def is_first() -> bool:
-    """Return whether this process is the one that writes files."""
+    """Return whether this is the first process. Only the first process writes files."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def process_count() -> int:
-    """Return the number of processes that train together."""
+    """Return the number of training processes."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def sum_over_processes(numbers: list[float]) -> list[float]:
-    """Return the element-wise sum of the lists of all processes."""
+    """Return the element-wise sum of `numbers` over all processes."""
     if not torch.distributed.is_initialized():
         return numbers
     device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"

@@ -31,14 +31,14 @@ PAGE = "training.html"
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperature of a model, and the expected calibration error before and after calibration.
+    """Result of a calibration.
 
     Attributes:
-        temperature: Number by which the logits are divided before the softmax.
-        fitted_on: Part on which the temperature is fitted: validation, test or none.
-        error_before: Expected calibration error with temperature 1. None: no texts are held out.
-        error_after: Expected calibration error with `temperature`. None: no texts are held out. If the temperature is
-            fitted on the test part, this error comes from the probabilities of `cross_fitted`.
+        temperature: The logits are divided by this number before the softmax.
+        fitted_on: Split on which the temperature is fitted: validation, test or none.
+        error_before: Expected calibration error with temperature 1. None: there are no held-out texts.
+        error_after: Expected calibration error with `temperature`. None: there are no held-out texts. If `fitted_on` is
+            test, the probabilities of `cross_fitted` are used.
     """
 
     temperature: float
@@ -47,19 +47,21 @@ class Calibration:
     error_after: float | None
 
     def summary(self) -> str:
-        """Return the calibration as one line for the model card and the page."""
+        """Return a one-line summary for the model card and the HTML page."""
         if self.fitted_on == "none":
             return "none, because no texts were held out"
         return (
-            f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} part; expected calibration error "
-            f"{self.error_before:.3f} without the temperature, {self.error_after:.3f} with it"
+            f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} split; expected calibration error "
+            f"{self.error_before:.3f} before calibration, {self.error_after:.3f} after calibration"
         )
 
 
 def finish(
     out: Path, inputs: TrainingInputs, base: Base, state: TrainingState, context: str, made_with: dict[str, Any]
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
-    """Calibrate a trained model, measure it on the test part, and write the model folder.
+    """Calibrate and measure a trained model, and write the model folder.
+
+    If the packages for drawing are missing, curves.png and training.html are not written, and a note explains why.
 
     Args:
         out: Path of the model folder.
@@ -70,8 +72,7 @@ def finish(
         made_with: Inputs of the run, for recipe.json.
 
     Returns:
-        (metrics, notes for the user). The metrics are None if there is no test part. If the packages for drawing are
-        missing, curves.png and training.html are not written, and the notes contain a message about this.
+        (metrics, notes for the user). The metrics are None if there is no test split.
     """
     classifier, notes = base.classifier, []
     calibration, probabilities = calibrate(classifier, inputs.validation, inputs.test)
@@ -107,16 +108,16 @@ def finish(
 def calibrate(
     classifier: Classifier, validation: EncodedSplit, test: EncodedSplit
 ) -> tuple[Calibration, NDArray[np.float32] | None]:
-    """Fit the temperature on the validation part, or on the test part if there is no validation part.
+    """Fit the temperature on the validation split. If the validation split is empty, use the test split.
 
     Args:
         classifier: The trained model.
-        validation: The validation part; it may be empty.
-        test: The test part; it may be empty.
+        validation: The validation split; may be empty.
+        test: The test split; may be empty.
 
     Returns:
-        (calibration, probabilities of the test part). The probabilities are float32 [texts, classes], or None if the
-        test part is empty. If the temperature is fitted on the test part, they come from `cross_fitted`.
+        (calibration, probabilities of the test split). The probabilities are float32 [texts, classes], or None if the
+        test split is empty. If the temperature is fitted on the test split, the probabilities come from `cross_fitted`.
     """
     test_logits = predict_logits(classifier, test.encoded) if len(test.labels) else None
     if len(validation.labels):
@@ -142,7 +143,7 @@ def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> flo
 
 
 def page_facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]:
-    """Return the facts about the data, the recipe and the versions for the HTML page: {name: text}."""
+    """Return the facts for the HTML page as {name: text}: data, recipe and package versions."""
     parts, recipe = made_with["parts"], made_with["recipe"]["training"]
     facts = {
         "base": str(made_with["base"]["name"] or "emojob's default model"),

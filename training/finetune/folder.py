@@ -1,4 +1,4 @@
-"""Lock the model folder during a training run, and check that a resumed run has the same inputs as before."""
+"""Lock the model folder during training, and check the inputs of a resumed run."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from emojob.schemas.errors import OutputError, StorageError
 from emojob.training.finetune import checkpoints
 from emojob.training.finetune.distributed import is_first
 
-#: Subfolder of the model folder for checkpoints, logs, and the record of the inputs.
+#: Subfolder of the model folder for checkpoints, logs and the recorded inputs.
 WORK = "_training"
 
 _MADE_WITH = "made_with.json"
 
-#: Files of a finished model. All other files in the folder belong to the user.
+#: Model files that --fresh removes.
 _MODEL_FILES = (
     "config.json", "model.safetensors", "spiece.model", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "metrics.json", "recipe.json", "README.md", "curves.png", "training.html",
 )  # fmt: skip
 
-#: Messages of write errors from torch and safetensors. These errors are not OSErrors.
+#: Messages of write errors that torch and safetensors do not raise as OSError.
 _WRITE_ERROR = re.compile(r"PytorchStreamWriter|.*(unexpected pos|I/O error|os error)", re.DOTALL | re.IGNORECASE)
 
 
 @contextlib.contextmanager
 def lock_folder(out: Path) -> Iterator[None]:
-    """Lock the model folder for this run, and create it if it does not exist.
+    """Create the model folder if it does not exist, and lock it in a `with` block.
 
     Raises:
         OutputError: `out` is a file, or a folder that `emojob train` did not create.
         BusyError: Another run uses the folder.
-        StorageError: A file in the folder cannot be written. Code in the `with` block may also cause this error.
+        StorageError: A file in the folder cannot be written, before or during the `with` block.
     """
     if not is_first():
         yield
@@ -56,18 +56,18 @@ def lock_folder(out: Path) -> Iterator[None]:
 
 
 def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
-    """Record the inputs of a new run. If an earlier run is resumed, check that the inputs have not changed.
+    """Record the inputs of a new run, or check that a resumed run has the recorded inputs.
 
     Args:
         out: The locked model folder.
-        made_with: Recipe, base model, data and labels of the run, as recorded in recipe.json.
-        fresh: Whether to remove the files of an earlier run and start again.
+        made_with: Inputs of the run: recipe, base model, data and labels.
+        fresh: Whether to delete an earlier run and start again.
 
     Returns:
-        Whether the folder already has the finished model.
+        Whether the folder already contains a finished model.
 
     Raises:
-        OutputError: The folder has results of an earlier run with other inputs.
+        OutputError: The folder contains results of a run with different inputs.
     """
     if not is_first():
         return not fresh and _is_finished(out)
@@ -75,21 +75,21 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
         _remove_earlier_run(out)
     record = out / WORK / _MADE_WITH
     ours = json.loads(json.dumps(made_with))
-    if not _is_finished(out) and not checkpoints.newest_complete(out / WORK):  # no earlier results
+    if not _is_finished(out) and not checkpoints.newest_complete(out / WORK):  # nothing to resume
         write_json(record, ours)
         return False
     recorded = _read_record(out, record)
     changed = [key.replace("_", " ") for key in ours if recorded.get(key) != ours[key]]
     if changed:
         raise OutputError(
-            f"-o {out} has results of a run with other inputs ({', '.join(changed)}); give another folder with -o, or "
-            "add --fresh to remove these results and start again"
+            f"-o {out} has results of a run with other inputs (changed: {', '.join(changed)}); give another folder "
+            "with -o, or add --fresh to delete the old results and start again"
         )
     return _is_finished(out)
 
 
 def remove_checkpoints(out: Path) -> None:
-    """Remove the checkpoints of a finished model. The logs and the record of the inputs stay."""
+    """Remove all checkpoints, but keep the logs and the recorded inputs."""
     for checkpoint in (out / WORK).glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
 
@@ -99,12 +99,14 @@ def _ensure_usable(out: Path) -> None:
     if os.path.lexists(out) and not is_folder:
         raise OutputError(f"-o {out} is not a folder: give the path of a new folder")
     if is_folder and not (out / WORK).is_dir() and any(out.iterdir()):
-        raise OutputError(f"-o {out} is not empty, and emojob train did not create it: give a new or an empty folder")
+        raise OutputError(
+            f"-o {out} is not empty, and emojob train did not create this folder: give a new or empty folder"
+        )
 
 
 @contextlib.contextmanager
 def _mute_thread_write_errors() -> Iterator[None]:
-    """Print no tracebacks of OSErrors in threads, because TensorBoard raises these errors again in the main thread."""
+    """Print no traceback of an OSError in a thread. TensorBoard raises the error again in the main thread."""
     usual = threading.excepthook
 
     def hook(raised: threading.ExceptHookArgs) -> None:
@@ -120,10 +122,10 @@ def _mute_thread_write_errors() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _translate_write_errors(out: Path) -> Iterator[None]:
-    """Raise StorageError or OutputError if a file in the folder `out` cannot be written."""
+    """Convert write errors in the folder `out` to StorageError or OutputError."""
     try:
         yield
-    except BrokenPipeError:  # the command's output was closed; the folder has no error
+    except BrokenPipeError:  # the output of the command was closed
         raise
     except (OSError, SafetensorError, RuntimeError) as error:
         if not isinstance(error, OSError) and not _WRITE_ERROR.match(str(error)):
@@ -148,14 +150,14 @@ def _read_record(out: Path, record: Path) -> dict[str, Any]:
         recorded = None
     if not isinstance(recorded, dict):
         raise OutputError(
-            f"-o {out}: {WORK}/{record.name} is missing or damaged, so the inputs of the earlier run are not known; "
+            f"-o {out}: {WORK}/{record.name} is missing or damaged, so the run cannot be resumed; "
             "give another folder with -o, or add --fresh to start again"
         )
     return recorded
 
 
 def _remove_earlier_run(out: Path) -> None:
-    """Remove the files of an earlier run. Start with config.json: a folder without config.json is not a model."""
+    """Remove the files of an earlier run, config.json first. A folder without config.json is not a model."""
     for name in _MODEL_FILES:
         (out / name).unlink(missing_ok=True)
         temporary_path(out / name).unlink(missing_ok=True)

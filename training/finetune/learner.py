@@ -1,4 +1,4 @@
-"""The model with dropout, its training batches, and the loss."""
+"""Training model with dropout, training batches and loss."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from emojob.pipeline.inference.batching import pack
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 
-#: Token limit that no batch reaches. With it, `pack` pads batches to only a few sizes, and kernels can be reused.
+#: Token limit that no batch reaches, so `pack` pads batches to a few fixed sizes and kernels are reused.
 ANY_SIZE = 1 << 30
 
-#: Dropout probability in the encoder, as in the pre-training of BERT.
+#: Dropout probability in the encoder, as in BERT.
 BODY_DROPOUT = 0.1
 
 
 class Learner(nn.Module):
-    """A classifier that uses dropout in training mode: in the encoder, and before the last linear layer.
+    """Classifier with dropout in the encoder and before the last linear layer.
 
     Args:
         classifier: The model to train.
@@ -37,7 +37,7 @@ class Learner(nn.Module):
     def forward(
         self, ids: Tensor, positions: Tensor, groups: list[tuple[int, int]], firsts: Tensor, segments: Tensor | None
     ) -> Tensor:
-        """Return the logits [rows, labels] of a packed batch. `batching.Packed` explains the arguments."""
+        """Return the logits [rows, labels] of a packed batch. For the arguments, see `batching.Packed`."""
         body_dropout = BODY_DROPOUT if self.training else 0.0
         hidden = self.classifier.encoder.packed(ids, positions, groups, segments, body_dropout)
         pooled = torch.tanh(self.classifier.pooler(hidden[firsts]))
@@ -46,7 +46,7 @@ class Learner(nn.Module):
 
 
 class RowNumbers(torch.utils.data.Dataset[int]):
-    """Data set of the row numbers from 0 to count - 1. `packed_batch` makes batches from the texts of these rows."""
+    """Data set of row numbers from 0 to count - 1. `packed_batch` makes batches from row numbers."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -59,13 +59,13 @@ class RowNumbers(torch.utils.data.Dataset[int]):
 
 
 class ShuffledRows(torch.utils.data.Sampler[int]):
-    """Sampler that yields each row once per epoch. The order depends only on the seed and the epoch."""
+    """Sampler that yields all rows in random order. The seed and the epoch determine the order."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed, self._epoch = count, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Select the epoch. The Trainer calls this method before each epoch."""
+        """Set the epoch. The Trainer calls this method before each epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class ShuffledRows(torch.utils.data.Sampler[int]):
 
 
 def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -> dict[str, object]:
-    """Return a batch as a dict: the arguments of `Learner.forward`, and `labels`. The longest text is the first.
+    """Return a batch: the arguments of `Learner.forward`, and `labels`. The texts are sorted by length, longest first.
 
     Args:
         encoded: Token ids of all texts.
@@ -99,15 +99,15 @@ def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -
 def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor:
     """Return the loss weight of each class. Rare classes have larger weights.
 
-    The weight is (1 / frequency of the class) ** `power`, scaled so that the mean weight of the texts is 1.
+    The weight is (1 / frequency of the class) ** `power`. Then the weights are scaled: the mean over all texts is 1.
 
     Args:
-        labels: int64 [texts], label ids of the train part.
+        labels: int64 [texts], label ids of the train split.
         classes: Number of classes.
-        power: Exponent. 0: all classes have the same weight.
+        power: Exponent. 0: all classes have equal weights.
 
     Returns:
-        float32 [classes]. A class without texts has the weight 0.
+        float32 [classes]. The weight of a class without texts is 0.
     """
     frequency = np.bincount(labels, minlength=classes) / max(1, len(labels))
     weights = np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -power, 0.0)

@@ -1,4 +1,4 @@
-"""The Hugging Face model card of a model that `emojob train` made: README.md in the model folder."""
+"""Model card of a model that `emojob train` made: README.md in the model folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def trained_card(base: str, metrics: dict[str, Any], calibration: str, made_with
     Args:
         base: Name of the base model.
         metrics: Content of metrics.json.
-        calibration: One line about the temperature and the calibration error.
+        calibration: Summary of the calibration in one line.
         made_with: Content of recipe.json.
     """
     header = ModelCardData(
@@ -43,6 +43,6 @@ def trained_card(base: str, metrics: dict[str, Any], calibration: str, made_with
 
 
 def _escape(text: str) -> str:
-    """Escape a label or the name of a file, so that Markdown shows the text unchanged."""
+    """Escape Markdown characters in a label or a file name."""
     one_line = json.dumps(text, ensure_ascii=False)[1:-1]
     return "".join(f"\\{c}" if c in _MARKDOWN else c for c in one_line)

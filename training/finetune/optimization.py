@@ -19,7 +19,7 @@ from emojob.training.finetune.watch import TrainingInputs
 
 
 class HfTrainer(transformers.Trainer):
-    """The Trainer of transformers. It uses emojob's shuffling, parameter groups and learning-rate schedule."""
+    """Trainer of transformers with emojob's shuffling, parameter groups and learning-rate schedule."""
 
     def __init__(self, recipe: TrainingRecipe, **options: Any) -> None:
         self._recipe = recipe
@@ -45,9 +45,9 @@ def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers
     """Return the arguments of the Trainer for a run.
 
     Args:
-        inputs: Inputs of the run, with recipe, device and work folder.
-        micro_batch: Number of texts in a forward pass of one process. Gradients are accumulated over several passes
-            until the batch size of the recipe is reached.
+        inputs: Inputs of the run.
+        micro_batch: Number of texts in a forward pass of one process. Gradients are accumulated until the batch size of
+            the recipe is reached.
     """
     recipe = inputs.recipe
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
@@ -71,15 +71,18 @@ def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers
         dataloader_pin_memory=False,
         label_names=["labels"],
     )
-    arguments._n_gpu = min(1, arguments.n_gpu)  # one GPU, because DataParallel cannot split packed batches
+    arguments._n_gpu = min(1, arguments.n_gpu)  # use one GPU, because DataParallel cannot split packed batches
     return arguments
 
 
 def parameter_groups(learner: Learner, recipe: TrainingRecipe) -> list[dict[str, object]]:
     """Return the parameter groups for AdamW. Biases and LayerNorm have no weight decay.
 
-    Lower layers have lower learning rates: `learning_rate` for the head and the pooler, `learning_rate` * `layer_decay`
-    for the top layer, `learning_rate` * `layer_decay`² for the next layer, and so on down to the embeddings.
+    The learning rate decreases from the head to the embeddings:
+
+    - head and pooler: `learning_rate`
+    - top layer: `learning_rate` * `layer_decay`
+    - next layer: `learning_rate` * `layer_decay`²
     """
     layers = len(learner.classifier.encoder.layers)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -91,7 +94,7 @@ def parameter_groups(learner: Learner, recipe: TrainingRecipe) -> list[dict[str,
 
 
 def _depth_below_head(name: str, layers: int) -> int:
-    """Return the depth of a parameter: 0 for head and pooler, 1 for the top layer, layers + 1 for the embeddings."""
+    """Return 0 for the head and the pooler, 1 for the top layer, and `layers` + 1 for the embeddings."""
     layer = re.search(r"encoder\.layers\.(\d+)\.", name)
     if layer:
         return layers - int(layer[1])
@@ -99,12 +102,12 @@ def _depth_below_head(name: str, layers: int) -> int:
 
 
 def learning_rate_factor(step: int, steps: int, recipe: TrainingRecipe) -> float:
-    """Return the factor of the learning rate, from 0 to 1: linear warm-up, then the schedule of the recipe.
+    """Return the learning-rate factor (0 to 1): linear warm-up, then the schedule of the recipe.
 
     Args:
         step: Number of the step; the first step is 0.
-        steps: Number of all steps of the training.
-        recipe: The recipe, which has the settings `warmup` and `schedule`.
+        steps: Number of all steps.
+        recipe: The recipe with `warmup` and `schedule`.
     """
     warmup = int(recipe.warmup * steps)
     if step < warmup:

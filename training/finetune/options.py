@@ -1,4 +1,4 @@
-"""The options of `emojob train` that are not in the recipe."""
+"""Options of `emojob train` that are not in the recipe."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from emojob.training.data.corpus import CorpusOptions
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The options of a training run.
+    """Options of a training run.
 
     Attributes:
         data: Annotated files for training.
         out: Folder for the model.
         base: Path of a model folder, or a name on the Hugging Face hub. None: use the default model of the package.
-        test: Annotated files for measuring. Empty: hold out a part of `data` for measuring.
-        label_map: Name or path of the label map for `data`. None: use the labels of the files without a change.
+        test: Annotated files for measuring. Empty: hold out some texts of `data` for measuring.
+        label_map: Name or path of the label map for `data`. None: keep the labels of the files.
         test_label_map: Name or path of the label map for `test`. None: use `label_map`.
         corpus: Columns, encoding and context of the files.
         device: auto, cpu or cuda.
-        fresh: Whether to remove the files of an earlier run from `out` and start again.
+        fresh: Whether to delete an earlier run in `out` and start again.
     """
 
     data: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""Read the recipe of `emojob train` from a TOML file into dataclasses. The dataclasses check the values."""
+"""Read the recipe of `emojob train` from a TOML file, and check the values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPARE = "take them from training/finetune/recipes/default.toml"
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Section [training]: settings of the training. recipes/default.toml explains each one."""
+    """Section [training] of the recipe. recipes/default.toml explains each setting."""
 
     epochs: int
     batch: int
@@ -71,7 +71,7 @@ class TrainingRecipe:
 
 @dataclass(frozen=True)
 class SplitRecipe:
-    """Section [split]: which fractions of the texts are used for measuring and for selecting the best epoch."""
+    """Section [split] of the recipe: how to split the texts into train, validation and test."""
 
     test: float
     validation: float
@@ -88,7 +88,7 @@ class SplitRecipe:
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """The recipe of `emojob train`, with both sections of the file."""
+    """Recipe of `emojob train`: the sections [training] and [split]."""
 
     training: TrainingRecipe
     split: SplitRecipe
@@ -96,12 +96,12 @@ class TrainRecipe:
     def __post_init__(self) -> None:
         if self.training.keep == "best" and not self.split.validation:
             raise OptionError(
-                'recipe: training.keep = "best" needs texts for selecting the best epoch, but split.validation is 0; '
-                'set split.validation to a fraction such as 0.1, or set training.keep to "last"'
+                'recipe: training.keep is "best", but split.validation is 0, so no texts are left for selecting the '
+                'best epoch; set split.validation to 0.1, or set training.keep to "last"'
             )
         if self.training.patience and self.training.keep != "best":
             raise OptionError(
-                f"recipe: training.patience is {self.training.patience}, but it has no effect because training.keep is "
+                f"recipe: training.patience is {self.training.patience}, but training.keep is "
                 f'"{self.training.keep}"; set training.patience to 0, or set training.keep to "best"'
             )
 
@@ -111,22 +111,21 @@ class TrainRecipe:
 
 
 def read_train_recipe(name: str = "default", epochs: int | None = None) -> TrainRecipe:
-    """Read a recipe of the package (default or seed), or a recipe from a TOML file.
+    """Read a recipe from the package or from a TOML file.
 
     Args:
-        name: Name of the recipe, or path of the TOML file.
-        epochs: Number of epochs to use instead of the number in the recipe. None: use the number in the recipe.
+        name: `default`, `seed` (the settings of the project that emojob continues), or the path of a TOML file.
+        epochs: Number of epochs. None: use the number in the recipe.
 
     Raises:
-        OptionError: The recipe is missing, is not TOML, or has a wrong value.
+        OptionError: The recipe is missing, is not valid TOML, or contains a wrong value.
     """
     path = RECIPES / f"{name}.toml" if name in NAMES else Path(name)
     try:
         table = read_toml(path)
     except FileNotFoundError:
         raise OptionError(
-            f"--recipe {name} does not exist: give {', '.join(NAMES)}, or a TOML file with the same keys as "
-            f"{RECIPES / 'default.toml'}"
+            f"--recipe {name} does not exist: give {', '.join(NAMES)}, or a TOML file (see {RECIPES / 'default.toml'})"
         ) from None
     except OSError as error:
         raise OptionError(
@@ -134,7 +133,7 @@ def read_train_recipe(name: str = "default", epochs: int | None = None) -> Train
         ) from None
     except ValueError as error:  # not TOML, not UTF-8, nested too deeply, or an invalid file name
         raise OptionError(
-            f"--recipe {name} is not valid TOML: {error}; correct it, or copy {RECIPES / 'default.toml'}"
+            f"--recipe {name} is not valid TOML: {error}; correct the file, or copy {RECIPES / 'default.toml'}"
         ) from None
     check_keys("the recipe", table, {"training": dict, "split": dict}, _COMPARE)
     training = fill(TrainingRecipe, table["training"], "training", _COMPARE)
@@ -144,20 +143,20 @@ def read_train_recipe(name: str = "default", epochs: int | None = None) -> Train
     )
 
 
-# -- checks of values: their messages begin with `recipe:` and the key ----------------------------------------------
+# -- checks of values; the messages begin with `recipe: KEY` ---------------------------------------------------------
 
 
 def fill(kind: type[_T], table: dict[str, Any], section: str, compare: str) -> _T:
-    """Create a dataclass from the values of a table in a recipe.
+    """Create a dataclass from a table of a recipe.
 
     Args:
         kind: The dataclass.
         table: Keys and values of the table.
         section: Name of the table, for messages.
-        compare: Advice where the user finds all keys. Messages about missing keys end with it.
+        compare: Advice for messages about missing keys, for example "take them from recipe.toml".
 
     Raises:
-        OptionError: A key is missing or unknown, or its value has a wrong type.
+        OptionError: A key is missing or unknown, or a value has a wrong type.
     """
     return settings.fill(kind, table, f"recipe: {section}", compare)
 

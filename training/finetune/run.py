@@ -31,12 +31,12 @@ from emojob.training.finetune.watch import Callbacks, EncodedSplit, TrainingInpu
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a training run.
+    """Result of a training run.
 
     Attributes:
         folder: Path of the model folder.
-        was_finished: Whether an earlier run had already finished the model. If true, this run did nothing.
-        evaluation: Metrics on the test part. None: there is no test part, or `was_finished` is true.
+        was_finished: Whether the model was already finished. If true, this run did nothing.
+        evaluation: Metrics on the test split. None: there is no test split, or `was_finished` is true.
         notes: Messages to the user.
     """
 
@@ -47,18 +47,18 @@ class Outcome:
 
 
 def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks | None = None) -> Outcome:
-    """Fine-tune a model on annotated utterances and write its folder. If an earlier run was interrupted, resume it.
+    """Fine-tune a model and write the model folder, or resume an interrupted run.
 
-    With torchrun, each process calls this function, but only the first process writes files.
+    With torchrun, each process calls this function. Only the first process writes files.
 
     Args:
         options: Files, base model and model folder.
         recipe: Settings of the training.
-        callbacks: Functions for progress and notes, and an object for stopping the training.
+        callbacks: Functions for progress and messages, and an object for stopping the training.
 
     Raises:
         InputError: The data, the base model, the recipe or the folder cannot be used.
-        BusyError: Another run uses the same folder.
+        BusyError: Another run uses the model folder.
         Interrupted: The training was stopped with `callbacks.stop`.
     """
     callbacks = callbacks or Callbacks()
@@ -67,7 +67,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
     made_with = _made_with(options, recipe, data, base)
     with limit_permissions([*options.data, *options.test]), folder.lock_folder(options.out):
         if folder.begin_or_resume(options.out, made_with, options.fresh):
-            if is_first():  # the earlier run may have been killed before it removed them
+            if is_first():  # a killed run may have left checkpoints
                 folder.remove_checkpoints(options.out)
             return Outcome(options.out, was_finished=True)
         for note in (*data.notes(), *base.notes):
@@ -81,7 +81,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
 
 
 def _made_with(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, base: Base) -> dict[str, Any]:
-    """Return the inputs of the run for recipe.json. A resumed run must have the same inputs as before."""
+    """Return the inputs of the run for recipe.json. A resumed run must have equal inputs."""
     maps = {role: read_label_map(getattr(options, role)) for role in ("label_map", "test_label_map")}
     return {
         "recipe": recipe.as_dict(),
@@ -104,7 +104,7 @@ def _made_with(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, b
 
 
 def _training_inputs(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, base: Base) -> TrainingInputs:
-    """Encode the texts of each part, and select the device and the precision."""
+    """Encode the texts of the train, validation and test splits, and select the device and the precision."""
     _check_fit(options.corpus.context, recipe, base)
     wanted = ModelOptions(device=options.device, engine="torch", precision=recipe.training.precision)
     choice = choices(wanted, detect())[0]
@@ -128,7 +128,7 @@ def _training_inputs(options: TrainOptions, recipe: TrainRecipe, data: TrainingD
 
 
 def _check_fit(context: str, recipe: TrainRecipe, base: Base) -> None:
-    """Raise an error if the base model, the context and `training.max_length` cannot be used together."""
+    """Raise an error if the base model, the context and `training.max_length` do not fit together."""
     max_length, shape = recipe.training.max_length, base.shape
     if max_length > shape.max_positions:
         raise OptionError(
@@ -142,6 +142,6 @@ def _check_fit(context: str, recipe: TrainRecipe, base: Base) -> None:
         )
     if context == "previous" and shape.type_vocab_size < 2:
         raise ModelError(
-            f"--context previous needs a base model with 2 segments (type_vocab_size in config.json), but {base.name} "
-            f"has {shape.type_vocab_size}; give another model with --base, or give --context none"
+            f"--context previous needs a base model with 2 segments, but type_vocab_size of {base.name} is "
+            f"{shape.type_vocab_size}; give another model with --base, or give --context none"
         )

@@ -26,26 +26,26 @@ from emojob.training.finetune.optimization import HfTrainer, training_arguments
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0
-_CHECKPOINT_STEPS = 500  # used instead of seconds if there are several processes, because their clocks may differ
+_CHECKPOINT_STEPS = 500  # for several processes, because the clocks of the processes may differ
 
 
 def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) -> TrainingState:
-    """Fine-tune a classifier in place. If the work folder has a checkpoint, continue from it.
+    """Fine-tune a classifier in place. If the work folder has a checkpoint, continue from the checkpoint.
 
-    If the memory is too small, training continues with half as many texts in a forward pass. The gradients of several
-    forward passes are then added, so the batch size of the recipe does not change.
+    If memory runs out, emojob halves the number of texts in a forward pass. The batch size does not change, because the
+    gradients are accumulated.
 
     Args:
-        classifier: The model. After training, it has the weights of the epoch that the recipe keeps.
+        classifier: The model to train. The result has the weights of the best or the last epoch (`training.keep`).
         inputs: Data, recipe and device.
-        callbacks: Functions for progress and notes, and an object for stopping the training.
+        callbacks: Functions for progress and messages, and an object for stopping the training.
 
     Returns:
-        The final state, with the curves.
+        The final state.
 
     Raises:
         Interrupted: The training was stopped with `callbacks.stop`.
-        OptionError: Even one text does not fit into the memory, or the loss is not finite.
+        OptionError: The memory is too small, or the loss is not finite.
     """
     initial_weights = {name: weight.clone() for name, weight in classifier.state_dict().items()}
     micro_batch = None
@@ -61,7 +61,7 @@ def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) 
                 f"out of memory: training continues with {micro_batch} texts at a time and accumulates the gradients"
             )
         del attempt
-        gc.collect()  # free the memory: the Trainer and its callbacks refer to each other
+        gc.collect()  # free the Trainer, which is in a reference cycle
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         classifier.load_state_dict(initial_weights)
@@ -74,31 +74,31 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _halved(micro_batch: int) -> int:
     if process_count() > 1:
         raise OptionError(
-            f"out of memory with {micro_batch} texts at a time in each of {process_count()} processes; set a larger "
+            f"out of memory with {micro_batch} texts at a time in each of {process_count()} processes; increase "
             "training.accumulation in the recipe"
         )
     if micro_batch == 1:
         raise OptionError(
-            "out of memory with one text at a time; set a smaller training.max_length in the recipe, or give a smaller "
+            "out of memory with one text at a time; reduce training.max_length in the recipe, or give a smaller "
             "base model with --base"
         )
     return micro_batch // 2
 
 
 def _largest_micro_batch(inputs: TrainingInputs) -> int:
-    """Return how many texts one process reads in a forward pass if its memory is large enough."""
+    """Return the largest number of texts in a forward pass of one process."""
     recipe = inputs.recipe
     parts = recipe.accumulation * process_count()
     if recipe.batch % parts:
         raise OptionError(
-            f"recipe: training.batch is {recipe.batch}, which is not a multiple of training.accumulation * processes = "
-            f"{recipe.accumulation} * {process_count()} = {parts}; set training.batch to a multiple of {parts}"
+            f"recipe: training.batch is {recipe.batch}, but must be a multiple of {parts} (training.accumulation "
+            f"{recipe.accumulation} * {process_count()} processes)"
         )
     return recipe.batch // parts
 
 
 class _Attempt:
-    """One attempt to run the training, with a fixed number of texts in a forward pass."""
+    """Training attempt with a fixed number of texts in a forward pass."""
 
     def __init__(
         self, classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks, micro_batch: int | None
@@ -127,7 +127,7 @@ class _Attempt:
         self.trainer.remove_callback(PrinterCallback)
 
     def run(self) -> TrainingState:
-        """Train until all epochs are done, or until `patience` epochs in a row were not better than the best epoch."""
+        """Train until all epochs are done, or until early stopping (`patience`) ends the training."""
         if not self.state.finished:
             self.trainer.train(resume_from_checkpoint=str(self.checkpoint) if self.checkpoint else None)
             if self.watcher.stopping and not self.state.finished:
@@ -160,7 +160,7 @@ class _Attempt:
         return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
     def end_step(self, stopping: bool) -> bool:
-        """Add the sums of a step over all processes to the state. Return whether any process wants to stop."""
+        """Add the sums of the step from all processes to the state. Return whether any process wants to stop."""
         objective, cross_entropy, texts, correct, stops = sum_over_processes([*self._step_sums, float(stopping)])
         self._step_sums = [0.0, 0.0, 0.0, 0.0]
         state = self.state
@@ -172,7 +172,7 @@ class _Attempt:
         return stops > 0
 
     def end_epoch(self, epoch: float) -> None:
-        """Evaluate the model after an epoch. If this is the best epoch so far, keep a copy of the weights."""
+        """Evaluate the model after an epoch. If the score is the best so far, keep a copy of the weights."""
         state, curves = self.state, self.state.curves
         curves.epoch.append(round(epoch, 4))
         curves.train_loss.append(state.epoch_loss / max(1, state.epoch_texts))
@@ -205,7 +205,7 @@ class _Attempt:
 
 
 class _Watcher(transformers.TrainerCallback):
-    """Callback of the Trainer: it reports the progress, evaluates after each epoch, and requests checkpoints."""
+    """Trainer callback that reports progress, evaluates the model after each epoch, and requests checkpoints."""
 
     def __init__(self, attempt: _Attempt) -> None:
         self.attempt = attempt
@@ -230,7 +230,7 @@ class _Watcher(transformers.TrainerCallback):
             ours.curves.loss.append(ours.loss_sum / max(1, ours.loss_texts))
             ours.curves.learning_rate.append(progress.learning_rate)
             ours.loss_sum, ours.loss_texts = 0.0, 0
-        epoch_ends = state.global_step % self.steps_of_epoch == 0  # if true, `on_epoch_end` requests the checkpoint
+        epoch_ends = state.global_step % self.steps_of_epoch == 0  # then `on_epoch_end` saves
         if not epoch_ends and (self.stopping or self._is_checkpoint_due(state.global_step)):
             control.should_save = True
         control.should_training_stop |= self.stopping
@@ -243,7 +243,7 @@ class _Watcher(transformers.TrainerCallback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         if state.global_step % self.steps_of_epoch:
-            return  # training was stopped before the end of the epoch
+            return  # training was stopped within the epoch
         self.attempt.end_epoch(state.epoch)
         ours = self.attempt.state
         ours.finished |= state.global_step >= state.max_steps
@@ -252,7 +252,7 @@ class _Watcher(transformers.TrainerCallback):
 
     def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self.saved_at = time.monotonic()
-        wait_for_all()  # wait until each process has written its random state
+        wait_for_all()  # wait for the random states of all processes
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             checkpoints.complete_checkpoint(checkpoint, self.attempt.state, self.attempt.best)

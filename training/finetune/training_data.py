@@ -1,4 +1,4 @@
-"""Read the texts and labels of a training run, and split the texts into a train, a validation and a test part."""
+"""Read annotated texts, and split the texts into train, validation and test."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from emojob.training.finetune.recipe import TrainRecipe
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The texts of a run.
+    """Texts of a training run.
 
     Attributes:
         annotated: Texts of --data.
-        test_texts: Texts of --test. If --test is not given, this is `annotated`.
-        parts: Row numbers of each part. They refer to `test_texts` in the test part, and to `annotated` in other parts.
-        corpora: The corpora that were read: --data, then --test if it is given.
+        test_texts: Texts of --test. If --test is not given: `annotated`.
+        parts: Row numbers of the train and validation splits in `annotated`, and of the test split in `test_texts`.
+        corpora: The corpus of --data, and the corpus of --test if --test is given.
     """
 
     annotated: Annotated
@@ -36,7 +36,7 @@ class TrainingData:
     corpora: tuple[Corpus, ...]
 
     def notes(self) -> list[str]:
-        """Return messages to the user about rows that are left out, and about labels without texts."""
+        """Return messages to the user about unused rows and about labels without texts."""
         annotated = self.annotated
         rejected = sum(corpus.rejected for corpus in self.corpora)
         notes = [annotated.counts.summary() + (f"; {rejected:,} more could not be read" if rejected else "")]
@@ -45,11 +45,11 @@ class TrainingData:
             notes.append(f"--test: {self.test_texts.counts.summary()}")
         missing = [name for name, texts in zip(annotated.names, texts_of_label.tolist(), strict=True) if not texts]
         if missing:
-            notes.append(f"the train part has no text with the label {listed(missing)}: the model will not predict it")
+            notes.append(f"the train split has no text with the label {listed(missing)}: the model will not predict it")
         return notes
 
     def sha256(self) -> str:
-        """Return the SHA-256 hash of the texts, previous utterances and labels of all parts."""
+        """Return the SHA-256 hash of all texts, previous utterances and labels."""
         digest = hashlib.sha256()
         parts = {"train": self.annotated, "validation": self.annotated, "test": self.test_texts}
         for name, texts in parts.items():
@@ -60,11 +60,11 @@ class TrainingData:
 
 
 def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingData:
-    """Read the texts and their labels, and split the texts into parts.
+    """Read the annotated files, and split the texts into train, validation and test.
 
     Args:
         options: Files, label maps and columns.
-        recipe: The recipe, which has the fractions of the split.
+        recipe: The recipe with the fractions of the split.
 
     Raises:
         InputError: A file cannot be read, or there are too few texts or labels.
@@ -74,9 +74,7 @@ def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingDa
     annotated = annotate(corpus, label_map)
     if len(annotated.names) < 2:
         found = f"only the label {annotated.names[0]!r}" if annotated.names else "no text with a usable label"
-        raise DataError(
-            f"--data has {found}: {annotated.counts.summary()}; give files with texts of at least two labels"
-        )
+        raise DataError(f"--data has {found}: {annotated.counts.summary()}; give files with at least two labels")
     fractions = recipe.split
     if not options.test:
         parts = split(annotated, fractions.test, fractions.validation, fractions.seed, fractions.how)
@@ -87,20 +85,20 @@ def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingDa
     if not test_texts.texts:
         raise DataError(
             f"--test has no text with a usable label: {test_texts.counts.summary()}; correct the labels, or give "
-            "other files"
+            "other files with --test"
         )
     parts = split(annotated, 0.0, fractions.validation, fractions.seed, fractions.how)
     parts = _without_test_texts(parts, annotated, test_texts)
     if not len(parts.train):
         raise DataError(
-            f"no text is left for training: all {len(annotated.texts):,} texts of --data are in the validation part or "
-            "also in --test; give other files with --data or --test"
+            f"no text is left for training: all {len(annotated.texts):,} texts of --data are also in --test or in the "
+            "validation split; give other files with --data or --test"
         )
     return _checked(TrainingData(annotated, test_texts, parts, (corpus, test_corpus)), recipe)
 
 
 def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotated) -> Split:
-    """Remove the texts of --test from the train part and the validation part. All rows of --test are the test part."""
+    """Use all texts of --test as the test split. Remove these texts from the train and validation splits."""
     tested = {text_key(text) for text in test_texts.texts}
 
     def untested(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -112,19 +110,19 @@ def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotate
 
 
 def _checked(data: TrainingData, recipe: TrainRecipe) -> TrainingData:
-    """Return the data, or raise DataError if a part that the recipe needs is empty."""
+    """Return the data. Raise DataError if the recipe needs a split that is empty."""
     if not len(data.parts.train):
         raise DataError(
-            f"the train part is empty: --data has {len(data.annotated.texts):,} texts; give more texts, or set smaller "
-            "fractions in [split] of the recipe"
+            f"the train split is empty: --data has only {len(data.annotated.texts):,} texts; give more texts, or "
+            "reduce split.test and split.validation in the recipe"
         )
     if recipe.training.keep == "best" and not len(data.parts.validation):
         conversations = set(data.annotated.conversations)
         found = f"--data has {len(data.annotated.texts):,} texts"
-        if len(conversations) == 1 and None not in conversations:  # a conversation is never split
+        if len(conversations) == 1 and None not in conversations:  # a conversation stays in one split
             found += ", all in one conversation (check --conversation-column)"
         raise DataError(
-            f"the validation part is empty: {found}; give more texts, set a larger split.validation in the recipe, "
+            f"the validation split is empty: {found}; give more texts, increase split.validation in the recipe, "
             'or set training.keep to "last"'
         )
     return data

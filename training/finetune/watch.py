@@ -1,4 +1,4 @@
-"""The inputs of a training run, its progress, and the callbacks for reporting and stopping."""
+"""Inputs, progress and callbacks of a training run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emojob.training.finetune.recipe import TrainingRecipe
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """Token ids and labels of one part: train, validation or test.
+    """Token ids and labels of the train, validation or test split.
 
     Attributes:
         encoded: Token ids of the texts.
@@ -29,12 +29,12 @@ class EncodedSplit:
 
 @dataclass
 class Progress:
-    """Progress of the training. The same object is updated after each step.
+    """Progress of the training, updated after each step.
 
     Attributes:
         step: Number of finished steps.
         steps: Number of all steps.
-        epoch: Number of finished epochs. In the middle of the second epoch, it is 1.5.
+        epoch: Number of finished epochs, for example 1.5 in the middle of the second epoch.
         epochs: Number of all epochs.
         loss: Mean cross-entropy since the epoch began.
         learning_rate: Current learning rate of the last parameter group.
@@ -53,16 +53,16 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Return the estimated remaining time of the training, in seconds. Before the first step, return None."""
+        """Return the estimated remaining time in seconds. None: no step is finished yet."""
         done = self.step - self.first_step
         return (time.monotonic() - self.started_at) / done * (self.steps - self.step) if done > 0 else None
 
 
 class Stop:
-    """Object with which a signal handler or another caller can stop the training.
+    """Object for stopping the training, for example from a signal handler.
 
     Attributes:
-        started: Whether training has begun. If true, a stop saves a checkpoint.
+        started: Whether training has started. If true, a stop saves a checkpoint.
         stopping: Whether a stop was requested.
     """
 
@@ -71,7 +71,7 @@ class Stop:
         self.stopping = False
 
     def stop(self) -> None:
-        """Request a stop. After the current step, training saves a checkpoint and then stops."""
+        """Request a stop. Training finishes the current step, saves a checkpoint, and stops."""
         self.stopping = True
 
 
@@ -81,8 +81,8 @@ class Callbacks:
 
     Attributes:
         report: callback(progress), called after each step.
-        note: callback(text), called with a message to the user.
-        stop: Object for requesting a stop. Training checks it after each step.
+        note: callback(text), called for each message to the user.
+        stop: Object for stopping the training after the current step.
     """
 
     report: Callable[[Progress], None] = lambda progress: None
@@ -92,13 +92,13 @@ class Callbacks:
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """The inputs of a training run.
+    """Inputs of a training run.
 
     Attributes:
         train: Texts for training.
-        validation: Texts for selecting the best epoch. If there is no validation part, it has 0 texts.
-        test: Texts for measuring. If there is no test part, it has 0 texts.
-        names: Names of the labels, in the order of their ids.
+        validation: Texts for selecting the best epoch; may be empty.
+        test: Texts for measuring; may be empty.
+        names: Labels, in the order of their ids.
         recipe: Settings of the training.
         work: Folder for checkpoints and logs.
         device: cpu or cuda.

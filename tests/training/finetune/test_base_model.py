@@ -69,7 +69,7 @@ def test_hidden_states_equal_those_of_transformers(make_base, kind):
 
 def test_an_electra_with_smaller_embeddings_is_refused(make_base):
     folder, _ = make_base("electra", embedding_size=16)
-    with pytest.raises(ModelError, match="embeddings of size 16, but layers of size 32"):
+    with pytest.raises(ModelError, match="embedding_size 16 and hidden_size 32"):
         load_base(str(folder), LABELS, seed=1)
 
 

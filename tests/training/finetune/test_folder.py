@@ -28,7 +28,9 @@ def test_a_finished_model_is_not_trained_again(trained, options, train_recipe):
 def test_another_recipe_in_the_same_folder_is_refused_without_fresh(options, train_recipe):
     short = change(train_recipe, epochs=1)
     train_model(options, short)
-    with pytest.raises(OutputError, match=r"with other inputs \(recipe\); give another folder with -o, or add --fresh"):
+    with pytest.raises(
+        OutputError, match=r"with other inputs \(changed: recipe\); give another folder with -o, or add --fresh"
+    ):
         train_model(options, change(short, epochs=2))
     assert not train_model(dataclasses.replace(options, fresh=True), change(short, epochs=2)).was_finished
 
@@ -40,7 +42,7 @@ def test_another_label_column_counts_as_other_data(options, train_recipe, tmp_pa
     short = change(train_recipe, epochs=1)
     changed = dataclasses.replace(options, data=(file,), corpus=CorpusOptions(label_column="a"))
     train_model(changed, short)
-    with pytest.raises(OutputError, match=r"with other inputs \(labels, columns\); give another"):
+    with pytest.raises(OutputError, match=r"with other inputs \(changed: labels, columns\); give another"):
         train_model(dataclasses.replace(changed, corpus=CorpusOptions(label_column="b")), short)
 
 

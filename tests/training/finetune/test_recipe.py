@@ -116,8 +116,8 @@ def test_shipped_recipes_are_complete():
         ('schedule = "step"', "training.schedule is 'step', which is not valid; give one of cosine, linear, constant"),
         ("epochs = true", "training.epochs is True, which has the wrong type; give a whole number"),
         ("ecopohs = 3", "training has the unknown key 'ecopohs'"),
-        ("patience = 2", 'training.patience is 2, but it has no effect because training.keep is "last"'),
-        ('keep = "best"', "needs texts for selecting the best epoch"),
+        ("patience = 2", 'training.patience is 2, but training.keep is "last"'),
+        ('keep = "best"', 'training.keep is "best", but split.validation is 0'),
     ],
 )
 def test_an_invalid_recipe_is_refused_in_one_line(tmp_path, change, message):

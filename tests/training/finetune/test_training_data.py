@@ -43,7 +43,7 @@ def test_test_files_may_have_their_own_label_map(options, train_recipe, tmp_path
 def test_data_with_one_label_is_refused(options, train_recipe, tmp_path):
     one = tmp_path / "one.csv"
     one.write_text("label,text\n기쁨,좋아\n기쁨,신나\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"only the label '기쁨': .*; give files with texts of at least two labels"):
+    with pytest.raises(DataError, match=r"only the label '기쁨': .*; give files with at least two labels"):
         train_model(dataclasses.replace(options, data=(one,)), train_recipe)
 
 
@@ -55,7 +55,7 @@ def test_test_files_without_labelled_text_are_refused(options, train_recipe, tmp
 
 
 def test_test_files_with_all_texts_are_refused(options, train_recipe):
-    with pytest.raises(DataError, match="all 300 texts of --data are in the validation part or also in --test"):
+    with pytest.raises(DataError, match="all 300 texts of --data are also in --test or in the validation split"):
         train_model(dataclasses.replace(options, test=options.data), train_recipe)
 
 
@@ -69,4 +69,4 @@ def test_notes_report_unreadable_rows_and_labels_without_texts(options, train_re
     recipe = dataclasses.replace(change(train_recipe, epochs=1), split=test_only)
     train_model(changed, recipe, Callbacks(note=notes.append))
     assert notes[0] == "41 rows = 41 kept; 1 more could not be read"
-    assert notes[1] == "the train part has no text with the label 다: the model will not predict it"
+    assert notes[1] == "the train split has no text with the label 다: the model will not predict it"

@@ -83,7 +83,10 @@ def test_epochs_are_recorded_and_count_as_another_recipe(emojob, notebooks, tmp_
     for other in (("--epochs", 3), ()):
         code, _, err = emojob(*command, *other)
         assert code == 2
-        assert "has results of a run with other inputs (recipe); give another folder with -o, or add --fresh" in err
+        assert (
+            "has results of a run with other inputs (changed: recipe); give another folder with -o, or add --fresh"
+            in err
+        )
 
 
 @pytest.mark.parametrize("epochs", ["0", "-1", "2.5", "many"])
