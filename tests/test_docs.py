@@ -2,123 +2,42 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-import io
 import re
 import shlex
 import shutil
-import sys
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emojob.jobs.main import cli, main
+from emojob.jobs.main import cli
 from emojob.pipeline.models import model_folder
 from emojob.pipeline.nightly.config import read_config
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.label_map import read_label_names
+from tests.documentation import (
+    BLOCK,
+    TOP,
+    Runner,
+    blocks,
+    do_python,
+    is_no_command_of_emojob,
+    is_printed,
+    parse,
+    steps,
+    text_of,
+)
 
-TOP = Path(__file__).parent.parent
 PAGES = ["README.md", "README.ko.md", *sorted(f"docs/{file.name}" for file in (TOP / "docs").glob("*.md"))]
 FAST_AND_SLOW_PAGES = [PAGES[0], *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])]
 PARTS = ("jobs", "training", "pipeline", "schemas")
 SAMPLE = TOP / "pipeline" / "assets" / "sample"
 
-#: Commands that are not run here, and why. Those of emojob are still parsed, so that each option exists.
-NOT_RUN = {
-    r"--ray-address": "needs a cluster; tests/pipeline/running/ray runs one",
-    r"s3://": "needs a store; tests/pipeline/storage runs one",
-    r"--base skt/": "downloads from the Hugging Face hub",
-    r"bench .*--compare": "takes minutes",
-    r"torchrun": "needs several GPUs",
-}
-
-#: Packages that the development environment lacks; examples that import them are only compiled.
-NOT_INSTALLED = {"pandas", "pyspark"}
-
 #: Options in the text of a page that are not emojob's.
 FOREIGN_OPTIONS = {"--nproc-per-node"}
-
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_SPEED = re.compile(r"[\d.,]+ s, [\d.,]+ rows/s with \w+ on \w+ in \w+")  # another one on every machine
-_TOKEN = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?|[^\s\d█─]+")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page."""
-
-    page: str
-    kind: str
-    text: str
-
-
-@dataclass
-class Step:
-    """A command of a page and the output that the page shows."""
-
-    command: str
-    shown: list[str] = field(default_factory=list)
-
-
-def text_of(page: str) -> str:
-    return (TOP / page).read_text(encoding="utf-8")
-
-
-def blocks(page: str, *kinds: str) -> list[Block]:
-    return [Block(page, kind, text) for kind, text in _BLOCK.findall(text_of(page)) if not kinds or kind in kinds]
-
-
-def steps(block: Block) -> Iterator[Step]:
-    """The commands of a block: after `$ ` in a console, every line in a script."""
-    step = None
-    for line in block.text.replace("\\\n", " ").splitlines():
-        if line.startswith("#") or not line.strip():
-            continue
-        if block.kind == "console" and not line.startswith("$ "):
-            assert step, f"{block.page}: output without a command: {line}"
-            step.shown.append(line)
-            continue
-        if step:
-            yield step
-        step = Step(line.removeprefix("$ ").removeprefix(".venv/bin/"))
-    if step:
-        yield step
-
-
-# -- what is shown -----------------------------------------------------------------------------------------------------
-
-
-def tokens(line: str) -> list[str]:
-    """Words and numbers of a line, without folders and speeds, which are others on every machine."""
-    return _TOKEN.findall(_SPEED.sub("SPEED", re.sub(r"(?<!\S)/\S*/", "", line)))
-
-
-def alike(shown: str, printed: str) -> bool:
-    """Whether two tokens are equal; numbers of labels and probabilities differ a little from processor to processor."""
-    try:
-        a, b = (float(one.replace(",", "")) for one in (shown, printed))
-    except ValueError:
-        return shown == printed
-    last_digit = 10.0 ** -len(shown.partition(".")[2])
-    return abs(a - b) <= max(0.1 * abs(a), 3 * last_digit)
-
-
-def is_printed(shown: str, printed: list[str]) -> bool:
-    """Whether a shown line is among the printed ones. `...` at its end stands for anything."""
-    wanted = tokens(shown.removesuffix("..."))
-    for line in printed:
-        found = tokens(line)
-        same_length = shown.endswith("...") or len(found) == len(wanted)
-        if same_length and len(found) >= len(wanted) and all(map(alike, wanted, found)):
-            return True
-    return False
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -160,81 +79,40 @@ def folder(tmp_path, tiny_model, monkeypatch) -> Path:
     return tmp_path
 
 
-def run_emojob(arguments: list[str], capsys) -> str:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    said = capsys.readouterr()
-    assert ended.value.code == 0, f"emojob {shlex.join(arguments)}\n{said.err}"
-    return said.err + said.out
+@pytest.fixture
+def company_buckets(store, tiny_model) -> None:
+    """The buckets that the pages name, with a log and a model."""
+    for name in ("company-logs", "company-labelled", "company-models", "company-reports"):
+        store.ask("PUT", f"/{name}")
+    store.ask("PUT", "/company-logs/chat/2026-11-25/logs.parquet", (SAMPLE / "shop_chat.parquet").read_bytes())
+    for file in tiny_model.iterdir():
+        if file.is_file():
+            store.ask("PUT", f"/company-models/kobert/{file.name}", file.read_bytes())
 
 
-def train_once(command: str, arguments: list[str], trained: dict[str, tuple[Path, str]], run: Callable[[], str]) -> str:
-    out = Path(arguments[arguments.index("-o") + 1])
-    if command not in trained:
-        trained[command] = (Path(), run())
-        trained[command] = (out.resolve(), trained[command][1])
-    elif not out.exists():
-        shutil.copytree(trained[command][0], out)
-    return trained[command][1]
+@pytest.fixture
+def ray_address(monkeypatch) -> Iterator[str]:
+    """The address of a Ray cluster with one node on this machine."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    yield cluster.address
+    ray.shutdown()
+    cluster.shutdown()
 
 
-def parse(arguments: list[str]) -> None:
-    """Raise a UsageError unless the command and its options exist."""
-    cli.commands[arguments[0]].make_context(arguments[0], arguments[1:])
-
-
-def is_no_command_of_emojob(command: str) -> bool:
-    """Check a command of another program as far as it can be checked without running it."""
-    words = shlex.split(command)
-    if words[0] == "make":
-        assert f"\n{words[1]}:" in (TOP / "Makefile").read_text(), command
-    elif words[0] == "pip":
-        extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-        assert set(re.findall(r"\[(\w+)\]", command)) <= set(extras), command
-    elif words[0] == "python":
-        assert (TOP / words[1]).is_file(), command
-    else:
-        return command in ("python3 -m venv .venv", "source .venv/bin/activate")
-    return True
-
-
-def do(step: Step, trained: dict[str, tuple[Path, str]], capsys, monkeypatch) -> str:
-    """Run or check one command; return what it printed."""
-    if is_no_command_of_emojob(step.command):
-        return ""
-    words = shlex.split(step.command)
-    if words[0] == "export":
-        monkeypatch.setenv(*words[1].split("=", 1))
-        return ""
-    if words[0] == "echo":
-        assert words[2] == "|", step.command
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(words[1].encode())))
-        words = words[3:]
-    arguments = words[words.index("emojob") + 1 :]
-    if any(re.search(pattern, step.command) for pattern in NOT_RUN):
-        assert not step.shown, f"output of a command that is not run: {step.command}"
-        parse(arguments)
-        return ""
-    assert words[0] == "emojob", f"a command that is not run: {step.command}"
-    if arguments[0] == "train":
-        return train_once(step.command, arguments, trained, lambda: run_emojob(arguments, capsys))
-    return run_emojob(arguments, capsys)
-
-
-def do_python(block: Block, names: dict[str, object]) -> None:
-    """Run an example; only compile it if it needs a package that is not installed."""
-    code = compile(block.text, block.page, "exec")
-    imports = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    wanted = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
-    wanted |= {node.module for node in imports if isinstance(node, ast.ImportFrom) and node.module}
-    missing = {name for name in (one.split(".")[0] for one in wanted) if importlib.util.find_spec(name) is None}
-    assert missing <= NOT_INSTALLED, f"{block.page}: {missing}"
-    if not missing:
-        exec(code, names)
+@pytest.fixture
+def hub(tiny_model, monkeypatch) -> None:
+    """A Hugging Face hub from which every download is the tiny model."""
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, allow_patterns: str(tiny_model))
 
 
 @pytest.mark.parametrize("page", FAST_AND_SLOW_PAGES)
-def test_everything_a_page_shows_runs_in_order(page, folder, trained, capsys, monkeypatch):
+def test_everything_a_page_shows_runs_in_order(page, folder, trained, capsys, monkeypatch, request):
+    runner = Runner(capsys, monkeypatch, request.getfixturevalue, trained)
     names: dict[str, object] = {"__name__": page}
     for block in blocks(page, "console", "bash", "sh", "python"):
         if block.kind == "python":
@@ -242,7 +120,7 @@ def test_everything_a_page_shows_runs_in_order(page, folder, trained, capsys, mo
             capsys.readouterr()
             continue
         for step in steps(block):
-            printed = do(step, trained, capsys, monkeypatch).splitlines()
+            printed = runner.run(step.command).splitlines()
             for line in step.shown:
                 assert is_printed(line, printed), f"{page}: {step.command}\nshows  {line}\nprints {printed}"
 
@@ -265,7 +143,7 @@ def test_options_in_the_text_exist(page):
     known = {name for command in cli.commands.values() for option in command.params for name in option.opts}
     known |= {name for command in cli.commands.values() for option in command.params for name in option.secondary_opts}
     known |= {"--help", *FOREIGN_OPTIONS}
-    inline = re.findall(r"`[^`\n]+`", _BLOCK.sub("", text_of(page)))
+    inline = re.findall(r"`[^`\n]+`", BLOCK.sub("", text_of(page)))
     options = {option for code in inline for option in re.findall(r"(?<=[`\s])--[a-z][a-z-]+", code)}
     assert options <= known
 
@@ -337,7 +215,7 @@ def test_files_that_are_named_exist(page):
 
 def test_names_of_code_in_contributing_exist():
     text = "\n".join(line for line in text_of("CONTRIBUTING.md").splitlines() if not line.startswith("|"))
-    named = set(re.findall(r"`(\w+)(?:\(\w+\))?`", _BLOCK.sub("", text)))
+    named = set(re.findall(r"`(\w+)(?:\(\w+\))?`", BLOCK.sub("", text)))
     sources = "\n".join(file.read_text(encoding="utf-8") for part in PARTS for file in (TOP / part).rglob("*.py"))
     assert not {name for name in named if not re.search(rf"\b{name}\b", sources)}
 
