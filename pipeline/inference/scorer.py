@@ -151,8 +151,8 @@ class Scorer(ScoringModel):
         texts = list(texts)
         if previous is not None and self.model.context != "previous":
             raise OptionError(
-                f"{self.model.name} uses no previous utterances: leave out `previous`, or give a model trained with "
-                f"--context previous"
+                f"{self.model.name} was trained with the context 'none', so it reads no previous utterance: leave out "
+                f"--dialogue (in Python: `previous`), or give a model that was trained with --context previous"
             )
         if previous is not None and len(previous) != len(texts):
             raise OptionError(

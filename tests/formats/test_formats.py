@@ -122,4 +122,4 @@ def test_a_model_of_a_newer_version_is_refused(emojob, model, tmp_path):
     file = model / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "emojob_format": MODEL_FORMAT + 1}))
     code, _, err = emojob("predict", "정말 기뻐요")
-    assert (code, f"emojob_format {MODEL_FORMAT + 1}" in err) == (2, True)
+    assert (code, f"emojob_format in config.json is {MODEL_FORMAT + 1}" in err) == (2, True)
