@@ -139,7 +139,7 @@ def test_columns_of_any_string_type_are_prepared_alike(scorer):
 
 
 def test_a_model_without_context_takes_no_previous_texts(tiny_model):
-    with pytest.raises(OptionError, match="uses no previous utterances"):
+    with pytest.raises(OptionError, match="trained with the context 'none'"):
         load(tiny_model).score(["네"], ["왜"])
 
 
