@@ -49,7 +49,7 @@ def find_accounts(scan: Scan) -> None:
 def _add(scan: Scan, found: Numbers, after: bool = True) -> None:
     """Add each number to `scan.spans` if a bank name or a word such as 계좌 is before the number.
 
-    If `after` is true, the bank name may also be after the number (110-123-456789 신한은행).
+    If `after` is true, a bank name after the number is enough (110-123-456789 신한은행).
     """
     found = found.select((found.size >= _FEWEST) & (found.size <= _MOST) & ~scan.is_lettered(found))
     found = found.select(scan.free(found))

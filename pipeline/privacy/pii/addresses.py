@@ -1,10 +1,10 @@
-"""Finds road addresses (도로명주소) and lot addresses (지번주소) that contain a number.
+"""Finds addresses with a number: road addresses (도로명주소) and lot addresses (지번주소).
 
 The elements of an address, in this order:
 
 - province and districts (서울 강남구), listed in districts.txt
 - road (로, 길) or neighbourhood (동, 리, 가)
-- number
+- house number or lot number
 - optional: building, floor, room
 """
 
@@ -21,7 +21,8 @@ from emojob.pipeline.privacy.pii.normalize import Mask, is_any_of, lengths, matc
 from emojob.pipeline.privacy.pii.scan import Scan
 from emojob.schemas.pii import ADDRESS
 
-_BEFORE, _AFTER = 48, 96  # maximum number of characters before the number, and from the number on
+_BEFORE = 48  # maximum number of characters of an address before the house number
+_AFTER = 96  # maximum number of characters from the first digit of the house number to the end of the address
 _ENDS = "로길동리가하산"  # last characters of roads (로, 길), neighbourhoods (동, 리, 가), 지하 and 산
 
 # A road such as 테헤란로 or 테헤란로12길, or a neighbourhood such as 역삼동 or 역삼1동.
@@ -35,7 +36,7 @@ _CALLED = r"(?:주소|배송지|도로명|지번|거주지|사는\s?곳)[^0-9]{0
 _NUMBER = r"^(\d{1,5}(?:\s?-\s?\d{1,4})?(?:\s?번지|\s?(?:번안|[번가나다라마바사아자])?길(?:\s?\d{1,4}(?:-\d{1,4})?)?)?)"
 _LOT = r"^(?:\d{2,5}-\d{1,4}|\d{1,5}(?:-\d{1,4})?\s?번지)"
 _ALLEY = r"^\d{1,4}\s?번(?:안)?길\s?\d"
-# A number before one of these units does not belong to an address (버스로 30분).
+# A number before a unit of this list is not a house number (버스로 30분).
 _COUNTED = (
     "개|명|원|시간|시|분|초|일|월|년|살|세|차|건|장|잔|병|대|천|백|억|회|번|호선|호차|위|등|점|배|킬로|미터|센티|그램|리터|퍼|키로|km|kg|cm|m|g|%"
     "|출구|박|끼|킬|마리|마디|곡|편|권|가구|가지|채|평|종|단|급|강|만\\s?(?:원|명|개)|주(?:[^가-힣]|$|간|일|년|차|동안|전|후)"
@@ -89,12 +90,15 @@ def find_addresses(scan: Scan) -> None:
     ends = numbers + lengths(rests.str.extract(_DETAIL).str.strip_chars_end())
     good = begins > 0
     scan.spans.add(ADDRESS, (at - begins)[good], (at + ends)[good])
-    # If the span with building and room overlaps an earlier span, add the address without building and room.
+    # If the building or the room overlaps an existing span, add the address without building and room.
     scan.spans.add(ADDRESS, (at - begins)[good], (at + numbers)[good])
 
 
 def _follows_a_name(groups: DigitGroups) -> Mask:
-    """Return whether each group has at most 5 digits and a character of _ENDS before it (길 123). bool [groups]."""
+    """Return whether each group may be a house number. bool [groups].
+
+    A house number has at most 5 digits and follows the name of a road or a neighbourhood (길 123).
+    """
     near = groups.char_before(np.arange(len(groups)))
     far = np.append(np.zeros(2, np.uint16), groups.normalized.chars)[groups.starts]
     found: Mask = (is_any_of(near, _ENDS) | ((near == ord(" ")) & is_any_of(far, _ENDS))) & (groups.lengths <= 5)
@@ -103,7 +107,7 @@ def _follows_a_name(groups: DigitGroups) -> Mask:
 
 @functools.cache
 def _districted() -> str:
-    """Return a regular expression for the text before the number, such as 서울 강남구 테헤란로."""
+    """Return a regular expression for the part of an address before the house number: 서울 강남구 테헤란로."""
     provinces, names = _names()
     short = {name[:-1] for name in names if len(name) > 2}
     district = rf"(?:(?:{_one_of(names)})\s?|(?:{_one_of(short)})\s)"
@@ -112,7 +116,7 @@ def _districted() -> str:
 
 @functools.cache
 def _glued() -> str:
-    """Return a regular expression like `_districted` that needs no space before the address (집은서울강남구 테헤란로).
+    """Return a regular expression for an address that directly follows a word (집은서울강남구 테헤란로).
 
     The address must begin with a province. District names must be complete (강남구, not 강남).
     """

@@ -1,10 +1,10 @@
 """Checks the dates, check digits and prefixes of ID numbers, card numbers and phone numbers.
 
-Most functions return one bool for each number: bool [numbers].
+Most functions return bool [numbers].
 
 Sources:
 
-- resident registration numbers: 주민등록법 시행규칙 (no check digit since October 2020)
+- resident registration numbers: 주민등록법 시행규칙 (no check digit for people born since 5 October 2020)
 - business registration numbers: 국세청
 - card numbers: ISO/IEC 7812 (Luhn)
 - phone numbers: Korea's numbering plan (ITU-T E.164, national annex)
@@ -19,16 +19,19 @@ import numpy as np
 from emojob.pipeline.privacy.pii.digit_groups import Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask
 
-_FIRST_UNCHECKED = 201005  # YYMMDD; people born since this date have no check digit
+_FIRST_UNCHECKED = 201005  # YYMMDD; registration numbers of people born since this date have no check digit
 
 
 def is_native(found: Numbers) -> Mask:
-    """Return True for registration numbers of Koreans (seventh digit 1 to 4), False for foreigners (5 to 8)."""
+    """Return whether each resident registration number belongs to a Korean.
+
+    The seventh digit is 1 to 4 for Koreans, and 5 to 8 for foreigners.
+    """
     return np.isin(found.digits[:, 6], (1, 2, 3, 4))
 
 
 def is_registration(found: Numbers) -> Mask:
-    """Return whether each 13-digit number is a valid registration number. bool [numbers].
+    """Return whether each 13-digit number is a valid resident registration number. bool [numbers].
 
     The date of birth, the seventh digit and the check digit must be valid. For people born since 5 October 2020, the
     check digit is not tested.
@@ -48,7 +51,10 @@ def may_be_registration(found: Numbers) -> Mask:
 
 
 def is_young(found: Numbers) -> Mask:
-    """Return whether each registration number belongs to a person born since 5 October 2020 (no check digit)."""
+    """Return whether each registration number may belong to a person born since 5 October 2020.
+
+    These registration numbers have no check digit. The century of birth is not tested.
+    """
     return (found.value(0, 6) >= _FIRST_UNCHECKED) & (found.value(0, 2) <= _year())
 
 
@@ -60,7 +66,7 @@ def is_business(found: Numbers) -> Mask:
 
 
 def is_card(found: Numbers, length: int) -> Mask:
-    """Return whether each number begins with a card number of `length` digits."""
+    """Return whether the first `length` digits of each number are a valid card number."""
     return _is_luhn(found, length) & _is_issued(found, length)
 
 
@@ -97,7 +103,10 @@ def _is_luhn(found: Numbers, length: int) -> Mask:
 
 
 def _is_issued(found: Numbers, length: int) -> Mask:
-    """Return whether each number begins like a card number of `length` digits (34 or 37 for 15 digits)."""
+    """Return whether the first two digits of each number are valid for a card number of `length` digits.
+
+    For example, a card number of 15 digits begins with 34 or 37.
+    """
     first, two = found.digits[:, 0], found.value(0, 2)
     if length == 16:
         return np.isin(first, (2, 3, 4, 5, 6, 9))
@@ -105,6 +114,6 @@ def _is_issued(found: Numbers, length: int) -> Mask:
 
 
 def _weighed(found: Numbers, weights: tuple[int, ...]) -> Ints:
-    """Return the weighted sum of the first digits of each number. int64 [numbers]."""
+    """Return the weighted sum of the first `len(weights)` digits of each number. int64 [numbers]."""
     weighed: Ints = found.digits[:, : len(weights)].astype(np.int64) @ np.array(weights)
     return weighed

@@ -1,4 +1,4 @@
-"""Finds groups of digits in normalized texts, and joins groups to numbers.
+"""Finds groups of digits in normalized texts, and combines groups into numbers.
 
 For example, the number 010-1234-5678 consists of three groups: 010, 1234 and 5678.
 """
@@ -32,7 +32,7 @@ NO_DIGIT = 10
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers that consist of `groups` digit groups.
+    """Numbers with the same count of digit groups.
 
     Attributes:
         first: Index of the first group of each number. int64 [numbers].
@@ -65,7 +65,7 @@ class DigitGroups:
         lengths: How many digits each group has. int64 [groups].
         gaps: Separator after each group, such as DASH; 0 if the next group cannot belong to the same number.
             uint8 [groups].
-        tight: Whether exactly one character is between each group and the next group. bool [groups].
+        tight: Whether exactly one character separates each group from the next group. bool [groups].
     """
 
     def __init__(self, normalized: NormalizedTexts) -> None:
@@ -138,7 +138,7 @@ class DigitGroups:
         return sums
 
     def begin_with(self, *numbers: str) -> Mask:
-        """Return True for each group where one of `numbers`, such as 010, begins. bool [groups]."""
+        """Return whether one of `numbers`, such as 010, begins at the first digit of each group. bool [groups]."""
         begin = self._at[:-1]
         found = np.zeros(len(self), np.bool_)
         for number in numbers:
@@ -147,7 +147,7 @@ class DigitGroups:
         return found
 
     def chains(self, gap: int) -> tuple[Ints, Ints]:
-        """Find chains of groups, such as 12-345-67. Exactly one `gap` character is between two groups of a chain.
+        """Find chains of groups, such as 12-345-67. Exactly one `gap` character separates two groups of a chain.
 
         Returns:
             Two arrays, int64 [chains]: index of the first group, and number of groups.
@@ -186,5 +186,5 @@ class DigitGroups:
         mixed = found & ~np.uint8(SPACE)  # ignore the spaces in 010 - 1234
         found = np.where(mixed != 0, mixed, found)
         found = np.where(found == BRACKET | DASH, BRACKET, found)  # read )- in (02)-123-4567 as BRACKET
-        known &= (found & (found - np.uint8(1))) == 0  # no gap with two different separators
+        known &= (found & (found - np.uint8(1))) == 0  # a gap must not contain two different separators
         return np.where(known, found, 0).astype(np.uint8), widths == 1

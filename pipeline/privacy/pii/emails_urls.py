@@ -44,7 +44,10 @@ def find_urls(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def find_emails(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add e-mail addresses to `spans`: kim@naver.com, kim @ naver.com, kim 골뱅이 naver.com, kim(at)naver.com."""
+    """Add the spans of e-mail addresses to `spans`.
+
+    Examples: kim@naver.com, kim @ naver.com, kim 골뱅이 naver.com, kim(at)naver.com.
+    """
     for sign, domain in _SIGNS.items():
         at = _find_word(normalized, sign)
         if not len(at):

@@ -28,7 +28,7 @@ _LICENSING = (
 
 
 def find_residents(scan: Scan) -> None:
-    """Add the registration numbers of Koreans and foreigners to `scan.spans`."""
+    """Add the resident registration numbers of Koreans and foreigners to `scan.spans`."""
     usual, unusual = DASH | SPACE | DOT, LINE | SLASH | BRACKET | SPOKEN
     for shape, gaps in ((((6, 6), (7, 7)), usual), (((6, 6), (7, 7)), unusual), (((13, 13),), 0)):
         found = scan.groups.numbers(shape, gaps)
@@ -93,7 +93,7 @@ def _chars_at(scan: Scan, positions: Ints) -> NDArray[np.uint16]:
 
 
 def _split_by_letter(scan: Scan) -> Numbers:
-    """Return numbers such as 123A4567, which is the end of the passport number M123A4567."""
+    """Return numbers of three digits, a letter and four digits, such as 123A4567 in the passport number M123A4567."""
     first = np.flatnonzero((scan.groups.lengths[:-1] == 3) & (scan.groups.lengths[1:] == 4) & scan.groups.tight[:-1])
     return scan.groups.numbers_at(first[is_letter(scan.groups.char_after(first))], 2)
 

@@ -29,7 +29,7 @@ from emojob.pipeline.privacy.pii.spoken_numbers import find_spoken
 from emojob.pipeline.system.hardware import cores
 from emojob.schemas.pii import KINDS, placeholder
 
-# The most reliable functions come first, because a later function cannot replace an earlier span.
+# The most reliable function runs first, because a function cannot replace a span that an earlier function found.
 _BY_NUMBERS = (
     find_residents,
     find_licences,
@@ -48,7 +48,7 @@ _AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # maximum number of texts, and of 
 
 
 def mask(texts: pa.Array) -> pa.Array:
-    """Replace each piece of personal data by a placeholder, such as [전화번호].
+    """Replace each piece of personal data with a placeholder, such as [전화번호].
 
     Args:
         texts: Array of strings (any Arrow string type) in valid UTF-8. Null is allowed.

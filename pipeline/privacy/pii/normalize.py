@@ -39,8 +39,8 @@ class NormalizedTexts:
 
     Attributes:
         chars: Normalized characters. Invisible characters are removed. uint16 [characters].
-        positions: Position of each character in the original texts (also joined by BETWEEN), and then the length of
-            the original texts. int64 [characters + 1].
+        positions: Position of each character in the original texts, joined by BETWEEN. The last element is the length
+            of the joined original texts. int64 [characters + 1].
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -57,13 +57,13 @@ class NormalizedTexts:
         return np.flatnonzero(is_any_of(self.chars, characters))
 
     def before(self, positions: Positions, most: int) -> pl.Series:
-        """Return at most `most` characters before each position, without characters of the previous text."""
+        """Return the substring that ends before each position: at most `most` characters of one text."""
         text = np.searchsorted(self._begins, positions, "right") - 1
         begin = self._begins[text]
         return self._cut(text, np.maximum(positions - most, begin) - begin, np.minimum(positions - begin, most))
 
     def after(self, positions: Positions, most: int) -> pl.Series:
-        """Return at most `most` characters from each position on, without characters of the next text."""
+        """Return the substring that begins at each position: at most `most` characters of one text."""
         text = np.searchsorted(self._begins, positions, "right") - 1
         return self._cut(text, positions - self._begins[text], np.full(len(positions), most))
 

@@ -13,7 +13,7 @@ MOBILE = ("010", "011", "016", "017", "018", "019")
 
 _TELEPHONE = r"(?i)(?:^|[^a-z])(?:tel|hp|h\.?p|phone|mobile|cell|fax|ph|[thmcf])[.:]?\s?$"
 _CALLED = r"(?:연락처|(?:휴대)?전화|핸드폰|휴대폰|폰\s?번호)\s?(?:번호)?\s?[은는이가도]?\s?[:=]?\s?$"
-_SERVICES = (15, 16, 18)  # first two digits of company numbers (1588-1234)
+_SERVICES = (15, 16, 18)  # first two digits of business phone numbers (1588-1234)
 
 
 def find_phones(scan: Scan) -> None:
@@ -32,7 +32,7 @@ def find_phones(scan: Scan) -> None:
     for shape in (((2, 4), (3, 4), (4, 4)), ((2, 4), (7, 8)), ((9, 12),)):
         found = scan.groups.numbers(shape, DASH | SPACE | DOT | BRACKET, may_begin=candidates)
         code, size = code_size(found), scan.groups.lengths[found.first]
-        # The first group must be the area code (0504-123-4567). A four-digit code may be split (050-4123-4567).
+        # The first group is the area code (0504-123-4567), or three digits of a four-digit area code (050-4123-4567).
         apart = (size == code) | ((size == 3) & (code == 4))
         rest = found.size - code
         _add(scan, found.select((code > 0) & (apart | (found.groups == 1)) & (rest >= 7) & (rest <= 8)))
@@ -53,7 +53,10 @@ def _add(scan: Scan, found: Numbers) -> None:
 
 
 def _find_international(scan: Scan) -> None:
-    """Add phone numbers with country code to `scan.spans`: +82 10-1234-5678, 0082 10-1234-5678, 821012345678."""
+    """Add phone numbers with country code to `scan.spans`.
+
+    Examples: +82 10-1234-5678, 0082 10-1234-5678, 821012345678.
+    """
     gaps = DASH | SPACE | DOT | BRACKET
     candidates = scan.groups.begin_with("82", "0082")
     for count in (5, 4, 3, 2, 1):

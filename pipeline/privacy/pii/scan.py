@@ -1,4 +1,4 @@
-"""Stores the personal data found so far, and searches for words near a number."""
+"""Defines `Scan`, the common state of the functions that find personal data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.pipeline.privacy.pii.spans import Spans
 #: How many characters before or after a number are searched for words such as 계좌.
 NEAR = 24
 
-#: Regular expression for words such as 주문번호. The number after 주문번호 is not personal data.
+#: Regular expression for words such as 주문번호. A number after such a word is not personal data.
 NOT_PERSONAL = (
     r"(?i)(?:(?:주문|배송|승인|예약|접수|상품|제품|품목|관리|일련|시리얼|모델|쿠폰|증권|참조|거래|결제|영수증|등기|사건|문서|회차"
     r"|당첨|추적|조회|발행|발주|재고|자재|부품|티켓|바우처|포인트|사번|학번|고객|회원|문의|order|tracking|item)"
@@ -22,12 +22,12 @@ NOT_PERSONAL = (
 
 
 class Scan:
-    """Normalized texts, and the personal data found so far.
+    """The common state of the functions that find personal data.
 
     Attributes:
         groups: Groups of digits in the texts.
         normalized: The normalized texts.
-        spans: Spans of the personal data found so far.
+        spans: Spans of the personal data that the functions have found.
     """
 
     def __init__(self, groups: DigitGroups, spans: Spans) -> None:
@@ -52,11 +52,11 @@ class Scan:
         return self.groups.stops[found.first + found.groups - 1]
 
     def free(self, found: Numbers) -> Mask:
-        """Return whether each number overlaps no span in `spans`. bool [numbers]."""
+        """Return True for each number that overlaps no span in `spans`. bool [numbers]."""
         return self.spans.free(self.starts(found), self.stops(found))
 
     def near(self, found: Numbers, words: str, only: Mask | None = None, characters: int = NEAR) -> Mask:
-        """Return whether the text before each number matches `words`. bool [numbers].
+        """Search the text before each number for `words`, and return whether there is a match. bool [numbers].
 
         Args:
             found: The numbers.
@@ -72,9 +72,9 @@ class Scan:
         return near
 
     def named(self, found: Numbers, words: str, only: Mask | None = None) -> Mask:
-        """Return whether the text before or after each number matches `words`. bool [numbers].
+        """Search the text before and after each number for `words`. Return True if there is a match. bool [numbers].
 
-        Example of a match after the number: 주민번호 in 880101-1234567이 제 주민번호예요.
+        Example: in "880101-1234567이 제 주민번호예요", the word 주민번호 after the number matches.
 
         Args:
             found: The numbers.

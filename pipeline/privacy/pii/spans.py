@@ -48,7 +48,7 @@ class Spans:
         self.starts, self.stops, self.kinds = starts[order], stops[order], kinds[order]
 
     def free(self, starts: Positions, stops: Positions) -> NDArray[np.bool_]:
-        """Return whether each given span overlaps no existing span. bool [spans]."""
+        """Return True for each given span that overlaps no existing span. bool [spans]."""
         if not len(self.starts):
             return np.ones(len(starts), np.bool_)
         after = np.searchsorted(self.stops, starts, "right")

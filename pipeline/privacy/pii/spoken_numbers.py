@@ -1,7 +1,7 @@
 """Finds numbers that are written in digit words, as in transcribed speech: 공일공 일이삼사 오육칠팔.
 
-A run is a sequence of digit words and digits. The last digit word is removed if it may begin an ordinary word, such as
-이 in 공일공 일이삼사 오육칠팔 이쪽으로.
+A digit run is a sequence of digit words and digits. The last digit word is removed if the digit word may begin an
+ordinary word. Example: the last 이 in 공일공 일이삼사 오육칠팔 이쪽으로.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SAID = "공영빵일이삼사오육륙칠팔구둘"
 _ANY = _SAID + "0123456789"
 _PAUSE = r"(?:\s?(?:에|다시|의|하고)\s?|[\s.,-]{1,3})"
 _RUN = re.compile(rf"[{_ANY}](?:{_PAUSE}?[{_ANY}]){{8,}}")
-# The first _FAR characters of a run must contain _FEWEST digits. A digit word (공) counts as a digit.
-# At least _FEWEST_SAID of the digits must be digit words.
+# The first _FAR characters of a digit run must contain at least _FEWEST digits or digit words (공).
+# At least _FEWEST_SAID must be digit words.
 _FAR, _FEWEST, _FEWEST_SAID = 16, 6, 3
-_WIDTH = 96  # maximum number of characters in a run
+_WIDTH = 96  # maximum number of characters in a digit run
 
 _REGISTERED = r"주민|등록|외국인|민증"
 _NO_TELEPHONE = r"(?:비밀|인증|승인|주문|접수|예약)\s?번호"
@@ -37,7 +37,7 @@ _NO_TELEPHONE = r"(?:비밀|인증|승인|주문|접수|예약)\s?번호"
 
 @dataclass(frozen=True)
 class _Run:
-    """A sequence of digit words and digits.
+    """A digit run: a sequence of digit words and digits.
 
     Attributes:
         at: Position of the first character.
@@ -51,7 +51,7 @@ class _Run:
 
 
 def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
-    """Add registration, card and phone numbers that are written in digit words."""
+    """Add the spans of resident registration numbers, card numbers and phone numbers in digit words to `spans`."""
     runs = [run for at, text in zip(*_candidates(normalized), strict=True) if (run := _run(at, text)) is not None]
     if not runs:
         return
@@ -76,13 +76,13 @@ def find_spoken(normalized: NormalizedTexts, spans: Spans) -> None:
 
 
 def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
-    """Return the positions where a run may begin, and the text from each position on."""
+    """Return (positions, texts): where a digit run may begin, and the text that begins at each position."""
     said, digits = (np.flatnonzero(is_any_of(normalized.chars, some)) for some in (_SAID, _ANY))
     at = digits[np.diff(digits, prepend=-2) > 1]  # first digit of each digit sequence
     at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
     texts = normalized.after(at, _WIDTH)
     before = normalized.before(at, 8)
-    # A single digit word may be before a run: 일 of 내일 in 내일 공일공 일이삼사 오육칠팔.
+    # A single digit word may be before a digit run: 일 of 내일 in 내일 공일공 일이삼사 오육칠팔.
     lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"
     good = matches(before, lone)
     return at[good].tolist(), texts.filter(good).to_list()
@@ -117,9 +117,9 @@ def _numbers(runs: list[_Run]) -> Numbers:
 
 
 def _phone_sizes(runs: list[_Run], found: Numbers) -> Positions:
-    """Return how many digits the phone number at the beginning of each run has; 0 if there is no phone number.
+    """Return the number of digits of the phone number at the beginning of each digit run; 0 if there is none.
 
-    The run may contain one more digit: 이 of 이에요 in 공일공 일이삼사 오육칠팔이에요.
+    After the phone number, a digit run may contain one more digit: 이 of 이에요 in 공일공 일이삼사 오육칠팔이에요.
     """
     mobile = np.array([run.digits.startswith(MOBILE) for run in runs], np.bool_)
     code = np.where(mobile, 3, code_size(found))
