@@ -41,7 +41,7 @@ def _emotion(labels: list[str], title: str) -> alt.Color:
 def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str) -> Spec:
     """Return a stacked bar chart with the share of each emotion in each period.
 
-    Columns of `rows`: day (first day of the period, YYYY-MM-DD), emotion, rows (count), share.
+    Columns of `rows`: `day` (first day of the period, YYYY-MM-DD), `emotion`, `rows` (count), `share`.
     """
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
@@ -62,7 +62,7 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
 def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
     """Return a bar chart with the number of labelled rows in each period.
 
-    Columns of `rows`: day (first day of the period, YYYY-MM-DD), labelled (count of labelled rows).
+    Columns of `rows`: `day` (first day of the period, YYYY-MM-DD), `labelled` (number of labelled rows).
     """
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -79,7 +79,7 @@ def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
 def clock(rows: Rows, words: dict[str, Any]) -> Spec:
     """Return a heat map with the share of one emotion in each hour of the week.
 
-    Columns of `rows`: weekday (text on the page), hour_of_day, rows (count), share.
+    Columns of `rows`: `weekday` (as shown on the page), `hour_of_day`, `rows` (count), `share`.
     """
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -99,7 +99,7 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
     """Return a heat map with the share of each pair of emotions.
 
     Args:
-        rows: One row for each pair. Columns: `down`, `across`, times (count), share.
+        rows: One row for each pair. Columns: the two columns named by `down` and `across`, `times` (count), `share`.
         labels: All labels in id order, from `label_shown`.
         down: Name of the column for the vertical axis.
         across: Name of the column for the horizontal axis.
@@ -130,7 +130,7 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
 def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
     """Return a line chart of the emotions from the beginning to the end of a conversation.
 
-    Columns of `rows`: tenth (0: first 10 % of the conversation, 9: last 10 %), emotion, rows (count), share.
+    Columns of `rows`: `tenth` (0: first 10 % of the conversation, 9: last 10 %), `emotion`, `rows` (count), `share`.
     """
     rows = [{**row, "position": row["tenth"] * 10 + 5} for row in rows]
     dashes = [[1, 0], [6, 2], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3]]
@@ -152,7 +152,7 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
 def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
     """Return a stacked bar chart with the share of each emotion for each value of a column.
 
-    Columns of `rows`: value (text on the page), emotion, rows (count), share.
+    Columns of `rows`: `value` (as shown on the page), `emotion`, `rows` (count), `share`.
     """
     order = {label: i for i, label in enumerate(labels)}
     rows = [{**row, "order": order[row["emotion"]]} for row in rows]
@@ -175,7 +175,7 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
     """Return a histogram with the number of rows in each bin, stacked by emotion.
 
     Args:
-        rows: Rows with the columns `at` (start of the bin), emotion and rows (count).
+        rows: One row for each bin and emotion. Columns: the column named by `at` (start of the bin), `emotion`, `rows` (count).
         at: Name of the column for the horizontal axis: confidence or characters.
         step: Width of a bin, such as 0.05 for confidence.
         labels: All labels in id order, from `label_shown`.

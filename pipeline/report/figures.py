@@ -1,4 +1,4 @@
-"""Computes the figures of a report, for charts, tables and JSON."""
+"""Computes the figures of a report (counts, shares and example texts), for charts, tables and JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_TO_LOOK_AT = 30
 #: Maximum number of utterances of a conversation in `to_look_at`.
 MOST_UTTERANCES = 40
 
-# Distinct values are counted in a sample: the first _SAMPLED_ROWS rows of about _SAMPLED_PARTS part files.
+# Distinct values are counted in a sample: the first _SAMPLED_ROWS rows of each of about _SAMPLED_PARTS part files.
 _SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000
 _COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
@@ -42,7 +42,8 @@ class ReportOptions:
     """Options of a report.
 
     Attributes:
-        by: Value of --by: day, hour or a column of the archive. A column becomes the first breakdown.
+        by: Value of --by: day, hour or a column of the archive. For a column, the first table of the report shows the
+            emotions of each value.
         time_zone: Time zone for days and hours. If None, the report uses `archive_time_zone`.
         mask_pii: Whether to mask personal data.
     """
@@ -58,11 +59,11 @@ class ReportOptions:
 
 @dataclass
 class Figures:
-    """Figures of a report.
+    """Figures of a report: counts, shares and example texts.
 
-    Most attributes are tables, such as `days`. A table is a list of {column: value}. The comment at the beginning of
-    warehouse/sql/aggregates/days.sql describes the rows of `days`. Tables about times are empty if the archive has no
-    times. Tables about conversations are empty if the archive has no conversations.
+    Most attributes are tables, such as `days`. A table is a list of rows, and each row is a dictionary {column: value}.
+    The comment at the beginning of warehouse/sql/aggregates/days.sql describes the rows of `days`. Tables about times
+    are empty if the archive has no times. Tables about conversations are empty if the archive has no conversations.
 
     Attributes:
         archive: Name of the archive, number of input files, and the columns of totals.sql. For an archive with
@@ -138,7 +139,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
 
 
 def latest(days: Rows) -> dict[str, Any]:
-    """Compare the emotions of the last day with the emotions of at most BEFORE earlier days.
+    """Compare the emotions of the last day with the emotions of the earlier days (at most `BEFORE` days).
 
     Args:
         days: Rows of days.sql.
@@ -227,7 +228,7 @@ def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     for name in ("days", "quality", "hours_of_day", "hours_of_week"):
         setattr(figures, name, rows_of(db, name))
-    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # all times are dates without an hour
+    if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # every hour is 0: the values are dates
         figures.hours_of_day, figures.hours_of_week = [], []
     figures.latest = latest(figures.days)
 

@@ -20,7 +20,7 @@ def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
 
     Args:
         file: Path of the HTML file.
-        figures: Figures of the report.
+        figures: Counts, shares and example texts of the report, from `make_figures`.
         language: en or ko.
 
     Raises:
@@ -34,7 +34,7 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
     """Return a report as an HTML page in UTF-8. Equal figures give equal bytes.
 
     Args:
-        figures: Figures of the report.
+        figures: Counts, shares and example texts of the report, from `make_figures`.
         language: en or ko.
 
     Raises:
@@ -83,7 +83,7 @@ def _colours(figures: Figures) -> dict[str, str]:
 
 
 def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
-    """Return the tiles: figures of the last day, or totals if the archive has no times."""
+    """Return the tiles: numbers of the last day, or totals if the archive has no times."""
     latest = figures.latest
     if not latest:
         tiles = [_tile(words["utterances"], f"{figures.archive['labelled']:,}")]

@@ -1,6 +1,6 @@
 """Makes the sections of a report page. A section contains charts, and a table for each chart.
 
-This module needs Altair (pip extra `report`). So `html_page` imports this module only to render a page.
+This module needs Altair (pip extra `report`). So `html_page` imports this module only when a page is rendered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOST_PERIODS = 130  # maximum number of days in a chart; more days are grouped 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure of the page, and a chart specification for each view in `figure.views`."""
+    """A chart of the page. `specs` contains one Vega-Lite specification for each table in `figure.views`."""
 
     figure: Figure
     specs: list[Spec]
@@ -31,7 +31,7 @@ def sections(figures: Figures, words: dict[str, Any]) -> list[tuple[str, list[Ch
     """Return (heading, charts) of each section with at least one chart.
 
     Args:
-        figures: Figures of the report.
+        figures: Counts, shares and example texts of the report, from `make_figures`.
         words: Texts of the page, from `words_of`.
     """
     make = _Sections(figures, words)
@@ -53,7 +53,7 @@ class _Sections:
         self._shown = dict(zip(figures.labels, self._labels, strict=True))
 
     def times(self) -> list[Chart]:
-        """Return the charts over time: by period, and by hour of the week."""
+        """Return the charts over time: by day, week or month, and by hour of the week."""
         if not self._figures.days:
             return []
         period, first_day = _period({row["day"] for row in self._figures.days})
@@ -112,7 +112,10 @@ class _Sections:
         return Chart(self._figure(id_, [view]), [charts.matrix(cells, self._labels, down, across, self._words, id_)])
 
     def breakdowns(self) -> list[Chart]:
-        """Return the breakdowns as one chart, with one view for each column."""
+        """Return a list with one chart: the emotions for each value of a column.
+
+        The reader of the page selects the column. The list is empty if there are no breakdowns.
+        """
         views, specs = [], []
         for column, rows in self._figures.breakdowns.items():
             named = [{**row, "value": self._value(row)} for row in self._named(rows, "emotion")]
@@ -141,7 +144,7 @@ class _Sections:
         return Figure(id_, self._words[name], self._words[f"{name}_caption"], views, wide)
 
     def _named(self, rows: Rows, *columns: str) -> Rows:
-        """Return copies of the rows, with labels from `label_shown` in the given columns."""
+        """Return copies of the rows. In the given columns, each label is replaced with the text of `label_shown`."""
         return [{**row, **{name: self._shown.get(row[name], row[name]) for name in columns}} for row in rows]
 
     def _value(self, row: dict[str, Any]) -> str:

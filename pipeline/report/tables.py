@@ -43,7 +43,7 @@ class Table:
 
 @dataclass(frozen=True)
 class TableView:
-    """A view of a figure: a table, and a label that the reader of the page can select."""
+    """One table of a figure. If a figure has several tables, the reader of the page selects a table by `label`."""
 
     label: str
     table: Table
@@ -51,13 +51,13 @@ class TableView:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the page: one or more views, each with a chart and a table.
+    """A figure of the page: one or more tables, each with a chart.
 
     Attributes:
         id: HTML id.
         title: Title on the page.
         caption: Caption on the page.
-        views: Views that the reader of the page can select.
+        views: The tables of the figure. The page shows one table at a time.
         wide: Whether the figure takes the full width of the page.
     """
 
@@ -86,7 +86,7 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
     """Return a table of shares: one row for each value of `by`, and one column for each emotion.
 
     Args:
-        rows: Rows with the columns `by`, emotion, rows (count) and share.
+        rows: One row for each value and emotion. Columns: the column named by `by`, `emotion`, `rows` (count), `share`.
         by: Name of a column of `rows`, such as day.
         shown: All labels in id order, from `label_shown`.
         words: Texts of the page, from `words_of`.
