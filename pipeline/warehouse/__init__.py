@@ -1,4 +1,4 @@
-"""Queries, exports and edits labelled archives with DuckDB.
+"""Uses DuckDB to query and export labelled archives, and to remove rows from labelled archives.
 
 The SQL files are in `sql/` and `sql/aggregates/`.
 """

@@ -37,10 +37,10 @@ def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def store(db: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Run the aggregate `name`, and store the result in a temporary table that is called `name`."""
+    """Run the aggregate `name`, and store the result in a temporary table with the name of the aggregate."""
     db.execute(f"CREATE TEMP TABLE {name} AS {aggregate(name)[0]}")
 
 
 def rows_of(db: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
-    """Run an aggregate, and return the rows as {column: value}."""
+    """Run the aggregate `name`, and return each row as a dictionary {column: value}."""
     return fetch_dicts(db.execute(aggregate(name)[0]))

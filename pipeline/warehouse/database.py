@@ -51,7 +51,7 @@ def open_database(
 
 
 def settings(spill: str, memory: int = MEMORY) -> dict[str, str | bool | int | float | list[str]]:
-    """Return the settings of DuckDB. DuckDB must not install or load extensions.
+    """Return the settings of DuckDB. The settings prevent automatic installation and loading of extensions.
 
     Args:
         spill: Folder for temporary files.
@@ -82,13 +82,13 @@ def run(db: duckdb.DuckDBPyConnection, name: str, values: dict[str, Any] | None 
         values: Parameters of the query, as {name: value}.
 
     Returns:
-        The rows as {column: value}.
+        Each row as a dictionary {column: value}.
     """
     return fetch_dicts(db.execute(read_sql(name), values or {}))
 
 
 def fetch_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Return all rows of an executed query as {column: value}."""
+    """Return each row of an executed query as a dictionary {column: value}."""
     names = [column[0] for column in result.description or ()]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -119,7 +119,7 @@ def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
     except duckdb.InterruptException:
         raise
     except (duckdb.Error, UnicodeDecodeError) as error:
-        # A query of emojob failed, or a part file contains invalid UTF-8.
+        # The SQL of emojob is valid, so a part file is damaged, for example by invalid UTF-8.
         raise _unreadable(archive, error) from error
 
 
@@ -144,6 +144,6 @@ def _unreadable(archive: LabelledArchive, error: Exception) -> DataError:
     if named:
         return DataError(damaged(named[0], error))
     return DataError(
-        f"a part file of {archive.path} cannot be read ({type(error).__name__}): label the archive "
-        "again with the same `emojob score` command; if the error remains, add --fresh to that command"
+        f"a part file of {archive.path} cannot be read ({type(error).__name__}): run again the `emojob score` command "
+        f"that wrote {archive.path}; if the error remains, add --fresh to the command"
     )

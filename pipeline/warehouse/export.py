@@ -34,8 +34,8 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
     """
     if not copy and archive.object_paths:
         raise OptionError(
-            f"--export {file}: other tools cannot read {archive.path} in an object store; add --copy to copy the rows "
-            f"into {file}"
+            f"--export {file}: {archive.path} is in an object store, so other tools cannot read the rows; with --copy, "
+            f"emojob writes the rows into {file}"
         )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
@@ -62,8 +62,8 @@ def _write_errors(file: Path) -> Iterator[None]:
         yield
     except (duckdb.TransactionException, duckdb.FatalException) as error:
         raise StorageError(
-            f"cannot write {file} ({type(error).__name__}): free some disk space or grant write permission, then try "
-            "again"
+            f"cannot write {file} ({type(error).__name__}): check the free disk space and the permissions of "
+            f"{file.parent}, then try again"
         ) from error
 
 

@@ -1,7 +1,8 @@
 """Removes rows from a labelled archive permanently (`emojob forget`), for example at the request of a person.
 
-- Part files with matching rows are replaced by part files without these rows, in one atomic step (output/journal.py).
-- The counts of rows and the report of the last nightly run are updated.
+- Part files with matching rows are replaced with part files without these rows, in one atomic step
+  (output/journal.py).
+- The row counts are updated, and the report of the last nightly run is written again.
 - The memo file (cached probabilities of repeated texts) is deleted, because it may contain results of removed rows.
 """
 
@@ -93,8 +94,8 @@ def forget(
         archive = open_labelled(out)  # raises OutputError if `out` is not a labelled file
         if work_folder(out).exists():
             raise BusyError(
-                f"`emojob score` has not finished {out}: wait until `emojob score` ends; if it was interrupted, run "
-                "the same `emojob score` command again; then run `emojob forget` again"
+                f"{out} is not complete: wait until `emojob score` ends (if `emojob score` was interrupted, run the "
+                "same command again), then run `emojob forget` again"
             )
         return _forget_in_file(archive, where, memos, dry_run)
 
@@ -115,7 +116,8 @@ def _forget_in_folder(
         for file, removed in found.items():
             paths = PartPaths(out, file.stem)
             new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
-        # Memo files are removed before rows. If the process is killed in between, the user can run the command again.
+        # Remove the memo files first, then the rows. If the process is killed in between, the rows still match, and the
+        # user can run the command again.
         _remove_memos(memo_files)
         write_journal(out, new)
         output.read_markers()
@@ -131,10 +133,10 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
         return Forgotten(len(removed), counts.written - len(removed), int(len(removed) > 0), (), counts.rejected)
     _remove_memos(memo_files)
     work = work_folder(file)
-    # On a disk, the parent folder is locked. A lock on the work folder would create that folder. If the process were
-    # then killed, the next `emojob score` run would find the work folder and label the file again.
+    # On a disk, lock the parent folder, because the work folder does not exist. If the lock created the work folder and
+    # the process were killed, the next `emojob score` would find the work folder and label the file again.
     with limit_permissions([file]), open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
-        archive = open_labelled(file)  # the file may have changed before the lock
+        archive = open_labelled(file)  # the file may have changed before the folder was locked
         counts = _counts_of(archive)
         removed = _matching(archive, where).get(file, np.empty(0, np.int64))
         left = _counts_without(file, archive, removed, counts)
@@ -169,18 +171,18 @@ def _check_condition(session: Session, where: str) -> None:
     wanted = "give a condition that is true for the rows to remove, such as \"conversation_id = 'c-1042'\""
     if not where.strip():
         raise OptionError(f"--where is empty; {wanted}")
-    # This query fails if the brackets in `where` do not match, as in `true) OR (true`.
+    # This query fails if the parentheses in `where` do not match, as in `true) OR (true`.
     session.query(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608
     kind = session.query(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
     if not pa.types.is_boolean(kind):
-        raise OptionError(f"--where has the type {kind}, but must be true or false; {wanted}")
+        raise OptionError(f"--where must be a condition (true or false), but has the type {kind}; {wanted}")
 
 
 # -- writing the remaining rows ----------------------------------------------------------------------------------------
 
 
 def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
-    """Write a new part file with the remaining rows, and return the new completion marker."""
+    """Write a new part file without the removed rows, and return the new completion marker."""
     new = paths.replacement()
     counts = _counts_without(paths.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
@@ -191,7 +193,7 @@ def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, r
 
 
 def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old: Counts) -> Counts:
-    """Return the counts of the remaining rows. The token counts still include the removed rows."""
+    """Return the counts without the removed rows. Only the token counts still include the removed rows."""
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
@@ -232,7 +234,7 @@ def _copy_without(
 
 
 def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the remaining rows of each row group."""
+    """Yield the rows that are not in `removed`, one table per row group."""
     first = 0
     for table in row_groups(file, columns):
         kept = np.ones(len(table), np.bool_)
@@ -275,5 +277,6 @@ def _remake_report(
     try:
         for path in remake_report(out):
             note(f"report written again: {path}")
-    except EmojobError as error:  # only a note, because the rows have already been removed
+    except EmojobError as error:
+        # Print a note instead of an error, because the rows have already been removed.
         note(f"cannot write the report of the last nightly run again; it may still show removed rows: {error}")

@@ -1,4 +1,4 @@
-"""Lets DuckDB read part files in an object store, through an fsspec file system with cached file sizes."""
+"""Lets DuckDB read part files in an object store. `ObjectFiles` is a file system for DuckDB (fsspec)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MODIFIED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
-    """A read-only fsspec file system for the given objects."""
+    """A read-only fsspec file system for the given objects. File sizes are cached."""
 
     cachable = False
 
@@ -41,7 +41,7 @@ class ObjectFiles(AbstractFileSystem):  # type: ignore[misc]
         return [self._strip_protocol(path)] if self.exists(path) else []
 
     def modified(self, path: str) -> datetime.datetime:
-        """Return a constant time, because part files never change."""
+        """Return the same time for all files. DuckDB uses this time to detect changes, but part files never change."""
         return _MODIFIED
 
     def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-#: Archives with an open database. The set prevents garbage collection, because relations need the open database.
+#: Archives with an open database. The set keeps the archives in memory, because relations need the open database.
 _in_use: set[OpenArchive] = set()
 
 

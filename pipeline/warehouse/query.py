@@ -19,9 +19,9 @@ from emojob.schemas.errors import OptionError
 BATCH_ROWS = 65_536
 
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # MULTI is the type of PIVOT
+_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # DuckDB reports PIVOT as MULTI
 
-#: Errors that DuckDB raises before rows are read. So the error messages contain no dialogue.
+#: DuckDB raises these errors before any row is read, so the error messages contain no dialogue.
 _QUERY_ERRORS = (
     duckdb.BinderException,
     duckdb.CatalogException,
@@ -180,8 +180,8 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
     """Convert DuckDB's errors about a query to OptionError.
 
-    Only errors in _QUERY_ERRORS and errors of the type `also` keep their messages. The messages of all other errors
-    may contain dialogue.
+    Only errors in _QUERY_ERRORS and errors of the additional type `also` keep DuckDB's message. The message of any
+    other error may contain dialogue.
     """
     try:
         yield
@@ -190,12 +190,13 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
     except (duckdb.OutOfMemoryException, duckdb.IOException):
         raise
     except duckdb.Error as error:
-        if type(error) is duckdb.Error:  # damaged part file; errors about a query are subclasses
+        # For a damaged part file, DuckDB raises `duckdb.Error`. For an error in a query, DuckDB raises a subclass.
+        if type(error) is duckdb.Error:
             raise
         if isinstance(error, _QUERY_ERRORS) or (also and isinstance(error, also)):
             raise OptionError(f"DuckDB refused the query: {_one_line(error)}") from None
         raise _failed(error) from None
-    except UnicodeDecodeError as error:  # DuckDB's message contains bytes of a row
+    except UnicodeDecodeError as error:  # DuckDB's message quotes bytes that are not valid UTF-8
         raise _failed(error) from None
 
 

@@ -54,7 +54,7 @@ def _make(archive: AnyPath) -> Path:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove temporary folders of killed processes from `folder`. Raises OSError."""
+    """In `folder`, remove the temporary folders that killed processes left. Raises OSError."""
     for one in folder.glob(f"{_PREFIX}*"):
         if fcntl is None or one.is_symlink():
             continue

@@ -119,14 +119,14 @@ def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckd
     clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
     if clash:
         raise ColumnError(
-            f"the column name {', '.join(clash)} in {archive.path} is reserved for DuckDB; rename the column in the "
-            "input and label the archive again"
+            f"{archive.path} has column names that DuckDB reserves: {', '.join(clash)}; rename these columns in the "
+            "input, then run `emojob score` again"
         )
     return rows
 
 
 def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -> list[Expression]:
-    """Return the columns of `utterances`, without the columns part and row."""
+    """Return the columns of the view `utterances`, except `part` and `row`."""
     text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
     null = SQLExpression("NULL::VARCHAR")
     return [
@@ -147,7 +147,10 @@ def _is_in(value: Expression, labels: list[str]) -> Expression:
 
 
 def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
-    """Return the SQL expressions for conversation_id, said_at and speaker, if the archive has such columns."""
+    """Return {name: SQL expression} for the columns conversation_id, said_at and speaker.
+
+    A column that the archive does not have is omitted.
+    """
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     found: dict[str, Expression] = {}
     for name, attribute in ROLES.items():
@@ -175,7 +178,7 @@ def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None
 
 
 def _within_years(moment: Expression | None) -> Expression | None:
-    """Replace times that Python cannot represent, such as infinity, by null."""
+    """Replace times that Python cannot represent, such as infinity, with null."""
     if moment is None:
         return None
     first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))
