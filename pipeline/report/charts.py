@@ -175,7 +175,8 @@ def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[s
     """Return a histogram with the number of rows in each bin, stacked by emotion.
 
     Args:
-        rows: One row for each bin and emotion. Columns: the column named by `at` (start of the bin), `emotion`, `rows` (count).
+        rows: One row for each bin and emotion. Columns: the column named by `at` (start of the bin), `emotion`, `rows`
+            (count).
         at: Name of the column for the horizontal axis: confidence or characters.
         step: Width of a bin, such as 0.05 for confidence.
         labels: All labels in id order, from `label_shown`.
