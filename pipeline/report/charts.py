@@ -206,7 +206,7 @@ def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
 
     Args:
         words: Texts of the page, from `words_of`.
-        fields: Columns to show: {column: key of the column's title in `words`}.
+        fields: Columns to show: {column name: key of the title in `words`}.
     """
     formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": "d"}
     return [

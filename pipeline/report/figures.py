@@ -21,9 +21,9 @@ FIGURES_FORMAT = 1
 
 #: Maximum number of earlier days that are compared with the last day.
 BEFORE = 28
-#: A column with more distinct values gets a breakdown only on request (`--by`).
+#: If a column has more than MOST_VALUES distinct values, the report counts the values only on request (`--by`).
 MOST_VALUES = 200
-#: Maximum number of values in a breakdown. All further values are counted together.
+#: Maximum number of values of a column in the report. All further values are counted together.
 SHOWN_VALUES = 30
 #: Maximum number of conversations in `to_look_at`.
 MOST_TO_LOOK_AT = 30

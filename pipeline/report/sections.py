@@ -104,7 +104,7 @@ class _Sections:
         Args:
             id_: Id of the figure: transitions or endings.
             rows: Rows of the figure.
-            columns: {column: key of the column's title in `words`}. The heat map shows the first two columns.
+            columns: {column name: key of the title in `words`}. The heat map shows the first two columns.
         """
         down, across, *_ = columns
         cells = self._named(rows, down, across)

@@ -74,7 +74,7 @@ def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any])
     Args:
         name: Name of the CSV file to download, without .csv.
         rows: Rows of the table.
-        columns: {column: key of the column's title in `words`}.
+        columns: {column name: key of the title in `words`}.
         words: Texts of the page, from `words_of`.
     """
     return Table(

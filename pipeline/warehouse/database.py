@@ -108,7 +108,7 @@ def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
         with interruptible():
             yield
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
-        # If "file" is not in the message of an IOException, the error is about the columns of a part file.
+        # An IOException about a disk contains the word "file". Other IOExceptions are about the columns of a part file.
         of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or "file" in str(error)
         if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
             raise _unreadable(archive, error) from error

@@ -34,7 +34,7 @@ from emojob.schemas.labels import ALARMING, NEGATIVE
 #: Default time zone for days and hours.
 TIME_ZONE = "Asia/Seoul"
 
-#: {column of `labelled`: attribute of `LabelledArchive` with the name of the source column}.
+#: {column of `labelled`: attribute of `LabelledArchive` that contains the name of the source column}.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
 
 #: Columns of `numbered`: index of the part file, and index of the row in the part file.
@@ -86,7 +86,10 @@ def create_views(
 
 
 def archive_time_zone(archive: LabelledArchive) -> str:
-    """Return the time zone of the time column. If the time zone is UTC or missing, return TIME_ZONE."""
+    """Return the time zone of the time column.
+
+    If the time zone is missing or UTC, return TIME_ZONE, because many systems store all times in UTC.
+    """
     name = archive.time_column
     with contextlib.suppress(OSError, pa.ArrowException, KeyError):
         schema = pq.read_schema(seekable(archive.part_files[0].file))

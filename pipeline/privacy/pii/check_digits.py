@@ -4,7 +4,7 @@ Most functions return bool [numbers].
 
 Sources:
 
-- resident registration numbers: 주민등록법 시행규칙 (no check digit for people born since 5 October 2020)
+- resident registration numbers: 주민등록법 시행규칙 (no check digit for people born on or after 5 October 2020)
 - business registration numbers: 국세청
 - card numbers: ISO/IEC 7812 (Luhn)
 - phone numbers: Korea's numbering plan (ITU-T E.164, national annex)
@@ -19,7 +19,7 @@ import numpy as np
 from emojob.pipeline.privacy.pii.digit_groups import Ints, Numbers
 from emojob.pipeline.privacy.pii.normalize import Mask
 
-_FIRST_UNCHECKED = 201005  # YYMMDD; registration numbers of people born since this date have no check digit
+_FIRST_UNCHECKED = 201005  # YYMMDD; registration numbers of people born on or after this date have no check digit
 
 
 def is_native(found: Numbers) -> Mask:
@@ -33,8 +33,8 @@ def is_native(found: Numbers) -> Mask:
 def is_registration(found: Numbers) -> Mask:
     """Return whether each 13-digit number is a valid resident registration number. bool [numbers].
 
-    The date of birth, the seventh digit and the check digit must be valid. For people born since 5 October 2020, the
-    check digit is not tested.
+    The date of birth, the seventh digit and the check digit must be valid. The check digit is not
+    tested for people born on or after 5 October 2020.
     """
     sex = found.digits[:, 6]
     weighed = _weighed(found, (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)) % 11
@@ -51,7 +51,7 @@ def may_be_registration(found: Numbers) -> Mask:
 
 
 def is_young(found: Numbers) -> Mask:
-    """Return whether each registration number may belong to a person born since 5 October 2020.
+    """Return whether each registration number may belong to a person born on or after 5 October 2020.
 
     These registration numbers have no check digit. The century of birth is not tested.
     """

@@ -84,11 +84,11 @@ class DigitGroups:
         return len(self.starts)
 
     def char_before(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character before each group; 0 at the beginning of the texts. uint16 [groups]."""
+        """Return the code point before each group; 0 at the beginning of the first text. uint16 [groups]."""
         return self._padded[self.starts[groups]]
 
     def char_after(self, groups: Ints) -> NDArray[np.uint16]:
-        """Return the character after each group; 0 at the end of the texts. uint16 [groups]."""
+        """Return the code point after each group; 0 at the end of the last text. uint16 [groups]."""
         return self._padded[self.stops[groups] + 1]
 
     def numbers(
@@ -106,7 +106,8 @@ class DigitGroups:
             gaps: Separators that are allowed between two groups, such as DASH | SPACE.
             same_gaps: Whether all separators of a number must be equal.
             isolated: Whether to skip a number inside a longer number (010-1234-5678 in 1-010-1234-5678).
-            may_begin: Whether a number may begin with each group. bool [groups]. If None, every group may.
+            may_begin: bool [groups]: True for each group that may be the first group of a number. If None, every group
+                may be a first group.
         """
         count = len(lengths)
         first = np.arange(len(self)) if may_begin is None else np.flatnonzero(may_begin)
@@ -120,7 +121,7 @@ class DigitGroups:
         return self.numbers_at(first[self._isolated(first, count)] if isolated else first, count)
 
     def numbers_at(self, first: Ints, count: int) -> Numbers:
-        """Return numbers of `count` groups. `first` contains the index of the first group of each number."""
+        """Return numbers that consist of `count` groups each. `first` contains the index of each first group."""
         begin, end = self._at[first], self._at[first + count]
         at = begin[:, None] + np.arange(LONGEST)
         digits = self._digits[at]
@@ -147,7 +148,7 @@ class DigitGroups:
         return found
 
     def chains(self, gap: int) -> tuple[Ints, Ints]:
-        """Find chains of groups, such as 12-345-67. Exactly one `gap` character separates two groups of a chain.
+        """Find chains of groups, such as 12-345-67. Exactly one `gap` character is between neighbouring groups.
 
         Returns:
             Two arrays, int64 [chains]: index of the first group, and number of groups.
@@ -171,7 +172,7 @@ class DigitGroups:
         return isolated
 
     def _gaps(self) -> tuple[NDArray[np.uint8], Mask]:
-        """Compute the attributes `gaps` and `tight`."""
+        """Return (gaps, tight). The docstring of the class describes these attributes."""
         widths = np.append(self.starts[1:] - self.stops[:-1], 0)[: len(self)]
         marks = np.zeros(0x10000, np.uint8)
         for mark, bit in _MARKS.items():

@@ -88,7 +88,7 @@ def find_passports(scan: Scan) -> None:
 
 
 def _chars_at(scan: Scan, positions: Ints) -> NDArray[np.uint16]:
-    """Return the character at each position; 0 if the position is negative. uint16 [positions]."""
+    """Return the code point at each position; 0 if the position is negative. uint16 [positions]."""
     return np.where(positions >= 0, scan.normalized.chars[np.maximum(positions, 0)], 0).astype(np.uint16)
 
 

@@ -57,13 +57,13 @@ class NormalizedTexts:
         return np.flatnonzero(is_any_of(self.chars, characters))
 
     def before(self, positions: Positions, most: int) -> pl.Series:
-        """Return the substring that ends before each position: at most `most` characters of one text."""
+        """Return the substring that ends before each position: up to `most` characters of one text."""
         text = np.searchsorted(self._begins, positions, "right") - 1
         begin = self._begins[text]
         return self._cut(text, np.maximum(positions - most, begin) - begin, np.minimum(positions - begin, most))
 
     def after(self, positions: Positions, most: int) -> pl.Series:
-        """Return the substring that begins at each position: at most `most` characters of one text."""
+        """Return the substring that begins at each position: up to `most` characters of one text."""
         text = np.searchsorted(self._begins, positions, "right") - 1
         return self._cut(text, positions - self._begins[text], np.full(len(positions), most))
 

@@ -63,7 +63,7 @@ def _find_international(scan: Scan) -> None:
         found = scan.groups.numbers(((1, 15),) * count, gaps, may_begin=candidates)
         found = found.select((found.size >= 10) & (found.size <= 15) & ~is_letter(scan.before(found)))
         plus = scan.before(found) == ord("+")
-        dialled = (found.value(0, 4) == 82) & ~plus  # begins with 0082
+        dialled = (found.value(0, 4) == 82) & ~plus  # the first four digits are 0082
         digits = np.where(dialled[:, None], np.roll(found.digits, -2, 1), found.digits)
         size = found.size - 2 * dialled
         country = digits[:, 0].astype(np.int64) * 10 + digits[:, 1] == 82

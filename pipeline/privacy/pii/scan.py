@@ -90,11 +90,11 @@ class Scan:
         return named
 
     def before(self, found: Numbers) -> NDArray[np.uint16]:
-        """Return the character before each number. uint16 [numbers]."""
+        """Return the code point before each number. uint16 [numbers]."""
         return self.groups.char_before(found.first)
 
     def after(self, found: Numbers) -> NDArray[np.uint16]:
-        """Return the character after each number. uint16 [numbers]."""
+        """Return the code point after each number. uint16 [numbers]."""
         return self.groups.char_after(found.first + found.groups - 1)
 
     def is_lettered(self, found: Numbers) -> Mask:
@@ -103,6 +103,6 @@ class Scan:
 
 
 def is_letter(chars: NDArray[np.uint16]) -> Mask:
-    """Return whether each character is a Latin letter. bool [characters]."""
+    """Return whether each code point is a Latin letter. bool [chars]."""
     normalized = chars | 0x20
     return (normalized >= ord("a")) & (normalized <= ord("z"))

@@ -82,14 +82,15 @@ def _candidates(normalized: NormalizedTexts) -> tuple[list[int], list[str]]:
     at = at[(_in_reach(at, said) >= _FEWEST_SAID) & (_in_reach(at, digits) >= _FEWEST)]
     texts = normalized.after(at, _WIDTH)
     before = normalized.before(at, 8)
-    # A single digit word may be before a digit run: 일 of 내일 in 내일 공일공 일이삼사 오육칠팔.
+    # One digit word before the digit run is allowed, because an ordinary word may end like a digit word.
+    # Example: 일 of 내일 in 내일 공일공 일이삼사 오육칠팔.
     lone = rf"(?:^|[^{_ANY}])(?:[{_ANY}]{_PAUSE})?$"
     good = matches(before, lone)
     return at[good].tolist(), texts.filter(good).to_list()
 
 
 def _in_reach(at: Positions, positions: Positions) -> Positions:
-    """Count the `positions` in the _FAR characters that begin at each position in `at`."""
+    """For each position p in `at`, count the `positions` from p to p + _FAR - 1. int64 [at]."""
     return np.searchsorted(positions, at + _FAR) - np.searchsorted(positions, at)
 
 
