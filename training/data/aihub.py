@@ -9,7 +9,7 @@ from typing import Any
 from emojob.schemas.errors import DataError
 from emojob.training.data.label_map import listed_with_counts
 
-#: Columns of 감성대화말뭉치: the class of the dialogue, the person's sentences, and the system's answers.
+#: Columns of 감성대화말뭉치: the class of the dialogue, the sentences of the person, and the answers of the system.
 CLASS = "감정_대분류"
 PERSON = ("사람문장1", "사람문장2", "사람문장3")
 SYSTEM = ("시스템문장1", "시스템문장2", "시스템문장3")
@@ -53,8 +53,9 @@ def dialogue_columns(objects: Sequence[dict[str, Any]], file: str) -> dict[str, 
 
 
 def turns(person: Sequence[str | None], system: Sequence[str | None]) -> list[Turn]:
-    """Return the person's utterances in a dialogue, each as (previous utterance, utterance).
+    """Return the person's utterances in a dialogue as pairs (previous utterance, utterance).
 
+    The previous utterance is the last text before the utterance that is not blank: usually an answer of the system.
     Blank utterances are left out. The first utterance is kept even if it is blank, so that every dialogue is counted.
 
     Args:

@@ -68,7 +68,7 @@ class Annotated:
         texts: The utterances.
         previous: Previous utterance of each text; None if there is no previous utterance.
         conversations: Conversation ID of each text; None if the text belongs to no conversation.
-        labels: int64 [texts], label id of each text.
+        labels: int64 [texts]: the label id of each text.
         names: Label names. The label id is the index in `names`.
         counts: Row counts of the whole corpus. `take` does not change these counts.
     """
@@ -95,10 +95,10 @@ class Annotated:
 def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...] | None = None) -> Annotated:
     """Return the distinct texts of a corpus, each with one label.
 
-    - If a row has several labels, the label map chooses one class (see `LabelMap.hard`). Without a clear class or
-      without a label map, the row is left out as unclear.
+    - If a row has several labels, the label map chooses one class (see `LabelMap.hard`). If there is no label map, or
+      the label map finds no clear class, the row is left out and counted as unclear.
     - If several rows have the same text and the same previous utterance, one row is kept: the first row with the most
-      frequent label. Texts are compared by `text_key`.
+      frequent label. `text_key` defines which texts are the same.
 
     Args:
         corpus: The texts, with the labels as written in the files.
@@ -131,7 +131,7 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
 
 
 def ordered_labels(labels: set[str]) -> tuple[str, ...]:
-    """Return labels in id order: like `DEFAULT_LABELS` if the set equals the default labels, else sorted."""
+    """Return labels in id order: the order of `DEFAULT_LABELS` if the set equals the default labels, else sorted."""
     return DEFAULT_LABELS if labels == set(DEFAULT_LABELS) else tuple(sorted(labels))
 
 
@@ -146,7 +146,13 @@ def text_key(text: str) -> str:
 def _classes(
     corpus: Corpus, combinations: Counter[RawLabels], label_map: LabelNames | None, names: tuple[str, ...] | None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return (class of each label, all classes). Labels that the label map drops have no class."""
+    """Return a dict {label: class}, and the names of all classes.
+
+    Labels that the label map drops are not in the dict.
+
+    Raises:
+        DataError: The corpus has too many labels, or labels that are not allowed.
+    """
     labels: Counter[str] = Counter()
     for combination, rows in combinations.items():
         labels.update(dict.fromkeys(combination, rows))
@@ -185,8 +191,8 @@ def _refuse_unmapped(files: str, labels: Mapping[str, int], class_of: dict[str, 
     unmapped = {label: rows for label, rows in labels.items() if label not in known}
     if unmapped:
         raise DataError(
-            f"{label_map.where} lacks labels of {files}: {listed_with_counts(unmapped)}; add each of these labels to "
-            'a list such as "기쁨" = ["행복"], or to the list `drop`'
+            f"{label_map.where} does not contain these labels, which occur in {files}: {listed_with_counts(unmapped)}; "
+            'add each label to a list such as "기쁨" = ["행복"], or to the list `drop`'
         )
 
 
@@ -200,12 +206,12 @@ def _refuse_unknown(
     published = [file.kind for file in corpus.files if file.kind in BUILT_IN]
     step = "rename, merge or drop them with --label-map FILE.toml"
     if label_map is not None:
-        step = f"correct {label_map.where}: write only labels of the model on the left of ="
+        step = f"correct {label_map.where}: write only labels of the model before each ="
     elif published and set(names) == set(DEFAULT_LABELS):
         step = f"give --label-map {published[0]}"
     raise DataError(
-        f"{files}: labels that the model does not have: {listed_with_counts(unknown)}; the labels of the "
-        f"model are {', '.join(names)}; {step}"
+        f"{files}: the model does not have the labels {listed_with_counts(unknown)}; the labels of the model are "
+        f"{', '.join(names)}; {step}"
     )
 
 
@@ -233,7 +239,10 @@ def _outcome_of(
 
 
 def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
-    """Keep one row of each text, and mark the other rows in `outcomes` as repeated or contradictory."""
+    """Mark repeated texts in `outcomes`: of all rows with the same text, keep one row.
+
+    The removed rows are marked as repeated (same label as the kept row) or contradictory (different label).
+    """
     rows_of: dict[tuple[str | None, str], list[int]] = {}
     for row in np.flatnonzero(outcomes >= 0).tolist():
         previous = corpus.previous[row]

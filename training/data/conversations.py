@@ -1,4 +1,4 @@
-"""Find conversations and previous utterances in an annotated table, with the rules of `emojob score`."""
+"""Find conversations and previous utterances in an annotated table, by the same rules as `emojob score`."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _time_order(table: Table, time_column: str) -> list[int]:
 
 
 def _as_numbers(values: list[str | None]) -> list[Any]:
-    """Convert the texts to numbers if all texts are numbers. Blank texts become None."""
+    """Convert the texts to numbers if all nonblank texts are numbers. Blank texts become None."""
     texts = [value.strip() or None if value is not None else None for value in values]
     try:
         return [value and float(value) for value in texts]

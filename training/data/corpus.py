@@ -1,4 +1,4 @@
-"""Read annotated utterances from the user's files. The format of a file is recognised by the columns."""
+"""Read annotated utterances from the user's files. The format of a file is detected from the columns."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RawLabels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class CorpusOptions:
-    """Options for reading annotated files. If a column name is None, emojob searches for a column with a usual name.
+    """Options for reading annotated files.
 
     Attributes:
-        text_column: Name of the column with the text.
-        label_column: Name of the column with the labels.
-        conversation_column: Name of the column with conversation IDs.
+        text_column: Name of the column with the text. None: find a column with a usual name.
+        label_column: Name of the column with the labels. None: find a column with a usual name.
+        conversation_column: Name of the column with conversation IDs. None: find a column with a usual name.
         time_column: Name of the column to sort utterances by. None: keep the order of the rows.
         encoding: Encoding of text files: auto, utf-8 or cp949.
         context: `previous`: also read the previous utterance of each text. `none`: read only the text.
@@ -103,7 +103,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The annotated utterances of one table. CorpusFile and Corpus describe the fields."""
+    """The annotated utterances of one table. The fields have the same meaning as in CorpusFile and Corpus."""
 
     kind: str
     texts: list[str | None]
@@ -218,7 +218,7 @@ def _sheet_rows(table: Table, options: CorpusOptions) -> _Rows:
 
 
 def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
-    """Return whether a table is AI Hub's 감성대화말뭉치; False if the user chose another text column than 사람문장1."""
+    """Return whether a table is AI Hub's 감성대화말뭉치; False if the user chose a text column other than 사람문장1."""
     text = table.find_column(aihub.PERSON[0])
     is_wanted = options.text_column is None or folded_name(options.text_column) == folded_name(aihub.PERSON[0])
     return is_wanted and text is not None and table.find_column(aihub.CLASS) is not None
@@ -227,7 +227,8 @@ def _is_dialogues(table: Table, options: CorpusOptions) -> bool:
 def _dialogue_rows(table: Table, options: CorpusOptions) -> _Rows:
     """Read AI Hub's 감성대화말뭉치.
 
-    With the context `previous`, all sentences of the person are read. Otherwise, only the first sentence is read.
+    The sentences of the person (not the answers of the system) become texts. With the context `previous`, all these
+    sentences are read. Otherwise, only the first sentence of each dialogue is read.
     """
     person, system = ([_texts_of(table, column) for column in columns] for columns in (aihub.PERSON, aihub.SYSTEM))
     label = table.find_column(options.label_column or aihub.CLASS)

@@ -1,4 +1,7 @@
-"""Read annotated files into memory as tables: the formats of `emojob score`, JSON lists, and Excel workbooks."""
+"""Read annotated files into tables.
+
+Supported formats are the formats that `emojob score` reads, JSON lists, and Excel workbooks.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class Table:
         return list(self.data.column_names)
 
     def find_column(self, name: str) -> str | None:
-        """Return the column that matches `name`, ignoring case and outer spaces; None if no column matches."""
+        """Return the column that matches `name`, or None. Case, and spaces at the start and end, do not matter."""
         if name in self.columns:
             return name
         return next((column for column in self.columns if folded_name(column) == folded_name(name)), None)
@@ -66,12 +69,16 @@ class Table:
         return [None if value is None else cell_text(value) for value in self.values(column)]
 
     def choose_text(self, given: str | None) -> str:
-        """Return the name of the text column, with the rules of `emojob score`. Raises ColumnError without a match."""
+        """Return the name of the text column, by the rules of `emojob score`.
+
+        Raises:
+            ColumnError: The column `given` is missing, or there is not exactly one candidate.
+        """
         return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
 
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
-    """Return the annotated files (.xlsx, or a format of `emojob score`), without duplicates.
+    """Return the annotated files without duplicates. Formats are .xlsx and the formats that `emojob score` reads.
 
     Args:
         paths: Paths of files or folders, or glob patterns.
@@ -143,7 +150,9 @@ def _find(path: Path) -> list[InputFile]:
             return [_workbook(book) for book in books]
     suffix = path.suffix.lower()
     if suffix == ".xls":
-        raise DataError(f"{path} has the old Excel format .xls, but emojob cannot read .xls; save it as .xlsx or .csv")
+        raise DataError(
+            f"{path} has the old Excel format .xls, which emojob cannot read; save the file as .xlsx or .csv"
+        )
     if suffix == ".xlsx" and path.is_file():
         return [_workbook(path)]
     return find_inputs([str(path)])
@@ -153,12 +162,12 @@ def _workbook(path: Path) -> InputFile:
     return InputFile(path.parent.resolve() / path.name, xlsx.XLSX, None)
 
 
-# -- formats of emojob score ---------------------------------------------------------------------------------------
+# -- formats that emojob score also reads --------------------------------------------------------------------------
 
 
 def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
     """Read a file with the readers of `emojob score`. `schema` contains the column names and types."""
-    # open_dataset requires a text column, so pass the first text column; the right column is chosen later
+    # open_dataset needs the name of a text column: pass any string column, because the text column is chosen later
     any_text = next((field.name for field in schema if is_text(field.type)), None)
     dataset = open_dataset([file], any_text, wanted)
     source = dataset.sources[0]
@@ -175,7 +184,7 @@ def _read_delimited(
 ) -> Table:
     """Read a CSV or TSV file without a header, or with several blank column names.
 
-    Without a header, `names` is the first row.
+    `names` holds the values of the first row. If `publisher` is given, the first row is data, not a header.
     """
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
@@ -210,13 +219,17 @@ def _is_json_list(file: InputFile, known_encoding: str) -> bool:
 
 
 def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
-    """Read a JSON list of objects: AI Hub's dialogues or flat objects. List items that are not objects are rejected."""
+    """Read a JSON list of objects. The objects are dialogues in AI Hub's format, or flat objects.
+
+    List items that are not objects, or that contain invalid Unicode, are rejected.
+    """
     try:
         text = b"".join(blocks.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
         items = json.loads(text)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{file.name} has bytes that are not valid {info.encoding}; convert it to UTF-8, for example with iconv"
+            f"{file.name} contains bytes that are not valid {info.encoding}; convert the file to UTF-8, for example with "
+            "iconv"
         ) from error
     except json.JSONDecodeError as error:
         raise DataError(
@@ -230,7 +243,9 @@ def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
         raise DataError(f"{file.name} {problem}") from error
     objects = [item for item in items if isinstance(item, dict) and _is_valid_unicode(item)]
     if not objects:
-        raise DataError(f"{file.name}: the JSON list has no valid object; give a list such as [{{...}}, {{...}}]")
+        raise DataError(
+            f"{file.name}: the JSON list contains no readable objects; give a list such as [{{...}}, {{...}}]"
+        )
     if aihub.is_dialogue_list(objects):
         columns: dict[str, list[Any]] = dict(aihub.dialogue_columns(objects, file.name))
     else:
@@ -250,7 +265,7 @@ def _is_valid_unicode(item: dict[str, Any]) -> bool:
 
 
 def _array(values: list[Any]) -> pa.Array:
-    """Convert values to an Arrow array. If the values have no common type, they become texts."""
+    """Convert values to an Arrow array. If the values have no common type, convert other values to JSON strings."""
     try:
         return pa.array(values)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):

@@ -28,8 +28,8 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
         given: Column name from the user. None: search for a column with a usual name.
 
     Raises:
-        ColumnError: The given column is missing or is the text column; or no column is given, and there is not exactly
-            one column with a usual name.
+        ColumnError: The given column is missing or is the text column; or no column is given, and no column or more
+            than one column has a usual name.
     """
     columns = listed(table.columns)
     if given is not None:
@@ -51,7 +51,8 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
         return candidates[0]
     if candidates:
         raise ColumnError(
-            f"{table.name}: several columns may hold the labels: {listed(candidates)}; choose one: --label-column NAME"
+            f"{table.name}: several columns may hold the labels ({listed(candidates)}); choose one with "
+            "--label-column NAME"
         )
     raise ColumnError(
         f"{table.name}: no column has a usual name for labels, such as label or emotion; the columns are {columns}; "
@@ -64,7 +65,7 @@ def read_labels(table: Table, column: str) -> list[tuple[str, ...]]:
 
     Args:
         table: The annotated table.
-        column: Name of the label column. A cell may hold a text, a number, or a list of texts or numbers.
+        column: Name of the label column. A cell may hold a string, a number, or a list of strings or numbers.
 
     Raises:
         ColumnError: The column has an unsupported type, for example a struct.
@@ -79,9 +80,8 @@ def read_labels(table: Table, column: str) -> list[tuple[str, ...]]:
     kind = table.data.schema.field(column).type
     if pa.types.is_nested(kind) and not (_is_list(kind) and not pa.types.is_nested(kind.value_type)):
         raise ColumnError(
-            f"{table.name}: column {column!r} has the type {kind}, but labels are texts, numbers, or lists of texts "
-            "or numbers; "
-            "give the column with the labels: --label-column NAME"
+            f"{table.name}: column {column!r} has the type {kind}, but labels must be strings or numbers (or lists of "
+            "strings or numbers); give the column with the labels: --label-column NAME"
         )
     hashable: Callable[[Any], Any] = tuple if _is_list(kind) else lambda value: value
     found = []

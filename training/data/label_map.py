@@ -1,4 +1,4 @@
-"""Label maps: they assign labels of a corpus to labels of a model. Here, the labels of a model are called classes."""
+"""Label maps assign the labels of a corpus to the labels of a model, which are called classes in this module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.messages import first_line, listed
 from emojob.schemas.settings import read_toml
 
-#: A text gets the class with the largest weight if this weight is at least CLEAR times the second largest weight.
+#: A text gets the class with the largest sum of weights if this sum is at least CLEAR times the second largest sum.
 CLEAR = 1.3
 
 #: Keys of a label map file. Their values list the labels to drop.
@@ -27,6 +27,7 @@ LABEL_MAPS = Path(__file__).parent / "label_maps"
 BUILT_IN = ("kote", "goemotions")
 
 _EXAMPLE = '[labels], then lines such as "기쁨" = ["행복", "즐거움"] and drop = ["기타"]'
+_CORRECT = f"correct the file; a label map contains {_EXAMPLE}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class LabelNames:
     def class_of(self, known: Sequence[str] = ()) -> dict[str, str]:
         """Return the class of each label in the map.
 
-        A class name is also a label of the class, except if the map drops this label or assigns it to another class.
+        Each class name also counts as a label of its class, unless the map drops the name or assigns the name to
+        another class.
 
         Args:
             known: Additional class names, for example all labels of a model.
@@ -95,10 +97,10 @@ def read_label_names(name_or_path: str) -> LabelNames:
     except OSError as error:
         raise OptionError(f"{where} cannot be read: {error.strerror}; give a TOML file with {_EXAMPLE}") from None
     except ValueError as error:  # not TOML, or not UTF-8
-        raise OptionError(f"{where} is not a valid TOML file in UTF-8: {first_line(error)}; write {_EXAMPLE}") from None
+        raise OptionError(f"{where} is not a valid TOML file in UTF-8: {first_line(error)}; {_CORRECT}") from None
     table = content.pop("labels", {})
     if not isinstance(table, dict):
-        raise OptionError(f"{where}: the key `labels` is {table!r:.80}, but it must be a table; write {_EXAMPLE}")
+        raise OptionError(f"{where}: the key `labels` is {table!r:.80}, but `labels` must be a table; {_CORRECT}")
     return _from_table({**content, **table}, where, [key for key in content if key in table])
 
 
@@ -110,17 +112,17 @@ def _from_table(table: Mapping[str, object], where: str, twice: Sequence[str]) -
     for name, labels in table.items():
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise OptionError(
-                f"{where}: {listed([name])} is {labels!r:.80}, but it must be a list of labels in quotes; "
-                f"write {_EXAMPLE}"
+                f"{where}: the value of {listed([name])} is {labels!r:.80}, but the value must be a list of quoted "
+                f"labels; {_CORRECT}"
             )
         if not name.strip():
-            raise OptionError(f"{where} has an empty name on the left of =; write {_EXAMPLE}")
+            raise OptionError(f"{where} has a line without a name before the =; {_CORRECT}")
         if name in DROP_KEYS:
             dropped += map(canonical, labels)
         else:
             members[canonical(name)] = (*members.get(canonical(name), ()), *map(canonical, labels))
     if not members and not dropped:
-        raise OptionError(f"{where} has no labels; write {_EXAMPLE}")
+        raise OptionError(f"{where} has no labels; {_CORRECT}")
     return LabelNames(where, members, tuple(dropped))
 
 
@@ -130,7 +132,7 @@ def canonical(label: str) -> str:
 
 
 def listed_with_counts(labels: Mapping[str, int], most: int = 60) -> str:
-    """Return labels with counts in one line for a message. The most frequent label comes first.
+    """Return a list of labels and their counts for a message, the most frequent label first.
 
     Args:
         labels: Count of each label.
@@ -167,7 +169,7 @@ class LabelMap:
             classes: All labels of the model in id order.
 
         Raises:
-            OptionError: A corpus label is missing in the map, or the map contains an unknown class or label.
+            OptionError: A corpus label is missing from the map, or the map contains an unknown class or label.
         """
         class_of = {label: name for name, members in names.members.items() for label in members}
         problems = {
@@ -191,7 +193,7 @@ class LabelMap:
     def weighed(
         cls, names: LabelNames, class_of: Mapping[str, str], labels: Sequence[str], classes: tuple[str, ...]
     ) -> LabelMap:
-        """Return the weights of the given labels. A label without a class has only zeros.
+        """Return a label map with one row for each given label. The row of a label without a class contains only zeros.
 
         Args:
             names: The content of the label map file.
@@ -210,24 +212,25 @@ class LabelMap:
         """Return soft labels: one weight per class for each text.
 
         Args:
-            marks: float32 [texts, labels], 1 for the labels of a text, else 0.
+            marks: float32 [texts, labels]: 1 for the labels of a text, else 0.
             sharpness: Exponent of the weights. A value above 1 increases the share of the largest weight.
 
         Returns:
-            float32 [texts, classes]. The weights of a text sum to 1. They are NaN if no label of the text has a class.
+            float32 [texts, classes]: the weights of each text, with the sum 1. All weights are NaN if no label of the text
+            has a class.
         """
         weights = (marks @ self.weights) ** sharpness
         total = weights.sum(1, keepdims=True)
         return np.where(total > 0, weights / np.where(total > 0, total, 1), np.float32(np.nan)).astype(np.float32)
 
     def hard(self, marks: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the class with the largest weight for each text.
+        """For each text, return the class with the largest sum of the weights of the text's labels.
 
         Args:
-            marks: float32 [texts, labels], 1 for the labels of a text, else 0.
+            marks: float32 [texts, labels]: 1 for the labels of a text, else 0.
 
         Returns:
-            int64 [texts], class ids; -1 if no class clearly has the largest weight (see `CLEAR`).
+            int64 [texts]: the class id of each text; -1 if no class is clearly first (see `CLEAR`).
         """
         weights = marks @ self.weights
         # add a column of zeros, because there may be only one class

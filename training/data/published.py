@@ -53,7 +53,7 @@ class Labelled:
 
     Attributes:
         texts: The utterances.
-        marks: float32 [texts, labels], 1 for the labels of a text, else 0.
+        marks: float32 [texts, labels]: 1 for the labels of a text, else 0.
         labels: All label names of the corpus. The label id is the index in the list.
     """
 
@@ -67,20 +67,23 @@ class Labelled:
 
 
 def kote(path: Path) -> Labelled:
-    """Read KOTE: a TSV file with the columns id, text and label ids. Cells may be quoted as in CSV."""
+    """Read the TSV file of KOTE. The columns are id, text and label ids. Cells may be quoted as in CSV."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return _labelled([row[1] for row in rows], [row[2] for row in rows], KOTE_LABELS)
 
 
 def goemotions(path: Path) -> Labelled:
-    """Read the Korean GoEmotions: a TSV file. The first columns are text and label ids. Quotes belong to the text."""
+    """Read the TSV file of the Korean GoEmotions.
+
+    The first columns are text and label ids. Quotes belong to the text.
+    """
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n")]
     return _labelled([row[0] for row in rows], [row[1] for row in rows], GOEMOTIONS_LABELS)
 
 
 def dialogue(path: Path) -> Labelled:
-    """Read this project's dialogue lines: a CSV file with the columns text and label. Each text has one label."""
+    """Read a CSV file of this project's dialogue lines. The columns are text and label. Each text has one label."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     marks = np.eye(len(DEFAULT_LABELS), dtype=np.float32)[[DEFAULT_LABELS.index(row["label"]) for row in rows]]
@@ -105,17 +108,18 @@ def named_labels(cells: Sequence[str | None], publisher: str, file: str) -> list
         file: Name of the file, for error messages.
 
     Raises:
-        DataError: An id is unknown; or every row has one id from 0 to 9, so the file is probably from another corpus.
+        DataError: The corpus does not have one of the ids; or every row has exactly one id from 0 to 9. In this case,
+            the file is probably from another corpus.
     """
     ids = [tuple(map(int, cell.split(","))) if cell and _IDS.fullmatch(cell) else None for cell in cells]
     names = LABELS[publisher]
     unknown = Counter(label_id for row in ids if row for label_id in row if label_id >= len(names))
     if unknown:
         raise DataError(
-            f"{file} looks like a file of {publisher}, but has unknown label ids: "
+            f"{file} looks like a file of {publisher}, but {publisher} does not have the label ids "
             f"{listed_with_counts({str(label_id): rows for label_id, rows in unknown.items()})}; the ids of "
-            f"{publisher} are 0 to {len(names) - 1}; correct the ids; if the file is from another corpus, add "
-            "a header line with the columns text and label, and write label names instead of ids"
+            f"{publisher} are 0 to {len(names) - 1}; correct the ids, or, for another corpus, add a header line with "
+            "the columns text and label and write label names instead of ids"
         )
     if not any(row and (len(row) > 1 or row[0] > 9) for row in ids):
         raise DataError(

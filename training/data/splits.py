@@ -21,10 +21,11 @@ class Split:
     """The rows of the three splits.
 
     Attributes:
-        train: int64, row numbers of the train split.
-        validation: int64, row numbers of the validation split.
-        test: int64, row numbers of the test split.
-        dropped: Number of rows in no split. Each dropped row has the same text as a row in a split.
+        train: Row numbers of the train split.
+        validation: Row numbers of the validation split.
+        test: Row numbers of the test split.
+        dropped: Number of rows that are in none of the three splits. Each of these rows has the same text as a row in a
+            split.
     """
 
     train: Rows
@@ -39,9 +40,9 @@ def split(annotated: Annotated, test: float, validation: float, seed: int, how: 
     `stratified`: Each label has a similar share in all splits. All texts of a conversation are in one split. If a label
     has several texts, train contains at least one text with this label.
 
-    `plain`: The texts are shuffled like in scikit-learn's `train_test_split(random_state=seed)`, and then divided. The
-    texts in test are removed from validation and train. The texts in validation are removed from train. With few
-    texts, a split can be empty.
+    `plain`: The texts are shuffled as in scikit-learn's `train_test_split(random_state=seed)`, and then divided. Copies
+    of a test text are removed from validation and train. Copies of a validation text are removed from train. If there
+    are few texts, a split can be empty.
 
     Args:
         annotated: The texts.
@@ -59,9 +60,9 @@ def split(annotated: Annotated, test: float, validation: float, seed: int, how: 
             "and the sum must be less than 1"
         )
     if not 0 <= seed < 1 << 32:
-        raise OptionError(f"split: the seed {seed} is out of range: give a number from 0 to {(1 << 32) - 1}")
+        raise OptionError(f"split: the seed {seed} is out of range; give a number from 0 to {(1 << 32) - 1}")
     if how not in ("stratified", "plain"):
-        raise OptionError(f"split: {how!r} is unknown: give stratified or plain")
+        raise OptionError(f"split: how = {how!r} is unknown; give stratified or plain")
     texts = _numbered([text_key(text) for text in annotated.texts])
     if how == "plain":
         parts = _plain(len(texts), test, validation, seed)
@@ -102,12 +103,13 @@ def _groups(annotated: Annotated, texts: Rows) -> Rows:
 def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed: int) -> Rows:
     """Return the split of each row: `_TRAIN`, `_VALIDATION` or `_TEST`.
 
-    The label of a group is the most frequent label of the group. Groups are assigned to splits label by label. If a
-    split gets too many rows of one label, it gets fewer rows of the next label, and vice versa.
+    The label of a group is the most frequent label of the group. Groups are assigned to splits label by label, and are
+    never divided. If a split gets too many (or too few) rows of one label, the split gets fewer (or more) rows of the
+    next label.
 
     Args:
-        labels: int64 [rows], label ids.
-        groups: int64 [rows], group numbers.
+        labels: int64 [rows]: the label id of each row.
+        groups: int64 [rows]: the group number of each row.
         test: Fraction of the rows for test.
         validation: Fraction of the rows for validation.
         seed: Seed of the random order of the groups.
@@ -127,7 +129,8 @@ def _stratified(labels: Rows, groups: Rows, test: float, validation: float, seed
         unassigned = order[majority[order] == label]
         for part, quota in quotas.items():
             target = int(quota[label]) + deficit[part]
-            taken = _nearest_count(np.cumsum(sizes[unassigned[:-1]]), target)  # the last group stays in train
+            # the last group of each label stays in train
+            taken = _nearest_count(np.cumsum(sizes[unassigned[:-1]]), target)
             part_of_group[unassigned[:taken]] = part
             deficit[part] = target - int(sizes[unassigned[:taken]].sum()) if sizes.max() > 1 else 0
             unassigned = unassigned[taken:]
@@ -140,7 +143,7 @@ def _majority(labels: Rows, groups: Rows) -> Rows:
     """Return the most frequent label id of each group; in a tie, the lowest id."""
     classes = int(labels.max()) + 1
     pairs, times = np.unique(groups * classes + labels, return_counts=True)
-    order = np.lexsort((-pairs, times))  # sorted by frequency, so the last label wins below
+    order = np.lexsort((-pairs, times))  # the most frequent label is last, so the assignment below keeps this label
     majority = np.empty(int(groups.max()) + 1, np.int64)
     majority[pairs[order] // classes] = pairs[order] % classes
     return majority
@@ -150,9 +153,9 @@ def _quotas(sizes: Rows, fraction: float, most: Rows) -> Rows:
     """Return how many rows of each label go to a split, rounded with the largest remainder method.
 
     Args:
-        sizes: int64 [labels], number of rows of each label.
+        sizes: int64 [labels]: the number of rows of each label.
         fraction: Fraction of all rows for the split.
-        most: int64 [labels], maximum number of rows of each label for the split.
+        most: int64 [labels]: the maximum number of rows of each label for the split.
     """
     exact = sizes * fraction
     quotas: Rows = np.minimum(np.floor(exact).astype(np.int64), most)
@@ -164,14 +167,19 @@ def _quotas(sizes: Rows, fraction: float, most: Rows) -> Rows:
 
 
 def _nearest_count(ends: Rows, target: int) -> int:
-    """Return how many groups to take to get about `target` rows. `ends` holds cumulative row counts."""
+    """Return how many of the first groups together have about `target` rows.
+
+    Args:
+        ends: int64 [groups]: the total number of rows in all groups up to each group.
+        target: The wanted number of rows.
+    """
     if target <= 0:
         return 0
     return int(np.argmin(np.abs(np.concatenate([[0], ends]) - target)))
 
 
 def _keep_labels_in_train(labels: Rows, groups: Rows, sizes: Rows, part_of_group: Rows) -> None:
-    """Move groups to train until every label with several rows occurs in train. Changes `part_of_group`."""
+    """Move groups to train until every label that occurs in several rows is in train. Changes `part_of_group`."""
     times = np.bincount(labels)
     for label in np.flatnonzero(times > 1):
         candidates = groups[labels == label]
@@ -183,17 +191,18 @@ def _keep_labels_in_train(labels: Rows, groups: Rows, sizes: Rows, part_of_group
 
 
 def _without_shared_texts(parts: tuple[Rows, Rows, Rows], texts: Rows, labels: Rows) -> Split:
-    """Drop rows until no text is in two splits.
+    """Return the splits. If a text is in several splits, keep the text only in one split.
 
     Args:
         parts: Row numbers of train, validation and test.
-        texts: int64 [rows], text numbers. Equal texts have equal numbers.
-        labels: int64 [rows], label ids. Every label in train keeps at least one text in train. Empty: ignored.
+        texts: int64 [rows]: a number for each text. Equal texts have equal numbers.
+        labels: int64 [rows]: the label id of each row. Every label in train keeps at least one text in train. Empty:
+            do not consider labels.
     """
     train, validation, test = parts
     in_test = np.isin(texts, texts[test])
     in_others = in_test | np.isin(texts, texts[validation])
-    stays = np.zeros(len(texts), bool)  # rows with a text that stays only in train
+    stays = np.zeros(len(texts), bool)  # True: keep this text only in train
     for label in np.unique(labels):
         candidates = train[labels[train] == label]
         if len(candidates) and (in_others[candidates] & ~stays[candidates]).all():

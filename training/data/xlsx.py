@@ -21,7 +21,7 @@ MOST_BYTES = 4 << 30
 MOST_CELLS = 40_000_000
 
 _BLOCK_BYTES = 1 << 20
-_LONGEST_TAG = 512  # maximum bytes of a tag up to the end of the cell reference
+_LONGEST_TAG = 512  # bytes at the end of a block that are searched again with the next block, in case a tag is split
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 
@@ -60,7 +60,7 @@ def read_sheets(file: InputFile) -> dict[str, list[Row]]:
     sheets = {name: [row for row in frame.rows() if any(row)] for name, frame in frames.items()}
     sheets = {name: rows for name, rows in sheets.items() if rows}
     if not sheets:
-        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or do not give this file")
+        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or leave out this file")
     return sheets
 
 
@@ -93,14 +93,14 @@ def _refuse_huge_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile
     if rows > _LAST_ROW or columns > _LAST_COLUMN or rows * columns > MOST_CELLS:
         raise DataError(
             f"{file.name} has a sheet with {rows:,} rows and {columns:,} columns, but at most {MOST_CELLS:,} cells are "
-            "allowed; delete cells that are far from the data, or save the sheet as .csv"
+            "allowed; delete the cells that are far below or right of the data, or save the sheet as .csv"
         )
 
 
 def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes]]]:
-    """Yield (column letters, row numbers) for each block of a sheet's XML.
+    """Yield (column letters, row numbers) of the references in each block of a sheet's XML.
 
-    For an XML row element, the column letters are empty.
+    A cell reference such as B7 has column letters and a row number. A row reference has empty column letters.
     """
     buffer = b""
     with packed.open(member) as part:

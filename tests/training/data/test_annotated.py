@@ -110,7 +110,9 @@ def test_several_labels_are_weighed_by_the_map():
 
 def test_unmapped_labels_are_refused_with_counts():
     rows = [("가", "행복")] + [(f"나{i}", "당황") for i in range(3)] + [(f"다{i}", "상처") for i in range(2)]
-    with pytest.raises(DataError, match=r"map lacks labels of a.csv: 당황 \(3\), 상처 \(2\)") as refusal:
+    with pytest.raises(
+        DataError, match=r"map does not contain these labels, which occur in a.csv: 당황 \(3\), 상처 \(2\)"
+    ) as refusal:
         annotate(corpus(*rows), LabelNames("map", {"기쁨": ("행복",)}))
     assert "\n" not in str(refusal.value)
 

@@ -94,7 +94,11 @@ def test_invalid_utf8_in_parquet_is_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("header", "options", "complaint"),
     [
-        ("text,label,emotion", {}, r"several columns may hold the labels: label, emotion; choose one: --label-column"),
+        (
+            "text,label,emotion",
+            {},
+            r"several columns may hold the labels \(label, emotion\); choose one with --label-column",
+        ),
         ("text,기분", {}, r"the columns are text, 기분; give the column with the labels: --label-column"),
         ("말,label", {}, r"--text-column"),
         ("text,label", {"label_column": "감정"}, r"no column '감정'; its columns are text, label"),
@@ -112,7 +116,7 @@ def test_unclear_columns_are_refused_with_the_existing_ones(written, header, opt
 
 
 def test_objects_as_labels_are_refused(written):
-    with pytest.raises(ColumnError, match="but labels are texts, numbers"):
+    with pytest.raises(ColumnError, match="but labels must be strings or numbers"):
         read_corpus([written("a.jsonl", '{"text": "가", "label": {"a": 1}}\n')])
 
 
@@ -122,8 +126,8 @@ def test_objects_as_labels_are_refused(written):
         ("[", "is not a valid JSON list"),
         ('[{"text": "가"},]', "is not a valid JSON list"),
         ("[" * 100_000, "nested too deeply"),
-        ("[]", "has no valid object"),
-        ('["가", 1]', "has no valid object"),
+        ("[]", "contains no readable objects"),
+        ('["가", 1]', "contains no readable objects"),
     ],
 )
 def test_a_json_list_that_cannot_be_read_is_refused_in_one_line(written, text, complaint):

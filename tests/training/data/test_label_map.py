@@ -112,14 +112,14 @@ def test_a_class_name_that_is_mapped_or_dropped_does_not_map_to_itself():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('[labels]\n"기쁨" = "행복"', "must be a list of labels"),
-        ('[labels]\n"기쁨" = [1, 2]', "must be a list of labels"),
-        ('[labels]\n"기쁨" = {a = 1}', "must be a list of labels"),
+        ('[labels]\n"기쁨" = "행복"', "must be a list of quoted labels"),
+        ('[labels]\n"기쁨" = [1, 2]', "must be a list of quoted labels"),
+        ('[labels]\n"기쁨" = {a = 1}', "must be a list of quoted labels"),
         ("labels = 3", "must be a table"),
         ('[labels]\n"기쁨" = ["행복"]\n"분노" = ["행복"]', "lists some labels twice: 행복"),
         ('[labels]\n"기쁨" = ["행복"]\ndrop = ["행복"]', "lists some labels twice: 행복"),
         ('"기쁨" = ["행복"]\n[labels]\n"기쁨" = ["신남"]', "same keys above and below"),
-        ('[labels]\n"" = ["행복"]', "has an empty name"),
+        ('[labels]\n"" = ["행복"]', "has a line without a name"),
         ("[labels]", "has no labels"),
         ("", "has no labels"),
         ("기쁨: 행복", "is not a valid TOML file"),

@@ -139,7 +139,7 @@ def test_a_broken_workbook_is_refused_in_one_line(tmp_path, damage):
 def test_a_stray_cell_at_the_end_of_a_sheet_is_refused_before_it_takes_all_memory(tmp_path, reference):
     stray = f'<row spans="1:2" r="4000"><c s="1" r="{reference}"><v>1</v></c></row>'
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"]]}, more=stray)
-    with pytest.raises(DataError, match="delete cells that are far from the data"):
+    with pytest.raises(DataError, match="delete the cells that are far below or right of the data"):
         read_corpus([file])
 
 
@@ -164,7 +164,7 @@ def test_without_fastexcel_the_error_says_what_to_install(tmp_path, monkeypatch)
 
 def test_the_old_format_is_refused_with_the_next_step(tmp_path):
     (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0")
-    with pytest.raises(DataError, match=r"save it as \.xlsx or \.csv"):
+    with pytest.raises(DataError, match=r"save the file as \.xlsx or \.csv"):
         read_corpus([tmp_path / "a.xls"])
 
 
