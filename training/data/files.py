@@ -228,8 +228,8 @@ def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
         items = json.loads(text)
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{file.name} contains bytes that are not valid {info.encoding}; convert the file to UTF-8, for example with "
-            "iconv"
+            f"{file.name} contains bytes that are not valid {info.encoding}; convert the file to UTF-8, for example "
+            "with iconv"
         ) from error
     except json.JSONDecodeError as error:
         raise DataError(

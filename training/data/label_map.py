@@ -216,8 +216,8 @@ class LabelMap:
             sharpness: Exponent of the weights. A value above 1 increases the share of the largest weight.
 
         Returns:
-            float32 [texts, classes]: the weights of each text, with the sum 1. All weights are NaN if no label of the text
-            has a class.
+            float32 [texts, classes]: the weights of each text, with the sum 1. All weights are NaN if no label of the
+            text has a class.
         """
         weights = (marks @ self.weights) ** sharpness
         total = weights.sum(1, keepdims=True)
