@@ -1,7 +1,7 @@
 """Writes files atomically: a file appears at its path only when the file is complete.
 
-On a disk, emojob writes a temporary file, fsyncs the file and renames the file. In an object store, an object appears
-only when the upload is complete.
+On a disk, emojob writes, fsyncs and renames a temporary file. In an object store, an object appears only when the
+upload is complete.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Draft:
 
         Args:
             path: The file to write.
-            token: Text in the temporary file name. Concurrent writers of `path` need different tokens.
+            token: Text that makes the temporary file name unique. Concurrent writers of `path` need different tokens.
         """
         self._path = path
         self.sink: Path | Upload = path.upload() if isinstance(path, ObjectPath) else temporary_path(path, token)
@@ -45,7 +45,7 @@ class Draft:
                 yield stream
 
     def commit(self) -> int:
-        """Make the complete file appear at its path. Return the file size in bytes. Raises OSError."""
+        """Make the complete file appear at its path. Return the file size in bytes."""
         if isinstance(self.sink, Upload):
             return self.sink.commit()
         size = self.sink.stat().st_size
@@ -66,7 +66,7 @@ def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
 
     Args:
         path: The file to write.
-        token: Text in the temporary file name. Concurrent writers of `path` need different tokens.
+        token: Text that makes the temporary file name unique. Concurrent writers of `path` need different tokens.
     """
     made = Draft(path, token)
     try:
@@ -144,6 +144,6 @@ def temporary_path(path: Path, token: str = "") -> Path:
 
     Args:
         path: The file to write.
-        token: Text in the temporary file name. Concurrent writers of `path` need different tokens.
+        token: Text that makes the temporary file name unique. Concurrent writers of `path` need different tokens.
     """
     return path.with_name(f".{path.name}.{token}.tmp" if token else f".{path.name}.tmp")

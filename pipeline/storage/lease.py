@@ -4,8 +4,8 @@ A lease is an object in the object store:
 
 - To acquire the lease, a process creates the object. The request fails if the object exists.
 - To renew the lease, the process rewrites the object every RENEWAL seconds.
-- A lease expires LEASE seconds after the last renewal. Then another process can acquire the lease.
-- If the process that holds the lease has ended, processes on the same machine can acquire the lease immediately.
+- If the lease is not renewed for LEASE seconds, the lease expires. Then another process can acquire the lease.
+- If the process that holds the lease ends, another process on the same machine can acquire the lease immediately.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from emojob.schemas.errors import BusyError, StorageError
 
 LEASE = 600.0  # seconds from the last renewal until the lease expires
 RENEWAL = 60.0  # seconds between renewals
-_DOUBT = 1.0  # seconds between a takeover and the check that no other process has taken over the lease
+_DOUBT = 1.0  # seconds between replacing an old lease and checking that no other process has replaced the lease
 _TRIES = 5
-_PATIENCE = 10.0  # maximum number of seconds that `release` waits for a renewal
+_PATIENCE = 10.0  # maximum number of seconds that `release` waits for a renewal in progress
 
 
 class Lease:
@@ -65,7 +65,7 @@ class Lease:
                 self._file.write_bytes(self._content(), create_only=True)
                 return
             try:
-                found = self._file.stat()  # first, so that the write below fails if the object changes
+                found = self._file.stat()  # on S3, the write below fails if the object changes after this line
                 holder = parse_json(self._file.read_bytes())
             except FileNotFoundError:  # the holder has released the lease
                 continue
@@ -73,7 +73,7 @@ class Lease:
                 return
             if holder and not _is_dead(holder):
                 break
-            with contextlib.suppress(OSError):  # the write fails if another run has taken over the lease
+            with contextlib.suppress(OSError):  # on S3, the write fails if another run has replaced the lease
                 self._file.write_bytes(self._content(), replacing=found)
                 time.sleep(_DOUBT)
                 if self._is_mine():
@@ -87,7 +87,7 @@ class Lease:
     def _renew(self) -> None:
         while not self._ended.wait(RENEWAL):
             with contextlib.suppress(OSError):  # after a failed request, the next renewal tries again
-                found = self._file.stat()  # first, so that the write below fails if the object changes
+                found = self._file.stat()  # on S3, the write below fails if the object changes after this line
                 if not self._is_mine():
                     self._is_lost = True
                     return
@@ -97,7 +97,7 @@ class Lease:
     def release(self) -> None:
         """Release the lease."""
         self._ended.set()
-        self._renewal.join(_PATIENCE)  # wait, because a late renewal would create the lease again
+        self._renewal.join(_PATIENCE)  # a renewal after the removal would create the lease again
         with contextlib.suppress(OSError):
             if self._is_mine():
                 self._file.unlink(missing_ok=True)
@@ -147,7 +147,7 @@ def lease(file: ObjectPath, folder: AnyPath) -> Iterator[Lease]:
 
 
 def _is_dead(holder: dict[str, Any]) -> bool:
-    """Return whether the lease has expired, or the holder ran on this machine and has ended."""
+    """Return whether the lease has expired, or belongs to a process of this machine that has ended."""
     if time.time() - _number(holder.get("alive")) > LEASE:
         return True
     if holder.get("host") != socket.gethostname() or holder.get("processes_of") != _process_namespace():
@@ -167,7 +167,10 @@ def _number(value: object) -> float:
 
 
 def _process_namespace() -> str:
-    """Return an ID of the boot and the PID namespace; "" if unknown. PIDs can be compared only if the IDs are equal."""
+    """Return an ID for the current boot and PID namespace; "" if unknown.
+
+    Two PIDs can be compared only if the IDs of both processes are equal.
+    """
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

@@ -54,7 +54,10 @@ def lock(file: AnyPath, folder: AnyPath) -> Iterator[Callable[[], None]]:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Wait for the lock of a local folder, and hold the lock during the `with` block. Raises OSError."""
+    """Wait for the lock of a local folder, and hold the lock during the `with` block.
+
+    Raises OSError if the folder cannot be opened or locked.
+    """
     if fcntl is None:
         yield
         return

@@ -42,7 +42,7 @@ class Reader(io.RawIOBase):
         return self._opened_file
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Fetch byte ranges in concurrent requests. The bytes stay in memory until the next call.
+        """Fetch byte ranges in concurrent requests. The bytes stay in memory until the next call of `fetch`.
 
         Args:
             ranges: (start, stop) of each range. The byte at `stop` is excluded.
@@ -138,7 +138,7 @@ class Upload(io.RawIOBase):
     def discard(self) -> None:
         """Cancel the upload. Does nothing after `commit`."""
         if not self._file.closed:
-            with contextlib.suppress(Exception):  # if this fails, the unfinished upload stays invisible
+            with contextlib.suppress(Exception):  # if `discard` fails, the unfinished upload stays invisible
                 self._file.discard()
             self._file.closed = True
 

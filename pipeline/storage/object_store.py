@@ -1,7 +1,7 @@
 """Accesses object stores (s3://, gs://, az://) through fsspec, with as few requests as possible.
 
 An object appears only when the upload is complete, so no temporary objects are needed. Users set the endpoint and the
-credentials as for the command line tools of the provider (for S3: AWS_PROFILE, AWS_ENDPOINT_URL and so on).
+credentials in the same way as for the provider's command-line tools (for S3: AWS_PROFILE, AWS_ENDPOINT_URL and so on).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BLOCK = 4 << 20  # number of bytes that a stream reads ahead
 UPLOAD = 16 << 20  # maximum number of bytes per upload request; a larger object needs several requests
 
-_RETRIES = {"mode": "standard", "max_attempts": 5}  # together with the retries of s3fs: about 40 s
+_RETRIES = {"mode": "standard", "max_attempts": 5}  # s3fs also retries; a failing request takes about 40 s
 _WILDCARD = re.compile(r"[*?[]")
 
 
@@ -119,7 +119,7 @@ class ObjectPath:
         return found is not None and found["type"] == "file"
 
     def is_dir(self) -> bool:
-        """Return whether this path is a folder: it contains objects and is not an object.
+        """Return whether this path is a folder: objects are below this path, and no object has exactly this path.
 
         Raises FileNotFoundError if the bucket does not exist.
         """
@@ -154,7 +154,7 @@ class ObjectPath:
     def glob(self) -> dict[ObjectPath, ObjectInfo]:
         """Use this path as a glob pattern: return matching objects and all objects in matching folders, sorted by path.
 
-        fsspec's `glob` is not used, because it skips folders without list permission.
+        fsspec's `glob` is not used, because that function silently skips folders that the user may not list.
         """
         from fsspec.utils import glob_translate
 
@@ -173,14 +173,14 @@ class ObjectPath:
     # -- reading -------------------------------------------------------------------------------------------------------
 
     def read_bytes(self) -> bytes:
-        """Return the content of the object with a single request."""
-        one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # otherwise s3fs first requests the size
+        """Read the object in a single request, and return the content."""
+        one = {"max_concurrency": 1} if self.scheme == "s3" else {}  # without this, s3fs first requests the size
         with as_os_errors(str(self)):
             data: bytes = self._fs.cat_file(self.key, **one)
         return data
 
     def read_parallel(self) -> bytes:
-        """Return the content of a large object with concurrent requests."""
+        """Read a large object in concurrent requests, and return the content."""
         with self.open(prefetch=False) as reader:
             reader.fetch([(0, reader.size)])
             return reader.read()
@@ -204,9 +204,9 @@ class ObjectPath:
 
         Args:
             data: The content.
-            create_only: Whether an existing object is an error.
-            replacing: Expected version of the object. On S3, a different version is an error. Other object stores
-                ignore this argument.
+            create_only: Whether to raise FileExistsError if the object already exists.
+            replacing: Expected version of the object. On S3, the method raises OSError if the object has a different
+                version. In other object stores, this argument has no effect.
 
         Raises:
             FileExistsError: The object exists, and `create_only` is true.
@@ -241,7 +241,7 @@ def _filesystem(scheme: str, process: int) -> AbstractFileSystem:
         options["config_kwargs"] = {"retries": _RETRIES, "max_pool_connections": AT_ONCE}
     try:
         return fsspec.filesystem(scheme, **options)
-    except ValueError as error:  # adlfs: no storage account is set
+    except ValueError as error:  # adlfs raises ValueError if no storage account is set
         raise PermissionError(str(error)) from error
 
 

@@ -36,7 +36,7 @@ def parse_path(given: str) -> AnyPath:
     """Parse the path that a user gave: a local path, a file:// URL, or a URL in an object store.
 
     Raises:
-        OptionError: The URL is wrong, or the package for the URL scheme is not installed.
+        OptionError: The URL is invalid, or the package for the URL scheme is not installed.
     """
     url = _URL.match(given)
     if not url:
@@ -128,7 +128,7 @@ def make_folder(folder: AnyPath) -> None:
 
 
 def open_stream(path: AnyPath) -> BinaryIO | Reader:
-    """Open a file for sequential reading. Raises OSError."""
+    """Open a file for sequential reading."""
     return path.open("rb") if isinstance(path, Path) else path.open()
 
 
@@ -138,7 +138,7 @@ def seekable(path: AnyPath) -> Path | Reader:
 
 
 def modified_ns(path: AnyPath) -> int:
-    """Return the modification time of a local file in nanoseconds since 1970; 0 for an object. Raises OSError."""
+    """Return the modification time of a file in nanoseconds since 1970; 0 if the file is in an object store."""
     return path.stat().st_mtime_ns if isinstance(path, Path) else 0
 
 
@@ -150,14 +150,14 @@ def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
 def remove_all(paths: Sequence[AnyPath]) -> None:
     """Remove files. Missing files are ignored.
 
-    Each object needs one request. A request for many objects would not report which removals failed.
+    Each object is removed in a separate request, because a bulk request does not report which removals failed.
     """
     for _ in _map(_remove, paths):
         pass
 
 
 def _map(work: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> Iterator[T]:
-    """Yield `work(path)` for each path, in the order of `paths`. Objects are processed concurrently."""
+    """Yield `work(path)` for each path, in the order of `paths`. Paths in object stores are processed concurrently."""
     if not any(isinstance(path, ObjectPath) for path in paths):
         yield from map(work, paths)
         return

@@ -39,7 +39,7 @@ def umask() -> int:
 
 
 def _missing_rights(files: Iterable[AnyPath]) -> int:
-    """Return the umask that `limit_permissions` adds."""
+    """Return the umask bits that `limit_permissions` adds to the umask."""
     missing = 0
     for file in filter(None, map(as_local, files)):
         try:
