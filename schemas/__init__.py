@@ -1,7 +1,10 @@
-"""Defines names, options, records and errors that all packages share; reads and writes no datasets.
+"""Defines names, options, records and errors that all packages share. No module here reads or writes datasets.
 
-`errors` has the exceptions and exit codes, `options` the options of a run, and `manifest` the completion markers of
-part files. `columns`, `labels`, `pii` and `sheet` have names, and `settings` reads TOML files.
+- `errors`: exceptions and exit codes
+- `options`: options of a run
+- `manifest`: completion markers of part files
+- `columns`, `labels`, `pii`, `sheet`: names of columns, labels, types of personal data, columns of annotation sheets
+- `settings`: reads TOML files
 """
 
 __all__ = ["arrow_text", "columns", "errors", "labels", "manifest", "messages", "options", "pii", "settings", "sheet"]

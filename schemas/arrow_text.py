@@ -30,8 +30,8 @@ def unwrapped(column: pa.Array) -> pa.Array:
 def strings(column: pa.Array) -> pa.Array:
     """Convert a column of any type to large_string with valid UTF-8.
 
-    Timestamps are cut to seconds. Lists and structs are formatted as in Python, for example "[1, 2]". Invalid UTF-8
-    bytes become replacement characters (�).
+    Timestamps are truncated to whole seconds. Lists and structs are formatted as in Python, for example "[1, 2]".
+    Invalid UTF-8 bytes become replacement characters (�).
     """
     column = unwrapped(column)
     if pa.types.is_timestamp(column.type):

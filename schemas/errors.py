@@ -2,18 +2,18 @@
 
 The number after a class is the exit code. A class without a number has the exit code of the parent class.
 
-    EmojobError                    1   an internal error of emojob
-    |-- InputError                 2   the user's input, options or configuration are wrong
+    EmojobError                    1   base class of all exceptions of emojob
+    |-- InputError                 2   an input, an option or a configuration file is wrong
     |   |-- OptionError                an option has a wrong value
     |   |-- DataError                  an input is unreadable or malformed
     |   |   |-- NothingFound             an input does not exist
     |   |   `-- ColumnError              a column is missing, ambiguous or not allowed
     |   |-- ModelError                 a model or tokenizer cannot be used
-    |   `-- OutputError                an output cannot be used, for example because another model wrote it
-    |-- StorageError               1   the disk is full or not writable; run the same command later to continue
-    |-- WorkerError                1   a worker process ended or failed; run the same command to continue
+    |   `-- OutputError                an output cannot be used, for example because another model was used
+    |-- StorageError               1   the disk is full or not writable; run the same command again later to continue
+    |-- WorkerError                1   a worker process ended or failed; run the same command again to continue
     |-- BusyError                 75   another run has locked the output
-    `-- Interrupted              130   Ctrl-C or SIGTERM stopped the run; run the same command to continue
+    `-- Interrupted              130   Ctrl-C or SIGTERM stopped the run; run the same command again to continue
 
 A message is one line. It shows the problem, the wrong value, the right values, and the next step.
 """
@@ -26,13 +26,13 @@ from typing import ClassVar
 
 
 class EmojobError(Exception):
-    """An internal error of emojob."""
+    """Base class of all exceptions of emojob."""
 
     exit_code: ClassVar[int] = 1
 
 
 class InputError(EmojobError):
-    """The user's input, options or configuration are wrong."""
+    """An input, an option or a configuration file is wrong."""
 
     exit_code = 2
 
@@ -67,15 +67,15 @@ class ModelError(InputError):
 
 
 class OutputError(InputError):
-    """An output cannot be used, for example because another model wrote it."""
+    """An output cannot be used, for example because the output was written with another model."""
 
 
 class StorageError(EmojobError):
-    """The disk is full or not writable. No completed work is lost. To continue, run the same command later."""
+    """The disk is full or not writable. No completed work is lost. To continue, run the same command again later."""
 
 
 class WorkerError(EmojobError):
-    """A worker process ended or failed. To continue, run the same command."""
+    """A worker process ended or failed. To continue, run the same command again."""
 
 
 def internal_error(error: Exception, where: str) -> WorkerError:
@@ -86,7 +86,8 @@ def internal_error(error: Exception, where: str) -> WorkerError:
         where: Place of the error, for example "in the worker process of GPU 1".
     """
     reported = WorkerError(
-        f"an internal error {where} ({type(error).__name__}): run the same command with --debug to see the traceback"
+        f"an internal error occurred {where} ({type(error).__name__}): run the same command again with --debug, and "
+        "report the traceback to the developers of emojob"
     )
     reported.add_note("".join(traceback.format_exception(error)))
     return reported
@@ -99,7 +100,7 @@ class BusyError(EmojobError):
 
 
 class Interrupted(EmojobError):
-    """Ctrl-C or SIGTERM stopped the run. To continue, run the same command."""
+    """Ctrl-C or SIGTERM stopped the run. To continue, run the same command again."""
 
     exit_code = 130
 

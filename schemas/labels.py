@@ -1,4 +1,4 @@
-"""Defines the labels of the default model, their emoji and English names, and all negative labels."""
+"""Defines the labels of the default model, their emoji and English names, and the names of negative emotions."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ NEGATIVE = frozenset({
     "embarrassment", "grief", "nervousness", "remorse", "worry", "negative",
 })  # fmt: skip
 
-#: Negative labels that need attention. A report lists a conversation if the first label is not negative and the last
-#: label is in this set.
+#: Negative emotions that need attention. A report lists a conversation if the first label of a speaker is not in
+#: NEGATIVE, and the last label of this speaker is in ALARMING.
 ALARMING = frozenset({"분노", "우울", "불안", "공포", "anger", "depression", "anxiety", "fear"})

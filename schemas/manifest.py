@@ -38,7 +38,7 @@ class Counts:
     """Counts of rows and tokens. Each row that was read is labelled, empty, rejected or forgotten.
 
     Attributes:
-        scored: Number of labelled rows whose text was not cut.
+        scored: Number of labelled rows, without the rows that `truncated` counts.
         truncated: Number of labelled rows whose text was cut to --max-length.
         empty: Number of rows without text.
         rejected: Number of rows that could not be read.
@@ -106,7 +106,7 @@ class Counts:
         rows += counts.emotions.values()
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError("a count is negative or not a whole number")
+            raise ValueError(f"damaged row counts: {numbers} must be whole numbers of 0 or more")
         return counts
 
     def add(self, other: Counts) -> None:
@@ -133,12 +133,12 @@ def _bins(plain: Any) -> NDArray[np.uint64]:
     if isinstance(plain, str):
         bins = _rows(map(int, plain.split()))
         if len(bins) != CONFIDENCE_BINS:
-            raise ValueError(f"the histogram has {len(bins)} bins, not {CONFIDENCE_BINS}")
+            raise ValueError(f"damaged row counts: `confidences` has {len(bins)} numbers instead of {CONFIDENCE_BINS}")
         return bins
     bins = np.zeros(CONFIDENCE_BINS, np.uint64)
     given = [*map(int, plain)]
     if given and not 0 <= min(given) <= max(given) < CONFIDENCE_BINS:
-        raise ValueError("a bin of the histogram is out of range")
+        raise ValueError(f"damaged row counts: a key of `confidences` is not between 0 and {CONFIDENCE_BINS - 1}")
     bins[given] = _rows(plain.values())
     return bins
 
@@ -148,7 +148,7 @@ def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
     try:
         return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
-        raise ValueError("a row count in the histogram is negative or too large") from None
+        raise ValueError("damaged row counts: a number in `confidences` is negative or 2**64 or more") from None
 
 
 def _compact(rows: NDArray[np.uint64]) -> array[int]:
@@ -170,8 +170,8 @@ class PartMarker:
         input_bytes: Size of the input file in bytes.
         input_sha256: SHA-256 of a local input file, or etag of an input file in an object store.
         encoding: Character encoding of the input file; None for Parquet.
-        first_row: Number of the first row, counted from 0 in the input file. Rejected rows are also counted.
-        stop_row: Number of the last row, plus 1.
+        first_row: Row number of the first row in the input file. Row numbers start at 0 and include rejected rows.
+        stop_row: Row number of the last row, plus 1.
         last: Whether this is the last part file of the input file.
         fingerprint: Hash of the model and the settings.
         counts: Counts of the rows.
@@ -200,12 +200,16 @@ class PartMarker:
         """Parse the result of `as_json`. Raises ValueError, TypeError or KeyError if `plain` is malformed."""
         values = {one.name: plain[one.name] for one in fields(cls)}
         if values["format"] > OUT_FORMAT:
-            raise ValueError(f"the format version is {values['format']}, but emojob supports at most {OUT_FORMAT}")
+            raise ValueError(
+                f"the completion marker has format version {values['format']}, but this version of emojob reads only "
+                f"versions up to {OUT_FORMAT}: install a newer version of emojob"
+            )
         if not _PART_FILE.fullmatch(values["part"]):  # a forged name could be a path outside OUT
-            raise ValueError(f"{values['part']!r} is not the name of a part file")
-        if not all(isinstance(values[name], int) for name in ("part_bytes", "first_row", "stop_row")):
-            raise ValueError("a size or row number is not a whole number")
-        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # save memory for repeated values
+            raise ValueError(f"damaged completion marker: {values['part']!r} is not the name of a part file")
+        for name in ("part_bytes", "first_row", "stop_row"):
+            if not isinstance(values[name], int):
+                raise ValueError(f"damaged completion marker: `{name}` is {values[name]!r}, not a whole number")
+        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # to save memory, equal values share a string
             if values[name] is not None:
                 values[name] = sys.intern(values[name])
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _MOST_LISTED = 40  # maximum number of names in a message
-_LONGEST_LISTED = 60  # maximum number of characters of a name; a longer name probably is an utterance
+_LONGEST_LISTED = 60  # maximum number of characters of a name; a longer name is probably an utterance
 _SENTENCE = 20  # maximum number of characters of a name with spaces
 _LONGEST_LINE = 300  # maximum number of characters of the result of `last_line`
 
@@ -18,7 +18,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    if len(name) > _LONGEST_LISTED or (len(name) > _SENTENCE and " " in name):  # an utterance, not a name
+    if len(name) > _LONGEST_LISTED or (len(name) > _SENTENCE and " " in name):  # the name is probably an utterance
         return f"(a text of {len(name)} characters: is the header line missing?)"
     return name if name.isprintable() and not set(name) & set(" ,;'") and name else repr(name)
 

@@ -82,7 +82,7 @@ class ScoreOptions:
         speaker_column: Name of the column that identifies speakers, for reports.
         mask_pii: Whether to mask personal data in texts and rejected rows. If None, only rejected rows are masked.
         drop_text: Whether to omit the text column from the output.
-        hash_columns: Columns in which keyed hashes replace the values.
+        hash_columns: Columns whose values are replaced by keyed hashes.
         hash_key_file: File with the key of the hashes. If None, the environment variable EMOJOB_HASH_KEY is used.
         ray_address: Address of a Ray cluster. If None, the environment variable RAY_ADDRESS is used. If RAY_ADDRESS is
             not set, Ray starts on this machine.
@@ -117,7 +117,10 @@ class ScoreOptions:
         self.rejects_allowed(0)
 
     def rejects_allowed(self, rows: int) -> float:
-        """Return the maximum number of rejected rows in a run that reads `rows` rows. Raises OptionError."""
+        """Return the maximum number of rejected rows in a run that reads `rows` rows.
+
+        Raises OptionError if `max_rejects` is neither a number nor a percentage.
+        """
         number = self.max_rejects.removesuffix("%")
         try:
             value = float(number)

@@ -26,7 +26,7 @@ _KINDS = {
     list: "a list",
 }
 
-#: The types of which a Python argument may be, so that NumPy's numbers are valid, too.
+#: {type of an option: allowed type of a Python argument}. `numbers.Integral` and `numbers.Real` include NumPy numbers.
 _ABSTRACT: dict[Any, type] = {str: str, int: numbers.Integral, float: numbers.Real, bool: bool}
 
 
@@ -40,11 +40,11 @@ def read_toml(file: Path) -> dict[str, Any]:
     with file.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise ValueError(f"the file is larger than the maximum of {_MOST_BYTES:,} bytes")
+        raise ValueError(f"{file.name} is too large for a settings file (over {_MOST_BYTES:,} bytes): check the path")
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except RecursionError:
-        raise ValueError("the lists or tables in the file are nested too deeply") from None
+        raise ValueError(f"{file.name} has lists or tables that are nested too deeply: use fewer levels") from None
 
 
 def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
@@ -54,7 +54,7 @@ def fill(kind: type[_T], table: dict[str, Any], where: str, compare: str) -> _T:
         kind: The dataclass. Fields with default values are optional in the table.
         table: Keys and values of the TOML table.
         where: Name of the table or file, for messages.
-        compare: Advice at the end of messages about missing keys, for example how to get an example file.
+        compare: End of messages about missing keys: where to find an example with all keys.
 
     Raises:
         OptionError: A key is missing or unknown, or a value has a wrong type.
@@ -87,7 +87,7 @@ def check_keys(
         where: Name of the table or file, for messages.
         table: Keys and values of the TOML table.
         expected: {allowed key: type of the value}. For float, integers are also allowed.
-        compare: Advice at the end of messages about missing keys, for example how to get an example file.
+        compare: End of messages about missing keys: where to find an example with all keys.
         optional: Keys that may be missing.
 
     Raises:
@@ -108,9 +108,9 @@ def check_keys(
 
 
 def check_arguments(function: str, given: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments of a public function, with NumPy numbers as Python numbers.
+    """Check the keyword arguments of a public function. None is valid for every argument.
 
-    None is valid for every argument.
+    Returns the arguments. NumPy numbers are converted to int or float.
 
     Args:
         function: Name of the function, for messages.

@@ -22,8 +22,8 @@ SHEET_COLUMNS = (TEXT, LABEL, PREVIOUS, GUESS, CONFIDENCE, SECOND, MARGIN, TIMES
 SHEET_ENCODING = "utf-8-sig"
 
 # _FORMULA matches texts that must be escaped:
-# - A text that begins with = + - @ or a full-width form of these characters. Spreadsheet programs read a
-#   formula. Blank or invisible characters can come first.
+# - A text that begins with = + - @ or a full-width form of these characters. Spreadsheet programs would treat the
+#   text as a formula. Blank or invisible characters can come before the first of these characters.
 # - A text that begins with a tab or a line end. The text would move to another cell.
 # - A text that begins with an apostrophe. `unescape_cell` would remove the apostrophe.
 _INVISIBLE = "\\s\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"

@@ -42,7 +42,7 @@ def test_a_wrong_table_is_refused_with_the_key(table, words):
     ("content", "words"),
     [
         (b"a = " + b"[" * 5000, "nested too deeply"),
-        (b"a = 1\n" + b"#" * (1 << 20), "the file is larger than the maximum of 1,048,576 bytes"),
+        (b"a = 1\n" + b"#" * (1 << 20), "a.toml is too large for a settings file .over 1,048,576 bytes."),
         (b"a = \xff", "can't decode byte 0xff"),
         (b"a 1", "Expected '='"),
     ],
