@@ -1,6 +1,7 @@
 """Labels datasets with emotions: reads the input files, runs the model, writes the labelled rows, and makes reports.
 
-Each subpackage is called a room. [tool.importlinter] in pyproject.toml defines the allowed imports between rooms.
+CONTRIBUTING.md calls each subpackage a room. [tool.importlinter] in pyproject.toml defines which rooms a room may
+import.
 """
 
 import os

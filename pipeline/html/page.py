@@ -109,7 +109,7 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
 
     Args:
         chart: Altair chart.
-        description: Text for screen readers. The title of a PNG chart is the text before the first ":".
+        description: Text for screen readers. A PNG chart shows the part before the first ":" as title.
         palette: `PAGE` or `PICTURE`.
         height: Height of the chart in pixels.
     """

@@ -21,7 +21,7 @@ def cpu_limit(root: Path = ROOT, own: Path = OWN) -> float | None:
     """
     limits = []
     for folder in _folders("cpu", root, own):
-        if quota := _numbers(folder / "cpu.max"):  # None for "max 100000" (no limit)
+        if quota := _numbers(folder / "cpu.max"):  # `_numbers` returns None for "max 100000", which means no limit
             limits += [quota[0] / quota[1]] if len(quota) == 2 and quota[1] else []
         period, quota = _numbers(folder / "cpu.cfs_period_us"), _numbers(folder / "cpu.cfs_quota_us")
         if period and quota and period[0] > 0 and quota[0] > 0:  # a quota of -1 means no limit

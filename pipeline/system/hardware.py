@@ -93,8 +93,8 @@ def memory() -> int:
 def return_freed_memory() -> None:
     """Make glibc return freed memory blocks of 1 MiB or more to the system.
 
-    By default, glibc keeps large blocks, and a run of a few million rows uses 100 MB more. The setting changes the
-    current process, so do not call this function in a program that uses emojob as a library.
+    By default, glibc keeps freed memory, and a run of a few million rows needs 100 MB more. This function changes
+    malloc for the whole process. Do not call this function in a program that uses emojob as a library.
     """
     with suppress(OSError, AttributeError):  # without glibc, do nothing
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)

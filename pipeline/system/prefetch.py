@@ -1,4 +1,4 @@
-"""Runs the stages of a pipeline in concurrent threads. Each stage prepares a few items for the next stage."""
+"""Runs the stages of a pipeline in concurrent threads. A stage works at most a few items ahead of the next stage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StopRequested(Exception):
 
 
 class Stages:
-    """The threads of one run. `stop` stops all threads. `join` also waits until the threads have ended.
+    """The threads of one run. Each thread runs one stage of the run, for example reading.
 
     If a stage raises an exception, the exception is raised again in the next stage, and finally in the main thread.
     """
@@ -32,11 +32,11 @@ class Stages:
 
     @property
     def started(self) -> bool:
-        """Whether a stage was started, or `mark_started` was called."""
+        """Whether the run has started: a stage was started, or `mark_started` was called."""
         return self._is_marked or bool(self._threads)
 
     def mark_started(self) -> None:
-        """Mark the run as started. Call this in a run without stages. The run must check `stopping` regularly."""
+        """Mark a run without stages as started, for example a run on Ray. The run must check `stopping` regularly."""
         self._is_marked = True
 
     @property
@@ -45,7 +45,7 @@ class Stages:
         return self._stop.is_set()
 
     def stop(self) -> None:
-        """Stop all running stages and all later stages. Signal handlers can call this method."""
+        """Stop all stages, including stages that start later. Signal handlers can call this method."""
         self._stop_requested = True
         self._stop.set()
 
@@ -134,7 +134,7 @@ class StageTimer:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def timed(self, stage: str, items: Iterator[T]) -> Iterator[T]:
-        """Yield `items`, and add the waiting time for each item to the busy time of `stage`."""
+        """Yield `items`. Add the time that `items` needs for each item to the busy time of `stage`."""
         while True:
             with self.busy(stage):
                 item = next(items, None)
