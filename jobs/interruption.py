@@ -12,11 +12,11 @@ from emojob.schemas.errors import Interrupted
 
 
 class Stoppable(Protocol):
-    """A scoring run (`Stages`) or a training run (`Stop`)."""
+    """Interface of a run that can be stopped: `Stages` for scoring, `Stop` for training."""
 
     @property
     def started(self) -> bool:
-        """Whether the run can keep what is done."""
+        """Whether the run has started. Before the start, there are no results to keep."""
 
     @property
     def stopping(self) -> bool:

@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         arguments: Command-line arguments, without the program name. If None, sys.argv[1:] is used.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):  # a terminal may use an encoding without Korean
+    for stream in (sys.stdout, sys.stderr):  # the encoding of a terminal may lack Korean characters
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     return_freed_memory()
@@ -71,19 +71,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _show_traceback(debug)
         code = _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise, Python fails at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # prevents an error message at exit
         code = 0
     except OSError as error:
         _show_traceback(debug)
         if error.errno == errno.ENAMETOOLONG:
             code = _fail(str(name_too_long(error)), OptionError.exit_code)
         else:
-            code = _fail(f"cannot write the result: {error.strerror or error}; to see the traceback, add --debug", 1)
+            why = f"cannot write the output: {error.strerror or error}"
+            code = _fail(f"{why}; check the disk space and the permissions, or add --debug to see the traceback", 1)
     except Exception as error:
         _show_traceback(debug)
         # print only the error type, because the message may contain dialogue
         name = type(error).__name__
-        code = _fail(f"internal error ({name}); to see the traceback, add --debug", 1)
+        advice = "run the same command again with --debug, and report the traceback to the developers of emojob"
+        code = _fail(f"internal error ({name}): {advice}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -46,9 +46,9 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
         StorageError: The output cannot be written.
         BusyError: The output is locked by another run.
         WorkerError: A scoring process failed.
-        Interrupted: Ctrl-C was pressed. The rows that are done are kept.
+        Interrupted: Ctrl-C was pressed. Finished rows are kept.
     """
-    if "hash_column" in options:  # the name of the command's option
+    if "hash_column" in options:  # also accept the name of the command-line option --hash-column
         options["hash_columns"] = options.pop("hash_column")
     if "max_rejects" in options:
         options["max_rejects"] = str(options["max_rejects"])
@@ -136,7 +136,7 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
 
 
 def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:
-    """Return the paths as a list. `paths` can be a single path. Raises OptionError if it is something else."""
+    """Return a path or several paths as a list. Raises OptionError if an item is not a path."""
     if isinstance(paths, str | PathLike):
         return [paths]
     listed = list(paths) if isinstance(paths, Iterable) else [paths]

@@ -1,4 +1,4 @@
-"""Defines the options of `emojob train` and `emojob evaluate` for reading annotated data."""
+"""Defines the options for annotated data of `emojob train` and `emojob evaluate`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ _FILE = click.Path(path_type=Path)
 
 _OPTIONS = (
     click.argument("more_data", metavar="[FILE...]", nargs=-1, type=_FILE),
-    click.option("--data", metavar="FILE...", multiple=True, type=_FILE, help="Annotated files."),
+    click.option(
+        "--data", metavar="FILE...", multiple=True, type=_FILE, help="Files with a text column and a label column."
+    ),
     click.option(
         "--text-column", metavar="C",
-        help="Column with the text.  [default: a column with a usual name, such as text]",
+        help="Column with the text.  [default: a column named text, message, 발화 ...]",
     ),
     click.option(
         "--label-column", metavar="C",
-        help="Column with the label.  [default: a column with a usual name, such as label]",
+        help="Column with the label.  [default: a column named label, emotion, 감정 ...]",
     ),
     click.option(
         "--label-map", metavar="NAME|FILE",
@@ -30,7 +32,7 @@ _OPTIONS = (
     ),
     click.option("--conversation-column", metavar="C", help="Column with the conversation ID."),
     click.option(
-        "--time-column", metavar="C", help="Column with the time; sorts the texts of a conversation."
+        "--time-column", metavar="C", help="Column with the time, for sorting the texts of a conversation."
     ),
     click.option(
         "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True,

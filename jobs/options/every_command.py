@@ -19,7 +19,7 @@ class AnyPathType(click.ParamType[Any]):
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AnyPath:
-        """Parse the value as a path or URL. Raises OptionError for a wrong URL."""
+        """Parse the value as a path or URL. Raises OptionError for an invalid URL."""
         return parse_path(value) if isinstance(value, str) else value
 
 
@@ -34,7 +34,7 @@ def debug_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def name_environment_variables(command: click.Command) -> None:
     """Let each option be set by an environment variable with the option's name, such as EMOJOB_HASH_COLUMN.
 
-    click itself would use the name of the Python parameter (EMOJOB_HASH_COLUMNS), which also stays valid.
+    The variable with the name of the Python parameter (EMOJOB_HASH_COLUMNS, the default of click) also works.
     """
     for option in command.params:
         if isinstance(option, click.Option) and option.name and option.expose_value and not option.envvar:

@@ -23,7 +23,7 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--engine", type=click.Choice(ENGINES), default=_DEFAULT.engine, show_default=True,
-        help="Library that runs the model; ray uses a Ray cluster.",
+        help="Library that runs the model (torch or openvino), or ray to run the model on a Ray cluster.",
     ),
     click.option(
         "--precision", type=click.Choice(PRECISIONS), default=_DEFAULT.precision, show_default=True,
@@ -39,7 +39,8 @@ _MODEL_OPTIONS = (
     ),
     click.option(
         "--context", type=click.Choice(CONTEXTS),
-        help="Additional text that the model reads: none, or the previous utterance.  [default: as in training]",
+        help="`previous`: the model reads each text with the previous utterance. `none`: only the text.  "
+        "[default: as in training]",
     ),
     click.option(
         "--calibration", metavar="FILE",

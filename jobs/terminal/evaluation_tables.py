@@ -31,7 +31,7 @@ _FIGURES = {
 
 @contextlib.contextmanager
 def evaluation_bar() -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar in a terminal. Yield callback(scored texts, all texts), which updates the bar."""
+    """Show a progress bar in a terminal. Yield callback(done, total), which updates the bar with numbers of texts."""
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("scoring", total=None)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 
 class PipedConsole(Console):
-    """A console on standard output. The command exits with 0 if the reader of a pipe (such as `head`) exits early."""
+    """A console on standard output. If the output is piped to a program that exits early, the command exits with 0."""
 
     def __init__(self) -> None:
         super().__init__(highlight=False)

@@ -18,7 +18,7 @@ _BAR = 18  # length of the longest bar, in characters
 _MOST_LINES = 31  # maximum number of days, hours or column values in a table
 _LONGEST_VALUE = 18  # maximum length of a label or a column value, in characters
 _LONGEST_TEXT = 36  # maximum length of an utterance, in characters
-_WIDTH = 80  # line width in a pipe, in characters
+_WIDTH = 80  # line width in characters, if standard output is a pipe
 
 
 def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> None:
@@ -26,7 +26,8 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
 
     Args:
         figures: The numbers of the report.
-        by: day, hour or the name of a column. If None, day is used, unless the days are unknown.
+        by: day, hour or the name of a column, for the second table. If None: day. If None and the days are unknown,
+            there is no second table.
         words: Headings and other fixed texts in the language of the report.
     """
     console = PipedConsole()

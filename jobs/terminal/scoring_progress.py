@@ -19,7 +19,7 @@ _LINE_SECONDS = 30.0  # seconds between two lines of progress
 
 
 def make_log(log_format: str, quiet: bool) -> Log:
-    """Return the log that --log-format and --quiet select.
+    """Return the object that prints messages and progress.
 
     Args:
         log_format: "text" or "json".
@@ -33,7 +33,7 @@ def make_log(log_format: str, quiet: bool) -> Log:
 
 
 class Log:
-    """The log for --quiet, which prints only the plan of --dry-run. All other logs inherit from this class."""
+    """The log for --quiet. Prints nothing, except the plan of --dry-run. All other logs inherit from this class."""
 
     takes_errors = False  # if false, `main` prints the errors
 
@@ -106,7 +106,7 @@ class LineLog(Log):
 
 
 class JsonLog(LineLog):
-    """A log of JSON lines. Progress, notes and errors go to standard error; plan and summary go to standard output."""
+    """A log of JSON lines. The plan and the summary go to standard output, all other lines to standard error."""
 
     takes_errors = True
 

@@ -36,7 +36,7 @@ def _printable(character: str) -> str:
 
 
 class PlainStream(io.RawIOBase):
-    """A binary stream for UTF-8 text. It makes each line safe with `plain`, and writes the line to `stream`."""
+    """A binary stream that replaces control characters in UTF-8 text with `plain`, and writes the text to `stream`."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")("replace")

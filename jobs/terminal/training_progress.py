@@ -23,7 +23,7 @@ _LINE_SECONDS = 30.0  # seconds between two lines of progress
 
 
 class TrainingLog:
-    """Shows the progress of a training: a progress bar in a terminal, otherwise a line every 30 seconds.
+    """Shows the progress of a training run: a progress bar in a terminal, otherwise a line every 30 seconds.
 
     Ctrl-C or SIGTERM saves a checkpoint, then stops the training. Under torchrun, only the first process prints.
     """
@@ -65,7 +65,7 @@ class TrainingLog:
         self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _report(self, progress: Progress) -> None:
-        if not self._before:  # with torchrun, if this is not the first process
+        if not self._before:  # under torchrun, only the first process has set the signal handlers before
             self._take_signals()
         if self.quiet:
             return

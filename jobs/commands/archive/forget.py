@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 @click.command(context_settings=SETTINGS, short_help="Permanently remove rows, for example all rows of one person.")
 @click.argument("out", metavar="OUT", type=ANY_PATH)
 @click.option(
-    "--where", metavar="CONDITION", required=True, help="SQL condition on the columns of the view `labelled`."
+    "--where",
+    metavar="CONDITION",
+    required=True,
+    help="Remove the rows that match this SQL condition on the columns of the view `labelled`.",
 )
 @click.option(
     "--memo",
     "memos",
     multiple=True,
     metavar="FILE",
-    help="Also delete FILE, a memo file (cached labels) of `emojob score --memo`; may be repeated.",
+    help="Also delete FILE, a memo file (cached probabilities) of `emojob score --memo`; may be repeated.",
 )
 @click.option("--dry-run", is_flag=True, help="Count the matching rows; remove nothing.")
 @debug_option
@@ -44,7 +47,7 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     The command also:
     - updates the row counts
     - recreates the report of the last nightly run
-    - deletes the memo file of the run (cached labels of repeated texts)
+    - deletes the memo file of the run (cached probabilities of repeated texts)
 
     The command does not change the input files. Remove the rows from the input files yourself. Otherwise, if an input
     file changes, `emojob score` labels the rows again.
@@ -56,11 +59,13 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     click.echo(_result_line(found, dry_run))
     if found.rows and not dry_run:
         for memo in found.memos:
-            click.echo(f"  removed  {plain(str(memo))} (cached labels); the next run creates this file again")
+            click.echo(f"  removed  {plain(str(memo))} (cached probabilities); the next run creates this file again")
         click.echo("  next     also remove the rows from your input files, reports, annotation sheets and exports")
     if found.rejected:
         rejected = counted(found.rejected, "row")
-        click.echo(f"  note     search rejects.parquet yourself: this file contains {rejected} that could not be read")
+        click.echo(
+            f"  note     emojob did not search rejects.parquet ({rejected}): check the rows in this file yourself"
+        )
 
 
 def _result_line(found: Forgotten, dry_run: bool) -> str:

@@ -15,7 +15,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 @click.option(
     "--by",
     metavar="day|hour|COLUMN",
-    help="Group the emotions by day, by hour or by COLUMN.  [default: day, if the times are known]",
+    help="Group the emotions by day, by hour or by COLUMN.  [default: day; no groups if the times are unknown]",
 )
 @click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write the report as an HTML page.")
 @click.option(
@@ -42,8 +42,8 @@ def report(
 ) -> None:  # fmt: skip
     """Show the emotions in a labelled archive, and how the emotions change over time.
 
-    OUT is the output of `emojob score`. The report also lists conversations that turn bad: a speaker's first emotion is
-    not negative, but the last emotion is anger, depression or anxiety.
+    OUT is the output of `emojob score`. The report also lists conversations that get worse: a speaker's first emotion
+    is not negative, but the last emotion is anger, depression or anxiety.
     """
     from emojob.jobs.terminal.report_tables import print_report
     from emojob.pipeline.html.page import check_drawable

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in FILE.csv.")
 @debug_option
 def sample(out: Path, uncertain: int, file: Path, force: bool, mask_pii: bool) -> None:
-    """Choose N utterances with uncertain labels, and write an annotation sheet (a CSV file).
+    """Choose the N utterances with the most uncertain labels, and write an annotation sheet (a CSV file).
 
     OUT is the output of `emojob score`. Open the annotation sheet in Excel, and fill in the column `label`. Then give
     the file to `emojob train`.

@@ -38,7 +38,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option(
     "--copy",
     is_flag=True,
-    help="Copy the rows into the database of --export. By default, the database reads the files in OUT.",
+    help="Copy the rows into the database that --export creates. By default, the database reads the files in OUT.",
 )
 @debug_option
 def sql(
@@ -61,8 +61,10 @@ def sql(
     - emotion, confidence, prob_..., emotion_status
     - conversation_id, said_at (the time) and speaker, if known
 
-    Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured (speakers who
-    end a conversation in anger, depression or anxiety, but did not start with a negative emotion).
+    Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured.
+
+    The view `soured` lists conversations that get worse: a speaker's first emotion is not negative, but the last
+    emotion is anger, depression or anxiety.
 
     A query can read only the files in OUT. It cannot write files.
     """
@@ -97,7 +99,7 @@ def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | N
     check_output_file("--export", file, "archive.duckdb", part_files)
     with limit_permissions(part_files):
         export_database(archive, file, copy, time_zone)
-    click.echo(f"wrote {plain(str(file))}: a DuckDB database with the view `labelled` and all other views")
+    click.echo(f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`")
 
 
 def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:

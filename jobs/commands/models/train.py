@@ -23,7 +23,7 @@ _DEFAULT = ModelOptions()
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Training settings: default, seed (the settings of the well-known KoBERT notebook), or a .toml file.",
+    help="Training settings: default, seed, or a .toml file. `seed` has the settings of the KoBERT notebook.",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), metavar="N", help="Number of epochs.  [default: the number in --recipe]"
@@ -42,7 +42,7 @@ _DEFAULT = ModelOptions()
 )
 @click.option(
     "--context", type=click.Choice(CONTEXTS), default="none", show_default=True,
-    help="Additional text that the model reads: none, or the previous utterance.",
+    help="`previous`: the model reads each text with the previous utterance. `none`: only the text.",
 )  # fmt: skip
 @click.option(
     "--device",
@@ -51,7 +51,7 @@ _DEFAULT = ModelOptions()
     show_default=True,
     help="Device that trains the model.",
 )
-@click.option("--fresh", is_flag=True, help="Start over: delete the results of earlier runs in DIR.")
+@click.option("--fresh", is_flag=True, help="Start over: first delete the earlier results in DIR.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @debug_option
 def train(

@@ -1,4 +1,4 @@
-"""Defines `emojob nightly`, which does the nightly run. Usually, cron starts this command."""
+"""Defines `emojob nightly`, which labels the logs of one day. Usually, cron starts this command every night."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ if TYPE_CHECKING:
     from emojob.pipeline.nightly.outcome import Night
 
 
-@click.command(
-    context_settings=SETTINGS, short_help="Do a nightly run: score new inputs, check for drift, write the report."
-)
+@click.command(context_settings=SETTINGS, short_help="Label the logs of a day, check for drift, and write the report.")
 @click.argument("config", metavar="CONFIG.toml", type=click.Path(path_type=Path))
-@click.option("--date", metavar="YYYY-MM-DD", help="Date of the nightly run.  [default: yesterday]")
+@click.option("--date", metavar="YYYY-MM-DD", help="Day of the logs to label.  [default: yesterday]")
 @click.option("--init", is_flag=True, help="Write an example configuration to CONFIG.toml.")
 @click.option("--check", is_flag=True, help="Check CONFIG.toml and print what the nightly run would do.")
 @click.option("--quiet", is_flag=True, help="Print errors and alarms only.")
 @debug_option
 def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool) -> int:
-    """Do the nightly run for one date: score new and changed input files, check for drift, and write the report.
+    """Label the logs of one day: score new and changed input files, check for drift, and write the report.
 
     \b
     Exit codes:

@@ -14,7 +14,7 @@ from emojob.schemas.options import ENCODINGS, ScoreOptions
 
 _DEFAULT = ScoreOptions()
 _CONVERSATIONS = (
-    "Column with the conversation ID.  [default: a column with a usual name, if the model needs conversations]"
+    "Column with the conversation ID.  [default: a column named conversation_id, session_id ..., if needed]"
 )
 
 
@@ -25,7 +25,7 @@ _CONVERSATIONS = (
     help="Output folder, or a .parquet file.  [default: a folder next to INPUT, such as logs.emotions]",
 )  # fmt: skip
 @click.option(
-    "--text-column", metavar="C", help="Column with the text.  [default: a column with a usual name, such as text]"
+    "--text-column", metavar="C", help="Column with the text.  [default: a column named text, message, 발화 ...]"
 )
 @click.option(
     "--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True,
@@ -37,11 +37,11 @@ _CONVERSATIONS = (
 @click.option("--time-column", metavar="C", help="Column with the time of each utterance, for reports.")
 @click.option("--speaker-column", metavar="C", help="Column with the speaker, for reports.")
 @click.option("--sample", is_flag=True, help="Label the sample dialogue that comes with the package.")
-@click.option("--fresh", is_flag=True, help="Start over: delete the results of earlier runs in OUT.")
+@click.option("--fresh", is_flag=True, help="Start over: first delete the earlier results in OUT.")
 @click.option(
     "--memo",
     metavar="FILE",
-    help="Cache the labels of short texts in FILE, to make later runs faster.",
+    help="Cache the probabilities of short texts in FILE, to make later runs faster.",
 )
 @click.option("--limit", type=int, metavar="N", help="Label only the first N rows.")
 @click.option(
@@ -74,7 +74,7 @@ _CONVERSATIONS = (
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="Format of progress, notes and errors.",
+    help="Format of the messages and the progress: text, or JSON lines.",
 )  # fmt: skip
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
     """Label every utterance of a dataset with an emotion and probabilities.
