@@ -49,7 +49,11 @@ class Calendar:
             self._seen.setdefault(name, day.isoformat())
 
     def counts(self, markers: Iterable[PartMarker]) -> dict[Day, Counts]:
-        """Return {day: row counts}. Each completion marker contains the row counts of a part file."""
+        """Return {day: row counts of the inputs of this day}.
+
+        Args:
+            markers: Completion markers, which contain the row counts of each part file.
+        """
         found: dict[Day, Counts] = {}
         for marker in markers:
             day = self.day_of(marker.input)
@@ -66,7 +70,7 @@ class Calendar:
 def files_of(config: NightlyConfig, day: Day) -> list[InputFile]:
     """Return the input files of a nightly run.
 
-    - If `input.files` contains `{date}`: the files of `day`, and of the `days_back` days before `day`.
+    - If `input.files` contains `{date}`: the files from `day` minus `input.days_back` to `day`.
     - Otherwise: all files that match `input.files`.
     """
     if not config.input.has_date:

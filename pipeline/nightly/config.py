@@ -167,14 +167,20 @@ class NightlyConfig:
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
     def local_path(self, given: str | None) -> Path | None:
-        """Return `given` as an absolute local path, or None. Raises OptionError for an object store URL."""
+        """Return `given` as an absolute local path; None if `given` is None.
+
+        Raises OptionError for an object store URL.
+        """
         path = None if given is None else self.resolve(given)
         if path is not None and is_object(path):
-            raise OptionError(f"{given} is an object store URL, but this file must be local; give a local path")
+            raise OptionError(f"{given} is an object store URL, but this setting must be local; give a local path")
         return None if path is None else as_local(path)
 
     def resolve(self, given: str) -> AnyPath:
-        """Return a path or URL. A relative path starts in the folder of `file`. Raises OptionError for a wrong URL."""
+        """Return a path or URL. A relative path starts in the folder of `file`.
+
+        Raises OptionError for an invalid URL.
+        """
         return path_from(self.file.parent, given)
 
     @property
@@ -218,7 +224,9 @@ def read_config(file: Path) -> NightlyConfig:
     except FileNotFoundError:
         raise OptionError(f"{file} does not exist; {_COMPARE}") from None
     except OSError as error:
-        raise OptionError(f"{file} cannot be read: {error.strerror}; give a readable file") from None
+        raise OptionError(
+            f"{file} cannot be read: {error.strerror}; check the path and the permissions of the file"
+        ) from None
     except ValueError as error:
         raise OptionError(f"{file} is not valid TOML: {error}; correct the file ({_COMPARE})") from None
     try:

@@ -1,6 +1,6 @@
 """Detects drift: compares the rows of one day with the rows of earlier days.
 
-For the emotions, the figure is the population stability index (Siddiqi, Credit Risk Scorecards, 2006): the sum of
+The drift of the emotions is the population stability index (Siddiqi, Credit Risk Scorecards, 2006): the sum of
 (p - q) ln(p / q) over all emotions. p is an emotion's share on the day, and q is the share on the earlier days. 0.5 is
 added to each row count, so that no share is 0.
 """
@@ -18,7 +18,7 @@ from emojob.pipeline.nightly.config import DriftConfig
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 from emojob.schemas.messages import counted
 
-UNSURE = 0.5  # labels with a lower confidence are unsure
+UNSURE = 0.5  # labels with a lower confidence count as uncertain
 
 #: {name of a check: text for the alarm, such as "3.00% of the tokens are unknown"}
 _SHARES = {
@@ -31,7 +31,7 @@ _SHARES = {
 
 @dataclass(frozen=True)
 class Check:
-    """A drift check: a figure of the checked day, compared with the earlier days.
+    """A drift check: compares the checked day with the earlier days.
 
     `name` defines the meaning of `value` and `before`:
 
@@ -41,9 +41,9 @@ class Check:
 
     Attributes:
         name: Name of the check.
-        value: The figure of the checked day.
-        before: The figure of the earlier days.
-        limit: Largest allowed `value`. For rows with a `value` below 1, smallest allowed `value`.
+        value: Result for the checked day.
+        before: Result for the earlier days.
+        limit: Largest allowed `value`. In the check `rows`, if `value` is below 1: smallest allowed `value`.
         alarm: Whether `value` is beyond the limit.
     """
 
@@ -109,7 +109,7 @@ def drift(days: Mapping[datetime.date, Counts], day: datetime.date, config: Drif
     """Compare a day with earlier days. Earlier days without rows are skipped.
 
     Args:
-        days: {day: row counts}. Days without rows can be missing.
+        days: {day: row counts}. A missing day has no rows.
         day: The day to check.
         config: Limits of the alarms, and number of earlier days.
 

@@ -84,7 +84,7 @@ def write_metrics(file: Path, night: Night) -> None:
     mode = file.stat().st_mode if file.exists() else None
     write_bytes(file, content)
     if mode is not None:
-        file.chmod(mode & 0o777)  # keep the permissions: node_exporter may run as another user
+        file.chmod(mode & 0o777)  # keep the permissions, so that the user of node_exporter can read the file
 
 
 def metrics_text(night: Night) -> str:

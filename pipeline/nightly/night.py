@@ -1,4 +1,4 @@
-"""Does the nightly run: scores new and changed inputs, removes old rows, checks for drift, and writes the report."""
+"""Runs the nightly job: scores new and changed inputs, removes old rows, checks for drift, and writes the report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run_night(
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
 ) -> Night:
-    """Do the nightly run for one date.
+    """Run the nightly job for one date.
 
     Args:
         config: The configuration.
@@ -43,7 +43,7 @@ def run_night(
 
     Raises:
         BusyError: The archive is locked by another nightly run. Nothing is changed.
-        EmojobError: The scoring failed, but not because of an unreadable input.
+        EmojobError: The scoring failed. Unreadable inputs raise no error.
     """
     _check(config)
     found = files_of(config, day)
@@ -73,8 +73,10 @@ def run_night(
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """Return the plan of a nightly run. Nothing is changed.
 
-    The input files are not read. The state of an input is "changed" if the file size has changed, or if an earlier
-    run did not score all rows.
+    The plan does not read the input files. The plan lists an input as "changed" in two cases:
+
+    - The file size has changed.
+    - An earlier run did not score all rows.
 
     Args:
         config: The configuration.
@@ -124,12 +126,13 @@ class _Scoring:
         self._report, self._note, self._stages = report, note, stages
 
     def run(self, files: list[InputFile]) -> None:
-        """Score all inputs, except unreadable inputs.
+        """Score all inputs together. If this raises DataError, find and skip the unreadable inputs:
 
-        1. Score all inputs together. On a DataError, open each input alone, and skip the inputs that cannot be opened.
-        2. Score the remaining inputs together. On a DataError, score each input alone.
+        1. Open each input separately. Skip the inputs that cannot be opened. Score all other inputs together.
+        2. If step 1 raises DataError, score each input separately. Skip the inputs that cannot be scored. Then
+           score all other inputs together.
         """
-        for probe in (self._open, self._score_alone):  # `_open` is fast and finds most errors
+        for probe in (self._open, self._score_alone):  # opening comes first: opening is fast and finds most errors
             if not files:
                 return
             try:
@@ -137,7 +140,7 @@ class _Scoring:
                 return
             except DataError:
                 files = [file for file in files if self._is_readable(file, probe)]
-        if files and self._night.failed:  # score all files in one run, because run.json describes only the last run
+        if files and self._night.failed:  # run.json describes only the last run, so score all files in one run
             self._score(files)
 
     def _is_readable(self, file: InputFile, probe: Callable[[InputFile], None]) -> bool:

@@ -1,4 +1,4 @@
-"""Checks a nightly run for drift, and writes the report as an HTML page and as JSON."""
+"""Checks the rows of a nightly run for drift, and writes the report as an HTML page and as JSON."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def remake_report(archive: AnyPath) -> list[AnyPath]:
 
 
 def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config: NightlyConfig) -> None:
-    """Check the date of a nightly run for drift. Then write the report, which covers all days.
+    """Check the rows of a nightly run for drift. Then write the report, which covers all days.
 
     Args:
         night: The nightly run. `report_night` sets `counts`, `drift` and `written`.
@@ -78,7 +78,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
 
 
 def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
-    """Write a file if the content has changed. Always add `file` to `night.written`."""
+    """Write a file if the content has changed. Add `file` to `night.written`, even if the content is unchanged."""
     night.written.append(file)
     with output_errors(file):
         with contextlib.suppress(FileNotFoundError):

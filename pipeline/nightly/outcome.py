@@ -19,7 +19,8 @@ class Scored:
         input: Name of the input.
         day: Day of the input.
         rows: Number of rows that the nightly run read from the input.
-        was: State of the input: new, changed (content has changed) or late (`day` is earlier than the run's date).
+        was: Why the input was scored: "changed" (the content has changed), "late" (`day` is before the date of the run)
+            or "new".
     """
 
     input: str
@@ -55,7 +56,7 @@ class Night:
     written: list[AnyPath] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as a dict for JSON, without dialogue."""
+        """Return the result as a dict for JSON. The dict contains no utterances."""
         return {
             "day": self.day.isoformat(),
             "inputs": self.inputs,

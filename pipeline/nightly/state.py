@@ -32,7 +32,7 @@ def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
 
 
 def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
-    """Write the state after a nightly run to nightly.json.
+    """Write nightly.json after a nightly run.
 
     Args:
         config: The configuration of the nightly run.
@@ -47,7 +47,10 @@ def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
 
 @contextlib.contextmanager
 def night_lock(archive: AnyPath) -> Iterator[None]:
-    """Lock the archive's folder, and create a missing folder. Raises BusyError if another nightly run locked it."""
+    """Lock the archive's folder. Create the folder if missing.
+
+    Raises BusyError if another nightly run holds the lock.
+    """
     make_folder(archive / PARTS_FOLDER)
     with lock(archive / NIGHTLY_LOCK_FILE, archive):
         yield
