@@ -52,7 +52,7 @@ def stop_on_signals(run: Stoppable, numbers: tuple[int, ...] = (signal.SIGINT, s
 
 
 def stop_on_ctrl_c(run: Stoppable) -> contextlib.AbstractContextManager[None]:
-    """Stop the run on Ctrl-C, unless the program has a SIGINT handler of its own or calls this in another thread.
+    """Stop the run on Ctrl-C. Do nothing outside the main thread, or if the program has its own SIGINT handler.
 
     Args:
         run: The run.

@@ -4,7 +4,7 @@
 - `options`: options of a run
 - `manifest`: completion markers of part files
 - `columns`, `labels`, `pii`, `sheet`: names of columns, labels, types of personal data, columns of annotation sheets
-- `settings`: reads TOML files
+- `settings`: reading of TOML files
 """
 
 __all__ = ["arrow_text", "columns", "errors", "labels", "manifest", "messages", "options", "pii", "settings", "sheet"]

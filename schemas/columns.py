@@ -1,4 +1,4 @@
-"""Defines usual column names in dialogue logs, and the columns that emojob adds."""
+"""Defines the usual column names of dialogue logs, and the columns that emojob adds."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
 REJECTS = pa.schema(
     [
         pa.field("input", pa.string(), nullable=False),
-        pa.field("position", pa.int64(), nullable=False),  # row number in the input file, from 1, without the header
+        pa.field(
+            "position", pa.int64(), nullable=False
+        ),  # row number in the input file; the first row after the header is 1
         pa.field("reason", pa.string(), nullable=False),
         pa.field("raw", pa.string(), nullable=False),  # the first RAW_CHARACTERS characters of the row
     ]

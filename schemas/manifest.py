@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 #: Format version of the files in OUT. emojob reads all versions up to this version.
 #:
 #: - Version 1 stores the confidence histogram as {bin: number of rows}.
-#: - Version 3 added forgotten rows and the third number in the names of part files.
+#: - Version 3 added the row count `forgotten`, and TIMES in the names of part files.
 OUT_FORMAT = 3
 
 #: Folder in OUT for all files except part files. A folder that contains `_emojob` is a labelled archive.

@@ -1,4 +1,4 @@
-"""Formats lists of names, plurals and exception messages."""
+"""Builds parts of messages: lists of names, singular and plural nouns, and one line of an exception message."""
 
 from __future__ import annotations
 

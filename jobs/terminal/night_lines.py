@@ -32,9 +32,11 @@ def print_night(night: Night, quiet: bool) -> None:
         quiet: Whether to omit the summary.
     """
     for name, why in night.failed.items():
-        click.echo(f"emojob: input not scored: {plain(why if name in why else f'{name}: {why}')}", err=True)
+        click.echo(f"emojob: an input was not scored: {plain(why if name in why else f'{name} ({why})')}", err=True)
     for check in night.drift.alarms if night.drift else ():
-        click.echo(f"emojob: drift on {night.day}: {check.name}: {check.in_words}", err=True)
+        click.echo(
+            f"emojob: drift on {night.day} ({check.name}): {check.in_words}; check the rows of this day", err=True
+        )
     if not quiet:
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
 

@@ -111,7 +111,7 @@ def _count_query(prefix: str) -> str:
 
 
 def _program(name: str) -> str:
-    """Return the command that starts a program: the name if PATH contains the program, otherwise the path."""
+    """Return the command that starts a program: the name if the program is on PATH, otherwise the path of its file."""
     here = Path(sys.executable).parent / name
     found = shutil.which(name)
     if found and Path(found).parent == here.parent:

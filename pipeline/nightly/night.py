@@ -171,7 +171,7 @@ class _Scoring:
 
 
 def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
-    """Return {input: (SHA-256 of the content, number of read rows)}."""
+    """Return {input: (SHA-256 of the content, number of rows read)}."""
     found: dict[str, tuple[str, int]] = {}
     for marker in output.markers:
         _, rows = found.get(marker.input, ("", 0))
@@ -197,7 +197,7 @@ def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str
 
 
 def _check(config: NightlyConfig) -> None:
-    """Check the configuration and the archive folder. Raises the errors of `plan_night`."""
+    """Check the configuration and the archive folder. Raises the same errors as `plan_night`."""
     keep, back = config.output.keep_days, config.input.days_back
     if keep and config.input.has_date and keep <= back:
         raise OptionError(

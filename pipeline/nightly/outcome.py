@@ -42,7 +42,7 @@ class Night:
         counts: Row counts of `day`.
         rejected: Number of rejected rows in the scored inputs.
         drift: The drift checks of `day`. None before the checks are done.
-        written: Paths of the report's files, including unchanged files.
+        written: Paths of the report's files, even if a file did not change.
     """
 
     day: Day

@@ -45,7 +45,7 @@ class Draft:
                 yield stream
 
     def commit(self) -> int:
-        """Make the complete file appear at its path. Return the file size in bytes."""
+        """Move the complete file to the final path. Return the file size in bytes."""
         if isinstance(self.sink, Upload):
             return self.sink.commit()
         size = self.sink.stat().st_size
@@ -62,7 +62,7 @@ class Draft:
 
 @contextlib.contextmanager
 def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
-    """Yield a draft. Commit the draft after the `with` block; if the block raises an exception, discard the draft.
+    """Yield a draft. The draft is committed after the `with` block, or discarded if the block raises an exception.
 
     Args:
         path: The file to write.

@@ -47,7 +47,7 @@ def is_client_error(error: Exception) -> bool:
 
 
 def is_object_error(error: BaseException) -> bool:
-    """Return whether an exception is an OSError about an object (with a URL as `filename`)."""
+    """Return whether an exception is an OSError whose `filename` is a URL."""
     return isinstance(error, OSError) and "://" in str(error.filename)
 
 

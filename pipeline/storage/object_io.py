@@ -86,7 +86,7 @@ class Reader(io.RawIOBase):
         return len(data)
 
     def _read_at(self, wanted: int) -> bytes | memoryview:
-        """Return the next `wanted` bytes. Bytes that `fetch` has read come from memory."""
+        """Return the next `wanted` bytes. Bytes that `fetch` has fetched are read from memory."""
         for start, data in self._fetched:
             if start <= self._at and self._at + wanted <= start + len(data):
                 return memoryview(data)[self._at - start :][:wanted]
@@ -96,7 +96,7 @@ class Reader(io.RawIOBase):
         return read
 
     def close(self) -> None:
-        """Close the stream and the object."""
+        """Close the stream and the file object of the object store client."""
         if not self.closed and self._opened_file is not None:
             self._opened_file.close()
         super().close()

@@ -222,13 +222,13 @@ class ObjectPath:
             return Upload(str(self), self._fs.open(self.key, "wb", block_size=UPLOAD))
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the object."""
+        """Remove the object. Raises FileNotFoundError if the object does not exist and `missing_ok` is false."""
         missing = (FileNotFoundError,) if missing_ok else ()
         with contextlib.suppress(*missing), as_os_errors(str(self)):
             self._fs.rm_file(self.key)
 
 
-# the argument `process` gives each process a separate file system in the cache
+# `process` is a part of the cache key, so a forked process creates its own fsspec file system
 @functools.cache
 def _filesystem(scheme: str, process: int) -> AbstractFileSystem:
     import fsspec

@@ -15,8 +15,8 @@ from emojob.pipeline.system import cgroup
 _M_MMAP_THRESHOLD = -3  # value of M_MMAP_THRESHOLD in glibc's malloc.h
 _LARGE_BLOCK = 1 << 20  # bytes
 _INSTRUCTIONS = ("amx_int8", "amx_bf16", "avx512_bf16", "avx512_vnni", "avx512f", "avx2")
-# {value of DNNL_MAX_CPU_ISA: instruction sets that oneDNN may use}. Values that are not in _ALLOWED allow all
-# instruction sets.
+# {value of DNNL_MAX_CPU_ISA: instruction sets that oneDNN may use}. A value that is not listed in _ALLOWED (below)
+# allows all instruction sets.
 _AVX512 = {
     "AVX512_CORE": {"avx512f"},
     "AVX512_CORE_VNNI": {"avx512f", "avx512_vnni"},

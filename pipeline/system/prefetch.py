@@ -26,7 +26,7 @@ class Stages:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._stop_requested = False  # only `stop` sets this, so new stages can start after `join`
+        self._stop_requested = False  # set by `stop`, not by `join`: after `join`, new stages can start
         self._threads: list[threading.Thread] = []
         self._is_marked = False
 
@@ -89,7 +89,7 @@ class Stages:
             yield item  # type: ignore[misc]
 
     def _produce(self, items: Iterator[T], ready: queue.Queue[tuple[bool, T | BaseException | None]]) -> None:
-        """Put (True, item) into the queue for each item; at the end (False, None), or (False, exception)."""
+        """Put (True, item) into the queue for each item. Then put (False, None), or (False, error) after an error."""
         try:
             for item in items:
                 if not self._put(ready, (True, item)):

@@ -32,7 +32,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 @click.option(
     "--time-zone",
     metavar="ZONE",
-    help="Time zone for days and hours in the report.  [default: the archive's time zone, otherwise Asia/Seoul]",
+    help="Time zone of the days and hours.  [default: the time zone of the archive, or Asia/Seoul if unknown]",
 )
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the report.")
 @debug_option

@@ -30,7 +30,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @click.option(
     "--time-zone",
     metavar="ZONE",
-    help="Time zone for the column said_at.  [default: the archive's time zone, otherwise Asia/Seoul]",
+    help="Time zone for the column said_at.  [default: the time zone of the archive, or Asia/Seoul if unknown]",
 )
 @click.option(
     "--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Create a DuckDB database for BI tools."

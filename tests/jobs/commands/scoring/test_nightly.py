@@ -56,7 +56,7 @@ def test_a_drift_alarm_ends_with_4_and_is_in_every_output(emojob, place):
     write(place, 5, ["네"] * 40)
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-05", "--quiet")
     assert (code, out) == (4, "")
-    assert err.startswith("emojob: drift on 2026-11-05: emotions: the population stability index is ")
+    assert err.startswith("emojob: drift on 2026-11-05 (emotions): the population stability index is ")
     assert "emotions" in lines(place)[-1]["drift"]["alarms"]
     assert metrics(place)["emojob_drift_alarm", "emotions"] == 1
     assert "Different from the days before" in (place / "r.html").read_text()
@@ -67,7 +67,7 @@ def test_an_unreadable_input_ends_with_2_and_the_others_are_done(emojob, place):
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     assert code == 2
     assert "1 not scored because of an error" in out
-    assert "emojob: input not scored: " in err
+    assert "emojob: an input was not scored: " in err
     assert "2026-11-03.csv" in err
     assert metrics(place)["emojob_inputs_failed", ""] == 1
 
