@@ -1,7 +1,7 @@
 """Computes the emotion probabilities of texts; reads no datasets and writes no labelled rows.
 
 `scorer` tokenizes texts, makes batches and runs an engine, and `memo` caches the probabilities of repeated texts.
-`engine_choice` selects the device, the precision and the fastest engine, which `engine_rates` measures.
+`engine_choice` selects the device, the precision and the engine; `engine_rates` measures the speed of each engine.
 """
 
 __all__ = [

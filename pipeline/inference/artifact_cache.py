@@ -1,8 +1,8 @@
 """Caches two results for each model: the int8 graph, and the measured rate of each engine.
 
 The cache is the subfolder `openvino` of the model folder. For the default model, or if the model folder is not
-writable, emojob uses the user's cache folder instead. A result is used only if its inputs are unchanged and the hashes
-of its files are correct.
+writable, emojob uses the user's cache folder instead. A result is used only if the result was made from the same values
+(for example the same model and package versions), and the hashes of the files are correct.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
     Args:
         model: The model.
         name: Name of the result.
-        made_from: Inputs of the computation, as JSON. The result is returned only if `save` got equal inputs.
+        made_from: The values from which the result was computed, as JSON. The result is returned only if the
+            result was saved with the same `made_from`.
     """
     for folder in folders(model):
         with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):  # a damaged file is treated as missing
@@ -45,13 +46,13 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
 def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, Any], files: dict[str, bytes]) -> None:
     """Save a result and its files in the first writable folder. If no folder is writable, nothing is saved.
 
-    The JSON file is written last, because it makes the result valid.
+    The JSON file is written last, because `load` ignores a result without a JSON file.
 
     Args:
         model: The model.
         name: Name of the result.
-        made_from: Inputs of the computation, as JSON.
-        value: Result of the computation, as JSON.
+        made_from: The values from which the result was computed, as JSON.
+        value: The result, as JSON.
         files: {file name: content} of the files of the result, for example the int8 graph.
     """
     for folder in folders(model):

@@ -1,7 +1,7 @@
 """Divides texts into batches for the engine. The texts are sorted by length, so batches need almost no padding.
 
 The tokens of a batch are concatenated in one array, without a mask. Attention runs separately for each group of texts
-of equal length. All other operations process all tokens of the batch together. The batch size does not change a label.
+of equal length. All other operations process all tokens of the batch together. The batch size never changes labels.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Rows = NDArray[np.int64]
 
-_STEP = 256  # batches with more tokens are padded to a multiple of _STEP
+_STEP = 256  # batches with more than _STEP tokens are padded to a multiple of _STEP
 _SMALLEST = 16  # minimum number of tokens of a padded batch
 
 
 class Layout(Enum):
     """Layout of a batch: texts of several lengths (PACKED), or only texts of equal length (EVEN).
 
-    PACKED batches are padded to a few sizes, because preparing matrix kernels for a new size takes longer than
+    Each PACKED batch is padded to one of a few sizes, because preparing matrix kernels for a new size takes longer than
     computing the padding.
     """
 
@@ -86,7 +86,7 @@ def pack(encoded: Encoded, rows: Rows, batch_tokens: int, layout: Layout = Layou
         encoded: Tokens of all rows.
         rows: Row numbers of the batch, sorted by length: int64 [rows].
         batch_tokens: Maximum size of a padded batch, in tokens.
-        layout: PACKED pads the batch, so that only a few sizes occur. EVEN adds no padding.
+        layout: PACKED: add padding at the end, so that all batches have one of a few sizes. EVEN: add no padding.
     """
     lengths = encoded.lengths[rows]
     size = tokens = int(lengths.sum())

@@ -1,7 +1,8 @@
 """Selects the device, the precision and the fastest engine for a model on this machine.
 
-A large job measures the rate (tokens/s) of each candidate engine, and saves the rates in the model folder. The
-measurement takes a few seconds. A small job does not measure: it uses saved rates, or else the first candidate.
+For a large job, emojob measures the rate (tokens/s) of each candidate engine, and saves the rates in the model folder.
+The measurement takes a few seconds. For a small job, emojob uses the saved rates. If no rates are saved, emojob uses
+the first candidate.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from emojob.pipeline.system import hardware
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions
 
-#: int8 must be at least this many times as fast as the other engines, because int8 changes some labels.
+#: int8 is used only if int8 is at least WORTH_IT times as fast as every other candidate, because int8 changes some
+#: labels.
 WORTH_IT = 1.3
 
 _QUANTIZING = 1 << 30  # bytes of memory for quantization, in addition to six times the size of the weights
@@ -39,7 +41,7 @@ def select_engine(
         options: The options that the user gave.
         model: The model.
         threads: Number of threads of the engine. None: one thread per core.
-        may_measure: Whether to measure the candidate engines if no rates are saved.
+        may_measure: Whether to measure the speed of the candidate engines if no rates are saved.
         note: callback(message), called before each slow step.
         calibration_texts: callback() that returns the texts for int8 calibration; called only if int8 is a candidate.
 
@@ -90,7 +92,9 @@ def _start_single(
 
 
 def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
-    """Return the engine with the highest rate. int8 must be at least `WORTH_IT` times as fast as every other engine.
+    """Return the candidate with the highest rate.
+
+    An int8 candidate is chosen only if the candidate is at least `WORTH_IT` times as fast as every other candidate.
 
     Args:
         found: The candidate engines.
@@ -109,8 +113,8 @@ def fastest(found: list[EngineChoice], rates: dict[str, float]) -> EngineChoice:
 def candidates(options: ModelOptions, model: Model, here: hardware.Machine) -> list[EngineChoice]:
     """Return the candidate engines for a model, the preferred engine first.
 
-    Without `--precision int8`, int8 is a candidate only if the machine has enough memory for quantization. The measured
-    peak is 0.9 GB for the default model, and 2.6 GB for a model of KoBERT's size.
+    Without `--precision int8`, int8 is a candidate only if the machine has enough memory for quantization. Quantization
+    needs up to 0.9 GB for the default model, and up to 2.6 GB for a model of KoBERT's size.
 
     Args:
         options: The options that the user gave.
@@ -174,11 +178,11 @@ def _check_openvino(options: ModelOptions, device: str) -> None:
     needed = ["openvino", "nncf"] if options.precision == "int8" else ["openvino"]
     missing = [package for package in needed if not hardware.is_installed(package)]
     if missing:
-        raise OptionError(f"{asked} needs {' and '.join(missing)}: install with pip install 'emojob[openvino]'")
+        raise OptionError(f"{asked} needs {' and '.join(missing)}: run pip install 'emojob[openvino]'")
 
 
 def _precision(options: ModelOptions, here: hardware.Machine, device: str) -> tuple[str, str]:
-    """Return (precision, reason)."""
+    """Return the precision, and the reason for choosing the precision."""
     if options.precision != "auto":
         return options.precision, f"{options.precision} as requested"
     if device == "cuda":

@@ -39,7 +39,7 @@ def measure_rates(
         calibration_texts: callback() that returns the texts for int8 calibration.
 
     Returns:
-        {choice_key(choice): tokens/s}. The rate is 0 if the engine cannot be used.
+        {choice_key(choice): tokens/s}. The rate of an engine that cannot be used is 0.
     """
     return {choice_key(choice): _rate(choice, model, options, threads, note, calibration_texts) for choice in found}
 
@@ -104,7 +104,7 @@ def choice_key(choice: EngineChoice) -> str:
 
 
 def _name(found: list[EngineChoice], options: ModelOptions) -> str:
-    """Return the name of the cached rates."""
+    """Return the name under which the rates are saved in the cache."""
     one = f"rate-{found[0].engine}-{found[0].precision}" if len(found) == 1 else "fastest"
     return f"{one}-{options.max_length}"
 

@@ -6,9 +6,9 @@ that two texts have the same key is below 1e-12.
 
 The memo is a set-associative table of fixed size:
 - Each key belongs to one set of eight slots.
-- If all eight slots are taken, a new key replaces the least frequently used key of the set. On a tie, the new key
-  replaces the least recently used key.
-- A new key never replaces a key that was requested more often.
+- If all eight slots are taken, a new key replaces the key with the lowest request count. If several keys have the
+  lowest request count, the new key replaces the least recently requested of these keys.
+- If even the lowest request count is higher than the request count of the new key, the new key is not stored.
 - From time to time, all request counts are halved, so that old frequent texts can be replaced (as in TinyLFU; Einziger
   et al., 2017).
 """
@@ -25,13 +25,13 @@ Probabilities = NDArray[np.float32]  # [rows, labels]
 Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # (keys, probabilities, request counts)
 
 #: Maximum number of tokens of a text in the memo. Longer texts are almost never repeated: in 712,404 reviews, 46% of
-#: the texts with up to 5 tokens are repetitions, but only 0.1% of the texts with more than 47 tokens.
+#: the texts with up to 5 tokens are repetitions, but only 0.1% of the texts with at least 48 tokens.
 LONGEST = 48
 
 _ENTRIES = 1 << 18  # maximum number of texts
 _BYTES = 32 << 20  # maximum size in bytes
 _WAYS = 8  # number of slots per set
-_AGES = 4  # request counts are halved whenever _AGES * capacity keys have been added
+_AGES = 4  # all request counts are halved after every _AGES * capacity added keys
 
 
 class Memo:
@@ -46,8 +46,8 @@ class Memo:
             labels: Number of labels of the model.
             entries: Maximum number of texts.
             limit: Maximum size of the memo in bytes.
-            multipliers: Hash multipliers of an earlier memo, to load the keys of that memo. None: new random
-                multipliers.
+            multipliers: Hash multipliers. To load the keys of another memo, give the multipliers of the other memo.
+                None: new random multipliers.
         """
         # random, so that nobody can construct texts with equal keys
         self.multipliers = new_multipliers() if multipliers is None else multipliers
@@ -88,7 +88,7 @@ class Memo:
         return known, self._probabilities[at]
 
     def add(self, keys: Keys, probabilities: Probabilities, asked: NDArray[np.uint32] | None = None) -> None:
-        """Add keys that are not in the memo.
+        """Add keys with their probabilities. The caller must leave out keys that the memo already contains.
 
         Args:
             keys: uint64 [rows, 2], all different.
@@ -101,7 +101,7 @@ class Memo:
         order = np.argsort(sets, kind="stable")
         starts = np.flatnonzero(np.diff(sets[order], prepend=-1))
         rank = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
-        for nth in range(int(rank.max(initial=-1)) + 1):  # insert at most one key per set at a time
+        for nth in range(int(rank.max(initial=-1)) + 1):  # each pass inserts at most one key into a set
             self._insert(order[rank == nth], sets, keys, probabilities, asked)
         self._added += len(keys)
         if self._added > _AGES * self.capacity:
@@ -124,16 +124,18 @@ class Memo:
         self.add(keys[~known], probabilities[~known], asked[~known])
 
     def _where(self, keys: Keys) -> tuple[NDArray[np.bool_], tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return (whether each key is in the memo, (sets, slots) of the keys that are in the memo)."""
+        """Return (known, positions).
+
+        `known`: whether each key is in the memo. `positions`: (sets, slots) of the known keys.
+        """
         sets = self._sets(keys)
         way = (self._keys[sets, :, 0] == keys[:, :1]).argmax(axis=1)
         known = (self._keys[sets, way] == keys).all(axis=1) & (self._asked[sets, way] > 0)
         return known, (sets[known], way[known])
 
     def _sets(self, keys: Keys) -> NDArray[np.int64]:
-        """Return the set number of each key, int64 [rows]."""
-        # The keys of similar texts are evenly spaced. Mixing the bits spreads these keys over all sets (splitmix64;
-        # Steele et al., 2014).
+        """Return the index of the set of each key: int64 [rows]."""
+        # Mix the bits, so that the keys of similar texts are spread over all sets (splitmix64; Steele et al., 2014).
         scattered = (keys[:, 0] ^ keys[:, 0] >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
         scattered = (scattered ^ scattered >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
         high = (scattered ^ scattered >> np.uint64(31)) >> np.uint64(32)
@@ -149,7 +151,8 @@ class Memo:
     ) -> None:
         """Insert at most one key per set. The docstring of the module explains which keys are replaced.
 
-        `rows` (int64) are the indexes of the inserted keys in `sets`, `keys`, `probabilities` and `asked`.
+        `rows` (int64) selects the keys to insert: `keys[rows]` are inserted into `sets[rows]`, with
+        `probabilities[rows]` and `asked[rows]`.
         """
         own = sets[rows]
         worth = self._asked[own].astype(np.uint64) << np.uint64(32) | self._last[own]
@@ -161,5 +164,5 @@ class Memo:
 
 
 def new_multipliers() -> Keys:
-    """Return random multipliers for the hash of a text: uint64 [2, 1024]. A text may have up to 1,024 tokens."""
+    """Return random multipliers for the hash of a text: uint64 [2, 1024], because a text has at most 1,024 tokens."""
     return np.random.default_rng().integers(1, 2**64, (2, 1024), dtype=np.uint64, endpoint=False)

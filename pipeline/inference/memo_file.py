@@ -36,18 +36,22 @@ def parse_memo_path(given: str, option: str = "--memo") -> Path:
         option: Name of the option, for error messages.
 
     Raises:
-        OptionError: The path is remote, the folder does not exist, or the path is not a regular file.
+        OptionError: The path is remote, the parent folder does not exist, or the path is not a regular file.
     """
     try:
         file = as_local(parse_path(given).resolve())
-        if file and file.parent.is_dir() and (file.is_file() or not file.exists()):
+        if file is None:
+            problem = "is not a local file: give a path on this machine"
+        elif not file.parent.is_dir():
+            problem = f"needs the folder {file.parent}: create the folder, or give another path"
+        elif file.is_file() or not file.exists():
             return file
-    except (OSError, RuntimeError, ValueError) as error:  # for example a long name, a zero byte or a circular link
+        else:
+            problem = "is not a regular file: give another path"
+    except (OSError, RuntimeError, ValueError) as error:  # for example, the path is too long or has a circular link
         reason = getattr(error, "strerror", None) or error
         raise OptionError(f"{option} {given!r}: {reason}; give another path") from error
-    raise OptionError(
-        f"{option} {given!r} is not a local file, or its folder does not exist: create the folder, or give another path"
-    )
+    raise OptionError(f"{option} {given!r} {problem}")
 
 
 def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
@@ -55,7 +59,7 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
 
     Args:
         file: The memo file. The file may be missing or empty.
-        of: Model and settings that determine the probabilities, as JSON. A memo file with other values is ignored.
+        of: The model and the settings, as JSON. A memo file with another model or other settings is ignored.
         labels: Number of labels of the model.
 
     Returns:
@@ -96,7 +100,7 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
     Args:
         file: The memo file. An existing file is replaced.
         memo: The memo (cached probabilities of repeated texts).
-        of: Model and settings that determine the probabilities, as JSON.
+        of: The model and the settings, as JSON.
 
     Raises:
         OSError: The file cannot be written.
@@ -106,14 +110,15 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
     arrays: Arrays = {
         "keys": keys[order],
         "probabilities": probabilities[order],
-        "asked": (asked[order] + 1) // 2,  # halved, so that old texts can be replaced
+        # halve the request counts, so that new texts can replace texts of earlier runs
+        "asked": (asked[order] + 1) // 2,
         "multipliers": memo.multipliers,
     }
     content = to_safetensors(arrays, {"format": MEMO_FORMAT, "of": _header_text(of), "sha256": _hash(arrays)})
     with lock_folder(file.parent):
         try:
             temporary_path(file).unlink(missing_ok=True)
-            temporary_path(file).touch(0o600)  # private, because the file shows whether a text was labelled
+            temporary_path(file).touch(0o600)  # only for the owner: the file reveals whether a given text was labelled
             temporary_path(file).write_bytes(content)
             commit(temporary_path(file), file)
         finally:
@@ -131,7 +136,7 @@ def remove(file: Path) -> None:
 
 
 def remove_leftovers(file: Path) -> None:
-    """Delete the temporary file that a killed process left."""
+    """Delete the temporary file of a process that was killed."""
     if temporary_path(file).exists():
         with contextlib.suppress(OSError), lock_folder(file.parent):
             temporary_path(file).unlink(missing_ok=True)
@@ -159,7 +164,7 @@ def _fits(arrays: Arrays, labels: int) -> bool:
 
 
 def _header_text(of: dict[str, Any]) -> str:
-    """Return `of` as JSON, for the header of the file."""
+    """Return the model and the settings as a JSON string, for the header of the memo file."""
     return json.dumps(of, sort_keys=True)
 
 

@@ -53,7 +53,7 @@ class Scorer(ScoringModel):
         Args:
             name: Folder, URL or Hugging Face name of the model. None: `options.model`.
             options: Options of the model and the engine. None: the defaults.
-            may_measure: Whether to measure the engines if no rates are saved. Use True for large jobs.
+            may_measure: Whether to measure the speed of the engines if no speed is saved. Use True for large jobs.
             note: callback(message), called before each slow step.
             threads: Number of threads of the tokenizer and the engine. None: one thread per core.
             calibration_texts: callback() that returns the texts for int8 calibration; called only if int8 is a
@@ -71,8 +71,11 @@ class Scorer(ScoringModel):
             settings["model"] = fspath(name)
         options = replace(options, **settings)
         if options.calibration is not None and calibration_texts is None:
-            raise OptionError(f"--calibration {options.calibration}: also give the texts in `calibration_texts`")
-        engine_choice.choices(options, hardware.detect())  # fail early if unavailable
+            raise OptionError(
+                f"--calibration {options.calibration}: Scorer.load does not read this file; give the argument "
+                f"`calibration_texts`, a function that returns the texts"
+            )
+        engine_choice.choices(options, hardware.detect())  # fail early if the engine or device is unavailable
         loaded = model.load(options.model, threads or hardware.cores())
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
 
@@ -91,7 +94,7 @@ class Scorer(ScoringModel):
         Args:
             loaded: The model.
             options: Options from `resolve_options`.
-            may_measure: Whether to measure the engines if no rates are saved. Use True for large jobs.
+            may_measure: Whether to measure the speed of the engines if no speed is saved. Use True for large jobs.
             note: callback(message), called before each slow step.
             threads: Number of threads of the engine. None: one thread per core.
             calibration_texts: callback() that returns the texts for int8 calibration. None: the sample texts.
@@ -111,7 +114,7 @@ class Scorer(ScoringModel):
 
         Raises:
             StopRequested: `stopping` returned True.
-            ModelError: One text alone is too large for the memory of the device.
+            ModelError: The memory of the device is too small for a single text.
         """
         lengths = prepared.encoded.lengths
         probabilities = np.full((len(prepared.encoded), len(self.model.labels)), np.nan, np.float32)
@@ -119,7 +122,7 @@ class Scorer(ScoringModel):
         known, found = self.memo.find(prepared.keys[short])
         probabilities[short[known]] = found
         missing = np.union1d(short[~known], np.flatnonzero(lengths > LONGEST))
-        # different texts may have equal tokens
+        # different texts may have the same tokens, so label each key only once
         keys, first, inverse = np.unique(
             prepared.keys[missing].view("u8,u8").reshape(-1), return_index=True, return_inverse=True
         )
@@ -143,11 +146,12 @@ class Scorer(ScoringModel):
 
         Raises:
             InputError: `texts` is not a list of str and None.
-            OptionError: The model uses no previous utterances, or `previous` and `texts` differ in length.
+            OptionError: `previous` is given, but the model uses no previous utterances.
+            OptionError: `previous` and `texts` differ in length.
             ModelError: The model returned NaN.
         """
         if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise InputError(f"score() takes a list of texts, not one {type(texts).__name__}: give [text]")
+            raise InputError(f"score() takes a list of texts, not {type(texts).__name__}: give a list such as [text]")
         texts = list(texts)
         if previous is not None and self.model.context != "previous":
             raise OptionError(
@@ -199,7 +203,7 @@ class Scorer(ScoringModel):
         if len(lengths) == 1:
             raise ModelError(
                 f"{self.model.name} cannot label a text of {lengths[0]} tokens, because the memory of "
-                f"{self.choice.device} is too small: give --device cpu"
+                f"{self.choice.device} is too small: give --device cpu, or a smaller --max-length"
             ) from None
         self.batch_tokens = max(1, int(lengths.sum()) // 2)
         self.tally.halvings += 1
@@ -209,6 +213,6 @@ def _column(texts: Sequence[str | None]) -> pa.Array:
     """Return the texts as an Arrow column. Raises InputError for values that are not texts."""
     for i, text in enumerate(texts):
         if text is not None and not isinstance(text, str):
-            raise InputError(f"item {i} of the list of texts is a {type(text).__name__}: give str or None")
+            raise InputError(f"item {i} of the list of texts has the type {type(text).__name__}: give str or None")
     # Arrow and SentencePiece reject lone surrogates (from a terminal or a JSON escape)
     return pa.array([text and SURROGATE.sub("\ufffd", text) for text in texts], pa.large_string())

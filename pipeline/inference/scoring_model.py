@@ -1,4 +1,4 @@
-"""Prepares distinct texts for the engine, and converts probabilities to labels of rows."""
+"""Prepares distinct texts for the engine, and converts the probabilities to one label for each row."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Prepared:
 
     Attributes:
         encoded: Tokens of the distinct texts.
-        keys: uint64 [distinct, 2], keys of the distinct texts in the memo (cached probabilities).
-        index: int64 [rows]. `index[i]` is the position in `encoded` of the text of row i; -1 if row i is null.
+        keys: uint64 [distinct, 2], the memo key of each distinct text. The memo caches probabilities.
+        index: int64 [rows]. The text of row i is `encoded[index[i]]`. If row i is null, `index[i]` is -1.
     """
 
     encoded: Encoded
@@ -90,7 +90,7 @@ class Tally:
 
     @property
     def memo_share(self) -> float:
-        """Return the share of the rows with text that needed no inference, from 0 to 1."""
+        """Return how many of the rows with text needed no inference, as a share from 0 to 1."""
         return self.repeated_rows / self.rows if self.rows else 0.0
 
     def add(self, other: Tally) -> None:
@@ -108,7 +108,7 @@ class ScoringModel:
         options: The options, as returned by `resolve_options`.
         batch_tokens: Maximum number of tokens per batch; halved if a batch does not fit into memory.
         tally: Counts of rows, tokens and batches.
-        memo: Cached probabilities of repeated texts.
+        memo: Cache of probabilities. A repeated text needs no inference.
     """
 
     def __init__(self, loaded: model.Model, choice: EngineChoice, options: ModelOptions) -> None:
@@ -140,8 +140,8 @@ class ScoringModel:
 
         Args:
             texts: Array of strings, or of type null.
-            previous: The previous utterance of each text; null if there is no previous utterance. None: no text has a
-                previous utterance. Used only by models with the context `previous`.
+            previous: The previous utterance of each text, for a model with the context `previous`. The array can have
+                nulls. Without the array (None), no text has a previous utterance.
         """
         texts = unwrapped(texts)
         if self.model.context == "previous":
@@ -198,9 +198,9 @@ class ScoringModel:
         rows = np.concatenate([probabilities, nothing])[prepared.index]
         with_text = statuses != STATUSES.index(EMPTY)
         if np.isnan(rows[with_text]).any():
-            raise ModelError(
-                f"{self.model.name} returned NaN in {self.choice.precision}: give --precision fp32, or another model"
-            )
+            precision = self.choice.precision
+            advice = "give another model" if precision == "fp32" else "give --precision fp32, or another model"
+            raise ModelError(f"{self.model.name} returned NaN with the precision {precision}: {advice}")
         emotions = np.where(with_text, np.nan_to_num(rows).argmax(axis=1), -1).astype(np.int32)
         return Scored(self.model.labels, emotions, rows, statuses)
 
@@ -213,7 +213,7 @@ def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:
         loaded: The model.
 
     Raises:
-        OptionError: `context` differs from the context of the model, or `max_length` is too long for the model.
+        OptionError: `context` differs from the context of the model, or `max_length` is too large for the model.
     """
     if options.context not in (None, loaded.context):
         raise OptionError(
@@ -222,7 +222,7 @@ def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:
         )
     if options.max_length > loaded.shape.max_positions:
         raise OptionError(
-            f"--max-length {options.max_length} is too long for {loaded.name}: "
+            f"--max-length {options.max_length} is too large for {loaded.name}: "
             f"give at most {loaded.shape.max_positions}"
         )
     return replace(options, context=loaded.context)

@@ -27,7 +27,7 @@ class Texts(Generic[K]):
     """Texts that are labelled together.
 
     Attributes:
-        key: Any object that identifies the texts, for example a chunk. `Labelled.key` is the same object.
+        key: Any object that identifies the texts, for example a chunk. The result (`Labelled`) contains the key.
         texts: Array of strings.
         previous: The previous utterance of each text, for a model with the context `previous`.
     """
@@ -58,7 +58,7 @@ def chunk_texts(chunk: Chunk, text_column: str) -> Texts[Chunk]:
     """Return the texts of a chunk.
 
     Args:
-        chunk: The chunk. The chunk is also the key of the returned texts.
+        chunk: The chunk. `Texts.key` is set to the chunk.
         text_column: Name of the text column.
     """
     return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)

@@ -10,7 +10,7 @@ from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.inference.engines.engine import Engine
 from emojob.pipeline.models.tokenizer import Encoded
 
-_WARM = 0.2  # share of the time limit for the warm-up, which is not measured
+_WARM = 0.2  # the warm-up takes this share of the time limit, and is not measured
 
 
 def tokens_per_second(engine: Engine, encoded: Encoded, batch_tokens: int, seconds: float) -> float:

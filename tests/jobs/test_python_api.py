@@ -124,11 +124,11 @@ def test_one_text_is_not_a_list_of_texts(tiny_model):
     scored = scorer.score(["너무 기뻐요", "불안해요", None])
     assert scored.labels[2] == ""
     assert (scored.probabilities.dtype, scored.probabilities.shape) == (np.float32, (3, 6))
-    with pytest.raises(api.InputError, match="takes a list of texts, not one str"):
+    with pytest.raises(api.InputError, match="takes a list of texts, not str"):
         scorer.score("한 문장")
-    with pytest.raises(api.InputError, match="item 1 of the list of texts is a float: give str or None"):
+    with pytest.raises(api.InputError, match="item 1 of the list of texts has the type float: give str or None"):
         scorer.score(["한 문장", float("nan")])
-    with pytest.raises(api.InputError, match="not one NoneType"):
+    with pytest.raises(api.InputError, match="not NoneType"):
         scorer.score(None)
 
 

@@ -67,8 +67,8 @@ def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float
 
     Args:
         logits: float32 [rows, labels].
-        temperature: The logits are divided by the temperature. A temperature above 1 makes the probabilities more
-            equal.
+        temperature: Number by which the logits are divided. A temperature above 1 lowers high probabilities and raises
+            low probabilities.
     """
     scaled = logits.astype(np.float64) / temperature
     exponents = np.exp(scaled - scaled.max(axis=1, keepdims=True))

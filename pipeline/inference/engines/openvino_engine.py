@@ -1,6 +1,6 @@
-"""Runs a model in OpenVINO on a CPU, with one stream per core. Texts of equal length are computed together.
+"""Runs a model in OpenVINO on a CPU, with one stream per core.
 
-The logits of a text are bit-identical in every batch.
+Each request contains texts of equal length. The logits of a text are bit-identical in every batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emojob.pipeline.system import hardware
 # Maximum number of cached kernels. OpenVINO needs one kernel for each shape [rows, tokens]. OpenVINO's default (5,000
 # kernels) needs up to 1,300 MB more memory, and is only 5% faster.
 _SHAPES = 64
-_AHEAD = 2  # number of requests per stream: one request runs, and the next request waits
+_AHEAD = 2  # number of requests per stream: one running request, and one request that can start immediately
 
 
 class OpenVinoEngine:
@@ -37,14 +37,14 @@ class OpenVinoEngine:
 
         Args:
             model: The model.
-            choice: The chosen engine: openvino with a precision.
+            choice: The engine (openvino) and the precision.
             threads: Number of threads. None: one thread per core.
             graph: Graph to run, for example an int8 graph. None: build the graph from the model.
         """
         self.choice = choice
         self._weights = model.classifier  # keeps the weights in memory, because the graph does not copy them
         streams = threads or hardware.cores()
-        # If DNNL_MAX_CPU_ISA excludes bf16, bf16 fails in OpenVINO.
+        # OpenVINO cannot run bf16 if the environment variable DNNL_MAX_CPU_ISA excludes bf16.
         fp32 = choice.precision == "fp32" or hardware.bf16_is_excluded()
         settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -60,7 +60,8 @@ class OpenVinoEngine:
 
     def run(self, batches: Iterable[Packed]) -> Iterator[NDArray[np.float32]]:
         """Yield the logits of each batch, float32 [rows, labels], in order."""
-        running: deque[tuple[openvino.InferRequest, bool]] = deque()  # (request, is last of the batch)
+        # (request, whether the request is the last of the batch)
+        running: deque[tuple[openvino.InferRequest, bool]] = deque()
         idle = deque(self._requests)
         parts: list[NDArray[np.float32]] = []
         try:
@@ -75,7 +76,7 @@ class OpenVinoEngine:
             while running:
                 yield from self._next(running, idle, parts)
         finally:
-            for request, _ in running:  # if the consumer stopped early, some requests are running
+            for request, _ in running:  # if the caller stopped reading early, some requests are still running
                 request.wait()
 
     def _next(
@@ -84,7 +85,7 @@ class OpenVinoEngine:
         idle: deque[openvino.InferRequest],
         parts: list[NDArray[np.float32]],
     ) -> Iterator[NDArray[np.float32]]:
-        """Wait for the oldest request. If this request completes a batch, yield the logits of the batch."""
+        """Wait for the oldest request. If the request is the last request of a batch, yield the logits of the batch."""
         request, is_last = running[0]
         request.wait()
         running.popleft()

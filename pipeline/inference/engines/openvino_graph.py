@@ -2,8 +2,8 @@
 
 The graph is not converted from torch, because OpenVINO's converters send usage data over the network.
 
-All texts of an input have equal length, so no mask is needed. The last layer computes only the first token of each
-text, because the classifier reads only this token.
+The graph needs no mask, because all rows of `ids` have the same length. The last layer computes only the first token of
+each text, because the classifier reads only this token.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Weights = dict[str, NDArray[np.float32]]
 def build(classifier: Classifier, shape: BertShape) -> openvino.Model:
     """Return the graph of a classifier.
 
-    The inputs are `ids` and `segments`, int32 [rows, tokens]. The output is the logits, float32 [rows, labels]. The
-    graph uses the memory of the weights, so the classifier must stay in memory.
+    Inputs of the graph: `ids` and `segments`, int32 [rows, tokens]. Output: logits, float32 [rows, labels]. The graph
+    does not copy the weights, so the classifier must stay in memory.
 
     Args:
         classifier: The classifier.
@@ -48,7 +48,10 @@ def _embed(ids: Node, segments: Node, weights: Weights, shape: BertShape) -> Nod
 
 
 def _layer(x: Node, weights: Weights, name: str, shape: BertShape, only_first: bool) -> Node:
-    """Return the output of a transformer layer, [rows, tokens, hidden]. With `only_first`, it is [rows, 1, hidden]."""
+    """Return the output of a transformer layer, [rows, tokens, hidden].
+
+    With `only_first`, the output contains only the first token of each row: [rows, 1, hidden].
+    """
     heads, size = shape.heads, shape.hidden_size // shape.heads
     queries = opset13.slice(x, _integers(0), _integers(1), _integers(1), _integers(1)) if only_first else x
     axes = _integers(0, 2, 1, 3)  # [rows, tokens, heads, size] <-> [rows, heads, tokens, size]

@@ -30,10 +30,10 @@ from emojob.pipeline.models.tokenizer import Encoded
 from emojob.schemas.errors import OptionError
 
 CALIBRATED_ON = 300  # number of calibration texts, as NNCF's documentation recommends
-MOST_CHANGED = 0.01  # maximum share of texts with different labels in int8 and fp32
+MOST_CHANGED = 0.01  # maximum share of texts whose int8 label differs from the fp32 label
 
 _TOKENS = 512  # number of tokens per batch during calibration
-_METHOD_VERSION = 1  # increase after a change of the method, so that old cached graphs are ignored
+_METHOD_VERSION = 1  # add 1 when the quantization changes, so that cached graphs of the old version are ignored
 
 
 def hash_texts(texts: list[str]) -> str:
@@ -60,11 +60,12 @@ def quantized_graph(
     Raises:
         OptionError: int8 changes the labels of more than 1% of the calibration texts.
     """
+    # the version of NNCF comes from the metadata, because `import nncf` is slow
     made_from = {
         "fingerprint": model.fingerprint,
         "texts": hash_texts(texts),
         "max_length": max_length,
-        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],  # `import nncf` is slow
+        "versions": [openvino.__version__, metadata.version("nncf"), _METHOD_VERSION],
     }
     name = f"int8-{max_length}"
     saved = artifact_cache.load(model, name, made_from)
@@ -78,8 +79,8 @@ def quantized_graph(
     if changed > MOST_CHANGED:
         raise OptionError(
             f"--precision int8 changes the labels of {changed:.2%} of {len(encoded):,} calibration texts (limit: "
-            f"{MOST_CHANGED:.0%}): leave out --precision, or give texts similar to your dataset with "
-            "--calibration FILE"
+            f"{MOST_CHANGED:.0%}): leave out --precision, or give --calibration FILE with texts that are "
+            "similar to your dataset"
         )
     with tempfile.TemporaryDirectory() as folder:
         openvino.save_model(graph, Path(folder) / f"{name}.xml", compress_to_fp16=False)
@@ -111,7 +112,7 @@ def _quantize(model: Model, encoded: Encoded) -> openvino.Model:
 
 
 def _changed_share(model: Model, graph: openvino.Model, encoded: Encoded, threads: int | None) -> float:
-    """Return the share of texts with different labels in int8 and fp32, from 0 to 1."""
+    """Return the share of texts whose int8 label differs from the fp32 label, from 0 to 1."""
     choice = EngineChoice("openvino", "cpu", "fp32", "")
     fp32 = OpenVinoEngine(model, choice, threads)
     int8 = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)

@@ -33,7 +33,7 @@ class TorchEngine:
 
         Args:
             model: The model.
-            choice: The chosen engine: torch with a device and a precision.
+            choice: The engine (torch), the device and the precision.
             threads: Number of threads on a CPU. None: one thread per core.
         """
         self.choice = choice
@@ -44,7 +44,7 @@ class TorchEngine:
         for layer in classifier.encoder.layers:
             cast(Layer, layer).set_matmul_dtype(self._dtype)
         if choice.device == "cuda":
-            # the residual sums use the same precision, because memory bandwidth limits the speed of a GPU
+            # store the residual sums in the chosen precision too, because memory bandwidth limits the speed of a GPU
             classifier.encoder.to(self._dtype)
         elif choice.precision == "bf16":
             _pack_linears(classifier)
@@ -91,7 +91,7 @@ class TorchEngine:
         rows = len(batch.firsts)
         ids, positions = self._to_device(batch.ids), self._to_device(batch.positions)
         segments = None if batch.segments is None else self._to_device(batch.segments)
-        # pad to a few sizes, because the number of texts can change the rounding of fp32 sums
+        # pad to one of a few sizes, because fp32 sums can be rounded differently if the number of texts differs
         firsts = self._to_device(np.pad(batch.firsts, (0, padded_size(rows) - rows)))
         bounds = self._bounds(batch, len(firsts)) if self._uses_varlen else None
         states = self._classifier.encoder.packed(ids, positions, batch.groups, segments, firsts=firsts, bounds=bounds)
@@ -99,7 +99,7 @@ class TorchEngine:
         return logits.float()
 
     def _bounds(self, batch: Packed, texts: int) -> Bounds:
-        """Return the start and end of each text. If the batch has fewer than `texts` texts, add empty texts."""
+        """Return the start and end of each text. Empty texts are added until the number of texts is `texts`."""
         starts = np.full(texts + 1, len(batch.ids) - batch.padding, np.int32)
         starts[: len(batch.firsts)] = batch.firsts
         return Bounds(self._to_device(starts), max(length for _, length in batch.groups))
@@ -127,7 +127,7 @@ def _varlen_attention_works(model: Model, device: torch.device, dtype: torch.dty
 
 
 def _test_input(rows: int, size: int) -> Tensor:
-    """Return random numbers [rows, size]. The seed is fixed, so all processes get equal numbers."""
+    """Return random numbers [rows, size]. The seed is fixed, so every call returns the same numbers."""
     return torch.randn(rows, size, generator=torch.Generator().manual_seed(0))
 
 
@@ -153,7 +153,10 @@ class _PackedLinear(nn.Module):
 
 
 def _pack_linears(classifier: Classifier) -> None:
-    """Replace linear layers by `_PackedLinear`. Do nothing if torch lacks the kernels or the results differ."""
+    """Replace the linear layers with `_PackedLinear`, which uses oneDNN's bf16 kernels.
+
+    The layers are kept if torch does not have these kernels, or if the kernels give wrong results in a test.
+    """
     up = cast(nn.Linear, cast(Layer, classifier.encoder.layers[0]).up)
     try:
         with torch.inference_mode():

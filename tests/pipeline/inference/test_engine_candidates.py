@@ -58,9 +58,9 @@ def test_candidates(chosen, options, expected):
         ({"precision": "int8", "device": "cuda", "gpus": ("H100",)}, "--precision int8 works only on a CPU"),
         (
             {"engine": "openvino", "installed": ()},
-            r"openvino needs openvino: install with pip install 'emojob\[openvino\]'",
+            r"openvino needs openvino: run pip install 'emojob\[openvino\]'",
         ),
-        ({"precision": "int8", "installed": ("openvino",)}, "--precision int8 needs nncf: install with pip install"),
+        ({"precision": "int8", "installed": ("openvino",)}, "--precision int8 needs nncf: run pip install"),
     ],
 )
 def test_unavailable_options_are_refused(chosen, options, message):
