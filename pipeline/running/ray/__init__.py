@@ -1,6 +1,6 @@
 """Labels a dataset on a Ray cluster: `ray_executor` runs the job.
 
-`connection` connects to the cluster, `nodes` starts each `worker`, and `dispatcher` gives the workers shards.
+`connection` connects to the cluster, `nodes` starts workers (`worker`), and `dispatcher` assigns shards to the workers.
 A shard is a range of rows; `shards` divides the rows of the job.
 """
 

@@ -42,7 +42,8 @@ def _joined(address: str | None) -> Iterator[None]:
     with _signal_handlers_restored():
         try:
             _check_answer(address)
-            # Workers look for modules in the current folder first. A file emojob.py there would hide emojob.
+            # Workers import modules from the current folder first, and a file emojob.py there would hide emojob. So
+            # change to a folder without a file emojob.py.
             with contextlib.chdir(sample_file().parent):
                 ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **settings)
         except EmojobError:  # raised by a signal handler of emojob

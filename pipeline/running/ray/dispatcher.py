@@ -1,6 +1,6 @@
-"""Gives shards (ranges of rows) to the workers of a Ray cluster, and reports the number of labelled rows.
+"""Assigns shards (ranges of rows) to the workers of a Ray cluster, and reports the number of labelled rows.
 
-If a worker dies, another worker gets its shard. Ray itself would wait for the dead worker, perhaps forever.
+If a worker dies, the shard is assigned again. Ray itself would wait for the dead worker, perhaps forever.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from emojob.schemas.manifest import PartMarker
 from emojob.schemas.messages import first_of
 
 _TICK = 0.5  # seconds between two progress requests to a worker
-_GROWTH_INTERVAL = 10.0  # seconds between two checks for room for more workers
+_GROWTH_INTERVAL = 10.0  # seconds between two checks whether the cluster has room for more workers
 _LONGEST_WAIT = 1800.0  # the job fails if no worker is ready for this many seconds
 _MAX_DEATHS = 4  # the job fails if this many workers die on one shard
 
@@ -59,7 +59,7 @@ class WorkerHandle:
 
 
 class Dispatcher:
-    """Starts workers, gives shards to the workers, and receives the results."""
+    """Starts workers, assigns shards to the workers, and receives the results."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Dispatcher:
         self.rows_reported = 0
         self.max_workers = 1
         self.next_growth = 0.0
-        self.last_ready = time.monotonic()  # last time when a worker was ready
+        self.last_ready = time.monotonic()  # time at which a worker was last ready
         self.has_noted_wait = False
 
     def parts(self, stages: Stages, timer: StageTimer, on_rows: Callable[[int], None]) -> Iterator[PartMarker]:
@@ -127,7 +127,7 @@ class Dispatcher:
         rows = max(0, job.rows - job.counts_before.read)
         workers = max(1, self.nodes.capacity(self.device))
         self.shards.extend(make_shards(job.dataset, job.inputs_progress, job.options.limit, rows, workers))
-        self.max_workers = rows // SPLIT_ROWS + len(job.dataset.sources)  # more workers would get no shard
+        self.max_workers = rows // SPLIT_ROWS + len(job.dataset.sources)  # additional workers would have no shard
 
     def _grow(self) -> None:
         """Start more workers if the cluster has room, for example because a node joined the cluster."""
@@ -144,11 +144,14 @@ class Dispatcher:
             self.workers.append(worker)
 
     def _check_wait(self, seconds: float) -> None:
-        """Tell the user if no worker was ready for a minute. Raises WorkerError after _LONGEST_WAIT seconds."""
+        """Tell the user that no worker is ready, if `seconds` is more than PATIENCE.
+
+        `seconds` is the time since a worker was last ready. Raises WorkerError after _LONGEST_WAIT seconds.
+        """
         if seconds > _LONGEST_WAIT:
             raise WorkerError(
-                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: look for free cores or GPUs in the output of "
-                f"`ray status`, and for errors in the logs of Ray; then run the same command to continue"
+                f"no worker was ready for {_LONGEST_WAIT:,.0f} seconds: run `ray status` to see whether cores or GPUs "
+                f"are free, and look for errors in Ray's logs; then run the same command to continue"
             )
         if seconds > PATIENCE and not self.has_noted_wait:
             self.has_noted_wait = True
@@ -157,7 +160,7 @@ class Dispatcher:
             )
 
     def _call_workers(self) -> None:
-        """Give shards to idle workers, and request the progress of busy workers."""
+        """Assign shards to idle workers, and request the progress of busy workers."""
         now = time.monotonic()
         for worker in self.workers:
             if not worker.is_ready:
@@ -170,7 +173,7 @@ class Dispatcher:
                 worker.call("label", self.context, worker.shard)
 
     def _receive(self) -> Iterator[PartMarker]:
-        """Wait up to _TICK seconds for an answer. Yield completion markers, and report the number of new rows.
+        """Wait up to _TICK seconds for an answer. Yield completion markers, and call `on_rows(number of new rows)`.
 
         Raises:
             EmojobError: A worker reported an error.
@@ -213,7 +216,7 @@ class Dispatcher:
         return result.markers
 
     def _reassign(self, worker: WorkerHandle, method: str, error: RayError) -> None:
-        """Put the shard of a dead worker back into the queue. After a restart, the worker loads the model again."""
+        """Put the shard of a dead worker back into the queue. Ray restarts the worker, which then loads the model."""
         if method == "ready":  # Ray cannot start the worker
             raise node_failure(error) from error
         if worker.shard:
@@ -231,7 +234,7 @@ class Dispatcher:
         worker.call("ready", self.setup, self.memo_snapshot)
 
     def _stop(self) -> Iterator[PartMarker]:
-        """Stop the workers, and yield the completion markers of their last part files."""
+        """Stop the workers, and yield the completion markers of the shards that were being labelled."""
         for worker in self.workers:
             if worker.shard:
                 worker.call("stop")
@@ -256,8 +259,8 @@ class Dispatcher:
 def _check_parts(folder: AnyPath, written: dict[str, int]) -> None:
     """Raise WorkerError if the size of a part file differs from the size in its completion marker.
 
-    If a node loses its connection, other workers get its shards. But the workers on the node may still run, and
-    overwrite complete part files.
+    If a node loses its connection, the shards of the node are assigned to other workers. But the workers on the node
+    could still be running, and could overwrite complete part files.
 
     Args:
         folder: OUT, the output folder.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-#: Turns off three functions of Ray: usage statistics, printed lines, and the low priority of workers.
+#: Send no usage statistics, print no output of the workers, and run the workers with normal priority (niceness 0).
 _SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*", "RAY_worker_niceness": "0"}
 
 

@@ -36,7 +36,7 @@ class Nodes:
         """Prepare the nodes.
 
         Args:
-            cores: Number of cores of each worker without a GPU. None: a default number (see `Nodes.cores`).
+            cores: Number of cores for each worker that has no GPU. None: a default number (see `Nodes.cores`).
         """
         self._wanted_cores = cores
 
@@ -50,7 +50,7 @@ class Nodes:
         return sum(int(node.get(kind, 0) // each) for node in self._alive())
 
     def start_worker(self, device: str) -> Any:
-        """Start a worker and return its Ray actor. The call does not wait until the worker runs.
+        """Start a worker and return its Ray actor. The call does not wait until the worker is running.
 
         Args:
             device: cpu or cuda.
@@ -60,9 +60,9 @@ class Nodes:
         return kind.remote()
 
     def cores(self) -> int:
-        """Return the number of cores of each worker without a GPU.
+        """Return the number of cores for each worker that has no GPU.
 
-        The default is _CORES, or the number of cores of the smallest node if this is less.
+        The default is _CORES. If the smallest node has fewer cores, the default is the number of cores of that node.
         """
         if self._wanted_cores:
             return self._wanted_cores

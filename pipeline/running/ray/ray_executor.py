@@ -130,7 +130,7 @@ class RayExecutor:
         return dispatcher.parts(stages, timer, on_rows)
 
     def close(self) -> None:
-        """End the started workers that received no shard."""
+        """End the started workers that were not used. `Dispatcher.parts` ends all used workers."""
         for actor in self._spare:
             ray.kill(actor)
 

@@ -12,7 +12,7 @@ from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.schemas.messages import first_of
 
-_SHARDS_EACH = 3  # rows of the next shard = remaining rows / (_SHARDS_EACH * workers), within limits
+_SHARDS_EACH = 3  # rows of the next shard = remaining rows / (_SHARDS_EACH * workers)
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class Shard:
 
     @property
     def start(self) -> tuple[int, int]:
-        """Identifier of the shard: (number of the input, first row)."""
+        """(number of the input, first row). This pair identifies the shard."""
         return self.number, self.span.first_row
 
 
 def next_shard_rows(rows: int, workers: int) -> int:
     """Return the number of rows of the next shard.
 
-    Shards become smaller, so that all workers end at nearly the same time (guided self-scheduling; Polychronopoulos and
-    Kuck, 1987).
+    Shards become smaller towards the end of the job, so that all workers end at nearly the same time (guided
+    self-scheduling; Polychronopoulos and Kuck, 1987). A shard has at least SPLIT_ROWS and at most PART_ROWS rows.
 
     Args:
         rows: Number of rows that are not in a shard yet.
@@ -103,7 +103,7 @@ def make_shards(
             firsts = _first_rows(span.first_row, stop, cuts, rows, workers)
             rows -= (total or 0 if stop is None else stop) - span.first_row
             for first, end in zip(firsts, [*firsts[1:], stop], strict=True):
-                # The worker starts reading at the last split point at or before `first`.
+                # The worker starts reading at the last split point that is not after `first`.
                 nearest = bisect_right(split_points, first)
                 narrowed = replace(source, split_points=source.split_points[max(0, nearest - 1) : nearest])
                 yield Shard(progress.number, narrowed, Span(first, end))

@@ -63,7 +63,7 @@ class WorkerSetup:
 
 @dataclass(frozen=True)
 class MemoSnapshot:
-    """The memo (cached probabilities of repeated texts) at the start of each worker."""
+    """A copy of the memo (cached probabilities of repeated texts). Each worker starts with this copy."""
 
     multipliers: Keys
     contents: Contents
@@ -74,7 +74,7 @@ class JobContext:
     """The data that all shards of a job share.
 
     Attributes:
-        dataset: The dataset without its inputs. Each shard contains its input.
+        dataset: The dataset, with an empty list of inputs. `Shard.source` is the input of a shard.
         folder: OUT, the output folder.
         schema: Schema of the part files.
         privacy: Privacy options: what is masked, dropped or hashed.
@@ -110,7 +110,7 @@ def load(setup: WorkerSetup, may_measure: bool) -> Scorer:
 
     Args:
         setup: The data for loading the model.
-        may_measure: Whether to measure the engines if no rates are saved. A measurement takes several seconds.
+        may_measure: Whether to measure the speed of the engines if no speed is saved. This takes several seconds.
 
     Raises:
         WorkerError: The version of emojob on this node is not `setup.version`.
@@ -128,7 +128,10 @@ def load(setup: WorkerSetup, may_measure: bool) -> Scorer:
 
 
 def returning_errors(work: Callable[[], T]) -> T | EmojobError:
-    """Return the result of `work`, or the error that `work` raises. Ray would wrap a raised error."""
+    """Return the result of `work`, or the error that `work` raises.
+
+    The error is returned instead of raised, because Ray wraps raised errors.
+    """
     try:
         return work()
     except EmojobError as error:
@@ -151,10 +154,10 @@ class Worker:
 
         Args:
             setup: The data for loading the model.
-            may_measure: Whether to measure the engines if no rates are saved. A measurement takes several seconds.
+            may_measure: Whether to measure the speed of the engines if no speed is saved. This takes several seconds.
 
         Returns:
-            (engine choice, tokens per batch), or an error.
+            (engine choice, tokens per batch), or the error if the model or the engine cannot be loaded.
         """
 
         def chosen() -> tuple[EngineChoice, int]:
@@ -172,7 +175,7 @@ class Worker:
             memo_snapshot: Function that returns the memo (cached probabilities of repeated texts).
 
         Returns:
-            None, or an error.
+            None if the model is loaded, otherwise the error.
         """
 
         def begin() -> None:
@@ -188,13 +191,13 @@ class Worker:
             shard: The rows to label.
 
         Returns:
-            The result, or an error.
+            The result, or the error if the shard cannot be labelled.
         """
         return returning_errors(lambda: self._label(context, shard))
 
     @ray.method(concurrency_group="aside")
     def rows(self) -> tuple[tuple[int, int], int]:
-        """Return (`start` of the current shard, number of labelled rows in the shard)."""
+        """Return (`Shard.start` of the current shard, number of labelled rows in the shard)."""
         return self._shard_start, self._rows
 
     @ray.method(concurrency_group="aside")
