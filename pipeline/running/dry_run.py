@@ -54,8 +54,8 @@ def plan_run(
         return _plan(job, prepared, time.perf_counter() - begun)
 
 
-def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
-    """Describe the run. `opening` is the duration of the preparation in seconds."""
+def _plan(job: Job, prepared: PreparedRun, preparation: float) -> dict[str, Any]:
+    """Describe the run. `preparation` is a duration in seconds."""
     before, executor = prepared.complete, prepared.executor
     done = before.counts.read if before else job.counts_before.read
     left = 0 if before or job.is_complete else max(0, job.rows - done)
@@ -71,18 +71,18 @@ def _plan(job: Job, prepared: PreparedRun, opening: float) -> dict[str, Any]:
         "engine": how_run({**asdict(choice), "processes": job.processes, "within": executor.name}),
     }
     if left:
-        plan |= _estimate(job, executor, left, opening)
+        plan |= _estimate(job, executor, left, preparation)
     return plan
 
 
-def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[str, Any]:
+def _estimate(job: Job, executor: Executor, rows: int, preparation: float) -> dict[str, Any]:
     """Estimate the number of tokens and the duration of a run.
 
     Args:
         job: The job.
         executor: The started executor.
         rows: Number of rows that the run would label.
-        opening: Duration of the preparation in seconds.
+        preparation: Duration of the preparation in seconds.
     """
     model, memo = job.model, _memo(job)
     sampled = tokens = inferred = 0
@@ -109,7 +109,7 @@ def _estimate(job: Job, executor: Executor, rows: int, opening: float) -> dict[s
     return {
         "tokens_about": round(rows * tokens / sampled),
         "rows_per_second_about": round(1 / each),
-        "seconds_about": round(opening + rows * each, 1),
+        "seconds_about": round(preparation + rows * each, 1),
     }
 
 
@@ -121,9 +121,9 @@ def _memo(job: Job) -> Memo:
 
 
 def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
-    """Yield (texts, previous texts) from a few positions of the inputs that are not complete in OUT.
+    """Yield (texts, previous texts) from a few positions in the inputs. Skip inputs that are complete in OUT.
 
-    The previous texts are None if the model uses no previous texts.
+    If the model uses no previous texts, the previous texts are None.
     """
     left = [source for source, progress in job.pending if not progress.complete]
     some = left[:: max(1, len(left) // _POSITIONS)][:_POSITIONS]
@@ -137,7 +137,8 @@ def _sample(job: Job) -> Iterator[tuple[pa.Array, pa.Array | None]]:
 def _texts(dataset: Dataset, source: Source, start: int) -> Iterator[tuple[pa.Array, pa.Array | None]]:
     """Yield (texts, previous texts) of the row batch that begins at row `start`.
 
-    Rows before `start` are not read, so the first utterance of each conversation has no previous text.
+    Rows before `start` are not read. So in the row batch, the first utterance of each conversation gets no previous
+    text.
     """
     column = dataset.conversation_column
     wanted = [dataset.text_column, *([column] if column else [])]

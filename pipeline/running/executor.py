@@ -35,7 +35,7 @@ class Executor(Protocol):
         """Raise OptionError if the device or engine in the options is unavailable."""
 
     def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
-        """Yield the FileInfo of each file, in the order of `files`. Raises the errors of `inspect_file`."""
+        """Yield the FileInfo of each file, in the order of `files`. Raises the same errors as `inspect_file`."""
 
     def start(self, model: Model, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> ScoringModel:
         """Choose an engine for the model and start it.
@@ -43,7 +43,8 @@ class Executor(Protocol):
         Args:
             model: The loaded model.
             options: Options of the model. `options.context` must not be None.
-            is_large: Whether the job is large. A large job measures the engines, and may use several processes.
+            is_large: Whether the job is large. For a large job, emojob measures the speed of the engines, and may use
+                several processes.
             note: callback(message), called before each slow step.
 
         Raises:

@@ -26,7 +26,7 @@ END, STOP = "no more texts", "stop at once"
 
 @dataclass(frozen=True)
 class GpuWorkerSetup:
-    """The data that a worker process needs to start.
+    """The data that the main process sends to a new worker process.
 
     Attributes:
         number: Index of the worker's GPU, counted from 0.

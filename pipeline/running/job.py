@@ -21,7 +21,7 @@ class Job:
 
     Attributes:
         dataset: The opened inputs.
-        model: The model and the chosen engine. The executor contains the running engine.
+        model: The model and the engine choice.
         schema: Schema of the part files.
         privacy: Privacy options: what is masked, dropped or hashed.
         options: Options of the run, with the conversation column that emojob found.
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def pending(self) -> list[tuple[Source, InputProgress]]:
-        """All inputs, as (input, progress of the input)."""
+        """(input, progress) of every input, including complete inputs."""
         return list(zip(self.dataset.sources, self.inputs_progress, strict=True))
 
     @property
@@ -62,7 +62,7 @@ class Job:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether `rows` is an estimate, because emojob counted only the lines of some text files."""
+        """Whether `rows` is an estimate. For some text files, emojob counts lines instead of rows."""
         return any(source.rows is None for source in self.dataset.sources)
 
     @property

@@ -1,4 +1,4 @@
-"""Prepares a run: opens the inputs, the model and OUT, and checks the settings of the labels in OUT."""
+"""Prepares a run: opens the inputs, the model and OUT."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputErr
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: Minimum size of a large job in bytes. A large job measures the engines, and may start several processes.
+#: Minimum size of a large job in bytes. For a large job, emojob measures the speed of the engines, and may use several
+#: processes.
 LARGE = 2_000_000
 
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
@@ -94,10 +95,10 @@ class PreparedRun:
     begun: float
 
     def start(self, note: Note = lambda text: None) -> Job:
-        """Start the engine, and find the rows that are missing in OUT. Raises the errors of `Executor.start`."""
+        """Start the engine, and find the rows that are missing in OUT. Raises the same errors as `Executor.start`."""
         opened, options = self.opened, self.opened.model_options
         if options.engine == "ray":
-            options = replace(options, engine="auto")  # a worker of the cluster chooses the engine
+            options = replace(options, engine="auto")  # a worker of the cluster chooses openvino or torch
         if not opened.options.fresh:
             options = _as_interrupted_run(options, self.output.run())
         model = self.executor.start(opened.model, options, opened.is_large, note)
@@ -106,7 +107,7 @@ class PreparedRun:
         return Job(opened.dataset, model, opened.schema, opened.privacy, opened.options, progress, processes, self.memo)
 
     def notes(self, grows: bool = False) -> list[str]:
-        """Return messages for the user: the detected encodings, and a warning about rows of unknown inputs in OUT.
+        """Return messages for the user: the detected encodings, and a warning if OUT contains rows of other inputs.
 
         Args:
             grows: Whether OUT grows with each run (nightly runs). If true, there is no warning.
@@ -161,7 +162,7 @@ def default_out(inputs: Sequence[str]) -> AnyPath:
     """Return INPUT-STEM.emotions next to the input. Raises DataError if there is more than one input."""
     if len(inputs) == 1:
         path = input_path(inputs[0])
-        with contextlib.suppress(OSError):  # find_inputs reports unreadable inputs
+        with contextlib.suppress(OSError):  # no error here, because find_inputs reports unreadable inputs
             if path.exists():
                 path = path.resolve()
                 stem = path.name if path.is_dir() else _ENDINGS.sub("", path.name) or path.name
@@ -177,7 +178,7 @@ def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterato
         yield LocalExecutor()
         return
     if not hardware.is_installed("ray"):
-        raise OptionError("--engine ray needs the package ray: pip install 'emojob[ray]'")
+        raise OptionError("--engine ray needs the package ray: run pip install 'emojob[ray]'")
     from emojob.pipeline.running.ray.environment import set_ray_environment
 
     set_ray_environment()
@@ -216,7 +217,7 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
 def _earlier(
     path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
 ) -> single_file.Earlier | None:
-    """Return the settings and counts of X.parquet if this run may keep the file, otherwise None.
+    """Return the settings and counts of an existing X.parquet if this run could keep the file, otherwise None.
 
     The result is None in these cases:
     - OUT is a folder.
@@ -244,7 +245,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
     Args:
         output: OUT.
         opened: The inputs and the model of this run.
-        given: The input from which the default name of OUT was made; None if the user gave -o.
+        given: The input of the run if OUT has the default name; None if the user gave -o.
     """
     dataset = opened.dataset
     if not opened.options.fresh:
@@ -263,7 +264,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
 
 
 def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:
-    """Raise OutputError if OUT, the default output of the input `given`, contains rows of another input."""
+    """Raise OutputError if OUT contains rows of another input than `given`. OUT has the default name for `given`."""
     folder = f"{input_path(given).resolve()}/"
     names = {source.file.name for source in dataset.sources}
     strangers = sorted({m.input for m in output.markers if m.input not in names and not m.input.startswith(folder)})
@@ -285,7 +286,7 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
 def _as_interrupted_run(options: ModelOptions, before: dict[str, Any]) -> ModelOptions:
     """If OUT is from an interrupted run, replace `auto` by the device, engine and precision of the interrupted run.
 
-    So one engine labels all rows of OUT.
+    Then the same engine labels all rows of OUT.
 
     Args:
         options: Options of this run.

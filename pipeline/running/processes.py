@@ -4,7 +4,7 @@ Each worker has its own model, tokenizer and memo (cached probabilities of repea
 inputs, sends texts to the workers, and receives the labels. The main process writes the rows in the order of the
 inputs.
 
-Each worker has its own pipe. A shared queue could stay locked if a worker is killed, and then block all workers.
+Each worker has its own pipe, because a killed worker could leave a shared queue locked and block all other workers.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _GpuWorker:
         self.has_ended = False
 
     def send(self, message: object) -> None:
-        """Send a message. If the worker has exited, do nothing; `_messages` raises the error."""
+        """Send a message. Ignore a worker that has exited, because `_messages` raises WorkerError for the worker."""
         with contextlib.suppress(OSError):
             self.pipe.send(message)
 
@@ -113,7 +113,8 @@ class GpuWorkers:
         for worker in self._workers:
             worker.send(STOP)
         deadline = time.monotonic() + _PATIENCE
-        with contextlib.suppress(EmojobError):  # after an error, only a worker's cached probabilities are lost
+        # ignore errors of the workers here, because only cached probabilities can be lost
+        with contextlib.suppress(EmojobError):
             while self._running_workers() and time.monotonic() < deadline:
                 for worker, message in self._messages():
                     self._process(worker, message)
@@ -132,7 +133,7 @@ class GpuWorkers:
 
         Raises:
             WorkerError: A worker ended unexpectedly.
-            StopRequested: `stages.stop()` was called.
+            StopRequested: The run was stopped.
         """
         waiting: dict[int, Chunk] = {}
         done: dict[int, Labelled[int]] = {}
@@ -170,7 +171,7 @@ class GpuWorkers:
         """Wait up to _TICK seconds, and return the chunks that were labelled.
 
         Raises:
-            StopRequested: `stages.stop()` was called.
+            StopRequested: The run was stopped.
             WorkerError: A worker ended unexpectedly.
             EmojobError: A worker reported an error.
         """
@@ -193,7 +194,8 @@ class GpuWorkers:
                 worker.has_ended = True
                 worker.process.join(_TICK)
                 time.sleep(_TICK)
-                if not self._stages.stopping:  # during a stop, a service manager may also end the workers
+                # when a run is stopped, a service manager may also end the workers, and this is not an error
+                if not self._stages.stopping:
                     raise _exit_error(worker.process, self._workers.index(worker)) from None
 
     def _process(self, worker: _GpuWorker, message: Message) -> Labelled[int] | None:
@@ -234,7 +236,8 @@ def _sigint_blocked() -> Iterator[None]:
 
     On Ctrl-C, a terminal sends SIGINT to all processes, but only the main process may stop the workers.
     """
-    resource_tracker.ensure_running()  # started first, because starting it unblocks SIGINT
+    # start the resource tracker before SIGINT is blocked, because the start of the tracker would unblock SIGINT
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

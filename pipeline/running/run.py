@@ -32,7 +32,7 @@ class Progress:
 
     Attributes:
         rows_total: Total number of rows of the inputs.
-        is_estimate: Whether `rows_total` is an estimate, because emojob counted only the lines of some text files.
+        is_estimate: Whether `rows_total` is an estimate. For some text files, emojob counts lines instead of rows.
         rows_before: Number of rows in part files of earlier runs.
         rows_done: Number of rows that this run has read.
         memo_share: Share of rows with cached probabilities, from 0 to 1. Rows without text are not counted.
@@ -83,7 +83,7 @@ class Result:
 
     @property
     def rows_done(self) -> int:
-        """Number of rows that this run read."""
+        """Number of rows that this run has read."""
         return self.counts.read - self.rows_before
 
 
@@ -107,8 +107,8 @@ def score_dataset(
         report: callback(progress), called about ten times per second.
         note: callback(message), called with each message for the user.
         stages: The threads of the run. `stages.stop()` ends the run.
-        grows: Whether OUT grows with each run (nightly runs). If true, there is no warning when OUT already contains
-            rows of inputs that are not in `inputs`.
+        grows: Whether OUT grows with each run (nightly runs). If false, the user gets a warning if OUT contains rows of
+            other inputs.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
@@ -144,7 +144,7 @@ class _Run:
         self.started = datetime.now(UTC)
 
     def go(self) -> Result:
-        """Label the missing rows, and write run.json at the start and at the end."""
+        """Label the rows that OUT does not contain yet. Write run.json at the start and at the end."""
         self._plan()
         if self._complete_before():
             return self._finish("complete")
@@ -162,7 +162,8 @@ class _Run:
             ) from None
         except BaseException:
             self.stages.join()
-            with contextlib.suppress(OSError, StorageError):  # for example, if another run has locked OUT
+            # ignore errors here (for example, another run has locked OUT), because the first error is reported
+            with contextlib.suppress(OSError, StorageError):
                 self._write_failed()
             raise
         finally:
@@ -222,7 +223,7 @@ class _Run:
 
 @contextlib.contextmanager
 def _with_memo_file(job: Job, note: Callable[[str], None]) -> Iterator[None]:
-    """Load the memo (cached probabilities of repeated texts) from a file, and save it after the run.
+    """Load the memo (cached probabilities of repeated texts) from a file, and save the memo after the run.
 
     The memo is also saved after an interruption. If the memo cannot be saved, the user gets a message, not an error.
     """
@@ -246,7 +247,7 @@ def _with_memo_file(job: Job, note: Callable[[str], None]) -> Iterator[None]:
 def _save_memo(model: ScoringModel, file: Path, was_there: bool, note: Callable[[str], None]) -> None:
     if not model.tally.rows:  # no row was labelled, so there is nothing to save
         return
-    if was_there and not file.exists():  # `emojob forget` deleted the file, so do not save the memo
+    if was_there and not file.exists():  # `emojob forget` deleted the memo file during the run
         note(
             f"the memo file {file} was removed during this run, so the memo is not saved; the next run starts a new one"
         )

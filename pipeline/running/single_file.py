@@ -105,15 +105,14 @@ def ensure_compatible(
     for what, value in now.items():
         if value != then[what]:
             raise OutputError(
-                f"-o {file} was written with other settings ({what} in the file: {_shown(then[what])}; in this run: "
-                f"{_shown(value)}): "
+                f"-o {file} was written with {what} {_shown(then[what])}, but this run has {what} {_shown(value)}: "
                 f"choose another name for -o, or replace the file with --fresh"
             )
     ensure_same_privacy(f"-o {file}", privacy.as_json(), earlier.privacy)
 
 
 def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
-    """Return whether the labelled file is complete: the inputs and the limit have not changed."""
+    """Return whether the labelled file was written from the same inputs with the same limit, and so has all rows."""
     files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
     return files == earlier.files and limit == earlier.limit
 
@@ -172,8 +171,8 @@ def _earlier(file: AnyPath) -> Earlier:
 def _remove(work: AnyPath) -> None:
     """Remove the folder of the part files.
 
-    First, the folder is renamed, or marked as done on object storage. So a later run does not use a folder that is only
-    partly removed.
+    First, a local folder is renamed, and a folder on object storage gets the file DONE_FILE. So a later run does not
+    use a folder that is only partly removed.
     """
     if isinstance(work, ObjectPath):
         mark = work / DONE_FILE
@@ -188,7 +187,7 @@ def _remove(work: AnyPath) -> None:
 
 
 def _being_removed(work: Path) -> Path:
-    """Return the path of a folder during its removal."""
+    """Return the path to which a folder is renamed before the removal."""
     return work.with_name(f"{work.name}.done")
 
 
@@ -223,7 +222,7 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Add the columns that a part file lacks, filled with null.
 
-    For example, a column is missing if an input with this column was added later.
+    A part file lacks a column if only inputs of later runs have the column.
     """
     columns = [
         table.column(field.name).cast(field.type)

@@ -168,7 +168,7 @@ def test_one_file_as_output_is_the_same_and_is_not_made_twice(dialogue, model, t
     score_dataset([str(dialogue)], file, ScoreOptions(), model)
     assert read(file).equals(read(tmp_path / "folder"))
     assert score_dataset([str(dialogue)], file, ScoreOptions(), model).rows_done == 0
-    with pytest.raises(OutputError, match="conversation column in the file: 'dialog_id'"):
+    with pytest.raises(OutputError, match="with conversation column 'dialog_id', but this run has"):
         score_dataset([str(dialogue)], file, ScoreOptions(conversation_column="other"), model)
 
 
