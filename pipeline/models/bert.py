@@ -91,8 +91,8 @@ class Layer(nn.Module):
             dropout: Dropout probability; 0 for inference.
             firsts: int [rows], indexes of the tokens to compute: the first token of each text, then padding if needed.
                 None: compute all tokens.
-            bounds: If given, one kernel call computes the attention of all texts. For each padding index in `firsts`,
-                `bounds` has an empty text.
+            bounds: If given, one kernel call computes the attention of all texts. `bounds` must contain one text of
+                length 0 for each padding index in `firsts`.
         """
         qkv = self.qkv(x.to(self.matmul_dtype))
         if bounds is None:
@@ -152,7 +152,7 @@ class Layer(nn.Module):
 def varlen_attention() -> Callable[..., object] | None:
     """Return torch's GPU attention function for texts of different lengths; None if torch is older than 2.10.
 
-    The function is imported on first use, because the import takes a second.
+    The function is imported on first use, because the import takes about one second.
     """
     try:
         from torch.nn.attention.varlen import varlen_attn

@@ -84,7 +84,7 @@ def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
         normalizers.Replace("''", '"'),
         normalizers.NFKD(),
         normalizers.Replace(combining, ""),
-        normalizers.NFC(),  # composes the jamo that NFKD decomposed; `Precompiled` does not
+        normalizers.NFC(),  # composes Hangul syllables again, because NFKD decomposes them
     ]
     if precompiled:
         steps.append(normalizers.Precompiled(precompiled))
@@ -101,7 +101,7 @@ def _is_combining(character: str) -> bool:
     return unicodedata.combining(character) > 0
 
 
-@functools.cache  # checking every Unicode character takes 0.3 s
+@functools.cache  # cached, because checking every Unicode character takes 0.3 s
 def _character_class(belongs: Callable[[str], bool]) -> str:
     """Return the ranges of characters that `belongs` accepts, for use between [ and ] in a regular expression."""
     numbers = [n for n in range(sys.maxunicode + 1) if belongs(chr(n))]

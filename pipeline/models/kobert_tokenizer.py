@@ -33,11 +33,12 @@ WORD_MARK = "▁"
 # Consonant clusters (ㄳ) are not plain, because NFKD turns them into final consonants.
 _PLAIN = [(" ", "~"), ("가", "힣"), *((c, c) for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"), ("ㅏ", "ㅣ")]
 _NEEDS_CLEANING = re.compile(f"[^{''.join(f'{first}-{last}' for first, last in _PLAIN)}]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
-_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)  # index: code point; True if the character is not plain
+# bool [code points]: True for each character outside the ranges in `_PLAIN`
+_NOT_PLAIN = np.ones(sys.maxunicode + 1, bool)
 for _first, _last in _PLAIN:
     _NOT_PLAIN[ord(_first) : ord(_last) + 1] = False
 _DIGIT_COMMA = re.compile(r"\S,")
-_MANY = 1 << 20  # characters; see `rows_to_clean`
+_MANY = 1 << 20  # number of characters above which `rows_to_clean` uses the regular expression
 
 
 class KoBertTokenizer(Tokenizer):
@@ -73,7 +74,8 @@ class KoBertTokenizer(Tokenizer):
         self._control = {i for i in range(len(pieces)) if self._sp.IsControl(i)}
         self._ends_in_digit_comma = np.array([_ends_in_digit_comma(piece) for piece in pieces])
         self._comma_known = "," in ids
-        # If WORD_MARK occurs only at the start of pieces, no piece contains a space, so texts can be cut at a space.
+        # SentencePiece replaces each space with WORD_MARK. Long texts can be cut at a space if WORD_MARK occurs only at
+        # the start of pieces.
         words_are_apart = WORD_MARK in ids and not any(WORD_MARK in piece[1:] for piece in pieces)
         self._longest_piece = max(map(len, pieces)) if words_are_apart else None
         # If the model treats several spaces as one space, as KoBERT does, a text of plain characters needs no cleaning.
@@ -98,7 +100,7 @@ class KoBertTokenizer(Tokenizer):
         return flat(rows)
 
     def _rows_with_digit_comma(self, cleaned: list[str], ids: Ids, lengths: Offsets) -> list[int]:
-        """Return the numbers of the rows to which rule 3 may apply."""
+        """Return the numbers of the rows that may have a comma after a digit (rule 3 in the module docstring)."""
         hits = np.flatnonzero(self._ends_in_digit_comma[ids])
         rows = set(np.searchsorted(np.cumsum(lengths), hits, side="right").tolist())
         if not self._comma_known:  # if the vocabulary has no comma, an [UNK] piece may contain a comma
@@ -107,7 +109,7 @@ class KoBertTokenizer(Tokenizer):
         return sorted(rows)
 
     def _split_commas(self, text: str) -> list[int]:
-        """Encode a cleaned text, apply rule 3 to each piece, and return the ids."""
+        """Return the ids of a cleaned text. Commas after digits are separate pieces (rule 3 in the module docstring)."""
         split: list[str] = []
         for piece in self._sp.encode(text, out_type=str):
             if not _ends_in_digit_comma(piece):
@@ -141,7 +143,7 @@ def rows_to_clean(texts: list[str]) -> list[int]:
 
 
 def clean(text: str) -> str:
-    """Apply rule 1 of this module to a text."""
+    """Normalize the white space, the quotes and the characters of a text (rule 1 in the module docstring)."""
     text = " ".join(text.split())
     if not _NEEDS_CLEANING.search(text):
         return text

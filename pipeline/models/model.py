@@ -36,7 +36,7 @@ class Model:
     Attributes:
         name: Name of the model, for messages.
         labels: Names of the labels, in id order.
-        temperature: The logits are divided by this number before the softmax.
+        temperature: Number by which the logits are divided before the softmax.
         context: `none`: the model reads only the text. `previous`: the model also reads the previous utterance.
         fingerprint: Hexadecimal hash of weights, tokenizer, labels and temperature.
         stored_in: dtype of the weights in the model folder.
@@ -56,7 +56,7 @@ class Model:
     is_packaged: bool
 
     def fingerprint_for(self, max_length: int) -> str:
-        """Return a hash of the settings that change the probabilities: the model, `max_length` and the context."""
+        """Return a hash of everything that determines the probabilities: the model, `max_length` and the context."""
         return _digest(self.fingerprint, str(max_length), self.context)[:16]
 
     def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
@@ -119,7 +119,7 @@ def _check_format(config: dict[str, Any], shown: str) -> None:
     if not isinstance(given, int) or given > MODEL_FORMAT:
         raise ModelError(
             f"{shown} was written by a newer emojob (emojob_format in config.json is {given!r}, but this emojob reads "
-            f"at most {MODEL_FORMAT}): install the newer emojob, or train the model again with this emojob"
+            f"at most {MODEL_FORMAT}): update emojob, or train the model again with this emojob"
         )
 
 
@@ -166,7 +166,8 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
     if len(named) != number or not all(labels) or len(set(labels)) != number:
         raise ModelError(
             f"{shown} has {number} outputs, but id2label in its config.json has {len(named)} entries with "
-            f"{len(set(labels) - {''})} different labels: write a different label for each id from 0 to {number - 1}"
+            f"{len(set(labels) - {''})} different labels: give each id from 0 to {number - 1} a "
+            f"label, and use each label only once"
         )
     return labels
 

@@ -117,7 +117,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"config.json of {shown} cannot be read ({last_line(error)}): copy the model's original config.json into "
-            f"the folder"
+            f"the model folder"
         ) from None
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in kinds:
@@ -151,7 +151,8 @@ def read_shape(config: dict[str, Any], shown: str) -> BertShape:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         fault = "lacks the key" if isinstance(error, KeyError) else "has an invalid size:"
         raise ModelError(
-            f"config.json of {shown} {fault} {last_line(error)}; copy the model's original config.json into the folder"
+            f"config.json of {shown} {fault} {last_line(error)}; copy the model's original config.json into the model "
+            f"folder"
         ) from None
     if (
         min(shape.vocab_size, shape.hidden_size, shape.layers, shape.heads, shape.max_positions) < 1
@@ -184,7 +185,7 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
             return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"the weights of {shown} cannot be read ({last_line(error)}): download the weights again"
+            f"the weights of {shown} cannot be read ({last_line(error)}): copy or download the model again"
         ) from None
     except EmojobError:  # raised by a signal handler, not by torch
         raise
@@ -194,8 +195,8 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
             f"download the file again, or use model.safetensors"
         ) from None
     raise ModelError(
-        f"{shown} has no weights: copy {' or '.join(_WEIGHT_FILES)} into the folder. emojob does not support weights "
-        f"that are split into several files"
+        f"{shown} has no weights: copy {' or '.join(_WEIGHT_FILES)} into the model folder. emojob does not support "
+        f"weights that are split into several files"
     )
 
 
@@ -247,7 +248,7 @@ def check_tokenizer(tokenizer: Tokenizer, config: dict[str, Any], weights: dict[
     spare = rows - tokenizer.vocab_size  # WordPiece models often have unused embedding rows at the end
     if spare < 0 or (spare and isinstance(tokenizer, KoBertTokenizer)):
         raise ModelError(
-            f"{shown} has a tokenizer with {tokenizer.vocab_size} pieces, but weights for {rows} pieces: "
+            f"the tokenizer of {shown} has {tokenizer.vocab_size} pieces, but the weights are for {rows} pieces: "
             f"copy the model's original {name} into the model folder"
         )
     pad = config.get("pad_token_id")
@@ -290,12 +291,12 @@ def assemble(weights: dict[str, Tensor], shape: BertShape, labels: int, shown: s
         }
         for name, size in expected.items():  # checked before `Classifier` allocates memory
             if tuple(state[f"{name}.weight"].shape) != size:
-                raise RuntimeError(f"the shape of {name} is {tuple(state[f'{name}.weight'].shape)}, but must be {size}")
+                raise RuntimeError(f"{name} has the shape {tuple(state[f'{name}.weight'].shape)}, not {size}")
         classifier = Classifier(shape, labels)
         classifier.load_state_dict(state)
     except KeyError as error:
         raise ModelError(
-            f"{shown} lacks the weight {error.args[0]}. The file may be incomplete: download the weights again"
+            f"{shown} lacks the weight {error.args[0]}. The file may be incomplete: copy or download the model again"
         ) from None
     except RuntimeError as error:
         raise ModelError(

@@ -22,7 +22,7 @@ class Trained:
 
     Attributes:
         labels: Names of the labels, in id order.
-        temperature: The logits are divided by this number before the softmax.
+        temperature: Number by which the logits are divided before the softmax.
         context: `none` or `previous`, as in `Model`.
     """
 

@@ -28,7 +28,7 @@ SPECIAL_TOKENS = ("[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 _SLICE = 4096  # texts that one thread encodes at a time
-_LONG = 4096  # characters; longer texts may be cut, see `cut_long`
+_LONG = 4096  # number of characters above which `cut_long` may cut a text
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Encoded:
     """Concatenated token ids of texts or of pairs of texts.
 
     Attributes:
-        ids: int32 [tokens].
+        ids: int32 [tokens], the concatenated token ids.
         offsets: int64 [rows + 1]; row i is ids[offsets[i]:offsets[i + 1]].
-        truncated: bool [rows], True if a text of the row was cut because of the maximum length.
+        truncated: bool [rows], True if a text of the row was cut to the maximum length.
         segments: int8 [tokens], segment ids: 1 for the second text of a pair and the [SEP] after it, else 0. None if
             only single texts were encoded.
     """
@@ -152,7 +152,7 @@ class Tokenizer(abc.ABC):
             raise ValueError(
                 f"max_length is {max_length}: give at least 5 (room for [CLS], two [SEP] and one token of each text)"
             )
-        # Most texts are also the previous utterance of another row. Each text is encoded only once.
+        # Most texts are also the previous utterance of another row, so each different text is encoded only once.
         index = {text: i for i, text in enumerate(dict.fromkeys(strings))}
         at = np.fromiter(map(index.__getitem__, strings), np.int64, len(strings))
         room = None if max_length is None else max_length - 2
@@ -182,8 +182,8 @@ class Tokenizer(abc.ABC):
 
         Args:
             texts: The texts. None is an empty text.
-            room: Number of tokens that the caller needs per text; None: all tokens. A very long text may be cut, but
-                has more than `room` tokens after the cut.
+            room: Number of tokens that the caller needs per text; None: all tokens. For a very long text, the result
+                may lack tokens at the end, but has more than `room` tokens.
         """
         if len(texts) <= _SLICE:
             return self._pieces_of_slice(texts, room)
@@ -213,7 +213,7 @@ class Tokenizer(abc.ABC):
             position = np.arange(int(kept.sum())) - np.repeat(np.cumsum(kept) - kept, kept)
             out[np.repeat(at, kept) + position] = ids[np.repeat(starts, kept) + position]
             at = at + kept
-            out[at] = self.sep_id  # in a row without the first text, the second text overwrites this [SEP]
+            out[at] = self.sep_id  # overwritten below in rows without a first text
             at = at + 1
             if without_first is not None:
                 at, without_first = at - without_first, None
@@ -229,8 +229,8 @@ def flat(rows: list[list[int]]) -> tuple[Ids, Offsets]:
 def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> dict[int, str]:
     """Cut very long texts at a space, because the caller needs only the first `room` tokens of each text.
 
-    A cut text usually has more than `room` tokens. If not (for example, because of long unknown words), the caller
-    must encode the uncut text.
+    A cut text usually has more than `room` tokens. A cut text with many unknown words can have fewer tokens. Then the
+    caller must encode the uncut text.
 
     Args:
         texts: Cleaned texts. Cut texts replace the long texts in this list.
@@ -253,7 +253,7 @@ def cut_long(texts: list[str], room: int | None, longest_piece: int | None) -> d
 
 
 def _longest_first(a: Offsets, b: Offsets, room: int | None) -> tuple[Offsets, Offsets]:
-    """Return two arrays, int64 [pairs]: number of tokens to keep of each first text and of each second text.
+    """Return two arrays, int64 [pairs]: how many tokens of the first text and of the second text to keep.
 
     The longer text of a pair is cut first. If the texts are equally long, the second text is cut first.
 
@@ -277,7 +277,12 @@ def _starts(lengths: Offsets) -> Offsets:
 
 
 def _alternate(zeros: Offsets, ones: Offsets) -> NDArray[np.int8]:
-    """Return segment ids, int8 [tokens]. Row i has zeros[i] times 0, then ones[i] times 1."""
+    """Return the segment ids of all rows in one array, int8 [tokens].
+
+    Args:
+        zeros: int64 [rows], number of tokens in segment 0 at the start of each row.
+        ones: int64 [rows], number of tokens in segment 1 at the end of each row.
+    """
     runs = np.stack([zeros, ones], axis=1).reshape(-1)
     return np.repeat(np.tile(np.array([0, 1], np.int8), len(zeros)), runs)
 

@@ -1,8 +1,8 @@
 """Reads the WordPiece tokenizer of a BERT model from tokenizer.json or vocab.txt.
 
-If there is no tokenizer.json, the tokenizer applies BERT's rules (Devlin et al., 2019). It reads the pieces from
-vocab.txt and the settings from tokenizer_config.json. By default, text is not lower-cased. Accents are kept, because
-removing them would decompose Hangul.
+If tokenizer.json is missing, this module builds a tokenizer with BERT's rules (Devlin et al., 2019) from the pieces in
+vocab.txt and the settings in tokenizer_config.json. By default, text is not lower-cased, and accents are kept. Removing
+accents would decompose Hangul.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
 
-_LONGEST_WORD = 100  # characters; a longer word becomes [UNK]
+_LONGEST_WORD = 100  # number of characters; a longer word becomes [UNK]
 
 
 class WordPieceTokenizer(Tokenizer):
@@ -41,7 +41,7 @@ class WordPieceTokenizer(Tokenizer):
         missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
         if missing:
             raise ValueError(
-                f"{self.files[0].name} lacks the special tokens {' '.join(missing)}, which a BERT tokenizer needs"
+                f"{self.files[0].name} lacks the special tokens {' '.join(missing)}: use the tokenizer of a BERT model"
             )
         super().__init__([vocabulary[token] for token in SPECIAL_TOKENS], threads)
         self.vocab_size = max(vocabulary.values()) + 1
@@ -73,16 +73,16 @@ def _from_json(file: Path) -> FastTokenizer:
     try:
         return FastTokenizer.from_file(str(file))
     except Exception as error:  # `tokenizers` raises Exception itself, not a subclass
-        raise ValueError(f"{file.name} cannot be read as a tokenizer: {error}") from None
+        raise ValueError(f"{file.name} is damaged, or needs a newer version of `tokenizers`: {error}") from None
 
 
 def _from_vocabulary(folder: Path) -> FastTokenizer:
-    """Return BERT's tokenizer. Each line of vocab.txt is a piece."""
+    """Return BERT's tokenizer with the pieces in vocab.txt, one piece per line."""
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     vocabulary = {piece.rstrip("\r"): i for i, piece in enumerate(pieces) if piece.strip()}
     missing = [token for token in ("[UNK]", "[CLS]", "[SEP]") if token not in vocabulary]
     if missing:
-        raise ValueError(f"vocab.txt lacks the special tokens {' '.join(missing)}, which a BERT tokenizer needs")
+        raise ValueError(f"vocab.txt lacks the special tokens {' '.join(missing)}: use the vocab.txt of a BERT model")
     settings = _json_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
     lower_case = bool(settings.get("do_lower_case", False))
     strip_accents = settings.get("strip_accents")

@@ -50,7 +50,7 @@ class ArchiveFolder:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read_markers(self) -> None:
-        """Read the completion markers. Markers that are damaged or do not match the part file are ignored.
+        """Read the completion markers. Ignore damaged markers, and markers that do not match their part file.
 
         Raises:
             OutputError: A newer version of emojob wrote OUT.
@@ -76,7 +76,7 @@ class ArchiveFolder:
         if isinstance(plain.get("format"), int) and plain["format"] > OUT_FORMAT:
             raise OutputError(
                 f"{self.folder} was written by a newer emojob (it has format {plain['format']}, but this emojob reads "
-                f"at most {OUT_FORMAT}): install the newer emojob, or choose another -o"
+                f"at most {OUT_FORMAT}): update emojob, or give another path with -o"
             )
 
     def _add_marker(self, stem: str, plain: dict[str, Any], files: dict[str, int]) -> None:
@@ -103,7 +103,7 @@ class ArchiveFolder:
     def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
         """Return the progress of each input.
 
-        A part is stale in these cases:
+        A stale part does not count as progress, and the run replaces it. A part is stale in each of these cases:
 
         - The input or its encoding has changed since the part was written.
         - Rows of the part are also in an earlier part.
@@ -184,7 +184,7 @@ class ArchiveFolder:
         self._journal, self._has_journal = Journal(), False
 
     def _update_counts(self) -> None:
-        """Update the counts in run.json. Only parts of the inputs that run.json lists are counted."""
+        """Update the counts in run.json. A part counts only if run.json lists the input of the part."""
         run = self.run()
         given = run.get("inputs")
         inputs = {one.get("name") for one in given if isinstance(one, dict)} if isinstance(given, list) else set()
@@ -266,7 +266,7 @@ def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
 
 
 def _remove_if_unused(folder: Path, existed: bool) -> None:
-    """Remove OUT/_emojob if it contains no results. If OUT did not exist before this run, remove OUT as well."""
+    """If OUT/_emojob contains no results, remove OUT/_emojob, and also OUT if this run created OUT."""
     state, parts, lock_file = (folder / one for one in (STATE_FOLDER, layout.PARTS_FOLDER, layout.LOCK_FILE))
     if not lock_file.exists() or any(one not in (lock_file, parts) for one in state.iterdir()):
         return

@@ -1,7 +1,8 @@
 """Checks that a run may write to OUT.
 
-OUT must be missing, empty, or a labelled archive with the settings of this run. These settings are the model,
---max-length, the context, the text and conversation columns, the prefix and the privacy options.
+A run may write to OUT if OUT does not exist, is empty, or is a labelled archive with the settings of this run. The
+settings are the model, --max-length, the context, the text column, the conversation column, the prefix and the privacy
+options.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from emojob.schemas.manifest import STATE_FOLDER
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """Settings that must not change between the runs that write to an OUT.
+    """Settings that must be the same in all runs that write to the same OUT.
 
     Attributes:
         fingerprint: Hash of the model, --max-length and the context.
@@ -45,11 +46,11 @@ def is_archive(folder: AnyPath) -> bool:
 
 
 def ensure_archive_or_empty(folder: AnyPath) -> None:
-    """Raise OutputError unless OUT is missing, an empty folder or a labelled archive."""
+    """Raise OutputError unless OUT does not exist, is empty, or is a labelled archive."""
     if folder.exists() and not folder.is_dir():
-        raise OutputError(f"-o {folder} is a file: choose a folder, or a file name that ends in .parquet")
+        raise OutputError(f"-o {folder} is a file: give a folder, or a file name that ends in .parquet")
     if folder.is_dir() and not is_archive(folder) and not is_empty(folder):
-        raise OutputError(f"-o {folder} is neither empty nor a labelled archive: choose a new or an empty folder")
+        raise OutputError(f"-o {folder} is neither empty nor a labelled archive: give a new or an empty folder")
 
 
 def ensure_same_settings(
@@ -70,8 +71,8 @@ def ensure_same_settings(
         raise OutputError(
             f"{folder} was labelled with another model or another --max-length. Earlier run: model "
             f"{model.get('name', 'unknown')} (fingerprint {', '.join(other)}; labels {_words(model.get('labels'))}). "
-            f"This run: model {now.model} (fingerprint {now.fingerprint}; labels {' '.join(now.labels)}). Choose "
-            f"another -o, use the earlier model and --max-length again, or start over with --fresh"
+            f"This run: model {now.model} (fingerprint {now.fingerprint}; labels {' '.join(now.labels)}). Give "
+            f"another path with -o, use the earlier model and --max-length again, or start over with --fresh"
         )
     for name in ("text_column", "conversation_column", "prefix"):
         value = getattr(now, name)
@@ -81,7 +82,7 @@ def ensure_same_settings(
             again = f"use {option} {before} again" if before else f"leave out {option}"
             raise OutputError(
                 f"{folder} was labelled with {option} {before!r}, but this run has {option} {value!r}: "
-                f"choose another -o, {again}, or start over with --fresh"
+                f"give another path with -o, {again}, or start over with --fresh"
             )
     ensure_same_privacy(str(folder), now.privacy, run_before.get("privacy"))
 
@@ -100,12 +101,12 @@ def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> Non
             option = f"--{name.replace('_', '-').removesuffix('s')}"
             raise OutputError(
                 f"{out} was labelled with {option} {_shown(then[name])}, but this run has {option} {_shown(value)}: "
-                f"choose another -o, {_again(option, then[name])}, or start over with --fresh"
+                f"give another path with -o, {_again(option, then[name])}, or start over with --fresh"
             )
 
 
 def _again(option: str, before: object) -> str:
-    """Return the advice how to set a privacy option to the earlier value."""
+    """Return the advice for an error message: use the privacy option as in the earlier run."""
     if not before:
         return f"leave out {option}"
     if isinstance(before, list):

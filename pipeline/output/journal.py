@@ -3,8 +3,8 @@
 Readers see either all old parts or all new parts, even if the process is killed. The steps are:
 
 1. Write the new parts into OUT under new names.
-2. Write the journal file. For each old part, it contains the completion marker of the new part. From now on, readers
-   use the new parts.
+2. Write the journal file. The journal file contains the completion marker of the new part for each old part. From now
+   on, readers use the new parts.
 3. Write the completion markers of the new parts. Then remove the old parts and the journal file.
 
 If the process is killed during step 3, the next process that writes to OUT repeats step 3
@@ -28,7 +28,7 @@ class Journal:
     """Contents of a journal file.
 
     Attributes:
-        markers: {name of an old part: completion marker of the new part, as a JSON object}.
+        markers: {name of an old part: completion marker (JSON object) of the new part}.
     """
 
     markers: Mapping[str, Any] = field(default_factory=dict)
@@ -71,5 +71,5 @@ def write_journal(folder: AnyPath, markers: Mapping[str, PartMarker]) -> None:
 
 
 def _stem(plain: dict[str, Any]) -> str:
-    """Return the file name of the part that a completion marker describes, without `.parquet`."""
+    """Return the file name, without `.parquet`, of the part that a completion marker describes."""
     return str(plain.get("part")).removesuffix(".parquet")

@@ -101,7 +101,7 @@ class LabelledArchive:
         """Yield all rows in order, one batch at a time.
 
         Args:
-            columns: Names of the columns to read. A column that a part file lacks is null in all rows.
+            columns: Names of the columns to read. If a part file lacks a column, the rows of this file have null there.
 
         Yields:
             (number of the first row, part file, batch with `columns`).
@@ -124,10 +124,10 @@ class LabelledArchive:
 
         Args:
             numbers: Numbers of the rows to select, in any order. int64 [rows].
-            columns: Names of the columns to read. A column that a part file lacks is null in all rows.
+            columns: Names of the columns to read. If a part file lacks a column, the rows of this file have null there.
 
         Yields:
-            (numbers of the rows, batch with `columns`).
+            (row numbers int64 [rows], batch with `columns`).
 
         Raises:
             DataError: A file cannot be read.
@@ -169,9 +169,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
     if not labels or (text_column not in names and not dropped):
         missing = f"column {text_column}" if labels else f"label columns ({prefix}emotion, {prefix}prob_...)"
-        raise OutputError(
-            f"{part_files[0].file} lacks the {missing}: label the input again with `emojob score --fresh`"
-        )
+        raise OutputError(f"{part_files[0].file} has no {missing}: label the input again with `emojob score --fresh`")
     added = {field.name for field in label_fields(labels, prefix)}
     columns = tuple(name for name in names if name not in added)
     roles = _role_columns(run, columns, text_column)
@@ -242,7 +240,7 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
     if its_format > OUT_FORMAT:
         raise OutputError(
             f"{file} was written by a newer emojob (it has format {its_format}, but this emojob reads at most "
-            f"{OUT_FORMAT}): install the newer emojob"
+            f"{OUT_FORMAT}): update emojob"
         )
     return run if isinstance(run, dict) else {}
 
@@ -265,7 +263,7 @@ def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
 
 
 def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:
-    """Return a batch with `columns` in this order. A column that is not in `found` is null in all rows."""
+    """Return a batch with `columns` in this order. If a column is not in `found`, all values are null."""
     values = [found.get(name, pa.nulls(rows)) for name in columns]
     whole = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in values]
     return pa.RecordBatch.from_arrays(whole, names=list(columns))

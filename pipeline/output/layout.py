@@ -19,7 +19,7 @@ DONE_FILE = f"{STATE_FOLDER}/done"  # exists while a work folder in an object st
 NIGHTLY_STATE_FILE = f"{STATE_FOLDER}/nightly.json"
 NIGHTLY_LOCK_FILE = f"{STATE_FOLDER}/nightly.lock"
 
-#: Folders in OUT for files that are not part files.
+#: Folders in OUT for emojob's own files, such as run.json. The part files are directly in OUT.
 STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
 
 PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
@@ -54,7 +54,10 @@ class PartPaths:
         return self.folder / PARTS_FOLDER / f"{self.name}.rejects.parquet"
 
     def replacement(self) -> PartPaths:
-        """Return the paths of a part that replaces this part and has the same position in the order of names."""
+        """Return the paths of a new part that replaces this part.
+
+        In a list sorted by name, the new part has the position of this part.
+        """
         found = PART_NAME.fullmatch(self.name)
         if found is None:
             raise ValueError(f"{self.name} is not the name of a part")
@@ -66,8 +69,8 @@ def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
 
     Args:
         folder: OUT.
-        number: Number of the input, from 0: the first number in the part's name.
-        first_row: Row number in the input where the part begins, from 0: the second number in the part's name.
+        number: Number of the input (from 0). This is the first number in the part's name.
+        first_row: Number (from 0) of the part's first row in the input. This is the second number in the part's name.
     """
     return PartPaths(folder, f"part-{number:05d}-{first_row:012d}")
 

@@ -28,10 +28,10 @@ from emojob.pipeline.system.prefetch import StageTimer, StopRequested
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.manifest import Counts, PartMarker
 
-#: Number of rows after which a part is completed.
+#: A part is completed when it has at least this number of rows.
 PART_ROWS = 2 * ROW_GROUP
 
-#: Seconds after which a smaller part is completed, so that a killed run loses little work.
+#: Seconds after which a part is completed even if it has fewer than PART_ROWS rows, so a killed run loses little work.
 PART_SECONDS = 120.0
 
 _BUFFER_BYTES = 64 << 20  # bytes; maximum size of the rows in memory that wait for a full row group
@@ -48,8 +48,13 @@ def write_parts(
 ) -> Iterator[PartMarker]:
     """Write labelled chunks to parts, and yield the completion marker of each part.
 
-    A part ends if it is due (`PartWriter.due`), or if the next chunk must start a new part (`Chunk.closes`).
-    StopRequested ends the part and is raised again. Other exceptions remove the unfinished part.
+    A part is completed in these cases:
+
+    - The part has enough rows, or is old enough (`PartWriter.due`).
+    - The next chunk must start a new part (`Chunk.closes`).
+    - StopRequested is raised. After the part is completed, StopRequested is raised again.
+
+    If another exception is raised, the unfinished part is removed.
 
     Args:
         labelled: Labelled chunks in the order of the inputs.
@@ -100,8 +105,8 @@ class PartWriter:
     """Writes the rows of one part. Readers see the part only after `commit`.
 
     Attributes:
-        first_row: Number of the part's first row in the input, from 0.
-        stop_row: Number of the next input row to add, from 0.
+        first_row: Number (from 0) of the part's first row in the input.
+        stop_row: Number (from 0) of the next input row to add.
         counts: Counts of the rows added so far.
     """
 
@@ -118,8 +123,8 @@ class PartWriter:
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
         self._writer: pq.ParquetWriter | None = None
-        # If True, each row batch is written alone, because a common dictionary of several row batches may be too large
-        # for an 8-bit or 16-bit index.
+        # If True, each row batch is written alone, because the merged dictionary of several row batches may be too
+        # large for an 8-bit or 16-bit index.
         self._narrow = any(pa.types.is_dictionary(f.type) and f.type.index_type.bit_width < 32 for f in schema)
 
     @property
@@ -133,7 +138,7 @@ class PartWriter:
         Args:
             batch: Labelled rows with the schema of the output.
             counts: Counts of the rows of the batch, including rejected rows.
-            stop_row: Number of the input row after the batch, from 0.
+            stop_row: Number (from 0) of the first input row after the batch.
             rejects: Rows that could not be read.
         """
         self._waiting.append(batch)

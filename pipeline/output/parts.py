@@ -1,4 +1,4 @@
-"""Reads completion markers and part files. A completion marker that does not match the part file is ignored."""
+"""Reads completion markers and part files. A completion marker that does not match its part file is ignored."""
 
 from __future__ import annotations
 
@@ -71,9 +71,11 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(seekable(file)) as parquet:
             yield parquet
     except PermissionError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}; get read permission, then try again") from error
+        raise DataError(
+            f"{file} cannot be read: {error.strerror}; get permission to read the file, then try again"
+        ) from error
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:  # the disk or the object store failed; the file may be undamaged
+        if isinstance(error, OSError) and error.errno:  # error of the disk or the object store
             raise DataError(
                 f"{file} cannot be read: {error.strerror}; check the disk or the object store, then try again"
             ) from error

@@ -80,7 +80,7 @@ def test_a_base_model_without_a_head_is_refused_with_the_command_that_makes_one(
 
 def test_a_tokenizer_of_another_size_is_refused(own_model):
     shutil.copy(GOLDEN / "spiece_digits.model", own_model / "spiece.model")
-    assert re.search(r"88 pieces, but weights for 8002 pieces", refusal(own_model))
+    assert re.search(r"88 pieces, but the weights are for 8002 pieces", refusal(own_model))
 
 
 def test_a_tokenizer_that_does_not_know_korean_is_refused(make_model):

@@ -86,7 +86,7 @@ def test_wrong_types_in_run_json_are_ignored(out):
 
 def test_a_column_of_run_json_that_the_parts_lack_is_refused(out):
     (out / "_emojob" / "run.json").write_text(json.dumps({"text_column": "body", "prefix": ""}))
-    with pytest.raises(OutputError, match="lacks the column body"):
+    with pytest.raises(OutputError, match="has no column body"):
         open_labelled(out)
 
 
