@@ -134,7 +134,7 @@ def example_texts(corpora: Corpora) -> list[str]:
 
 
 def labelled_examples(corpora: Corpora, tokenizer: KoBertTokenizer, recipe: ModelRecipe) -> Examples:
-    """Return the examples for fine-tuning: all labelled texts and all reviews.
+    """Return the texts for fine-tuning with their targets: all labelled texts and all reviews.
 
     `balanced` increases the targets of rare classes.
 

@@ -196,7 +196,7 @@ def with_soft_targets(
 
     Args:
         classifier: The fine-tuned model before distillation.
-        examples: The labelled texts and the reviews.
+        examples: The labelled texts, and the film reviews without labels.
         logits: The result of `teacher_logits`.
         recipe: The settings `trust` and `share`.
     """
@@ -213,7 +213,8 @@ def with_soft_targets(
 def _encode(folder: str, shown: str, texts: list[str], max_length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return (token ids, offsets). The token ids of text i are ids[offsets[i]:offsets[i + 1]].
 
-    If the tokenizer files are missing, transformers makes an empty tokenizer. The check for unknown tokens finds this.
+    If the tokenizer files are missing, transformers makes an empty tokenizer. The check for unknown tokens
+    detects an empty tokenizer.
     """
     from transformers import AutoTokenizer
 

@@ -159,7 +159,7 @@ def measure(trained: Trained, corpora: Corpora, tokenizer: KoBertTokenizer, reci
 
 
 def rounded_to(dtype: torch.dtype, classifier: Classifier) -> Classifier:
-    """Round the weights to the precision of `dtype`, but return float32 weights."""
+    """Round each weight to a value that `dtype` can store. The weights of the returned classifier are float32."""
     return classifier.to(dtype).float().eval()
 
 

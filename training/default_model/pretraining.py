@@ -112,7 +112,10 @@ def initial(shape: BertShape, vectors: Tensor, seed: int) -> Pretrainer:
 
 
 def learning_rate_at(tokens: int, recipe: PretrainingRecipe) -> float:
-    """Return the learning rate after `tokens` tokens. Each cycle begins with a warm-up and ends with a decay to 0."""
+    """Return the learning rate after `tokens` tokens.
+
+    The schedule consists of cycles. Each cycle begins with a warm-up and ends with a decay to 0.
+    """
     for cycle in recipe.cycles:
         if tokens < cycle:
             up = min(1.0, tokens / recipe.warmup) if recipe.warmup else 1.0
@@ -131,7 +134,7 @@ def mask_tokens(
 
     Args:
         ids: int [rows, tokens], token ids.
-        recipe: The recipe. `recipe.masked` is the fraction of masked tokens.
+        recipe: The recipe. `recipe.masked` is the fraction of tokens to mask.
         mask_id: Id of [MASK].
         vocab_size: Number of pieces in the vocabulary.
         generator: Random number generator.

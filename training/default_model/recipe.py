@@ -77,7 +77,7 @@ class PretrainingRecipe:
 
     @property
     def tokens(self) -> int:
-        """Return the total number of tokens in all cycles."""
+        """Return the total number of tokens in all cycles of the pre-training."""
         return sum(self.cycles)
 
 
@@ -186,8 +186,8 @@ class ModelRecipe:
                 between(f"model.{size}", value, 1, 10**6)
         if self.shape.hidden_size % self.shape.heads:
             raise OptionError(
-                f"recipe: model.hidden_size {self.shape.hidden_size} is not a multiple of model.heads "
-                f"{self.shape.heads}; change model.hidden_size or model.heads"
+                f"recipe: model.hidden_size is {self.shape.hidden_size}, but must be a multiple of model.heads "
+                f"({self.shape.heads}); change model.hidden_size or model.heads"
             )
         between(
             "corpus.max_length (model.max_positions is the limit)", self.corpus.max_length, 3, self.shape.max_positions
@@ -208,7 +208,7 @@ def read_recipe(path: Path = DEFAULT_RECIPE) -> ModelRecipe:
         ) from None
     except ValueError as error:
         raise OptionError(
-            f"the recipe {path} is not valid TOML: {error}; correct the file, or copy {DEFAULT_RECIPE}"
+            f"the recipe {path} is not valid TOML: {error}; correct the file, or start from a copy of {DEFAULT_RECIPE}"
         ) from None
     check_keys("the recipe", table, dict.fromkeys(SECTIONS, dict), _COMPARE)
     check_keys("labels", table["labels"], {"kote": str, "goemotions": str}, _COMPARE)

@@ -12,7 +12,7 @@ def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> f
     """Return the temperature that minimizes the log-loss.
 
     The labels are smoothed as in Platt scaling (1999), with the label smoothing 1 / (number of texts + 2). Without
-    smoothing, the result would be LOWEST_TEMPERATURE if all predictions are correct.
+    smoothing, the result is LOWEST_TEMPERATURE if all predictions are correct.
 
     Args:
         logits: float32 [texts, classes].
@@ -61,7 +61,7 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
 
     Args:
         logits: float32 [texts, classes].
-        temperature: The logits are divided by this number.
+        temperature: Number by which the logits are divided.
 
     Returns:
         Probabilities, float32 [texts, classes]; each row sums to 1.

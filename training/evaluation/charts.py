@@ -1,6 +1,7 @@
 """Builds Vega-Lite charts for a model's HTML page and PNG picture: curves, confusion matrix, reliability diagram.
 
-This module needs Altair (the extra `report`). Therefore `training.evaluation.page` imports it only to draw charts.
+This module needs Altair (the extra `report`), so `training.evaluation.page` imports this module only when it draws
+charts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from emojob.training.evaluation.metrics import Bin
 #: Maximum number of points of a line, not counting the last point.
 MOST_POINTS = 1000
 
-#: Maximum number of classes of a confusion matrix that shows numbers in addition to colours.
+#: Number of classes above which a confusion matrix shows only colours, no numbers.
 MOST_NUMBERED = 12
 
 
@@ -156,7 +157,11 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:
-    """Combine rows of charts into one chart. The settings of the first chart apply to all charts."""
+    """Arrange charts in a grid, as one Vega-Lite specification. The settings of the first chart apply to all charts.
+
+    Args:
+        rows: The rows of the grid, from top to bottom. Each row contains the charts from left to right.
+    """
     shared = ("$schema", "config", "datasets")
     inner = [[{key: value for key, value in spec.items() if key not in shared} for spec in row] for row in rows]
     first = rows[0][0]

@@ -22,7 +22,8 @@ RESAMPLES = 2000
 #: A p-value below this limit means that the difference in accuracy is significant.
 SIGNIFICANT = 0.05
 
-#: McNemar's test uses the texts that exactly one model predicts correctly. Below this number of texts, it is exact.
+#: McNemar's test uses only the texts that one model predicts correctly and the other model incorrectly. If there are
+#: fewer such texts than this number, the p-value is computed with the exact binomial test.
 EXACT_BELOW = 25
 
 #: Maximum number of texts that are drawn at a time, to limit the memory use.
@@ -34,8 +35,8 @@ class Difference:
     """The difference between two models in a metric, such as accuracy.
 
     Attributes:
-        ours: Value of our model.
-        other: Value of the other model.
+        ours: The metric of our model, which is the evaluated model.
+        other: The metric of the other model, which is the baseline.
         difference: ours - other.
         low: Lower end of the 95% confidence interval of the difference.
         high: Upper end of the 95% confidence interval of the difference.
@@ -63,9 +64,9 @@ class Comparison:
     Attributes:
         texts: Number of texts.
         resamples: Number of bootstrap resamples.
-        accuracy: Difference in accuracy.
-        macro_f1: Difference in macro-F1.
-        log_loss: Difference in log-loss; negative if our model is better.
+        accuracy: Accuracy of our model minus accuracy of the other model.
+        macro_f1: Macro-F1 of our model minus macro-F1 of the other model.
+        log_loss: Log-loss of our model minus log-loss of the other model; negative if our model is better.
         only_ours: Number of texts that only our model predicts correctly.
         only_other: Number of texts that only the other model predicts correctly.
         mcnemar_p: Two-sided p-value of McNemar's test.
@@ -151,8 +152,8 @@ def compare(
 def mcnemar(only_ours: int, only_other: int) -> float:
     """Return the two-sided p-value of McNemar's test.
 
-    If the sum of the two numbers is below 25, the test is exact. Else it is a chi-square test with continuity
-    correction.
+    If the sum of the two numbers is below `EXACT_BELOW`, compute the exact binomial test. Otherwise, compute the
+    chi-square test with continuity correction.
 
     Args:
         only_ours: Number of texts that only our model predicts correctly.
@@ -162,13 +163,13 @@ def mcnemar(only_ours: int, only_other: int) -> float:
     if texts < EXACT_BELOW:
         as_extreme = sum(math.comb(texts, i) for i in range(fewer + 1))
         return min(1.0, as_extreme / 2 ** (texts - 1)) if texts else 1.0
-    # chi-square with one degree of freedom is the square of a normal variable
+    # erfc gives the p-value: a chi-square variable with one degree of freedom is the square of a normal variable
     corrected = max(0, abs(only_ours - only_other) - 1)
     return math.erfc(corrected / math.sqrt(2 * texts))
 
 
 class _Cells:
-    """Texts grouped into cells by label, prediction of our model and prediction of the other model.
+    """Texts grouped into cells. All texts of a cell have the same label and the same predictions of both models.
 
     Accuracy and F1 depend only on the number of texts in each cell.
 
@@ -183,16 +184,17 @@ class _Cells:
         rest, of_other = np.divmod(cells, classes)
         of_label, of_ours = np.divmod(rest, classes)
         one_hot = np.eye(classes)
-        # one-hot arrays, float64 [cells, classes]: labels, predictions, correct predictions
+        # For each cell, one-hot vectors of the label, the predictions and the correct predictions: float64 [cells,
+        # classes]. If a prediction of the cell is incorrect, the vector of the correct prediction contains only zeros.
         self._true = one_hot[of_label]
         self._predicted = one_hot[of_ours], one_hot[of_other]
         self._hit = tuple(self._true * predicted for predicted in self._predicted)
 
     def figures(self, counts: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (accuracy, macro-F1), each float64 [rows, 2]: a column for our model, a column for the other model.
+        """Return (accuracy, macro-F1), each float64 [resamples, 2]. Column 0: our model. Column 1: the other model.
 
         Args:
-            counts: [rows, cells], number of texts in each cell.
+            counts: [resamples, cells], number of texts in each cell.
         """
         true = counts @ self._true
         accuracy, macro_f1 = [], []
@@ -207,10 +209,10 @@ class _Cells:
 def _resample(
     cells: _Cells, loss: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return (accuracy, macro-F1, log-loss), each float64 [resamples, 2]: our model, then the other model.
+    """Return (accuracy, macro-F1, log-loss), each float64 [resamples, 2]: column 0 our model, column 1 the other model.
 
     Args:
-        cells: The texts grouped into cells.
+        cells: The texts, grouped by label and predictions.
         loss: float64 [texts, 2], log-loss of our model and of the other model for each text.
         resamples: Number of bootstrap resamples.
         rng: Random number generator.

@@ -31,7 +31,7 @@ class MeasuredModel:
         name: Folder or hub name of the model.
         fingerprint: Hash of the model, --max-length and the context.
         context: `none` or `previous`.
-        temperature: The logits are divided by this number before the softmax.
+        temperature: Number by which the logits are divided before the softmax.
         max_length: Maximum number of tokens of a text.
         engine: Engine, device and precision, for example `torch on cpu in fp32`.
         evaluation: The metrics.
@@ -133,7 +133,7 @@ def measure(
 
     Args:
         data: Annotated files.
-        corpus: Columns and encoding. `corpus.context` is ignored, because the models decide the context.
+        corpus: Columns and encoding. `corpus.context` is ignored, because each model has a context setting.
         label_map: Name or path of a label map. None: use the labels as written in the files.
         options: The model, and the options for running the model.
         against: Folder or hub name of the model to compare with; None: no comparison.
@@ -149,12 +149,13 @@ def measure(
     annotated = annotate(read, read_label_map(label_map), names)
     if not annotated.texts:
         raise DataError(
-            f"the data has no text with a usable label ({annotated.counts.summary()}): correct the labels or the files"
+            f"the data has no text with a usable label ({annotated.counts.summary()}): give a label map with "
+            f"--label-map, or give other files"
         )
     probabilities = score_annotated(scorers, annotated, on_scored)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
-        raise DataError("the model finds no tokens in the texts (blank?): check --text-column, or give other files")
+        raise DataError("the texts contain no tokens, so they may be blank: check --text-column, or give other files")
     labels, probabilities = annotated.labels[readable], probabilities[:, readable]
     models = [
         _measured(scorer, evaluate(of_model, labels, names))
@@ -171,11 +172,11 @@ def measure(
 
 
 def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
-    """Load the model to measure; if `against` is given, also load that model."""
+    """Load the model to measure, and the model `against` if given."""
     texts = calibration_texts(options.calibration)
     scorers = [Scorer.load(options=options, calibration_texts=texts)]
     if against is not None:
-        find_folder(against, "--against")  # an error names --against, not --model
+        find_folder(against, "--against")  # called here, so that an error message names --against, not --model
         other = replace(options, model=against, context=None)
         scorers.append(Scorer.load(options=other, calibration_texts=texts))
         _check_labels(*scorers)

@@ -160,7 +160,7 @@ def calibration_error(confidence: NDArray[np.float32], correct: NDArray[np.bool_
 
 
 def reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bins: int = BINS) -> tuple[Bin, ...]:
-    """Return the confidence bins that contain texts, lowest first. Arguments: see `calibration_error`."""
+    """Return the non-empty confidence bins, lowest confidence first. The arguments are as in `calibration_error`."""
     texts, confidence_sums, correct_counts = _binned(confidence, correct, bins)
     return tuple(
         Bin(

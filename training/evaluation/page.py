@@ -28,7 +28,7 @@ from emojob.training.evaluation.comparison import Comparison, Difference
 from emojob.training.evaluation.curves import Curves
 from emojob.training.evaluation.metrics import Evaluation
 
-#: Maximum number of rows in the table of a curve.
+#: Maximum number of rows in a table with the values of a curve, not counting the header.
 _MOST_ROWS = 60
 
 #: A table: the first row is the header.

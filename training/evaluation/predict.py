@@ -17,7 +17,7 @@ from emojob.training.data.annotated import Annotated
 from emojob.training.evaluation.calibration import softmax
 from emojob.training.evaluation.metrics import Evaluation, evaluate
 
-#: callback(done, total): number of scored texts, and number of all texts. Each text is counted once per model.
+#: callback(done, total): number of scored texts, and total number of texts. Each text is counted once per model.
 OnScored = Callable[[int, int], None]
 
 #: Number of texts between two calls of `on_scored`.
@@ -37,7 +37,7 @@ def predict_logits(
         classifier: The model.
         encoded: Token ids of the texts.
         rows: int64 row numbers of the texts to predict, in this order. None: predict all texts.
-        batch_tokens: Maximum number of tokens in a batch; a longer text is alone in its batch.
+        batch_tokens: Maximum number of tokens in a batch; a longer text gets a separate batch.
         bf16: Whether to multiply in bfloat16, which is faster but less precise. Use False for reported metrics.
 
     Returns:
@@ -78,7 +78,7 @@ def evaluate_classifier(
         labels: int64 [rows], label ids of the texts to predict; texts with label -1 are ignored.
         names: Names of the labels, in id order.
         rows: int64 row numbers of the texts to predict. None: predict all texts.
-        temperature: The logits are divided by this number before the softmax.
+        temperature: Number by which the logits are divided before the softmax.
 
     Raises:
         ValueError: No text has a label.

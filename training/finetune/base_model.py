@@ -51,7 +51,7 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
         seed: Random seed of new layers.
 
     Raises:
-        ModelError: Weights of the encoder are missing, or the files do not fit together.
+        ModelError: Weights of the encoder are missing, or config.json, the weights and the tokenizer do not match.
     """
     if name is not None and not name.strip():
         raise ModelError("--base is empty: give a model folder or a name on the Hugging Face hub, or omit --base")
@@ -93,7 +93,7 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
         ModelError: The encoder is an ELECTRA model with different sizes of embeddings and layers.
     """
     kind = config["model_type"]
-    if not any(key.startswith(f"{kind}.") for key in weights):  # a model without a head has keys without a prefix
+    if not any(key.startswith(f"{kind}.") for key in weights):  # names have no prefix in a model without a head
         weights = {f"{kind}.{key}": w for key, w in weights.items()}
     weights = {"bert" + key.removeprefix(kind) if key.startswith(f"{kind}.") else key: w for key, w in weights.items()}
     if kind == "electra":

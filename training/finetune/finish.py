@@ -34,11 +34,11 @@ class Calibration:
     """Result of a calibration.
 
     Attributes:
-        temperature: The logits are divided by this number before the softmax.
+        temperature: Number by which the logits are divided before the softmax.
         fitted_on: Split on which the temperature is fitted: validation, test or none.
         error_before: Expected calibration error with temperature 1. None: there are no held-out texts.
         error_after: Expected calibration error with `temperature`. None: there are no held-out texts. If `fitted_on` is
-            test, the probabilities of `cross_fitted` are used.
+            test, the error is computed from the probabilities that `cross_fitted` returns.
     """
 
     temperature: float
@@ -69,7 +69,7 @@ def finish(
         base: The trained classifier and its tokenizer.
         state: Final state of the training.
         context: Value of --context: none or previous.
-        made_with: Inputs of the run, for recipe.json.
+        made_with: Inputs of the run, to be stored in recipe.json.
 
     Returns:
         (metrics, notes for the user). The metrics are None if there is no test split.

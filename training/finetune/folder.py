@@ -106,7 +106,7 @@ def _ensure_usable(out: Path) -> None:
 
 @contextlib.contextmanager
 def _mute_thread_write_errors() -> Iterator[None]:
-    """Print no traceback of an OSError in a thread. TensorBoard raises the error again in the main thread."""
+    """Hide the traceback of an OSError in a thread, because TensorBoard raises the error again in the main thread."""
     usual = threading.excepthook
 
     def hook(raised: threading.ExceptHookArgs) -> None:
@@ -125,7 +125,7 @@ def _translate_write_errors(out: Path) -> Iterator[None]:
     """Convert write errors in the folder `out` to StorageError or OutputError."""
     try:
         yield
-    except BrokenPipeError:  # the output of the command was closed
+    except BrokenPipeError:  # stdout was closed; this is not a write error in `out`
         raise
     except (OSError, SafetensorError, RuntimeError) as error:
         if not isinstance(error, OSError) and not _WRITE_ERROR.match(str(error)):
@@ -157,7 +157,10 @@ def _read_record(out: Path, record: Path) -> dict[str, Any]:
 
 
 def _remove_earlier_run(out: Path) -> None:
-    """Remove the files of an earlier run, config.json first. A folder without config.json is not a model."""
+    """Remove the files of an earlier run.
+
+    config.json is removed first, because emojob does not use a folder without config.json as a model.
+    """
     for name in _MODEL_FILES:
         (out / name).unlink(missing_ok=True)
         temporary_path(out / name).unlink(missing_ok=True)

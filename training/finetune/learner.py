@@ -14,7 +14,8 @@ from emojob.pipeline.inference.batching import pack
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
 
-#: Token limit that no batch reaches, so `pack` pads batches to a few fixed sizes and kernels are reused.
+#: Token limit for `pack`, larger than any batch. Then `pack` pads each batch to one of a few sizes, and kernels are
+#: reused.
 ANY_SIZE = 1 << 30
 
 #: Dropout probability in the encoder, as in BERT.
@@ -65,7 +66,7 @@ class ShuffledRows(torch.utils.data.Sampler[int]):
         self._count, self._seed, self._epoch = count, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch. The Trainer calls this method before each epoch."""
+        """Set the epoch, which determines the order. The Trainer calls this method before each epoch."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -99,7 +100,8 @@ def packed_batch(encoded: Encoded, labels: NDArray[np.int64], rows: list[int]) -
 def class_weights(labels: NDArray[np.int64], classes: int, power: float) -> Tensor:
     """Return the loss weight of each class. Rare classes have larger weights.
 
-    The weight is (1 / frequency of the class) ** `power`. Then the weights are scaled: the mean over all texts is 1.
+    The weight is (1 / frequency of the class) ** `power`. Finally, the weights are scaled, so that the mean loss
+    weight of a text is 1.
 
     Args:
         labels: int64 [texts], label ids of the train split.

@@ -17,7 +17,7 @@ class TrainOptions:
         out: Folder for the model.
         base: Path of a model folder, or a name on the Hugging Face hub. None: use the default model of the package.
         test: Annotated files for measuring. Empty: hold out some texts of `data` for measuring.
-        label_map: Name or path of the label map for `data`. None: keep the labels of the files.
+        label_map: Name or path of the label map for `data`. None: use the labels of the files unchanged.
         test_label_map: Name or path of the label map for `test`. None: use `label_map`.
         corpus: Columns, encoding and context of the files.
         device: auto, cpu or cuda.

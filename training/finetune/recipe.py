@@ -133,7 +133,8 @@ def read_train_recipe(name: str = "default", epochs: int | None = None) -> Train
         ) from None
     except ValueError as error:  # not TOML, not UTF-8, nested too deeply, or an invalid file name
         raise OptionError(
-            f"--recipe {name} is not valid TOML: {error}; correct the file, or copy {RECIPES / 'default.toml'}"
+            f"--recipe {name} is not valid TOML: {error}; correct the file, or start from a copy of "
+            f"{RECIPES / 'default.toml'}"
         ) from None
     check_keys("the recipe", table, {"training": dict, "split": dict}, _COMPARE)
     training = fill(TrainingRecipe, table["training"], "training", _COMPARE)

@@ -81,7 +81,7 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
 
 
 def _made_with(options: TrainOptions, recipe: TrainRecipe, data: TrainingData, base: Base) -> dict[str, Any]:
-    """Return the inputs of the run for recipe.json. A resumed run must have equal inputs."""
+    """Return the inputs of the run, which are stored in recipe.json. A resumed run must have the same inputs."""
     maps = {role: read_label_map(getattr(options, role)) for role in ("label_map", "test_label_map")}
     return {
         "recipe": recipe.as_dict(),

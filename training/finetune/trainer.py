@@ -26,7 +26,9 @@ from emojob.training.finetune.optimization import HfTrainer, training_arguments
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0
-_CHECKPOINT_STEPS = 500  # for several processes, because the clocks of the processes may differ
+# Number of steps between two checkpoints if there are several processes. CHECKPOINT_SECONDS is not used then, because
+# the clocks of the processes may differ.
+_CHECKPOINT_STEPS = 500
 
 
 def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) -> TrainingState:
@@ -79,14 +81,14 @@ def _halved(micro_batch: int) -> int:
         )
     if micro_batch == 1:
         raise OptionError(
-            "out of memory with one text at a time; reduce training.max_length in the recipe, or give a smaller "
+            "out of memory, even with one text at a time; reduce training.max_length in the recipe, or give a smaller "
             "base model with --base"
         )
     return micro_batch // 2
 
 
 def _largest_micro_batch(inputs: TrainingInputs) -> int:
-    """Return the largest number of texts in a forward pass of one process."""
+    """Return how many texts a process uses in a forward pass if memory does not run out."""
     recipe = inputs.recipe
     parts = recipe.accumulation * process_count()
     if recipe.batch % parts:
@@ -98,7 +100,10 @@ def _largest_micro_batch(inputs: TrainingInputs) -> int:
 
 
 class _Attempt:
-    """Training attempt with a fixed number of texts in a forward pass."""
+    """One attempt at the training, with a fixed number of texts in a forward pass.
+
+    If memory runs out, `train` makes another attempt with fewer texts in a forward pass.
+    """
 
     def __init__(
         self, classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks, micro_batch: int | None

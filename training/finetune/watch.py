@@ -33,9 +33,9 @@ class Progress:
 
     Attributes:
         step: Number of finished steps.
-        steps: Number of all steps.
+        steps: Total number of steps.
         epoch: Number of finished epochs, for example 1.5 in the middle of the second epoch.
-        epochs: Number of all epochs.
+        epochs: Total number of epochs.
         loss: Mean cross-entropy since the epoch began.
         learning_rate: Current learning rate of the last parameter group.
         started_at: Value of time.monotonic() when this process started to train.

@@ -130,7 +130,7 @@ def test_out_of_memory_with_one_text_is_an_option_error(options, train_recipe, m
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(trainer, "summed_loss", never)
-    with pytest.raises(OptionError, match="out of memory with one text at a time"):
+    with pytest.raises(OptionError, match="out of memory, even with one text at a time"):
         train_model(options, change(train_recipe, epochs=1))
 
 
