@@ -5,8 +5,8 @@ transformers. It is not on PyPI, and it fails with current versions of transform
 the same rules with `sentencepiece`. The tests compare the ids with ids that the original tokenizer returned
 (tests/pipeline/models/golden/). The rules are:
 
-1. Strip the text, and replace each run of white space with one space. Replace `` and '' with ". Apply NFKD, and remove
-   combining characters.
+1. Strip the text, and replace each run of white space with one space. Replace two backticks or two
+   apostrophes with one double quote. Apply NFKD, and remove combining characters.
 2. Encode the text with the SentencePiece model.
 3. If a piece has several characters and ends in a digit and a comma (such as "10,"), remove the comma, encode the piece
    again, and add the comma as a separate piece. Unknown pieces become [UNK].
@@ -29,7 +29,7 @@ from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Off
 WORD_MARK = "▁"
 
 # Ranges of plain characters: (first, last). A text of plain characters skips rule 1, because rule 1 would not change
-# the ids. Two exceptions do not skip rule 1: a consonant before a vowel (ㅇㅏ becomes a syllable), and doubled quotes.
+# the ids. But rule 1 is needed for a consonant before a vowel (ㅇㅏ becomes a syllable) and for two quotes in a row.
 # Consonant clusters (ㄳ) are not plain, because NFKD turns them into final consonants.
 _PLAIN = [(" ", "~"), ("가", "힣"), *((c, c) for c in "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"), ("ㅏ", "ㅣ")]
 _NEEDS_CLEANING = re.compile(f"[^{''.join(f'{first}-{last}' for first, last in _PLAIN)}]|[ㄱ-ㅎ][ㅏ-ㅣ]|''|``")
@@ -100,7 +100,7 @@ class KoBertTokenizer(Tokenizer):
         return flat(rows)
 
     def _rows_with_digit_comma(self, cleaned: list[str], ids: Ids, lengths: Offsets) -> list[int]:
-        """Return the numbers of the rows that may have a comma after a digit (rule 3 in the module docstring)."""
+        """Return the indexes of the rows that may have a comma after a digit (see rule 3 of the module)."""
         hits = np.flatnonzero(self._ends_in_digit_comma[ids])
         rows = set(np.searchsorted(np.cumsum(lengths), hits, side="right").tolist())
         if not self._comma_known:  # if the vocabulary has no comma, an [UNK] piece may contain a comma
@@ -109,7 +109,7 @@ class KoBertTokenizer(Tokenizer):
         return sorted(rows)
 
     def _split_commas(self, text: str) -> list[int]:
-        """Return the ids of a cleaned text. Commas after digits are separate pieces (rule 3 in the module docstring)."""
+        """Return the ids of a cleaned text. Commas after digits are separate pieces (see rule 3 of the module)."""
         split: list[str] = []
         for piece in self._sp.encode(text, out_type=str):
             if not _ends_in_digit_comma(piece):
@@ -143,7 +143,7 @@ def rows_to_clean(texts: list[str]) -> list[int]:
 
 
 def clean(text: str) -> str:
-    """Normalize the white space, the quotes and the characters of a text (rule 1 in the module docstring)."""
+    """Normalize the white space, the quotes and the characters of a text (see rule 1 of the module)."""
     text = " ".join(text.split())
     if not _NEEDS_CLEANING.search(text):
         return text

@@ -159,8 +159,8 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
     named = config.get("id2label")
     if not isinstance(named, dict):
         raise ModelError(
-            f"{shown} has no id2label in its config.json: add the names of its {number} labels, as in "
-            f'"id2label": {{"0": "happy", "1": "sad"}}'
+            f"{shown} has no id2label in its config.json: add the names of the {number} labels to config.json, for "
+            f'example "id2label": {{"0": "happy", "1": "sad"}}'
         )
     labels = tuple(str(named.get(str(i), "")) for i in range(number))
     if len(named) != number or not all(labels) or len(set(labels)) != number:

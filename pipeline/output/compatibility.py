@@ -69,10 +69,10 @@ def ensure_same_settings(
         model = run_before.get("model")
         model = model if isinstance(model, dict) else {}
         raise OutputError(
-            f"{folder} was labelled with another model or another --max-length. Earlier run: model "
+            f"{folder} was labelled with another model or another --max-length: give another path with -o, use the "
+            f"earlier model and --max-length again, or start over with --fresh. Earlier run: model "
             f"{model.get('name', 'unknown')} (fingerprint {', '.join(other)}; labels {_words(model.get('labels'))}). "
-            f"This run: model {now.model} (fingerprint {now.fingerprint}; labels {' '.join(now.labels)}). Give "
-            f"another path with -o, use the earlier model and --max-length again, or start over with --fresh"
+            f"This run: model {now.model} (fingerprint {now.fingerprint}; labels {' '.join(now.labels)})"
         )
     for name in ("text_column", "conversation_column", "prefix"):
         value = getattr(now, name)

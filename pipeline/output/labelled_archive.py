@@ -161,7 +161,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     if not isinstance(text_column, str) or not isinstance(prefix, str):
         raise OutputError(
             f"{RUN_FILE} of {out} is missing or damaged, so the text column is unknown: run the same `emojob score` "
-            f"command again. If all rows are labelled, the command writes only {RUN_FILE}"
+            f"command again. Rows that are already labelled are not labelled again"
         )
     with open_parquet(part_files[0].file) as parquet:
         names = parquet.schema_arrow.names

@@ -34,7 +34,8 @@ PART_ROWS = 2 * ROW_GROUP
 #: Seconds after which a part is completed even if it has fewer than PART_ROWS rows, so a killed run loses little work.
 PART_SECONDS = 120.0
 
-_BUFFER_BYTES = 64 << 20  # bytes; maximum size of the rows in memory that wait for a full row group
+# Maximum size in bytes of the buffered rows. If the buffer is larger, its rows become a smaller row group.
+_BUFFER_BYTES = 64 << 20
 
 
 def write_parts(
@@ -70,7 +71,7 @@ def write_parts(
         for one in labelled:
             chunk = one.key
             if writer and writer.stop_row != chunk.row_batch.first_row:
-                raise AssertionError(f"a chunk must start at row {writer.stop_row}, not {chunk.row_batch.first_row}")
+                raise AssertionError(f"the chunk starts at row {chunk.row_batch.first_row}, not {writer.stop_row}")
             marker = None
             with timer.busy("write"):
                 if writer is None:
