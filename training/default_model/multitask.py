@@ -176,7 +176,8 @@ def balanced(examples: Examples, power: float) -> NDArray[np.float32]:
 def _rows_of_epoch(examples: Examples, phase: Phase, generator: np.random.Generator) -> NDArray[np.int64]:
     """Return the row numbers of an epoch, as set in `phase.shares`.
 
-    For example, the share 2.5 means: all rows of the corpus twice, and a random half of the rows once.
+    For example, with the share 2.5, an epoch contains each row of the corpus twice, and a random half of the rows once
+    more.
     """
     drawn = []
     for corpus, share in phase.shares.items():

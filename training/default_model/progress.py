@@ -28,7 +28,7 @@ class Progress:
         self._means: dict[str, float] = {}
 
     def add(self, amount: int, losses: Mapping[str, float]) -> None:
-        """Add `amount` finished units. `losses` is {name: mean loss of the added units}."""
+        """Add `amount` to the number of finished units. `losses` is {name: mean loss of the added units}."""
         self.done += amount
         for name, loss in losses.items():
             self._means[name] = 0.98 * self._means.get(name, loss) + 0.02 * loss

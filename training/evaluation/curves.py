@@ -1,4 +1,4 @@
-"""The values that training logs for the training curves."""
+"""Values of the training curves, logged during training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Curves:
-    """Values that training logged. All lists are empty if there was no training.
+    """Values that were logged during training. All lists are empty if there was no training.
 
     Attributes:
         step: Numbers of the steps with logged values (logging steps).

@@ -192,8 +192,8 @@ def _check_labels(ours: Scorer, other: Scorer) -> None:
     differences = [f"only {name} has {', '.join(labels)}" for name, labels in only_in.items() if labels]
     if differences:
         raise ModelError(
-            f"--against {other.model.name}: the models have different labels ({'; '.join(differences)}): give a model "
-            f"with the labels of {ours.model.name}"
+            f"--against {other.model.name} has other labels than {ours.model.name} ({'; '.join(differences)}): give a "
+            f"model with the same labels"
         )
 
 

@@ -90,7 +90,7 @@ def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
         (config, weights) of the BERT encoder.
 
     Raises:
-        ModelError: The encoder is an ELECTRA model with different sizes of embeddings and layers.
+        ModelError: The encoder is an ELECTRA model whose embedding_size differs from hidden_size.
     """
     kind = config["model_type"]
     if not any(key.startswith(f"{kind}.") for key in weights):  # names have no prefix in a model without a head

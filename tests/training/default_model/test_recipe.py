@@ -35,7 +35,7 @@ def test_the_default_recipe_is_a_small_kobert():
         ("heads = 4", "heads = 4\ncolour = 1", "model has the unknown key 'colour'"),
         ("layers = 6", 'layers = "six"', "model.layers is 'six', which has the wrong type; give a whole number"),
         ("layers = 6", "layers = true", "model.layers is True"),
-        ("heads = 4", "heads = 5", "not a multiple of model.heads 5"),
+        ("heads = 4", "heads = 5", "must be a multiple of model.heads (5)"),
         ("layers = 6", "layers = 0", "model.layers is 0"),
         ("[[fine_tuning.phases]]", "[fine_tuning.phases]", "is not valid TOML"),
         ("held_out = 1000", "held_out = 0", "corpus.held_out is 0"),
