@@ -1,7 +1,8 @@
 """Writes the tokenizer files that `transformers` loads: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
 
-For KoBERT, tokenizer.json returns the same ids as `KoBertTokenizer`, with one exception: it does not apply rule 3 of
-`kobert_tokenizer`. So the ids of a text with a comma after a digit, such as "1,000", can differ.
+For KoBERT, tokenizer.json returns the same ids as `KoBertTokenizer`, with one exception: the ids of a text with a comma
+after a digit, such as "1,000", can differ. The reason is that tokenizer.json does not split the comma off (rule 3 of
+`kobert_tokenizer`).
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def stock_tokenizer(spiece: Path) -> FastTokenizer:
 
 
 def _normalizer(precompiled: bytes) -> normalizers.Normalizer:
-    """Return a normalizer that applies rule 1 of `kobert_tokenizer`, then SentencePiece's normalization."""
+    """Return a normalizer: rule 1 of `kobert_tokenizer` (cleaning), then SentencePiece's normalization."""
     spaces = Regex(f"[{_character_class(str.isspace)}]+")
     combining = Regex(f"[{_character_class(_is_combining)}]")
     steps = [

@@ -150,7 +150,7 @@ class Tokenizer(abc.ABC):
             )
         if max_length is not None and max_length < 5:
             raise ValueError(
-                f"max_length is {max_length}: give at least 5, for [CLS], two [SEP], and a token of each of the two texts"
+                f"max_length is {max_length}: give at least 5, for [CLS], two [SEP], and one token of each text"
             )
         # Most texts are also the previous utterance of another row, so each different text is encoded only once.
         index = {text: i for i, text in enumerate(dict.fromkeys(strings))}

@@ -50,8 +50,8 @@ def write_parts(
     """Write labelled chunks to parts, and yield the completion marker of each part.
 
     A part is completed if the part has enough rows or is old enough (`PartWriter.due`), or if the next chunk must start
-    a new part (`Chunk.closes`). If StopRequested is raised, the part is completed, and StopRequested is raised again. If
-    another exception is raised, the unfinished part is removed.
+    a new part (`Chunk.closes`). If StopRequested is raised, the part is completed, and StopRequested is raised again.
+    If another exception is raised, the unfinished part is removed.
 
     Args:
         labelled: Labelled chunks in the order of the inputs.
