@@ -1,7 +1,7 @@
 """Detects near-copies among texts, and chooses texts that differ from each other.
 
 Each text becomes a vector of hashed character 2-grams and 3-grams. The cosine of two vectors measures how similar two
-texts are. No model is needed. Two sentences that differ only in a Korean ending have similar vectors.
+texts are. No model is needed. Two sentences that differ only in a Korean verb ending (어미) have similar vectors.
 
 `farthest_first` is a greedy core-set algorithm (Sener and Savarese, "Active Learning for Convolutional Neural Networks:
 A Core-Set Approach", ICLR 2018). Unlike the original algorithm, it prefers the most uncertain texts (Citovsky et al.,
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 DIMENSIONS = 256
 
-#: Two texts are near-copies if the cosine of the two vectors is at least 0.6. If one word in ten differs, the cosine is
+#: Two texts are near-copies if the cosine of their vectors is at least 0.6. If one word in ten differs, the cosine is
 #: above 0.6. If half of the words differ, the cosine is below 0.6.
 NEAR = 0.6
 
 _BLOCK = 1024  # number of texts per matrix product
 _DIGITS = re.compile(r"\d+")
 _RUNS = re.compile(r"(.)\1{2,}")
-# hash multipliers for the first, second and third character of a gram
+# hash multipliers for the first, second and third character of a 2-gram or 3-gram
 _MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 
 
@@ -52,10 +52,10 @@ def _block_vectors(texts: Sequence[str]) -> NDArray[np.float64]:
         grams = np.zeros(len(codes) - length + 1, np.uint64)
         for at in range(length):
             grams = (grams + codes[at : at + len(grams)]) * np.uint64(_MULTIPLIERS[at])
-        whole = owners[: len(grams)] == owners[length - 1 :]  # False if a gram spans two texts
+        whole = owners[: len(grams)] == owners[length - 1 :]  # False for an n-gram that spans two texts
         mixed = grams[whole] ^ (grams[whole] >> np.uint64(32))
         slots = owners[: len(grams)][whole] * DIMENSIONS + (mixed % np.uint64(DIMENSIONS)).astype(np.int64)
-        # random signs (from the hash): two grams in one slot cancel each other on average
+        # If two n-grams share a slot, their values cancel out on average, because the hash also gives a random sign.
         signs = 1.0 - 2.0 * ((mixed >> np.uint64(20)) & np.uint64(1)).astype(np.float64)
         sums += np.bincount(slots, signs, minlength=len(sums))
     rows = sums.reshape(len(texts), DIMENSIONS)
@@ -67,7 +67,7 @@ def _normalized(text: str) -> str:
 
 
 class Leaders:
-    """A set of texts without near-copies. Each text in the set is called a leader.
+    """A set in which no two texts are near-copies (see NEAR). Each text in the set is called a leader.
 
     `most` is the maximum number of leaders.
     """
@@ -78,7 +78,7 @@ class Leaders:
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """Return the vectors of the leaders, float32 [leaders, DIMENSIONS]."""
+        """Return the vectors of the texts in the set: float32 [leaders, DIMENSIONS]."""
         return self._vectors[: self._count]
 
     @property
@@ -87,13 +87,16 @@ class Leaders:
         return self._count == len(self._vectors)
 
     def admit(self, new: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Add texts in order until the set is full. A near-copy of a leader is not added.
+        """Add texts to the set, in order, until the set is full.
+
+        A text is skipped if the set already contains a near-copy of the text.
+
 
         Args:
-            new: Vectors of the texts, float32 [texts, DIMENSIONS].
+            new: Vectors of the texts to add: float32 [texts, DIMENSIONS].
 
         Returns:
-            Whether each text became a leader, bool [texts].
+            Whether each text was added: bool [texts].
         """
         admitted = np.zeros(len(new), np.bool_)
         for begin in range(0, len(new), _BLOCK):
@@ -128,15 +131,16 @@ def farthest_first(
         count: Number of texts to choose.
 
     Returns:
-        Indexes of the chosen texts, the first choice first: int64 [min(count, texts)].
+        Indexes of the chosen texts, in the order of choice: int64 [min(count, texts)].
     """
     kinds = len(np.unique(classes))
-    nearest = np.zeros(len(vectors), np.float32)  # for each text, the highest cosine to a chosen text
+    nearest = np.zeros(len(vectors), np.float32)  # for each text, its highest cosine similarity to a chosen text
     taken = np.zeros(int(classes.max(initial=0)) + 1, np.float32)
     available = np.ones(len(vectors), np.bool_)
     chosen = np.empty(min(count, len(vectors)), np.int64)
     for i in range(len(chosen)):
-        crowding = 1 + taken[classes] * kinds / count  # 2 if count / kinds texts of the class are chosen
+        # 1 if no text of the class is chosen; 2 if the class already has an equal share (count / kinds texts)
+        crowding = 1 + taken[classes] * kinds / count
         score = np.where(available, weights * (1 - nearest) / crowding, -np.inf)
         best = int(score.argmax())
         chosen[i], available[best] = best, False

@@ -39,7 +39,7 @@ _NUMBER_BITS, _MARGIN_STEPS = 43, 1 << 20
 
 @dataclass(frozen=True)
 class Ranking:
-    """The distinct texts of an archive, the lowest margin first.
+    """The distinct texts of an archive, sorted by margin, lowest margin first.
 
     Some texts differ only in digits, punctuation and spaces (주문 1번, 주문 2번). Of such texts, only the text with the
     lowest margin keeps its place. All others come at the end of the ranking.
@@ -118,7 +118,8 @@ class _Stream:
     def __init__(self, archive: LabelledArchive) -> None:
         self._archive = archive
         self.rows = 0
-        self.error: EmojobError | None = None  # exception in `_batches`; DuckDB replaces it with a duckdb.Error
+        # The exception that `_batches` raised. `rank` needs it, because DuckDB raises a duckdb.Error instead.
+        self.error: EmojobError | None = None
 
     def reader(self) -> pa.RecordBatchReader:
         """Return a reader of the labelled rows. Its columns are `text` and `entry` (see _NUMBER_BITS)."""
@@ -157,7 +158,10 @@ def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
 
 
 def margins_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the margin of each row, 0 to 1: float32 [rows]. With a single label, every margin is 1."""
+    """Return the margin of each row: float32 [rows], from 0 to 1.
+
+    The margin is the highest probability minus the second highest. If there is only one label, every margin is 1.
+    """
     if probabilities.shape[1] < 2:
         return np.ones(len(probabilities), np.float32)
     best = np.sort(probabilities, axis=1)

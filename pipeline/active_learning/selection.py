@@ -31,7 +31,7 @@ MOST_WANTED = 10_000
 
 _CANDIDATES = 10  # maximum number of candidates for each requested utterance
 _MOST_CANDIDATES = 20_000  # maximum number of candidates in total
-_TEXTS_READ = 20  # number of texts that `_pool` first reads for each requested utterance
+_TEXTS_READ = 20  # texts in the first read of `_pool`, for each requested utterance
 _FEWEST_READ, _SLICE, _MOST_READ = 2_048, 65_536, 262_144
 
 _FOLDED = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -69,7 +69,7 @@ class Selection:
     """The selected utterances.
 
     Attributes:
-        utterances: The utterances, the first choice first.
+        utterances: The utterances, in the order in which they were chosen.
         rows: Number of labelled rows in the archive.
         left_out: Number of labelled rows whose text is too short or too long.
         texts: Number of distinct texts that are neither too short nor too long.
@@ -83,7 +83,7 @@ class Selection:
 
 @dataclass
 class _Pool:
-    """Texts to choose from. `numbers` are row numbers. `times` is the number of rows with each text."""
+    """Texts to choose from. For each text: a row number, the number of rows with the text, and the probabilities."""
 
     texts: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -119,12 +119,12 @@ def choose(archive: LabelledArchive, wanted: int, masked: bool = True) -> Select
     ranking = rank(archive, max(_MOST_READ, _TEXTS_READ * wanted))
     if not ranking.texts:
         why = (
-            f"all {ranking.rows:,} labelled rows have texts with fewer than two letters or more than "
-            f"{MOST_CHARACTERS:,} characters; give an archive with other texts"
+            f"each of the {ranking.rows:,} labelled rows has fewer than two letters or more than "
+            f"{MOST_CHARACTERS:,} characters. Give an archive with other texts"
             if ranking.rows
-            else "no row has the status scored or truncated; give an archive with labelled rows"
+            else "no row has the status scored or truncated. Give an archive with labelled rows"
         )
-        raise DataError(f"{archive.path} has no text to choose from: {why}")
+        raise DataError(f"{archive.path} has no text that annotators could label: {why}")
     pool = _pool(archive, ranking, wanted)
     probabilities = np.stack(pool.probabilities)
     chosen = farthest_first(
@@ -165,7 +165,10 @@ def _pool(archive: LabelledArchive, ranking: Ranking, wanted: int) -> _Pool:
 
 
 def _fetch(archive: LabelledArchive, numbers: NDArray[np.int64], times: NDArray[np.int64]) -> _Pool:
-    """Read the text and the probabilities of each row in `numbers`, in the order of `numbers`."""
+    """Read the texts and probabilities of the rows `numbers`, in this order.
+
+    `times` is the number of rows with each text; it is copied into the result.
+    """
     texts, probabilities = [], []
     for _, batch in archive.rows(numbers, [text_column_of(archive), *archive.probability_columns]):
         texts += [_folded(text) for text in strings(batch.column(0)).to_pylist()]
@@ -224,8 +227,8 @@ def _non_blank(column: pa.Array) -> list[str | None]:
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
     """Return {row number: previous text in the conversation}, without the rows that have no previous text.
 
-    `conversations` is {row number: conversation ID, or None if unknown}. The previous text is defined in
-    reading/context.py.
+    `conversations` is {row number: conversation ID, or None if unknown}. reading/context.py explains which text is the
+    previous text.
     """
     searched = pa.array(sorted({name for name in conversations.values() if name is not None}), pa.large_string())
     if archive.conversation_column is None or not len(searched):

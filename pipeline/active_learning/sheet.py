@@ -34,8 +34,8 @@ def check_path(file: Path, replace: bool = False) -> None:
         replace: Whether an existing file may be replaced.
 
     Raises:
-        OptionError: The path does not end in .csv, or it is a folder. Or the parent folder does not exist. Or the file
-            exists, and `replace` is false.
+        OptionError: The path does not end in .csv, the path is a folder, the parent folder does not exist, or the file
+            exists and `replace` is false.
     """
     if file.suffix.lower() != ".csv":
         raise OptionError(f"-o {file}: the annotation sheet is a CSV file; give a file name that ends in .csv")

@@ -39,8 +39,8 @@ class Baseline:
     Attributes:
         name: Name of the baseline in the results.
         run: Function that labels texts. After each batch, it yields the number of finished texts.
-        whole: Whether to ignore the time limit. A baseline that sorts the texts must finish, because the longest texts
-            come first: the first batches are the slowest.
+        whole: Whether to ignore the time limit. A baseline that labels the longest texts first must finish. Its first
+            batches are the slowest, so a partial run would measure a speed that is too low.
     """
 
     name: str
@@ -59,7 +59,7 @@ def rates(
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
         max_length: Maximum number of tokens in a text; longer texts are truncated.
-        seconds: Time limit for each baseline that does not sort the texts, in seconds.
+        seconds: Time limit for each baseline, in seconds. A baseline with `whole=True` has no time limit.
 
     Returns:
         {name of the baseline: {"rows": number of finished texts, "rows_per_second": speed}}.
@@ -207,7 +207,8 @@ def _compiled(folder: Path) -> Callable[..., _Answer]:
         # keep a reference, because the decoder must exist until the conversion ends
         decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)
         graph = frontend.convert(frontend.load(decoder))
-    settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}  # as in OpenVinoEngine
+    # OpenVinoEngine uses the same setting
+    settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}
     compiled = openvino.compile_model(graph, "CPU", settings)
     names = [next(iter(port.get_names())) for port in compiled.inputs]
 

@@ -25,7 +25,7 @@ def flops_per_token(shape: BertShape) -> int:
 
 
 def matrix_rate(device: str, precision: str, threads: int) -> float:
-    """Return the maximum speed of matrix products in FLOP/s, over all sizes in _PRODUCTS.
+    """Return the speed of the fastest matrix product in _PRODUCTS, in FLOP/s.
 
     Args:
         device: cpu or cuda.

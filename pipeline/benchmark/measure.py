@@ -38,7 +38,7 @@ from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-#: Value of --model for a model of KoBERT's size with random weights.
+#: Value of --model for a model that has the size of KoBERT and random weights.
 KOBERT_SIZED = "kobert-sized"
 
 _STAGES = ("read", "tokenize", "infer", "label", "write")
@@ -46,7 +46,7 @@ _TURNS = 10  # utterances per conversation, for models that read the previous ut
 _JOB_SECONDS = 15.0  # approximate duration of the job if `rows` is None
 _FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # minimum and maximum number of rows if `rows` is None
 _ENGINE_SECONDS = 5.0  # time limit for measuring the engine alone
-_BASELINE_SECONDS = 30.0  # time limit for each baseline that does not sort the texts
+_BASELINE_SECONDS = 30.0  # time limit for each baseline (see `baselines.rates`)
 
 
 def measure(
@@ -121,7 +121,7 @@ def _start(
 
 
 def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
-    """Write the texts as a dataset and score the dataset. The peak memory is reset before scoring."""
+    """Write the texts as a dataset and score the dataset. Before scoring, the counter of the peak memory is reset."""
     dataset = folder / "rows.parquet"
     pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
     _reset_peak_memory()
@@ -136,10 +136,13 @@ def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
 
 
 def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """Measure matrix products and the engine alone. `job` is the speed of one job process in tokens/s."""
+    """Measure the speed of matrix products, and the speed of the engine without the other stages of a job.
+
+    `job` is the speed of a single process of the job, in tokens/s.
+    """
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # a job also tokenizes BATCH_ROWS rows together
+    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # BATCH_ROWS rows at a time, as in a job
     engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
     # measured twice, because another process may slow down one measurement
     flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))
@@ -155,7 +158,10 @@ def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, An
 
 
 def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
-    """Measure the baselines. `job` is rows/s of the job. `times` in the result is `job` / rows/s of the baseline."""
+    """Measure the baselines. `job` is the speed of the job in rows/s.
+
+    `times` in the result is the speed of the job divided by the speed of the baseline.
+    """
     filled = [text or "" for text in texts.to_pylist()]
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
     found = baselines.rates(scorer.model, filled, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
@@ -191,19 +197,23 @@ def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
 
 @contextmanager
 def _model(options: ModelOptions, note: Callable[[str], None]) -> Iterator[ModelOptions]:
-    """Yield the options. For KOBERT_SIZED, write a model with random weights and yield its folder as the model."""
+    """Yield the options.
+
+    For KOBERT_SIZED, a model folder with random weights is written first. The yielded options contain the path of this
+    folder.
+    """
     if options.model != KOBERT_SIZED:
         yield options
         return
     with tempfile.TemporaryDirectory(prefix="emojob-kobert-sized-") as folder:
-        note("making a model of KoBERT's size with random weights; its labels are meaningless")
+        note("making a model that has the size of KoBERT and random weights; the labels will be meaningless")
         model_folder = Path(folder) / KOBERT_SIZED
         write_kobert_sized(model_folder)
         yield replace(options, model=str(model_folder))
 
 
 def write_kobert_sized(folder: Path) -> None:
-    """Write a model folder of KoBERT's size with random weights. The speed does not depend on the weights."""
+    """Write a model folder with the size of KoBERT and with random weights. The weights do not affect the speed."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification
     from transformers.utils import logging
@@ -233,7 +243,7 @@ def _temporary_parent(source: str | None) -> Path | None:
 
 
 def _reset_peak_memory() -> None:
-    """Reset the peak memory of this process (only on Linux)."""
+    """Reset the counter of the peak memory of this process (only on Linux)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -59,7 +59,7 @@ class Privacy:
         kept = [f for f in fields if not (self.text_dropped and f.name == self.text_column)]
         metadata = dict(schema.metadata or {})
         if self.hashed or self.text_dropped:
-            metadata.pop(b"pandas", None)  # pandas metadata describes the original columns
+            metadata.pop(b"pandas", None)  # this metadata describes the original columns
         return pa.schema(kept, metadata=metadata or None)
 
     def batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -94,7 +94,7 @@ class Privacy:
     def as_json(self) -> dict[str, Any]:
         """Return the options as a dictionary for run.json.
 
-        `ensure_same_privacy` checks that all runs into one OUT have equal options.
+        `ensure_same_privacy` checks that all runs that write to one OUT have equal privacy options.
         """
         return {
             "mask_pii": self.masked,
@@ -104,7 +104,7 @@ class Privacy:
         }
 
 
-#: Value of `Privacy.as_json()` for runs of old emojob versions, which had no privacy options.
+#: Privacy options of a run if run.json contains no privacy options, because an old emojob version wrote run.json.
 NOTHING: Mapping[str, Any] = {"mask_pii": False, "drop_text": False, "hash_columns": [], "hash_key": None}
 
 
@@ -157,7 +157,7 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
     Values are converted to UTF-8 text before hashing. So the number 7 and the text "7" have the same pseudonym.
 
     Args:
-        column: Values of any type that is not nested. Null stays null.
+        column: Values of any non-nested type. Null stays null.
         key: Secret key of the HMAC.
 
     Returns:

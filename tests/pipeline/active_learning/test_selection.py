@@ -262,7 +262,7 @@ def test_an_archive_without_a_complete_part_is_refused(tmp_path):
 
 
 def test_an_archive_without_a_suitable_text_is_refused(archive):
-    with pytest.raises(DataError, match="all 2 labelled rows have texts with fewer than two letters"):
+    with pytest.raises(DataError, match="each of the 2 labelled rows has fewer than two letters"):
         chosen(archive([row("네"), row("ㅋㅋ")]), 5)
 
 
