@@ -20,11 +20,11 @@ def calibration_texts(dataset: str | None) -> Callable[[], list[str]]:
         dataset: File, folder, glob or URL. None: use the built-in sample.
 
     Returns:
-        A function that returns distinct texts. This function raises InputError if the dataset cannot be read or has no
-        text.
+        A function that reads the dataset and returns distinct texts. When called, it raises InputError if the dataset
+        cannot be read or has no text.
 
     Raises:
-        DataError: The dataset does not exist or cannot be read.
+        DataError: The dataset does not exist, or has no readable file of a known format.
         OptionError: The URL has an unknown scheme.
     """
     if dataset is None:

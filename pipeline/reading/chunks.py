@@ -30,7 +30,8 @@ class Chunk:
         row_batch: Rows of the chunk.
         previous: Previous utterance of each row, null if there is none: large_string [rows]. None if the model does not
             read previous utterances.
-        closes: Whether the part file must end after this chunk, because the next chunk does not begin at `stop_row`.
+        closes: Whether the part file must end after this chunk, because the next chunk does not begin at the row after
+            this chunk.
         last: Whether the input ends with this chunk.
     """
 
@@ -43,11 +44,11 @@ class Chunk:
 
     @property
     def stop_row(self) -> int:
-        """Number of the row after the chunk."""
+        """Row number of the first row after the chunk, from 0."""
         return self.row_batch.first_row + self.row_batch.rows_read
 
     def split(self, rows: int) -> tuple[Chunk, Chunk]:
-        """Return (chunk of the first `rows` rows, chunk of the remaining rows). Rejected rows are counted."""
+        """Return (chunk of the first `rows` rows, chunk of the remaining rows). `rows` includes rejected rows."""
         head, rest = self.row_batch.split(rows)
         at = head.batch.num_rows
         before, after = (None, None) if self.previous is None else (self.previous[:at], self.previous[at:])
@@ -96,7 +97,7 @@ class PendingChunks:
                     return
 
     def on_timing(self, chunk: Chunk, seconds: float) -> None:
-        """Adapt the size of the next chunks. The engine should need about 15 seconds for each chunk.
+        """Adapt the size of the next chunks, so that the engine needs about 15 seconds for each chunk.
 
         Args:
             chunk: A chunk that the engine has labelled.
@@ -108,7 +109,7 @@ class PendingChunks:
             self._rows = min(max(rows, _FEWEST_ROWS), 4 * self._rows, BATCH_ROWS)
 
     def _of_span(self, source: Source, number: int, span: Span) -> Iterator[Chunk]:
-        """Yield the chunks of a span. Only the last chunk has `closes=True`.
+        """Yield the chunks of a span. Only the last chunk of the span has `closes=True`.
 
         If the span has no rows, yield one empty chunk.
         """
@@ -118,11 +119,12 @@ class PendingChunks:
         for following in chunks:
             yield current
             current = following
-        if span.stop_row is not None:  # otherwise, read_batches has read and checked the whole file
+        # if stop_row is None, read_batches has already checked the file at the end of the file
+        if span.stop_row is not None:
             check_unchanged(source)
         if span.stop_row not in (None, current.stop_row):
             raise DataError(
-                f"{source.file.name} has changed while it was read: row {span.stop_row:,} no longer exists; "
+                f"{source.file.name} changed while emojob was reading it: row {span.stop_row:,} no longer exists; "
                 f"start the run again when the file is complete"
             )
         yield replace(current, closes=True, last=span.stop_row is None)
@@ -144,7 +146,7 @@ class PendingChunks:
 
 
 def _up_to(limit: int | None, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """Yield the chunks up to row `limit`. The chunk that reaches `limit` is cut there and has `closes=True`."""
+    """Yield only the rows before row number `limit`. The last chunk is cut there, and gets `closes=True`."""
     for chunk in chunks:
         if limit is None or chunk.stop_row < limit:
             yield chunk

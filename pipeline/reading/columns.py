@@ -33,8 +33,8 @@ def check_column_count(owner: str, columns: int) -> None:
     """
     if columns > MOST_COLUMNS:
         raise ColumnError(
-            f"{owner} has at least {columns:,} columns, but emojob reads at most {MOST_COLUMNS:,}: if the column "
-            f"names are IDs or dates, write them as the values of one column"
+            f"{owner} has at least {columns:,} columns, but emojob reads at most {MOST_COLUMNS:,}; remove "
+            f"columns (if the column names are IDs or dates, store the names as values of a single column)"
         )
 
 
@@ -84,12 +84,12 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     if fitting:
         raise ColumnError(
             f"{where}: more than one column may be the text column ({listed(fitting)}); "
-            f"choose one with --text-column NAME"
+            f"choose the text column with --text-column NAME"
         )
     wrong = "".join(f" ({name!r} is {schema.field(name).type})" for name in called)
     raise ColumnError(
         f"{where}: no string column has one of the usual names for text{wrong}; {_all_columns(parts, names)}; "
-        f"choose one with --text-column NAME"
+        f"choose the text column with --text-column NAME"
     )
 
 
@@ -132,7 +132,7 @@ def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_co
     names = _in_all_files(parts, schema)
     if given is not None:
         return _given_conversation_column(parts, schema, names, given)
-    where, ask = _where(parts), "choose one with --conversation-column NAME"
+    where, ask = _where(parts), "choose the column with --conversation-column NAME"
     usual = set(of_usual_name(names, USUAL_CONVERSATION_COLUMNS))
     called = [name for name in names if name in usual and name != text_column]
     fitting = [name for name in called if is_conversation(schema.field(name).type)]
@@ -159,7 +159,7 @@ def _given_conversation_column(parts: Sequence[Part], schema: pa.Schema, names: 
 
 def is_conversation(kind: pa.DataType) -> bool:
     """Return whether a type can identify conversations: string, bytes, number or null."""
-    if isinstance(kind, pa.BaseExtensionType):  # such as a UUID
+    if isinstance(kind, pa.BaseExtensionType):  # for example the Arrow type of UUIDs
         kind = kind.storage_type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type

@@ -24,18 +24,19 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings, unwrapped
 from emojob.schemas.errors import ColumnError
 
-#: Maximum number of conversations in memory.
+#: Maximum number of conversations whose last utterance is kept in memory.
 CONVERSATIONS = 1_000_000
-#: Maximum number of characters of all utterances in memory.
+#: Maximum total number of characters of the utterances in memory.
 CHARACTERS = 100_000_000
-# After every _STEP rows, the least recently seen conversations are dropped until both limits are met. Batch sizes do
-# not matter, because the step is fixed.
+# After every _STEP rows, the least recently seen conversations are dropped, until neither CONVERSATIONS nor CHARACTERS
+# is exceeded. The step is fixed, so batch sizes do not change the result.
 _STEP = 16_384
 
 #: Maximum number of characters of a previous utterance. Models read far fewer characters.
 LONGEST = 4096
 
-# Matches a character that becomes a token: no white space, and no character that KoBERT's SentencePiece model drops.
+# Matches a character that becomes a token. White space and characters that KoBERT's SentencePiece model drops do not
+# become tokens.
 _WITH_TEXT = r"[^\s\p{Z}\x01-\x1f\x7f\x85\x8f\x9f\x{61c}\x{200b}\x{200c}\x{200e}\x{200f}\x{feff}]"
 
 
@@ -85,7 +86,7 @@ class Conversations:
         return pa.concat_arrays([texts, carried]).take(pa.array(index, mask=index < 0))
 
     def _remember(self, conversations: list[object], texts: pa.Array, lasts: NDArray[np.int64]) -> None:
-        """Store the last utterance of each conversation, in the order of the rows."""
+        """Store the last utterance of each conversation. The most recently seen conversation is stored last."""
         order = np.argsort(lasts)
         for i, text in zip(order.tolist(), texts.take(pa.array(lasts[order])).to_pylist(), strict=True):
             conversation = conversations[i]
@@ -172,7 +173,7 @@ def previous_texts(texts: Iterable[str], last: str | None = None) -> list[str | 
 
 
 def with_text(texts: pa.Array) -> pa.Array:
-    """Return whether each text has a character that becomes a token: bool [rows], false for null."""
+    """Return whether each text gives at least one token: bool [rows], false for null."""
     return pc.match_substring_regex(texts, _WITH_TEXT).fill_null(False)
 
 

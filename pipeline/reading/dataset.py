@@ -95,7 +95,7 @@ def open_dataset(
     Args:
         files: Input files.
         text_column: Name of the text column; None: choose the column by its name (`choose_text_column`).
-        encoding: auto, utf-8 or cp949. Only for text formats.
+        encoding: auto, utf-8 or cp949. Parquet files ignore this argument.
         inspect: Function that inspects the files and yields the results in the order of `files`.
 
     Raises:
@@ -105,7 +105,8 @@ def open_dataset(
     """
     if not files:
         raise DataError("no input file: give a file, a folder or a glob")
-    json_kinds: Kinds = {}  # merged from all JSON files (a column may be 1 in a.jsonl and 1.5 in b.jsonl)
+    # merged from all JSON files, because a column may have integers in a.jsonl and floats in b.jsonl
+    json_kinds: Kinds = {}
     sources = []
     for info in inspect(files, encoding):
         sources.append(info.source)
@@ -130,7 +131,7 @@ def read_batches(
     Args:
         dataset: The dataset. Each row batch has the schema of the dataset.
         source: The source to read.
-        start_row: Number of the first row to read, from 0. Rejected rows are counted.
+        start_row: Number of the first row to read, from 0. Rejected rows have numbers, too.
         rows: Maximum number of rows in a batch. A batch of very long rows has fewer rows.
         columns: Names of the columns to read; None: all columns.
 
@@ -163,7 +164,7 @@ def check_unchanged(source: Source) -> None:
         same = blocks.digest_of(source.file) == source.sha256
     if not same:
         raise DataError(
-            f"{source.file.name} has changed while it was read ({source.size:,} bytes, now {now.st_size:,}); "
+            f"{source.file.name} changed while emojob was reading it ({source.size:,} bytes, now {now.st_size:,}); "
             f"start the run again when the file is complete"
         )
 
@@ -192,9 +193,9 @@ def inspect_file(file: InputFile, encoding: str, count_rows: bool = False) -> Fi
 
     Args:
         file: The file.
-        encoding: auto, utf-8 or cp949. Only for text formats.
-        count_rows: Whether to count the rows and to find the split points of a CSV or TSV file. For Parquet and JSON
-            lines, this is always done.
+        encoding: auto, utf-8 or cp949. Ignored for Parquet.
+        count_rows: Whether to find the number of rows and the split points of a CSV or TSV file. For Parquet and JSON
+            lines, the number of rows and the split points are always found.
 
     Raises:
         DataError: The file cannot be read.
@@ -231,7 +232,7 @@ def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
 
 
 def _with_partitions(source: Source) -> Source:
-    """Return the source with a string column for each key=value folder, unless the file has a column of this name."""
+    """Return the source with a string column KEY for each KEY=VALUE folder, unless the file has a column KEY."""
     own = source.schema.names
     folders = tuple((key, value) for key, value in source.file.partitions if key not in own)
     schema = source.schema
@@ -241,7 +242,10 @@ def _with_partitions(source: Source) -> Source:
 
 
 def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[RowBatch]:
-    """Yield the rows in blocks of any size. Only the Parquet reader uses `rows` and `columns`."""
+    """Yield the rows in blocks. The reader of the file format decides the size of the blocks.
+
+    Only the Parquet reader uses `rows` and `columns`.
+    """
     file = source.file
     if file.format == "parquet":
         return parquet.read(file, start_row, rows, columns)

@@ -57,7 +57,7 @@ class InputFile:
 
     @property
     def size(self) -> int:
-        """Size of the stored file in bytes. Raises OSError."""
+        """Size of the file in bytes, before decompression. Raises OSError if the file cannot be accessed."""
         return self.stored.st_size if self.stored else self.path.stat().st_size
 
 
@@ -107,19 +107,27 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
             return _expand(path, left_out, given)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         reason = getattr(error, "strerror", None) or "it is a link that leads to itself"
-        raise DataError(f"{given} cannot be read: {reason}") from error
+        raise DataError(f"{given} cannot be read: {reason}; check the path and your read permission") from error
     raise NothingFound(f"{given}: no such file or folder; check the path (relative paths begin at {Path.cwd()})")
 
 
 def input_path(given: str) -> AnyPath:
-    """Parse an input path or URL. Raises DataError for an empty string, and the errors of `parse_path`."""
+    """Parse an input path or URL.
+
+    Raises:
+        DataError: `given` is empty.
+        OptionError: The URL is wrong, or the package for the URL scheme is not installed.
+    """
     if not given:
         raise DataError("an input is an empty string: give a file, a folder or a glob")
     return parse_path(given)
 
 
 def _named_file(path: Path, given: str) -> InputFile:
-    """Return the input file at a path. Raises DataError. `given` is the path for messages."""
+    """Return the input file at a path. `given` is the path for messages.
+
+    Raises DataError if the path is a broken link, has an unknown format, or is not a regular file.
+    """
     if not path.exists():
         raise DataError(f"{given} is a link to a file that does not exist ({path.resolve()}); correct the link")
     kind = _kind(path)
@@ -129,7 +137,10 @@ def _named_file(path: Path, given: str) -> InputFile:
 
 
 def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile]:
-    """Return the files that match a glob. If a folder matches, return all files in the folder."""
+    """Return the files that match a glob, and the files in the folders that match the glob.
+
+    Paths in `left_out` are skipped. `given` is the glob for messages.
+    """
     root = Path(*_before_wildcard(pattern.parts)).resolve()
     matched = []
     for text in glob.glob(str(pattern), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
@@ -155,7 +166,10 @@ def _up_to(root: Path, path: Path) -> Iterator[Path]:
 
 
 def _walk(folder: Path, left_out: set[AnyPath]) -> Iterator[Path]:
-    """Yield the files in a folder and its subfolders, if `_is_skipped` is false. Links to folders are not followed."""
+    """Yield the files in a folder and in its subfolders.
+
+    Files and folders are left out if `_is_skipped` returns True. Links to folders are not followed.
+    """
 
     def refuse(error: OSError) -> None:
         raise error
@@ -185,7 +199,12 @@ def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFil
 def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
     """Return the objects for a URL: a single object, the objects in a folder, or the matches of a pattern.
 
-    Raises DataError, NothingFound, or OSError with a message in `strerror`.
+    Paths in `left_out` are skipped. `given` is the URL for messages.
+
+    Raises:
+        DataError: The format of a single object is unknown.
+        NothingFound: No object is found.
+        OSError: The object store failed. `strerror` is the message.
     """
     if path.is_file():
         kind = _kind(path)

@@ -1,4 +1,4 @@
-"""Progress of the inputs: which rows are already in complete part files, and which rows are missing."""
+"""Data classes for the progress of a run: which rows of an input are already in complete part files."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Reject:
     """A row that could not be read.
 
     Attributes:
-        position: Row number in the input, from 1. Rejected rows are counted; the header is not.
+        position: Row number in the input, from 1. Rejected rows have numbers, too. The header has no number.
         reason: Why the row was rejected.
         raw: First 1,000 characters of the row.
     """
@@ -32,7 +32,7 @@ class SplitPoint:
 
     Attributes:
         row: Row number, from 0.
-        offset: Byte offset of the row, counted after a byte order mark. Not used for Parquet.
+        offset: Byte offset of the row. A byte order mark is not counted. Not used for Parquet.
     """
 
     row: int
@@ -48,7 +48,7 @@ class RowBatch:
 
     Attributes:
         batch: The rows that could be read.
-        first_row: Number of the first row in the input, from 0. Rejected rows are counted.
+        first_row: Number of the first row in the input, from 0. Rejected rows have numbers, too.
         rows_read: Number of rows, rejected rows included.
         rejects: The rejected rows, in order.
     """
@@ -59,7 +59,7 @@ class RowBatch:
     rejects: list[Reject]
 
     def split(self, rows: int) -> tuple[RowBatch, RowBatch]:
-        """Return (batch of the first `rows` rows, batch of the remaining rows). Rejected rows are counted."""
+        """Return (batch of the first `rows` rows, batch of the remaining rows). `rows` includes rejected rows."""
         rows = min(max(rows, 0), self.rows_read)
         before = [one for one in self.rejects if one.position <= self.first_row + rows]
         after = self.rejects[len(before) :]

@@ -48,7 +48,7 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
 
 
 def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
-    """Return the schema metadata that is equal in all files; None if there is none."""
+    """Return the schema metadata that all files have in common, or None."""
     metadata = dict(parts[0][1].metadata or {})
     for _, own in parts:
         metadata = {key: value for key, value in metadata.items() if (own.metadata or {}).get(key) == value}
@@ -101,7 +101,8 @@ def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
 def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
     """Return whether the number type `into` holds every value of type `kind` exactly."""
     if pa.types.is_floating(into):
-        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]  # maximum bits of integers that the float holds exactly
+        # a float holds every integer of up to this number of bits exactly
+        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]
         return bool(kind.bit_width <= into.bit_width if pa.types.is_floating(kind) else kind.bit_width <= exact)
     if pa.types.is_floating(kind):
         return False
@@ -135,7 +136,7 @@ def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.Recor
         schema: Schema of the dataset.
 
     Raises:
-        DataError: A value does not fit into the type of its column. With a schema from `common_schema`, all values fit.
+        DataError: A value does not fit into the type of its column.
     """
     if batch.schema.equals(schema, check_metadata=True):
         return batch

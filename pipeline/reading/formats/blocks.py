@@ -20,13 +20,13 @@ from emojob.schemas.messages import first_line
 
 BLOCK = 1 << 20  # bytes per read
 LONGEST_ROW = 16 << 20  # maximum bytes of a row; longer rows are rejected to limit memory
-# A compressed file is refused if the decompressed content exceeds two limits: BOMB_BYTES, and BOMB_RATIO times the size
-# of the file.
+# A compressed file is refused if the decompressed content is larger than BOMB_BYTES, and also larger than BOMB_RATIO
+# times the size of the compressed file.
 BOMB_BYTES, BOMB_RATIO = 1 << 30, 250
 
 
 class Digest:
-    """Computes the SHA-256 and the number of the bytes that are added.
+    """Computes the SHA-256 of all added bytes, and counts the bytes.
 
     Attributes:
         size: Number of bytes added so far.
@@ -60,7 +60,10 @@ class Content:
 
 
 def digest_of(file: InputFile) -> str:
-    """Return the SHA-256 of the stored bytes of a file in hexadecimal. Raises DataError."""
+    """Return the SHA-256 of a file as hexadecimal text. A compressed file is hashed without decompression.
+
+    Raises DataError if the file cannot be read.
+    """
     digest = Digest()
     for _ in read_blocks(replace(file, compression=None), digest):
         pass
@@ -71,8 +74,8 @@ def content_of(file: InputFile, digest: Digest) -> Content:
     """Return the size and hash of a file.
 
     Args:
-        file: The file. For an object in an object store, the result is the known size and ETag.
-        digest: Digest of all stored bytes. Only used for a local file.
+        file: The file. For an object in an object store, the result is the size and ETag in `file.stored`.
+        digest: Digest of the bytes of the file, before decompression. Only used for a local file.
     """
     if file.stored:
         return Content(file.stored.st_size, f"etag:{file.stored.etag}")
@@ -115,11 +118,11 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
             unpacked += len(block)
             if unpacked > max(BOMB_BYTES, BOMB_RATIO * digest.size):
                 raise DataError(
-                    f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB); "
-                    f"this is unusual for dialogue: check the file; if the content is right, decompress the file first"
+                    f"{file.name} unpacks to more than {BOMB_RATIO} times its size (over {unpacked >> 30:,} GB), "
+                    f"which is unusual for dialogue. Check the file. If the content is right, decompress the file first"
                 )
             yield block
-        while stored.read(BLOCK):  # hash also the bytes that the decompressor has not read
+        while stored.read(BLOCK):  # also hash the bytes that the decompressor has not read
             pass
 
 
@@ -136,14 +139,18 @@ def reading_errors(file: InputFile) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno:
-            raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
+            raise DataError(
+                f"{file.name} cannot be read: {error.strerror}; check the path and your read permission, then run the "
+                f"command again"
+            ) from error
         raise DataError(
-            f"{file.name} is not a complete {file.compression} file ({first_line(error)}); copy or create it again"
+            f"{file.name} is not a complete {file.compression} file ({first_line(error)}); "
+            f"copy the file again from its source"
         ) from error
 
 
 def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[bytes]:
-    """Yield the bytes of a text file without the byte order mark.
+    """Yield the decompressed bytes of a text file. A byte order mark is skipped.
 
     Args:
         file: The file.

@@ -19,7 +19,9 @@ from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 
 SAMPLE = 8 << 20  # number of bytes that `_is_quoted` reads
-_DOUBTFUL = 64 << 10  # bytes at the end of the sample, in which an unclosed quote is no error
+# An unclosed quote in the last _DOUBTFUL bytes of a sample is not an error, because the closing quote may come after
+# the sample.
+_DOUBTFUL = 64 << 10
 
 _DELIMITERS = {"csv": b",", "tsv": b"\t"}
 _RAW_BYTES = 4 * RAW_CHARACTERS
@@ -109,7 +111,7 @@ class Parser:
             encoding: utf-8, utf-8-sig or cp949.
         """
         self._names, self._dialect, self._codec = names, dialect, codec(encoding)
-        # numbers as names: pyarrow needs unique names, but `names` may contain duplicates
+        # The fields are numbered, because pyarrow needs unique names, but `names` may contain duplicates.
         self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
         self.columns = len(names)
         self._blank_is_a_row = self.columns == 1
@@ -123,7 +125,7 @@ class Parser:
         return self._parse_utf8(run if self._codec == "utf-8" else text.encode(), first_row)
 
     def reject(self, line: bytes, row: int, reason: str) -> RowBatch:
-        """Return a row batch that contains only a rejected line. `row` is the row number of the line, from 0."""
+        """Return a row batch with no rows and one rejected line. `row` is the row number of the line, from 0."""
         raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
         return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
 
@@ -154,7 +156,7 @@ class Parser:
         return RowBatch(batch, first_row, batch.num_rows + len(rejects), rejects)
 
     def _parse_around(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse records, and reject the records that do not decode."""
+        """Parse records, and reject the records that cannot be decoded."""
         records = [match[0] for match in self._dialect.record.finditer(run)]
         if not self._blank_is_a_row:
             records = [record for record in records if record.strip(b"\r\n")]
@@ -194,7 +196,7 @@ def _header(
             raise DataError(
                 f"the header of {file.name} is not valid {codec(encoding)}; correct the header, or change --encoding"
             ) from error
-    raise DataError(f"{file.name} is empty: there is no header; leave out the file, or add a header")
+    raise DataError(f"{file.name} is empty: there is no header; remove the file from the inputs, or add a header")
 
 
 def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
@@ -211,10 +213,12 @@ def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
 def _is_quoted(file: InputFile, encoding: str) -> bool:
     """Return whether fields of a TSV file may be in quotes. Only the first SAMPLE bytes are checked.
 
-    The sample is parsed twice. The result is False if both conditions are true:
-    1. If quotes are ordinary characters, every line has as many fields as the header.
-    2. If fields may be in quotes, a record is malformed, or (in a file with several columns) a record spans several
-       lines.
+    The sample is parsed twice:
+    1. Quotes are ordinary characters. This parse succeeds if every line has as many fields as the header.
+    2. Fields may be in quotes. This parse succeeds if no record is malformed, and (in a file with several columns) no
+       record spans several lines.
+
+    The result is False if the first parse succeeds and the second parse fails.
     """
     sample, whole = _sample_of(text_blocks(file, encoding))
     if b'"' not in sample:
@@ -252,7 +256,7 @@ def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> 
 
 
 def _sample_of(blocks: Iterable[bytes]) -> tuple[bytes, bool]:
-    """Return (about the first SAMPLE bytes of a file, whether this is the whole file)."""
+    """Return (first blocks of a file, whether the file has no more blocks). The blocks end after SAMPLE bytes."""
     pieces: list[bytes] = []
     size = 0
     for block in blocks:

@@ -41,25 +41,25 @@ class Dialect:
 
     @cached_property
     def field(self) -> re.Pattern[bytes]:
-        """Pattern of a field. If the closing quote is missing, the pattern matches an empty field."""
+        """Pattern that matches a field. If the closing quote is missing, the pattern matches the empty string."""
         return re.compile(self._field)
 
     @cached_property
     def fields(self) -> re.Pattern[bytes]:
-        """Pattern of the well-formed fields at the beginning of a record, without the line end."""
+        """Pattern that matches the well-formed fields at the beginning of a record, but not the line end."""
         return re.compile(self._fields)
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
-        """Pattern of a record with the line end."""
+        """Pattern that matches a record and its line end."""
         return re.compile(self._record)
 
     @cached_property
     def run(self) -> re.Pattern[bytes]:
-        """Pattern of up to 4,096 records.
+        """Pattern that matches up to 4,096 records.
 
-        Without this limit, the match would need memory for each record. The repetition is not possessive, because
-        possessive groups may match wrongly in Python up to 3.11.4.
+        - The limit is needed, because the memory of a match grows with the number of records.
+        - The repetition is not possessive, because possessive groups may match wrongly in Python up to 3.11.4.
         """
         return re.compile(rb"(?:" + self._record + rb"){0,4096}")
 
@@ -82,7 +82,7 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
     """Cut a file into pieces. Each piece is either some whole records or one malformed line.
 
     If a record is malformed, only the first line of the record is rejected. Reading continues at the next line. The end
-    of a record depends only on the first blocks.LONGEST_ROW bytes of the record, so reading may begin at any record.
+    of a record does not depend on earlier records, so reading may begin at any record.
 
     Args:
         data: Bytes of the file, in blocks. The line end after the last record may be missing.
@@ -120,7 +120,7 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
 
 
 def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Read more blocks. Return (`buffer` followed by the new blocks, whether the file has ended).
+    """Read more blocks. Return (bytes, ended): `buffer` plus the new blocks, and whether the file has ended.
 
     Each call at least doubles the buffer. This keeps the total time linear, although the search for a closing quote
     begins again after each call.
@@ -144,7 +144,10 @@ def _longest_end(buffer: bytes, at: int, limit: int) -> int:
 
 
 def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
-    """Return the offset after the well-formed records that begin at `at`."""
+    """Return the end offset of consecutive well-formed records. The first record begins at `at`.
+
+    If the first record is malformed or incomplete, return `at`.
+    """
     if not dialect.quoted or buffer.find(b'"', at, limit) < 0:
         return max(at, buffer.rfind(b"\n", at, limit) + 1, buffer.rfind(b"\r", at, limit) + 1)
     match = dialect.run.match(buffer, at, limit)
@@ -160,7 +163,7 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) 
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'
     if end < limit and not is_open:
-        # Text follows the closing quote. If a line end is between the two quotes, the first quote is probably unclosed.
+        # Text follows a closing quote. If the fields contain a line end, an opening quote was probably never closed.
         return UNCLOSED if _LINE_END.search(buffer, at, end) else AFTER_QUOTE
     if ended or len(buffer) - at > blocks.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG

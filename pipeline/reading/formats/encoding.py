@@ -9,7 +9,7 @@ from emojob.pipeline.reading.formats.blocks import Digest, content_of, read_bloc
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
-TOLERATED = 0.01  # maximum share of lines that may fail to decode (such lines are rejected)
+TOLERATED = 0.01  # maximum share of lines that cannot be decoded (such lines are rejected)
 
 _NAMES = {
     "auto": "auto",
@@ -21,7 +21,8 @@ _NAMES = {
     "euckr": "cp949",
 }
 _OTHER_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32LE",  # before UTF-16LE, because the UTF-32LE mark begins with the UTF-16LE mark
+    # UTF-32LE must come before UTF-16LE, because the mark of UTF-32LE begins with the mark of UTF-16LE
+    codecs.BOM_UTF32_LE: "UTF-32LE",
     codecs.BOM_UTF32_BE: "UTF-32BE",
     codecs.BOM_UTF16_LE: "UTF-16LE",
     codecs.BOM_UTF16_BE: "UTF-16BE",
@@ -33,7 +34,7 @@ class TextInfo:
     """The result of `inspect`.
 
     Attributes:
-        size: Size of the stored file in bytes.
+        size: Size of the file in bytes, before decompression.
         sha256: SHA-256 or ETag of the file, as in `Content`.
         encoding: utf-8, utf-8-sig or cp949.
         lines: Number of line feeds.
@@ -46,21 +47,21 @@ class TextInfo:
 
 
 def codec(encoding: str) -> str:
-    """Return the name of the Python codec for the text after the byte order mark."""
+    """Return the name of the Python codec that decodes a text whose byte order mark has been removed."""
     return "utf-8" if encoding == "utf-8-sig" else encoding
 
 
 def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
     """Read a whole text file and return the size, hash and encoding of the file.
 
-    Up to 1% of the lines may fail to decode.
+    The encoding is accepted if at most 1% of the lines cannot be decoded.
 
     Args:
         file: The file.
         encoding: auto (detect the encoding), or utf-8, cp949 or a name in `_NAMES` (verify the encoding).
 
     Raises:
-        DataError: The file is empty or damaged, or fails to decode.
+        DataError: The file is empty or damaged, or more than 1% of the lines cannot be decoded.
         OptionError: emojob does not support the encoding.
     """
     wanted = _NAMES.get(encoding.lower().replace("_", "-"))
@@ -74,7 +75,9 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
         check.feed(block)
     check.finish()
     if not total:
-        raise DataError(f"{file.name} is empty (0 bytes); leave it out, or write at least a header")
+        raise DataError(
+            f"{file.name} is empty (0 bytes); remove the file from the inputs, or copy the file again from its source"
+        )
     marked = _has_utf8_mark(file, head, wanted)
     chosen = check.encoding
     if check.fault is not None:
@@ -92,7 +95,7 @@ def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
         if head.startswith(mark):
             raise DataError(
                 f"{file.name} begins with the byte order mark of {name}, but emojob does not read {name}; "
-                f"convert the file: iconv -f {name} -t UTF-8 IN > OUT"
+                f"convert the file: iconv -f {name} -t UTF-8 OLD_FILE > NEW_FILE"
             )
     marked = head.startswith(codecs.BOM_UTF8)
     if marked and wanted == "cp949":
@@ -103,7 +106,7 @@ def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
 
 
 def _best_encoding(file: InputFile, candidates: list[str]) -> str:
-    """Return the candidate in which the fewest lines fail to decode. Raises DataError if too many lines fail."""
+    """Return the candidate encoding that fails on the fewest lines. Raises DataError if too many lines fail."""
     if len(candidates) > 1 and _first_fault(file, "cp949") is None:
         return "cp949"
     shares = {}
@@ -120,18 +123,19 @@ def _best_encoding(file: InputFile, candidates: list[str]) -> str:
     where = f"the decompressed content of {file.name}" if file.compression else file.name
     if len(candidates) > 1:
         raise DataError(
-            f"{where} is in neither {' nor '.join(faults)}; convert the file: iconv -f ENCODING -t UTF-8 IN > OUT"
+            f"{where} is in neither {' nor '.join(faults)}; "
+            f"convert the file: iconv -f ENCODING -t UTF-8 OLD_FILE > NEW_FILE"
         )
     other = "utf-8" if best == "cp949" else "cp949"
     raise DataError(f"{where} is not in {faults[0]}; try --encoding {other} or --encoding auto")
 
 
 class _DecodeCheck:
-    """Finds the first byte of a file that does not decode.
+    """Finds the first byte of a file that cannot be decoded.
 
     Attributes:
         encoding: The encoding to check.
-        fault: (byte offset, byte) of the first byte that does not decode; None if no such byte was found.
+        fault: (byte offset, byte) of the first byte that cannot be decoded; None if all bytes so far can be decoded.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -156,7 +160,7 @@ class _DecodeCheck:
 
 
 def _first_fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
-    """Return (byte offset, byte) of the first byte that does not decode; None if all bytes decode."""
+    """Return (byte offset, byte) of the first byte that cannot be decoded; None if all bytes can be decoded."""
     check = _DecodeCheck(encoding)
     for block in read_blocks(file):
         check.feed(block)
@@ -167,7 +171,7 @@ def _first_fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
 
 
 def _undecodable_lines(file: InputFile, encoding: str) -> tuple[int, int]:
-    """Return (number of lines that do not decode, number of all lines)."""
+    """Return (number of lines that cannot be decoded, number of all lines)."""
     undecodable = total = 0
     for block, _ in whole_lines(read_blocks(file)):
         lines = block.removesuffix(b"\n").count(b"\n") + 1
@@ -178,7 +182,7 @@ def _undecodable_lines(file: InputFile, encoding: str) -> tuple[int, int]:
 
 
 def decodes(data: bytes, encoding: str) -> bool:
-    """Return whether `data` decodes in `encoding` without errors."""
+    """Return whether `data` can be decoded in `encoding`."""
     try:
         data.decode(encoding)
     except UnicodeDecodeError:

@@ -17,12 +17,14 @@ import pyarrow as pa
 
 Kinds = dict[str, pa.DataType | None]
 
-# Kinds of integers while files are read: NARROW if a double holds the value exactly, otherwise WIDE (int64).
+# Kinds of integers during merging. After merging, both kinds become int64.
+# NARROW: a float64 holds every value exactly, so the column may also contain floats.
+# WIDE: a float64 does not hold every value exactly.
 NARROW, WIDE = pa.int32(), pa.int64()
 _NARROW_LIMIT, _WIDE_LIMIT = 1 << 53, 1 << 63
 
-DEEPEST = 64  # maximum levels of lists and objects; a column with deeper values is kept as JSON text
-_MOST_FIELDS = 1000  # maximum fields of an object; a column with larger objects is kept as JSON text
+DEEPEST = 64  # maximum nesting depth of a value; a column with deeper values is kept as JSON text
+_MOST_FIELDS = 1000  # maximum number of fields of an object; a column with larger objects is kept as JSON text
 
 
 class Disagreement(Exception):
@@ -34,7 +36,7 @@ def kind_of(value: Any, depth: int = 0) -> pa.DataType:
 
     Args:
         value: Value from `json.loads`.
-        depth: Number of lists and objects that contain the value.
+        depth: Nesting depth of the value; 0 for the value of a column.
 
     Raises:
         Disagreement: No Arrow type fits the value, or the value is nested deeper than DEEPEST.
@@ -62,11 +64,14 @@ def kind_of(value: Any, depth: int = 0) -> pa.DataType:
 
 
 def from_inferred(kind: pa.DataType) -> pa.DataType:
-    """Return the kind for a type that pyarrow.json inferred. Raises Disagreement.
+    """Return the kind for a type that pyarrow.json inferred.
 
-    Every integer type becomes NARROW. So the values must not contain integers of 16 or more digits.
+    Every integer type becomes NARROW. The caller must check that no integer has 16 or more digits.
+
+    Raises:
+        Disagreement: An object has too many fields.
     """
-    if pa.types.is_temporal(kind):  # pyarrow.json reads some strings as times
+    if pa.types.is_temporal(kind):  # the values are strings that pyarrow.json reads as times
         return pa.string()
     if pa.types.is_integer(kind):
         return NARROW
@@ -78,7 +83,11 @@ def from_inferred(kind: pa.DataType) -> pa.DataType:
 
 
 def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
-    """Return the kind that holds the values of kinds `a` and `b`. Raises Disagreement if no kind does."""
+    """Return the Arrow type that can hold all values of the types `a` and `b`.
+
+    Raises:
+        Disagreement: There is no such type.
+    """
     if pa.types.is_null(b) or a.equals(b):
         return a
     if pa.types.is_null(a):

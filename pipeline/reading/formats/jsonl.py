@@ -22,7 +22,7 @@ from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, R
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import DataError
 
-_MOST_CELLS = 1 << 25  # maximum cells of a table (a cell takes about 8 bytes)
+_MOST_CELLS = 1 << 25  # maximum number of cells in a table (a cell takes about 8 bytes)
 _BLANK = b" \t\r\n"
 _RAW_BYTES = 4 * RAW_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
@@ -76,11 +76,18 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
 
 
 def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
-    """Return the error for a file without JSON objects. `first_reject` is the first line that is not blank."""
+    """Return the error for a file without JSON objects.
+
+    `first_reject` is the first rejected line; None if all lines are blank.
+    """
     if first_reject is None:
-        return DataError(f"{file.name} is empty: it has no JSON object; leave out the file")
+        return DataError(f"{file.name} is empty: it has no JSON object; remove the file from the inputs")
     is_array = first_reject.raw[:1] == "["
-    hint = "convert this JSON array to lines: jq -c '.[]' IN > OUT" if is_array else "write one JSON object per line"
+    hint = (
+        "convert this JSON array to lines: jq -c '.[]' OLD_FILE > NEW_FILE"
+        if is_array
+        else "write one JSON object per line"
+    )
     return DataError(f"{file.name} has no JSON object on any line (row 1: {first_reject.reason}); {hint}")
 
 
@@ -115,11 +122,12 @@ def _narrow(blocks: Iterable[tuple[bytes, bool]], columns: int | None = None) ->
 
     Args:
         blocks: Blocks from `whole_lines`.
-        columns: Number of columns. None: assume that every name in a block is a different column.
+        columns: Number of columns. None: assume that the objects in a block have no field names in common.
     """
     for block, whole in blocks:
         lines = block.count(b"\n") + 1
-        names = columns or math.ceil(block.count(b":") / lines)  # if unknown, names per line on average
+        # if the number of columns is unknown, estimate the average number of field names per line
+        names = columns or math.ceil(block.count(b":") / lines)
         most = max(1, _MOST_CELLS // names if columns else math.isqrt(_MOST_CELLS // (names or 1)))
         if not whole or lines <= most:
             yield block, whole
@@ -169,7 +177,11 @@ def _is_deep(data: bytes, lines: int) -> bool:
 def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dict[str, Any]], list[Reject], int]:
     """Parse each line. Return (objects, rejected lines, number of lines that are not blank).
 
-    `row` is the row number of the first line, from 0.
+    Args:
+        block: Whole lines, or the beginning of a line that is too long.
+        whole: Whether the block has whole lines. If False, the line is rejected.
+        encoding: utf-8, utf-8-sig or cp949.
+        row: Row number of the first line, from 0.
     """
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
@@ -229,7 +241,7 @@ def _json_text(value: Any) -> str | None:
 
 
 def _utf8(block: bytes, encoding: str) -> bytes | None:
-    """Return `block` in UTF-8; None if the block does not decode."""
+    """Return `block` in UTF-8; None if the block cannot be decoded."""
     try:
         text = block.decode(codec(encoding))
     except UnicodeDecodeError:

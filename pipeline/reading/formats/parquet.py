@@ -21,8 +21,8 @@ from emojob.schemas.messages import first_line
 
 BUFFER = 1 << 20  # bytes to read ahead in each column
 BATCH_BYTES = 32 << 20  # maximum decompressed bytes per read
-MOST_FOOTER = 24 << 20  # maximum bytes of a footer; a footer takes about _UNPACKED times more memory
-_UNPACKED = 32
+MOST_FOOTER = 24 << 20  # maximum bytes of a footer in a file
+_UNPACKED = 32  # in memory, a footer takes about _UNPACKED times its size in the file
 # A file is refused if a column of a row group decompresses to more than BOMB_CHUNK bytes, and to more than BOMB_RATIO
 # times the stored size.
 BOMB_CHUNK = 256 << 20
@@ -40,14 +40,16 @@ def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]
         be inside a row group.
 
     Raises:
-        DataError: The file is empty, truncated or not a Parquet file. Or reading it would need too much memory.
+        DataError: The file is empty, truncated or not a Parquet file, or reading the file would need too much memory.
     """
     digest = Digest()
     for _ in () if file.stored else read_blocks(file, digest):
         pass
     content = content_of(file, digest)
     if not content.size:
-        raise DataError(f"{file.name} is empty (0 bytes); leave out the file, or write the file again")
+        raise DataError(
+            f"{file.name} is empty (0 bytes); remove the file from the inputs, or copy the file again from its source"
+        )
     _check_footer(file)
     with _parquet_errors(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         _check_pages(file, parquet.metadata)
@@ -88,7 +90,15 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
 def _runs(
     file: InputFile, parquet: pq.ParquetFile, first: int, wanted: Sequence[str] | None, rows: int
 ) -> Iterator[tuple[int, list[int]]]:
-    """Yield (number of rows per read, row groups to read together), beginning with row group `first`."""
+    """Yield (rows, row groups): the row groups to read in one call, and the maximum number of rows in a batch.
+
+    Args:
+        file: Parquet file.
+        parquet: The same file, opened.
+        first: Number of the first row group to read.
+        wanted: Names of the columns to read; None: all columns.
+        rows: Maximum number of rows in a batch. For long rows, a smaller number is yielded.
+    """
     metadata = parquet.metadata
     remaining = list(range(first, metadata.num_row_groups))
     bytes_of_row = _row_bytes(parquet)
@@ -106,7 +116,7 @@ def _runs(
 def _batch_sizes(
     file: InputFile, parquet: pq.ParquetFile, groups: Sequence[int], wanted: Sequence[str] | None, rows: int
 ) -> Iterator[int]:
-    """Yield the number of rows per read for each row group: `rows`, or fewer if a dictionary value is long.
+    """Yield the maximum number of rows in a batch for each row group: `rows`, or fewer if a dictionary value is long.
 
     A dictionary value is stored only once in the file. In memory, each row has a copy of the value.
     """
@@ -129,7 +139,7 @@ def _batch_sizes(
 
 
 def _may_be_long(column: pq.ColumnChunkMetaData, rows: int) -> bool:
-    """Return whether `rows` copies of a dictionary value in the column may need more than BATCH_BYTES."""
+    """Return whether a dictionary value of the column may need more than BATCH_BYTES if all `rows` rows contain it."""
     fits = column.total_uncompressed_size * rows <= BATCH_BYTES
     return bool(column.physical_type == "BYTE_ARRAY" and column.has_dictionary_page and not fits)
 
@@ -173,9 +183,9 @@ def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
             unpacked, stored = column.total_uncompressed_size, column.total_compressed_size
             if unpacked > max(BOMB_CHUNK, BOMB_RATIO * stored):
                 raise DataError(
-                    f"{file.name} has a column of {unpacked >> 20:,} MB that is compressed to {stored:,} bytes; this "
-                    f"is unusual for dialogue: check the file; if the content is right, rewrite the file with smaller "
-                    f"row groups"
+                    f"{file.name} has a column of {unpacked >> 20:,} MB that is compressed to {stored:,} bytes, "
+                    f"which is unusual for dialogue. Check the file. If the content is right, rewrite the file with "
+                    f"smaller row groups"
                 )
 
 
@@ -220,9 +230,9 @@ def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
 def check_chunks(parquet: pq.ParquetFile) -> None:
     """Check that the footer of a Parquet file is consistent.
 
-    - For invalid row groups or columns, pyarrow's metadata objects would end the process with a C++ exception. Reading
-      zero rows first raises a Python exception instead.
-    - If the row counts in the footer differ, an error is raised. Otherwise, rows would be lost silently.
+    - Zero rows of each row group are read. If a row group or a column is invalid, this raises a Python exception.
+      Without this step, pyarrow's metadata objects would end the process with a C++ exception.
+    - The row counts in the footer are compared. Without this comparison, rows could be lost silently.
 
     Raises:
         OSError: The footer has invalid row groups or columns.
@@ -267,11 +277,18 @@ def _nests_dictionary(kind: pa.DataType, nested: bool = False) -> bool:
 
 @contextmanager
 def _parquet_errors(file: InputFile, fault: str) -> Iterator[None]:
-    """Turn errors of pyarrow and of the operating system into DataError. The message contains `fault`."""
+    """Turn errors of pyarrow and of the operating system into DataError.
+
+    `fault` is a part of the message: what is wrong with the file.
+    """
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        if file.stored and isinstance(error, OSError) and error.filename:  # an error of the object store
-            raise DataError(f"{file.name} cannot be read: {error.strerror}") from error
+        if file.stored and isinstance(error, OSError) and error.filename:
+            # the file is not damaged: the object store failed
+            raise DataError(
+                f"{file.name} cannot be read: {error.strerror}; check the URL and the connection, then run the command "
+                f"again"
+            ) from error
         reason = first_line(error).rstrip(".")
-        raise DataError(f"{file.name} {fault}: {reason}; copy or write the file again") from error
+        raise DataError(f"{file.name} {fault}: {reason}; copy the file again from its source") from error

@@ -54,10 +54,12 @@ def test_every_type_of_text_is_text(tmp_path: Path, column: pa.Array) -> None:
 
 
 def test_no_or_several_fitting_columns_are_an_error_that_lists_them(tmp_path: Path) -> None:
-    with pytest.raises(ColumnError, match=r"the columns are id, '보낸 사람'; choose one with --text-column NAME"):
+    with pytest.raises(
+        ColumnError, match=r"the columns are id, '보낸 사람'; choose the text column with --text-column NAME"
+    ):
         opened(put(tmp_path / "a.parquet", **{"id": [1], "보낸 사람": ["가"]}))
     with pytest.raises(
-        ColumnError, match=r"may be the text column \(text, review\); choose one with --text-column NAME"
+        ColumnError, match=r"may be the text column \(text, review\); choose the text column with --text-column NAME"
     ):
         opened(put(tmp_path / "b.parquet", text=["가"], n=[1], review=["나"]))
 

@@ -136,7 +136,7 @@ def test_a_file_that_grew_since_is_refused(tmp_path: Path) -> None:
     path.write_text("text\n가\n", encoding="utf-8")
     dataset = opened(path)
     path.write_text("text\n가\n나\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"has changed while it was read \(9 bytes, now 13\)"):
+    with pytest.raises(DataError, match=r"changed while emojob was reading it \(9 bytes, now 13\)"):
         list(read_batches(dataset, dataset.sources[0]))
 
 

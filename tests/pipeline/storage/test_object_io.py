@@ -66,5 +66,5 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(bucket, rows, m
     put(log, rows.slice(0, 3_000))
     with pytest.raises(DataError, match=r"log\.parquet.* replaced while it was being read"):
         list(reading)
-    with pytest.raises(DataError, match="changed while it was read"):
+    with pytest.raises(DataError, match="changed while emojob was reading it"):
         next(read_batches(dataset, dataset.sources[0]))

@@ -164,7 +164,7 @@ def parquet_bytes(folder, texts=("네", "좋아요")) -> bytes:
 def test_score_finds_the_conversation_column_or_asks_for_it(emojob, log, pair_model, tmp_path):
     code, out, err = emojob("score", log, "--model", pair_model)
     assert (code, out) == (2, "")
-    assert "the columns are id, text; choose one with --conversation-column NAME" in err
+    assert "the columns are id, text; choose the column with --conversation-column NAME" in err
     assert len(err.splitlines()) == 1
     assert not (tmp_path / "log.emotions").exists()
     assert emojob("score", log, "--model", pair_model, "--conversation-column", "id")[0] == 0
