@@ -33,7 +33,8 @@ _MULTIPLIERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)
 def vectors(texts: Sequence[str]) -> NDArray[np.float32]:
     """Return one vector for each text, made of hashed character 2-grams and 3-grams: float32 [texts, DIMENSIONS].
 
-    Before hashing, each number becomes 0 (2026년 -> 0년). Three or more equal characters become two (ㅋㅋㅋ -> ㅋㅋ).
+    Before hashing, each number becomes 0 (2026년 -> 0년). Three or more equal characters in a row become two
+    (ㅋㅋㅋ -> ㅋㅋ).
     Each vector has length 1 (Euclidean norm).
     """
     found = np.zeros((len(texts), DIMENSIONS), np.float32)
@@ -83,7 +84,7 @@ class Leaders:
 
     @property
     def full(self) -> bool:
-        """Return whether the set contains the maximum number of leaders."""
+        """Return whether the set contains the maximum number of texts."""
         return self._count == len(self._vectors)
 
     def admit(self, new: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """Selects the utterances of a labelled archive that annotators should label next.
 
 1. Rank the texts by margin, the lowest margin first (margins.py).
-2. For each requested utterance, collect up to ten candidates. Near-copies become candidates only if there are too few
-   other texts.
+2. Collect up to ten times as many candidates as utterances are wanted. Near-copies become candidates only if there are
+   too few other texts.
 3. Choose candidates that differ from each other (diversity.py).
 """
 
@@ -29,9 +29,9 @@ from emojob.schemas.errors import DataError, OptionError
 #: Maximum number of utterances in an annotation sheet. An annotator needs weeks to label 10,000 utterances.
 MOST_WANTED = 10_000
 
-_CANDIDATES = 10  # maximum number of candidates for each requested utterance
+_CANDIDATES = 10  # maximum number of candidates for each wanted utterance
 _MOST_CANDIDATES = 20_000  # maximum number of candidates in total
-_TEXTS_READ = 20  # texts in the first read of `_pool`, for each requested utterance
+_TEXTS_READ = 20  # number of texts in the first read of `_pool`, for each wanted utterance
 _FEWEST_READ, _SLICE, _MOST_READ = 2_048, 65_536, 262_144
 
 _FOLDED = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -178,7 +178,7 @@ def _fetch(archive: LabelledArchive, numbers: NDArray[np.int64], times: NDArray[
 
 
 def _folded(text: str) -> str:
-    """Return a text in NFC with single spaces, as in uncertain_texts.sql."""
+    """Return a text in NFC with single spaces. The SQL code in uncertain_texts.sql changes texts in the same way."""
     return _FOLDED.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 

@@ -133,7 +133,7 @@ def _baselines(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
 
 
 def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return a loop that pads every text to the maximum length, as in many notebooks."""
+    """Return a function that pads every text to the maximum length, as in many notebooks."""
 
     def run(texts: list[str]) -> Run:
         for start in range(0, len(texts), _BATCH):
@@ -144,7 +144,7 @@ def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
 
 
 def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
-    """Return a loop that sorts the texts by length before padding each batch, as in sentence-transformers."""
+    """Return a function that sorts the texts by length and pads each batch, as in sentence-transformers."""
 
     def run(texts: list[str]) -> Run:
         ordered = sorted(texts, key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Measures the speed of matrix products alone. This is the upper limit for every engine with the same precision."""
+"""Measures the speed of matrix products. No engine with the same precision can be faster than this speed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emojob.pipeline.models.bert import BertShape
 # Sizes of matrix products: (rows, inner size, columns). A GPU is fastest with large products. A CPU is often fastest
 # with products that fit into the CPU cache.
 _PRODUCTS = {"cuda": [(8192, 8192, 8192)], "cpu": [(2048, 768, 3072), (1024, 1024, 1024), (2048, 2048, 2048)]}
-_SECONDS = 0.4  # seconds for measuring each size
+_SECONDS = 0.4  # measuring time for each entry of _PRODUCTS, in seconds
 
 
 def flops_per_token(shape: BertShape) -> int:

@@ -169,7 +169,10 @@ def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, 
 
 
 def _float_precision(choice: EngineChoice) -> str:
-    """Return the precision of the engine. For int8: bf16 if this machine computes bf16 fast, else fp32."""
+    """Return the precision for matrix products and baselines: fp32, bf16 or fp16.
+
+    This is the precision of the engine. For an int8 engine, it is bf16 if this machine computes bf16 fast, else fp32.
+    """
     if choice.precision != "int8":
         return choice.precision
     return "bf16" if hardware.detect().fast_bf16 else "fp32"

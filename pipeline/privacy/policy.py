@@ -26,7 +26,7 @@ from emojob.schemas.options import ScoreOptions
 KEY_VARIABLE = "EMOJOB_HASH_KEY"
 
 _SHORTEST_KEY, _LONGEST_KEY = 16, 65_536  # bytes
-_HEX = 32  # hexadecimal characters of a pseudonym (128 bits)
+_HEX = 32  # number of hexadecimal characters in a pseudonym (32 characters hold 128 bits)
 _HOW = (
     f"put at least {_SHORTEST_KEY} random bytes into a file (head -c 32 /dev/urandom | base64 > my.key) and give "
     f"--hash-key-file my.key, or set {KEY_VARIABLE}"
@@ -117,7 +117,8 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
 
     Raises:
         OptionError: The key is missing or unusable, or --hash-column names the text column.
-        ColumnError: A column of --hash-column does not exist, comes from key=value folders, or has a nested type.
+        ColumnError: A column of --hash-column does not exist, is a partition column (from key=value folders), or has a
+            nested type.
     """
     folders = {key for source in dataset.sources for key, _ in source.file.partitions}
     for name in options.hash_columns:

@@ -14,7 +14,7 @@ from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import DataError
 
 BATCH_ROWS = 30_720  # rows per read: a quarter of a row group of the output
-_FIRST_ROWS = 2_048  # rows of the first chunks if the speed of the engine is unknown
+_FIRST_ROWS = 2_048  # number of rows in each of the first chunks, if the speed of the engine is unknown
 _LONG = 32  # assumed tokens per utterance; most utterances have fewer
 _FEWEST_ROWS = 1_024
 _CHUNK_SECONDS = 15.0  # intended engine time for each chunk

@@ -159,7 +159,7 @@ def _before_wildcard(parts: Sequence[str]) -> Iterator[str]:
 
 
 def _up_to(root: Path, path: Path) -> Iterator[Path]:
-    """Yield `path` and its parent folders below `root`."""
+    """Yield `path` and its parent folders, up to but not including `root`."""
     while path not in (root, path.parent):
         yield path
         path = path.parent

@@ -26,7 +26,7 @@ class InputProgress:
 
     Attributes:
         number: Number of the input. The names of the part files contain this number.
-        missing: Spans of rows that are not in a complete part file, in order.
+        missing: Spans of rows that are not in a complete part file, sorted by row number.
         next_row: Number of the row after the last row in a complete part file.
         counts: Row counts of all complete part files together.
         stale: Completion markers of part files that the run replaces, for example because the input has changed.

@@ -114,7 +114,7 @@ def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
 def _time_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     """Return the timestamp type with the finer unit; None unless `a` and `b` are timestamps of the same time zone.
 
-    Nanoseconds give None, because nanoseconds cannot represent times after the year 2262.
+    If a unit is nanoseconds, the result is None, because Arrow cannot store times after the year 2262 in nanoseconds.
     """
     if not (pa.types.is_timestamp(a) and pa.types.is_timestamp(b) and a.tz == b.tz) or "ns" in (a.unit, b.unit):
         return None

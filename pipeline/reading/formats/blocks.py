@@ -103,7 +103,7 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
 
     Args:
         file: The file.
-        digest: Digest to which the stored bytes are added; None: no digest.
+        digest: Digest to update with the bytes of the file, before decompression. None: no digest is computed.
         offset: Offset of the first byte to read; must be 0 for a compressed file.
 
     Raises:
@@ -171,7 +171,7 @@ def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Join and cut blocks of bytes, so that each new block contains only whole lines.
 
     Yields:
-        (whole lines, True). Or, for a line of more than LONGEST_ROW bytes: (beginning of the line, False).
+        (whole lines, True), or (beginning of a line, False) if the line has more than LONGEST_ROW bytes.
     """
     pieces: list[bytes] = []
     pending, dropping = 0, False

@@ -179,7 +179,10 @@ class Parser:
 def _header(
     pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
 ) -> tuple[list[str], bytes, int]:
-    """Read the header. Return (column names, bytes after the header in the piece, byte offset after the header)."""
+    """Read the header. Return (column names, rest, byte offset of the first row).
+
+    `rest` is the part of the piece after the header. A piece is a result of `split_records`.
+    """
     dialect, offset = Dialect(_DELIMITERS[file.format], quoted), 0
     for piece, trouble in pieces:
         offset += len(piece)

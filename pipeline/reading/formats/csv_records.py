@@ -51,7 +51,7 @@ class Dialect:
 
     @cached_property
     def record(self) -> re.Pattern[bytes]:
-        """Pattern that matches a record and its line end."""
+        """Pattern that matches a record, including its line end."""
         return re.compile(self._record)
 
     @cached_property
@@ -158,7 +158,7 @@ def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
 
 
 def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) -> str | None:
-    """Return why the record at `at` is malformed. Return None if more bytes of the file may complete the record."""
+    """Return why the record at `at` is malformed. Return None if the record is only incomplete so far."""
     match = dialect.fields.match(buffer, at, limit)
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'

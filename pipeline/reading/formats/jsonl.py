@@ -50,7 +50,8 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
     """
     kinds: Kinds = {}
     rows, objects, first_reject = 0, 0, None
-    # `offset` is the byte offset of the block. It is None in a compressed file, and after a line that is too long.
+    # `offset` is the byte offset of the block. `offset` is None if the file is compressed, or if a line before the
+    # block is too long.
     split_points, offset = list[SplitPoint](), None if file.compression else 0
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
         check_column_count(file.name, len(kinds))
@@ -81,7 +82,7 @@ def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
     `first_reject` is the first rejected line; None if all lines are blank.
     """
     if first_reject is None:
-        return DataError(f"{file.name} is empty: it has no JSON object; remove the file from the inputs")
+        return DataError(f"{file.name} has only blank lines; remove the file from the inputs")
     is_array = first_reject.raw[:1] == "["
     hint = (
         "convert this JSON array to lines: jq -c '.[]' OLD_FILE > NEW_FILE"
@@ -147,7 +148,7 @@ def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
     lines = len(_NOT_BLANK.findall(data))
     if not lines or lines != len(_OBJECT.findall(data)) or _is_deep(data, lines):
         return None
-    if _AFTER_OBJECT.search(data) or b"Inf" in data:  # pyarrow accepts Inf as a number, Python does not
+    if _AFTER_OBJECT.search(data) or b"Inf" in data:  # pyarrow accepts Inf as a number, but Python's json does not
         return None
     try:
         table = pj.read_json(
@@ -161,7 +162,10 @@ def _read_fast(data: bytes, schema: pa.Schema | None) -> pa.Table | None:
 
 
 def _is_deep(data: bytes, lines: int) -> bool:
-    """Return whether a line may have more than DEEPEST levels. Brackets inside strings are counted, too."""
+    """Return False if no line is nested deeper than DEEPEST.
+
+    True may be wrong, because brackets inside strings are counted, too.
+    """
     if data.count(b"[") + data.count(b"{") <= lines + DEEPEST:
         return False
     characters = np.frombuffer(data, np.uint8)

@@ -116,7 +116,7 @@ def _runs(
 def _batch_sizes(
     file: InputFile, parquet: pq.ParquetFile, groups: Sequence[int], wanted: Sequence[str] | None, rows: int
 ) -> Iterator[int]:
-    """Yield the maximum number of rows in a batch for each row group: `rows`, or fewer if a dictionary value is long.
+    """For each row group, yield the maximum number of rows in a batch: `rows`, or fewer if a dictionary value is long.
 
     A dictionary value is stored only once in the file. In memory, each row has a copy of the value.
     """
@@ -155,7 +155,7 @@ def _row_bytes(parquet: pq.ParquetFile) -> Callable[[pq.RowGroupMetaData], float
     """Return a function that estimates how many bytes a row of a row group takes in memory.
 
     The size in the footer may be too small, because a repeated value may be stored only once. The estimate is therefore
-    at least the size of the column types.
+    at least the sum of the value sizes of all columns (for example 8 bytes for an INT64 column).
     """
     columns = [parquet.schema.column(i) for i in range(len(parquet.schema.names))]
     lists = [i for i, one in enumerate(columns) if one.max_repetition_level]

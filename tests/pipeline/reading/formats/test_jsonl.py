@@ -187,7 +187,7 @@ def test_compressed_files_are_read(tmp_path: Path, name: str) -> None:
 def test_a_file_without_objects_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is empty \(0 bytes\)"):
         opened(tmp_path, "")
-    with pytest.raises(DataError, match="is empty: it has no JSON object"):
+    with pytest.raises(DataError, match="has only blank lines"):
         opened(tmp_path, "\n  \r\n\n")
     with pytest.raises(DataError, match="convert this JSON array to lines: jq"):
         opened(tmp_path, '[\n{"text":\n"a"}\n]\n', "a.json")
