@@ -18,7 +18,7 @@ from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError
 from emojob.training.data.label_map import read_label_map
 
-GOLDEN = Path(__file__).parent.parent / "pipeline" / "models" / "golden"
+GOLDEN = Path(__file__).parents[2] / "pipeline" / "models" / "golden"
 KINDS = ("csv", "tsv", "jsonl", "csv.gz", "jsonl.zst", "parquet")
 
 
