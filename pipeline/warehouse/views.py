@@ -88,7 +88,7 @@ def create_views(
 def archive_time_zone(archive: LabelledArchive) -> str:
     """Return the time zone of the time column.
 
-    If the time zone is missing or UTC, return TIME_ZONE, because many systems store all times in UTC.
+    If the time zone is missing or UTC, return TIME_ZONE.
     """
     name = archive.time_column
     with contextlib.suppress(OSError, pa.ArrowException, KeyError):
