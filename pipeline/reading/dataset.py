@@ -105,7 +105,7 @@ def open_dataset(
     """
     if not files:
         raise DataError("no input file: give a file, a folder or a glob")
-    # merged from all JSON files, because a column may have integers in a.jsonl and floats in b.jsonl
+    # The schema is merged from all JSON files, because a column may have integers in one file and floats in another.
     json_kinds: Kinds = {}
     sources = []
     for info in inspect(files, encoding):

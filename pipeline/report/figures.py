@@ -203,7 +203,7 @@ def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
 
 
 def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
-    """Return the columns that get a breakdown: `by`, then columns with 2 to MOST_VALUES values in a sample."""
+    """Return the columns to break down: `by`, then columns with few distinct values (2 to MOST_VALUES in a sample)."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
     others = {archive.text_column, archive.conversation_column, archive.time_column}

@@ -169,7 +169,7 @@ def _number(value: object) -> float:
 def _process_namespace() -> str:
     """Return an ID for the current boot and PID namespace; "" if unknown.
 
-    Two PIDs can be compared only if the IDs of both processes are equal.
+    The PIDs of two processes can be compared only if this function returns the same value in both processes.
     """
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

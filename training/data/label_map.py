@@ -35,7 +35,7 @@ class LabelNames:
     """The content of a label map file: the names of the corpus labels for each class.
 
     Attributes:
-        where: The command-line option for messages, for example `--label-map kote`.
+        where: The command-line option that messages show, for example `--label-map kote`.
         members: Corpus labels of each class, in the order of the file.
         dropped: Corpus labels to drop.
     """

@@ -23,7 +23,7 @@ _DEFAULT = ModelOptions()
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Training settings: default, seed, or a .toml file. `seed` has the settings of the KoBERT notebook.",
+    help="Training settings: a preset (default, or seed: the settings of SKT's KoBERT notebook), or a .toml file.",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), metavar="N", help="Number of epochs.  [default: the number in --recipe]"

@@ -139,7 +139,7 @@ class DigitGroups:
         return sums
 
     def begin_with(self, *numbers: str) -> Mask:
-        """Return whether one of `numbers`, such as 010, begins at the first digit of each group. bool [groups]."""
+        """Return for each group whether one of `numbers`, such as 010, begins at its first digit: bool [groups]."""
         begin = self._at[:-1]
         found = np.zeros(len(self), np.bool_)
         for number in numbers:

@@ -101,7 +101,7 @@ def _read_letters_as_digits(chars: NDArray[np.uint16]) -> None:
 
 
 def points(characters: str) -> NDArray[np.uint16]:
-    """Return the code points of characters in the Basic Multilingual Plane. uint16 [characters]."""
+    """Return the code point of each character: uint16 [characters]. No character may need more than 16 bits."""
     return np.frombuffer(characters.encode("utf-16-le"), np.uint16)
 
 

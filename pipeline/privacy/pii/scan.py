@@ -61,7 +61,7 @@ class Scan:
         Args:
             found: The numbers.
             words: Regular expression.
-            only: Whether to test each number. bool [numbers]. If None, all numbers are tested. The result for a
+            only: bool [numbers], true for each number to test. If None, all numbers are tested. The result for a
                 number that is not tested is False.
             characters: How many characters before each number are searched.
         """

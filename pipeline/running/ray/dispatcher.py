@@ -70,7 +70,7 @@ class Dispatcher:
         job: Job,
         folder: AnyPath,
     ) -> None:
-        """Put the shared data of all workers into Ray's object store. `parts` starts the workers.
+        """Put the shared data of all workers into Ray's object store. The method `parts` starts the workers.
 
         Args:
             nodes: The cluster's nodes.
