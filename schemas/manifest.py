@@ -106,7 +106,7 @@ class Counts:
         rows += counts.emotions.values()
         numbers = [*rows, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
-            raise ValueError(f"damaged row counts: {numbers} must be whole numbers of 0 or more")
+            raise ValueError(f"the row counts are damaged: {numbers} must be whole numbers of 0 or more")
         return counts
 
     def add(self, other: Counts) -> None:
@@ -133,12 +133,16 @@ def _bins(plain: Any) -> NDArray[np.uint64]:
     if isinstance(plain, str):
         bins = _rows(map(int, plain.split()))
         if len(bins) != CONFIDENCE_BINS:
-            raise ValueError(f"damaged row counts: `confidences` has {len(bins)} numbers instead of {CONFIDENCE_BINS}")
+            raise ValueError(
+                f"the row counts are damaged: `confidences` has {len(bins)} numbers instead of {CONFIDENCE_BINS}"
+            )
         return bins
     bins = np.zeros(CONFIDENCE_BINS, np.uint64)
     given = [*map(int, plain)]
     if given and not 0 <= min(given) <= max(given) < CONFIDENCE_BINS:
-        raise ValueError(f"damaged row counts: a key of `confidences` is not between 0 and {CONFIDENCE_BINS - 1}")
+        raise ValueError(
+            f"the row counts are damaged: a key of `confidences` is not between 0 and {CONFIDENCE_BINS - 1}"
+        )
     bins[given] = _rows(plain.values())
     return bins
 
@@ -148,7 +152,7 @@ def _rows(given: Iterable[int]) -> NDArray[np.uint64]:
     try:
         return np.frombuffer(array("Q", given), np.uint64)
     except OverflowError:
-        raise ValueError("damaged row counts: a number in `confidences` is negative or 2**64 or more") from None
+        raise ValueError("the row counts are damaged: a number in `confidences` is negative or 2**64 or more") from None
 
 
 def _compact(rows: NDArray[np.uint64]) -> array[int]:
