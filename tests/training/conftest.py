@@ -105,7 +105,7 @@ def train_recipe() -> TrainRecipe:
             class_weights=0.0, patience=0, log_every=4, max_length=16,
             precision="fp32",
         ),
-        split=dataclasses.replace(default.split, test=0.2, validation=0.2),
+        split=dataclasses.replace(default.split, test=0.2, validation=0.2, how="stratified"),
     )  # fmt: skip
 
 

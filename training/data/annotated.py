@@ -24,6 +24,9 @@ from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, liste
 #: Maximum number of different labels. A column with more labels is probably not the label column.
 MOST_LABELS = 1000
 
+#: (normalised previous utterance or "", normalised text): see `pair_key`.
+TextKey = tuple[str, str]
+
 _NUMBER = re.compile(r"[0-9.,;|/+\s-]*[0-9][0-9.,;|/+\s-]*")
 
 #: Outcome codes of rows that are left out. For a kept row, the outcome is the class number (0 or more).
@@ -67,7 +70,8 @@ class Annotated:
     Attributes:
         texts: The utterances.
         previous: Previous utterance of each text; None if there is no previous utterance.
-        conversations: Conversation ID of each text; None if the text belongs to no conversation.
+        conversations: Conversation ID of each text; None if the text belongs to no conversation. If several rows have
+            the text, this is the conversation of the first row.
         labels: int64 [texts]: the label id of each text.
         names: Label names. The label id is the index in `names`.
         counts: Row counts of the whole corpus. `take` does not change these counts.
@@ -91,6 +95,10 @@ class Annotated:
             self.counts,
         )
 
+    def keys(self) -> list[TextKey]:
+        """Return the key of each text (see `pair_key`)."""
+        return [pair_key(*pair) for pair in zip(self.previous, self.texts, strict=True)]
+
 
 def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...] | None = None) -> Annotated:
     """Return the distinct texts of a corpus, each with one label.
@@ -98,7 +106,7 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
     - If a row has several labels, the label map chooses one class (see `LabelMap.hard`). If there is no label map, or
       the label map finds no clear class, the row is left out and counted as unclear.
     - If several rows have the same text and the same previous utterance, one row is kept: the first row with the most
-      frequent label. `text_key` defines which texts are the same.
+      frequent label. `pair_key` defines which texts are the same.
 
     Args:
         corpus: The texts, with the labels as written in the files.
@@ -115,7 +123,7 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
     class_of, classes = _classes(corpus, combinations, label_map, names)
     outcome_of = _outcome_of(list(combinations), class_of, classes, label_map)
     outcomes[rows] = [outcome_of[corpus.raw_labels[row]] for row in rows.tolist()]
-    _mark_repeated(corpus, outcomes)
+    conversations = _mark_repeated(corpus, outcomes)
     kept = np.flatnonzero(outcomes >= 0)
     present = {classes[label] for label in np.unique(outcomes[kept]).tolist()}
     final = names if names is not None else ordered_labels(present)
@@ -123,7 +131,7 @@ def annotate(corpus: Corpus, label_map: LabelNames | None, names: tuple[str, ...
     return Annotated(
         [corpus.texts[row] or "" for row in kept],
         [corpus.previous[row] for row in kept],
-        [corpus.conversations[row] for row in kept],
+        [conversations[row] for row in kept.tolist()],
         id_of_class[outcomes[kept]],
         final,
         _counts(outcomes),
@@ -138,6 +146,16 @@ def ordered_labels(labels: set[str]) -> tuple[str, ...]:
 def text_key(text: str) -> str:
     """Normalise a text for comparison: collapse white space and compose Hangul (NFC)."""
     return unicodedata.normalize("NFC", " ".join(text.split()))
+
+
+def pair_key(previous: str | None, text: str) -> TextKey:
+    """Return the key of a text: two texts are the same if the text and the previous utterance are the same.
+
+    Args:
+        previous: The previous utterance; None if there is none, or if the model does not read previous utterances.
+        text: The text.
+    """
+    return text_key(previous or ""), text_key(text)
 
 
 # -- labels --------------------------------------------------------------------------------------------------------
@@ -238,21 +256,27 @@ def _outcome_of(
 # -- repeated texts ------------------------------------------------------------------------------------------------
 
 
-def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> None:
+def _mark_repeated(corpus: Corpus, outcomes: NDArray[np.int64]) -> dict[int, str | None]:
     """Mark repeated texts in `outcomes`: of all rows with the same text, keep one row.
 
     The removed rows are marked as repeated (same label as the kept row) or contradictory (different label).
+
+    Returns:
+        {kept row: conversation of the first row with this text}. Rows that are added at the end of the data do not
+        change this conversation, so `splits` keeps the text in the same split.
     """
-    rows_of: dict[tuple[str | None, str], list[int]] = {}
+    rows_of: dict[TextKey, list[int]] = {}
     for row in np.flatnonzero(outcomes >= 0).tolist():
-        previous = corpus.previous[row]
-        rows_of.setdefault((previous and text_key(previous), text_key(corpus.texts[row] or "")), []).append(row)
+        rows_of.setdefault(pair_key(corpus.previous[row], corpus.texts[row] or ""), []).append(row)
+    conversations = {}
     for rows in rows_of.values():
-        if len(rows) > 1:
-            labels = outcomes[rows]
-            winner, _ = Counter(labels.tolist()).most_common(1)[0]  # in a tie, the label that occurs first
-            outcomes[rows] = np.where(labels == winner, _REPEATED, _CONTRADICTORY)
-            outcomes[rows[int(np.argmax(labels == winner))]] = winner
+        labels = outcomes[rows]
+        winner, _ = Counter(labels.tolist()).most_common(1)[0]  # in a tie, the label that occurs first
+        outcomes[rows] = np.where(labels == winner, _REPEATED, _CONTRADICTORY)
+        kept = rows[int(np.argmax(labels == winner))]
+        outcomes[kept] = winner
+        conversations[kept] = corpus.conversations[rows[0]]
+    return conversations
 
 
 def _counts(outcomes: NDArray[np.int64]) -> AnnotatedCounts:

@@ -238,9 +238,11 @@ def _dialogue_rows(table: Table, options: CorpusOptions) -> _Rows:
             f"give one of these columns with --label-column NAME, or omit --label-column to use {aihub.CLASS}"
         )
     labels = read_labels(table, label)
-    names = [f"{table.file.path.name} {number}" for number in range(len(labels))]
     if options.context == "none":
-        return _Rows("aihub-dialogue", person[0], labels, [None] * len(labels), list(names))
+        nothing: list[str | None] = [None] * len(labels)
+        return _Rows("aihub-dialogue", person[0], labels, nothing, nothing)
+    # not the row number, because added dialogues change row numbers, and `splits` depends on the conversation
+    names = [text or f"{table.file.path.name} {number}" for number, text in enumerate(person[0])]
     if table.find_column(aihub.PERSON[1]) is None:
         raise no_conversations_error(table)
     rows = _Rows("aihub-dialogue", [], [], [], [])

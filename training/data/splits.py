@@ -1,17 +1,26 @@
-"""Split annotated texts into train, validation and test. No text is in two splits."""
+"""Split annotated texts into train, validation and test. No text is in two splits.
+
+Texts are the same if the texts and the previous utterances are the same. Without the context `previous`, no text has a
+previous utterance.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emojob.schemas.errors import OptionError
-from emojob.training.data.annotated import Annotated, text_key
+from emojob.training.data.annotated import Annotated, TextKey
 
 Rows = NDArray[np.int64]
+
+#: Ways to split. recipes/default.toml explains them.
+WAYS = ("hash", "stratified", "plain")
 
 _TRAIN, _VALIDATION, _TEST = 0, 1, 2
 
@@ -37,6 +46,11 @@ class Split:
 def split(annotated: Annotated, test: float, validation: float, seed: int, how: str) -> Split:
     """Split annotated texts into train, validation and test. The same seed gives the same splits.
 
+    `hash`: The split depends only on the text (or on the conversation ID, if there is one) and on the seed. So a text
+    stays in its split if texts are added, removed or sorted. The fractions and the shares of the labels are only
+    approximate. There are two exceptions, for very few texts: if a label has several texts, train contains at least one
+    of them, and no wanted split is empty.
+
     `stratified`: Each label has a similar share in all splits. All texts of a conversation are in one split. If a label
     has several texts, train contains at least one text with this label.
 
@@ -49,7 +63,7 @@ def split(annotated: Annotated, test: float, validation: float, seed: int, how: 
         test: Fraction of the texts for test. 0: no test split.
         validation: Fraction of the texts for validation. 0: no validation split.
         seed: Seed of the random order, from 0 to 2^32 - 1.
-        how: stratified or plain.
+        how: hash, stratified or plain.
 
     Raises:
         OptionError: The fractions leave no texts for training, or `seed` or `how` is invalid.
@@ -61,13 +75,18 @@ def split(annotated: Annotated, test: float, validation: float, seed: int, how: 
         )
     if not 0 <= seed < 1 << 32:
         raise OptionError(f"split: the seed {seed} is out of range; give a number from 0 to {(1 << 32) - 1}")
-    if how not in ("stratified", "plain"):
-        raise OptionError(f"split: how = {how!r} is unknown; give stratified or plain")
-    texts = _numbered([text_key(text) for text in annotated.texts])
+    if how not in WAYS:
+        raise OptionError(f"split: how = {how!r} is unknown; give one of {', '.join(WAYS)}")
+    keys = annotated.keys()
+    texts = _numbered(keys)
     if how == "plain":
         parts = _plain(len(texts), test, validation, seed)
         return _without_shared_texts(parts, texts, np.empty(0, np.int64))
-    part = _stratified(annotated.labels, _groups(annotated, texts), test, validation, seed)
+    groups = _groups(annotated, texts)
+    if how == "hash":
+        part = _by_hash(annotated.labels, groups, _positions(annotated, keys, groups, seed), test, validation)
+    else:
+        part = _stratified(annotated.labels, groups, test, validation, seed)
     parts = (np.flatnonzero(part == _TRAIN), np.flatnonzero(part == _VALIDATION), np.flatnonzero(part == _TEST))
     return _without_shared_texts(parts, texts, annotated.labels)
 
@@ -79,10 +98,75 @@ def _plain(rows: int, test: float, validation: float, seed: int) -> tuple[Rows, 
     return order[validation_end:], order[test_end:validation_end], order[:test_end]
 
 
-def _numbered(keys: list[str]) -> Rows:
+def _numbered(keys: Sequence[Hashable]) -> Rows:
     """Number the keys 0, 1, 2, ... in the order of first occurrence. Equal keys get equal numbers."""
-    numbers: dict[str, int] = {}
+    numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+# -- hash ----------------------------------------------------------------------------------------------------------
+
+
+def _positions(annotated: Annotated, keys: list[TextKey], groups: Rows, seed: int) -> NDArray[np.float64]:
+    """Return a number from 0 to 1 for each group, which is a hash of the conversation ID or of the text.
+
+    Args:
+        annotated: The texts.
+        keys: The key of each text.
+        groups: int64 [rows]: the group number of each row.
+        seed: Salt of the hash.
+
+    Returns:
+        float64 [groups].
+    """
+    salt = f"emojob split {seed}".encode()
+    _, first_rows = np.unique(groups, return_index=True)
+    positions = np.empty(len(first_rows))
+    for group, row in enumerate(first_rows.tolist()):
+        conversation = annotated.conversations[row]
+        words = ("text", *keys[row]) if conversation is None else ("conversation", conversation)
+        content = "\0".join(words).encode("utf-8", "surrogatepass")
+        positions[group] = int.from_bytes(hashlib.blake2b(content, digest_size=8, key=salt).digest()) / 2**64
+    return positions
+
+
+def _by_hash(labels: Rows, groups: Rows, positions: NDArray[np.float64], test: float, validation: float) -> Rows:
+    """Return the split of each row: test for the lowest positions, validation for the highest, else train.
+
+    The two ranges are at opposite ends, so the validation split is the same with and without a test split.
+
+    Args:
+        labels: int64 [rows]: the label id of each row.
+        groups: int64 [rows]: the group number of each row.
+        positions: float64 [groups]: the position of each group, from 0 to 1.
+        test: Fraction of the groups for test.
+        validation: Fraction of the groups for validation.
+    """
+    if not len(labels):
+        return np.empty(0, np.int64)
+    sizes = np.bincount(groups)
+    part = np.where(positions < test, _TEST, np.where(positions >= 1 - validation, _VALIDATION, _TRAIN))
+    for label in np.flatnonzero(np.bincount(labels) > 1):
+        candidates = np.unique(groups[labels == label])
+        if not (part[candidates] == _TRAIN).any():
+            validation_first = np.lexsort((sizes[candidates], part[candidates] == _TEST))
+            part[candidates[validation_first[0]]] = _TRAIN
+    for split_id, fraction, order in ((_TEST, test, positions), (_VALIDATION, validation, -positions)):
+        if fraction and not (part == split_id).any():
+            spare = _spare_groups(labels, groups, part)
+            if len(spare):
+                part[spare[np.argmin(order[spare])]] = split_id
+    part_of_row: Rows = part[groups]
+    return part_of_row
+
+
+def _spare_groups(labels: Rows, groups: Rows, part: Rows) -> Rows:
+    """Return the train groups without which train still has all its labels."""
+    in_train = part[groups] == _TRAIN
+    pairs = np.unique(np.stack([labels[in_train], groups[in_train]]), axis=1)  # (label, group)
+    groups_of_label = np.bincount(pairs[0], minlength=int(labels.max()) + 1)
+    needed = pairs[1][groups_of_label[pairs[0]] == 1]
+    return np.setdiff1d(pairs[1], needed)
 
 
 # -- stratified ----------------------------------------------------------------------------------------------------
@@ -195,7 +279,7 @@ def _without_shared_texts(parts: tuple[Rows, Rows, Rows], texts: Rows, labels: R
 
     Args:
         parts: Row numbers of train, validation and test.
-        texts: int64 [rows]: a number for each text. Equal texts have equal numbers.
+        texts: int64 [rows]: a number for each text key. Equal keys have equal numbers.
         labels: int64 [rows]: the label id of each row. Every label in train keeps at least one text in train. Empty:
             do not consider labels.
     """

@@ -11,13 +11,13 @@ from emojob.schemas import settings
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import MAX_LENGTHS
 from emojob.schemas.settings import read_toml
+from emojob.training.data.splits import WAYS
 
 RECIPES = Path(__file__).parent / "recipes"
 NAMES = ("default", "seed")
 
 SCHEDULES = ("cosine", "linear", "constant")
 KEEPS = ("best", "last")
-SPLITS = ("stratified", "plain")
 PRECISIONS = ("auto", "fp32", "bf16")
 
 _T = TypeVar("_T")
@@ -82,7 +82,7 @@ class SplitRecipe:
         between("split.test", self.test, 0, 0.9)
         between("split.validation", self.validation, 0, 0.9)
         between("split.test + split.validation", self.test + self.validation, 0, 0.95)
-        one_of("split.how", self.how, SPLITS)
+        one_of("split.how", self.how, WAYS)
         between("split.seed", self.seed, 0, 2**31)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import listed
-from emojob.training.data.annotated import Annotated, annotate, text_key
+from emojob.training.data.annotated import Annotated, annotate
 from emojob.training.data.corpus import Corpus, read_corpus
 from emojob.training.data.label_map import read_label_map
 from emojob.training.data.splits import Split, split
@@ -37,16 +37,26 @@ class TrainingData:
 
     def notes(self) -> list[str]:
         """Return messages to the user about unused rows and about labels without texts."""
-        annotated = self.annotated
+        annotated, parts = self.annotated, self.parts
         rejected = sum(corpus.rejected for corpus in self.corpora)
         notes = [annotated.counts.summary() + (f"; {rejected:,} more could not be read" if rejected else "")]
-        texts_of_label = np.bincount(annotated.labels[self.parts.train], minlength=len(annotated.names))
         if self.test_texts is not annotated:
             notes.append(f"--test: {self.test_texts.counts.summary()}")
-        missing = [name for name, texts in zip(annotated.names, texts_of_label.tolist(), strict=True) if not texts]
+        notes.append(
+            f"split: {len(parts.train):,} train + {len(parts.validation):,} validation + {len(parts.test):,} test"
+            + (f" + {parts.dropped:,} left out (the same text is in another split)" if parts.dropped else "")
+        )
+        missing = self._labels_without_texts(annotated.labels[parts.train])
         if missing:
             notes.append(f"the train split has no text with the label {listed(missing)}: the model will not predict it")
+        unmeasured = self._labels_without_texts(self.test_texts.labels[parts.test])
+        if unmeasured and len(parts.test):
+            notes.append(f"the test split has no text with the label {listed(unmeasured)}: this label is not measured")
         return notes
+
+    def _labels_without_texts(self, labels: NDArray[np.int64]) -> list[str]:
+        texts_of_label = np.bincount(labels, minlength=len(self.annotated.names)).tolist()
+        return [name for name, texts in zip(self.annotated.names, texts_of_label, strict=True) if not texts]
 
     def sha256(self) -> str:
         """Return the SHA-256 hash of all texts, previous utterances and labels."""
@@ -98,11 +108,14 @@ def read_training_data(options: TrainOptions, recipe: TrainRecipe) -> TrainingDa
 
 
 def _without_test_texts(parts: Split, annotated: Annotated, test_texts: Annotated) -> Split:
-    """Use all texts of --test as the test split. Remove these texts from the train and validation splits."""
-    tested = {text_key(text) for text in test_texts.texts}
+    """Use all texts of --test as the test split. Remove these texts from the train and validation splits.
+
+    With the context `previous`, a text with another previous utterance is another text.
+    """
+    tested, keys = set(test_texts.keys()), annotated.keys()
 
     def untested(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return rows[[text_key(annotated.texts[row]) not in tested for row in rows]]
+        return rows[[keys[row] not in tested for row in rows.tolist()]]
 
     train, validation = untested(parts.train), untested(parts.validation)
     dropped = len(parts.train) + len(parts.validation) - len(train) - len(validation)

@@ -1,6 +1,6 @@
 """Each kept text has one label; empty, unlabelled, unclear, repeated and contradictory rows are counted."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -70,6 +70,13 @@ def test_the_same_text_after_another_utterance_is_kept():
         ("합격이래", "기쁨"), ("떠난대", "슬픔"), (None, "분노")
     ]  # fmt: skip
     assert annotated.counts.repeated == 1
+
+
+def test_a_repeated_text_belongs_to_the_conversation_of_its_first_row():
+    rows = [("네", "기쁨"), ("네", "슬픔"), ("좋아", "기쁨"), ("네", "슬픔")]
+    annotated = annotate(replace(corpus(*rows), conversations=["가", "나", "나", "다"]), None)
+    assert dict(zip(annotated.texts, annotated.conversations, strict=True)) == {"네": "가", "좋아": "나"}
+    assert dict(zip(annotated.texts, labels(annotated), strict=True)) == {"네": "슬픔", "좋아": "기쁨"}
 
 
 def test_names_are_sorted_and_the_default_six_keep_their_order():

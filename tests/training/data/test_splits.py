@@ -10,12 +10,18 @@ from emojob.training.data.annotated import Annotated, AnnotatedCounts, text_key
 from emojob.training.data.splits import Split, split
 
 
-def annotated(labels: list[int], texts: list[str] | None = None, conversations: list[str | None] | None = None):
+def annotated(
+    labels: list[int],
+    texts: list[str] | None = None,
+    conversations: list[str | None] | None = None,
+    previous: list[str | None] | None = None,
+):
     rows = len(labels)
     texts = texts or [f"말 {row}" for row in range(rows)]
     names = tuple("abcdefgh"[: max(labels, default=0) + 1])
     counts = AnnotatedCounts(rows, 0, 0, 0, 0, 0, 0, rows)
-    return Annotated(texts, [None] * rows, conversations or [None] * rows, np.array(labels, np.int64), names, counts)
+    nothing = [None] * rows
+    return Annotated(texts, previous or nothing, conversations or nothing, np.array(labels, np.int64), names, counts)
 
 
 def parts(found: Split) -> list[list[int]]:
@@ -90,6 +96,64 @@ def test_each_label_keeps_a_text_in_train_even_if_it_is_in_test_too():
         assert not {texts[row] for row in found.train} & {texts[row] for row in found.test}
 
 
+@pytest.mark.parametrize("how", ["hash", "stratified", "plain"])
+def test_a_text_after_another_utterance_is_another_text(how):
+    replies = ["네", "아니요", "글쎄요"]
+    texts = [replies[row % 3] for row in range(900)]
+    data = annotated([row % 2 for row in range(900)], texts, [f"c{row // 2}" for row in range(900)],
+                     [f"질문 {row}" for row in range(900)])  # fmt: skip
+    found = split(data, 0.1, 0.1, 4, how)
+    assert found.dropped == 0
+    assert {texts[row] for row in found.train} == set(replies)
+    same = annotated([0] * 60, ["네"] * 60, [f"c{row}" for row in range(60)], ["밥 먹었어?"] * 60)
+    found = split(same, 0.3, 0.0, 4, how)
+    assert not (len(found.train) and len(found.test))  # the same reply to the same question is one text
+
+
+def splits_of(found: Split, keys: list[object]) -> dict[object, int]:
+    return {keys[row]: number for number, part in enumerate(parts(found)) for row in part}
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 2**32 - 1), st.randoms(use_true_random=False), st.sampled_from(["texts", "conversations", "pairs"])
+)
+def test_added_data_moves_no_text_to_another_split(seed, random, kind):
+    keys = [(row, random.randrange(6), f"c{random.randrange(200)}") for row in range(600)]  # text, label, conversation
+
+    def data(rows):
+        return annotated(
+            [label for _, label, _ in rows],
+            [f"말 {text}" for text, _, _ in rows],
+            [conversation for _, _, conversation in rows] if kind == "conversations" else None,
+            [f"앞 {text}" for text, _, _ in rows] if kind == "pairs" else None,
+        )
+
+    fewer = keys[random.randrange(200):400]  # fmt: skip
+    more = random.sample(keys, len(keys))
+    before = splits_of(split(data(fewer), 0.1, 0.1, seed, "hash"), fewer)
+    after = splits_of(split(data(more), 0.1, 0.1, seed, "hash"), more)
+    assert before == {key: after[key] for key in before}
+    without_test = splits_of(split(data(more), 0.0, 0.1, seed, "hash"), more)
+    assert {key for key in more if after[key] == 1} == {key for key in more if without_test[key] == 1}
+
+
+def test_hash_keeps_the_fractions_about():
+    labels = [row % 4 for row in range(8000)]
+    found = split(annotated(labels), 0.2, 0.1, 4, "hash")
+    of = [np.bincount(np.array(labels)[part], minlength=4) for part in parts(found)]
+    assert (np.abs(of[1] - 200) < 60).all()
+    assert (np.abs(of[2] - 400) < 80).all()
+    assert parts(found) != parts(split(annotated(labels), 0.2, 0.1, 5, "hash"))
+
+
+def test_hash_leaves_no_wanted_split_empty():
+    for rows in range(8, 20):
+        for seed in range(20):
+            found = split(annotated([0] * rows), 0.1, 0.1, seed, "hash")
+            assert all(map(len, parts(found)))
+
+
 @pytest.mark.parametrize(
     ("test", "validation", "seed", "how", "complaint"),
     [
@@ -106,7 +170,7 @@ def test_invalid_arguments_are_refused(test, validation, seed, how, complaint):
         split(annotated([0, 1]), test, validation, seed, how)
 
 
-@pytest.mark.parametrize("how", ["stratified", "plain"])
+@pytest.mark.parametrize("how", ["hash", "stratified", "plain"])
 def test_no_text_and_one_text_can_be_split(how):
     assert parts(split(annotated([]), 0.2, 0.1, 0, how)) == [[], [], []]
     assert sum(map(len, parts(split(annotated([0]), 0.2, 0.1, 0, how)))) == 1
@@ -119,7 +183,7 @@ ROWS = st.lists(
 
 
 @settings(deadline=None)
-@given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1), st.sampled_from(["stratified", "plain"]))
+@given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1), st.sampled_from(["hash", "stratified", "plain"]))
 def test_no_text_is_in_two_parts_and_every_row_is_counted(rows, fractions, seed, how):
     texts = [f"{' ' * (row % 2)}말  {text}" for row, (_, text, _) in enumerate(rows)]
     conversations = [None if one is None else str(one) for _, _, one in rows]
@@ -131,12 +195,12 @@ def test_no_text_is_in_two_parts_and_every_row_is_counted(rows, fractions, seed,
 
 
 @settings(deadline=None)
-@given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1))
-def test_stratified_keeps_conversations_whole_and_each_label_in_train(rows, fractions, seed):
+@given(ROWS, FRACTIONS, st.integers(0, 2**32 - 1), st.sampled_from(["hash", "stratified"]))
+def test_conversations_stay_whole_and_each_label_is_in_train(rows, fractions, seed, how):
     conversations = [None if one is None else str(one) for _, _, one in rows]
     texts = [f"말 {text}" for _, text, _ in rows]
     data = annotated([label for label, _, _ in rows], texts, conversations)
-    found = split(data, *fractions, seed, "stratified")
+    found = split(data, *fractions, seed, how)
     sides = [{conversations[row] for row in part} - {None} for part in parts(found)]
     assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
     learned = set(data.labels[found.train].tolist())

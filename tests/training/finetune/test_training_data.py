@@ -8,7 +8,10 @@ import pytest
 from emojob.schemas.errors import (
     DataError,
 )
+from emojob.training.data.corpus import CorpusOptions
+from emojob.training.finetune.recipe import read_train_recipe
 from emojob.training.finetune.run import train_model
+from emojob.training.finetune.training_data import read_training_data
 from emojob.training.finetune.watch import Callbacks
 from tests.training.finetune.model_folders import change
 
@@ -69,4 +72,53 @@ def test_notes_report_unreadable_rows_and_labels_without_texts(options, train_re
     recipe = dataclasses.replace(change(train_recipe, epochs=1), split=test_only)
     train_model(changed, recipe, Callbacks(note=notes.append))
     assert notes[0] == "41 rows = 41 kept; 1 more could not be read"
-    assert notes[1] == "the train split has no text with the label 다: the model will not predict it"
+    assert notes[1] == "split: 23 train + 9 validation + 9 test"
+    assert notes[2] == "the train split has no text with the label 다: the model will not predict it"
+
+
+def chats(tmp_path, name: str, numbers: range):
+    """Conversations of a question and one of three short replies; the label follows the question."""
+    lines = ["conversation_id,text,label"]
+    for number in numbers:
+        question, label = ("기쁜 소식", "기쁨") if number % 2 else ("슬픈 소식", "슬픔")
+        lines += [f"c{number},{question} {number},{label}", f"c{number},{['네', '아니요', '글쎄'][number % 3]},{label}"]
+    file = tmp_path / name
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+def test_with_context_short_replies_stay_in_train(options, train_recipe, tmp_path):
+    recipe = dataclasses.replace(train_recipe, split=read_train_recipe().split)
+    changed = dataclasses.replace(
+        options, data=(chats(tmp_path, "chats.csv", range(200)),), corpus=CorpusOptions(context="previous")
+    )
+    data = read_training_data(changed, recipe)
+    train, test = (data.annotated.take(rows).texts for rows in (data.parts.train, data.parts.test))
+    assert data.parts.dropped == 0
+    assert 120 < sum(text in ("네", "아니요", "글쎄") for text in train) < 180
+    assert any(text in ("네", "아니요", "글쎄") for text in test)
+    held_out = dataclasses.replace(changed, test=(chats(tmp_path, "more.csv", range(195, 230)),))
+    data = read_training_data(held_out, recipe)
+    assert data.parts.dropped == 10  # the questions and replies of c195 to c199
+
+
+def test_test_texts_stay_test_texts_when_data_is_added(options, tmp_path):
+    recipe = read_train_recipe()
+    first = dataclasses.replace(options, data=(chats(tmp_path, "b.csv", range(60)),))
+    more = dataclasses.replace(options, data=(chats(tmp_path, "a.csv", range(60, 120)), tmp_path / "b.csv"))
+    before, after = (read_training_data(one, recipe) for one in (first, more))
+    questions = {text for text in before.annotated.take(before.parts.test).texts if "소식" in text}
+    assert questions
+    assert questions <= set(after.annotated.take(after.parts.test).texts)
+
+
+def test_every_reason_for_leaving_out_rows_is_printed(options, train_recipe, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("label,text\n기쁨,오늘 기뻐\n기쁨,오늘 기뻐\n슬픔,\n", encoding="utf-8")
+    notes: list[str] = []
+    train_model(
+        dataclasses.replace(options, test=(other,)), change(train_recipe, epochs=1), Callbacks(note=notes.append)
+    )
+    assert notes[1] == "--test: 3 rows = 1 kept + 1 empty + 1 repeated"
+    assert notes[2].endswith("1 test + 1 left out (the same text is in another split)")
+    assert notes[3].startswith("the test split has no text with the label 일상, 분노")
