@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from emojob.jobs.terminal.text import plain
+from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.nightly.outcome import Night, Plan
+
+_MOST_SHOWN = 3  # maximum number of inputs in a line
 
 
 def print_plan(plan: Plan) -> None:
@@ -33,6 +36,15 @@ def print_night(night: Night, quiet: bool) -> None:
     """
     for name, why in night.failed.items():
         click.echo(f"emojob: an input was not scored: {plain(why if name in why else f'{name} ({why})')}", err=True)
+    if night.without_day:
+        shown = ", ".join(plain(name) for name in night.without_day[:_MOST_SHOWN])
+        more = f" and {len(night.without_day) - _MOST_SHOWN:,} more" if len(night.without_day) > _MOST_SHOWN else ""
+        click.echo(
+            f"emojob: {counted(len(night.without_day), 'input')} of the archive without a day, because input.files does "
+            f"not match: {shown}{more}; keep_days keeps these rows and drift does not count them: correct input.files, "
+            "or remove the rows with `emojob forget`",
+            err=True,
+        )
     for check in night.drift.alarms if night.drift else ():
         click.echo(
             f"emojob: drift on {night.day} ({check.name}): {check.in_words}; check the rows of this day", err=True

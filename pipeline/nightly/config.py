@@ -177,11 +177,12 @@ class NightlyConfig:
         return None if path is None else as_local(path)
 
     def resolve(self, given: str) -> AnyPath:
-        """Return a path or URL. A relative path starts in the folder of `file`.
+        """Return a path or URL. A relative path starts in the folder of `file`, and `~` is the home folder.
 
         Raises OptionError for an invalid URL.
         """
-        return path_from(self.file.parent, given)
+        at_home = given == "~" or given.startswith("~/")
+        return path_from(self.file.parent, str(Path(given).expanduser()) if at_home else given)
 
     @property
     def archive(self) -> AnyPath:
@@ -199,9 +200,13 @@ class NightlyConfig:
         folder = as_local(self.resolve(options.model)) if options.model else None
         return replace(options, model=str(folder)) if folder and folder.is_dir() else options
 
-    def pattern(self, day: datetime.date | None = None) -> str:
+    def pattern_path(self, day: datetime.date | None = None) -> AnyPath:
         """Return the path pattern for `day`. If `day` is None, the pattern matches the files of all days."""
-        return str(self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat())))
+        return self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat()))
+
+    def pattern(self, day: datetime.date | None = None) -> str:
+        """Return `pattern_path` as a string."""
+        return str(self.pattern_path(day))
 
 
 _SECTIONS: dict[str, Any] = {

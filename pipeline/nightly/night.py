@@ -10,7 +10,7 @@ from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
-from emojob.pipeline.nightly.state import night_lock, read_seen, write_state
+from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, write_seen, write_state
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.reading.dataset import open_dataset
@@ -51,10 +51,11 @@ def run_night(
         seen = read_seen(config.archive)
         calendar = Calendar(config, seen)
         keep_days = config.output.keep_days
+        for file, own in found.items():
+            calendar.see(file.name, own)
+        write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
         night = Night(day, len(files))
-        for file in files:
-            calendar.see(file.name, day)
         output = ArchiveFolder(config.archive)
         output.read_markers()
         before = _rows_by_input(output)
@@ -65,7 +66,8 @@ def run_night(
         night.removed_rows = sum(marker.counts.written for marker in old)
         output.remove(old)
         known = {file.name for file in found} | {marker.input for marker in output.markers}
-        write_state(config, {name: first for name, first in seen.items() if name in known}, day)
+        write_state(config, still_needed(seen, known, day, keep_days), day)
+        night.without_day = calendar.without_day(output.markers)
         report_night(night, output, calendar, config)
         return night
 
@@ -98,7 +100,8 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = {marker.input for marker in output.markers if marker.last}
     inputs: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
-    for file in files_of(config, day):
+    for file, own in files_of(config, day).items():
+        calendar.see(file.name, own)
         if calendar.is_too_old(file.name, day, keep_days):
             continue
         same = sizes.get(file.name) == file.size and file.name in complete

@@ -39,6 +39,8 @@ class Night:
         scored: The inputs that this run scored.
         failed: {input: error message} for the inputs that cannot be read.
         removed_rows: Number of rows that were removed because they were too old.
+        without_day: Inputs in the archive whose day is unknown. `keep_days` never removes their rows, and the drift
+            checks do not count their rows.
         counts: Row counts of `day`.
         rejected: Number of rejected rows in the scored inputs.
         drift: The drift checks of `day`. None before the checks are done.
@@ -50,6 +52,7 @@ class Night:
     scored: list[Scored] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     removed_rows: int = 0
+    without_day: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     rejected: int = 0
     drift: Drift | None = None
@@ -63,6 +66,7 @@ class Night:
             "scored": [{**asdict(one), "day": one.day.isoformat()} for one in self.scored],
             "failed": self.failed,
             "removed_rows": self.removed_rows,
+            "inputs_without_day": self.without_day,
             "rows": self.counts.read,
             "labelled": self.counts.labelled,
             "empty": self.counts.empty,

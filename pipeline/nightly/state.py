@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import datetime
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
-from emojob.pipeline.nightly.calendar import Day
+from emojob.pipeline.nightly.calendar import Day, Seen
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, NIGHTLY_STATE_FILE, PARTS_FOLDER
 from emojob.pipeline.storage import atomic
@@ -14,12 +16,17 @@ from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import AnyPath, make_folder
 
 _STATE_FORMAT = 1
+_MEMORY = 1200  # days
 
 
-def read_seen(archive: AnyPath) -> dict[str, str]:
-    """Return {input: date of the nightly run that first found the input}. Dates are in ISO 8601."""
-    seen = atomic.read_json(archive / NIGHTLY_STATE_FILE).get("seen")
-    return {str(name): str(day) for name, day in seen.items()} if isinstance(seen, dict) else {}
+def read_seen(archive: AnyPath) -> Seen:
+    """Return the recorded days of the inputs. Nothing is recorded before the first nightly run."""
+    state = atomic.read_json(archive / NIGHTLY_STATE_FILE)
+    return Seen(_days(state.get("seen")), _days(state.get("days")))
+
+
+def _days(plain: Any) -> dict[str, str]:
+    return {str(name): str(day) for name, day in plain.items()} if isinstance(plain, dict) else {}
 
 
 def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
@@ -31,18 +38,47 @@ def read_last_night(archive: AnyPath) -> tuple[Path, Day] | None:
         return None
 
 
-def write_state(config: NightlyConfig, seen: dict[str, str], day: Day) -> None:
+def write_seen(archive: AnyPath, seen: Seen) -> None:
+    """Record the days of the inputs before the scoring, so that an interrupted nightly run keeps its days."""
+    state = atomic.read_json(archive / NIGHTLY_STATE_FILE)
+    _write(archive, {**state, "format": _STATE_FORMAT, "seen": seen.first, "days": seen.matched})
+
+
+def write_state(config: NightlyConfig, seen: Seen, day: Day) -> None:
     """Write nightly.json after a nightly run.
 
     Args:
         config: The configuration of the nightly run.
-        seen: {input: date of the nightly run that first found the input}. Dates are in ISO 8601.
+        seen: Days of the inputs.
         day: Date of the nightly run.
     """
-    file = config.archive / NIGHTLY_STATE_FILE
-    state = {"format": _STATE_FORMAT, "seen": seen, "day": day.isoformat(), "config": str(config.file)}
+    state = {"seen": seen.first, "days": seen.matched, "day": day.isoformat(), "config": str(config.file)}
+    _write(config.archive, {"format": _STATE_FORMAT, **state})
+
+
+def _write(archive: AnyPath, state: dict[str, Any]) -> None:
+    file = archive / NIGHTLY_STATE_FILE
     if state != atomic.read_json(file):
         atomic.write_json(file, state)
+
+
+def still_needed(seen: Seen, known: Collection[str], today: Day, keep_days: int) -> Seen:
+    """Return `seen` without the days that no later nightly run needs.
+
+    A file that vanishes and comes back keeps its first day: otherwise, rows that `keep_days` removed would be labelled
+    again as new rows. So `first` keeps vanished inputs for three times `keep_days`, and for at least `_MEMORY` days.
+
+    Args:
+        seen: Days of the inputs.
+        known: Names of the inputs that exist, or have rows in the archive.
+        today: Date of the nightly run.
+        keep_days: Value of output.keep_days.
+    """
+    oldest = (today - datetime.timedelta(days=min(max(_MEMORY, 3 * keep_days), 100_000))).isoformat()
+    return Seen(
+        {name: day for name, day in seen.first.items() if name in known or day >= oldest},
+        {name: day for name, day in seen.matched.items() if name in known},
+    )
 
 
 @contextlib.contextmanager

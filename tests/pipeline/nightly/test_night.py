@@ -154,6 +154,88 @@ def test_a_file_without_a_date_belongs_to_the_night_that_first_saw_it(world):
     assert world.night(12).scored == []  # a.csv still exists, and stays removed
 
 
+def linked(world: World) -> None:
+    for number in (1, 2, 3, 4, 5):
+        world.log(number, name=f"{number}.csv")
+        day_folder = world.folder / "by_day" / str(day(number))
+        day_folder.parent.mkdir(exist_ok=True)
+        (world.folder / "store" / str(number)).mkdir(parents=True)
+        (world.folder / "logs" / f"{number}.csv").rename(world.folder / "store" / str(number) / "a.csv")
+        day_folder.symlink_to(world.folder / "store" / str(number))
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [("x/../logs/{date}*.csv", "%s.csv"), ("logs/[ab]-{date}.csv", "b-%s.csv"), ("by_day/{date}", "")],
+)
+def test_each_way_to_write_a_pattern_gives_days_to_drift_and_keep_days(world, files, name):
+    (world.folder / "x").mkdir()
+    world.configure(files=files, input="days_back = 1", output="keep_days = 2")
+    if not name:
+        linked(world)
+    for number in (1, 2, 3, 4, 5):
+        if name:
+            world.log(number, name=name.replace("%s", str(day(number))))
+        night = world.night(number)
+        assert night.counts.labelled == 40
+        assert night.without_day == []
+    assert list(world.days) == ["2026-11-04", "2026-11-05"]
+    assert night.drift is not None
+    assert night.drift.days_before == 1  # the other days were removed
+
+
+def test_inputs_that_the_pattern_does_not_match_are_reported(world):
+    world.configure(files="logs/x{date}.csv")
+    old = world.log(1, name=f"x{day(1)}.csv")
+    world.night(1)
+    assert world.night(1).without_day == []
+    state = world.folder / "out" / "_emojob" / "nightly.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "days": {}}))  # as an earlier version wrote the state
+    old.unlink()
+    assert world.night(2).without_day == []  # the name contains the day
+    world.configure(files="logs/y{date}.csv")
+    state.write_text(json.dumps({**json.loads(state.read_text()), "days": {}}))
+    night = world.night(3)
+    assert night.without_day == [str(old)]
+    assert night.as_json()["inputs_without_day"] == [str(old)]
+
+
+def test_an_interrupted_night_keeps_the_days_of_its_files(world, monkeypatch):
+    world.configure(files="logs")
+    world.log(1, name="a.csv", rows=100)
+    world.log(2, name="b.csv", rows=100)
+    with monkeypatch.context() as cut:
+        cut.setattr(part_writer.PartWriter, "commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            world.night(2)
+    night = world.night(3)
+    assert [(one.day, one.rows, one.was) for one in night.scored] == [(day(2), 100, "late")] * 2
+    assert night.counts.labelled == 0
+
+
+def test_a_file_that_vanishes_and_comes_back_keeps_its_first_day(world):
+    world.configure(files="logs", output="keep_days = 2")
+    file = world.log(1, name="a.csv")
+    world.night(10)
+    content = file.read_bytes()
+    file.unlink()
+    world.log(2, name="b.csv")
+    assert world.night(12).removed_rows == 40
+    world.night(13)
+    file.write_bytes(content)
+    night = world.night(13)
+    assert night.scored == []  # its rows were removed, and stay removed
+
+
+def test_an_older_date_does_not_take_files_from_a_later_one(world):
+    world.configure(files="logs")
+    world.log(1, name="a.csv")
+    world.night(10)
+    world.log(2, name="b.csv", rows=30)
+    assert [(one.day, one.rows) for one in world.night(9).scored] == [(day(9), 30)]
+    assert world.night(10).counts.labelled == 40
+
+
 def test_a_shifted_day_raises_an_alarm_that_the_report_shows(world):
     world.configure(drift="fewest_rows = 20")
     for number in (1, 2, 3, 4):
