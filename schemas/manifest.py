@@ -163,6 +163,10 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
     return array("I", rows.astype(np.uint32).tobytes()) if most < 1 << 32 else array("Q", rows.tobytes())
 
 
+# {key of a completion marker that earlier versions did not write: its type}.
+_OPTIONAL: dict[str, type] = {"compact": bool}
+
+
 @dataclass(frozen=True, slots=True)
 class PartMarker:
     """The completion marker of a part file: the input file, the range of rows, and counts of the rows.
@@ -180,6 +184,8 @@ class PartMarker:
         fingerprint: Hash of the model and the settings.
         counts: Counts of the rows.
         format: Value of OUT_FORMAT when the part file was written.
+        compact: Whether the part file certainly contains no values of other rows, for example in a dictionary. Earlier
+            versions of emojob did not write this key.
     """
 
     part: str
@@ -194,6 +200,7 @@ class PartMarker:
     fingerprint: str
     counts: Counts
     format: int = OUT_FORMAT
+    compact: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the completion marker as JSON values."""
@@ -202,7 +209,7 @@ class PartMarker:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> PartMarker:
         """Parse the result of `as_json`. Raises ValueError, TypeError or KeyError if `plain` is malformed."""
-        values = {one.name: plain[one.name] for one in fields(cls)}
+        values = {one.name: plain[one.name] for one in fields(cls) if one.name not in _OPTIONAL or one.name in plain}
         if values["format"] > OUT_FORMAT:
             raise ValueError(
                 f"the completion marker has format version {values['format']}, but this version of emojob reads only "
@@ -216,4 +223,7 @@ class PartMarker:
         for name in ("input", "input_sha256", "encoding", "fingerprint"):  # to save memory, equal values share a string
             if values[name] is not None:
                 values[name] = sys.intern(values[name])
+        for name, kind in _OPTIONAL.items():
+            if not isinstance(values.get(name, kind()), kind):
+                raise ValueError(f"damaged completion marker: `{name}` is {values[name]!r}, not a {kind.__name__}")
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +25,25 @@ def table(out: str) -> pa.Table:
     """All rows of a labelled archive: a folder or one file."""
     files = sorted(Path(out).glob("part-*.parquet")) if Path(out).is_dir() else [Path(out)]
     return pa.concat_tables([pq.read_table(file) for file in files])
+
+
+def content(file: Path) -> bytes:
+    """The bytes of a file, and all its pages that zstd compressed."""
+    raw, magic = file.read_bytes(), b"\x28\xb5\x2f\xfd"
+    found, at = [raw], raw.find(magic)
+    while at >= 0:
+        stream = pa.input_stream(pa.BufferReader(raw[at:]), compression="zstd")
+        with contextlib.suppress(OSError):  # the bytes after the page are not compressed
+            while byte := stream.read(1):
+                found.append(byte)
+        at = raw.find(magic, at + 1)
+    return b"".join(found)
+
+
+def holders(folder: Path, word: str) -> list[str]:
+    """Names of the files below a folder that contain a word, also in compressed pages."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return sorted(file.relative_to(folder).as_posix() for file in files if word.encode() in content(file))
 
 
 def rejected_text(file: str = "out/_emojob/rejects.parquet") -> str:

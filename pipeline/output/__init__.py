@@ -7,6 +7,7 @@ settings and counts. `archive_folder` and `part_writer` write the archive, and `
 __all__ = [
     "archive_folder",
     "compatibility",
+    "dictionaries",
     "journal",
     "label_columns",
     "labelled_archive",

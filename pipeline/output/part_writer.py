@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emojob.pipeline.inference.streaming import Labelled
+from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.label_columns import count_scored, with_labels
 from emojob.pipeline.output.layout import PartPaths, part_paths
 from emojob.pipeline.output.parts import ROW_GROUP, part_metadata
@@ -115,7 +116,9 @@ class PartWriter:
         # part, but with another token.
         self._token = uuid.uuid4().hex[:8]
         self._draft: atomic.Draft | None = None
-        self._schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": part_metadata(fingerprint)})
+        plain = schema_without_values(schema, keep_own=True)
+        self._compact = plain.equals(schema_without_values(schema), check_metadata=True)
+        self._schema = plain.with_metadata({**(plain.metadata or {}), b"emojob": part_metadata(fingerprint)})
         self._started = time.monotonic()
         self._waiting: list[pa.RecordBatch] = []
         self._rejects: list[Reject] = []
@@ -176,6 +179,7 @@ class PartWriter:
             last=last,
             fingerprint=self._fingerprint,
             counts=self.counts,
+            compact=self._compact,
         )
         atomic.write_json(self._paths.marker, marker.as_json())
         return marker
@@ -199,7 +203,7 @@ class PartWriter:
             return
         table = pa.Table.from_batches(self._waiting, self._waiting[0].schema)
         self._waiting = table.slice(rows).to_batches()
-        group = table.slice(0, rows).replace_schema_metadata(self._schema.metadata)
+        group = compacted(table.slice(0, rows))
         if group.num_rows:
             self._writer.write_table(group, row_group_size=rows)
 

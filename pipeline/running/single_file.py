@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.compatibility import ensure_same_privacy
+from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.layout import DONE_FILE, LOCK_FILE, REJECTS_FILE, rejects_beside
 from emojob.pipeline.output.parts import ROW_GROUP, row_groups
 from emojob.pipeline.privacy.policy import Privacy
@@ -209,6 +210,7 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
     about = json.dumps(
         {"format": OUT_FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run}, ensure_ascii=False
     )
+    schema = schema_without_values(schema, keep_own=True)
     schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": about.encode()})
     with (
         atomic.draft(file) as draft,
@@ -216,7 +218,7 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
     ):
         for marker in markers:
             for table in row_groups(output.folder / marker.part):
-                writer.write_table(_aligned(table, schema), row_group_size=ROW_GROUP)
+                writer.write_table(compacted(_aligned(table, schema)), row_group_size=ROW_GROUP)
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:

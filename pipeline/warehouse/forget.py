@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
+from emojob.pipeline.output.dictionaries import compacted, may_hold_other_values, schema_without_values
 from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
@@ -113,7 +114,7 @@ def _forget_in_folder(
         return Forgotten(rows, all_rows - rows if dry_run else all_rows, len(found), (), rejected)
     with limit_permissions(part_file.file for part_file in archive.part_files):
         new = {}
-        for file, removed in found.items():
+        for file, removed in [*found.items(), *_with_other_values(output, found)]:
             paths = PartPaths(out, file.stem)
             new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
         # Remove the memo files first, then the rows. If the process is killed in between, the rows still match, and the
@@ -189,7 +190,19 @@ def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, r
         _copy_without(paths.part, draft, removed)
     if old.counts.rejected:
         atomic.write_bytes(new.rejects, paths.rejects.read_bytes())
-    return replace(old, part=new.part.name, part_bytes=new.part.stat().st_size, counts=counts, format=OUT_FORMAT)
+    size = new.part.stat().st_size
+    return replace(old, part=new.part.name, part_bytes=size, counts=counts, format=OUT_FORMAT, compact=True)
+
+
+def _with_other_values(output: ArchiveFolder, found: Mapping[AnyPath, Rows]) -> Iterator[tuple[AnyPath, Rows]]:
+    """Yield (part file, no rows) for each other part file that may contain values of the removed rows."""
+    for marker in output.markers:
+        file = output.folder / marker.part
+        if file in found or marker.compact:
+            continue
+        with open_parquet(file) as parquet:
+            if may_hold_other_values(parquet.schema_arrow):
+                yield file, np.empty(0, np.int64)
 
 
 def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old: Counts) -> Counts:
@@ -226,11 +239,11 @@ def _copy_without(
     """
     with open_parquet(file) as parquet:
         schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
+        schema = schema_without_values(schema)
     with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
         for table in _remaining(file, removed):
             if len(table):
-                columns = [_without_unused_values(column) for column in table.columns]
-                writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
+                writer.write_table(compacted(table), row_group_size=ROW_GROUP)
 
 
 def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -241,14 +254,6 @@ def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = Non
         kept[removed[np.searchsorted(removed, first) : np.searchsorted(removed, first + len(table))] - first] = False
         first += len(table)
         yield table.filter(pa.array(kept))
-
-
-def _without_unused_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Remove unused values from the dictionary of a column, because the values may come from removed rows."""
-    kind = column.type
-    if not pa.types.is_dictionary(kind):
-        return column
-    return column.cast(kind.value_type).dictionary_encode().cast(kind)
 
 
 # -- memo files and report ---------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from emojob.pipeline.output.dictionaries import compacted
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.paths import AnyPath
@@ -205,6 +206,6 @@ def _write_parquet(result: QueryResult, stream: Stream) -> int:
                 column if column.type == kind else pa.array([_text_of(one) for one in values_of(column)], kind)
                 for column, kind in zip(batch.columns, known, strict=True)
             ]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            writer.write_table(compacted(pa.table(columns, schema=schema)))
             rows += batch.num_rows
     return rows

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.personal_data import PHONE, table
+from emojob.pipeline.output import part_writer
+from emojob.pipeline.reading import chunks
+from tests.personal_data import PHONE, content, holders, table
 
 
 @pytest.mark.parametrize("place", ["out", "out.parquet"])
@@ -27,7 +29,7 @@ def test_forget_removes_the_rows_of_a_person_and_updates_the_counts(emojob, chat
     assert left.to_pylist() == before.filter(kept).to_pylist()
     assert left.schema.equals(before.schema)
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file != chat]
-    assert not [file for file in files if "홍길동".encode() in file.read_bytes()]
+    assert not [file for file in files if "홍길동".encode() in content(file)]
     code, out, _ = emojob("score", chat, "-o", place, *memo)
     assert (code, "Already complete" in out) == (0, True)
     assert "7 read = 4 labelled + 0 empty + 1 rejected + 2 forgotten" in out
@@ -65,18 +67,63 @@ def test_a_forged_journal_touches_no_other_file(emojob, chat, tmp_path, name, pa
     }  # fmt: skip
 
 
+NAMES = pa.array(["홍길동", "김철수"] + ["이영희"] * 38).dictionary_encode()
+EACH = list(range(41))
+
+
 @pytest.mark.parametrize("place", ["out", "out.parquet"])
-def test_a_value_of_a_dictionary_column_is_removed_with_its_rows(emojob, tmp_path, monkeypatch, place):
+@pytest.mark.parametrize(
+    ("person", "where"),
+    [
+        (NAMES, "person = '홍길동'"),
+        (pa.ListArray.from_arrays(EACH, NAMES), "person[1] = '홍길동'"),
+        (pa.LargeListArray.from_arrays(EACH, NAMES), "person[1] = '홍길동'"),
+        (pa.ListViewArray.from_arrays(EACH[:-1], [1] * 40, NAMES), "person[1] = '홍길동'"),
+        (pa.StructArray.from_arrays([NAMES], ["name"]), "person.name = '홍길동'"),
+        (pa.MapArray.from_arrays(EACH, NAMES, NAMES), "person['홍길동'] IS NOT NULL"),
+        (pa.ListArray.from_arrays(EACH, pa.StructArray.from_arrays([NAMES], ["x"])), "person[1].x = '홍길동'"),
+    ],
+    ids=["plain", "list", "large_list", "list_view", "struct", "map", "structs"],
+)
+def test_a_value_of_a_dictionary_is_removed_with_its_rows(emojob, tmp_path, monkeypatch, place, person, where):
     monkeypatch.chdir(tmp_path)
-    names = pa.array(["홍길동", "김철수"] * 20).dictionary_encode()
-    pq.write_table(pa.table({"text": ["네"] * 40, "person": names}), "log.parquet")
+    monkeypatch.setattr(part_writer, "PART_ROWS", 10)  # parts of slices of one batch
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS"):
+        monkeypatch.setattr(chunks, name, 10)
+    pq.write_table(pa.table({"text": ["네"] * 40, "person": person}), "log.parquet")
     assert emojob("score", "log.parquet", "-o", place, "--quiet")[0] == 0
-    assert emojob("forget", place, "--where", "person = '홍길동'")[0] == 0
+    if place == "out":
+        assert len(list(Path("out").glob("part-*"))) == 4
+        assert holders(Path("out"), "홍길동") == ["part-00000-000000000000.parquet"]
+    assert emojob("forget", place, "--where", where)[0] == 0
     found = table(place)
-    assert found["person"].type == names.type
-    assert found["person"].to_pylist() == ["김철수"] * 20
-    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "log.parquet"]
-    assert not [file for file in files if "홍길동".encode() in file.read_bytes()]
+    assert found["person"].type == person.type
+    assert found["person"].to_pylist() == person.to_pylist()[1:]
+    Path("log.parquet").unlink()
+    assert holders(tmp_path, "홍길동") == []
+
+
+def test_a_name_in_the_metadata_or_in_a_dictionary_of_an_earlier_version_is_removed(emojob, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pandas = json.dumps({"attributes": {"by": "홍길동"}, "columns": []})
+    categories = pa.field("n", pa.int64(), metadata={"_PL_ENUM_VALUES": "홍길동"})
+    schema = pa.schema([("text", pa.string()), categories], {"export of": "홍길동", "pandas": pandas})
+    for day in range(2):
+        rows = pa.table([["네", "아니요"], [day, day + 5]], schema=schema)
+        pq.write_table(rows, f"{day}.parquet")
+    assert emojob("score", "0.parquet", "1.parquet", "-o", "out", "--quiet")[0] == 0
+    parts = sorted(Path("out").glob("part-*"))
+    old = pq.read_table(parts[1])  # as an earlier version wrote it: with a dictionary of the whole input
+    pq.write_table(old.append_column("who", pa.DictionaryArray.from_arrays([1, 1], ["홍길동", "김철수"])), parts[1])
+    marker = Path("out/_emojob/parts") / f"{parts[1].stem}.json"
+    plain = json.loads(marker.read_text()) | {"part_bytes": parts[1].stat().st_size}
+    del plain["compact"]
+    marker.write_text(json.dumps(plain))
+    assert holders(Path("out"), "홍길동") == [part.name for part in parts]
+    code, printed, _ = emojob("forget", "out", "--where", "n = 0")
+    assert (code, "1 row in 1 part removed permanently, 3 are left" in printed) == (0, True)
+    assert holders(Path("out"), "홍길동") == []
+    assert emojob("sql", "out", "SELECT sum(n)::INT FROM labelled", "--format", "csv")[1].splitlines()[1] == "12"
 
 
 def test_forget_removes_rows_of_several_parts_or_of_none(emojob, tmp_path, monkeypatch):
