@@ -4,7 +4,21 @@
 - `options`: options of a run
 - `manifest`: completion markers of part files
 - `columns`, `labels`, `pii`, `sheet`: names of columns, labels, types of personal data, columns of annotation sheets
+- `roles`, `blank`: usual names of customers and agents, and which texts are blank
 - `settings`: reading of TOML files
 """
 
-__all__ = ["arrow_text", "columns", "errors", "labels", "manifest", "messages", "options", "pii", "settings", "sheet"]
+__all__ = [
+    "arrow_text",
+    "blank",
+    "columns",
+    "errors",
+    "labels",
+    "manifest",
+    "messages",
+    "options",
+    "pii",
+    "roles",
+    "settings",
+    "sheet",
+]

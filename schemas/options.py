@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from emojob.schemas.blank import is_blank
 from emojob.schemas.errors import OptionError
+from emojob.schemas.messages import listed
 
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "torch", "openvino", "ray")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 ENCODINGS = ("auto", "utf-8", "cp949")
 CONTEXTS = ("none", "previous")
+
+#: Values of --conversation-scope. `input`: equal conversation IDs in two inputs are two conversations. `archive`: they
+#: are one conversation. `auto`: they are one conversation if the IDs look globally unique, or if the utterances in the
+#: second input soon follow the utterances in the first.
+CONVERSATION_SCOPES = ("auto", "input", "archive")
 
 #: Smallest and largest value of --max-length. The smallest input has 3 tokens: [CLS], one token of the text, and [SEP].
 #: The largest input of BERT has 512 tokens.
@@ -131,6 +139,49 @@ class ScoreOptions:
                 f"--max-rejects {self.max_rejects!r} is not a number or a percentage: give, for example, 100 or 1%"
             )
         return value * rows / 100 if self.max_rejects.endswith("%") else value
+
+
+@dataclass(frozen=True)
+class ConversationOptions:
+    """Options of the figures about conversations. A wrong value raises OptionError.
+
+    Attributes:
+        conversation_scope: Whether equal conversation IDs in two inputs are one conversation: one of
+            CONVERSATION_SCOPES.
+        negative: Labels that count as negative. If empty, the names of the labels decide (see schemas/labels.py).
+        customer_speakers: Names of speakers who are customers, in addition to the usual names (see schemas/roles.py).
+        agent_speakers: Names of speakers who are agents, in addition to the usual names.
+    """
+
+    conversation_scope: str = "auto"
+    negative: tuple[str, ...] = ()
+    customer_speakers: tuple[str, ...] = ()
+    agent_speakers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _one_of("--conversation-scope", self.conversation_scope, CONVERSATION_SCOPES)
+        given = {
+            "--negative": self.negative,
+            "--customer-speaker": self.customer_speakers,
+            "--agent-speaker": self.agent_speakers,
+        }
+        for option, names in given.items():
+            wrong = [name for name in names if not isinstance(name, str)]
+            if wrong:
+                raise OptionError(f"{option} is {wrong[0]!r}, which is not a text; give a text")
+            if option != "--negative" and any(map(is_blank, names)):
+                raise OptionError(f"{option} is blank; give the name of a speaker, as it is written in the archive")
+        both = set(map(speaker_key, self.customer_speakers)) & set(map(speaker_key, self.agent_speakers))
+        if both:
+            raise OptionError(
+                f"{listed(sorted(both))} is given with both --customer-speaker and --agent-speaker; give each speaker "
+                "with one of the two options"
+            )
+
+
+def speaker_key(name: str) -> str:
+    """Return a speaker's name for comparisons, without case, outer spaces and differences of Unicode normalization."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).lower())
 
 
 def as_dict(*options: ModelOptions | ScoreOptions) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _KINDS = {
     bool: "true or false",
     dict: "a table",
     list: "a list",
+    tuple: "a list",
 }
 
 #: {type of an option: allowed type of a Python argument}. `numbers.Integral` and `numbers.Real` include NumPy numbers.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -45,9 +46,13 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
         heading, table = found
         console.print_line(f"\n  {heading}", "bold")
         console.print(table)
+    from emojob.pipeline.report.notes import conversation_notes
+
     if figures.to_look_at:
         console.print_line(f"\n  {words['to_look_at']}: {archive['soured']:,}", "bold")
         console.print(_to_look_at(figures, words))
+    for note in conversation_notes(figures, words):
+        console.print(Padding(Text(plain(note), "dim"), (1, 2, 0, 2)))
     console.print_line("")
 
 
@@ -141,7 +146,7 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> Table:
         table.add_column(head)
     for row in figures.to_look_at[:10]:
         ended = row["ended_at"].isoformat(" ", "minutes") if row["ended_at"] else ""
-        said = next((one for one in reversed(row["utterances"]) if one["speaker"] == row["speaker"]), None)
+        said = next((one for one in reversed(row["utterances"]) if row["speaker"] in (None, one["speaker"])), None)
         table.add_row(
             Text(plain(row["conversation"], _LONGEST_VALUE)),
             Text(ended),

@@ -11,7 +11,7 @@ from typing import Any
 
 from emojob.pipeline.storage.paths import AnyPath, as_local, is_object, path_from
 from emojob.schemas.errors import OptionError
-from emojob.schemas.options import ModelOptions, ScoreOptions
+from emojob.schemas.options import ConversationOptions, ModelOptions, ScoreOptions
 from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml
 
 DATE = "{date}"
@@ -155,6 +155,7 @@ class NightlyConfig:
         input: Paths of the logs.
         output: Paths and settings of the labelled archive and the report.
         score: Options of `emojob score`.
+        report: Settings of the figures about conversations.
         drift: Limits of the drift alarms.
         monitoring: Files for monitoring the nightly runs.
     """
@@ -163,6 +164,7 @@ class NightlyConfig:
     input: InputConfig
     output: OutputConfig
     score: ScoreConfig = field(default_factory=ScoreConfig)
+    report: ConversationOptions = field(default_factory=ConversationOptions)
     drift: DriftConfig = field(default_factory=DriftConfig)
     monitoring: MonitoringConfig = field(default_factory=MonitoringConfig)
 
@@ -213,6 +215,7 @@ _SECTIONS: dict[str, Any] = {
     "input": InputConfig,
     "output": OutputConfig,
     "score": ScoreConfig,
+    "report": ConversationOptions,
     "drift": DriftConfig,
     "monitoring": MonitoringConfig,
 }
@@ -235,7 +238,9 @@ def read_config(file: Path) -> NightlyConfig:
     except ValueError as error:
         raise OptionError(f"{file} is not valid TOML: {error}; correct the file ({_COMPARE})") from None
     try:
-        check_keys("the file", table, dict.fromkeys(_SECTIONS, dict), _COMPARE, {"score", "drift", "monitoring"})
+        check_keys(
+            "the file", table, dict.fromkeys(_SECTIONS, dict), _COMPARE, {"score", "report", "drift", "monitoring"}
+        )
         sections = {name: _section(name, table.get(name, {})) for name in _SECTIONS}
     except OptionError as error:
         raise OptionError(f"{file}: {error}") from None
@@ -243,7 +248,10 @@ def read_config(file: Path) -> NightlyConfig:
 
 
 def _section(name: str, table: dict[str, Any]) -> Any:
-    return ScoreConfig.from_table(table) if name == "score" else fill(_SECTIONS[name], table, name, _COMPARE)
+    if name == "score":
+        return ScoreConfig.from_table(table)
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return fill(_SECTIONS[name], values, name, _COMPARE)
 
 
 def template() -> str:

@@ -66,7 +66,7 @@ def _write_report(config: NightlyConfig, night: Night) -> None:
     if not (config.output.report or config.output.figures):
         return
     archive = open_labelled(config.archive)
-    options = ReportOptions(time_zone=config.score.time_zone, mask_pii=config.output.mask_pii)
+    options = ReportOptions(None, config.score.time_zone, config.output.mask_pii, config.report)
     figures = make_figures(archive, options)
     figures.drift = night.drift.as_json() if night.drift else {}
     with limit_permissions(part_file.file for part_file in archive.part_files):

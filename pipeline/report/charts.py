@@ -130,9 +130,9 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
 def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
     """Return a line chart of the emotions from the beginning to the end of a conversation.
 
-    Columns of `rows`: `tenth` (0: first 10 % of the conversation, 9: last 10 %), `emotion`, `rows` (count), `share`.
+    Columns of `rows`: `tenth` (0: first utterance of the conversation, 9: last utterance), `emotion`, `share`.
     """
-    rows = [{**row, "position": row["tenth"] * 10 + 5} for row in rows]
+    rows = [{**row, "position": row["tenth"] * 100 / 9} for row in rows]
     dashes = [[1, 0], [6, 2], [2, 2], [8, 3, 2, 3], [4, 4], [1, 3]]
     dash = alt.Scale(domain=labels, range=[dashes[i % len(dashes)] for i in range(len(labels))])
     chart = (
@@ -143,7 +143,7 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
             y=alt.Y("share:Q", title=words["share"], axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
             strokeDash=alt.StrokeDash("emotion:N", title=words["emotion"], scale=dash, sort=labels, legend=_LEGEND),
-            tooltip=_tooltips(words, position="tenth", emotion="emotion", rows="rows", share="share"),
+            tooltip=_tooltips(words, position="tenth", emotion="emotion", share="share"),
         )
     )
     return to_spec(chart, words["arcs"], PAGE, 260)
@@ -208,7 +208,7 @@ def _tooltips(words: dict[str, Any], **fields: str) -> list[alt.Tooltip]:
         words: Texts of the page, from `words_of`.
         fields: Columns to show: {column name: key of the title in `words`}.
     """
-    formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": "d"}
+    formats = {"share": ".1%", "rows": ",", "labelled": ",", "confidence": ".2f", "characters": "d", "position": ".0f"}
     return [
         alt.Tooltip(f"{name}:Q", title=words[word], format=formats[name])
         if name in formats

@@ -15,7 +15,9 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.warehouse.aggregates import rows_of, store
 from emojob.pipeline.warehouse.database import open_database, run
 from emojob.schemas.errors import ColumnError, OptionError
+from emojob.schemas.labels import meaning_of
 from emojob.schemas.messages import listed
+from emojob.schemas.options import ConversationOptions, speaker_key
 
 FIGURES_FORMAT = 1
 
@@ -27,6 +29,8 @@ MOST_VALUES = 200
 SHOWN_VALUES = 30
 #: Maximum number of conversations in `to_look_at`.
 MOST_TO_LOOK_AT = 30
+#: Maximum number of speakers of each role in `speakers`.
+MOST_SPEAKERS = 20
 #: Maximum number of utterances of a conversation in `to_look_at`.
 MOST_UTTERANCES = 40
 
@@ -46,11 +50,13 @@ class ReportOptions:
             emotions of each value.
         time_zone: Time zone for days and hours. If None, the report uses `archive_time_zone`.
         mask_pii: Whether to mask personal data.
+        conversations: Options of the figures about conversations.
     """
 
     by: str | None = None
     time_zone: str | None = None
     mask_pii: bool = True
+    conversations: ConversationOptions = field(default_factory=ConversationOptions)
 
     def __post_init__(self) -> None:
         if self.by is not None and not self.by.strip():
@@ -67,9 +73,13 @@ class Figures:
 
     Attributes:
         archive: Name of the archive, number of input files, and the columns of totals.sql. For an archive with
-            conversations, also the columns of conversation_totals.sql.
+            conversations, also the columns of conversation_totals.sql, `conversation_scope`, and `unknown_speakers`:
+            the speakers of the options that are not in the archive. `turned` and `soured` are None if emojob does not
+            know which labels are negative.
         model: The section `model` of run.json.
         labels: Labels in id order.
+        meaning: Which labels are negative, alarming or of unknown meaning: the attributes of `Meaning`.
+        speakers: {role: names of speakers with this role in the archive, at most MOST_SPEAKERS}.
         breakdowns: {column: rows of breakdown.sql}.
         latest: Result of the function `latest`; {} if the archive has no times.
         to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, with the additional
@@ -80,12 +90,14 @@ class Figures:
     archive: dict[str, Any]
     model: dict[str, Any]
     labels: list[str]
+    meaning: dict[str, list[str]]
     emotions: Rows
     confidences: Rows
     lengths: Rows
     typical: Rows
     uncertain: Rows
     breakdowns: dict[str, Rows]
+    speakers: dict[str, list[str]] = field(default_factory=dict)
     latest: dict[str, Any] = field(default_factory=dict)
     days: Rows = field(default_factory=list)
     quality: Rows = field(default_factory=list)
@@ -114,7 +126,8 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
         OptionError, DataError, StorageError: See `open_database`.
     """
     options = options or ReportOptions()
-    with open_database(archive, options.time_zone) as db:
+    meaning = meaning_of(archive.labels, options.conversations.negative)
+    with open_database(archive, options.time_zone, conversations=options.conversations) as db:
         _check_by(db, options.by)
         for name in ("hours", "extremes"):
             store(db, name)
@@ -122,6 +135,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
             archive=_totals(db, archive),
             model=dict(archive.run.get("model") or {}),
             labels=list(archive.labels),
+            meaning={name: list(labels) for name, labels in asdict(meaning).items()},
             emotions=rows_of(db, "emotions"),
             confidences=rows_of(db, "confidences"),
             lengths=rows_of(db, "lengths"),
@@ -132,7 +146,9 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
         if figures.archive["first_day"] is not None:
             _add_times(db, figures)
         if archive.conversation_column is not None:
-            _add_conversations(db, figures)
+            _add_conversations(db, figures, options.conversations)
+            if not meaning.is_known:
+                figures.archive.update(turned=None, soured=None)
     if options.mask_pii:
         _mask(figures)
     return figures
@@ -233,32 +249,47 @@ def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     figures.latest = latest(figures.days)
 
 
-def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
-    for name in ("talks", "turns", "conversations", "soured"):
+def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures, options: ConversationOptions) -> None:
+    for name in ("shared_ids", "speakers", "conversation_roles", "talks", "turns", "conversations", "soured"):
         store(db, name)
+    figures.archive["unknown_speakers"] = _unknown_speakers(db, options)
     for name in ("transitions", "endings", "arcs"):
         setattr(figures, name, rows_of(db, name))
     (totals,) = run(db, "conversation_totals")
-    figures.archive.update(totals)
+    figures.archive.update({**totals, "conversation_scope": options.conversation_scope})
+    for row in run(db, "speakers_of_roles", {"most": MOST_SPEAKERS}):
+        figures.speakers.setdefault(row["role"], []).append(row["speaker"])
     run(db, "to_look_at", {"most": MOST_TO_LOOK_AT})
-    utterances: dict[str, Rows] = {}
+    utterances: dict[tuple[str, str | None], Rows] = {}
     for row in run(db, "to_look_at_in_full", {"most": MOST_UTTERANCES}):
-        utterances.setdefault(row.pop("conversation"), []).append(row)
+        utterances.setdefault((row.pop("conversation"), row.pop("input")), []).append(row)
     chosen = db.execute("FROM to_look_at").fetchall()
     names = db.table("to_look_at").columns
     found = [dict(zip(names, row, strict=True)) for row in chosen]
-    figures.to_look_at = [{**row, "utterances": utterances.get(row["conversation"], [])} for row in found]
+    figures.to_look_at = [
+        {**row, "utterances": utterances.get((row["conversation"], row["input"]), [])} for row in found
+    ]
+
+
+def _unknown_speakers(db: duckdb.DuckDBPyConnection, options: ConversationOptions) -> list[str]:
+    """Return the speakers of the options that are not in the archive."""
+    known = {speaker_key(name) for (name,) in db.execute("SELECT speaker FROM speakers").fetchall()}
+    return [name for name in (*options.customer_speakers, *options.agent_speakers) if speaker_key(name) not in known]
 
 
 def _mask(figures: Figures) -> None:
     """Mask personal data in all texts and names that come from the archive."""
     rows = [*figures.typical, *figures.uncertain, *itertools.chain.from_iterable(figures.breakdowns.values())]
     rows += figures.to_look_at
+    speakers = [{"role": role, "speaker": name} for role, names in figures.speakers.items() for name in names]
+    rows += speakers
     rows += [utterance for row in figures.to_look_at for utterance in row["utterances"]]
-    for name in ("text", "conversation", "speaker", "value"):
+    for name in ("text", "conversation", "input", "speaker", "value"):
         with_text = [row for row in rows if isinstance(row.get(name), str)]
         for row, masked in zip(with_text, mask_texts([row[name] for row in with_text]), strict=True):
             row[name] = masked
+    for role in figures.speakers:
+        figures.speakers[role] = [row["speaker"] for row in speakers if row["role"] == role]
 
 
 def _plain(value: Any) -> Any:

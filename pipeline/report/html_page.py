@@ -7,10 +7,10 @@ from typing import Any
 
 from emojob.pipeline.html.page import check_drawable, render, style_sheet, visible
 from emojob.pipeline.report.figures import Figures
+from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, turned_bad
 from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, words_of
 from emojob.pipeline.storage.atomic import write_bytes
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.schemas.labels import ALARMING
 
 _LONGEST_TEXT = 300  # maximum number of characters of an utterance; longer utterances are shortened
 
@@ -59,6 +59,8 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         sections=found,
         to_look_at=_to_look_at(figures, words),
         has_conversations="conversations" in figures.archive,
+        none_to_look_at=none_to_look_at(figures, words),
+        conversation_notes=conversation_notes(figures, words),
         examples=_examples(figures, words),
         drift=_drift(figures, words),
         facts=_facts(figures, words),
@@ -97,7 +99,7 @@ def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
         share, note = shares.get(label, (0.0, ""))
         tiles.append(_tile(label_shown(label, words), f"{share:.1%}", note, colour))
     if "conversations" in figures.archive:
-        soured = f"{words['soured']}: {figures.archive['soured']:,}"
+        soured = f"{words['soured']}: {turned_bad(figures, words)}"
         tiles.append(_tile(words["conversations"], f"{figures.archive['conversations']:,}", soured))
     return tiles
 
@@ -126,14 +128,16 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
             "text": cut(visible(row["text"] or ""), _LONGEST_TEXT),
         }
 
-    alarming = ", ".join(label_shown(label, words) for label in figures.labels if label in ALARMING)
+    alarming = ", ".join(label_shown(label, words) for label in figures.meaning["alarming"])
+    has_shared_ids = bool(figures.archive.get("shared_ids"))
     return {
         "caption": words["to_look_at_caption"].format(
-            alarming=alarming, shown=f"{len(figures.to_look_at):,}", all=f"{figures.archive.get('soured', 0):,}"
+            alarming=alarming, shown=f"{len(figures.to_look_at):,}", all=f"{figures.archive.get('soured') or 0:,}"
         ),
         "conversations": [
             {
                 "conversation": cut(visible(row["conversation"]), LONGEST_VALUE),
+                "input": cut(visible(row["input"] or ""), LONGEST_VALUE) if has_shared_ids else "",
                 "speaker": cut(visible(row["speaker"] or ""), LONGEST_VALUE),
                 "ended_at": _moment(row["ended_at"]),
                 "first": label_shown(row["first_emotion"], words),
@@ -178,7 +182,7 @@ def _examples(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:
     for label, colour in _colours(figures).items():
         sides = {
             side: [
-                (cut(visible(row["text"]), _LONGEST_TEXT), f"{row['confidence']:.0%}")
+                (cut(visible(row["text"]), _LONGEST_TEXT), _confidence(row, words))
                 for row in getattr(figures, side)
                 if row["emotion"] == label
             ]
@@ -187,6 +191,11 @@ def _examples(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:
         if any(sides.values()):
             found.append({"label": label_shown(label, words), "colour": colour, **sides})
     return found
+
+
+def _confidence(row: dict[str, Any], words: dict[str, Any]) -> str:
+    times = words["times"].format(count=f"{row['times']:,}")
+    return f"{row['confidence']:.0%} · {times}" if row["times"] > 1 else f"{row['confidence']:.0%}"
 
 
 def _facts(figures: Figures, words: dict[str, Any]) -> list[tuple[str, str]]:

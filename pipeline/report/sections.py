@@ -13,6 +13,7 @@ from typing import Any
 from emojob.pipeline.html.page import Spec, visible
 from emojob.pipeline.report import charts
 from emojob.pipeline.report.figures import Figures, Rows
+from emojob.pipeline.report.notes import transitions_caption
 from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
 from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
@@ -86,8 +87,8 @@ class _Sections:
         found = []
         if self._figures.arcs:
             arcs = self._named(self._figures.arcs, "emotion")
-            tenths = [{**row, "tenth": f"{row['tenth'] * 10:02d}–{row['tenth'] * 10 + 10}"} for row in arcs]
-            view = wide_table(tenths, "tenth", self._labels, self._words)
+            places = [{**row, "tenth": round(row["tenth"] * 100 / 9), "rows": row["conversations"]} for row in arcs]
+            view = wide_table(places, "tenth", self._labels, self._words, counted="conversations")
             found.append(Chart(self._figure("arcs", [view]), [charts.arcs(arcs, self._labels, self._words)]))
         if self._figures.transitions:
             columns = {"emotion_before": "emotion", "emotion": "next_emotion", "times": "rows", "share": "share"}
@@ -109,7 +110,9 @@ class _Sections:
         down, across, *_ = columns
         cells = self._named(rows, down, across)
         view = TableView("", table(id_, cells, columns, self._words))
-        return Chart(self._figure(id_, [view]), [charts.matrix(cells, self._labels, down, across, self._words, id_)])
+        caption = transitions_caption(self._figures, self._words) if id_ == "transitions" else None
+        figure = self._figure(id_, [view], caption=caption)
+        return Chart(figure, [charts.matrix(cells, self._labels, down, across, self._words, id_)])
 
     def breakdowns(self) -> list[Chart]:
         """Return a list with one chart: the emotions for each value of a column.
@@ -139,9 +142,11 @@ class _Sections:
                 found.append(Chart(self._figure(id_, [view]), [spec]))
         return found
 
-    def _figure(self, id_: str, views: list[TableView], name: str | None = None, wide: bool = False) -> Figure:
+    def _figure(
+        self, id_: str, views: list[TableView], name: str | None = None, wide: bool = False, caption: str | None = None
+    ) -> Figure:
         name = name or id_
-        return Figure(id_, self._words[name], self._words[f"{name}_caption"], views, wide)
+        return Figure(id_, self._words[name], caption or self._words[f"{name}_caption"], views, wide)
 
     def _named(self, rows: Rows, *columns: str) -> Rows:
         """Return copies of the rows. In the given columns, each label is replaced with the text of `label_shown`."""

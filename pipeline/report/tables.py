@@ -82,7 +82,9 @@ def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any])
     )
 
 
-def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], head: str | None = None) -> TableView:
+def wide_table(
+    rows: Rows, by: str, shown: list[str], words: dict[str, Any], head: str | None = None, counted: str = "rows"
+) -> TableView:
     """Return a table of shares: one row for each value of `by`, and one column for each emotion.
 
     Args:
@@ -91,16 +93,17 @@ def wide_table(rows: Rows, by: str, shown: list[str], words: dict[str, Any], hea
         shown: All labels in id order, from `label_shown`.
         words: Texts of the page, from `words_of`.
         head: Title of the first column. If None, the title is `words[by]`.
+        counted: Key in `words` of the title of the column with the counts.
     """
-    values: dict[str, dict[str, Any]] = {}
+    values: dict[str | int, dict[str, Any]] = {}
     for row in rows:
         values.setdefault(row[by], {})[row["emotion"]] = row
     lines = []
     for value, emotions in values.items():
         total = sum(row["rows"] for row in emotions.values())
         shares = [_cell(emotions[label]["share"] if label in emotions else 0.0, "share") for label in shown]
-        lines.append([Cell(value, value), _cell(total, "rows"), *shares])
-    return TableView("", Table(by, [head or words[by], words["rows"], *shown], lines))
+        lines.append([_cell(value, by), _cell(round(total), "rows"), *shares])
+    return TableView("", Table(by, [head or words[by], words[counted], *shown], lines))
 
 
 def quality_table(rows: Rows, words: dict[str, Any]) -> Table:

@@ -17,6 +17,7 @@ from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.errors import DataError, Interrupted, StorageError
+from emojob.schemas.options import ConversationOptions
 
 #: Maximum memory of DuckDB, in bytes. If a query needs more memory, DuckDB writes temporary files.
 MEMORY = 3 << 30
@@ -26,7 +27,11 @@ _MEMORY_SHARE = 0.6  # maximum share of the machine's memory that DuckDB uses
 
 @contextlib.contextmanager
 def open_database(
-    archive: LabelledArchive, time_zone: str | None = None, memory: int = MEMORY, numbered: bool = False
+    archive: LabelledArchive,
+    time_zone: str | None = None,
+    memory: int = MEMORY,
+    numbered: bool = False,
+    conversations: ConversationOptions | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory with the views `labelled` and `utterances`.
 
@@ -35,9 +40,10 @@ def open_database(
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         memory: Maximum memory that DuckDB uses, in bytes.
         numbered: Whether to also create the view `numbered`.
+        conversations: Options of the figures about conversations. If None, the defaults are used.
 
     Raises:
-        OptionError: The time zone is unknown.
+        OptionError: The time zone or a label that counts as negative is unknown.
         DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
@@ -46,7 +52,7 @@ def open_database(
         database_errors(archive, spill),
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
-        create_views(db, archive, time_zone, numbered=numbered)
+        create_views(db, archive, time_zone, numbered=numbered, conversations=conversations)
         yield db
 
 

@@ -14,9 +14,16 @@ from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import database_errors, settings
 from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.errors import OptionError, OutputError, StorageError
+from emojob.schemas.options import ConversationOptions
 
 
-def export_database(archive: LabelledArchive, file: Path, copy: bool = False, time_zone: str | None = None) -> None:
+def export_database(
+    archive: LabelledArchive,
+    file: Path,
+    copy: bool = False,
+    time_zone: str | None = None,
+    conversations: ConversationOptions | None = None,
+) -> None:
     """Write a DuckDB database file that contains `labelled` and the aggregates.
 
     Args:
@@ -25,9 +32,11 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
         copy: If true, `labelled` is a table with a copy of the rows. Otherwise, `labelled` is a view that reads the
             part files of the archive.
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
+        conversations: Options of the views about conversations. If None, the defaults are used.
 
     Raises:
-        OptionError: The time zone is unknown, or the archive is in an object store and `copy` is false.
+        OptionError: The time zone or a label that counts as negative is unknown, or the archive is in an object store and
+            `copy` is false.
         OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part file cannot be read.
@@ -48,7 +57,7 @@ def export_database(archive: LabelledArchive, file: Path, copy: bool = False, ti
             _write_errors(file),
             duckdb.connect(str(draft), config=settings(spill)) as db,
         ):
-            create_views(db, archive, time_zone, copy)
+            create_views(db, archive, time_zone, copy, conversations=conversations)
             create_aggregates(db)
         commit(draft, file)
     finally:

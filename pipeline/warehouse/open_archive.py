@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+from collections.abc import Sequence
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.storage.paths import parse_path
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.schemas.errors import OutputError
+from emojob.schemas.options import ConversationOptions
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,8 +29,13 @@ _in_use: set[OpenArchive] = set()
 class OpenArchive:
     """An open labelled archive, from `emojob.open`. Use a `with` statement, or call `close`."""
 
-    def __init__(self, archive: LabelledArchive, time_zone: str | None = None) -> None:
-        self._archive, self._time_zone = archive, time_zone
+    def __init__(
+        self,
+        archive: LabelledArchive,
+        time_zone: str | None = None,
+        conversations: ConversationOptions | None = None,
+    ) -> None:
+        self._archive, self._time_zone, self._conversations = archive, time_zone, conversations
         self._stack = contextlib.ExitStack()
         self._session: Session | None = None
         self._closed = False
@@ -50,7 +57,9 @@ class OpenArchive:
         """
         self._ensure_open()
         if self._session is None:
-            self._session = self._stack.enter_context(open_session(self._archive, self._time_zone))
+            self._session = self._stack.enter_context(
+                open_session(self._archive, self._time_zone, conversations=self._conversations)
+            )
             _in_use.add(self)
         return self._session.relation(query)
 
@@ -97,17 +106,32 @@ class OpenArchive:
             raise OutputError(f"{self._archive.path} is closed: call emojob.open() again")
 
 
-def open_archive(out: str | PathLike[str], time_zone: str | None = None) -> OpenArchive:
+def open_archive(
+    out: str | PathLike[str],
+    time_zone: str | None = None,
+    *,
+    conversation_scope: str = "auto",
+    negative: str | Sequence[str] = (),
+    customer_speakers: str | Sequence[str] = (),
+    agent_speakers: str | Sequence[str] = (),
+) -> OpenArchive:
     """Open a labelled archive for reading.
 
     Args:
         out: Path or URL of the output of `emojob score`.
         time_zone: Time zone for days and hours in SQL. If None, the time zone of the archive or Asia/Seoul is used.
+        conversation_scope: Whether equal conversation IDs in two inputs are one conversation: auto, input or archive.
+        negative: Labels that count as negative. If empty, the names of the labels decide.
+        customer_speakers: Speakers who are customers, in addition to the usual names.
+        agent_speakers: Speakers who are agents, in addition to the usual names.
 
     Raises:
+        OptionError: A value is wrong.
         OutputError: `out` is not a labelled archive, or contains no complete part file.
     """
-    return OpenArchive(open_labelled(parse_path(str(out))), time_zone)
+    names = [(one,) if isinstance(one, str) else tuple(one) for one in (negative, customer_speakers, agent_speakers)]
+    conversations = ConversationOptions(conversation_scope, *names)
+    return OpenArchive(open_labelled(parse_path(str(out))), time_zone, conversations)
 
 
 @atexit.register

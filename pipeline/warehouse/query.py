@@ -15,6 +15,7 @@ from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.sql_text import literal
 from emojob.schemas.errors import OptionError
+from emojob.schemas.options import ConversationOptions
 
 BATCH_ROWS = 65_536
 
@@ -55,20 +56,26 @@ class QueryResult:
 
 
 @contextlib.contextmanager
-def open_session(archive: LabelledArchive, time_zone: str | None = None, numbered: bool = False) -> Iterator[Session]:
+def open_session(
+    archive: LabelledArchive,
+    time_zone: str | None = None,
+    numbered: bool = False,
+    conversations: ConversationOptions | None = None,
+) -> Iterator[Session]:
     """Open a labelled archive for the user's queries.
 
     Args:
         archive: The labelled archive.
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         numbered: Whether to also create the view `numbered`.
+        conversations: Options of the views about conversations. If None, the defaults are used.
 
     Raises:
-        OptionError: The time zone is unknown.
+        OptionError: The time zone or a label that counts as negative is unknown.
         DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
-    with open_database(archive, time_zone, numbered=numbered) as db:
+    with open_database(archive, time_zone, numbered=numbered, conversations=conversations) as db:
         create_aggregates(db)
         paths = ", ".join(literal(str(part_file.file)) for part_file in archive.part_files)
         db.execute(f"SET allowed_paths = [{paths}]")

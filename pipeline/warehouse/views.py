@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
+from collections.abc import Sequence
 
 import duckdb
 import pyarrow as pa
@@ -25,11 +26,14 @@ from duckdb import (
 )
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.storage.paths import seekable
+from emojob.pipeline.warehouse.conversations import create_conversation_views, create_macros, input_names
 from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.schemas.columns import OF_DUCKDB
 from emojob.schemas.errors import ColumnError, OptionError
-from emojob.schemas.labels import ALARMING, NEGATIVE
+from emojob.schemas.labels import meaning_of
+from emojob.schemas.options import ConversationOptions
 
 #: Default time zone for days and hours.
 TIME_ZONE = "Asia/Seoul"
@@ -49,8 +53,9 @@ def create_views(
     time_zone: str | None = None,
     copy: bool = False,
     numbered: bool = False,
+    conversations: ConversationOptions | None = None,
 ) -> None:
-    """Create the views `labelled` and `utterances`, and the macros that parse times.
+    """Create the views `labelled` and `utterances`, the views for conversations, and the macros that these views use.
 
     Args:
         db: A new database.
@@ -58,9 +63,10 @@ def create_views(
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         copy: Whether `labelled` is a table with a copy of the rows. Otherwise, `labelled` is a view.
         numbered: Whether to also create the view `numbered`.
+        conversations: Options of the figures about conversations. If None, the defaults are used.
 
     Raises:
-        OptionError: The time zone is unknown.
+        OptionError: The time zone is unknown, or a label that counts as negative is not a label of the archive.
         ColumnError: A column of the archive has a name that DuckDB reserves.
         duckdb.Error: A part file cannot be read.
     """
@@ -68,6 +74,7 @@ def create_views(
     _check_time_zone(db, zone)
     for statement in db.extract_statements(read_sql("moments")):
         db.execute(statement)
+    create_macros(db, archive, conversations)
     rows = _part_rows(db, archive)
     roles = _role_columns(rows, archive, ConstantExpression(zone))
     taken = {name.casefold() for name in rows.columns}
@@ -81,8 +88,10 @@ def create_views(
         rows, part, row = db.table("labelled"), ConstantExpression(0), ColumnExpression("rowid")
     else:
         rows.select(*columns).create_view("labelled")
-    position = [part.alias("part"), row.alias("row")]
-    rows.select(*_utterance_columns(archive, roles), *position).create_view("utterances")
+    position = [part.alias("part"), row.alias("row"), _input_number(archive, copy).alias("input_number")]
+    negative = conversations.negative if conversations else ()
+    rows.select(*_utterance_columns(archive, roles, negative), *position).create_view("utterances")
+    create_conversation_views(db)
 
 
 def archive_time_zone(archive: LabelledArchive) -> str:
@@ -128,8 +137,30 @@ def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckd
     return rows
 
 
-def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -> list[Expression]:
-    """Return the columns of the view `utterances`, except `part` and `row`."""
+def _input_number(archive: LabelledArchive, copy: bool) -> Expression:
+    """Return the number of the input that contains a row: the index in `input_names`. 0 if the inputs are unknown.
+
+    If `copy` is true, the rows of all part files are in one table.
+    """
+    names = {name: number for number, name in enumerate(input_names(archive))}
+    numbers = [names.get(one.input or "", 0) for one in archive.part_files]
+    if len(names) < 2:
+        return ConstantExpression(0)
+    if not copy:
+        return SQLExpression(f"list_extract({numbers}, {_PART}::BIGINT + 1)")
+    cases, stop = [], 0
+    for number, part_file in zip(numbers, archive.part_files, strict=True):
+        with open_parquet(part_file.file) as parquet:
+            stop += parquet.metadata.num_rows
+        cases.append(f"WHEN rowid < {stop} THEN {number}")
+    return SQLExpression(f"CASE {' '.join(cases)} END")
+
+
+def _utterance_columns(
+    archive: LabelledArchive, roles: dict[str, Expression], negative: Sequence[str]
+) -> list[Expression]:
+    """Return the columns of the view `utterances`, except `part`, `row` and `input_number`."""
+    meaning = meaning_of(archive.labels, negative)
     text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
     null = SQLExpression("NULL::VARCHAR")
     return [
@@ -138,15 +169,17 @@ def _utterance_columns(archive: LabelledArchive, roles: dict[str, Expression]) -
         roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
         (null if text is None else ColumnExpression(text).cast("VARCHAR")).alias("text"),
         emotion.alias("emotion"),
-        _is_in(emotion, [label for label in archive.labels if label in NEGATIVE]).alias("negative"),
-        _is_in(emotion, [label for label in archive.labels if label in ALARMING]).alias("alarming"),
+        _is_in(emotion, meaning.negative, meaning.unknown).alias("negative"),
+        _is_in(emotion, meaning.alarming, meaning.unknown).alias("alarming"),
         ColumnExpression(f"{archive.prefix}confidence").alias("confidence"),
         ColumnExpression(archive.status_column).alias("status"),
     ]
 
 
-def _is_in(value: Expression, labels: list[str]) -> Expression:
-    return value.isin(*map(ConstantExpression, labels)) if labels else ConstantExpression(False)
+def _is_in(value: Expression, labels: Sequence[str], unknown: Sequence[str]) -> Expression:
+    """Return whether the label `value` is in `labels`; null if it is in `unknown`."""
+    found = value.isin(*map(ConstantExpression, labels)) if labels else ConstantExpression(False)
+    return CaseExpression(value.isnotin(*map(ConstantExpression, unknown)), found) if unknown else found
 
 
 def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
@@ -161,10 +194,17 @@ def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone:
         if column not in types:
             continue
         value = ColumnExpression(column)
-        role = _within_years(_moment(value, types[column], zone)) if name == "said_at" else value.cast("VARCHAR")
+        role = _within_years(_moment(value, types[column], zone)) if name == "said_at" else _name(value, types[column])
         if role is not None:
             found[name] = role
     return found
+
+
+def _name(value: Expression, kind: str) -> Expression:
+    """Convert a column to a conversation ID or a speaker. Blank texts and NaN become null."""
+    if kind in ("FLOAT", "DOUBLE"):
+        return CaseExpression(~FunctionExpression("isnan", value), value.cast("VARCHAR"))
+    return FunctionExpression("visible", value.cast("VARCHAR"))
 
 
 def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None:

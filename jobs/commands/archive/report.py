@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.text import json_line, plain
@@ -35,15 +38,17 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
     help="Time zone of the days and hours.  [default: the time zone of the archive, or Asia/Seoul if unknown]",
 )
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the report.")
+@conversation_options
 @debug_option
 def report(
     out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,
-    time_zone: str | None, mask_pii: bool,
+    time_zone: str | None, mask_pii: bool, **conversations: Any,
 ) -> None:  # fmt: skip
     """Show the emotions in a labelled archive, and how the emotions change over time.
 
-    OUT is the output of `emojob score`. The report also lists conversations that get worse: a speaker's first emotion
-    is not negative, but the last emotion is anger, depression or anxiety.
+    OUT is the output of `emojob score`. The report also lists conversations that get worse: a customer's first emotion
+    is not negative, but the last emotion is anger, depression, anxiety or fear. If the customers are unknown, all
+    speakers count.
     """
     from emojob.jobs.terminal.report_tables import print_report
     from emojob.pipeline.html.page import check_drawable
@@ -54,7 +59,7 @@ def report(
     from emojob.pipeline.storage.atomic import write_json
     from emojob.pipeline.storage.permissions import limit_permissions
 
-    options = ReportOptions(by, time_zone, mask_pii)
+    options = ReportOptions(by, time_zone, mask_pii, take_conversation_options(conversations))
     if html_file:
         check_drawable()
     archive = open_labelled(out)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.text import PlainStream, plain
@@ -18,6 +19,7 @@ from emojob.schemas.messages import counted
 if TYPE_CHECKING:
     from emojob.pipeline.output.labelled_archive import LabelledArchive
     from emojob.pipeline.warehouse.query import Session
+    from emojob.schemas.options import ConversationOptions
 
 _FORMATS = ("table", "csv", "json", "parquet")
 
@@ -40,10 +42,11 @@ _FORMATS = ("table", "csv", "json", "parquet")
     is_flag=True,
     help="Copy the rows into the database that --export creates. By default, the database reads the files in OUT.",
 )
+@conversation_options
 @debug_option
 def sql(
     out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None, export: Path | None,
-    copy: bool,
+    copy: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Query a labelled archive in DuckDB's SQL. The view `labelled` contains the rows of the archive.
 
@@ -59,12 +62,12 @@ def sql(
     Columns of the view `labelled`:
     - all columns of the input
     - emotion, confidence, prob_..., emotion_status
-    - conversation_id, said_at (the time) and speaker, if known
+    - conversation_id, said_at (the time) and speaker, if known; null if blank
 
     Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured.
 
-    The view `soured` lists conversations that get worse: a speaker's first emotion is not negative, but the last
-    emotion is anger, depression or anxiety.
+    The view `soured` lists conversations that get worse: a customer's first emotion is not negative, but the last
+    emotion is anger, depression, anxiety or fear. If the customers are unknown, all speakers count.
 
     A query can read only the files in OUT. It cannot write files.
     """
@@ -72,13 +75,14 @@ def sql(
     from emojob.pipeline.storage.permissions import limit_permissions
     from emojob.pipeline.warehouse.query import open_session
 
+    conversations = take_conversation_options(given)
     archive = open_labelled(out)
     if copy and not export:
         raise OptionError("--copy needs --export: add --export FILE.duckdb, or omit --copy")
     if export:
-        _export(archive, export, copy, time_zone)
+        _export(archive, export, copy, time_zone, conversations)
         return
-    with open_session(archive, time_zone) as session:
+    with open_session(archive, time_zone, conversations=conversations) as session:
         if query is None and sys.stdin.isatty():
             from emojob.jobs.terminal.sql_prompt import run_prompt
 
@@ -91,14 +95,16 @@ def sql(
             _answer(session, sys.stdin.read() if query is None else query, form, file)
 
 
-def _export(archive: LabelledArchive, file: Path, copy: bool, time_zone: str | None) -> None:
+def _export(
+    archive: LabelledArchive, file: Path, copy: bool, time_zone: str | None, conversations: ConversationOptions
+) -> None:
     from emojob.pipeline.storage.permissions import limit_permissions
     from emojob.pipeline.warehouse.export import export_database
 
     part_files = [part_file.file for part_file in archive.part_files]
     check_output_file("--export", file, "archive.duckdb", part_files)
     with limit_permissions(part_files):
-        export_database(archive, file, copy, time_zone)
+        export_database(archive, file, copy, time_zone, conversations)
     click.echo(f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`")
 
 

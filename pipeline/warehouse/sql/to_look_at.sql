@@ -5,7 +5,7 @@ SELECT *
 FROM (
     SELECT *
     FROM soured
-    QUALIFY row_number() OVER (PARTITION BY conversation ORDER BY last_confidence DESC, speaker) = 1
+    QUALIFY row_number() OVER (PARTITION BY conversation, input ORDER BY last_confidence DESC, speaker) = 1
 )
-ORDER BY ended_at::DATE DESC NULLS LAST, last_confidence DESC, conversation
+ORDER BY ended_at::DATE DESC NULLS LAST, last_confidence DESC, conversation, input
 LIMIT $most

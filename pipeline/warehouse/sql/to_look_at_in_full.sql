@@ -1,6 +1,7 @@
 -- One row: an utterance of a conversation to look at, in order. Only the last $most utterances of each conversation.
-SELECT conversation, speaker, said_at, emotion, confidence, text
-FROM utterances
-WHERE conversation IN (SELECT conversation FROM to_look_at)
-QUALIFY row_number() OVER (PARTITION BY conversation ORDER BY said_at DESC, part DESC, row DESC) <= $most
-ORDER BY conversation, said_at, part, row
+SELECT to_look_at.conversation, to_look_at.input, found.speaker, said_at, emotion, confidence, text
+FROM (FROM spoken WHERE conversation IN (SELECT conversation FROM to_look_at)) AS found
+JOIN talks USING (talk)
+JOIN to_look_at ON to_look_at.conversation = talks.conversation AND to_look_at.input IS NOT DISTINCT FROM talks.input
+QUALIFY row_number() OVER (PARTITION BY talk ORDER BY filled_at DESC, late DESC, part DESC, row DESC) <= $most
+ORDER BY talks.conversation, talks.input, filled_at, late, part, row

@@ -1,6 +1,4 @@
--- One row: a conversation and an emotion, with the number of utterances that have this emotion, and their share of the
--- labelled utterances of the conversation.
-SELECT conversation, emotion, count(*) AS rows, count(*) / sum(count(*)) OVER (PARTITION BY conversation) AS share
-FROM utterances
-WHERE conversation IS NOT NULL AND emotion IS NOT NULL
-GROUP BY conversation, emotion
+-- One row: a conversation (its ID, and the first input that contains it) and an emotion, with the number of counted
+-- utterances (see `turns`) that have this emotion, and their share of the counted utterances of the conversation.
+SELECT conversation, input, emotion, rows, rows / sum(rows) OVER (PARTITION BY talk) AS share
+FROM (SELECT talk, emotion, count(*) AS rows FROM turns GROUP BY talk, emotion) JOIN talks USING (talk)

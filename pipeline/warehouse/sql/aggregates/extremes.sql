@@ -1,10 +1,14 @@
--- One row: an emotion and a confidence interval of width 0.001 (`step`: its number), with the 20 utterances of highest
--- confidence (`surest`) and the 20 of lowest confidence (`unsurest`). Only texts of 2 to 200 characters are used.
+-- One row: an emotion and a text, with the number of rows that have both (`times`), their highest and lowest confidence,
+-- and the first row with each (`surest_at`, `unsurest_at`). Only texts of 2 to 200 characters with at least two Hangul
+-- syllables are used. Texts that differ only in white space and Unicode normalization are one text (`text_hash`).
 SELECT
     emotion,
-    floor(confidence * 1000)::INTEGER AS step,
-    max_by({text: text, confidence: confidence, part: part, row: row}, confidence, 20) AS surest,
-    min_by({text: text, confidence: confidence, part: part, row: row}, confidence, 20) AS unsurest
+    hash(folded_text(text)) AS text_hash,
+    count(*) AS times,
+    max(confidence) AS highest,
+    min(confidence) AS lowest,
+    min_by((part, row), (-confidence, part, row)) AS surest_at,
+    min_by((part, row), (confidence, part, row)) AS unsurest_at
 FROM utterances
-WHERE emotion IS NOT NULL AND length(text) BETWEEN 2 AND 200
-GROUP BY emotion, step
+WHERE emotion IS NOT NULL AND length(text) BETWEEN 2 AND 200 AND regexp_matches(text, '[가-힣].*[가-힣]')
+GROUP BY emotion, text_hash

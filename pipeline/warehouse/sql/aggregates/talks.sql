@@ -1,5 +1,10 @@
--- One row: the name of a conversation, and the hash that represents it in `turns`.
-SELECT hash(conversation) AS talk, any_value(conversation) AS conversation
-FROM utterances
-WHERE conversation IS NOT NULL AND emotion IS NOT NULL
+-- One row: the hash that represents a conversation in `turns`, the conversation's ID, the first input that contains the
+-- conversation (null: unknown), and the number of its labelled utterances.
+SELECT
+    talk,
+    any_value(conversation) AS conversation,
+    input_name(min(input_number)) AS input,
+    count(*) AS utterances
+FROM in_conversations
+WHERE emotion IS NOT NULL
 GROUP BY talk

@@ -1,16 +1,21 @@
--- One row: a labelled utterance of a conversation (`talk`: hash of its name), with its number in the conversation
--- (`turn`, from 1; sorted by time, then by position in the archive) and the number of non-negative utterances up to
--- this turn (`calm`: constant within a run of negative utterances).
+-- One row: a labelled utterance that counts for the figures of its conversation (`talk`: hash of the conversation), with
+-- its number in the conversation (`turn`, from 1) and the number of non-negative utterances up to this turn (`calm`:
+-- constant within a run of negative utterances). The utterances of customers count. Where no customer is known, the
+-- utterances that are not from agents count, and where no role is known, all utterances. They are sorted by time, then by
+-- position in the archive. An utterance without a time keeps its position. `who`: hash of the speaker in this
+-- conversation (of the conversation, if no counted utterance has a speaker; null if only others have one). `negative` and
+-- `alarming` are null for a label whose meaning is unknown.
 SELECT
-    hash(conversation) AS talk,
-    row_number() OVER spoken AS turn,
-    count(*) FILTER (NOT negative) OVER spoken AS calm,
+    talk,
+    row_number() OVER in_order AS turn,
+    count(*) FILTER (negative IS NOT TRUE) OVER in_order AS calm,
     speaker,
+    who,
     said_at,
     emotion,
     negative,
     alarming,
     confidence
-FROM utterances
-WHERE conversation IS NOT NULL AND emotion IS NOT NULL
-WINDOW spoken AS (PARTITION BY hash(conversation) ORDER BY said_at, part, row)
+FROM spoken
+WHERE emotion IS NOT NULL AND counts
+WINDOW in_order AS (PARTITION BY talk ORDER BY filled_at, late, part, row)

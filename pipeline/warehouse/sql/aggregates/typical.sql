@@ -1,8 +1,10 @@
--- One row: one of the five utterances with the highest confidence for an emotion. Each text appears once. Only texts of
--- 2 to 200 characters with at least two Hangul syllables are used.
-SELECT emotion, text, max(confidence) AS confidence
-FROM (SELECT emotion, unnest(surest, recursive := true) FROM extremes)
-WHERE regexp_matches(text, '[가-힣].*[가-힣]')
-GROUP BY emotion, text
-QUALIFY row_number() OVER (PARTITION BY emotion ORDER BY max(confidence) DESC, min((part, row))) <= 5
-ORDER BY emotion, confidence DESC, text
+-- One row: one of the five texts with the highest confidence for an emotion, with this confidence and the number of rows
+-- with this text and emotion (`times`). Each text appears once. If confidences are equal, the first text in the archive
+-- comes first. Only texts of 2 to 200 characters with at least two Hangul syllables are used.
+SELECT emotion, text, highest AS confidence, times
+FROM (
+    FROM extremes
+    QUALIFY row_number() OVER (PARTITION BY emotion ORDER BY highest DESC, surest_at) <= 5
+) AS best
+JOIN (SELECT part, row, text FROM utterances) AS found ON (found.part, found.row) = best.surest_at
+ORDER BY emotion, confidence DESC, surest_at

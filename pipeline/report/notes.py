@@ -1,0 +1,80 @@
+"""Writes the notes of a report about conversations: which utterances count, and what emojob does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emojob.pipeline.html.page import visible
+from emojob.pipeline.report.figures import Figures
+from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
+
+
+def conversation_notes(figures: Figures, words: dict[str, Any]) -> list[str]:
+    """Return the notes as sentences. [] if the archive has no conversations.
+
+    Args:
+        figures: Counts, shares and example texts of the report, from `make_figures`.
+        words: Texts of the page, from `words_of`.
+    """
+    if "conversations" not in figures.archive:
+        return []
+    return [*_meaning(figures, words), *_speakers(figures, words), *_counted(figures, words), *_ids(figures, words)]
+
+
+def turned_bad(figures: Figures, words: dict[str, Any]) -> str:
+    """Return the number of conversations that turned bad. If emojob does not know the number, return "unknown"."""
+    soured = figures.archive["soured"]
+    return str(words["unknown"]) if soured is None else f"{soured:,}"
+
+
+def none_to_look_at(figures: Figures, words: dict[str, Any]) -> str:
+    """Return the sentence for a report without conversations to look at."""
+    return str(words["none_to_look_at" if figures.archive.get("soured") is not None else "unknown_to_look_at"])
+
+
+def transitions_caption(figures: Figures, words: dict[str, Any]) -> str:
+    """Return the caption of the chart of transitions. It mentions speakers only if the archive has speakers."""
+    without = figures.archive["without_speakers"]
+    if not without:
+        return str(words["transitions_caption"])
+    mixed = without < figures.archive["counted_conversations"]
+    return str(words["transitions_caption_mixed" if mixed else "transitions_caption_without_speakers"])
+
+
+def _meaning(figures: Figures, words: dict[str, Any]) -> list[str]:
+    unknown = ", ".join(label_shown(label, words) for label in figures.meaning["unknown"])
+    if not unknown:
+        return []
+    return [str(words["some_unknown" if figures.meaning["negative"] else "all_unknown"].format(labels=unknown))]
+
+
+def _speakers(figures: Figures, words: dict[str, Any]) -> list[str]:
+    speakers = ", ".join(cut(visible(one), LONGEST_VALUE) for one in figures.archive["unknown_speakers"])
+    return [str(words["unknown_speakers"].format(speakers=speakers))] if speakers else []
+
+
+def _counted(figures: Figures, words: dict[str, Any]) -> list[str]:
+    archive = figures.archive
+    total, customers, others = (archive[name] for name in ("conversations", "of_customers", "of_others_than_agents"))
+    if not total:
+        return []
+    if not customers and not others:
+        return [str(words["counted_all"])]
+    notes = []
+    for name, count, role in (("counted_customers", customers, "customer"), ("counted_others", others, "agent")):
+        if count:
+            speakers = ", ".join(cut(visible(one), LONGEST_VALUE) for one in figures.speakers.get(role, []))
+            notes.append(str(words[name].format(count=f"{count:,}", all=f"{total:,}", speakers=speakers)))
+    rest = total - customers - others
+    return [*notes, str(words["counted_rest"].format(count=f"{rest:,}"))] if rest else notes
+
+
+def _ids(figures: Figures, words: dict[str, Any]) -> list[str]:
+    archive, notes = figures.archive, []
+    if archive["without_conversation"]:
+        notes.append(str(words["without_conversation"].format(rows=f"{archive['without_conversation']:,}")))
+    shared, joined = archive["shared_ids"], archive["joined_ids"]
+    if shared:
+        counts = {"ids": f"{shared:,}", "joined": f"{joined:,}", "apart": f"{shared - joined:,}"}
+        notes.append(str(words["shared_ids"].format(**counts)))
+    return notes
