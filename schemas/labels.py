@@ -99,8 +99,7 @@ def meaning_of(labels: Sequence[str], given: Sequence[str] = ()) -> Meaning:
         wrong = [label for label in given if _key(label) not in by_key]
         if wrong:
             raise OptionError(
-                f"--negative {listed(wrong)}: the model has no such label; the labels are {listed(labels)}; give one of "
-                "these labels"
+                f"--negative {listed(wrong)}: the model has no such label; give one of its labels: {listed(labels)}"
             )
         named = tuple(label for label in labels if label in {by_key[_key(one)] for one in given})
         return Meaning(named, named, ())

@@ -24,6 +24,7 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings
+from emojob.schemas.blank import is_blank
 from emojob.schemas.errors import DataError, OptionError
 
 #: Maximum number of utterances in an annotation sheet. An annotator needs weeks to label 10,000 utterances.
@@ -221,7 +222,9 @@ def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tu
 
 
 def _non_blank(column: pa.Array) -> list[str | None]:
-    return [text if text and text.strip() else None for text in strings(column).to_pylist()]
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    return [None if text is None or is_blank(text) else text for text in strings(column).to_pylist()]
 
 
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:

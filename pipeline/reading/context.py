@@ -22,6 +22,7 @@ from emojob.pipeline.reading.columns import choose_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import strings, unwrapped
+from emojob.schemas.blank import NOT_BLANK
 from emojob.schemas.errors import ColumnError
 
 #: Maximum number of conversations whose last utterance is kept in memory.
@@ -191,6 +192,11 @@ def _conversation_keys(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):
         return pc.if_else(pc.is_nan(values), None, values)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        blank = pc.invert(with_text(_utterances(values)))
-        return pc.if_else(blank, None, values.cast(pa.large_binary()))  # as bytes, because an ID may be invalid UTF-8
+        return pc.if_else(_is_blank(strings(values)), None, values.cast(pa.large_binary()))  # an ID may be invalid UTF-8
+    if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
+        return pc.if_else(_is_blank(strings(values)), None, values)
     return values
+
+
+def _is_blank(texts: pa.Array) -> pa.Array:
+    return pc.invert(pc.match_substring_regex(texts, NOT_BLANK))

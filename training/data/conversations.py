@@ -10,6 +10,7 @@ import pyarrow as pa
 from emojob.pipeline.reading.columns import choose_conversation_column
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.schemas.blank import is_blank
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.messages import listed
 from emojob.training.data.files import Table
@@ -54,7 +55,7 @@ def no_conversations_error(table: Table) -> ColumnError:
 
 def conversation_names(cells: Sequence[str | None]) -> list[str | None]:
     """Return the conversation ID of each row; None for a blank cell."""
-    return [cell if cell and cell.strip() else None for cell in cells]
+    return [None if cell is None or is_blank(cell) else cell for cell in cells]
 
 
 def previous_utterances(

@@ -65,8 +65,8 @@ class Table:
         return python_values(self.data.column(column))
 
     def texts(self, column: str) -> list[str | None]:
-        """Return the values of a column as texts; null becomes None."""
-        return [None if value is None else cell_text(value) for value in self.values(column)]
+        """Return the values of a column as texts; null and NaN become None."""
+        return [None if value is None or value != value else cell_text(value) for value in self.values(column)]
 
     def choose_text(self, given: str | None) -> str:
         """Return the name of the text column, by the rules of `emojob score`.

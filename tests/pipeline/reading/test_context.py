@@ -187,3 +187,10 @@ def test_row_batches_of_some_columns_have_no_others(dialogue, tmp_path):
         assert row_batch.batch.column("text").equals(
             next(read_batches(dataset, dataset.sources[0])).batch.column("text")
         )
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u3000", "\u200b", "\u2060", "\u3164", "\ufeff", "\x00", b"", b"  "])
+def test_rows_with_a_blank_id_are_in_no_conversation(blank):
+    kind = pa.binary() if isinstance(blank, bytes) else pa.string()
+    batch = pa.record_batch({"text": ["하나", "둘"], "c": pa.array([blank, blank], kind)})
+    assert Conversations("text", "c").previous(RowBatch(batch, 0, 2, [])).to_pylist() == [None, None]
