@@ -13,9 +13,12 @@ TEXT, LABEL, PREVIOUS = "text", "label", "previous"
 GUESS, CONFIDENCE, SECOND, MARGIN = "emojob_guess", "emojob_confidence", "emojob_second", "emojob_margin"
 TIMES = "times"
 CONVERSATION, TIME = "conversation", "time"
+DRAWN, WEIGHT = "drawn", "weight"
 
 #: Columns of every annotation sheet, in this order. The annotator fills in the column `label`. The column `previous`
-#: contains the previous utterance, if known. The columns `conversation` and `time` can follow.
+#: contains the previous utterance, if known. The columns `conversation` and `time` can follow. In a random sample, the
+#: columns that start with emojob_ are empty, so that they do not influence the annotator, and two columns follow:
+#: `drawn` says how the row was drawn, and `weight` how many labelled rows of the archive the row stands for.
 SHEET_COLUMNS = (TEXT, LABEL, PREVIOUS, GUESS, CONFIDENCE, SECOND, MARGIN, TIMES)
 
 #: UTF-8 with a byte order mark, so that spreadsheet programs recognize UTF-8.

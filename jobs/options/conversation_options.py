@@ -14,8 +14,8 @@ _OPTIONS = (
     click.option(
         "--conversation-scope", type=click.Choice(CONVERSATION_SCOPES), default="auto",
         show_default=True,
-        help="Whether equal conversation IDs in two input files are one conversation: input: no; archive: yes; auto: if "
-        "the IDs look globally unique, or the second file continues the conversation of the first.",
+        help="Whether equal conversation IDs in two input files are one conversation: input: no; archive: yes; auto: "
+        "if the IDs look globally unique, or the second file continues the conversation of the first.",
     ),
     click.option(
         "--negative", metavar="LABEL", multiple=True,

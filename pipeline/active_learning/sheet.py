@@ -13,6 +13,7 @@ from emojob.schemas.errors import OptionError, StorageError
 from emojob.schemas.sheet import (
     CONFIDENCE,
     CONVERSATION,
+    DRAWN,
     GUESS,
     MARGIN,
     PREVIOUS,
@@ -22,6 +23,7 @@ from emojob.schemas.sheet import (
     TEXT,
     TIME,
     TIMES,
+    WEIGHT,
     escape_cell,
 )
 
@@ -49,13 +51,17 @@ def check_path(file: Path, replace: bool = False) -> None:
         )
 
 
-def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = False) -> None:
+def write_sheet(
+    file: Path, utterances: Sequence[Utterance], replace: bool = False, drawn: str | None = None, weight: float = 0.0
+) -> None:
     """Write an annotation sheet atomically. The column `label` is empty: the annotators fill it in.
 
     Args:
         file: Path of the sheet.
         utterances: One utterance for each row of the sheet.
         replace: Whether an existing file may be replaced.
+        drawn: How a random sample was drawn. None: the utterances are no random sample.
+        weight: Number of labelled rows that each utterance of a random sample stands for.
 
     Raises:
         OptionError: `check_path` does not accept the path.
@@ -65,13 +71,17 @@ def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = Fal
     columns = [*SHEET_COLUMNS]
     columns += [CONVERSATION] if any(one.conversation is not None for one in utterances) else []
     columns += [TIME] if any(one.time is not None for one in utterances) else []
+    columns += [DRAWN, WEIGHT] if drawn is not None else []
     beside = atomic.temporary_path(file)
     try:
         with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
             # lines end with CR LF by default, as in spreadsheet programs
             writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
             writer.writeheader()
-            writer.writerows(_cells(one) for one in utterances)
+            if drawn is None:
+                writer.writerows(_cells(one) for one in utterances)
+            else:
+                writer.writerows(_cells_without_guess(one, drawn, weight) for one in utterances)
         atomic.commit(beside, file)
     except OSError as error:
         beside.unlink(missing_ok=True)
@@ -79,6 +89,13 @@ def write_sheet(file: Path, utterances: Sequence[Utterance], replace: bool = Fal
             f"cannot write {file}: {error.strerror or error}; check the disk space and the write permission of the "
             f"folder, then try again"
         ) from error
+
+
+def _cells_without_guess(utterance: Utterance, drawn: str, weight: float) -> dict[str, str]:
+    cells = _cells(utterance)
+    for column in (GUESS, CONFIDENCE, SECOND, MARGIN):
+        del cells[column]
+    return {**cells, DRAWN: drawn, WEIGHT: f"{weight:.6g}"}
 
 
 def _cells(utterance: Utterance) -> dict[str, str]:

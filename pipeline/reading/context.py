@@ -192,7 +192,8 @@ def _conversation_keys(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type):
         return pc.if_else(pc.is_nan(values), None, values)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        return pc.if_else(_is_blank(strings(values)), None, values.cast(pa.large_binary()))  # an ID may be invalid UTF-8
+        values_as_bytes = values.cast(pa.large_binary())  # because an ID may be invalid UTF-8
+        return pc.if_else(_is_blank(strings(values)), None, values_as_bytes)
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         return pc.if_else(_is_blank(strings(values)), None, values)
     return values

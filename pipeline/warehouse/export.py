@@ -35,8 +35,8 @@ def export_database(
         conversations: Options of the views about conversations. If None, the defaults are used.
 
     Raises:
-        OptionError: The time zone or a label that counts as negative is unknown, or the archive is in an object store and
-            `copy` is false.
+        OptionError: The time zone or a label that counts as negative is unknown, or the archive is in an object store
+            and `copy` is false.
         OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part file cannot be read.

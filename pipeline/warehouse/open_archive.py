@@ -112,8 +112,8 @@ def open_archive(
     *,
     conversation_scope: str = "auto",
     negative: str | Sequence[str] = (),
-    customer_speakers: str | Sequence[str] = (),
-    agent_speakers: str | Sequence[str] = (),
+    customer_speaker: str | Sequence[str] = (),
+    agent_speaker: str | Sequence[str] = (),
 ) -> OpenArchive:
     """Open a labelled archive for reading.
 
@@ -122,14 +122,14 @@ def open_archive(
         time_zone: Time zone for days and hours in SQL. If None, the time zone of the archive or Asia/Seoul is used.
         conversation_scope: Whether equal conversation IDs in two inputs are one conversation: auto, input or archive.
         negative: Labels that count as negative. If empty, the names of the labels decide.
-        customer_speakers: Speakers who are customers, in addition to the usual names.
-        agent_speakers: Speakers who are agents, in addition to the usual names.
+        customer_speaker: Speakers who are customers, in addition to the usual names.
+        agent_speaker: Speakers who are agents, in addition to the usual names.
 
     Raises:
         OptionError: A value is wrong.
         OutputError: `out` is not a labelled archive, or contains no complete part file.
     """
-    names = [(one,) if isinstance(one, str) else tuple(one) for one in (negative, customer_speakers, agent_speakers)]
+    names = [(one,) if isinstance(one, str) else tuple(one) for one in (negative, customer_speaker, agent_speaker)]
     conversations = ConversationOptions(conversation_scope, *names)
     return OpenArchive(open_labelled(parse_path(str(out))), time_zone, conversations)
 

@@ -34,7 +34,7 @@ def test_nothing_is_known_without_a_negative_label_and_with_an_unknown_label():
 
 def test_the_user_names_the_negative_labels():
     assert meaning_of(("배송", "환불", "분노"), ["환불"]) == Meaning(("환불",), ("환불",), ())
-    with pytest.raises(OptionError, match="--negative 반품: the model has no such label.* 배송, 환불"):
+    with pytest.raises(OptionError, match=r"--negative 반품: the model has no such label.* 배송, 환불"):
         meaning_of(("배송", "환불"), ["반품"])
 
 
