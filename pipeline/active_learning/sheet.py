@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from emojob.pipeline.active_learning.selection import Utterance
+from emojob.pipeline.active_learning.utterances import Utterance
 from emojob.pipeline.storage import atomic
 from emojob.schemas.errors import OptionError, StorageError
 from emojob.schemas.sheet import (
