@@ -40,15 +40,14 @@ def print_night(night: Night, quiet: bool) -> None:
         shown = ", ".join(plain(name) for name in night.without_day[:_MOST_SHOWN])
         more = f" and {len(night.without_day) - _MOST_SHOWN:,} more" if len(night.without_day) > _MOST_SHOWN else ""
         click.echo(
-            f"emojob: {counted(len(night.without_day), 'input')} of the archive without a day, because input.files does "
+            f"emojob: {counted(len(night.without_day), 'input')} of the archive without a day, as input.files does "
             f"not match: {shown}{more}; keep_days keeps these rows and drift does not count them: correct input.files, "
             "or remove the rows with `emojob forget`",
             err=True,
         )
     for check in night.drift.alarms if night.drift else ():
-        click.echo(
-            f"emojob: drift on {night.day} ({check.name}): {check.in_words}; check the rows of this day", err=True
-        )
+        words = plain(check.in_words)
+        click.echo(f"emojob: drift on {night.day} ({check.name}): {words}; check the rows of this day", err=True)
     if not quiet:
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
 

@@ -106,8 +106,8 @@ class Calendar:
 def files_of(config: NightlyConfig, day: Day) -> dict[InputFile, Day]:
     """Return {input file of a nightly run: day of the file}. Each file occurs once, also if several paths lead to it.
 
-    - If `input.files` contains `{date}`: the files from `day` minus `input.days_back` to `day`. A file's day is the date
-      with which the pattern found the file. If several dates find the file, the earliest date counts.
+    - If `input.files` contains `{date}`: the files from `day` minus `input.days_back` to `day`. The date with which the
+      pattern found a file is its day. If several dates find the file, the earliest date counts.
     - Otherwise: all files that match `input.files`, with `day` as the day of each file.
     """
     if not config.input.has_date:

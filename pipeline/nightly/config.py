@@ -109,28 +109,42 @@ class ScoreConfig:
 
 @dataclass(frozen=True)
 class DriftConfig:
-    """The section [drift]: the limits of the drift alarms. nightly.toml explains each limit."""
+    """The section [drift]: the smallest changes that raise a drift alarm. nightly.toml explains each key."""
 
     days: int = 28
     fewest_days: int = 3
     fewest_rows: int = 200
+    holidays: list[str | datetime.date] = field(default_factory=list)
     emotions: float = 0.2
+    label: float = 0.02
     unsure: float = 0.10
     unknown: float = 0.02
-    truncated: float = 0.05
-    empty: float = 0.10
-    fewest_share: float = 0.5
-    most_share: float = 2.0
+    truncated: float = 0.03
+    empty: float = 0.02
+    fewest_share: float = 0.65
+    most_share: float = 1.6
 
     def __post_init__(self) -> None:
         between("drift.days", self.days, 1, 3650)
         between("drift.fewest_days", self.fewest_days, 1, self.days)
         between("drift.fewest_rows", self.fewest_rows, 1, 10**9)
         between("drift.emotions", self.emotions, 0, 100)
-        for name in ("unsure", "unknown", "truncated", "empty"):
+        for name in ("label", "unsure", "unknown", "truncated", "empty"):
             between(f"drift.{name}", getattr(self, name), 0, 1)
         between("drift.fewest_share", self.fewest_share, 0, 1)
         between("drift.most_share", self.most_share, 1, 1e6)
+        _ = self.days_off
+
+    @property
+    def days_off(self) -> frozenset[datetime.date]:
+        """Return `holidays` as dates. Raises OptionError for a value that is not a date."""
+        try:
+            return frozenset(datetime.date.fromisoformat(str(one)) for one in self.holidays)
+        except ValueError:
+            raise OptionError(
+                f"drift.holidays is {self.holidays!r}, but a value is not a date; give a list of dates such as "
+                "[2026-09-25, 2026-09-26]"
+            ) from None
 
 
 @dataclass(frozen=True)

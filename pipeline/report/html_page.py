@@ -173,7 +173,15 @@ def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
     alarms = [row["name"] for row in rows if row["alarm"]]
     verdict = words["drift_alarm"].format(checks=", ".join(alarms)) if alarms else words["drift_none"]
     if not rows:
-        verdict = words["drift_not_judged"].format(days=found["days_before"])
+        reasons = {"no_rows": "drift_no_rows", "holiday": "drift_holiday"}
+        word = reasons.get(found.get("reason_none", ""), "drift_not_judged")
+        verdict = words[word].format(days=found["days_before"])
+    changes = ", ".join(
+        f"{label_shown(change['label'], words)} {change['before']:.1%} → {change['share']:.1%}"
+        for check in found["checks"]
+        for change in check.get("labels", ())
+    )
+    verdict += f" {words['drift_changes'].format(changes=changes)}" if changes else ""
     return {"verdict": verdict, "alarm": bool(alarms), "rows": rows, "day": found["day"]}
 
 

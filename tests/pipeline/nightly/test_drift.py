@@ -2,12 +2,16 @@
 
 import datetime
 import math
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from emojob.pipeline.nightly.config import DriftConfig
 from emojob.pipeline.nightly.drift import Check, drift, stability_index
+from emojob.schemas.errors import OptionError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
+from tests.nights import CHANGES, UNCHANGED, false_alarms, found_changes
 
 DAY = datetime.date(2026, 11, 24)
 
@@ -54,8 +58,11 @@ def test_each_figure_raises_its_alarm(today, expected):
 
 
 def test_the_configuration_sets_the_limits():
-    assert alarms(days(counts(joy=0.9)), emotions=5) == set()
-    assert alarms(days(counts(joy=0.56)), emotions=0.01) == {"emotions"}
+    assert alarms(days(counts(joy=0.9)), emotions=5, label=1) == set()
+    small_change = days(counts(rows=10_000, joy=0.56))
+    assert alarms(small_change, emotions=0.1, label=0.1, most_share=20) == set()
+    assert alarms(small_change, emotions=0.01, label=1, most_share=20) == {"emotions"}
+    assert alarms(small_change, emotions=0.1, label=0.05, most_share=20) == {"emotions"}
 
 
 def test_with_too_few_days_before_there_are_no_checks():
@@ -71,6 +78,82 @@ def test_a_day_of_few_rows_is_only_checked_for_its_number_of_rows():
 def test_later_days_and_days_long_before_do_not_count():
     far = {DAY + datetime.timedelta(days=1): counts(joy=0.0), DAY - datetime.timedelta(days=40): counts(joy=0.0)}
     assert alarms({**days(counts()), **far}) == set()
+
+
+def weeks(count: int, of_day: Callable[[datetime.date], Counts | None]) -> dict[datetime.date, Counts]:
+    """Return {day: counts} of the weeks before and including DAY's week."""
+    last = DAY + datetime.timedelta(days=6 - DAY.weekday())
+    found = {day: of_day(day) for n in range(7 * count) if (day := last - datetime.timedelta(days=n))}
+    return {day: counts for day, counts in found.items() if counts}
+
+
+def all_alarms(found: dict[datetime.date, Counts]) -> dict[datetime.date, set[str]]:
+    """Return {day: alarms of the day}, from `first` days after the first day on."""
+    begin = min(found)
+    nights = [begin + datetime.timedelta(days=n) for n in range((max(found) - begin).days + 1)]
+    judged = {day: {check.name for check in drift(found, day, DriftConfig()).alarms} for day in nights}
+    return {day: names for day, names in judged.items() if names}
+
+
+def test_days_without_rows_on_weekends_are_usual():
+    found = weeks(8, lambda day: counts() if day.weekday() < 5 else None)
+    assert all_alarms(found) == {}
+    saturday = DAY + datetime.timedelta(days=4)
+    assert "no rows" in drift(found, saturday, DriftConfig()).why
+    assert drift(found, saturday, DriftConfig()).as_json()["reason_none"] == "no_rows"
+
+
+@pytest.mark.parametrize("closed", range(7))
+def test_a_missing_day_raises_an_alarm_although_another_weekday_is_closed(closed):
+    found = weeks(5, lambda day: counts() if day.weekday() != closed else None)
+    for number in range(7):
+        missing = DAY - datetime.timedelta(days=DAY.weekday() - number)
+        expected = set() if number == closed else {"rows"}
+        found_alarms = drift({day: one for day, one in found.items() if day != missing}, missing, DriftConfig()).alarms
+        assert {check.name for check in found_alarms} == expected, number
+
+
+def test_weekends_with_another_mix_and_fewer_rows_are_usual():
+    found = weeks(8, lambda day: counts() if day.weekday() < 5 else counts(rows=300, joy=0.9, unsure=0.3))
+    assert all_alarms(found) == {}
+    saturday = DAY + datetime.timedelta(days=4)
+    assert {check.name for check in drift({**found, saturday: counts()}, saturday, DriftConfig()).alarms} == {
+        "emotions", "rows"
+    }  # fmt: skip
+
+
+def test_a_holiday_is_not_checked_and_not_compared_with():
+    holiday = DAY - datetime.timedelta(days=7)
+    found = days(counts(), before=28)
+    del found[holiday]
+    assert {check.name for check in drift(found, holiday, DriftConfig()).alarms} == {"rows"}
+    result = drift(found, holiday, DriftConfig(holidays=[holiday, "2026-10-03"]))
+    assert (result.checks, result.reason) == ((), "holiday")
+    with pytest.raises(OptionError, match=r"drift.holidays .* give a list of dates"):
+        DriftConfig(holidays=["tomorrow"])
+
+
+def test_a_single_label_raises_the_alarm_and_is_named():
+    before = Counts(scored=100_000, emotions={"분노": 3_000, "일상": 97_000})
+    today = Counts(scored=100_000, emotions={"분노": 9_000, "일상": 91_000})
+    found = drift({DAY: today, **{DAY - datetime.timedelta(days=n): before for n in range(1, 5)}}, DAY, DriftConfig())
+    (alarm,) = found.alarms
+    first = alarm.labels[0]
+    assert (first.label, first.before, first.share) == ("분노", 0.03, 0.09)
+    assert alarm.in_words.startswith("the population stability index is 0.07")
+    assert "분노 from 3.00% to 9.00%" in alarm.in_words
+    assert found.as_json()["checks"][0]["labels"][0] == {"label": "분노", "share": 0.09, "before": 0.03}
+
+
+def test_many_labels_on_small_days_raise_no_alarm():
+    chance = np.random.default_rng(3)
+    shares = np.arange(1, 45) ** -1.0
+    drawn = [chance.multinomial(200, shares / shares.sum()) for _ in range(200)]
+    found = {
+        DAY - datetime.timedelta(days=n): Counts(scored=200, emotions={f"label {i}": int(x) for i, x in enumerate(one)})
+        for n, one in enumerate(drawn)
+    }
+    assert all_alarms(found) == {}
 
 
 def test_a_day_without_rows_raises_the_alarm():
@@ -123,3 +206,16 @@ def test_the_stability_index_equals_the_published_formula():
 )
 def test_an_alarm_in_words_shows_value_limit_and_the_days_before(check, expected):
     assert check.in_words == expected
+
+
+@pytest.mark.parametrize("name", UNCHANGED)
+@pytest.mark.slow
+def test_simulated_nights_without_a_change_raise_no_alarm(name):
+    share, alarms_of_checks = false_alarms(UNCHANGED[name], nights=100, seed=5, length=100)
+    assert share <= 0.02, alarms_of_checks  # tests/benchmarks/drift_nights.py measures 1,400 nights
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.slow
+def test_simulated_changes_are_found(name):
+    assert found_changes(*CHANGES[name], nights=20, seed=5) >= 0.9

@@ -239,17 +239,31 @@ def test_an_older_date_does_not_take_files_from_a_later_one(world):
 def test_a_shifted_day_raises_an_alarm_that_the_report_shows(world):
     world.configure(drift="fewest_rows = 20")
     for number in (1, 2, 3, 4):
-        world.log(number)
+        world.log(number, rows=200)
         quiet = world.night(number)
     assert quiet.drift is not None
     assert quiet.drift.alarms == ()
-    world.log(5, text="네")
+    world.log(5, rows=200, text="네")
     shifted = world.night(5)
     assert "emotions" in {check.name for check in shifted.drift.alarms}
     assert json.loads((world.folder / "r.json").read_text())["drift"]["alarms"] == [
         check.name for check in shifted.drift.alarms
     ]
-    assert "Different from the days before: distribution of emotions" in (world.folder / "r.html").read_text()
+    page = (world.folder / "r.html").read_text()
+    assert "Different from the days before: distribution of emotions" in page
+    assert "→" in page.split('id="drift"')[1].split("</section>")[0]  # the emotions whose shares changed
+
+
+def test_a_closed_weekend_raises_no_alarm_and_a_missing_weekday_does(world):
+    world.configure(drift="fewest_rows = 20")
+    for number in (2, 3, 4, 5, 6, 9, 10):  # Monday to Friday, Monday, Tuesday
+        world.log(number)
+        world.night(number)
+    for number in (7, 8):
+        night = world.night(number)
+        assert (night.drift.alarms, night.counts.written) == ((), 0)
+    missing = world.night(11)
+    assert [check.name for check in missing.drift.alarms] == ["rows"]
 
 
 def test_a_night_without_files_succeeds(world):

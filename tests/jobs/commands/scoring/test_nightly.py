@@ -52,8 +52,10 @@ def test_a_night_prints_one_line(emojob, place):
 
 
 def test_a_drift_alarm_ends_with_4_and_is_in_every_output(emojob, place):
+    for day in (1, 2, 3, 4):
+        write(place, day, [" ".join(WORDS[(i * 7 + j + day) % 11] for j in range(4)) for i in range(200)])
     emojob("nightly", place / "n.toml", "--date", "2026-11-04")
-    write(place, 5, ["네"] * 40)
+    write(place, 5, ["네"] * 200)
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-05", "--quiet")
     assert (code, out) == (4, "")
     assert err.startswith("emojob: drift on 2026-11-05 (emotions): the population stability index is ")

@@ -1,0 +1,143 @@
+"""Compares the shares of the labels on a day with earlier days: as a whole, and each label on its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emojob.pipeline.statistics.dispersion import Dispersion, Numbers, dispersion
+from emojob.pipeline.statistics.distributions import f_tail, t_quantile
+from emojob.pipeline.statistics.shares import change_interval
+
+# A label's share changed if it at least doubled or halved, even if the change is small. The larger share must be at
+# least _LEAST.
+_TIMES, _LEAST = 2.0, 0.001
+# Labels with fewer expected rows, divided by the dispersion, are joined in the test of all labels. A single label needs
+# as many expected or observed rows, because the tails of smaller counts are not those of the normal distribution.
+_FEWEST = 5.0
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """A label whose share changed.
+
+    Attributes:
+        label: The label.
+        share: Share on the checked day (0..1).
+        before: Share on the earlier days (0..1).
+    """
+
+    label: str
+    share: float
+    before: float
+
+    @property
+    def in_words(self) -> str:
+        """Return a text such as "분노 from 3.00% to 9.00%"."""
+        return f"{self.label} from {self.before:.2%} to {self.share:.2%}"
+
+
+@dataclass(frozen=True)
+class LabelDrift:
+    """The result of `label_drift`.
+
+    Attributes:
+        index: Population stability index beyond its mean for unchanged shares, 0 or above.
+        is_significant: Whether the shares differ more than they vary from day to day.
+        changed: Labels whose share changed, the largest change (relative to the shares) first.
+    """
+
+    index: float
+    is_significant: bool
+    changed: tuple[LabelChange, ...]
+
+
+def label_drift(
+    today: Mapping[str, int],
+    earlier: Sequence[Mapping[str, int]],
+    kinds: Sequence[Any],
+    kind: Any,
+    error: float,
+    least_change: float,
+) -> LabelDrift:
+    """Compare the labels of a day with earlier days.
+
+    Args:
+        today: {label: rows} of the checked day.
+        earlier: {label: rows} of each earlier day with labelled rows.
+        kinds: Kind of each earlier day.
+        kind: Kind of the checked day, which is compared with the earlier days of this kind.
+        error: Probability that `is_significant` is true or `changed` is not empty if nothing changed. One half is for
+            the test of all labels, the other half for the single labels.
+        least_change: Smallest change of a share (0..1) that counts, unless the share doubles or halves. 1: no single
+            label counts.
+    """
+    labels = sorted({*today, *(label for counts in earlier for label in counts)})
+    counts = np.array([[day.get(label, 0) for label in labels] for day in earlier], np.float64).reshape(-1, len(labels))
+    now = np.array([today.get(label, 0) for label in labels], np.float64)
+    own = counts[np.array([other == kind for other in kinds], bool)].sum(axis=0)
+    if len(labels) < 2 or not own.sum() or not now.sum():
+        return LabelDrift(0.0, False, ())
+    spread = dispersion(counts, counts.sum(axis=1), kinds, kind, float(now.sum()))
+    rows, rows_before = float(now.sum()), float(own.sum())
+    expected = (len(labels) - 1) * (np.mean(spread.now) / rows + np.mean(spread.before) / rows_before)
+    index = stability_index(today, dict(zip(labels, own.tolist(), strict=True))) - float(expected)
+    changed = _changed(labels, now, own, spread, error / 2, least_change)
+    return LabelDrift(max(0.0, index), _all_changed(now, own, spread, error / 2), changed)
+
+
+def _changed(
+    labels: list[str], now: Numbers, before: Numbers, spread: Dispersion, error: float, least_change: float
+) -> tuple[LabelChange, ...]:
+    if least_change >= 1:
+        return ()
+    quantile = t_quantile(error / len(labels), spread.freedom)  # Bonferroni's inequality
+    rows, rows_before = float(now.sum()), float(before.sum())
+    found = []
+    for i, label in enumerate(labels):
+        share, share_before = float(now[i]) / rows, float(before[i]) / rows_before
+        smaller, larger = sorted((share, share_before))
+        if larger - smaller < least_change and (larger < _TIMES * smaller or larger < _LEAST):
+            continue
+        designs = (float(spread.now[i]), float(spread.before[i]))
+        if larger * rows < _FEWEST * designs[0]:
+            continue
+        low, high = change_interval((now[i], rows), (before[i], rows_before), quantile, designs)
+        if low > 0 or high < 0:
+            found.append(LabelChange(label, share, share_before))
+    return tuple(sorted(found, key=lambda one: -abs(one.share - one.before) / (one.share + one.before)))
+
+
+def _all_changed(now: Numbers, before: Numbers, spread: Dispersion, error: float) -> bool:
+    """Return whether Pearson's statistic of all labels, divided by the dispersion, is beyond the quantile of F."""
+    part = now.sum() / before.sum()
+    expected = (now + before) * part / (1 + part)
+    rare = expected < _FEWEST * spread.now
+    observed, wanted, design = now[~rare], expected[~rare], spread.now[~rare]
+    if rare.any():
+        observed = np.append(observed, now[rare].sum())
+        wanted = np.append(wanted, expected[rare].sum())
+        design = np.append(design, spread.now[rare].max())
+    used = wanted > 0
+    if used.sum() < 2:
+        return False
+    observed, wanted, design = observed[used], wanted[used], design[used]
+    # part of the variance comes from the days before: (now - expected) has the variance expected / (1 + part)
+    statistic = float(((observed - wanted) ** 2 * (1 + part) / (wanted * design)).sum())
+    freedom = float(used.sum() - 1)
+    return bool(f_tail(statistic / freedom, freedom, spread.freedom) < error)
+
+
+def stability_index(now: Mapping[str, float], before: Mapping[str, float]) -> float:
+    """Return the population stability index of two dicts {emotion: number of rows}. 0 means equal shares."""
+    names = sorted({*now, *before})
+    rows, rows_before = (sum(counts.values()) + len(names) / 2 for counts in (now, before))
+    index = 0.0
+    for name in names:
+        p, q = (now.get(name, 0) + 0.5) / rows, (before.get(name, 0) + 0.5) / rows_before
+        index += (p - q) * math.log(p / q)
+    return index
