@@ -25,7 +25,8 @@ OUT_FORMAT = 3
 STATE_FOLDER = "_emojob"
 
 #: Pattern of part file names: part-FILE-ROW or part-FILE-ROW-TIMES. FILE is the number of the input file. ROW is the
-#: number of the first row. TIMES is how many times `emojob forget` rewrote the part file.
+#: number of the first row. TIMES is how many times `emojob forget` rewrote the part file, plus a random number of nine
+#: digits if a worker of a cluster wrote the part again.
 PART_NAME = re.compile(r"(part-\d+-\d+)(?:-(\d+))?")
 _PART_FILE = re.compile(PART_NAME.pattern + r"\.parquet")
 
@@ -164,7 +165,7 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
 
 
 # {key of a completion marker that earlier versions did not write: its type}.
-_OPTIONAL: dict[str, type] = {"compact": bool}
+_OPTIONAL: dict[str, type] = {"attempt": int, "compact": bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +185,8 @@ class PartMarker:
         fingerprint: Hash of the model and the settings.
         counts: Counts of the rows.
         format: Value of OUT_FORMAT when the part file was written.
+        attempt: Number of the attempt that wrote the part, from 1. If two parts contain the same rows, the part of the
+            later attempt counts. Earlier versions of emojob did not write this key.
         compact: Whether the part file certainly contains no values of other rows, for example in a dictionary. Earlier
             versions of emojob did not write this key.
     """
@@ -200,6 +203,7 @@ class PartMarker:
     fingerprint: str
     counts: Counts
     format: int = OUT_FORMAT
+    attempt: int = 1
     compact: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -226,4 +230,6 @@ class PartMarker:
         for name, kind in _OPTIONAL.items():
             if not isinstance(values.get(name, kind()), kind):
                 raise ValueError(f"damaged completion marker: `{name}` is {values[name]!r}, not a {kind.__name__}")
+        if values.get("attempt", 1) < 1:
+            raise ValueError(f"damaged completion marker: `attempt` is {values['attempt']!r}, but must be 1 or more")
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

@@ -7,6 +7,7 @@ settings and counts. `archive_folder` and `part_writer` write the archive, and `
 __all__ = [
     "archive_folder",
     "compatibility",
+    "coverage",
     "dictionaries",
     "journal",
     "label_columns",
@@ -15,4 +16,5 @@ __all__ = [
     "part_writer",
     "parts",
     "run_json",
+    "snapshot",
 ]

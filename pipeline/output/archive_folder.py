@@ -16,16 +16,15 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.output import layout
 from emojob.pipeline.output.compatibility import LabelSettings, ensure_archive_or_empty, ensure_same_settings
-from emojob.pipeline.output.journal import Journal, read_journal
+from emojob.pipeline.output.journal import Journal
 from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
-from emojob.pipeline.output.parts import parse_marker
+from emojob.pipeline.output.snapshot import read_snapshot
 from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
-from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, read_all, remove_all, seekable
+from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, remove_all, seekable
 from emojob.schemas.columns import REJECTS
-from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT, STATE_FOLDER, Counts, PartMarker
 
 
@@ -36,7 +35,8 @@ class ArchiveFolder:
 
     Attributes:
         folder: OUT.
-        markers: Completion markers of the parts.
+        markers: Completion markers of the parts that count (see `output/coverage.py`).
+        uncounted: Completion markers of complete parts that do not count. The next run and `emojob forget` remove them.
         ensure_lock_held: callback(), called before every change. The callback raises StorageError if this run may have
             lost the lock on OUT.
     """
@@ -44,45 +44,17 @@ class ArchiveFolder:
     def __init__(self, folder: AnyPath, ensure_lock_held: Callable[[], None] = lambda: None) -> None:
         self.folder = folder
         self.markers: list[PartMarker] = []
+        self.uncounted: list[PartMarker] = []
         self.ensure_lock_held = ensure_lock_held
         self._journal, self._has_journal = Journal(), False
 
     # -- reading -----------------------------------------------------------------------------------------------
 
     def read_markers(self) -> None:
-        """Read the completion markers. Ignore damaged markers, and markers that do not match their part file.
-
-        Raises:
-            OutputError: A newer version of emojob wrote OUT.
-        """
-        self.markers, self._journal = [], Journal()
-        files, skipped = self._files(), set[str]()
-        self._has_journal = layout.JOURNAL_FILE in files
-        names = [name for name in sorted(files) if _is_state(name)]
-        # The journal file is read first, because it names the completion markers to skip.
-        names.sort(key=lambda name: name != layout.JOURNAL_FILE)
-        for name, content in zip(names, read_all([self.folder / name for name in names]), strict=True):
-            plain = atomic.parse_json(content)
-            self._ensure_known_format(plain)
-            if name == layout.JOURNAL_FILE:
-                self._journal = read_journal(content)
-                skipped = {*self._journal.replaced, *self._journal.replacements}
-                for stem, new in self._journal.replacements.items():
-                    self._add_marker(stem, new, files)
-            elif name != layout.RUN_FILE and Path(name).stem not in skipped:
-                self._add_marker(Path(name).stem, plain, files)
-
-    def _ensure_known_format(self, plain: dict[str, Any]) -> None:
-        if isinstance(plain.get("format"), int) and plain["format"] > OUT_FORMAT:
-            raise OutputError(
-                f"{self.folder} was written by a newer emojob (it has format {plain['format']}, but this emojob reads "
-                f"at most {OUT_FORMAT}): update emojob, or give another path with -o"
-            )
-
-    def _add_marker(self, stem: str, plain: dict[str, Any], files: dict[str, int]) -> None:
-        paths = PartPaths(self.folder, stem)
-        marker = parse_marker(paths, plain, files.get(paths.part.name))
-        self.markers += [marker] if marker else []
+        """Read the completion markers of the parts that count. Raises the same errors as `read_snapshot`."""
+        found = read_snapshot(self.folder)
+        self.markers, self.uncounted = found.markers, found.uncounted
+        self._journal, self._has_journal = found.journal, found.has_journal
 
     def run(self) -> dict[str, Any]:
         """Return the contents of run.json; {} if there is no run.json."""
@@ -105,8 +77,8 @@ class ArchiveFolder:
 
         A stale part does not count as progress, and the run replaces it. A part is stale in each of these cases:
 
+        - The part is in `uncounted`.
         - The input or its encoding has changed since the part was written.
-        - Rows of the part are also in an earlier part.
         - An earlier part contains the last row of the input.
 
         Args:
@@ -118,13 +90,15 @@ class ArchiveFolder:
             if marker.input in mine:
                 mine[marker.input].append(marker)
         numbers = {} if fresh else {marker.input: input_number(marker) for marker in self.markers}
-        taken = set(numbers.values())
+        taken = {*numbers.values(), *map(input_number, self.uncounted)}
         free = (number for number in itertools.count() if number not in taken)
-        return [
-            _input_progress(source, numbers[name] if name in numbers else next(free), mine[name])
-            for source in sources
-            for name in [source.file.name]
-        ]
+        found = []
+        for source in sources:
+            name = source.file.name
+            progress = _input_progress(source, numbers[name] if name in numbers else next(free), mine[name])
+            progress.stale.extend(marker for marker in self.uncounted if marker.input == name and not fresh)
+            found.append(progress)
+        return found
 
     # -- changing ----------------------------------------------------------------------------------------------
 
@@ -133,9 +107,9 @@ class ArchiveFolder:
         self.ensure_lock_held()
         files = self._files()
         # The completion markers are removed first, because a part without a completion marker is ignored.
-        remove_all([self.folder / name for name in files if _is_state(name)])
+        remove_all([self.folder / name for name in files if layout.is_state(name)])
         remove_all([self.folder / name for name in filter(layout.PART_PATTERN.fullmatch, files)])
-        self.markers = []
+        self.markers, self.uncounted = [], []
         self.sweep()
 
     def add_marker(self, marker: PartMarker) -> None:
@@ -143,16 +117,31 @@ class ArchiveFolder:
         self.markers.append(marker)
 
     def remove(self, markers: Sequence[PartMarker]) -> None:
-        """Remove the parts that the given completion markers describe."""
+        """Remove the given parts, and the parts of the same inputs that do not count."""
         self.ensure_lock_held()
-        _remove_parts([marker_paths(self.folder, marker) for marker in markers])
-        removed = {marker.part for marker in markers}
-        self.markers = [marker for marker in self.markers if marker.part not in removed]
+        inputs = {marker.input for marker in markers}
+        names = {marker.part for marker in [*markers, *self.uncounted] if marker.input in inputs}
+        _remove_parts([PartPaths(self.folder, Path(name).stem) for name in sorted(names)])
+        self.markers = [marker for marker in self.markers if marker.part not in names]
+        self.uncounted = [marker for marker in self.uncounted if marker.part not in names]
+
+    def remove_uncounted(self) -> None:
+        """Remove the parts that do not count."""
+        if self.uncounted:
+            self.ensure_lock_held()
+            _remove_parts([marker_paths(self.folder, marker) for marker in self.uncounted])
+            self.uncounted = []
+
+    def remove_run(self) -> None:
+        """Remove run.json. From then on, the workers of the run complete no part (see `ensure_current`)."""
+        self.ensure_lock_held()
+        (self.folder / layout.RUN_FILE).unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove the files that a killed run left: temporary files, and parts without a completion marker."""
+        """Remove temporary files, parts without a completion marker, and parts that do not count."""
         self.ensure_lock_held()
         complete = {marker_paths(self.folder, marker).name for marker in self.markers}
+        self.remove_uncounted()
         unfinished = []
         for path in self._files():
             folder, _, name = path.rpartition("/")
@@ -213,11 +202,6 @@ class ArchiveFolder:
                 writer.write_table(pq.read_table(seekable(file), schema=REJECTS))
 
 
-def _is_state(name: str) -> bool:
-    """Return whether a path in OUT is run.json, the journal file or a completion marker."""
-    return name in (layout.RUN_FILE, layout.JOURNAL_FILE) or bool(layout.MARKER_PATTERN.fullmatch(name))
-
-
 def _remove_parts(parts: Sequence[PartPaths]) -> None:
     """Remove parts. Completion markers are removed first, because a part without a completion marker is ignored."""
     remove_all([paths.marker for paths in parts])
@@ -229,7 +213,7 @@ def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> I
     next_row, ended = 0, False
     for marker in sorted(markers, key=lambda one: one.first_row):
         same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
-        if not same or marker.encoding != source.encoding or marker.first_row < next_row or ended:
+        if not same or marker.encoding != source.encoding or ended:
             stale.append(marker)
             continue
         if marker.first_row > next_row:
@@ -266,9 +250,11 @@ def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
 
 
 def _remove_if_unused(folder: Path, existed: bool) -> None:
-    """If OUT/_emojob contains no results, remove OUT/_emojob, and also OUT if this run created OUT."""
+    """If OUT contains no results, remove OUT/_emojob, and also OUT if this run created OUT."""
     state, parts, lock_file = (folder / one for one in (STATE_FOLDER, layout.PARTS_FOLDER, layout.LOCK_FILE))
     if not lock_file.exists() or any(one not in (lock_file, parts) for one in state.iterdir()):
+        return
+    if any(one.name.startswith(("part-", ".part-")) for one in folder.iterdir()):  # a worker may still be writing
         return
     with contextlib.suppress(OSError):  # rmdir fails if OUT/_emojob/parts is not empty
         parts.rmdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,11 @@ STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
 
 PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
 MARKER_PATTERN = re.compile(rf"{PARTS_FOLDER}/part-\d{{5,}}-\d{{12,}}(-\d+)?\.json")
+
+
+def is_state(name: str) -> bool:
+    """Return whether a path relative to OUT is run.json, the journal file or a completion marker."""
+    return name in (RUN_FILE, JOURNAL_FILE) or bool(MARKER_PATTERN.fullmatch(name))
 
 
 @dataclass(frozen=True)
@@ -64,15 +70,20 @@ class PartPaths:
         return PartPaths(self.folder, f"{found[1]}-{int(found[2] or 0) + 1}")
 
 
-def part_paths(folder: AnyPath, number: int, first_row: int) -> PartPaths:
+def part_paths(folder: AnyPath, number: int, first_row: int, attempt: int = 1) -> PartPaths:
     """Return the paths of a new part. If the parts of an input are sorted by name, they are in row order.
+
+    After the first attempt, a name ends with a random number. So a worker that is considered dead, but still writes,
+    cannot overwrite the parts of its successor.
 
     Args:
         folder: OUT.
         number: Number of the input (from 0). This is the first number in the part's name.
         first_row: Number (from 0) of the part's first row in the input. This is the second number in the part's name.
+        attempt: Number of the attempt, from 1 (see `PartMarker.attempt`).
     """
-    return PartPaths(folder, f"part-{number:05d}-{first_row:012d}")
+    name = f"part-{number:05d}-{first_row:012d}"
+    return PartPaths(folder, name if attempt == 1 else f"{name}-{10**8 + secrets.randbelow(9 * 10**8)}")
 
 
 def marker_paths(folder: AnyPath, marker: PartMarker) -> PartPaths:

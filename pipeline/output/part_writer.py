@@ -47,12 +47,14 @@ def write_parts(
     fingerprint: str,
     timer: StageTimer,
     on_rows: Callable[[int], None],
+    attempt: int = 1,
+    ensure_current: Callable[[], None] = lambda: None,
 ) -> Iterator[PartMarker]:
     """Write labelled chunks to parts, and yield the completion marker of each part.
 
-    A part is completed if the part has enough rows or is old enough (`PartWriter.due`), or if the next chunk must start
-    a new part (`Chunk.closes`). If StopRequested is raised, the part is completed, and StopRequested is raised again.
-    If another exception is raised, the unfinished part is removed.
+    A part is completed if it is due (`PartWriter.due`), or if the next chunk must start a new part (`Chunk.closes`). If
+    StopRequested is raised, the part is completed, and StopRequested is raised again. If another exception is raised,
+    the unfinished part is removed.
 
     Args:
         labelled: Labelled chunks in the order of the inputs.
@@ -62,28 +64,26 @@ def write_parts(
         fingerprint: Fingerprint of the model.
         timer: Measures the seconds spent on writing.
         on_rows: callback(number of input rows), called after each chunk.
+        attempt: Number of the attempt, from 1 (see `PartMarker.attempt`).
+        ensure_current: callback(), called before a part is completed. Raises StorageError if the run was replaced.
     """
     writer: PartWriter | None = None
     try:
         for one in labelled:
             chunk = one.key
-            if writer and writer.stop_row != chunk.row_batch.first_row:
-                raise AssertionError(f"the chunk starts at row {chunk.row_batch.first_row}, not {writer.stop_row}")
             marker = None
             with timer.busy("write"):
                 if writer is None:
-                    first = chunk.row_batch.first_row
-                    paths = part_paths(folder, chunk.number, first)
-                    writer = PartWriter(paths, chunk.source, schema, fingerprint, first)
+                    writer = _new_part(chunk, folder, schema, fingerprint, attempt)
                 _add(writer, one, schema, privacy)
                 on_rows(chunk.row_batch.rows_read)
                 if writer.due or chunk.closes:
-                    marker, writer = writer.commit(chunk.last), None
+                    marker, writer = _commit(writer, chunk.last, ensure_current), None
             if marker:
                 yield marker
     except StopRequested:
         if writer:
-            last, writer = writer.commit(False), None
+            last, writer = _commit(writer, False, ensure_current), None
             yield last
         raise
     finally:
@@ -91,9 +91,23 @@ def write_parts(
             writer.abandon()
 
 
+def _new_part(chunk: Chunk, folder: AnyPath, schema: pa.Schema, fingerprint: str, attempt: int) -> PartWriter:
+    first = chunk.row_batch.first_row
+    return PartWriter(
+        part_paths(folder, chunk.number, first, attempt), chunk.source, schema, fingerprint, first, attempt
+    )
+
+
+def _commit(writer: PartWriter, last: bool, ensure_current: Callable[[], None]) -> PartMarker:
+    ensure_current()
+    return writer.commit(last)
+
+
 def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, privacy: Privacy) -> None:
     """Apply the privacy options to a labelled chunk, and add the chunk to the part."""
     chunk, row_batch = labelled.key, labelled.key.row_batch
+    if writer.stop_row != row_batch.first_row:
+        raise AssertionError(f"the chunk starts at row {row_batch.first_row}, not {writer.stop_row}")
     counts = count_scored(labelled.scored, len(row_batch.rejects), labelled.tokens)
     rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
     writer.add(rows, counts, chunk.stop_row, privacy.rejects(row_batch.rejects))
@@ -108,8 +122,17 @@ class PartWriter:
         counts: Counts of the rows added so far.
     """
 
-    def __init__(self, paths: PartPaths, source: Source, schema: pa.Schema, fingerprint: str, first_row: int) -> None:
+    def __init__(
+        self,
+        paths: PartPaths,
+        source: Source,
+        schema: pa.Schema,
+        fingerprint: str,
+        first_row: int,
+        attempt: int = 1,
+    ) -> None:
         self.first_row = self.stop_row = first_row
+        self._attempt = attempt
         self.counts = Counts()
         self._paths, self._source, self._fingerprint = paths, source, fingerprint
         # Random token in the names of temporary files. A cluster worker that was declared dead may be writing the same
@@ -179,6 +202,7 @@ class PartWriter:
             last=last,
             fingerprint=self._fingerprint,
             counts=self.counts,
+            attempt=self._attempt,
             compact=self._compact,
         )
         atomic.write_json(self._paths.marker, marker.as_json())

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from emojob.pipeline.inference.scoring_model import ScoringModel
+from emojob.pipeline.output.layout import RUN_FILE
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Dataset
+from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import versions
+from emojob.schemas.errors import StorageError
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ScoreOptions, as_dict
+
+#: Number of attempts that a run may use for the same rows. A later run uses higher numbers.
+ATTEMPTS = 1000
 
 
 def run_json(
@@ -62,6 +70,35 @@ def run_json(
         },
         "versions": versions.installed_versions(),
     }
+
+
+def ensure_current(folder: AnyPath, run_id: str) -> None:
+    """Raise StorageError if a run no longer writes to OUT, because the run ended or another run replaced it.
+
+    Args:
+        folder: OUT.
+        run_id: ID of the run, from run.json.
+    """
+    run = atomic.read_json(folder / RUN_FILE)
+    if (run.get("run_id"), run.get("state")) != (run_id, "running"):
+        raise StorageError(
+            f"{folder} is no longer written by this run, because another run replaced it: nothing more is written; "
+            "wait until the other run has ended, then run the command again"
+        )
+
+
+def next_attempt(before: Mapping[str, Any]) -> int:
+    """Return the number of the first attempt of a run (see `PartMarker.attempt`).
+
+    Workers of an earlier run on a cluster may still write parts, so a new run has a higher number than these workers.
+
+    Args:
+        before: Contents of run.json of the run before; {} if there was none.
+    """
+    last, engine = before.get("attempt", 1), before.get("engine")
+    attempt = last if isinstance(last, int) and 1 <= last < 1 << 40 else 1
+    on_cluster = isinstance(engine, dict) and engine.get("within") is not None
+    return attempt + ATTEMPTS if on_cluster else attempt
 
 
 def how_run(engine: dict[str, Any]) -> str:

@@ -28,6 +28,8 @@ class Job:
         inputs_progress: For each input, the rows that OUT already contains.
         processes: Number of processes that label rows.
         memo: Path of the memo file (cached probabilities of repeated texts); None without --memo.
+        run_id: Random ID of the run, as in run.json.
+        attempt: Number of the first attempt of this run (see `PartMarker.attempt`).
     """
 
     dataset: Dataset
@@ -38,6 +40,8 @@ class Job:
     inputs_progress: list[InputProgress]
     processes: int
     memo: Path | None
+    run_id: str
+    attempt: int
 
     @property
     def pending(self) -> list[tuple[Source, InputProgress]]:

@@ -13,6 +13,7 @@ from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.output.part_writer import write_parts
+from emojob.pipeline.output.run_json import ensure_current
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import FileInfo, inspect_files
@@ -61,7 +62,10 @@ class LocalExecutor:
     ) -> Iterator[PartMarker]:
         """See `Executor.parts`."""
         labelled = stages.prefetch(self._labelled(job, stages, timer), 1, lambda: on_rows(0))
-        return write_parts(labelled, folder, job.schema, job.privacy, job.model.fingerprint, timer, on_rows)
+        return write_parts(
+            labelled, folder, job.schema, job.privacy, job.model.fingerprint, timer, on_rows, job.attempt,
+            lambda: ensure_current(folder, job.run_id),
+        )  # fmt: skip
 
     def _labelled(self, job: Job, stages: Stages, timer: StageTimer) -> Iterator[Labelled[Chunk]]:
         dataset, scorer = job.dataset, self._started()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.compatibility import LabelSettings, ensure_archive_or_empty
 from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.output.layout import rejects_beside, work_folder
+from emojob.pipeline.output.run_json import next_attempt
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
@@ -99,12 +101,16 @@ class PreparedRun:
         opened, options = self.opened, self.opened.model_options
         if options.engine == "ray":
             options = replace(options, engine="auto")  # a worker of the cluster chooses openvino or torch
+        before = self.output.run()
         if not opened.options.fresh:
-            options = _as_interrupted_run(options, self.output.run())
+            options = _as_interrupted_run(options, before)
         model = self.executor.start(opened.model, options, opened.is_large, note)
         progress = self.output.inputs_progress(opened.dataset.sources, opened.options.fresh)
         processes = self.executor.processes(model.choice, opened.is_large)
-        return Job(opened.dataset, model, opened.schema, opened.privacy, opened.options, progress, processes, self.memo)
+        return Job(
+            opened.dataset, model, opened.schema, opened.privacy, opened.options, progress, processes, self.memo,
+            uuid.uuid4().hex, next_attempt(before),
+        )  # fmt: skip
 
     def notes(self, grows: bool = False) -> list[str]:
         """Return messages for the user: the detected encodings, and a warning if OUT contains rows of other inputs.

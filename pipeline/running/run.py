@@ -13,7 +13,7 @@ from typing import Any
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.output.archive_folder import ArchiveFolder
-from emojob.pipeline.output.run_json import run_json
+from emojob.pipeline.output.run_json import ATTEMPTS, run_json
 from emojob.pipeline.reading.chunks import PendingChunks
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
@@ -21,9 +21,11 @@ from emojob.pipeline.running.prepare import prepare
 from emojob.pipeline.running.single_file import join_parts
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
-from emojob.schemas.errors import Interrupted, StorageError
+from emojob.schemas.errors import EmojobError, Interrupted, WorkerError
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ModelOptions, ScoreOptions
+
+_ROUNDS = 5  # maximum number of times that a run on a cluster looks for rows that are still missing
 
 
 @dataclass
@@ -126,7 +128,7 @@ def score_dataset(
             note(line)
         job = prepared.start(note)
         with _with_memo_file(job, note):
-            result = _Run(job, prepared.output, prepared.executor, stages or Stages(), report).go()
+            result = _Run(job, prepared.output, prepared.executor, stages or Stages(), report, note).go()
         if prepared.out != prepared.output.folder:
             join_parts(prepared.output, prepared.out, result.run, result.counts, job.schema)
         return replace(result, out=prepared.out)
@@ -136,9 +138,16 @@ class _Run:
     """One run: the job, the progress and the counts."""
 
     def __init__(
-        self, job: Job, output: ArchiveFolder, executor: Executor, stages: Stages, report: Callable[[Progress], None]
+        self,
+        job: Job,
+        output: ArchiveFolder,
+        executor: Executor,
+        stages: Stages,
+        report: Callable[[Progress], None],
+        note: Callable[[str], None],
     ) -> None:
-        self.job, self.output, self.executor, self.stages, self.report = job, output, executor, stages, report
+        self.job, self.output, self.executor, self.stages = job, output, executor, stages
+        self.report, self.note = report, note
         self.model, self.options = job.model, job.options
         self.timer, self.progress = StageTimer(), Progress(inputs=len(job.dataset.sources))
         self.started = datetime.now(UTC)
@@ -146,16 +155,14 @@ class _Run:
     def go(self) -> Result:
         """Label the rows that OUT does not contain yet. Write run.json at the start and at the end."""
         self._plan()
-        if self._complete_before():
+        if self._is_complete():
             return self._finish("complete")
         self.output.write_run(self._run_json("running"))
         try:
-            for marker in self.executor.parts(self.job, self.output.folder, self.stages, self.timer, self._added):
-                self.output.add_marker(marker)
-                self.counts.add(marker.counts)
-                self.progress.parts += 1
+            self._label()
             return self._finish("complete")
         except StopRequested:
+            self._read_back()
             result = self._finish("interrupted")
             raise Interrupted(
                 f"interrupted after {result.rows_done:,} rows of this run: run the same command to continue"
@@ -163,7 +170,7 @@ class _Run:
         except BaseException:
             self.stages.join()
             # ignore errors here (for example, another run has locked OUT), because the first error is reported
-            with contextlib.suppress(OSError, StorageError):
+            with contextlib.suppress(OSError, EmojobError):
                 self._write_failed()
             raise
         finally:
@@ -180,13 +187,43 @@ class _Run:
         self.progress.rows_before = self.rows_before = self.counts.read
         self.progress.rows_total, self.progress.is_estimate = self.job.rows, self.job.is_estimate
 
-    def _complete_before(self) -> bool:
+    def _is_complete(self) -> bool:
         if self.job.is_complete:
             return True
         if self.options.limit is None:
             return False
         pending = PendingChunks(self.job.dataset, self.job.pending, self.options.limit, lambda: self.stages.stopping)
         return next(iter(pending), None) is None
+
+    # -- labelling ---------------------------------------------------------------------------------------------
+
+    def _label(self) -> None:
+        """Label the missing rows. On a cluster, label rows again if their parts do not count (`output/coverage.py`)."""
+        for _ in range(_ROUNDS):
+            for marker in self.executor.parts(self.job, self.output.folder, self.stages, self.timer, self._added):
+                self.output.add_marker(marker)
+                self.counts.add(marker.counts)
+                self.progress.parts += 1
+            if self.executor.name is None:
+                return
+            self._read_back()
+            if self._is_complete():
+                return
+            self.note("some rows are labelled again, because a node that lost its connection has changed their parts")
+            self.job = replace(self.job, attempt=self.job.attempt + ATTEMPTS // (2 * _ROUNDS))
+        raise WorkerError(
+            f"{self.output.folder} still lacks rows, because nodes that lost their connection change parts again and "
+            "again: stop these nodes, then run the same command to continue"
+        )
+
+    def _read_back(self) -> None:
+        """Read the completion markers again, if other processes also write parts. Update the job and the counts."""
+        if self.executor.name is None:
+            return
+        self.output.read_markers()
+        progress = self.output.inputs_progress(self.job.dataset.sources)
+        self.job = replace(self.job, inputs_progress=progress)
+        self.counts = self.job.counts_before
 
     # -- during and after labelling ------------------------------------------------------------------------------
 
@@ -197,6 +234,7 @@ class _Run:
         self.report(self.progress)
 
     def _finish(self, state: str) -> Result:
+        self.output.remove_uncounted()
         self.output.write_rejects()
         before, run = self.output.run(), self._run_json(state)
         if (before.get("state"), before.get("counts")) != (state, run["counts"]):
@@ -205,6 +243,10 @@ class _Run:
         return Result(self.output.folder, self.counts, self.rows_before, seconds, run)
 
     def _write_failed(self) -> None:
+        self._read_back()
+        if not self.output.markers:
+            self.output.remove_run()  # from now on, no worker completes a part
+            self.output.read_markers()
         if self.output.markers:
             self.output.write_run(self._run_json("failed"))
         else:  # no part file is complete
@@ -217,6 +259,7 @@ class _Run:
         run = run_json(
             state, self.started, job.dataset, self.model, job.privacy, self.options, self.counts, new_rows, timings
         )
+        run |= {"run_id": job.run_id, "attempt": job.attempt}
         run["engine"] |= {"processes": self.job.processes, "within": self.executor.name}
         return run
 

@@ -29,7 +29,7 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, remove_all, seekable
 from emojob.schemas.columns import REJECTS
-from emojob.schemas.errors import OutputError
+from emojob.schemas.errors import OutputError, WorkerError
 from emojob.schemas.manifest import OUT_FORMAT, Counts
 from emojob.schemas.messages import listed
 
@@ -136,6 +136,9 @@ def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts
         run: Contents of run.json, for the metadata of the file.
         counts: Counts of the rows of all inputs.
         schema: Schema of the file.
+
+    Raises:
+        WorkerError: The part files do not contain exactly the counted rows.
     """
     work, rejects = output.folder, rejects_beside(file)
     output.ensure_lock_held()
@@ -203,7 +206,10 @@ def _shown(value: object) -> str:
 
 
 def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
-    """Write all part files into one file, in the order of the inputs."""
+    """Write all part files into one file, in the order of the inputs.
+
+    Raises WorkerError if the part files do not contain exactly the counted rows. Then an existing file stays unchanged.
+    """
     order = {one["name"]: i for i, one in enumerate(run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
     run = {**run, "all_counts": counts.as_json()}
@@ -216,9 +222,17 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
         atomic.draft(file) as draft,
         pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer,
     ):
+        rows = 0
         for marker in markers:
             for table in row_groups(output.folder / marker.part):
-                writer.write_table(compacted(_aligned(table, schema)), row_group_size=ROW_GROUP)
+                aligned = compacted(_aligned(table, schema))
+                writer.write_table(aligned, row_group_size=ROW_GROUP)
+                rows += len(aligned)
+        if rows != counts.written:
+            raise WorkerError(
+                f"{file} is not written, because the part files contain {rows:,} rows instead of {counts.written:,}: "
+                "run the same command again"
+            )
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -104,6 +104,8 @@ def forget(
 def _forget_in_folder(
     output: ArchiveFolder, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool
 ) -> Forgotten:
+    if not dry_run:
+        output.sweep()  # parts that do not count contain texts, too
     archive = open_labelled(out)
     found = _matching(archive, where)
     markers = {marker.part: marker for marker in output.markers}
@@ -191,7 +193,11 @@ def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, r
     if old.counts.rejected:
         atomic.write_bytes(new.rejects, paths.rejects.read_bytes())
     size = new.part.stat().st_size
-    return replace(old, part=new.part.name, part_bytes=size, counts=counts, format=OUT_FORMAT, compact=True)
+    # A later attempt, so that no part with the removed rows counts instead of the new part.
+    attempt = old.attempt + 1
+    return replace(
+        old, part=new.part.name, part_bytes=size, counts=counts, format=OUT_FORMAT, attempt=attempt, compact=True
+    )
 
 
 def _with_other_values(output: ArchiveFolder, found: Mapping[AnyPath, Rows]) -> Iterator[tuple[AnyPath, Rows]]:

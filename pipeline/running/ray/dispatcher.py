@@ -20,12 +20,11 @@ from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.nodes import PATIENCE, Nodes, SharedObject, error_kind, node_failure
 from emojob.pipeline.running.ray.shards import Shard, make_shards, undivided_inputs
 from emojob.pipeline.running.ray.worker import JobContext, MemoSnapshot, ShardResult, WorkerSetup
-from emojob.pipeline.storage.paths import AnyPath, list_files
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.storage.permissions import umask
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, WorkerError
 from emojob.schemas.manifest import PartMarker
-from emojob.schemas.messages import first_of
 
 _TICK = 0.5  # seconds between two progress requests to a worker
 _GROWTH_INTERVAL = 10.0  # seconds between two checks whether the cluster has room for more workers
@@ -85,7 +84,9 @@ class Dispatcher:
         self.device = job.model.choice.device
         dataset, rate = job.dataset, job.model.choice.tokens_per_second
         without_sources = Dataset([], dataset.schema, dataset.text_column, dataset.conversation_column)
-        self.context = ray.put(JobContext(without_sources, folder, job.schema, job.privacy, rate, umask()))
+        self.context = ray.put(
+            JobContext(without_sources, folder, job.schema, job.privacy, rate, umask(), job.run_id, job.attempt)
+        )
         memo = job.model.memo
         self.memo_snapshot = SharedObject(MemoSnapshot(memo.multipliers, memo.contents()))
         self.workers: list[WorkerHandle] = []
@@ -103,18 +104,14 @@ class Dispatcher:
         self.timer, self.on_rows = timer, on_rows
         self._make_shards()
         stages.mark_started()
-        written: dict[str, int] = {}
         try:
             while self.shards or any(worker.shard for worker in self.workers):
                 self._grow()
                 self._call_workers()
-                for marker in self._receive():
-                    written[marker.part] = marker.part_bytes
-                    yield marker
+                yield from self._receive()
                 if stages.stopping:
                     yield from self._stop()
                     raise StopRequested
-            _check_parts(self.folder, written)
             self._collect_memos()
         finally:
             for worker in self.workers:
@@ -170,7 +167,8 @@ class Dispatcher:
                 worker.next_poll = now + _TICK
             if not worker.shard and self.shards:
                 worker.shard = self.shards.popleft()
-                worker.call("label", self.context, worker.shard)
+                attempt = self.job.attempt + self.deaths.get(worker.shard.start, 0)
+                worker.call("label", self.context, worker.shard, attempt)
 
     def _receive(self) -> Iterator[PartMarker]:
         """Wait up to _TICK seconds for an answer. Yield completion markers, and call `on_rows(number of new rows)`.
@@ -254,22 +252,3 @@ class Dispatcher:
         for call in answered:
             with contextlib.suppress(RayError):
                 self.job.model.memo.merge(ray.get(call))
-
-
-def _check_parts(folder: AnyPath, written: dict[str, int]) -> None:
-    """Raise WorkerError if the size of a part file differs from the size in its completion marker.
-
-    If a node loses its connection, the shards of the node are assigned to other workers. But the workers on the node
-    could still be running, and could overwrite complete part files.
-
-    Args:
-        folder: OUT, the output folder.
-        written: {name of the part file: size in bytes in its completion marker}.
-    """
-    found = list_files(folder, ())
-    changed = [name for name, size in written.items() if found.get(name) != size]
-    if changed:
-        raise WorkerError(
-            f"a node that lost its connection has overwritten part files ({first_of(changed)}): run the same command "
-            f"to label the rows of these files again"
-        )

@@ -23,9 +23,9 @@ from emojob.pipeline.inference.scoring_model import Tally
 from emojob.pipeline.inference.streaming import Labelled, chunk_texts, label
 from emojob.pipeline.models.local_copy import ModelFiles, cached_folder, read_model_files
 from emojob.pipeline.models.model_folder import FILES
-from emojob.pipeline.output.layout import part_paths
 from emojob.pipeline.output.part_writer import write_parts
-from emojob.pipeline.output.parts import read_marker
+from emojob.pipeline.output.run_json import ensure_current
+from emojob.pipeline.output.snapshot import read_snapshot
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
@@ -80,6 +80,8 @@ class JobContext:
         privacy: Privacy options: what is masked, dropped or hashed.
         rate: Speed of the engine in tokens/s; None if unknown.
         umask: The umask for new files, from the process that the user started.
+        run_id: ID of the run, as in run.json.
+        attempt: Number of the first attempt of this run (see `PartMarker.attempt`).
     """
 
     dataset: Dataset
@@ -88,6 +90,8 @@ class JobContext:
     privacy: Privacy
     rate: float | None
     umask: int
+    run_id: str
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -183,17 +187,18 @@ class Worker:
 
         return returning_errors(begin)
 
-    def label(self, context: JobContext, shard: Shard) -> ShardResult | EmojobError:
+    def label(self, context: JobContext, shard: Shard, attempt: int) -> ShardResult | EmojobError:
         """Label a shard. If `stop` is called, write the rows that are already labelled, and return.
 
         Args:
             context: The data that all shards of the job share.
             shard: The rows to label.
+            attempt: Number of this attempt (see `PartMarker.attempt`).
 
         Returns:
             The result, or the error if the shard cannot be labelled.
         """
-        return returning_errors(lambda: self._label(context, shard))
+        return returning_errors(lambda: self._label(context, shard, attempt))
 
     @ray.method(concurrency_group="aside")
     def rows(self) -> tuple[tuple[int, int], int]:
@@ -215,19 +220,22 @@ class Worker:
             raise AssertionError("not ready")
         return self._scorer
 
-    def _label(self, context: JobContext, shard: Shard) -> ShardResult:
+    def _label(self, context: JobContext, shard: Shard, attempt: int) -> ShardResult:
         os.umask(context.umask)
         scorer, stages, timer = self._loaded(), Stages(), StageTimer()
         self._shard_start, self._rows, self._stages, scorer.tally = shard.start, 0, stages, Tally()
-        markers, rest = remaining_of(shard, context.folder, scorer.fingerprint)
+        markers, rest = list[PartMarker](), None if self._is_stopped else shard.span
+        if attempt > context.attempt:  # an earlier worker may have completed parts of the shard
+            markers, rest = remaining_of(shard, context.folder, scorer.fingerprint)
         if self._is_stopped or rest is None:
             return ShardResult(markers, Tally(), {})
         self._add(sum(marker.counts.read for marker in markers))
         labelled = stages.prefetch(_labelled(scorer, context, shard, rest, stages, timer), 1)
         try:
             for marker in write_parts(
-                labelled, context.folder, context.schema, context.privacy, scorer.fingerprint, timer, self._add
-            ):
+                labelled, context.folder, context.schema, context.privacy, scorer.fingerprint, timer, self._add,
+                attempt, lambda: ensure_current(context.folder, context.run_id),
+            ):  # fmt: skip
                 markers.append(marker)
         except StopRequested:
             pass
@@ -268,11 +276,13 @@ def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[
     Returns:
         (completion markers of the part files, missing rows). The missing rows are None if the shard is complete.
     """
+    found = [marker for marker in read_snapshot(folder).markers if _is_of(marker, shard, fingerprint)]
+    by_first_row = {marker.first_row: marker for marker in found}
     markers: list[PartMarker] = []
     row, stop = shard.span.first_row, shard.span.stop_row
     while stop is None or row < stop:
-        marker = read_marker(part_paths(folder, shard.number, row))
-        if marker is None or not _is_of(marker, shard, fingerprint):
+        marker = by_first_row.get(row)
+        if marker is None:
             return markers, Span(row, stop)
         markers.append(marker)
         row = marker.stop_row

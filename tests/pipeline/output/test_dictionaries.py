@@ -51,9 +51,10 @@ def of_type(kind: pa.DataType, rows: list, reverse: bool = False) -> pa.Array:
     if pa.types.is_struct(kind):
         children = [of_type(field.type, [row and row[field.name] for row in rows], reverse) for field in kind]
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
-    flat = [one for row in rows for one in row or ()]
     if pa.types.is_fixed_size_list(kind):
+        flat = [one for row in rows for one in row or [None] * kind.list_size]
         return pa.FixedSizeListArray.from_arrays(of_type(kind.value_type, flat, reverse), type=kind)
+    flat = [one for row in rows for one in row or ()]
     offsets = [None if row is None else sum(len(r or ()) for r in rows[:i]) for i, row in enumerate(rows)]
     offsets.append(len(flat))
     if pa.types.is_map(kind):

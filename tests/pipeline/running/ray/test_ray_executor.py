@@ -206,12 +206,34 @@ def test_a_shard_at_which_several_workers_die_fails_the_job(nodes, dataset, mode
         score_dataset([str(dataset)], tmp_path / "out", nodes.options, model)
 
 
-def test_a_part_that_another_node_replaced_is_an_error(tmp_path):
-    (tmp_path / "part-1.parquet").write_bytes(b"12345")
-    dispatcher._check_parts(tmp_path, {"part-1.parquet": 5})
-    for written in ({"part-1.parquet": 6}, {"part-1.parquet": 5, "part-2.parquet": 5}):
-        with pytest.raises(WorkerError, match=r"has overwritten part files \(part-\d\.parquet\)"):
-            dispatcher._check_parts(tmp_path, written)
+def test_parts_of_a_worker_that_is_considered_dead_do_not_count_twice(
+    nodes, dataset, model, alone, tmp_path, monkeypatch
+):
+    """The dispatcher gives up a worker that goes on writing, and gives the shard to another worker."""
+    lost: list[object] = []
+
+    def take(self, worker, call):
+        if not lost and worker.shard and worker.rows:
+            lost.append(worker.actor)  # it is not killed
+            shard, worker.shard, worker.rows = worker.shard, None, 0
+            self.deaths[shard.start] = 1
+            self.shards.appendleft(shard)
+            worker.calls.clear()
+            worker.actor = self.nodes.start_worker(self.device)
+            worker.is_ready = False
+            worker.call("ready", self.setup, self.memo_snapshot)
+            return []
+        return taken(self, worker, call)
+
+    taken = dispatcher.Dispatcher._take
+    monkeypatch.setattr(dispatcher.Dispatcher, "_take", take)
+    monkeypatch.setattr(dispatcher, "_TICK", 0.05)
+    out = tmp_path / "out"
+    result = score_dataset([str(dataset)], out, replace(nodes.options, ray_cores=1), model)
+    assert lost
+    assert_same(read(out), alone)
+    assert result.counts.read == ROWS
+    assert score_dataset([str(dataset)], out, nodes.options, model).rows_done == 0
 
 
 _DRIVER = """
