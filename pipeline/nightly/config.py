@@ -114,7 +114,7 @@ class DriftConfig:
     days: int = 28
     fewest_days: int = 3
     fewest_rows: int = 200
-    holidays: list[str | datetime.date] = field(default_factory=list)
+    holidays: tuple[str | datetime.date, ...] = ()
     emotions: float = 0.2
     label: float = 0.02
     unsure: float = 0.10
@@ -142,7 +142,7 @@ class DriftConfig:
             return frozenset(datetime.date.fromisoformat(str(one)) for one in self.holidays)
         except ValueError:
             raise OptionError(
-                f"drift.holidays is {self.holidays!r}, but a value is not a date; give a list of dates such as "
+                f"drift.holidays is {list(map(str, self.holidays))}, but a value is not a date; give a list of dates such as "
                 "[2026-09-25, 2026-09-26]"
             ) from None
 

@@ -41,6 +41,14 @@ def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
         (MINIMAL + "[drift]\nemotion = 1\n", "drift has the unknown key 'emotion'; did you mean emotions?"),
         (MINIMAL + "[drifts]\n", "the file has the unknown key 'drifts'; did you mean drift?"),
         (MINIMAL + '[drift]\nemotions = "much"\n', "drift.emotions is 'much', which has the wrong type; give a number"),
+        (
+            MINIMAL + '[drift]\nholidays = ["soon"]\n',
+            "drift.holidays is ['soon'], but a value is not a date; give a list",
+        ),
+        (
+            MINIMAL + "[drift]\nholidays = 2026-09-25\n",
+            "drift.holidays is datetime.date(2026, 9, 25), which has the wrong",
+        ),
         (MINIMAL + "[drift]\nempty = 7\n", "drift.empty is 7.0, which is out of range; give a number from 0 to 1"),
         (MINIMAL + "[drift]\ndays = 2\n", "drift.fewest_days is 3, which is out of range; give a number from 1 to 2"),
         (MINIMAL + "[score]\nmax_length = 9999\n", "--max-length 9999 is out of range"),
@@ -78,6 +86,12 @@ def test_score_has_the_options_of_emojob_score(read):
 def test_options_of_a_single_run_are_no_keys_of_a_night(read, key):
     with pytest.raises(OptionError, match=f"score has the unknown key '{key}'"):
         read(MINIMAL + f"[score]\n{key} = 1\n")
+
+
+def test_holidays_are_dates_or_texts(read):
+    assert read(MINIMAL + '[drift]\nholidays = [2026-09-25, "2026-09-26"]\n').drift.days_off == {
+        datetime.date(2026, 9, 25), datetime.date(2026, 9, 26),
+    }  # fmt: skip
 
 
 def test_a_missing_file_is_refused_with_the_command_that_writes_one(tmp_path):

@@ -127,10 +127,10 @@ def test_a_holiday_is_not_checked_and_not_compared_with():
     found = days(counts(), before=28)
     del found[holiday]
     assert {check.name for check in drift(found, holiday, DriftConfig()).alarms} == {"rows"}
-    result = drift(found, holiday, DriftConfig(holidays=[holiday, "2026-10-03"]))
+    result = drift(found, holiday, DriftConfig(holidays=(holiday, "2026-10-03")))
     assert (result.checks, result.reason) == ((), "holiday")
     with pytest.raises(OptionError, match=r"drift.holidays .* give a list of dates"):
-        DriftConfig(holidays=["tomorrow"])
+        DriftConfig(holidays=("tomorrow",))
 
 
 def test_a_single_label_raises_the_alarm_and_is_named():
