@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +82,15 @@ def still_needed(seen: Seen, known: Collection[str], today: Day, keep_days: int)
 
 
 @contextlib.contextmanager
-def night_lock(archive: AnyPath) -> Iterator[None]:
+def night_lock(archive: AnyPath, note: Callable[[str], None] = lambda text: None) -> Iterator[None]:
     """Lock the archive's folder. Create the folder if missing.
+
+    Args:
+        archive: The archive's folder.
+        note: callback(message), called if this run must wait for the lock (only in an object store).
 
     Raises BusyError if another nightly run holds the lock.
     """
     make_folder(archive / PARTS_FOLDER)
-    with lock(archive / NIGHTLY_LOCK_FILE, archive):
+    with lock(archive / NIGHTLY_LOCK_FILE, archive, note):
         yield

@@ -212,9 +212,14 @@ class ObjectPath:
             FileExistsError: The object exists, and `create_only` is true.
             OSError: The version differs from `replacing` (errno ESTALE), or the request failed.
         """
-        condition = {"IfMatch": f'"{replacing.etag}"'} if replacing and self.scheme == "s3" else {}
+        condition = {"IfMatch": f'"{replacing.etag}"'} if replacing and self.has_conditional_writes else {}
         with as_os_errors(str(self)):
             self._fs.pipe_file(self.key, data, mode="create" if create_only else "overwrite", **condition)
+
+    @property
+    def has_conditional_writes(self) -> bool:
+        """Whether `write_bytes` checks the argument `replacing`."""
+        return self.scheme == "s3"
 
     def upload(self) -> Upload:
         """Return a stream that writes the object. Call `commit` on the stream to create the object."""

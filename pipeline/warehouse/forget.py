@@ -87,7 +87,7 @@ def forget(
         out = out.resolve()  # the target must be replaced, not the link
     with output_errors(out):
         if out.is_dir():
-            with open_output(out) as output:
+            with open_output(out, note) as output:
                 found = _forget_in_folder(output, out, where, memos, dry_run)
                 if found.rows and not dry_run:
                     _remake_report(out, remake_report, note)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from tests.pipeline.storage.tables import ROWS, assert_same, put, read
 
 
 def test_two_runs_do_not_share_an_output(bucket):
-    message = rf"process {os.getpid()} on .* run the same command again in"
+    message = rf"wait until process {os.getpid()} on .* has ended"
     with open_output(bucket / "out"), pytest.raises(BusyError, match=message), open_output(bucket / "out"):
         pass
     assert not bucket.list_objects()
@@ -40,25 +41,99 @@ def test_a_lease_is_taken_although_the_response_was_lost(bucket, store, fault):
         assert not next(faults, "")
 
 
-@pytest.mark.parametrize(("change", "is_free"), [
-    ({"process": 2**22 + 1}, True),  # of this machine, ended
-    ({"started": "1"}, True),  # another process has its number
-    ({"host": "other", "process": 2**22 + 1}, False),
-    ({"host": "other", "alive": 0}, True),
-    ({"host": "other", "alive": "?"}, True),
-])  # fmt: skip
-def test_the_lease_of_a_dead_run_is_taken_over(bucket, monkeypatch, change, is_free):
-    monkeypatch.setattr(lease, "_DOUBT", 0.01)
+class Clock:
+    """A clock of this process that advances only while `lease` waits.
+
+    Attributes:
+        now: Seconds.
+        waits: callback(now), called after each wait. It plays the other machine.
+    """
+
+    def __init__(self, monkeypatch) -> None:
+        self.now = 1_000.0
+        self.waits = lambda now: None
+        monkeypatch.setattr(lease, "_now", lambda: self.now)
+        monkeypatch.setattr(lease, "_pause", self.pause)
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+        self.waits(self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def left_by(bucket, **change) -> tuple[AnyPath, dict]:
+    """Write the lease of a process, with changes. Return (lease object, its content)."""
     file = bucket / "out/_emojob/lock"
     with open_output(bucket / "out"):
         left = {**json.loads(file.read_bytes()), **change}
     file.write_bytes(json.dumps(left).encode())
-    if is_free:
-        with open_output(bucket / "out"):
-            assert json.loads(file.read_bytes())["token"] != left["token"]
-    else:
-        with pytest.raises(BusyError), open_output(bucket / "out"):
-            pass
+    return file, left
+
+
+@pytest.mark.parametrize("change", [{"process": 2**22 + 1}, {"started": "1"}])
+def test_the_lease_of_a_process_of_this_machine_that_ended_is_taken_over_at_once(bucket, clock, change):
+    file, left = left_by(bucket, **change)
+    with open_output(bucket / "out"):
+        assert json.loads(file.read_bytes())["token"] != left["token"]
+    assert clock.now < 1_000 + lease.RENEWAL
+
+
+# What the clock of the other machine says: it is right, behind, ahead, or the lease object is damaged.
+_CLOCKS = [None, 0, -660, 660, 4e9, -1, "?", float("inf")]
+
+
+@pytest.mark.parametrize("alive", _CLOCKS)
+@pytest.mark.parametrize("change", [{}, {"process": 2**22 + 1}, {"process": float("inf"), "started": None}])
+def test_a_live_run_on_another_machine_keeps_its_lease_whatever_its_clock_says(bucket, clock, alive, change):
+    alive = time.time() + alive if alive in (-660, 660) else alive
+    file, left = left_by(bucket, host="other", alive=alive, **change)
+    notes = []
+
+    def renewed(now):  # the last moment at which a renewal may arrive
+        if now >= 1_000 + lease.LEASE - lease._POLL:
+            file.write_bytes(json.dumps({**left, "renewals": 5}).encode())
+
+    clock.waits = renewed
+    with pytest.raises(BusyError, match="other has ended"), open_output(bucket / "out", notes.append):
+        pass
+    assert json.loads(file.read_bytes())["token"] == left["token"]
+    assert ["waiting to see whether that run is alive" in one for one in notes] == [True]
+
+
+@pytest.mark.parametrize("alive", _CLOCKS)
+def test_the_lease_of_a_dead_run_on_another_machine_is_taken_over_after_the_lease(bucket, clock, alive):
+    alive = time.time() + alive if alive in (-660, 660) else alive
+    file, left = left_by(bucket, host="other", alive=alive)
+    with open_output(bucket / "out"):
+        assert json.loads(file.read_bytes())["token"] != left["token"]
+        assert clock.now >= 1_000 + lease.LEASE
+
+
+def test_a_released_lease_is_taken_while_another_run_watches_it(bucket, clock):
+    file, _ = left_by(bucket, host="other")
+    clock.waits = lambda now: file.unlink(missing_ok=True)
+    with open_output(bucket / "out"):
+        assert clock.now < 1_000 + lease.LEASE
+
+
+def test_a_run_whose_system_clock_is_set_keeps_its_lease(bucket, monkeypatch):
+    with open_output(bucket / "out") as output:
+        for moment in (0.0, 4e9):
+            monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+            output.ensure_lock_held()
+
+
+def test_a_run_that_could_not_renew_its_lease_stops_before_another_run_can_take_it(bucket, store, clock):
+    with open_output(bucket / "out") as output:
+        clock.now += lease.LEASE - 1
+        with pytest.raises(StorageError, match="lost its lock"):
+            output.ensure_lock_held()
+        taken = (bucket / "out/_emojob/lock").read_bytes()
+    assert (bucket / "out/_emojob/lock").read_bytes() == taken  # it may be another run's lease by now
 
 
 @pytest.mark.slow
@@ -83,18 +158,17 @@ def test_a_run_that_lost_its_lease_completes_no_other_part(bucket, store, rows, 
 
 
 def test_a_lease_belongs_to_the_run_that_takes_it_over_first(bucket, monkeypatch):
-    file = bucket / "out/_emojob/lock"
-    with open_output(bucket / "out"):
-        live = json.loads(file.read_bytes())
-    file.write_bytes(b'{"token": "dead", "alive": 0}')
+    file, live = left_by(bucket)
+    file.write_bytes(b'{"token": "dead"}')
 
-    def is_dead(holder):
+    def has_ended(holder):
         if holder["token"] == "dead":
-            file.write_bytes(json.dumps({**live, "started": lease._started(os.getpid())}).encode())
+            file.write_bytes(json.dumps(live).encode())
+            return True
         return judged(holder)
 
-    judged = lease._is_dead
-    monkeypatch.setattr(lease, "_is_dead", is_dead)
+    judged = lease._has_ended
+    monkeypatch.setattr(lease, "_has_ended", has_ended)
     with pytest.raises(BusyError), open_output(bucket / "out"):
         pass
     assert json.loads(file.read_bytes())["token"] == live["token"]
@@ -124,7 +198,8 @@ def markers(out: AnyPath) -> list[str]:
 def test_leftovers_of_a_dead_run_are_never_read(bucket, rows, model, local):
     log = put(bucket / "log.parquet", rows)
     score_dataset([str(log)], bucket / "out", model_options=model)
-    put(bucket / "out/part-00001-000000000000.parquet", rows)
+    of_emojob = rows.replace_schema_metadata({"emojob": "{}"})
+    put(bucket / "out/part-00001-000000000000.parquet", of_emojob)
     assert read(bucket / "out").equals(local)
     with open_session(open_labelled(bucket / "out")) as session:
         assert session.query("SELECT count(*) FROM labelled").batches.__next__().to_pylist() == [{"count_star()": ROWS}]
