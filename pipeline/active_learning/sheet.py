@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,19 +73,17 @@ def write_sheet(
     columns += [CONVERSATION] if any(one.conversation is not None for one in utterances) else []
     columns += [TIME] if any(one.time is not None for one in utterances) else []
     columns += [DRAWN, WEIGHT] if drawn is not None else []
-    beside = atomic.temporary_path(file)
+    content = io.StringIO(newline="")
+    # lines end with CR LF by default, as in spreadsheet programs
+    writer = csv.DictWriter(content, columns, restval="", extrasaction="ignore")
+    writer.writeheader()
+    if drawn is None:
+        writer.writerows(_cells(one) for one in utterances)
+    else:
+        writer.writerows(_cells_without_guess(one, drawn, weight) for one in utterances)
     try:
-        with beside.open("w", encoding=SHEET_ENCODING, newline="") as stream:
-            # lines end with CR LF by default, as in spreadsheet programs
-            writer = csv.DictWriter(stream, columns, restval="", extrasaction="ignore")
-            writer.writeheader()
-            if drawn is None:
-                writer.writerows(_cells(one) for one in utterances)
-            else:
-                writer.writerows(_cells_without_guess(one, drawn, weight) for one in utterances)
-        atomic.commit(beside, file)
+        atomic.write_bytes(file, content.getvalue().encode(SHEET_ENCODING))
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise StorageError(
             f"cannot write {file}: {error.strerror or error}; check the disk space and the write permission of the "
             f"folder, then try again"

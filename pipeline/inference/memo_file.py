@@ -6,7 +6,6 @@ damaged, or was written with another model or other settings. A file that is not
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -18,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
 from emojob.pipeline.inference.memo import Memo, new_multipliers
-from emojob.pipeline.storage.atomic import commit, sync_folder, temporary_path
+from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.lock import lock_folder
-from emojob.pipeline.storage.paths import as_local, parse_path
+from emojob.pipeline.storage.paths import as_local, parse_path, remove_all
+from emojob.pipeline.storage.temporary import sweep
 from emojob.schemas.errors import OptionError
 
 MEMO_FORMAT = "emojob memo 1"
@@ -115,31 +115,17 @@ def save(file: Path, memo: Memo, of: dict[str, Any]) -> None:
         "multipliers": memo.multipliers,
     }
     content = to_safetensors(arrays, {"format": MEMO_FORMAT, "of": _header_text(of), "sha256": _hash(arrays)})
-    with lock_folder(file.parent):
-        try:
-            temporary_path(file).unlink(missing_ok=True)
-            temporary_path(file).touch(0o600)  # only for the owner: the file reveals whether a given text was labelled
-            temporary_path(file).write_bytes(content)
-            commit(temporary_path(file), file)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary_path(file).unlink(missing_ok=True)
+    # only for the owner: the file reveals whether a given text was labelled
+    with lock_folder(file.parent), draft(file, mode=0o600) as made:
+        made.sink.write(content)
 
 
 def remove(file: Path) -> None:
-    """Delete a memo file and its temporary file. Raises OptionError if the file is not a memo file."""
+    """Delete a memo file. Raises OptionError if the file is not a memo file."""
     with lock_folder(file.parent):
         refuse_other(file)
-        file.unlink(missing_ok=True)
-        temporary_path(file).unlink(missing_ok=True)
-        sync_folder(file.parent)
-
-
-def remove_leftovers(file: Path) -> None:
-    """Delete the temporary file of a process that was killed."""
-    if temporary_path(file).exists():
-        with contextlib.suppress(OSError), lock_folder(file.parent):
-            temporary_path(file).unlink(missing_ok=True)
+        remove_all([file])
+        sweep(file.parent)
 
 
 def refuse_other(file: Path) -> None:

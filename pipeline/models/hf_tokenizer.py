@@ -8,7 +8,6 @@ after a digit, such as "1,000", can differ. The reason is that tokenizer.json do
 from __future__ import annotations
 
 import functools
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from emojob.pipeline.models.kobert_tokenizer import WORD_MARK, KoBertTokenizer
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
-from emojob.pipeline.storage.atomic import commit, temporary_path, write_bytes, write_json
+from emojob.pipeline.storage.atomic import copy_file, write_bytes, write_json
 
 # Score of the special tokens, so low that no text is segmented into a special token.
 _NEVER = -1000.0
@@ -37,9 +36,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None
         max_length: Largest number of tokens that the model accepts.
     """
     if isinstance(tokenizer, KoBertTokenizer):
-        copied = temporary_path(folder / "spiece.model")
-        shutil.copyfile(tokenizer.model_file, copied)
-        commit(copied, folder / "spiece.model")
+        copy_file(tokenizer.model_file, folder / "spiece.model")
         stock = stock_tokenizer(tokenizer.model_file).to_str(pretty=True)
     else:
         stock = cast(WordPieceTokenizer, tokenizer).as_json()

@@ -14,6 +14,7 @@ from emojob.pipeline.models.hf_tokenizer import write_tokenizer
 from emojob.pipeline.models.model import MODEL_FORMAT
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.storage.atomic import write_bytes, write_json
+from emojob.pipeline.storage.paths import make_folder, remove_all
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def write_model_folder(
         card: Content of README.md, the model card.
         dtype: dtype of the weights in model.safetensors.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").unlink(missing_ok=True)
+    make_folder(folder)
+    remove_all([folder / "config.json"])
     state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
     weights = {name: w.contiguous() for name, w in to_hf(state).items()}
     # `save_file` of safetensors is not used: it leaves a temporary file if the process is killed

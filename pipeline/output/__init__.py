@@ -15,6 +15,7 @@ __all__ = [
     "layout",
     "part_writer",
     "parts",
+    "rejects",
     "run_json",
     "snapshot",
 ]

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from emojob.pipeline.output import layout
 from emojob.pipeline.output.compatibility import LabelSettings, ensure_archive_or_empty, ensure_same_settings
 from emojob.pipeline.output.journal import Journal
 from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
+from emojob.pipeline.output.parts import is_part
+from emojob.pipeline.output.rejects import join_rejects
 from emojob.pipeline.output.snapshot import read_snapshot
 from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
-from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, remove_all, seekable
-from emojob.schemas.columns import REJECTS
+from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, remove_all
+from emojob.pipeline.storage.temporary import sweep
+from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import OUT_FORMAT, STATE_FOLDER, Counts, PartMarker
+
+_STATE_FILES = (layout.RUN_FILE, layout.JOURNAL_FILE, layout.REJECTS_FILE)
 
 
 class ArchiveFolder:
@@ -106,11 +109,17 @@ class ArchiveFolder:
         """Remove all parts, all completion markers and run.json (--fresh)."""
         self.ensure_lock_held()
         files = self._files()
+        parts = self._our_parts([name for name in files if layout.PART_PATTERN.fullmatch(name)], files)
         # The completion markers are removed first, because a part without a completion marker is ignored.
         remove_all([self.folder / name for name in files if layout.is_state(name)])
-        remove_all([self.folder / name for name in filter(layout.PART_PATTERN.fullmatch, files)])
+        remove_all(parts)
         self.markers, self.uncounted = [], []
         self.sweep()
+
+    def remove_all_files(self) -> None:
+        """Remove all files that emojob wrote into OUT. Files that emojob did not write stay."""
+        self.remove_all_parts()
+        remove_all([self.folder / name for name in self._files() if name in _STATE_FILES])
 
     def add_marker(self, marker: PartMarker) -> None:
         """Add the completion marker of a new part to `markers`."""
@@ -135,26 +144,41 @@ class ArchiveFolder:
     def remove_run(self) -> None:
         """Remove run.json. From then on, the workers of the run complete no part (see `ensure_current`)."""
         self.ensure_lock_held()
-        (self.folder / layout.RUN_FILE).unlink(missing_ok=True)
+        remove_all([self.folder / layout.RUN_FILE])
 
     def sweep(self) -> None:
         """Remove temporary files, parts without a completion marker, and parts that do not count."""
         self.ensure_lock_held()
-        complete = {marker_paths(self.folder, marker).name for marker in self.markers}
         self.remove_uncounted()
-        unfinished = []
-        for path in self._files():
-            folder, _, name = path.rpartition("/")
-            if folder not in ("", *layout.STATE_FOLDERS):
-                continue
-            if folder:
-                is_of_part = folder == layout.PARTS_FOLDER and name.startswith("part-")
-            else:
-                is_of_part = bool(layout.PART_PATTERN.fullmatch(name))
-            is_temporary = name.endswith(".tmp") and name.startswith("." if folder else ".part-")
-            if is_temporary or (is_of_part and name.split(".")[0] not in complete):
-                unfinished.append(self.folder / path)
-        remove_all(unfinished)
+        if isinstance(self.folder, Path):
+            for name in ("", *layout.STATE_FOLDERS):
+                sweep(self.folder / name)
+        complete, files = {marker_paths(self.folder, marker).name for marker in self.markers}, self._files()
+        left = [path for path in files if Path(path).name.split(".")[0] not in complete]
+        parts = self._our_parts([path for path in left if layout.PART_PATTERN.fullmatch(path)], files)
+        others = [path for path in left if layout.OF_PART_PATTERN.fullmatch(path)]
+        earlier = [path for path in files if layout.EARLIER_TEMPORARY_PATTERN.fullmatch(path)]
+        remove_all([*parts, *(self.folder / path for path in (*others, *earlier))])
+
+    def _our_parts(self, names: Sequence[str], files: Mapping[str, int]) -> list[AnyPath]:
+        """Return the paths of part files that are to be removed.
+
+        Args:
+            names: Names of the part files.
+            files: All files in OUT.
+
+        Raises:
+            OutputError: emojob did not write one of the files.
+        """
+        paths = [PartPaths(self.folder, name.removesuffix(".parquet")) for name in names]
+        for one in paths:
+            # A file with a completion marker is emojob's, even if it is damaged.
+            if f"{layout.PARTS_FOLDER}/{one.name}.json" not in files and not is_part(one.part):
+                raise OutputError(
+                    f"{one.part} has the name of a part file, but emojob did not write this file, or it is damaged: "
+                    f"move the file out of {self.folder}, then run the same command again"
+                )
+        return [one.part for one in paths]
 
     def finish_journal(self) -> None:
         """If a killed process left a journal file, finish the replacement of parts (see `output/journal.py`).
@@ -169,7 +193,7 @@ class ArchiveFolder:
         if self._journal.markers:
             self._update_counts()
         _remove_parts([PartPaths(self.folder, name) for name in self._journal.replaced])
-        (self.folder / layout.JOURNAL_FILE).unlink(missing_ok=True)
+        remove_all([self.folder / layout.JOURNAL_FILE])
         self._journal, self._has_journal = Journal(), False
 
     def _update_counts(self) -> None:
@@ -192,14 +216,15 @@ class ArchiveFolder:
     def write_rejects(self) -> None:
         """Write the rejected rows of all parts to rejects.parquet. Remove rejects.parquet if no rows were rejected."""
         self.ensure_lock_held()
-        joined = self.folder / layout.REJECTS_FILE
         files = sorted(marker_paths(self.folder, marker).rejects for marker in self.markers if marker.counts.rejected)
-        if not files:
-            joined.unlink(missing_ok=True)
-            return
-        with atomic.draft(joined) as draft, pq.ParquetWriter(draft.sink, REJECTS, compression="zstd") as writer:
-            for file in files:
-                writer.write_table(pq.read_table(seekable(file), schema=REJECTS))
+        join_rejects(files, self.folder / layout.REJECTS_FILE)
+
+
+def is_archive_file(name: str) -> bool:
+    """Return whether a path relative to OUT is the path of a part, or of a file in OUT/_emojob."""
+    patterns = (layout.PART_PATTERN, layout.OF_PART_PATTERN, layout.EARLIER_TEMPORARY_PATTERN)
+    known = {*_STATE_FILES, layout.LOCK_FILE, layout.DONE_FILE}
+    return name in known or any(pattern.fullmatch(name) for pattern in patterns)
 
 
 def _remove_parts(parts: Sequence[PartPaths]) -> None:
@@ -226,10 +251,17 @@ def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> I
 
 
 @contextlib.contextmanager
-def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
+def open_output(
+    folder: AnyPath, note: Callable[[str], None] = lambda text: None, is_work_folder: bool = False
+) -> Iterator[ArchiveFolder]:
     """Lock OUT for this run, and read the completion markers.
 
     If OUT does not exist, it is created. If the run writes nothing, the new folder is removed.
+
+    Args:
+        folder: OUT.
+        note: callback(message), called if this run must wait for the lock (only in an object store).
+        is_work_folder: Whether the folder is removed if it contains no results, even if it existed before.
 
     Raises:
         OutputError: The folder is neither empty nor a labelled archive.
@@ -237,8 +269,8 @@ def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
     """
     ensure_archive_or_empty(folder)
     existed = folder.exists()
-    make_folder(folder / layout.PARTS_FOLDER)
-    with lock(folder / layout.LOCK_FILE, folder) as ensure_lock_held:
+    with lock(folder / layout.LOCK_FILE, folder, note) as ensure_lock_held:
+        make_folder(folder / layout.PARTS_FOLDER)  # after the lock, because another run may just have removed it
         output = ArchiveFolder(folder, ensure_lock_held)
         output.read_markers()
         output.finish_journal()
@@ -246,7 +278,7 @@ def open_output(folder: AnyPath) -> Iterator[ArchiveFolder]:
             yield output
         finally:
             if isinstance(folder, Path):
-                _remove_if_unused(folder, existed)
+                _remove_if_unused(folder, existed and not is_work_folder)
 
 
 def _remove_if_unused(folder: Path, existed: bool) -> None:

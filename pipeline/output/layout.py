@@ -26,6 +26,16 @@ STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
 PART_PATTERN = re.compile(r"part-\d{5,}-\d{12,}(-\d+)?\.parquet")
 MARKER_PATTERN = re.compile(rf"{PARTS_FOLDER}/part-\d{{5,}}-\d{{12,}}(-\d+)?\.json")
 
+#: Completion markers and rejected rows of parts, relative to OUT.
+OF_PART_PATTERN = re.compile(rf"{PARTS_FOLDER}/part-\d{{5,}}-\d{{12,}}(-\d+)?\.(json|rejects\.parquet)")
+
+#: Temporary files that earlier versions of emojob left when they were killed, relative to OUT.
+EARLIER_TEMPORARY_PATTERN = re.compile(
+    r"\.part-\d{5,}-\d{12,}(-\d+)?\.parquet(\.[0-9a-f]{8})?\.tmp"
+    rf"|{PARTS_FOLDER}/\.part-\d{{5,}}-\d{{12,}}(-\d+)?\.(json|rejects\.parquet)(\.[0-9a-f]{{8}})?\.tmp"
+    rf"|{STATE_FOLDER}/\.((run|exchange|nightly)\.json|rejects\.parquet)\.tmp"
+)
+
 
 def is_state(name: str) -> bool:
     """Return whether a path relative to OUT is run.json, the journal file or a completion marker."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import uuid
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.label_columns import count_scored, with_labels
 from emojob.pipeline.output.layout import PartPaths, part_paths
 from emojob.pipeline.output.parts import ROW_GROUP, part_metadata
+from emojob.pipeline.output.rejects import RejectsWriter
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
 from emojob.pipeline.reading.dataset import Source
@@ -26,7 +26,6 @@ from emojob.pipeline.reading.row_batches import Reject
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import StageTimer, StopRequested
-from emojob.schemas.columns import REJECTS
 from emojob.schemas.manifest import Counts, PartMarker
 
 #: A part is completed when it has at least this number of rows.
@@ -135,16 +134,13 @@ class PartWriter:
         self._attempt = attempt
         self.counts = Counts()
         self._paths, self._source, self._fingerprint = paths, source, fingerprint
-        # Random token in the names of temporary files. A cluster worker that was declared dead may be writing the same
-        # part, but with another token.
-        self._token = uuid.uuid4().hex[:8]
         self._draft: atomic.Draft | None = None
         plain = schema_without_values(schema, keep_own=True)
         self._compact = plain.equals(schema_without_values(schema), check_metadata=True)
         self._schema = plain.with_metadata({**(plain.metadata or {}), b"emojob": part_metadata(fingerprint)})
         self._started = time.monotonic()
         self._waiting: list[pa.RecordBatch] = []
-        self._rejects: list[Reject] = []
+        self._rejects = RejectsWriter(paths.rejects, source.file.name)
         self._writer: pq.ParquetWriter | None = None
         # If True, each row batch is written alone, because the merged dictionary of several row batches may be too
         # large for an 8-bit or 16-bit index.
@@ -165,7 +161,7 @@ class PartWriter:
             rejects: Rows that could not be read.
         """
         self._waiting.append(batch)
-        self._rejects += rejects
+        self._rejects.add(rejects)
         self.counts.add(counts)
         self.stop_row = stop_row
         while sum(one.num_rows for one in self._waiting) >= ROW_GROUP:
@@ -187,9 +183,7 @@ class PartWriter:
         self._writer.close()
         self._writer = None
         size = self._draft.commit()
-        if self._rejects:
-            with atomic.draft(self._paths.rejects, self._token) as draft:
-                pq.write_table(_rejects_table(self._source.file.name, self._rejects), draft.sink, compression="zstd")
+        self._rejects.commit()
         marker = PartMarker(
             part=self._paths.part.name,
             part_bytes=size,
@@ -209,7 +203,7 @@ class PartWriter:
         return marker
 
     def abandon(self) -> None:
-        """Remove the unfinished part file."""
+        """Remove the unfinished files of the part."""
         self._waiting.clear()
         if self._writer is not None:
             writer, self._writer = self._writer, None
@@ -217,11 +211,12 @@ class PartWriter:
                 writer.close()
         if self._draft:
             self._draft.discard()
+        self._rejects.abandon()
 
     def _flush(self, rows: int) -> None:
         """Write at most `rows` waiting rows as a row group. If `rows` is 0, only open the file."""
         if self._writer is None and (self._waiting or not rows):
-            self._draft = self._draft or atomic.Draft(self._paths.part, self._token)
+            self._draft = self._draft or atomic.Draft(self._paths.part)
             self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")
         if self._writer is None or not self._waiting:
             return
@@ -230,14 +225,3 @@ class PartWriter:
         group = compacted(table.slice(0, rows))
         if group.num_rows:
             self._writer.write_table(group, row_group_size=rows)
-
-
-def _rejects_table(name: str, rejects: list[Reject]) -> pa.Table:
-    """Return the rejected rows of the input `name` as a table with the schema REJECTS."""
-    columns = [
-        [name] * len(rejects),
-        [one.position for one in rejects],
-        [one.reason for one in rejects],
-        [one.raw for one in rejects],
-    ]
-    return pa.table(columns, schema=REJECTS)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -105,3 +106,15 @@ def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[
 def part_metadata(fingerprint: str) -> bytes:
     """Return the value for the key `emojob` in the Parquet metadata of a part file."""
     return json.dumps({"format": OUT_FORMAT, "fingerprint": fingerprint}).encode()
+
+
+def is_part(file: AnyPath) -> bool:
+    """Return whether emojob wrote a part file: a Parquet file, not a link, with emojob's metadata."""
+    if isinstance(file, Path) and file.is_symlink():
+        return False
+    try:
+        return b"emojob" in (pq.read_schema(seekable(file)).metadata or {})
+    except (OSError, pa.ArrowException) as error:
+        if getattr(error, "errno", None):  # the file may be a part, but reading failed
+            raise
+        return False

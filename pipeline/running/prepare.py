@@ -128,6 +128,7 @@ def prepare(
     options: ScoreOptions,
     model_options: ModelOptions,
     writes: bool = True,
+    note: Note = lambda text: None,
 ) -> Iterator[PreparedRun]:
     """Open the inputs, the model and OUT, and lock OUT. Each input file is inspected only once.
 
@@ -137,6 +138,7 @@ def prepare(
         options: Options for reading and writing.
         model_options: Options of the model and its engine.
         writes: Whether the run writes to OUT. A dry run (False) neither changes nor locks OUT.
+        note: callback(message), called with each message for the user.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
@@ -153,13 +155,13 @@ def prepare(
         files = find_inputs(inputs, [*outputs, *([memo] if memo else [])])
         if writes:
             stack.enter_context(limit_permissions(file.path for file in files))
-        earlier = _earlier(path, folder, inputs, options, writes)
-        output = None if earlier else stack.enter_context(_open_folder(folder, writes))
+        earlier = _earlier(path, folder, inputs, options, writes, note)
+        output = None if earlier else stack.enter_context(_open_folder(folder, writes, note, folder != path))
         executor = stack.enter_context(open_executor(options, model_options))
         opened = _open(files, options, model_options, executor)
         complete = earlier if earlier and _is_unchanged(path, earlier, opened) else None
         if output is None:
-            output = stack.enter_context(_open_folder(folder, writes and complete is None))
+            output = stack.enter_context(_open_folder(folder, writes and complete is None, note, folder != path))
         _check_against(output, opened, inputs[0] if out is None else None)
         yield PreparedRun(path, output, opened, executor, memo, complete, begun)
 
@@ -195,9 +197,9 @@ def open_executor(options: ScoreOptions, model_options: ModelOptions) -> Iterato
 
 
 @contextlib.contextmanager
-def _open_folder(folder: AnyPath, writes: bool) -> Iterator[ArchiveFolder]:
+def _open_folder(folder: AnyPath, writes: bool, note: Note, is_work_folder: bool) -> Iterator[ArchiveFolder]:
     if writes:
-        with open_output(folder) as output:
+        with open_output(folder, note, is_work_folder) as output:
             yield output
         return
     ensure_archive_or_empty(folder)
@@ -221,7 +223,7 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
 
 
 def _earlier(
-    path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool
+    path: AnyPath, folder: AnyPath, inputs: Sequence[str], options: ScoreOptions, writes: bool, note: Note
 ) -> single_file.Earlier | None:
     """Return the settings and counts of an existing X.parquet if this run could keep the file, otherwise None.
 
@@ -235,8 +237,8 @@ def _earlier(
         return None
     earlier = single_file.read_earlier(path, inputs)
     if writes:
-        single_file.finish_removal(folder)
-    return None if options.fresh or folder.exists() else earlier
+        single_file.finish_removal(folder, note)
+    return None if options.fresh or single_file.holds_parts(folder) else earlier
 
 
 def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -> bool:

@@ -20,6 +20,7 @@ from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.prepare import prepare
 from emojob.pipeline.running.single_file import join_parts
 from emojob.pipeline.storage.paths import AnyPath
+from emojob.pipeline.storage.temporary import sweep
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, Interrupted, WorkerError
 from emojob.schemas.manifest import Counts
@@ -120,7 +121,7 @@ def score_dataset(
         Interrupted: `stages.stop()` was called.
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
-    with prepare(inputs, out, options, model_options) as prepared:
+    with prepare(inputs, out, options, model_options, note=note) as prepared:
         if prepared.complete:
             counts, seconds = prepared.complete.counts, time.monotonic() - prepared.begun
             return Result(prepared.out, counts, counts.read, seconds, prepared.complete.run)
@@ -274,7 +275,7 @@ def _with_memo_file(job: Job, note: Callable[[str], None]) -> Iterator[None]:
         yield
         return
     model, file = job.model, job.memo
-    memo_file.remove_leftovers(file)
+    sweep(file.parent)
     was_there = file.exists()
     model.memo, why = memo_file.load(file, model.depends_on, len(model.model.labels))
     if why:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
+from emojob.pipeline.output.archive_folder import ArchiveFolder, is_archive_file, open_output
 from emojob.pipeline.output.compatibility import ensure_same_privacy
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
-from emojob.pipeline.output.layout import DONE_FILE, LOCK_FILE, REJECTS_FILE, rejects_beside
+from emojob.pipeline.output.layout import DONE_FILE, LOCK_FILE, REJECTS_FILE, STATE_FOLDERS, rejects_beside
 from emojob.pipeline.output.parts import ROW_GROUP, row_groups
+from emojob.pipeline.output.rejects import copy_rejects
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.inputs import input_path
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, remove_all, seekable
+from emojob.pipeline.storage.paths import AnyPath, list_files, remove_all, seekable
+from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError, WorkerError
 from emojob.schemas.manifest import OUT_FORMAT, Counts
@@ -118,13 +119,20 @@ def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
     return files == earlier.files and limit == earlier.limit
 
 
-def finish_removal(work: AnyPath) -> None:
+def holds_parts(work: AnyPath) -> bool:
+    """Return whether the folder of part files holds the work of an interrupted run."""
+    files = list_files(work, STATE_FOLDERS)
+    return DONE_FILE not in files and any(name != LOCK_FILE for name in files)
+
+
+def finish_removal(work: AnyPath, note: Callable[[str], None] = lambda text: None) -> None:
     """Finish the removal of a folder of part files, if a run was killed during the removal."""
+    if work.exists() and not holds_parts(work):
+        with open_output(work, note, is_work_folder=True) as output:
+            if (work / DONE_FILE).exists():
+                _remove(output)
     if isinstance(work, Path):
-        shutil.rmtree(_being_removed(work), ignore_errors=True)
-    elif (work / DONE_FILE).exists():
-        with open_output(work):
-            _remove(work)
+        _remove_earlier(work.with_name(f"{work.name}.done"))
 
 
 def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Counts, schema: pa.Schema) -> None:
@@ -144,11 +152,11 @@ def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts
     output.ensure_lock_held()
     _join(output, file, run, counts, schema)
     if counts.rejected:
-        atomic.write_bytes(rejects, (work / REJECTS_FILE).read_bytes())
+        copy_rejects(work / REJECTS_FILE, rejects)
     else:
-        rejects.unlink(missing_ok=True)
+        remove_all([rejects])
     output.ensure_lock_held()
-    _remove(work)
+    _remove(output)
 
 
 def _earlier(file: AnyPath) -> Earlier:
@@ -172,27 +180,31 @@ def _earlier(file: AnyPath) -> Earlier:
     )
 
 
-def _remove(work: AnyPath) -> None:
-    """Remove the folder of the part files.
+def _remove(output: ArchiveFolder) -> None:
+    """Remove the part files and the state files of a folder. Files that emojob did not write stay.
 
-    First, a local folder is renamed, and a folder on object storage gets the file DONE_FILE. So a later run does not
-    use a folder that is only partly removed.
+    First, the folder gets the file DONE_FILE. So a later run does not use a folder that is only partly removed.
+    `open_output` removes the empty folder.
     """
-    if isinstance(work, ObjectPath):
-        mark = work / DONE_FILE
-        mark.write_bytes(b"")
-        remove_all([path for path in work.list_objects() if path not in (mark, work / LOCK_FILE)])
-        mark.unlink()
+    mark = output.folder / DONE_FILE
+    atomic.write_bytes(mark, b"")
+    output.remove_all_files()
+    remove_all([mark])
+
+
+def _remove_earlier(done: Path) -> None:
+    """Remove a folder that an earlier version of emojob renamed for the removal, if the folder has no other files."""
+    if done.is_symlink() or not done.is_dir():
         return
-    done = _being_removed(work)
-    shutil.rmtree(done, ignore_errors=True)
-    work.rename(done)
-    shutil.rmtree(done)
-
-
-def _being_removed(work: Path) -> Path:
-    """Return the path to which a folder is renamed before the removal."""
-    return work.with_name(f"{work.name}.done")
+    folders = [done, *(done / name for name in STATE_FOLDERS)]
+    found = list_files(done, STATE_FOLDERS)
+    if sum(len(list(folder.iterdir())) for folder in folders if folder.is_dir()) > len(found) + 2:
+        return
+    if all(map(is_archive_file, found)):
+        remove_all([done / name for name in found])
+        for folder in reversed(folders):
+            with contextlib.suppress(OSError):  # the folder is missing, or not empty
+                folder.rmdir()
 
 
 def _has_columns(file: AnyPath, names: list[str]) -> bool:
@@ -219,6 +231,7 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
     schema = schema_without_values(schema, keep_own=True)
     schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": about.encode()})
     with (
+        limit_permissions(output.folder / marker.part for marker in markers),
         atomic.draft(file) as draft,
         pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer,
     ):

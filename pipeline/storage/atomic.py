@@ -1,7 +1,7 @@
 """Writes files atomically: a file appears at its path only when the file is complete.
 
-On a disk, emojob writes, fsyncs and renames a temporary file. In an object store, an object appears only when the
-upload is complete.
+On a disk, emojob writes, fsyncs and renames a temporary file (see temporary.py). In an object store, an object appears
+only when the upload is complete.
 """
 
 from __future__ import annotations
@@ -9,66 +9,86 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from emojob.pipeline.storage.folders import sync_folder
 from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath
+from emojob.pipeline.storage.paths import AnyPath, open_stream
+from emojob.pipeline.storage.temporary import create_file
+
+_COPY_BYTES = 1 << 20
 
 
 class Draft:
     """A file that is being written. The file appears at its path when `commit` is called.
 
+    Several drafts of the same path do not disturb each other: the last `commit` decides the content.
+
     Attributes:
-        sink: Destination of the content: the path of a temporary file, or the upload stream of an object.
+        sink: Binary stream for the content: a temporary file, or the upload of an object.
     """
 
-    def __init__(self, path: AnyPath, token: str = "") -> None:
+    def __init__(self, path: AnyPath, mode: int = 0o666) -> None:
         """Create a draft.
 
         Args:
             path: The file to write.
-            token: Text that makes the temporary file name unique. Concurrent writers of `path` need different tokens.
+            mode: Permissions of the new file, before the umask. Ignored in an object store.
         """
         self._path = path
-        self.sink: Path | Upload = path.upload() if isinstance(path, ObjectPath) else temporary_path(path, token)
-
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[BinaryIO | Upload]:
-        """Yield a binary stream for the content."""
-        if isinstance(self.sink, Upload):
-            yield self.sink
+        self._local: tuple[Path, Path, int] | None = None  # path, temporary file, descriptor of the temporary file
+        self.sink: BinaryIO | Upload
+        if isinstance(path, ObjectPath):
+            self.sink = path.upload()
         else:
-            with self.sink.open("wb") as stream:
-                yield stream
+            temporary, descriptor = create_file(path, mode)
+            self._local = path, temporary, descriptor
+            self.sink = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - the descriptor holds a lock
 
     def commit(self) -> int:
         """Move the complete file to the final path. Return the file size in bytes."""
         if isinstance(self.sink, Upload):
             return self.sink.commit()
-        size = self.sink.stat().st_size
-        commit(self.sink, Path(str(self._path)))
+        if self._local is None:
+            raise ValueError("the draft is committed or discarded")
+        path, temporary, descriptor = self._local
+        self.sink.close()
+        size = os.fstat(descriptor).st_size
+        os.fsync(descriptor)
+        temporary.replace(path)
+        sync_folder(path.parent)
+        self._close()
         return size
 
     def discard(self) -> None:
         """Discard the content. Does nothing after `commit`."""
         if isinstance(self.sink, Upload):
             self.sink.discard()
-        else:
-            self.sink.unlink(missing_ok=True)
+        elif self._local:
+            with contextlib.suppress(OSError):  # the disk may be full
+                self.sink.close()
+            self._local[1].unlink(missing_ok=True)
+            self._close()
+
+    def _close(self) -> None:
+        if self._local:
+            os.close(self._local[2])
+            self._local = None
 
 
 @contextlib.contextmanager
-def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
+def draft(path: AnyPath, mode: int = 0o666) -> Iterator[Draft]:
     """Yield a draft. The draft is committed after the `with` block, or discarded if the block raises an exception.
 
     Args:
         path: The file to write.
-        token: Text that makes the temporary file name unique. Concurrent writers of `path` need different tokens.
+        mode: Permissions of the new file, before the umask. Ignored in an object store.
     """
-    made = Draft(path, token)
+    made = Draft(path, mode)
     try:
         yield made
         made.commit()
@@ -78,10 +98,10 @@ def draft(path: AnyPath, token: str = "") -> Iterator[Draft]:
 
 
 def commit(written: Path, path: Path) -> None:
-    """Move a complete file to the final path. Fsync the file and the folder.
+    """Move a complete file to the final path. Fsync the file and the folder of the final path.
 
     Args:
-        written: Path of the complete file. Must be in the folder of `path`.
+        written: Path of the complete file. Must be in the file system of `path`.
         path: Final path. An existing file at this path is replaced.
     """
     descriptor = os.open(written, os.O_RDONLY)
@@ -93,13 +113,10 @@ def commit(written: Path, path: Path) -> None:
     sync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Fsync a folder. Renames and removals in the folder then survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def copy_file(source: AnyPath, path: AnyPath) -> None:
+    """Copy a file atomically. Only a small part of the content is in memory."""
+    with open_stream(source) as content, draft(path) as made:
+        shutil.copyfileobj(content, made.sink, _COPY_BYTES)
 
 
 def write_bytes(path: AnyPath, content: bytes) -> None:
@@ -107,8 +124,8 @@ def write_bytes(path: AnyPath, content: bytes) -> None:
     if isinstance(path, ObjectPath):
         path.write_bytes(content)
         return
-    with draft(path) as made, made.opened() as stream:
-        stream.write(content)
+    with draft(path) as made:
+        made.sink.write(content)
 
 
 def write_json(path: AnyPath, value: Any) -> None:
@@ -137,13 +154,3 @@ def parse_json(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return plain if isinstance(plain, dict) else {}
-
-
-def temporary_path(path: Path, token: str = "") -> Path:
-    """Return the path of the temporary file for `path`: a hidden file in the folder of `path`.
-
-    Args:
-        path: The file to write.
-        token: Text that makes the temporary file name unique. Concurrent writers of `path` need different tokens.
-    """
-    return path.with_name(f".{path.name}.{token}.tmp" if token else f".{path.name}.tmp")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeGuard, TypeVar
 from urllib.parse import unquote
 
+from emojob.pipeline.storage.folders import make_folders, sync_folder
 from emojob.pipeline.storage.object_io import AT_ONCE, Reader
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.schemas.errors import OptionError, OutputError, StorageError, name_too_long
@@ -119,9 +120,9 @@ def is_empty(folder: AnyPath) -> bool:
 
 
 def make_folder(folder: AnyPath) -> None:
-    """Create a local folder and the parent folders. Do nothing in an object store."""
+    """Create a local folder and the parent folders, and sync their names. Do nothing in an object store."""
     if isinstance(folder, Path):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -148,12 +149,15 @@ def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
 
 
 def remove_all(paths: Sequence[AnyPath]) -> None:
-    """Remove files. Missing files are ignored.
+    """Remove files, and sync the removals to the disk. Missing files are ignored.
 
     Each object is removed in a separate request, because a bulk request does not report which removals failed.
     """
     for _ in _map(_remove, paths):
         pass
+    for folder in dict.fromkeys(path.parent for path in paths if isinstance(path, Path)):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            sync_folder(folder)
 
 
 def _map(work: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> Iterator[T]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.storage.atomic import commit, temporary_path
+from emojob.pipeline.storage.atomic import commit
+from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import database_errors, settings
 from emojob.pipeline.warehouse.views import create_views
@@ -48,10 +49,9 @@ def export_database(
         )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
-    draft = temporary_path(file)
-    draft.unlink(missing_ok=True)
-    spill = str(file.parent)
-    try:
+    # DuckDB writes several files, so they are in a temporary folder
+    with temporary_folder(file.parent, file.name) as folder:
+        spill, draft = str(folder), folder / "export.duckdb"
         with (
             database_errors(archive, spill),
             _write_errors(file),
@@ -60,8 +60,6 @@ def export_database(
             create_views(db, archive, time_zone, copy, conversations=conversations)
             create_aggregates(db)
         commit(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

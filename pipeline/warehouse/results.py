@@ -73,8 +73,8 @@ def write_file(result: QueryResult, file: AnyPath, form: str) -> int:
         OSError: The file cannot be written.
         OptionError: The query fails, or Parquet does not support the type of a column.
     """
-    with draft(file) as made, made.opened() as stream:
-        return write(result, stream, form)
+    with draft(file) as made:
+        return write(result, made.sink, form)
 
 
 def write(result: QueryResult, stream: Stream, form: str) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +11,14 @@ from pathlib import Path
 from emojob.pipeline.output.compatibility import is_archive
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
+from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.schemas.manifest import STATE_FOLDER
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows
-    fcntl = None  # type: ignore[assignment]
+_NAME = "spill"
 
-_PREFIX = ".spill-"
+# Folders that earlier versions of emojob left in the subfolder _emojob, and DuckDB's files in these folders.
+_EARLIER = re.compile(r"\.spill-[a-z0-9_]{8}")
+_OF_DUCKDB = re.compile(r"duckdb_temp_.*\.(tmp|block)")
 
 
 @contextlib.contextmanager
@@ -32,37 +31,31 @@ def spill_folder(archive: AnyPath) -> Iterator[str]:
     - single labelled file: next to the file
     - object store, or no write permission: in the system's temporary folder (TMPDIR)
     """
-    folder = _make(archive)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if fcntl is not None:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with contextlib.suppress(OSError):
-            _remove_abandoned(folder.parent)
+    with contextlib.ExitStack() as stack:
+        folder = _enter(stack, archive) or stack.enter_context(temporary_folder(Path(tempfile.gettempdir()), _NAME))
         yield str(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
 
 
-def _make(archive: AnyPath) -> Path:
-    if not isinstance(archive, ObjectPath):
-        parent = archive / STATE_FOLDER if is_archive(archive) else archive.parent
-        with contextlib.suppress(OSError):  # for a read-only archive, use the system's temporary folder
-            return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    return Path(tempfile.mkdtemp(prefix=_PREFIX))
+def _enter(stack: contextlib.ExitStack, archive: AnyPath) -> Path | None:
+    """Create the folder near the archive. Return None if that is impossible."""
+    if isinstance(archive, ObjectPath):
+        return None
+    parent = archive.parent
+    with contextlib.suppress(OSError):  # the archive may be read-only
+        if is_archive(archive):
+            parent = archive / STATE_FOLDER
+            _remove_earlier(parent)
+        return stack.enter_context(temporary_folder(parent, _NAME))
+    return None
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """In `folder`, remove the temporary folders that killed processes left. Raises OSError."""
-    for one in folder.glob(f"{_PREFIX}*"):
-        if fcntl is None or one.is_symlink():
+def _remove_earlier(state: Path) -> None:
+    """In _emojob, remove the temporary folders that killed processes of earlier versions of emojob left."""
+    for folder in state.glob(".spill-*"):
+        if not _EARLIER.fullmatch(folder.name) or folder.is_symlink() or not folder.is_dir():
             continue
-        descriptor = os.open(one, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(one, ignore_errors=True)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(descriptor)
+        files = list(folder.iterdir())
+        if all(_OF_DUCKDB.fullmatch(file.name) for file in files):
+            for file in files:
+                file.unlink()
+            folder.rmdir()

@@ -22,7 +22,7 @@ from torch import Tensor
 from emojob.pipeline.models import model_folder
 from emojob.pipeline.models.bert import Classifier
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.storage.atomic import commit, temporary_path
+from emojob.pipeline.storage.atomic import draft
 from emojob.schemas.errors import ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.messages import last_line
@@ -135,9 +135,8 @@ def teacher_logits(
     teacher.to(device)
     _fine_tune_teacher(teacher, encoded, examples, held_out[1], recipe, work, report)
     logits = _label(teacher, encoded, _rows_to_label(examples, recipe), len(texts), report)
-    with temporary_path(stored).open("wb") as file:
-        np.save(file, logits)
-    commit(temporary_path(stored), stored)
+    with draft(stored) as made:
+        np.save(made.sink, logits)
     return logits
 
 

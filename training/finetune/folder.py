@@ -15,8 +15,10 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from emojob.pipeline.storage.atomic import temporary_path, write_json
+from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.storage.lock import lock
+from emojob.pipeline.storage.paths import remove_all
+from emojob.pipeline.storage.temporary import sweep
 from emojob.schemas.errors import OutputError, StorageError
 from emojob.training.finetune import checkpoints
 from emojob.training.finetune.distributed import is_first
@@ -25,6 +27,8 @@ from emojob.training.finetune.distributed import is_first
 WORK = "_training"
 
 _MADE_WITH = "made_with.json"
+_LOCK = "lock"
+_LOGS = "runs"  # logs of TensorBoard
 
 #: Model files that --fresh removes.
 _MODEL_FILES = (
@@ -50,8 +54,7 @@ def lock_folder(out: Path) -> Iterator[None]:
         return
     with _translate_write_errors(out), _mute_thread_write_errors():
         _ensure_usable(out)
-        (out / WORK).mkdir(parents=True, exist_ok=True)
-        with lock(out / WORK / "lock", out):
+        with lock(out / WORK / _LOCK, out):
             yield
 
 
@@ -90,7 +93,7 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
 
 def remove_checkpoints(out: Path) -> None:
     """Remove all checkpoints, but keep the logs and the recorded inputs."""
-    for checkpoint in (out / WORK).glob("checkpoint-*"):
+    for checkpoint in checkpoints.checkpoints_in(out / WORK):
         shutil.rmtree(checkpoint)
 
 
@@ -98,10 +101,18 @@ def _ensure_usable(out: Path) -> None:
     is_folder = out.is_dir()
     if os.path.lexists(out) and not is_folder:
         raise OutputError(f"-o {out} is not a folder: give the path of a new folder")
-    if is_folder and not (out / WORK).is_dir() and any(out.iterdir()):
+    if is_folder and not _has_work_folder(out) and any(out.iterdir()):
         raise OutputError(
             f"-o {out} is not empty, and emojob train did not create this folder: give a new or empty folder"
         )
+
+
+def _has_work_folder(out: Path) -> bool:
+    """Return whether `emojob train` created the folder `_training` in `out`."""
+    work = out / WORK
+    if work.is_symlink() or not work.is_dir():
+        return False
+    return (work / _LOCK).is_file() or (work / _MADE_WITH).is_file() or not any(work.iterdir())
 
 
 @contextlib.contextmanager
@@ -157,13 +168,15 @@ def _read_record(out: Path, record: Path) -> dict[str, Any]:
 
 
 def _remove_earlier_run(out: Path) -> None:
-    """Remove the files of an earlier run.
+    """Remove the files of an earlier run. Files that emojob did not write stay.
 
     config.json is removed first, because emojob does not use a folder without config.json as a model.
     """
     for name in _MODEL_FILES:
         (out / name).unlink(missing_ok=True)
-        temporary_path(out / name).unlink(missing_ok=True)
-    for path in (out / WORK).iterdir():
-        if path.name != "lock":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    sweep(out)
+    remove_checkpoints(out)
+    logs = out / WORK / _LOGS
+    if logs.is_dir() and not logs.is_symlink():
+        shutil.rmtree(logs)
+    remove_all([out / WORK / _MADE_WITH])

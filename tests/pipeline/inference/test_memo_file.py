@@ -19,6 +19,7 @@ from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.inference.memo_file import load, parse_memo_path, save
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_dataset
+from emojob.pipeline.storage import atomic
 from emojob.pipeline.system.prefetch import Stages
 from emojob.schemas.errors import Interrupted, OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -200,10 +201,14 @@ def test_an_interrupted_run_keeps_its_memo(archive, tiny_model, tmp_path, monkey
 
 
 def test_a_memo_that_cannot_be_written_is_reported_and_costs_no_label(archive, tiny_model, tmp_path, monkeypatch):
-    def full(*given):
-        raise OSError(28, "No space left on device")
+    commit = atomic.Draft.commit
 
-    monkeypatch.setattr(memo_file, "commit", full)
+    def full(draft):
+        if draft._path.suffix == ".memo":
+            raise OSError(28, "No space left on device")
+        return commit(draft)
+
+    monkeypatch.setattr(atomic.Draft, "commit", full)
     model = {"model": str(tiny_model), "precision": "fp32"}
     labelled, _, notes = scored(archive, tmp_path, model, "one")
     assert labelled.num_rows == 400

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
@@ -13,6 +15,7 @@ from emojob.pipeline.output.parts import read_marker
 from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.resume import Span
+from emojob.pipeline.storage.temporary import temporary_name
 from emojob.schemas.errors import BusyError, OutputError, StorageError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
@@ -160,10 +163,15 @@ class TestChanging:
 
     def test_sweep_removes_the_remains_of_a_killed_run_and_nothing_of_the_user(self, tmp_path):
         add_part(tmp_path)
-        kept = files(tmp_path) | {"notes.txt", ".cache.tmp", "sub/part-00000-000000000000.parquet", "_emojob/mine.json"}
+        kept = files(tmp_path) | {
+            "notes.txt", ".cache.tmp", "sub/part-00000-000000000000.parquet", "_emojob/mine.json", ".part-notes.tmp",
+            "_emojob/.mine.tmp", "_emojob/parts/part-notes.txt", ".part-00000-000000000000.parquet.mine.tmp",
+        }  # fmt: skip
         remains = {
             "part-00001-000000000000.parquet",
-            ".part-00001-000000000500.parquet.ab12.tmp",
+            ".part-00001-000000000500.parquet.ab12cd34.tmp",
+            temporary_name("part-00001-000000000500.parquet"),
+            f"_emojob/parts/{temporary_name('part-00001-000000000500.json')}",
             "_emojob/.run.json.tmp",
             "_emojob/parts/part-00001-000000000000.json",
             "_emojob/parts/part-00001-000000000000.rejects.parquet",
@@ -173,6 +181,22 @@ class TestChanging:
             (tmp_path / name).write_text("{}")
         read(tmp_path).sweep()
         assert files(tmp_path) == kept
+
+    def test_a_part_file_that_emojob_did_not_write_is_refused_and_stays(self, tmp_path):
+        add_part(tmp_path)
+        strange = tmp_path / "part-00001-000000000000.parquet"
+        for write in (lambda: pq.write_table(pa.table({"mine": [1]}), strange), lambda: strange.write_bytes(b"mine")):
+            write()
+            before = files(tmp_path), strange.read_bytes()
+            for change in (ArchiveFolder.sweep, ArchiveFolder.remove_all_parts):
+                with pytest.raises(OutputError, match="move the file out of"):
+                    change(read(tmp_path))
+            assert (files(tmp_path), strange.read_bytes()) == before
+        strange.unlink()
+        strange.symlink_to(tmp_path / "part-00000-000000000000.parquet")
+        with pytest.raises(OutputError, match="did not write"):
+            read(tmp_path).sweep()
+        assert strange.is_symlink()
 
     def test_all_parts_are_removed_and_nothing_of_the_user(self, tmp_path):
         add_part(tmp_path)

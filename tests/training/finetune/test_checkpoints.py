@@ -17,6 +17,7 @@ from tests.training.finetune.model_folders import same_weights
 def test_an_incomplete_checkpoint_is_not_used(trained, options, train_recipe):
     (options.out / "_training" / "checkpoint-9").mkdir(parents=True)
     (options.out / "_training" / "checkpoint-9" / "model.safetensors").write_bytes(b"half")
+    (options.out / "_training" / "lock").touch()
     train_model(options, train_recipe)
     assert same_weights(trained, options.out)
 

@@ -63,9 +63,23 @@ def test_a_folder_with_other_files_is_refused(options, train_recipe):
 def test_fresh_removes_only_the_files_of_training(options, train_recipe):
     short = change(train_recipe, epochs=1)
     train_model(options, short)
-    (options.out / "notes.txt").write_text("내 메모")
+    own = ["notes.txt", ".config.json.tmp", "_training/checkpoint-best/a", "_training/checkpoint-2.txt", "_training/b"]
+    for name in own:
+        (options.out / name).parent.mkdir(exist_ok=True)
+        (options.out / name).write_text("내 메모")
     train_model(dataclasses.replace(options, fresh=True), change(short, epochs=2))
-    assert (options.out / "notes.txt").read_text() == "내 메모"
+    for name in own:
+        assert (options.out / name).read_text() == "내 메모"
+
+
+def test_a_folder_with_a_training_folder_of_another_program_is_refused(options, train_recipe):
+    own = options.out / "_training" / "checkpoint-1" / "weights"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine")
+    for fresh in (False, True):
+        with pytest.raises(OutputError, match="not empty"):
+            train_model(dataclasses.replace(options, fresh=fresh), train_recipe)
+    assert own.read_text() == "mine"
 
 
 def test_a_run_that_failed_before_training_may_start_with_another_base(options, train_recipe):
