@@ -47,11 +47,8 @@ def run_night(
     """
     _check(config)
     found = files_of(config, day)
-    with (
-        output_errors(config.archive),
-        limit_permissions(file.path for file in found),
-        night_lock(config.archive, note),
-    ):
+    permissions = limit_permissions(file.path for file in found)
+    with output_errors(config.archive), permissions, night_lock(config.archive, note):
         seen = read_seen(config.archive)
         calendar = Calendar(config, seen)
         keep_days = config.output.keep_days
